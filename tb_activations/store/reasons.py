@@ -1,0 +1,216 @@
+"""Why a quantity of a node has no value: the closed list of reasons, one place for all of them.
+
+The one invariant: whatever writes a reason code takes it from `REASONS`, and whatever shows one takes its words from here. Words are
+templates over the ``detail`` of the node (``str.format_map``); the node's name is always there as ``{node}``. A detail that a file
+lacks reads as "?", so that formatting never fails.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+__all__ = ["REASONS", "Explanation", "Reason", "explain_reason"]
+
+
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """One reason code.
+
+    Attributes:
+      code: the stable name on disk.
+      state: what a quantity with this reason is.
+      title: two to five words, for a list row.
+      sentence: what is the case and why.
+      remedy: what to do about it; empty when nothing need be done.
+      code_to_paste: Python that does it; empty when there is none.
+    """
+
+    code: str
+    state: Literal["available", "unreachable"]
+    title: str
+    sentence: str
+    remedy: str = ""
+    code_to_paste: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """A reason filled in for one node."""
+
+    code: str
+    state: Literal["available", "unreachable"]
+    title: str
+    sentence: str
+    remedy: str
+    code_to_paste: str
+
+
+_UNKNOWN = Reason(
+    "unknown",
+    "unreachable",
+    "unknown reason",
+    "This run names a reason that this version of tb_activations does not know.",
+    "Install the version of tb_activations that wrote the run, or a newer one.",
+)
+
+_ALL = (
+    Reason(
+        "not_captured_yet",
+        "available",
+        "no capture yet",
+        "`{node}` is selected, and no capture has reached the log directory yet.",
+        "Wait for the next scheduled step.",
+    ),
+    Reason(
+        "filtered",
+        "available",
+        "not selected",
+        "`{node}` can be recorded, but {option} leaves it out. Steps that are over can't be recorded afterwards.",
+        "Select it for the next training:",
+        'tb_activations.ActivationsCallback(log_dir, include=[r"{pattern}"])',
+    ),
+    Reason(
+        "quantity_off",
+        "available",
+        "quantity not selected",
+        "The {quantity} of `{node}` can be recorded, but `quantities` leaves it out.",
+        "Name it in `quantities` for the next training:",
+        'tb_activations.ActivationsCallback(log_dir, quantities=("value", "gradient", "update"))',
+    ),
+    Reason(
+        "over_budget",
+        "available",
+        "size budget reached",
+        "`{node}` is left out since the size budget of {budget} is used up.",
+        "Raise the budget, or select fewer nodes:",
+        "tb_activations.ActivationsCallback(log_dir, max_bytes={suggestion})",
+    ),
+    Reason(
+        "not_called",
+        "unreachable",
+        "not called in this step",
+        "`{node}` belongs to the model, but the train step doesn't call it, so it has no value in this step.",
+        "If it should take part, call it in `call` or connect it to an output of the model.",
+    ),
+    Reason(
+        "other_branch",
+        "unreachable",
+        "other branch taken",
+        "`{node}` is called in a branch of `{construct}` that has not been taken at any recorded step.",
+        "Nothing is wrong with the recording: the value appears once the branch is taken at a recorded step.",
+    ),
+    Reason(
+        "while_body",
+        "unreachable",
+        "inside a while loop",
+        "`{node}` is called in the body of a loop, once per iteration. {detail}",
+        "Unroll the loop to see every iteration, if it has few:",
+        "{unroll}",
+    ),
+    Reason(
+        "traced_earlier",
+        "unreachable",
+        "inside a function traced earlier",
+        "`{node}` is called inside the `tf.function` `{function}`, which can't be run inline: {detail}",
+        "Remove the inner `@tf.function` (the train step is compiled anyway), or put a probe on what it returns:",
+        'x = tb_activations.probe({function}(x), "{function}")',
+    ),
+    Reason(
+        "not_on_loss_path",
+        "unreachable",
+        "not on the path to the loss",
+        "No loss of this step depends on `{node}` in a differentiable way, so d loss / d value does not exist.",
+        "If it should be trained, use its output for a loss. Its value is recorded all the same.",
+    ),
+    Reason(
+        "gradient_stopped",
+        "unreachable",
+        "gradient stopped",
+        "The path from `{node}` to the loss goes through `{by}` only, which lets no gradient pass.",
+        "Remove the `stop_gradient` if this part should be trained.",
+    ),
+    Reason(
+        "non_differentiable",
+        "unreachable",
+        "non-differentiable operation",
+        "The path from `{node}` to the loss goes through `{by}`, which has no gradient.",
+        "Replace it by a differentiable operation, or compute the loss from what comes before it.",
+    ),
+    Reason(
+        "not_trainable",
+        "unreachable",
+        "not trainable",
+        "`{node}` is not trainable, so the step computes no gradient and no update for it.",
+        "Set `{owner}.trainable = True` before `compile`, if it should be trained.",
+        'model.get_layer("{owner}").trainable = True',
+    ),
+    Reason(
+        "no_gradient_dtype",
+        "unreachable",
+        "no gradient for this dtype",
+        "`{node}` has dtype {dtype}. Only floating-point tensors have a gradient.",
+    ),
+    Reason(
+        "no_statistics_dtype",
+        "unreachable",
+        "dtype has no statistics",
+        "`{node}` has dtype {dtype}, for which mean, std and the like are not defined.",
+        "Record what is computed from it, for example the output of the lookup or embedding that consumes it.",
+    ),
+    Reason(
+        "not_a_tensor",
+        "unreachable",
+        "not a tensor",
+        "`{node}` returns {type}, which holds no tensor that could be recorded.",
+        "Put a probe on the tensor of interest inside its `call`:",
+        'x = tb_activations.probe(x, "name")',
+    ),
+    Reason(
+        "inference_only",
+        "unreachable",
+        "inference only",
+        "This run recorded `{mode}`, which computes no gradients and no updates.",
+        "Look at the training run for gradients.",
+    ),
+    Reason(
+        "no_optimizer_step",
+        "unreachable",
+        "no optimizer step seen",
+        "The train step applied no gradient to `{node}` through an optimizer of Keras.",
+        "Hand gradients to `optimizer.apply` or `optimizer.apply_gradients`.",
+    ),
+    Reason(
+        "no_update",
+        "unreachable",
+        "only variables have updates",
+        "`{node}` is not a variable, so the optimizer doesn't change it.",
+    ),
+    Reason(
+        "trace_failed",
+        "unreachable",
+        "could not be instrumented",
+        "Recording `{node}` failed while the step was traced: {error}. Training was not affected.",
+        "Leave it out with `exclude`, and report the message:",
+        'tb_activations.ActivationsCallback(log_dir, exclude=[r"{node}"])',
+    ),
+)
+
+REASONS: Mapping[str, Reason] = {reason.code: reason for reason in _ALL}
+
+
+class _Detail(dict[str, object]):
+    def __missing__(self, key: str) -> str:
+        return "?"
+
+
+def explain_reason(code: str, node: str, detail: Mapping[str, object]) -> Explanation:
+    """Fills in the words of reason ``code`` for ``node``. An unknown code gives an explanation that says so."""
+    reason = REASONS.get(code, _UNKNOWN)
+    values = _Detail({key: str(value) for key, value in detail.items()}, node=node)
+
+    def fill(template: str) -> str:
+        return template.format_map(values)
+
+    return Explanation(reason.code, reason.state, reason.title, fill(reason.sentence), fill(reason.remedy), fill(reason.code_to_paste))

@@ -1,0 +1,128 @@
+"""The vocabulary of a run: what a node, a capture and a quantity are, as Python values.
+
+The one invariant: every name here is the name in ``docs/format.md``, in the HTTP API and in the dashboard.
+Nothing here reads or writes a file.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+
+FORMAT = "tb_activations"
+FORMAT_VERSION = 1
+
+PLUGIN_NAME = "tb_activations"
+"""Folder below ``<run>/plugins`` and name of the TensorBoard plugin."""
+
+Kind = Literal["input", "layer", "op", "probe", "variable", "loss"]
+Quantity = Literal["value", "gradient", "update"]
+State = Literal["materialized", "available", "unreachable"]
+
+QUANTITIES: tuple[Quantity, ...] = ("value", "gradient", "update")
+
+STATISTICS: tuple[str, ...] = (
+    "min",
+    "max",
+    "mean",
+    "std",
+    "l2_norm",
+    "zero_fraction",
+    "zero_unit_fraction",
+    "batch_std",
+    "saturated_fraction",
+    "subnormal_fraction",
+)
+"""Columns of ``statistics/<quantity>`` that this version writes, in order. Definitions: ``docs/format.md``."""
+
+COUNTS: tuple[str, ...] = ("elements", "nan_count", "pos_inf_count", "neg_inf_count")
+"""Columns of ``counts/<quantity>``, in order."""
+
+NOT_RECORDED = -1
+"""Value of ``elements`` where a node has nothing at a capture row (a branch not taken)."""
+
+HISTOGRAM_BINS = 64
+SAMPLED_ELEMENTS = 65_536
+"""Most elements that sampled statistics and histograms look at, per tensor."""
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """The user's line that made a node."""
+
+    file: str
+    line: int
+    function: str
+
+
+@dataclass(frozen=True, slots=True)
+class QuantityPlan:
+    """Whether a quantity of a node is captured and, if not, why. ``reason`` is a code of `reasons.REASONS`."""
+
+    reason: str | None = None
+    detail: Mapping[str, str | int | float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class NodeRecord:
+    """A node as the graph file holds it. Its id is its index in `Graph.nodes`."""
+
+    name: str
+    kind: Kind
+    class_name: str
+    dtype: str | None = None
+    shape: tuple[int | None, ...] | None = None
+    trainable: bool | None = None
+    activation: str | None = None
+    source: Source | None = None
+    inputs: tuple[int, ...] = ()
+    quantities: Mapping[Quantity, QuantityPlan] = field(default_factory=dict)
+    attributes: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Graph:
+    """One generation of a run's graph."""
+
+    nodes: tuple[NodeRecord, ...]
+    model: Mapping[str, str] | None = None
+    configuration: Mapping[str, Any] = field(default_factory=dict)
+    versions: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class QuantityRecord:
+    """What one capture row holds of one quantity, for ``n`` nodes.
+
+    Attributes:
+      nodes: int32[n], ids into `Graph.nodes`, ascending.
+      statistics: float32[n, len(STATISTICS)].
+      counts: int64[n, 4], columns `COUNTS`.
+      histogram: uint32[n, bins] or None.
+      histogram_range: float32[n, 2] or None.
+      samples: node id -> the raw numbers kept, in the tensor's own dtype.
+    """
+
+    nodes: npt.NDArray[np.int32]
+    statistics: npt.NDArray[np.float32]
+    counts: npt.NDArray[np.int64]
+    histogram: npt.NDArray[np.uint32] | None = None
+    histogram_range: npt.NDArray[np.float32] | None = None
+    samples: Mapping[int, npt.NDArray[Any]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Capture:
+    """One capture row: one step of one replica. Times in seconds."""
+
+    step: int
+    wall_time: float
+    quantities: Mapping[Quantity, QuantityRecord]
+    rank: int = 0
+    epoch: int = -1
+    overhead: float = float("nan")
+    loss_scale: float = float("nan")

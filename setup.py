@@ -28,7 +28,7 @@ setup(
         "tensorboard>=2.16",
         "werkzeug>=2.2",
     ],
-    extras_require={"tensorflow": ["tensorflow>=2.16"]},
+    extras_require={"tensorflow": ["tensorflow>=2.16"], "demo": ["scikit-learn>=1.4"]},
     entry_points={
         "tensorboard_plugins": ["tb_activations = tb_activations.plugin.loader:ActivationsLoader"],
         "console_scripts": ["tb-activations = tb_activations.cli:main"],

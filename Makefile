@@ -1,0 +1,83 @@
+# Two commands: `make demo` trains the demo and serves TensorBoard; `make test` runs all tests. Both set up what they need.
+# `make check` is the fast half of the tests; `make bundle` rebuilds the committed front end; `make screenshots` redraws the pictures of the docs.
+
+PYTHON ?= python3
+VENV ?= .venv
+LOGDIR ?= logs/demo
+BIN := $(VENV)/bin
+PY := $(BIN)/python
+export PYTHONDONTWRITEBYTECODE := 1
+export TF_CPP_MIN_LOG_LEVEL := 3
+
+# Node and Chromium are looked up when a recipe runs, not when make starts.
+NODE_PATH_CMD = export PATH="$$($(PY) scripts/toolchain.py node):$$PATH"
+CHROMIUM_CMD = CHROMIUM="$$($(PY) scripts/toolchain.py chromium)" && export CHROMIUM
+
+.PHONY: help demo test check lint types fast-tests slow-tests unit-frontend lint-frontend browser-tests bundle bundle-check screenshots bench clean
+
+help:
+	@sed -n 's/^# //p' Makefile | head -2
+
+$(VENV)/.created:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' || { echo "Python 3.10 or newer is needed: set PYTHON=…"; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --upgrade pip
+	touch $@
+
+$(VENV)/.package: setup.py tb_activations/__init__.py $(VENV)/.created
+	@echo "Installing TensorFlow, TensorBoard and this project into $(VENV) (a few minutes the first time) …"
+	$(BIN)/pip install --quiet --editable '.[tensorflow,demo]'
+	touch $@
+
+$(VENV)/.dev: requirements-dev.txt $(VENV)/.package
+	$(BIN)/pip install --quiet --requirement requirements-dev.txt
+	touch $@
+
+frontend/node_modules/.installed: frontend/package.json frontend/package-lock.json $(VENV)/.package
+	$(NODE_PATH_CMD) && cd frontend && npm ci --ignore-scripts --no-audit --no-fund
+	touch $@
+
+demo: $(VENV)/.package
+	$(PY) -m demo --log-dir $(LOGDIR)
+	$(PY) -m demo.serve --log-dir $(LOGDIR)
+
+lint: $(VENV)/.dev
+	$(BIN)/ruff check . && $(BIN)/ruff format --check .
+
+types: $(VENV)/.dev
+	$(BIN)/mypy
+
+fast-tests: $(VENV)/.dev
+	$(PY) -m pytest -m "not slow and not browser" -n 2 --dist loadfile -q
+
+slow-tests: $(VENV)/.dev
+	$(PY) -m pytest -m "slow and not browser" -n 2 --dist loadfile -q
+
+lint-frontend: frontend/node_modules/.installed
+	$(NODE_PATH_CMD) && cd frontend && npm run --silent lint && npm run --silent types
+
+unit-frontend: frontend/node_modules/.installed
+	$(NODE_PATH_CMD) && cd frontend && npm run --silent test
+
+browser-tests: $(VENV)/.dev frontend/node_modules/.installed
+	$(NODE_PATH_CMD) && $(CHROMIUM_CMD) && $(PY) -m pytest -m browser -q
+
+check: lint types lint-frontend unit-frontend fast-tests
+
+test: check browser-tests slow-tests
+
+bundle: frontend/node_modules/.installed
+	$(NODE_PATH_CMD) && cd frontend && npm run --silent build
+
+bundle-check: frontend/node_modules/.installed
+	$(NODE_PATH_CMD) && cd frontend && npm run --silent build -- --outDir ../.cache/bundle --emptyOutDir
+	diff -r .cache/bundle tb_activations/plugin/static || { echo "The committed bundle is not what the sources build: run 'make bundle' and commit."; exit 1; }
+
+screenshots: $(VENV)/.dev frontend/node_modules/.installed
+	$(NODE_PATH_CMD) && $(CHROMIUM_CMD) && $(PY) scripts/screenshots.py --log-dir $(LOGDIR) --out docs/screenshots
+
+bench: $(VENV)/.dev
+	$(PY) -m benchmarks.cost
+
+clean:
+	rm -rf $(VENV) .cache frontend/node_modules logs build dist *.egg-info

@@ -1,0 +1,31 @@
+"""Serves a log directory with TensorBoard and prints the address of the Activations tab.
+
+python -m demo.serve --log-dir logs/demo
+"""
+
+from __future__ import annotations
+
+import argparse
+import signal
+import threading
+
+from tensorboard import default, program
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m demo.serve", description="Serves a log directory with TensorBoard.")
+    parser.add_argument("--log-dir", default="logs/demo")
+    parser.add_argument("--port", default=None, help="a fixed port; default: 6006 or the next free one")
+    arguments = parser.parse_args()
+    stop = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: stop.set())
+    board = program.TensorBoard(default.get_plugins(), program.get_default_assets_zip_provider())
+    port = [] if arguments.port is None else ["--port", arguments.port]
+    board.configure(argv=["tensorboard", "--logdir", arguments.log_dir, *port])
+    print(f"\nActivations:  {board.launch()}#tb_activations\n\nCtrl+C ends it.", flush=True)
+    stop.wait()
+
+
+if __name__ == "__main__":
+    main()

@@ -5,10 +5,10 @@
  * the theme that is on. A number that is not finite has no entry in any map; `colorIndex` says so instead of choosing a neighbour.
  */
 
-import { makeScale, type Scale, type ScaleKind } from './charts/scale';
+import { makeScale, type Scale, type ScaleKind } from "./charts/scale";
 
 /** seq: a statistic. dens: amounts that start at zero. div: signed, symmetric about 0. gray: images of the input. */
-export type ColormapName = 'seq' | 'dens' | 'div' | 'gray';
+export type ColormapName = "seq" | "dens" | "div" | "gray";
 
 export interface Colormap {
   /** 256 colours as ImageData wants them on a little-endian machine: 0xAABBGGRR. */
@@ -30,8 +30,8 @@ export const NEGATIVE_INFINITY_INDEX = -3;
 
 /** `#rgb` or `#rrggbb` to three bytes. */
 export function parseColor(text: string): Rgb {
-  const hex = text.trim().replace('#', '');
-  const full = hex.length === 3 ? [...hex].map((digit) => digit + digit).join('') : hex;
+  const hex = text.trim().replace("#", "");
+  const full = hex.length === 3 ? [...hex].map((digit) => digit + digit).join("") : hex;
   const channel = (index: number): number => Number.parseInt(full.slice(2 * index, 2 * index + 2), 16);
   return [channel(0), channel(1), channel(2)];
 }
@@ -50,15 +50,15 @@ const EQUAL_CONTRAST = 0.179;
 
 /** Resamples the stops of a token, evenly spaced, to 256 entries. */
 export function buildColormap(stops: string): Colormap {
-  const colors = stops.split(',').map(parseColor);
+  const colors = stops.split(",").map(parseColor);
   const pixels = new Uint32Array(COLORS);
   const css: string[] = [];
   const ink: string[] = [];
   for (let index = 0; index < COLORS; index += 1) {
     const color = interpolate(colors, index / (COLORS - 1));
     pixels[index] = ((255 << 24) | (color[2] << 16) | (color[1] << 8) | color[0]) >>> 0;
-    css.push(`rgb(${color.join(',')})`);
-    ink.push(luminance(color) > EQUAL_CONTRAST ? '#000' : '#fff');
+    css.push(`rgb(${color.join(",")})`);
+    ink.push(luminance(color) > EQUAL_CONTRAST ? "#000" : "#fff");
   }
   return { pixels, css, ink };
 }
@@ -68,7 +68,8 @@ function interpolate(colors: readonly Rgb[], place: number): Rgb {
   const index = Math.min(Math.max(colors.length - 2, 0), Math.floor(position));
   const from = colors[index] ?? [0, 0, 0];
   const to = colors[index + 1] ?? from;
-  const mix = (channel: 0 | 1 | 2): number => Math.round(from[channel] + (to[channel] - from[channel]) * (position - index));
+  const mix = (channel: 0 | 1 | 2): number =>
+    Math.round(from[channel] + (to[channel] - from[channel]) * (position - index));
   return [mix(0), mix(1), mix(2)];
 }
 
@@ -101,12 +102,12 @@ export interface Coloring {
 }
 
 /** Signed data get the diverging map, symmetric about 0; amounts get `dens` from 0 up. */
-export function coloringOf(low: number, high: number, kind: ScaleKind = 'linear'): Coloring {
+export function coloringOf(low: number, high: number, kind: ScaleKind = "linear"): Coloring {
   if (low < 0) {
     const limit = Math.max(-low, high);
-    return { map: 'div', scale: makeScale('linear', -limit, limit) };
+    return { map: "div", scale: makeScale("linear", -limit, limit) };
   }
-  return { map: 'dens', scale: makeScale(kind, 0, high > 0 ? high : 1) };
+  return { map: "dens", scale: makeScale(kind, 0, high > 0 ? high : 1) };
 }
 
 /** Smallest and largest finite value, or undefined where there is none. */
@@ -114,7 +115,7 @@ export function finiteRange(values: ArrayLike<number>): { low: number; high: num
   let low = Infinity;
   let high = -Infinity;
   for (let index = 0; index < values.length; index += 1) {
-    const value = values[index] as number;
+    const value = values[index];
     if (value - value !== 0) continue; // true for NaN and both infinities
     if (value < low) low = value;
     if (value > high) high = value;
@@ -127,7 +128,7 @@ export function magnitudePercentile(values: ArrayLike<number>, share: number): n
   const magnitudes = new Float64Array(values.length);
   let count = 0;
   for (let index = 0; index < values.length; index += 1) {
-    const value = Math.abs(values[index] as number);
+    const value = Math.abs(values[index]);
     if (value < Infinity) magnitudes[count++] = value;
   }
   if (count === 0) return 0;

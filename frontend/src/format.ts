@@ -8,41 +8,42 @@
  */
 
 /** U+2212: as wide as "+", so that columns of signed numbers line up. */
-export const MINUS = '\u2212';
+export const MINUS = "\u2212";
 /** U+202F, a narrow space that does not break: between a number and "%". */
-export const THIN_SPACE = '\u202f';
+export const THIN_SPACE = "\u202f";
 /** What stands where there is no number. */
-export const MISSING = '–';
+export const MISSING = "–";
 
 const SMALLEST_PLAIN = 1e-3;
 const SMALLEST_SCIENTIFIC = 1e6;
 
 /** Inserts a comma between groups of three digits of a text of digits. */
 function group(digits: string): string {
-  return digits.replace(/\B(?=(\d{3})+$)/g, ',');
+  return digits.replace(/\B(?=(\d{3})+$)/g, ",");
 }
 
 /** `1.84e-7` becomes `1.84e−7`; a plus and leading zeros of the exponent go. */
 function scientific(magnitude: number, digits: number): string {
-  const [mantissa = '', exponent = ''] = magnitude.toExponential(digits - 1).split('e');
-  return `${mantissa}e${exponent.replace('-', MINUS).replace('+', '')}`;
+  const [mantissa = "", exponent = ""] = magnitude.toExponential(digits - 1).split("e");
+  return `${mantissa}e${exponent.replace("-", MINUS).replace("+", "")}`;
 }
 
 function nonFinite(value: number): string {
-  if (Number.isNaN(value)) return 'NaN';
-  return value > 0 ? '+Inf' : `${MINUS}Inf`;
+  if (Number.isNaN(value)) return "NaN";
+  return value > 0 ? "+Inf" : `${MINUS}Inf`;
 }
 
 /** `digits` significant digits: 3 in lists and strips, 4 in tables. 0.870 keeps its zero so that a column can be compared. */
 export function formatNumber(value: number | null | undefined, digits = 3): string {
   if (value === null || value === undefined) return MISSING;
   if (!Number.isFinite(value)) return nonFinite(value);
-  if (value === 0) return '0';
-  const sign = value < 0 ? MINUS : '';
+  if (value === 0) return "0";
+  const sign = value < 0 ? MINUS : "";
   const magnitude = Math.abs(value);
   // Rounding decides the notation: 999.7 is written as 1,000, and 999,999.7 as 1.00e6.
   const rounded = Number(magnitude.toPrecision(digits));
-  if (rounded < SMALLEST_PLAIN || Math.round(magnitude) >= SMALLEST_SCIENTIFIC) return sign + scientific(magnitude, digits);
+  if (rounded < SMALLEST_PLAIN || Math.round(magnitude) >= SMALLEST_SCIENTIFIC)
+    return sign + scientific(magnitude, digits);
   if (rounded >= 1000) return sign + group(String(Math.round(magnitude)));
   return sign + magnitude.toPrecision(digits);
 }
@@ -50,23 +51,23 @@ export function formatNumber(value: number | null | undefined, digits = 3): stri
 /** A count or a step: grouped, never shortened. */
 export function formatCount(value: number | bigint | null | undefined): string {
   if (value === null || value === undefined) return MISSING;
-  if (typeof value === 'number' && !Number.isFinite(value)) return nonFinite(value);
-  const text = typeof value === 'number' ? String(Math.round(value)) : value.toString();
-  return text.startsWith('-') ? MINUS + group(text.slice(1)) : group(text);
+  if (typeof value === "number" && !Number.isFinite(value)) return nonFinite(value);
+  const text = typeof value === "number" ? String(Math.round(value)) : value.toString();
+  return text.startsWith("-") ? MINUS + group(text.slice(1)) : group(text);
 }
 
 /** A share of the whole, 0…1, as `78.0 %`. What rounds to none or all but is neither says so: `<0.1 %`, `>99.9 %`. */
 export function formatShare(share: number | null | undefined): string {
   if (share === null || share === undefined) return MISSING;
   if (!Number.isFinite(share)) return nonFinite(share);
-  if (share === 0) return '0';
+  if (share === 0) return "0";
   const percent = 100 * share;
   if (percent > 0 && percent < 0.05) return `<0.1${THIN_SPACE}%`;
   if (percent < 100 && percent >= 99.95) return `>99.9${THIN_SPACE}%`;
-  return `${percent < 0 ? MINUS : ''}${Math.abs(percent).toFixed(1)}${THIN_SPACE}%`;
+  return `${percent < 0 ? MINUS : ""}${Math.abs(percent).toFixed(1)}${THIN_SPACE}%`;
 }
 
-const BYTE_UNITS = ['kB', 'MB', 'GB', 'TB', 'PB'] as const;
+const BYTE_UNITS = ["kB", "MB", "GB", "TB", "PB"] as const;
 
 /** SI units, one decimal: `50.6 kB`. Bytes themselves have no fraction. */
 export function formatBytes(bytes: number): string {
@@ -78,28 +79,28 @@ export function formatBytes(bytes: number): string {
     scaled /= 1000;
     unit += 1;
   }
-  return `${scaled.toFixed(1)} ${BYTE_UNITS[unit] ?? ''}`;
+  return `${scaled.toFixed(1)} ${BYTE_UNITS[unit] ?? ""}`;
 }
 
 /** A number on an axis: as short as it is exact to four digits, so `0.5`, `2,000`, `1e−4`. */
 export function formatTick(value: number): string {
   if (!Number.isFinite(value)) return nonFinite(value);
-  if (value === 0) return '0';
-  const sign = value < 0 ? MINUS : '';
+  if (value === 0) return "0";
+  const sign = value < 0 ? MINUS : "";
   const magnitude = Number(Math.abs(value).toPrecision(4));
   if (magnitude < SMALLEST_PLAIN || magnitude >= SMALLEST_SCIENTIFIC) {
-    return sign + magnitude.toExponential().replace('-', MINUS).replace('+', '');
+    return sign + magnitude.toExponential().replace("-", MINUS).replace("+", "");
   }
-  const [whole = '', fraction] = String(magnitude).split('.');
-  return sign + group(whole) + (fraction === undefined ? '' : `.${fraction}`);
+  const [whole = "", fraction] = String(magnitude).split(".");
+  return sign + group(whole) + (fraction === undefined ? "" : `.${fraction}`);
 }
 
 /** The shortest decimal that reads back as the same float32 (or float64 where `single` is false). Plain ASCII, for files and clipboards. */
 export function formatExact(value: number | bigint | boolean, single = true): string {
-  if (typeof value !== 'number') return String(value);
-  if (Number.isNaN(value)) return 'nan';
-  if (!Number.isFinite(value)) return value > 0 ? 'inf' : '-inf';
-  if (Object.is(value, -0)) return '-0';
+  if (typeof value !== "number") return String(value);
+  if (Number.isNaN(value)) return "nan";
+  if (!Number.isFinite(value)) return value > 0 ? "inf" : "-inf";
+  if (Object.is(value, -0)) return "-0";
   if (!single || Number.isInteger(value) || Math.fround(value) !== value) return String(value);
   for (let digits = 6; digits < 9; digits += 1) {
     const short = Number(value.toPrecision(digits));
@@ -110,40 +111,40 @@ export function formatExact(value: number | bigint | boolean, single = true): st
 
 /** `formatExact` for the eye: true minus, NaN and Inf in the dashboard's words. */
 export function formatFull(value: number | bigint | boolean, single = true): string {
-  if (typeof value === 'number' && !Number.isFinite(value)) return nonFinite(value);
-  return formatExact(value, single).replace(/-/g, MINUS).replace('e+', 'e');
+  if (typeof value === "number" && !Number.isFinite(value)) return nonFinite(value);
+  return formatExact(value, single).replace(/-/g, MINUS).replace("e+", "e");
 }
 
 /** `float32 [128, 14, 14, 64]`. An extent that is not known is written as Keras writes it, None. */
 export function formatShape(dtype: string | null, shape: readonly (number | null)[] | null): string {
-  const extents = shape === null ? '' : ` [${shape.map((extent) => extent ?? 'None').join(', ')}]`;
-  return `${dtype ?? 'unknown dtype'}${extents}`;
+  const extents = shape === null ? "" : ` [${shape.map((extent) => extent ?? "None").join(", ")}]`;
+  return `${dtype ?? "unknown dtype"}${extents}`;
 }
 
 /** `14 × 14 × 64`, without the batch axis, for places with little room. `batched` says whether the first axis is one. */
 export function formatExtents(shape: readonly (number | null)[] | null, batched: boolean): string {
-  if (shape === null) return 'unknown shape';
+  if (shape === null) return "unknown shape";
   const extents = batched ? shape.slice(1) : shape;
-  return extents.length === 0 ? 'scalar' : extents.map((extent) => extent ?? '?').join(' × ');
+  return extents.length === 0 ? "scalar" : extents.map((extent) => extent ?? "?").join(" × ");
 }
 
 /** Clock time of `seconds` since the epoch, `14:32:08`, in the reader's own time zone. */
 export function formatClock(seconds: number): string {
   const date = new Date(seconds * 1000);
-  return [date.getHours(), date.getMinutes(), date.getSeconds()].map((part) => String(part).padStart(2, '0')).join(':');
+  return [date.getHours(), date.getMinutes(), date.getSeconds()].map((part) => String(part).padStart(2, "0")).join(":");
 }
 
 const AGES = [
-  { unit: 'd', seconds: 86_400 },
-  { unit: 'h', seconds: 3_600 },
-  { unit: 'min', seconds: 60 },
-  { unit: 's', seconds: 1 },
+  { unit: "d", seconds: 86_400 },
+  { unit: "h", seconds: 3_600 },
+  { unit: "min", seconds: 60 },
+  { unit: "s", seconds: 1 },
 ] as const;
 
 /** `2 s ago`, `5 min ago`. A clock that runs ahead of ours gives `now`. */
 export function formatAge(seconds: number): string {
   const age = AGES.find((entry) => seconds >= entry.seconds);
-  return age === undefined ? 'now' : `${Math.floor(seconds / age.seconds)} ${age.unit} ago`;
+  return age === undefined ? "now" : `${Math.floor(seconds / age.seconds)} ${age.unit} ago`;
 }
 
 /** A duration in seconds with the unit that suits it: `3.20 ms`. */

@@ -6,7 +6,7 @@
  * (zero or below) gives −Infinity or the low end.
  */
 
-export type ScaleKind = 'linear' | 'log' | 'sqrt' | 'symlog';
+export type ScaleKind = "linear" | "log" | "sqrt" | "symlog";
 
 export interface Scale {
   readonly kind: ScaleKind;
@@ -26,20 +26,28 @@ interface Warp {
 /** One decade beyond the linear part takes as much room as the linear part itself. */
 function symlogWarp(linear: number): Warp {
   return {
-    forward: (value) => (Math.abs(value) <= linear ? value / linear : Math.sign(value) * (1 + Math.log10(Math.abs(value) / linear))),
-    backward: (warped) => (Math.abs(warped) <= 1 ? warped * linear : Math.sign(warped) * linear * 10 ** (Math.abs(warped) - 1)),
+    forward: (value) =>
+      Math.abs(value) <= linear ? value / linear : Math.sign(value) * (1 + Math.log10(Math.abs(value) / linear)),
+    backward: (warped) =>
+      Math.abs(warped) <= 1 ? warped * linear : Math.sign(warped) * linear * 10 ** (Math.abs(warped) - 1),
   };
 }
 
 function warpOf(kind: ScaleKind, linear: number): Warp {
   switch (kind) {
-    case 'linear':
+    case "linear":
       return { forward: (value) => value, backward: (warped) => warped };
-    case 'log':
-      return { forward: (value) => (value > 0 ? Math.log10(value) : value <= 0 ? -Infinity : NaN), backward: (warped) => 10 ** warped };
-    case 'sqrt':
-      return { forward: (value) => (value > 0 ? Math.sqrt(value) : value <= 0 ? 0 : NaN), backward: (warped) => warped * warped };
-    case 'symlog':
+    case "log":
+      return {
+        forward: (value) => (value > 0 ? Math.log10(value) : value <= 0 ? -Infinity : NaN),
+        backward: (warped) => 10 ** warped,
+      };
+    case "sqrt":
+      return {
+        forward: (value) => (value > 0 ? Math.sqrt(value) : value <= 0 ? 0 : NaN),
+        backward: (warped) => warped * warped,
+      };
+    case "symlog":
       return symlogWarp(linear);
   }
 }
@@ -62,8 +70,8 @@ export function makeScale(kind: ScaleKind, low: number, high: number, linear = 0
 
 function widened(kind: ScaleKind, low: number, high: number): [number, number] {
   if (high > low) return [low, high];
-  if (kind === 'log') return low > 0 ? [low / 2, low * 2] : [1e-3, 1];
-  if (kind === 'sqrt') return low > 0 ? [0, low] : [0, 1];
+  if (kind === "log") return low > 0 ? [low / 2, low * 2] : [1e-3, 1];
+  if (kind === "sqrt") return low > 0 ? [0, low] : [0, 1];
   const half = Math.abs(low) > 0 ? Math.abs(low) / 2 : 1;
   return [low - half, low + half];
 }
@@ -82,7 +90,8 @@ function linearTicks(low: number, high: number, count: number): number[] {
   const ticks: number[] = [];
   const last = Math.floor(high / step + 1e-6);
   // Multiply instead of adding up: 0.1 + 0.1 + 0.1 is not 0.3.
-  for (let index = Math.ceil(low / step - 1e-6); index <= last; index += 1) ticks.push(index === 0 ? 0 : Number((index * step).toPrecision(12)));
+  for (let index = Math.ceil(low / step - 1e-6); index <= last; index += 1)
+    ticks.push(index === 0 ? 0 : Number((index * step).toPrecision(12)));
   return ticks;
 }
 
@@ -110,7 +119,8 @@ function logTicks(low: number, high: number, count: number): number[] {
 }
 
 function symlogTicks(scale: Scale, count: number): number[] {
-  const side = (limit: number): number[] => (limit > scale.linear ? decades(scale.linear, limit, Math.max(1, Math.floor(count / 2))) : []);
+  const side = (limit: number): number[] =>
+    limit > scale.linear ? decades(scale.linear, limit, Math.max(1, Math.floor(count / 2))) : [];
   const negative = scale.low < 0 ? side(-scale.low).map((tick) => -tick) : [];
   const positive = scale.high > 0 ? side(scale.high) : [];
   return [...negative.reverse(), ...(scale.low <= 0 && scale.high >= 0 ? [0] : []), ...positive];
@@ -129,13 +139,13 @@ function sqrtTicks(scale: Scale, count: number): number[] {
 /** About `count` round numbers inside the scale, ascending. */
 export function ticks(scale: Scale, count: number): number[] {
   switch (scale.kind) {
-    case 'linear':
+    case "linear":
       return linearTicks(scale.low, scale.high, count);
-    case 'log':
+    case "log":
       return logTicks(scale.low, scale.high, count);
-    case 'sqrt':
+    case "sqrt":
       return sqrtTicks(scale, count);
-    case 'symlog':
+    case "symlog":
       return symlogTicks(scale, count);
   }
 }

@@ -1,0 +1,36 @@
+/*
+ * One module (`index.js`, which must keep its export `render`), one style sheet, one worker, all served by the plugin from its own origin.
+ * A normal build, not library mode: that one leaves whitespace in ES output. The base is relative because TensorBoard may stand
+ * behind a path prefix. A worker must be a file: TensorBoard's content security policy refuses blob and data workers.
+ */
+import { defineConfig } from "vitest/config";
+
+export default defineConfig({
+  base: "./",
+  oxc: { jsx: { runtime: "automatic", importSource: "preact" } },
+  build: {
+    outDir: "../tb_activations/plugin/static",
+    emptyOutDir: true,
+    target: "es2022",
+    modulePreload: false,
+    assetsInlineLimit: 0,
+    cssCodeSplit: false,
+    rolldownOptions: {
+      input: "src/index.ts",
+      preserveEntrySignatures: "strict",
+      output: {
+        entryFileNames: "index.js",
+        chunkFileNames: "[name].js",
+        assetFileNames: "index[extname]",
+        codeSplitting: false,
+      },
+    },
+  },
+  worker: {
+    format: "es",
+    rolldownOptions: { output: { entryFileNames: "worker.js" } },
+  },
+  test: {
+    include: ["src/**/*.test.{ts,tsx}"],
+  },
+});

@@ -1,0 +1,200 @@
+"""The runs of this TensorBoard: which exist, and an open reader for each that is asked for.
+
+The one invariant: a run name of a request is only ever looked up in a listing that this module made itself. The log directory is walked
+in the background, never in a request; a run whose files can't be read is listed with its problem and disturbs no other.
+"""
+
+from __future__ import annotations
+
+import difflib
+import logging
+import os
+import threading
+import time
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from tensorboard.plugins import base_plugin
+
+from tb_activations.errors import ActivationsError, NotFoundError
+from tb_activations.plugin.background import Background
+from tb_activations.plugin.http import quote
+from tb_activations.store.discovery import MAX_DIRECTORIES, Discovery, find_runs, holds_activations
+from tb_activations.store.run import Run, open_run
+
+__all__ = ["Runs", "Source", "source_of"]
+
+_WALK_PAUSE = 5.0
+"""Seconds between two walks, as long as TensorBoard itself waits."""
+
+_FIRST_WALK = 2.0
+"""Seconds that a request waits for the first walk: a page opened at once should not look empty."""
+
+_LISTING_BUDGET = 0.05
+"""Seconds that a listing spends on looking for new captures; what it doesn't reach is next in the next listing."""
+
+
+_EMPTY = {
+    "version": "",
+    "graph": "",
+    "nodes": 0,
+    "captures": 0,
+    "first_step": None,
+    "last_step": None,
+    "last_wall_time": None,
+    "dropped": 0,
+}
+"""What a listing says of a run that can't be read."""
+
+_logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Where runs come from: ``logdir`` as the user typed it, ``problem`` when there is no place to look, ``find`` to look."""
+
+    logdir: str
+    find: Callable[[], Discovery]
+    problem: str | None = None
+
+
+@dataclass(slots=True)
+class _Entry:
+    """A run of the listing. ``run`` is None until it is opened, and while it can't be: ``problem`` then says why."""
+
+    path: Path
+    run: Run | None = None
+    problem: str | None = None
+    refreshed: float = 0.0
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def open(self) -> Run:
+        with self.lock:
+            if self.run is None:
+                self.run = open_run(self.path)
+                self.problem = None
+            return self.run
+
+    def refresh(self) -> None:
+        """Looks for new captures. Whatever is wrong with the files of this run becomes its problem and disturbs no other run."""
+        try:
+            self.open().refresh()
+            self.problem = None
+        except ActivationsError as error:
+            self.problem = str(error)
+        except OSError as error:
+            self.problem = f"The files of this run can't be read: {error.strerror}."
+        except Exception:
+            _logger.exception("The files of a run could not be read")
+            self.problem = "The files of this run can't be read. TensorBoard's log says why."
+        self.refreshed = time.monotonic()
+
+
+def source_of(context: base_plugin.TBContext) -> Source:
+    """Returns where the runs of a TensorBoard with this context are."""
+    logdir = context.logdir or ""
+    if "://" in logdir:
+        return Source(logdir, _find_nothing, "Activations are read from a local directory only. Copy or mount the log directory, and name the local path.")
+    if logdir:
+        root = Path(os.path.expanduser(logdir)).absolute()  # noqa: PTH111 - as TensorBoard does: an unknown ~user stays as it is
+        return Source(logdir, lambda: find_runs(root))
+    multiplexer = context.multiplexer
+    if multiplexer is not None:
+        return Source(str(getattr(context.flags, "logdir_spec", "")), lambda: _find_in(dict(multiplexer.RunPaths())))
+    return Source("", _find_nothing, "This TensorBoard has no log directory. Start it with --logdir DIRECTORY.")
+
+
+def _find_nothing() -> Discovery:
+    return Discovery({}, complete=True)
+
+
+def _find_in(paths: Mapping[str, str]) -> Discovery:
+    """The case of --logdir_spec: TensorBoard's own loader knows the run directories, and only it does."""
+    return Discovery({name: Path(path) for name, path in sorted(paths.items()) if holds_activations(path)}, complete=True)
+
+
+class Runs:
+    """The runs of ``source``. Thread-safe."""
+
+    def __init__(self, source: Source) -> None:
+        self.logdir = source.logdir
+        self._source = source
+        self._entries: Mapping[str, _Entry] = {}
+        self._complete = True
+        self._discovery = Background(self._discover, "tb_activations-discovery", _WALK_PAUSE)
+        self._discovery.ask()
+
+    def __bool__(self) -> bool:
+        """Whether any run is known. Costs nothing; a walk that is due starts in the background."""
+        self._discovery.ask()
+        return bool(self._entries)
+
+    @property
+    def problem(self) -> str | None:
+        """Why runs are missing, as a sentence."""
+        if not self._complete:
+            return f"The log directory has more than {MAX_DIRECTORIES:,} directories; runs beyond are not listed. Choose one further down."
+        return self._source.problem
+
+    def get(self, name: str) -> Run:
+        """Returns the reader of a run.
+
+        Raises:
+          NotFoundError: there is no such run.
+          FormatError: its files can't be read.
+        """
+        if name not in self._entries:
+            self._discovery.wait_for_first(_FIRST_WALK)
+        entry = self._entries.get(name)
+        if entry is None:
+            raise NotFoundError(f"No run {quote(name)} holds activations.{_nearest(name, self._entries)}")
+        return entry.open()
+
+    def listing(self) -> list[dict[str, Any]]:
+        """Returns what `/runs` says of each run, after a look for new captures that is bounded in time."""
+        self._discovery.ask()
+        self._discovery.wait_for_first(_FIRST_WALK)
+        entries = self._entries
+        deadline = time.monotonic() + _LISTING_BUDGET
+        for entry in sorted(entries.values(), key=lambda entry: entry.refreshed):
+            if time.monotonic() > deadline:
+                break
+            entry.refresh()
+        return [_summary(name, entry) for name, entry in entries.items() if entry.refreshed]
+
+    def _discover(self) -> None:
+        found = self._source.find()
+        known = self._entries
+        self._complete = found.complete
+        self._entries = {name: known.get(name) or _Entry(path) for name, path in found.runs.items()}
+        for entry in self._entries.values():
+            if entry.run is None:
+                entry.refresh()
+
+
+def _nearest(name: str, names: Iterable[str]) -> str:
+    matches = difflib.get_close_matches(name[:200], names, n=1)
+    return f" Did you mean {quote(matches[0])}?" if matches else ""
+
+
+def _summary(name: str, entry: _Entry) -> dict[str, Any]:
+    run = entry.run
+    problems = [entry.problem] if entry.problem else []
+    if run is None:
+        return {"run": name, **_EMPTY, "problems": problems}
+    captures = run.captures()
+    steps = captures.step
+    return {
+        "run": name,
+        "version": run.version,
+        "graph": run.graph,
+        "nodes": len(run.nodes),
+        "captures": len(steps),
+        "first_step": int(steps[0]) if len(steps) else None,
+        "last_step": int(steps[-1]) if len(steps) else None,
+        "last_wall_time": float(captures.wall_time[-1]) if len(steps) else None,
+        "dropped": len(captures.dropped),
+        "problems": [*problems, *run.problems],
+    }

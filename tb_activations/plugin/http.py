@@ -17,9 +17,10 @@ import numpy.typing as npt
 from tensorboard.backend import http_util, json_util
 from werkzeug.wrappers import Request, Response
 
-from tb_activations.errors import ArgumentError, NotFoundError
+from tb_activations.errors import ArgumentError, FormatError, NotFoundError
+from tb_activations.store.container import dtype_code
 
-__all__ = ["Answer", "Arguments", "View", "array_answer", "endpoint", "json_answer", "quote"]
+__all__ = ["Answer", "Arguments", "View", "WsgiApplication", "array_answer", "endpoint", "json_answer", "quote"]
 
 CACHE_SECONDS = 86_400
 """How long a browser may keep an answer that can't change."""
@@ -30,26 +31,6 @@ _QUOTED_CHARACTERS = 200
 _ALIGNMENT = 8
 
 _logger = logging.getLogger(__name__)
-
-_DTYPES = {
-    "bool": "BOOL",
-    "int8": "I8",
-    "int16": "I16",
-    "int32": "I32",
-    "int64": "I64",
-    "uint8": "U8",
-    "uint16": "U16",
-    "uint32": "U32",
-    "uint64": "U64",
-    "float16": "F16",
-    "bfloat16": "BF16",
-    "float32": "F32",
-    "float64": "F64",
-    "float8_e4m3fn": "F8_E4M3",
-    "float8_e5m2": "F8_E5M2",
-    "complex64": "C64",
-}
-"""NumPy's name of a dtype -> the name that safetensors has for it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,16 +118,12 @@ def array_answer(arrays: Mapping[str, npt.NDArray[Any]], metadata: Mapping[str, 
     header: dict[str, Any] = {"__metadata__": dict(metadata)} if metadata else {}
     position = 0
     for name, array in ordered:
-        header[name] = {"dtype": _DTYPES[array.dtype.name], "shape": list(array.shape), "data_offsets": [position, position + array.nbytes]}
+        header[name] = {"dtype": dtype_code(array.dtype), "shape": list(array.shape), "data_offsets": [position, position + array.nbytes]}
         position += array.nbytes
     text = json.dumps(header, separators=(",", ":")).encode("ascii")
     text += b" " * (-len(text) % _ALIGNMENT)
-    parts = [len(text).to_bytes(8, "little"), text, *(_little_endian(array).tobytes() for _, array in ordered)]
+    parts = [len(text).to_bytes(8, "little"), text, *(array.tobytes() for _, array in ordered)]
     return Answer(b"".join(parts), "application/octet-stream", cacheable)
-
-
-def _little_endian(array: npt.NDArray[Any]) -> npt.NDArray[Any]:
-    return array.astype(array.dtype.newbyteorder("<"), copy=False) if array.dtype.byteorder == ">" else array
 
 
 def _received(values: Mapping[str, str]) -> str:
@@ -162,6 +139,8 @@ def _answer(request: Request, view: View) -> Answer:
         return _sentence(400, str(error))
     except NotFoundError as error:
         return _sentence(404, str(error))
+    except FormatError as error:
+        return _sentence(422, f"A file of this run can't be read. {error}")
     except Exception:
         _logger.exception("The Activations tab could not answer %s", request.path)
         return _sentence(500, "The Activations plugin failed to answer this request. TensorBoard's log says why.")

@@ -1,0 +1,118 @@
+"""Turns captures into the arrays of a segment, and the arrays of several segments into those of one.
+
+The one invariant: whatever is given, the arrays that come out satisfy ``docs/format.md`` (a node that a capture lacks is *not recorded* there:
+NaN statistics, elements −1, no histogram). Nothing here touches a file.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from tb_activations.errors import ArgumentError
+from tb_activations.store.container import dtype_code
+from tb_activations.store.schema import NOT_RECORDED, QUANTITIES, STATISTICS, Capture, Quantity, QuantityRecord
+from tb_activations.store.segments import ROW_ARRAYS
+
+__all__ = ["Arrays", "arrays_of", "size_of"]
+
+Arrays = dict[str, npt.NDArray[Any]]
+
+
+def size_of(capture: Capture) -> int:
+    """Bytes that the arrays of ``capture`` hold."""
+    return sum(_record_bytes(record) for record in capture.quantities.values())
+
+
+def _record_bytes(record: QuantityRecord) -> int:
+    arrays = (record.statistics, record.counts, record.histogram, record.histogram_range, *record.samples.values())
+    return sum(array.nbytes for array in arrays if array is not None)
+
+
+def arrays_of(captures: Sequence[Capture], dropped: Sequence[int]) -> Arrays:
+    """The arrays of a segment that holds ``captures`` and tells of the steps ``dropped``."""
+    ordered = sorted(captures, key=lambda capture: (capture.step, capture.rank))
+    arrays: Arrays = {name: np.array([getattr(capture, name) for capture in ordered], dtype) for name, dtype in ROW_ARRAYS.items()}
+    arrays["dropped"] = np.array(sorted(dropped), "<i8")
+    for quantity in QUANTITIES:
+        records = {row: capture.quantities[quantity] for row, capture in enumerate(ordered) if quantity in capture.quantities}
+        if records:
+            arrays.update(_quantity_arrays(quantity, records, len(ordered)))
+    return arrays
+
+
+def _quantity_arrays(quantity: Quantity, records: Mapping[int, QuantityRecord], captures: int) -> Arrays:
+    for record in records.values():
+        _check_record(quantity, record)
+    nodes = np.unique(np.concatenate([record.nodes for record in records.values()])).astype("<i4")
+    statistics = np.full((len(nodes), captures, len(STATISTICS)), np.nan, "<f4")
+    counts = np.zeros((len(nodes), captures, 4), "<i8")
+    counts[:, :, 0] = NOT_RECORDED
+    for row, record in records.items():
+        positions = np.searchsorted(nodes, record.nodes)
+        statistics[positions, row] = record.statistics
+        counts[positions, row] = record.counts
+    samples = _sample_arrays(quantity, records)
+    recorded = np.zeros((len(nodes), 2), "<i4")
+    recorded[:, 0] = (counts[:, :, 0] != NOT_RECORDED).sum(axis=1)
+    if samples:
+        np.add.at(recorded[:, 1], np.searchsorted(nodes, samples[f"sample_index/{quantity}"][:, 0]), 1)
+    return {
+        f"nodes/{quantity}": nodes,
+        f"recorded/{quantity}": recorded,
+        f"statistics/{quantity}": statistics,
+        f"counts/{quantity}": counts,
+        **_histogram_arrays(quantity, nodes, records, captures),
+        **samples,
+    }
+
+
+def _check_record(quantity: Quantity, record: QuantityRecord) -> None:
+    count = len(record.nodes)
+    if record.statistics.shape != (count, len(STATISTICS)) or record.counts.shape != (count, 4):
+        raise ArgumentError(
+            f"Expected statistics of shape {(count, len(STATISTICS))} and counts of shape {(count, 4)} for {quantity!r}. "
+            f"Received: statistics.shape={record.statistics.shape}, counts.shape={record.counts.shape}"
+        )
+    missing = set(record.samples) - set(record.nodes.tolist())
+    if missing:
+        raise ArgumentError(f"Expected samples of nodes that have statistics for {quantity!r}. Received: node ids {sorted(missing)}")
+
+
+def _histogram_arrays(quantity: Quantity, nodes: npt.NDArray[np.int32], records: Mapping[int, QuantityRecord], captures: int) -> Arrays:
+    bins = max((record.histogram.shape[1] for record in records.values() if record.histogram is not None), default=0)
+    if not bins:
+        return {}
+    histogram = np.zeros((len(nodes), captures, bins), "<u4")
+    edges = np.full((len(nodes), captures, 2), np.nan, "<f4")
+    for row, record in records.items():
+        if record.histogram is not None and record.histogram_range is not None:
+            positions = np.searchsorted(nodes, record.nodes)
+            histogram[positions, row] = record.histogram
+            edges[positions, row] = record.histogram_range
+    return {f"histogram/{quantity}": histogram, f"histogram_range/{quantity}": edges}
+
+
+def _sample_arrays(quantity: Quantity, records: Mapping[int, QuantityRecord]) -> Arrays:
+    """Every sample end to end in one array per dtype, and an index ordered by node and row that says where each one lies."""
+    entries = sorted(((node, row, np.asarray(sample)) for row, record in records.items() for node, sample in record.samples.items()), key=lambda e: e[:2])
+    codes = sorted({code for _, _, sample in entries if (code := dtype_code(sample.dtype)) is not None})
+    entries = [entry for entry in entries if dtype_code(entry[2].dtype) is not None]
+    if not entries:
+        return {}
+    rank = max(sample.ndim for _, _, sample in entries)
+    index = np.full((len(entries), 4 + rank), -1, "<i8")
+    filled = dict.fromkeys(codes, 0)
+    for line, (node, row, sample) in enumerate(entries):
+        code = dtype_code(sample.dtype)
+        assert code is not None
+        index[line, : 4 + sample.ndim] = (node, row, codes.index(code), filled[code], *sample.shape)
+        filled[code] += sample.size
+    arrays: Arrays = {
+        f"sample/{quantity}/{code}": np.concatenate([sample.ravel() for _, _, sample in entries if dtype_code(sample.dtype) == code]) for code in codes
+    }
+    arrays[f"sample_index/{quantity}"] = index
+    return arrays

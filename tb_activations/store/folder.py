@@ -1,0 +1,115 @@
+"""The files of a run as they come and go: lists the folder, opens what is new, remembers what is broken.
+
+The one invariant: a file is opened once. `Folder.scan` costs one directory listing when nothing is new, and a file that violates the format costs one
+problem, not the run. Which rows count is decided in `index`.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+from tb_activations.errors import FormatError
+from tb_activations.store.container import FileChangedError
+from tb_activations.store.graphfile import GRAPH_NAME, GraphFile, read_graph
+from tb_activations.store.segments import Segment, SegmentId, open_segment
+
+__all__ = ["Contents", "Folder"]
+
+Signature = tuple[int, int]
+_T = TypeVar("_T")
+
+
+@dataclass(frozen=True, slots=True)
+class Contents:
+    """What the folder held at one moment.
+
+    Attributes:
+      graphs: newest first.
+      segments: those that no other replaces, ordered by name.
+      problems: one sentence for each file that can't be read.
+    """
+
+    graphs: tuple[GraphFile, ...]
+    segments: tuple[Segment, ...]
+    problems: tuple[str, ...]
+
+
+class Folder:
+    """Follows the folder of one run. Used by one thread at a time."""
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+        self._graphs: dict[str, tuple[Signature, GraphFile | str]] = {}
+        self._segments: dict[str, tuple[Signature, Segment | str]] = {}
+
+    def scan(self) -> Contents | None:
+        """Looks at the folder; None when nothing changed since the last scan."""
+        changed = False
+        # A file can vanish between the listing and its opening (compaction deletes what it replaced): then the listing was out of date.
+        for _ in range(8):
+            try:
+                changed = self._scan_once() or changed
+                break
+            except (FileNotFoundError, FileChangedError):
+                changed = True
+        return self._contents() if changed else None
+
+    def _scan_once(self) -> bool:
+        graphs, segments = self._list()
+        graphs_changed = _follow(self._graphs, graphs, lambda name: read_graph(self._directory / name))
+        return _follow(self._segments, segments, lambda name: open_segment(self._directory / name)) or graphs_changed
+
+    def _list(self) -> tuple[dict[str, Signature], dict[str, Signature]]:
+        graphs: dict[str, Signature] = {}
+        segments: dict[str, Signature] = {}
+        try:
+            with os.scandir(self._directory) as entries:
+                for entry in entries:
+                    found = graphs if GRAPH_NAME.fullmatch(entry.name) else segments if SegmentId.parse(entry.name) else None
+                    if found is not None:
+                        status = entry.stat()
+                        found[entry.name] = (status.st_size, status.st_mtime_ns)
+        except NotADirectoryError:
+            return {}, {}
+        except FileNotFoundError:
+            if self._directory.exists():
+                raise
+            return {}, {}
+        return graphs, segments
+
+    def _contents(self) -> Contents:
+        segments = [segment for _, segment in self._segments.values() if isinstance(segment, Segment)]
+        replaced = frozenset[str]().union(*(segment.replaces for segment in segments))
+        graphs = [graph for _, graph in self._graphs.values() if isinstance(graph, GraphFile)]
+        problems = [
+            problem for name, (_, problem) in (*self._graphs.items(), *self._segments.items()) if isinstance(problem, str) and name not in replaced
+        ]
+        return Contents(
+            tuple(sorted(graphs, key=lambda graph: (graph.created, graph.fingerprint), reverse=True)),
+            tuple(sorted((segment for segment in segments if segment.id.name not in replaced), key=lambda segment: segment.id)),
+            tuple(sorted(problems)),
+        )
+
+
+def _follow(known: dict[str, tuple[Signature, _T | str]], listed: Mapping[str, Signature], read: Callable[[str], _T]) -> bool:
+    """Brings ``known`` to what is ``listed``; True when it was not."""
+    gone = known.keys() - listed.keys()
+    for name in gone:
+        del known[name]
+    new = [name for name, signature in listed.items() if name not in known or known[name][0] != signature]
+    for name in new:
+        known[name] = (listed[name], _read_or_problem(name, read))
+    return bool(gone or new)
+
+
+def _read_or_problem(name: str, read: Callable[[str], _T]) -> _T | str:
+    try:
+        return read(name)
+    except FileNotFoundError:
+        raise
+    except (FormatError, OSError) as error:
+        return f"{name} is left out: {error}"

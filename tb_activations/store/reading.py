@@ -1,0 +1,204 @@
+"""Answers that need the big arrays: one node over all steps, all nodes at one step, one statistic of everything.
+
+The one invariant: a result depends on an `Index` only, never on what happens in the folder meanwhile; a file that is gone raises `FileChangedError`, and
+the caller takes a newer index. Rows of replicas are merged here, so no caller sees them unless it asks for one rank.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from tb_activations.store.index import Index, LiveSegment
+from tb_activations.store.merge import merge_histograms, merge_replicas, rebin
+from tb_activations.store.schema import COUNTS, NOT_RECORDED, Quantity
+
+__all__ = ["read_column", "read_counts_of_captures", "read_history", "read_histogram", "read_sample", "read_sample_steps", "read_snapshot"]
+
+Statistics = npt.NDArray[np.float32]
+Counts = npt.NDArray[np.int64]
+Steps = npt.NDArray[np.int64]
+
+
+def read_history(index: Index, node: int, quantity: Quantity, rank: int | None = None) -> tuple[Steps, Statistics, Counts]:
+    """Steps int64[C], statistics float32[C, K] and counts int64[C, 4] of one node, at the steps where it was recorded."""
+    statistics = np.full((1, index.row_count, len(index.columns)), np.nan, np.float32)
+    counts = _nothing((1, index.row_count))
+    for live in index.holding(quantity):
+        position = index.position_in(live, quantity, node)
+        if position is not None:
+            with live.segment.file.reader() as reader:
+                part = reader.read(f"statistics/{quantity}", position, position + 1)
+                counts[0, live.table] = reader.read(f"counts/{quantity}", position, position + 1)[0, live.rows]
+            statistics[:, live.table] = _in_columns(part[:, live.rows], live.segment.columns, index.columns)
+    rows = np.flatnonzero((counts[0, :, 0] != NOT_RECORDED) & ((index.table["rank"] == rank) if rank is not None else True))
+    steps, starts = np.unique(index.table["step"][rows], return_index=True)
+    merged, total = merge_replicas(statistics[:, rows], counts[:, rows], starts, index.columns, _shared(index, [node]))
+    return steps, merged[0], total[0]
+
+
+def read_snapshot(index: Index, step: int, quantity: Quantity) -> tuple[Statistics, Counts]:
+    """Statistics float32[N, K] and counts int64[N, 4] of all nodes at one recorded step."""
+    position = int(np.searchsorted(index.steps, step))
+    first, last = _row_range(index, position, position + 1)
+    statistics, counts = _rows_of_all(index, quantity, first, last)
+    merged, total = merge_replicas(statistics, counts, np.zeros(1, np.int64), index.columns, _shared(index))
+    return merged[:, 0], total[:, 0]
+
+
+def read_column(index: Index, statistic: str, quantity: Quantity, after: int = -1) -> tuple[Steps, Statistics]:
+    """One statistic of all nodes over the steps later than ``after``: int64[C] and float32[N, C]; NaN where nothing was recorded."""
+    first_step = int(np.searchsorted(index.steps, after, side="right"))
+    steps = index.steps[first_step:]
+    if index.row_count != len(index.steps):
+        return steps, _merged_column(index, statistic, quantity, first_step)
+    result = np.full((len(index.joined.records), len(steps)), np.nan, np.float32)
+    for live in index.holding(quantity):
+        _scatter_column(index, live, statistic, quantity, result, first_step)
+    return steps, result
+
+
+def _scatter_column(index: Index, live: LiveSegment, statistic: str, quantity: Quantity, result: Statistics, first_step: int) -> None:
+    wanted = live.table >= first_step
+    if not wanted.any():
+        return
+    rows, table = live.rows[wanted], live.table[wanted] - first_step
+    with live.segment.file.reader() as reader:
+        if statistic in COUNTS:
+            counts = reader.read(f"counts/{quantity}")[:, rows]
+            values = np.where(counts[..., 0] == NOT_RECORDED, np.nan, counts[..., COUNTS.index(statistic)])
+        elif statistic in live.segment.columns:
+            values = reader.read(f"statistics/{quantity}")[:, rows, live.segment.columns.index(statistic)]
+        else:
+            return
+    result[np.ix_(index.positions(live, quantity), table)] = values
+
+
+_CHUNK_NUMBERS = 4 << 20
+
+
+def _merged_column(index: Index, statistic: str, quantity: Quantity, first_step: int) -> Statistics:
+    """The column where steps have several replicas, some steps at a time: merging needs all statistics of the rows."""
+    nodes = len(index.joined.records)
+    result = np.full((nodes, len(index.steps) - first_step), np.nan, np.float32)
+    length = max(1, _CHUNK_NUMBERS // max(1, nodes * (len(index.columns) + 4)))
+    for start in range(first_step, len(index.steps), length):
+        stop = min(start + length, len(index.steps))
+        first, last = _row_range(index, start, stop)
+        statistics, counts = _rows_of_all(index, quantity, first, last)
+        merged, total = merge_replicas(statistics, counts, index.starts[start:stop] - first, index.columns, _shared(index))
+        if statistic in COUNTS:
+            values = np.where(total[..., 0] == NOT_RECORDED, np.nan, total[..., COUNTS.index(statistic)])
+        else:
+            values = merged[..., index.columns.index(statistic)]
+        result[:, start - first_step : stop - first_step] = values
+    return result
+
+
+def read_histogram(index: Index, node: int, quantity: Quantity) -> tuple[Steps, npt.NDArray[np.uint32], npt.NDArray[np.float64]]:
+    """Steps int64[C], counts uint32[C, B] and edges float64[C, B + 1] of one node, at the steps that have a histogram."""
+    holding = [live for live in index.holding(quantity) if live.segment.quantities[quantity].bins]
+    bins = max((live.segment.quantities[quantity].bins for live in holding), default=1)
+    counts = np.zeros((index.row_count, bins), np.int64)
+    ranges = np.full((index.row_count, 2), np.nan)
+    for live in holding:
+        position = index.position_in(live, quantity, node)
+        if position is not None:
+            with live.segment.file.reader() as reader:
+                part = reader.read(f"histogram/{quantity}", position, position + 1)[0, live.rows]
+                ranges[live.table] = reader.read(f"histogram_range/{quantity}", position, position + 1)[0, live.rows]
+            counts[live.table] = _in_bins(part, ranges[live.table], bins)
+    rows = np.flatnonzero(counts.any(axis=1) & np.isfinite(ranges).all(axis=1) & (ranges[:, 0] <= ranges[:, 1]))
+    steps, starts = np.unique(index.table["step"][rows], return_index=True)
+    counts, ranges = merge_histograms(counts[rows], ranges[rows], starts, bool(_shared(index, [node])[0]))
+    return steps, counts.astype(np.uint32), np.linspace(ranges[:, 0], ranges[:, 1], bins + 1, axis=1)
+
+
+def _in_bins(counts: npt.NDArray[Any], ranges: npt.NDArray[np.float64], bins: int) -> npt.NDArray[Any]:
+    if counts.shape[1] == bins:
+        return counts
+    return np.array([rebin(row, limits, *limits, bins) for row, limits in zip(counts, ranges, strict=True)])
+
+
+def read_sample(index: Index, node: int, quantity: Quantity, step: int) -> npt.NDArray[Any] | None:
+    """The sample kept of a node at a step (of the first replica that has one); None without."""
+    first, last = _row_range(index, *np.searchsorted(index.steps, (step, step + 1)).tolist())
+    for table_row in range(first, last):
+        for live in index.holding(quantity):
+            found = np.flatnonzero(live.table == table_row)
+            position = index.position_in(live, quantity, node)
+            if len(found) and position is not None and live.segment.quantities[quantity].samples[position]:
+                with live.segment.file.reader() as reader:
+                    sample = live.segment.sample(reader, quantity, position, int(live.rows[found[0]]))
+                if sample is not None:
+                    return sample
+    return None
+
+
+def read_sample_steps(index: Index, node: int, quantity: Quantity) -> Steps:
+    """Steps at which a sample of the node was kept."""
+    steps = [np.empty(0, np.int64)]
+    for live in index.holding(quantity):
+        position = index.position_in(live, quantity, node)
+        if position is not None and live.segment.quantities[quantity].samples[position]:
+            with live.segment.file.reader() as reader:
+                rows = live.segment.sample_rows(reader, quantity, position)
+            steps.append(index.table["step"][live.table[np.isin(live.rows, rows)]])
+    return np.unique(np.concatenate(steps))
+
+
+def read_counts_of_captures(index: Index, quantity: Quantity) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.bool_]]:
+    """int64[N], steps at which each node was recorded, and bool[N], whether it has a sample."""
+    captures = np.zeros(len(index.joined.records), np.int64)
+    sampled = np.zeros(len(index.joined.records), np.bool_)
+    for live in index.holding(quantity):
+        part = live.segment.quantities[quantity]
+        positions = index.positions(live, quantity)
+        captures[positions] += part.recorded
+        sampled[positions] |= part.samples > 0
+    return captures, sampled
+
+
+def _row_range(index: Index, first_step: int, last_step: int) -> tuple[int, int]:
+    bounds = np.append(index.starts, index.row_count)
+    return int(bounds[first_step]), int(bounds[last_step])
+
+
+def _rows_of_all(index: Index, quantity: Quantity, first: int, last: int) -> tuple[Statistics, Counts]:
+    """Statistics float32[N, R, K] and counts int64[N, R, 4] of all nodes for rows ``first:last`` of the table."""
+    nodes = len(index.joined.records)
+    statistics = np.full((nodes, last - first, len(index.columns)), np.nan, np.float32)
+    counts = _nothing((nodes, last - first))
+    for live in index.holding(quantity):
+        wanted = (live.table >= first) & (live.table < last)
+        if not wanted.any():
+            continue
+        where = np.ix_(index.positions(live, quantity), live.table[wanted] - first)
+        with live.segment.file.reader() as reader:
+            part = reader.read(f"statistics/{quantity}")[:, live.rows[wanted]]
+            counts[where] = reader.read(f"counts/{quantity}")[:, live.rows[wanted]]
+        statistics[where] = _in_columns(part, live.segment.columns, index.columns)
+    return statistics, counts
+
+
+def _in_columns(part: Statistics, have: Sequence[str], want: Sequence[str]) -> Statistics:
+    if tuple(have) == tuple(want):
+        return part
+    result = np.full((*part.shape[:-1], len(want)), np.nan, np.float32)
+    for column, name in enumerate(have):
+        result[..., want.index(name)] = part[..., column]
+    return result
+
+
+def _nothing(shape: tuple[int, int]) -> Counts:
+    counts = np.zeros((*shape, 4), np.int64)
+    counts[..., 0] = NOT_RECORDED
+    return counts
+
+
+def _shared(index: Index, nodes: Sequence[int] | None = None) -> npt.NDArray[np.bool_]:
+    records = index.joined.records if nodes is None else [index.joined.records[node] for node in nodes]
+    return np.array([record.kind == "variable" for record in records], np.bool_)

@@ -1,0 +1,273 @@
+"""Reading a run: `open_run` and `Run`.
+
+The one invariant: every answer of a `Run` is taken from one moment of the run, whatever other threads or the writer do meanwhile. This file
+finds nodes, quantities and steps and says what is wrong with a question; the numbers come from `reading`, the rows from `index`.
+"""
+
+from __future__ import annotations
+
+import difflib
+import os
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any, TypeVar, cast
+
+import numpy as np
+import numpy.typing as npt
+
+from tb_activations.errors import ArgumentError, NotFoundError
+from tb_activations.store import reading
+from tb_activations.store.container import FileChangedError
+from tb_activations.store.folder import Contents, Folder
+from tb_activations.store.index import Index, build_index
+from tb_activations.store.nodes import Node, describe_nodes
+from tb_activations.store.schema import COUNTS, QUANTITIES, Graph, Quantity
+from tb_activations.store.session import data_directory
+
+__all__ = ["Captures", "Histogram", "Run", "find_runs", "open_run"]
+
+_T = TypeVar("_T")
+_READ_ATTEMPTS = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Captures:
+    """The captures of a run, one entry per step. Times in seconds.
+
+    Attributes:
+      dropped: int64[D], steps that were due and were not recorded.
+    """
+
+    step: npt.NDArray[np.int64]
+    wall_time: npt.NDArray[np.float64]
+    epoch: npt.NDArray[np.int64]
+    overhead: npt.NDArray[np.float64]
+    loss_scale: npt.NDArray[np.float32]
+    dropped: npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True)
+class Histogram:
+    """Histograms of one node: ``steps`` int64[C], ``counts`` uint32[C, B], ``edges`` float64[C, B + 1]."""
+
+    steps: npt.NDArray[np.int64]
+    counts: npt.NDArray[np.uint32]
+    edges: npt.NDArray[np.float64]
+
+
+class _View:
+    """An index with what is derived from it, at most once."""
+
+    def __init__(self, index: Index) -> None:
+        self.index = index
+
+    @cached_property
+    def nodes(self) -> tuple[Node, ...]:
+        pairs = {quantity: reading.read_counts_of_captures(self.index, quantity) for quantity in QUANTITIES}
+        return describe_nodes(
+            self.index.joined, {quantity: pair[0] for quantity, pair in pairs.items()}, {quantity: pair[1] for quantity, pair in pairs.items()}
+        )
+
+
+class Run:
+    """A run directory, read while it grows. Thread-safe.
+
+    Args:
+      run_dir: the directory that holds ``plugins/tb_activations``.
+    """
+
+    def __init__(self, run_dir: str | os.PathLike[str]) -> None:
+        self.path = Path(run_dir)
+        self._folder = Folder(data_directory(self.path))
+        self._lock = threading.Lock()
+        self._view = _View(build_index(self._folder.scan() or Contents((), (), ())))
+
+    def __repr__(self) -> str:
+        return f"Run({str(self.path)!r}, {len(self._view.index.joined.records)} nodes, {len(self._view.index.steps)} captures)"
+
+    def refresh(self) -> bool:
+        """Looks for new segments; True when something changed. Costs one listing of a directory when nothing did."""
+        with self._lock:
+            contents = self._folder.scan()
+            if contents is not None:
+                self._view = _View(build_index(contents))
+            return contents is not None
+
+    @property
+    def nodes(self) -> tuple[Node, ...]:
+        """All nodes: those of the newest generation in execution order, then those that only older generations have."""
+        return self._read(lambda view: view.nodes)
+
+    @property
+    def graph(self) -> str:
+        """Fingerprint of the newest generation; empty before there is one."""
+        graph = self._view.index.graph
+        return "" if graph is None else graph.fingerprint
+
+    @property
+    def description(self) -> Graph:
+        """The newest generation as it was written: model, configuration, versions, and its own nodes."""
+        graph = self._view.index.graph
+        return Graph(()) if graph is None else graph.graph
+
+    @property
+    def version(self) -> str:
+        """A text that changes with any change of the run."""
+        return self._view.index.version
+
+    @property
+    def problems(self) -> tuple[str, ...]:
+        """A sentence for each file that had to be left out."""
+        return self._view.index.problems
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Names of the statistics, in the order of the last axis of `snapshot`."""
+        return self._view.index.columns
+
+    def steps(self, node: str | None = None, quantity: Quantity = "value") -> npt.NDArray[np.int64]:
+        """The recorded steps, int64[C]: of the run, or those at which ``quantity`` of ``node`` was recorded."""
+        if node is None:
+            return self._view.index.steps.copy()
+        return self._read(lambda view: reading.read_history(view.index, _find_node(view.index, node), _quantity(quantity)))[0]
+
+    def captures(self) -> Captures:
+        """When and at what cost each step was recorded. With replicas: the first replica's row."""
+        index = self._view.index
+        first = {name: array[index.starts] for name, array in index.table.items() if name != "rank"}
+        return Captures(**first, dropped=index.dropped)
+
+    def statistics(self, node: str, quantity: Quantity = "value", rank: int | None = None) -> Mapping[str, npt.NDArray[Any]]:
+        """The statistics of one node over the steps where it was recorded.
+
+        Args:
+          rank: one replica; None: the statistics of the global batch.
+
+        Returns:
+          ``"step"``, every column of `STATISTICS` and `COUNTS` -> array[C].
+        """
+        steps, statistics, counts = self._read(lambda view: reading.read_history(view.index, _find_node(view.index, node), _quantity(quantity), rank))
+        columns = self.columns
+        return {
+            "step": steps,
+            **{name: statistics[:, column] for column, name in enumerate(columns)},
+            **{name: counts[:, column] for column, name in enumerate(COUNTS)},
+        }
+
+    def snapshot(self, step: int, quantity: Quantity = "value") -> tuple[npt.NDArray[np.float32], npt.NDArray[np.int64]]:
+        """All nodes at one recorded step, in the order of `nodes`: statistics float32[N, K] and counts int64[N, 4]."""
+        return self._read(lambda view: reading.read_snapshot(view.index, _find_step(view.index.steps, step), _quantity(quantity)))
+
+    def column(self, statistic: str, quantity: Quantity = "value", after: int = -1) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float32]]:
+        """One statistic (or count) of all nodes over the steps later than ``after``: int64[C] and float32[N, C]."""
+
+        def read(view: _View) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float32]]:
+            known = (*view.index.columns, *COUNTS)
+            if statistic not in known:
+                raise NotFoundError(f"Expected a statistic of {', '.join(known)}. Received: statistic={statistic!r}")
+            return reading.read_column(view.index, statistic, _quantity(quantity), after)
+
+        return self._read(read)
+
+    def histogram(self, node: str, quantity: Quantity = "value") -> Histogram:
+        """The histograms of one node, at the steps that have one."""
+        return self._read(lambda view: Histogram(*reading.read_histogram(view.index, _find_node(view.index, node), _quantity(quantity))))
+
+    def sample_steps(self, node: str, quantity: Quantity = "value") -> npt.NDArray[np.int64]:
+        """The steps at which raw numbers of ``node`` were kept."""
+        return self._read(lambda view: reading.read_sample_steps(view.index, _find_node(view.index, node), _quantity(quantity)))
+
+    def value(self, node: str, step: int, quantity: Quantity = "value") -> npt.NDArray[Any]:
+        """The sample of ``node`` that was kept at ``step``, in the tensor's own dtype."""
+
+        def read(view: _View) -> npt.NDArray[Any] | None:
+            return reading.read_sample(view.index, _find_node(view.index, node), _quantity(quantity), _find_step(view.index.steps, step))
+
+        sample = self._read(read)
+        if sample is None:
+            steps = self.sample_steps(node, quantity)
+            raise NotFoundError(f"No raw numbers of {node!r} ({quantity}) were kept at step {step}. {_nearest(steps, step)}")
+        return sample
+
+    @property
+    def findings(self) -> tuple[Any, ...]:
+        """What is wrong in this run, by the rules of `tb_activations.diagnosis`."""
+        from tb_activations.diagnosis import find
+
+        return tuple(find(self))
+
+    def _read(self, function: Callable[[_View], _T]) -> _T:
+        """Calls ``function`` with a view, and again with a newer one when a file went away meanwhile."""
+        for _ in range(_READ_ATTEMPTS):
+            try:
+                return function(self._view)
+            except FileChangedError as error:
+                problem = error
+                self.refresh()
+        raise NotFoundError(f"The files of {self.path} change faster than they can be read. {problem}")
+
+
+def _find_node(index: Index, name: str) -> int:
+    position = index.joined.index.get(name)
+    if position is None:
+        near = difflib.get_close_matches(str(name), index.joined.index, n=3, cutoff=0.5)
+        advice = f"Nearest: {', '.join(map(repr, near))}." if near else f"The run has {len(index.joined.records)} nodes; see run.nodes."
+        raise NotFoundError(f"Expected the name of a node of this run. Received: node={name!r}. {advice}")
+    return position
+
+
+def _find_step(steps: npt.NDArray[np.int64], step: int) -> int:
+    position = int(np.searchsorted(steps, step))
+    if position >= len(steps) or steps[position] != step:
+        raise NotFoundError(f"Expected a recorded step. Received: step={step!r}. {_nearest(steps, step)}")
+    return int(step)
+
+
+def _nearest(steps: npt.NDArray[np.int64], step: int) -> str:
+    if not len(steps):
+        return "There is none."
+    position = int(np.searchsorted(steps, step))
+    near = steps[max(position - 1, 0) : position + 1].tolist()
+    return f"Nearest: {', '.join(map(str, near))}."
+
+
+def _quantity(quantity: str) -> Quantity:
+    if quantity not in QUANTITIES:
+        raise ArgumentError(f"Expected a quantity of {', '.join(QUANTITIES)}. Received: quantity={quantity!r}")
+    return cast(Quantity, quantity)
+
+
+def find_runs(directory: str | os.PathLike[str]) -> list[Path]:
+    """The run directories at or below ``directory``, sorted."""
+    found = []
+    for folder, names, _ in os.walk(directory):
+        if data_directory(Path(folder)).is_dir():
+            found.append(Path(folder))
+        names[:] = sorted(name for name in names if name != "plugins")
+    return found
+
+
+def open_run(path: str | os.PathLike[str]) -> Run:
+    """Opens a run for reading. Needs neither TensorFlow nor TensorBoard.
+
+    Args:
+      path: the directory of a run, or a log directory with one run below.
+
+    Raises:
+      NotFoundError: there is no run, or more than one.
+    """
+    directory = Path(path).expanduser()
+    if data_directory(directory).is_dir():
+        return Run(directory)
+    runs = find_runs(directory)
+    if len(runs) == 1:
+        return Run(runs[0])
+    if not directory.is_dir():
+        raise NotFoundError(f"Expected the directory of a run. Received: path={str(path)!r}, which is not a directory.")
+    if not runs:
+        raise NotFoundError(f"Expected the directory of a run: one that holds plugins/tb_activations. Received: path={str(path)!r}, with none below.")
+    names = ", ".join(repr(str(run)) for run in runs[:20])
+    raise NotFoundError(f"Expected the directory of one run. Received: path={str(path)!r}, with {len(runs)} runs below; open one of {names}.")

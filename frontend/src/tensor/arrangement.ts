@@ -1,0 +1,134 @@
+/*
+ * How the axes of a tensor are laid out on the screen: which axis runs down, which across, which makes tiles, and which are held at an index.
+ *
+ * The one invariant: every axis has exactly one part. Images, attention maps, heat maps, bars and the table are the same arrangement with
+ * more or fewer axes in it, so whatever can be shown one way can be sliced the same way in the others.
+ */
+
+import type { GraphNode } from "../types";
+import type { Axis } from "./plane";
+
+export type ViewKind = "images" | "attention" | "heat" | "bars" | "table" | "number";
+
+export interface Arrangement {
+  readonly tile: Axis | null;
+  readonly row: Axis | null;
+  readonly column: Axis | null;
+}
+
+export interface Presentation {
+  readonly kind: ViewKind;
+  readonly arrangement: Arrangement;
+}
+
+export type NodeFacts = Pick<GraphNode, "kind" | "class" | "activation" | "attributes">;
+
+/** Shape of what is shown, whether axis 0 is the batch, and the facts of its node. */
+export interface Subject {
+  readonly shape: readonly number[];
+  readonly batched: boolean;
+  readonly node: NodeFacts;
+}
+
+/** [batch, heads, queries, keys]: rows of a softmax, or as many queries as keys where it can't be an image. */
+export function looksLikeAttention({ shape, batched, node }: Subject): boolean {
+  if (!batched || shape.length !== 4) return false;
+  if (node.activation === "softmax" || node.class === "Softmax") return true;
+  return shape[2] === shape[3] && shape[1] !== shape[2] && !isConvolution(node);
+}
+
+function isConvolution(node: NodeFacts): boolean {
+  return /conv|pool|padding|resiz|crop/i.test(node.class);
+}
+
+function channelsFirst(node: NodeFacts): boolean {
+  return node.attributes["data_format"] === "channels_first";
+}
+
+/** The axes that hold one example: all but the batch. */
+function inner({ shape, batched }: Subject): Axis[] {
+  return shape.map((_, axis) => axis).slice(batched ? 1 : 0);
+}
+
+/** The arrangement a view starts with. */
+export function defaultArrangement(subject: Subject, kind: ViewKind): Arrangement {
+  const axes = inner(subject);
+  const [first = null, second = null, third = null] = axes;
+  const last = axes.at(-1) ?? null;
+  switch (kind) {
+    case "attention":
+      return { tile: first, row: second, column: third };
+    case "images":
+      if (channelsFirst(subject.node)) return { tile: first, row: axes.at(-2) ?? null, column: last };
+      return subject.batched
+        ? { tile: last, row: axes.at(-3) ?? null, column: axes.at(-2) ?? null }
+        : { tile: last, row: first, column: second };
+    case "heat":
+    case "table":
+      if (axes.length >= 2) return { tile: null, row: axes.at(-2) ?? null, column: last };
+      return { tile: null, row: subject.batched ? 0 : null, column: last };
+    case "bars":
+      return { tile: null, row: null, column: last ?? (subject.batched ? 0 : null) };
+    case "number":
+      return { tile: null, row: null, column: null };
+  }
+}
+
+/** The views that make sense, the best one first. */
+export function kindsOf(subject: Subject): ViewKind[] {
+  const rank = inner(subject).length;
+  if (subject.shape.length === 0) return ["number"];
+  if (rank === 0) return ["bars", "table"];
+  if (rank === 1) return subject.batched && subject.shape[0] > 1 ? ["heat", "bars", "table"] : ["bars", "table"];
+  if (rank === 2) return ["heat", "bars", "table"];
+  return looksLikeAttention(subject)
+    ? ["attention", "images", "heat", "bars", "table"]
+    : ["images", "heat", "bars", "table"];
+}
+
+/** Axes that are held at an index, in order: neither down, across nor a tile. */
+export function slicedAxes(shape: readonly number[], { tile, row, column }: Arrangement): Axis[] {
+  return shape.map((_, axis) => axis).filter((axis) => axis !== tile && axis !== row && axis !== column);
+}
+
+/** Gives `part` to `axis`; the axis that had it takes the part that `axis` gives up. */
+export function reassign(arrangement: Arrangement, part: keyof Arrangement, axis: Axis): Arrangement {
+  const previous = arrangement[part];
+  const swapped: { -readonly [P in keyof Arrangement]: Axis | null } = { ...arrangement, [part]: axis };
+  for (const other of ["tile", "row", "column"] as const) {
+    if (other !== part && arrangement[other] === axis) swapped[other] = previous;
+  }
+  return swapped;
+}
+
+const KERNEL_AXES: Readonly<Record<number, readonly string[]>> = {
+  1: ["unit"],
+  2: ["input", "unit"],
+  3: ["place", "input", "output"],
+  4: ["row", "column", "input", "output"],
+  5: ["plane", "row", "column", "input", "output"],
+};
+
+const VALUE_AXES: Readonly<Record<number, readonly string[]>> = {
+  0: [],
+  1: ["unit"],
+  2: ["position", "unit"],
+  3: ["row", "column", "channel"],
+  4: ["plane", "row", "column", "channel"],
+};
+
+/** A word for each axis, as the field calls it: example, row, column, channel, head, query, key, input, unit. */
+export function axisNames(subject: Subject): string[] {
+  const { shape, batched, node } = subject;
+  if (!batched) return names(node.kind === "variable" ? KERNEL_AXES : VALUE_AXES, shape.length);
+  if (looksLikeAttention(subject)) return ["example", "head", "query", "key"];
+  const rest = names(VALUE_AXES, shape.length - 1);
+  return [
+    "example",
+    ...(channelsFirst(node) && rest.length > 1 ? [rest.at(-1) ?? "channel", ...rest.slice(0, -1)] : rest),
+  ];
+}
+
+function names(table: Readonly<Record<number, readonly string[]>>, rank: number): string[] {
+  return [...(table[rank] ?? Array.from({ length: rank }, (_, axis) => `axis ${axis}`))];
+}

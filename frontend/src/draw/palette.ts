@@ -5,7 +5,7 @@
  * every picture that follows a change of theme.
  */
 
-import type { Quantity } from "../types";
+import type { Quantity, Severity } from "../types";
 import type { Hatch } from "./pen";
 
 export interface Palette {
@@ -29,6 +29,8 @@ export interface Palette {
   readonly inf: string;
   readonly infArrow: string;
   readonly quantity: Readonly<Record<Quantity, string>>;
+  readonly severity: Readonly<Record<Severity, string>>;
+  readonly warningFill: string;
   readonly outerBand: number;
   readonly innerBand: number;
   readonly nanHatch: Hatch;
@@ -58,6 +60,8 @@ export function makePalette(token: (name: string) => string): Palette {
     inf: token("inf"),
     infArrow: token("inf-2"),
     quantity: { value: token("q-value"), gradient: token("q-gradient"), update: token("q-update") },
+    severity: { error: token("sev-error"), warning: token("sev-warning"), note: token("sev-note") },
+    warningFill: token("sev-warning-fill"),
     outerBand: Number(token("band-1")),
     innerBand: Number(token("band-2")),
     nanHatch: { color: token("nan"), background: token("nan-2"), gap: 3, width: 1.6 },

@@ -8,7 +8,7 @@ import type { NodeIndex, Seconds, Step } from "./units";
 export const QUANTITIES = ["value", "gradient", "update"] as const;
 export const STATES = ["materialized", "available", "unreachable"] as const;
 export const KINDS = ["input", "layer", "op", "probe", "variable", "loss"] as const;
-export const SEVERITIES = ["error", "warning", "info"] as const;
+export const SEVERITIES = ["error", "warning", "note"] as const;
 
 export type Quantity = (typeof QUANTITIES)[number];
 export type State = (typeof STATES)[number];
@@ -180,6 +180,7 @@ export interface Value extends Tensor {
 export interface Finding {
   readonly rule: string;
   readonly title: string;
+  /** Empty when it concerns the whole run. */
   readonly node: string;
   readonly quantity: Quantity;
   readonly statistic: string;
@@ -191,7 +192,7 @@ export interface Finding {
   readonly sentence: string;
   readonly remedy: string;
   readonly code: string;
-  /** The node or rule this is the likely consequence of. */
+  /** `"<rule> at <node>"` of the finding that this one likely follows from. */
   readonly consequence_of: string | null;
 }
 

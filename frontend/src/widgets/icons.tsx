@@ -93,10 +93,10 @@ export function SeverityIcon({
           stroke-linejoin="round"
         />
       )}
-      {severity === "info" && <circle cx="8" cy="8" r="6.5" fill="currentColor" />}
+      {severity === "note" && <circle cx="8" cy="8" r="6.5" fill="currentColor" />}
       <path
         d={
-          severity === "info"
+          severity === "note"
             ? "M8 7.3v4.2M8 4.5v.200"
             : severity === "warning"
               ? "M8 6.3v3.7M8 12v.100"
@@ -109,6 +109,3 @@ export function SeverityIcon({
     </svg>
   );
 }
-
-/** How a severity is called on screen. */
-export const SEVERITY_WORD: Readonly<Record<Severity, string>> = { error: "error", warning: "warning", info: "note" };

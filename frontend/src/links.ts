@@ -1,0 +1,32 @@
+/*
+ * Which parts of the state an address names. The one invariant: opening the address of a page shows what that page showed, on any machine
+ * that serves the same log directory. The filters of the list register theirs in `nodes/filter.ts`.
+ */
+
+import { choiceLink, linkSignal, stepLink, textLink } from "./host";
+import { compareRun, compareStep, live, node, quantity, run, statistic, step, view } from "./state";
+import type { View } from "./state";
+import { QUANTITIES } from "./types";
+import type { Step } from "./units";
+
+const VIEWS: readonly View[] = ["graph", "matrix", "findings"];
+
+/** While the page follows the last step, its address names no step: whoever opens it later follows too. */
+const linkedStep = {
+  get value(): Step | null {
+    return live.value ? null : step.value;
+  },
+  set value(chosen: Step | null) {
+    live.value = chosen === null;
+    if (chosen !== null) step.value = chosen;
+  },
+};
+
+linkSignal("run", run, textLink, true);
+linkSignal("node", node, textLink, true);
+linkSignal("view", view, choiceLink<View>("graph", VIEWS), true);
+linkSignal("step", linkedStep, stepLink);
+linkSignal("quantity", quantity, choiceLink("value", QUANTITIES));
+linkSignal("statistic", statistic, { encode: (name) => (name === "std" ? null : name), decode: (text) => text ?? "std" });
+linkSignal("compare_run", compareRun, textLink);
+linkSignal("compare_step", compareStep, stepLink);

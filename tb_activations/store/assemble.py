@@ -98,7 +98,9 @@ def _histogram_arrays(quantity: Quantity, nodes: npt.NDArray[np.int32], records:
 
 def _sample_arrays(quantity: Quantity, records: Mapping[int, QuantityRecord]) -> Arrays:
     """Every sample end to end in one array per dtype, and an index ordered by node and row that says where each one lies."""
-    entries = sorted(((node, row, np.asarray(sample)) for row, record in records.items() for node, sample in record.samples.items()), key=lambda e: e[:2])
+    entries = sorted(
+        ((node, row, np.asarray(sample)) for row, record in records.items() for node, sample in record.samples.items()), key=lambda e: e[:2]
+    )
     codes = sorted({code for _, _, sample in entries if (code := dtype_code(sample.dtype)) is not None})
     entries = [entry for entry in entries if dtype_code(entry[2].dtype) is not None]
     if not entries:
@@ -112,7 +114,8 @@ def _sample_arrays(quantity: Quantity, records: Mapping[int, QuantityRecord]) ->
         index[line, : 4 + sample.ndim] = (node, row, codes.index(code), filled[code], *sample.shape)
         filled[code] += sample.size
     arrays: Arrays = {
-        f"sample/{quantity}/{code}": np.concatenate([sample.ravel() for _, _, sample in entries if dtype_code(sample.dtype) == code]) for code in codes
+        f"sample/{quantity}/{code}": np.concatenate([sample.ravel() for _, _, sample in entries if dtype_code(sample.dtype) == code])
+        for code in codes
     }
     arrays[f"sample_index/{quantity}"] = index
     return arrays

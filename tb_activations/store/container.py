@@ -61,10 +61,10 @@ class FileChangedError(Exception):
     """A file was deleted or replaced since it was opened: look at the directory again."""
 
 
-def violation(name: str, expected: str, **received: object) -> FormatError:
-    """The error for one way to violate the format; ``name`` is stable, so that tests and users can tell violations apart."""
+def violation(code: str, expected: str, /, **received: object) -> FormatError:
+    """The error for one way to violate the format; ``code`` is stable, so that tests and users can tell violations apart."""
     facts = ", ".join(f"{key}={value!r:.200}" for key, value in received.items())
-    return FormatError(f"{name}: expected {expected}. Received: {facts}")
+    return FormatError(f"{code}: expected {expected}. Received: {facts}")
 
 
 def dtype_code(dtype: np.dtype[Any]) -> str | None:

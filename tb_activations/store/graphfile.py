@@ -199,7 +199,11 @@ def _parse_node(index: int, node: Any, count: int) -> NodeRecord:
         _text(node.get("activation")),
         _parse_source(node.get("source")),
         tuple(inputs),
-        {quantity: _parse_plan(name, plan) for quantity, plan in _mapping("quantities", node.get("quantities", {})).items() if quantity in QUANTITIES},
+        {
+            quantity: _parse_plan(name, plan)
+            for quantity, plan in _mapping("quantities", node.get("quantities", {})).items()
+            if quantity in QUANTITIES
+        },
         _mapping("attributes", node.get("attributes", {})),
     )
 

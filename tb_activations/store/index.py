@@ -177,4 +177,3 @@ def _last_of_each(*keys: npt.NDArray[Any]) -> npt.NDArray[np.bool_]:
 def _dropped(segments: Sequence[Segment], cutoffs: Mapping[tuple[int, str], float]) -> npt.NDArray[np.int64]:
     parts = [segment.dropped[segment.dropped < cutoffs[segment.id.worker, segment.id.session]] for segment in segments]
     return np.unique(np.concatenate([np.empty(0, np.int64), *parts]))
-

@@ -50,12 +50,12 @@ def read_snapshot(index: Index, step: int, quantity: Quantity) -> tuple[Statisti
 
 
 def read_column(index: Index, statistic: str, quantity: Quantity, after: int = -1) -> tuple[Steps, Statistics]:
-    """One statistic of all nodes over the steps later than ``after``: int64[C] and float32[N, C]; NaN where nothing was recorded."""
+    """One statistic of all nodes over the steps later than ``after``: int64[C] and float32[N, C]; NaN (counts: −1) where nothing was recorded."""
     first_step = int(np.searchsorted(index.steps, after, side="right"))
     steps = index.steps[first_step:]
     if index.row_count != len(index.steps):
         return steps, _merged_column(index, statistic, quantity, first_step)
-    result = np.full((len(index.joined.records), len(steps)), np.nan, np.float32)
+    result = np.full((len(index.joined.records), len(steps)), NOT_RECORDED if statistic in COUNTS else np.nan, np.float32)
     for live in index.holding(quantity):
         _scatter_column(index, live, statistic, quantity, result, first_step)
     return steps, result
@@ -68,13 +68,17 @@ def _scatter_column(index: Index, live: LiveSegment, statistic: str, quantity: Q
     rows, table = live.rows[wanted], live.table[wanted] - first_step
     with live.segment.file.reader() as reader:
         if statistic in COUNTS:
-            counts = reader.read(f"counts/{quantity}")[:, rows]
-            values = np.where(counts[..., 0] == NOT_RECORDED, np.nan, counts[..., COUNTS.index(statistic)])
+            values = _count(reader.read(f"counts/{quantity}")[:, rows], statistic)
         elif statistic in live.segment.columns:
             values = reader.read(f"statistics/{quantity}")[:, rows, live.segment.columns.index(statistic)]
         else:
             return
     result[np.ix_(index.positions(live, quantity), table)] = values
+
+
+def _count(counts: Counts, name: str) -> npt.NDArray[np.int64]:
+    values: npt.NDArray[np.int64] = np.where(counts[..., 0] == NOT_RECORDED, NOT_RECORDED, counts[..., COUNTS.index(name)])
+    return values
 
 
 _CHUNK_NUMBERS = 4 << 20
@@ -83,17 +87,14 @@ _CHUNK_NUMBERS = 4 << 20
 def _merged_column(index: Index, statistic: str, quantity: Quantity, first_step: int) -> Statistics:
     """The column where steps have several replicas, some steps at a time: merging needs all statistics of the rows."""
     nodes = len(index.joined.records)
-    result = np.full((nodes, len(index.steps) - first_step), np.nan, np.float32)
+    result = np.empty((nodes, len(index.steps) - first_step), np.float32)
     length = max(1, _CHUNK_NUMBERS // max(1, nodes * (len(index.columns) + 4)))
     for start in range(first_step, len(index.steps), length):
         stop = min(start + length, len(index.steps))
         first, last = _row_range(index, start, stop)
         statistics, counts = _rows_of_all(index, quantity, first, last)
         merged, total = merge_replicas(statistics, counts, index.starts[start:stop] - first, index.columns, _shared(index))
-        if statistic in COUNTS:
-            values = np.where(total[..., 0] == NOT_RECORDED, np.nan, total[..., COUNTS.index(statistic)])
-        else:
-            values = merged[..., index.columns.index(statistic)]
+        values = _count(total, statistic) if statistic in COUNTS else merged[..., index.columns.index(statistic)]
         result[:, start - first_step : stop - first_step] = values
     return result
 

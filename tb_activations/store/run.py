@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, TypeVar, cast
+from typing import Any, NamedTuple, TypeVar, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -21,13 +21,14 @@ import numpy.typing as npt
 from tb_activations.errors import ArgumentError, NotFoundError
 from tb_activations.store import reading
 from tb_activations.store.container import FileChangedError
+from tb_activations.store.discovery import find_runs, holds_activations
 from tb_activations.store.folder import Contents, Folder
 from tb_activations.store.index import Index, build_index
-from tb_activations.store.nodes import Node, describe_nodes
+from tb_activations.store.nodes import Node, QuantityState, describe_nodes
 from tb_activations.store.schema import COUNTS, QUANTITIES, Graph, Quantity
 from tb_activations.store.session import data_directory
 
-__all__ = ["Captures", "Histogram", "Run", "find_runs", "open_run"]
+__all__ = ["Captures", "Histogram", "Node", "QuantityState", "Run", "open_run"]
 
 _T = TypeVar("_T")
 _READ_ATTEMPTS = 8
@@ -49,8 +50,7 @@ class Captures:
     dropped: npt.NDArray[np.int64]
 
 
-@dataclass(frozen=True, slots=True)
-class Histogram:
+class Histogram(NamedTuple):
     """Histograms of one node: ``steps`` int64[C], ``counts`` uint32[C, B], ``edges`` float64[C, B + 1]."""
 
     steps: npt.NDArray[np.int64]
@@ -108,8 +108,22 @@ class Run:
         return "" if graph is None else graph.fingerprint
 
     @property
-    def description(self) -> Graph:
-        """The newest generation as it was written: model, configuration, versions, and its own nodes."""
+    def model(self) -> Mapping[str, str] | None:
+        """``name`` and ``class`` of the model, or None."""
+        return self._generation.model
+
+    @property
+    def configuration(self) -> Mapping[str, Any]:
+        """The options of the capture."""
+        return self._generation.configuration
+
+    @property
+    def versions(self) -> Mapping[str, str]:
+        """Versions of the packages that wrote the newest generation."""
+        return self._generation.versions
+
+    @property
+    def _generation(self) -> Graph:
         graph = self._view.index.graph
         return Graph(()) if graph is None else graph.graph
 
@@ -240,16 +254,6 @@ def _quantity(quantity: str) -> Quantity:
     return cast(Quantity, quantity)
 
 
-def find_runs(directory: str | os.PathLike[str]) -> list[Path]:
-    """The run directories at or below ``directory``, sorted."""
-    found = []
-    for folder, names, _ in os.walk(directory):
-        if data_directory(Path(folder)).is_dir():
-            found.append(Path(folder))
-        names[:] = sorted(name for name in names if name != "plugins")
-    return found
-
-
 def open_run(path: str | os.PathLike[str]) -> Run:
     """Opens a run for reading. Needs neither TensorFlow nor TensorBoard.
 
@@ -260,9 +264,9 @@ def open_run(path: str | os.PathLike[str]) -> Run:
       NotFoundError: there is no run, or more than one.
     """
     directory = Path(path).expanduser()
-    if data_directory(directory).is_dir():
+    if holds_activations(directory):
         return Run(directory)
-    runs = find_runs(directory)
+    runs = list(find_runs(directory).runs.values())
     if len(runs) == 1:
         return Run(runs[0])
     if not directory.is_dir():

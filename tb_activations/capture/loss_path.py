@@ -1,0 +1,108 @@
+"""Which tensors of a traced graph the loss depends on, and where a gradient is cut on the way.
+
+The one invariant: it only reads the graph (operations, inputs, consumers, registered gradients) and adds nothing to it, so it can look at
+a step that is going to run. A called function, a loop and a branch count as one operation, which has a gradient.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, NamedTuple
+
+import tensorflow as tf
+from tensorflow.python.framework import ops as framework_ops
+
+__all__ = ["Cut", "LossPath"]
+
+
+class Cut(NamedTuple):
+    """Why d loss / d tensor does not exist: a reason code of `store.reasons`, and the operation at which the path ends (None: there is no path)."""
+
+    reason: str
+    operation: tf.Operation | None = None
+
+
+class LossPath:
+    """The part of a graph that leads to its losses.
+
+    Args:
+      losses: tensors of one graph; what is differentiated.
+    """
+
+    def __init__(self, losses: Iterable[tf.Tensor]) -> None:
+        ends = [loss.op for loss in losses]
+        self._leading = _closure(ends, _producers)
+        self._differentiable = _closure((op for op in ends if not _cuts(op)), lambda op: (before for before in _producers(op) if not _cuts(before)))
+
+    def cut(self, tensor: tf.Tensor) -> Cut | None:
+        """Where the gradient of ``tensor`` is lost; None when it has one."""
+        if not tensor.dtype.is_floating and not tensor.dtype.is_complex and tensor.dtype != tf.resource:
+            return Cut("no_gradient_dtype")
+        consumers = [op for op in tensor.consumers() if id(op) in self._leading]
+        if any(id(op) in self._differentiable for op in consumers) or (id(tensor.op) in self._differentiable and not consumers):
+            return None
+        if not consumers:
+            return Cut("not_on_loss_path")
+        barrier = self._first_barrier(consumers)
+        return Cut("gradient_stopped" if barrier.type in _STOPS else "non_differentiable", barrier)
+
+    def _first_barrier(self, consumers: list[tf.Operation]) -> tf.Operation:
+        """The first operation, going towards the loss, that lets no gradient pass."""
+
+        def onwards(op: tf.Operation) -> Iterator[tf.Operation]:
+            return (after for after in _consumers(op) if id(after) in self._leading) if not _cuts(op) else iter(())
+
+        reached = _closure(consumers, onwards)
+        return next(op for op in reached.values() if _cuts(op))
+
+
+_STOPS = frozenset({"StopGradient", "PreventGradient"})
+
+_CALLS = frozenset(
+    {"PartitionedCall", "StatefulPartitionedCall", "If", "StatelessIf", "While", "StatelessWhile", "Case", "StatelessCase", "SymbolicGradient"}
+)
+"""Operations that run a function: their gradient is made by TensorFlow itself, not found in the registry."""
+
+_STEPWISE = frozenset({"Ceil", "Floor", "FloorDiv", "Rint", "Round"})
+"""Registered with a gradient function that answers None for every input."""
+
+_READS = frozenset({"ReadVariableOp", "ResourceGather", "ResourceGatherNd", "Placeholder", "Const", "VariableV2"})
+"""Where a path begins: what they give out is what one differentiates by."""
+
+
+def _cuts(op: tf.Operation) -> bool:
+    """Whether no gradient passes from the outputs of ``op`` to its inputs."""
+    if op.type in _READS or op.type in _CALLS:
+        return False
+    if op.outputs and not any(output.dtype.is_floating or output.dtype.is_complex for output in op.outputs):
+        return True
+    return op.type in _STEPWISE or _gradient_function(op) is None
+
+
+def _gradient_function(op: tf.Operation) -> Any:
+    # The registry has no public reader; `tf.gradients` would add operations to the graph.
+    try:
+        return framework_ops.get_gradient_function(op)
+    except LookupError:
+        return None
+
+
+def _producers(op: tf.Operation) -> Iterator[tf.Operation]:
+    return (tensor.op for tensor in op.inputs)
+
+
+def _consumers(op: tf.Operation) -> Iterator[tf.Operation]:
+    return (consumer for output in op.outputs for consumer in output.consumers())
+
+
+def _closure(start: Iterable[tf.Operation], step: Callable[[tf.Operation], Iterable[tf.Operation]]) -> dict[int, tf.Operation]:
+    """Everything that ``step`` leads to from ``start``, breadth first, by identity (operations are made once per graph)."""
+    found = {id(op): op for op in start}
+    waiting = deque(found.values())
+    while waiting:
+        for op in step(waiting.popleft()):
+            if id(op) not in found:
+                found[id(op)] = op
+                waiting.append(op)
+    return found

@@ -20,11 +20,10 @@ Integers = npt.NDArray[np.int64]
 
 
 class MergedHistogram(NamedTuple):
-    """Histograms of neighbouring captures, added: ``range`` float64[W, 2], ``counts`` float64[W, B], ``elements`` float64[W]."""
+    """Histograms of neighbouring captures, added: ``range`` float64[W, 2], ``counts`` float64[W, B]."""
 
     range: npt.NDArray[np.float64]
     counts: npt.NDArray[np.float64]
-    elements: npt.NDArray[np.float64]
 
 
 def column_starts(captures: int, columns: int) -> Integers:
@@ -65,16 +64,14 @@ def merge_histograms(counts: npt.NDArray[np.integer[Any]], edges: npt.NDArray[np
     """
     captures, bins = counts.shape
     if not len(starts):
-        return MergedHistogram(np.empty((0, 2)), np.empty((0, bins)), np.empty(0))
-    counts = counts.astype(np.float64)
-    elements = counts.sum(axis=1)
-    present = elements > 0
+        return MergedHistogram(np.empty((0, 2)), np.empty((0, bins)))
+    present = counts.any(axis=1)
     low = np.fmin.reduceat(np.where(present, edges[:, 0], np.nan), starts)
     high = np.fmax.reduceat(np.where(present, edges[:, -1], np.nan), starts)
     column = np.repeat(np.arange(len(starts)), np.diff(np.append(starts, captures)))
-    spread = _spread(counts, edges[:, 0], edges[:, -1], low[column], high[column])
+    spread = _spread(counts.astype(np.float64), edges[:, 0], edges[:, -1], low[column], high[column])
     spread[~present] = 0
-    return MergedHistogram(np.stack([low, high], axis=1), np.add.reduceat(spread, starts, axis=0), np.add.reduceat(elements, starts))
+    return MergedHistogram(np.stack([low, high], axis=1), np.add.reduceat(spread, starts, axis=0))
 
 
 def _spread(counts: Floats, low: Floats, high: Floats, wide_low: Floats, wide_high: Floats) -> npt.NDArray[np.float64]:

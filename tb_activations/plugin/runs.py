@@ -22,7 +22,7 @@ from tb_activations.errors import ActivationsError, NotFoundError
 from tb_activations.plugin.background import Background
 from tb_activations.plugin.http import quote
 from tb_activations.store.discovery import MAX_DIRECTORIES, Discovery, find_runs, holds_activations
-from tb_activations.store.run import Run, open_run
+from tb_activations.store.run import Run
 
 __all__ = ["Runs", "Source", "source_of"]
 
@@ -73,7 +73,7 @@ class _Entry:
     def open(self) -> Run:
         with self.lock:
             if self.run is None:
-                self.run = open_run(self.path)
+                self.run = Run(self.path)
                 self.problem = None
             return self.run
 
@@ -96,7 +96,9 @@ def source_of(context: base_plugin.TBContext) -> Source:
     """Returns where the runs of a TensorBoard with this context are."""
     logdir = context.logdir or ""
     if "://" in logdir:
-        return Source(logdir, _find_nothing, "Activations are read from a local directory only. Copy or mount the log directory, and name the local path.")
+        return Source(
+            logdir, _find_nothing, "Activations are read from a local directory only. Copy or mount the log directory, and name the local path."
+        )
     if logdir:
         root = Path(os.path.expanduser(logdir)).absolute()  # noqa: PTH111 - as TensorBoard does: an unknown ~user stays as it is
         return Source(logdir, lambda: find_runs(root))

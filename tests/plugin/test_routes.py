@@ -1,0 +1,249 @@
+"""Every route through TensorBoard's own WSGI application, compared with `open_run`; bad input as a table."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+
+from tb_activations import open_run
+from tb_activations.store.schema import COUNTS
+from tests.builders import build_run, normal_values, parse_nodes
+from tests.plugin.client import NODES, STEPS, PluginClient
+
+RUN = "digits/train"
+
+
+@pytest.fixture(scope="module")
+def run(logdir):
+    return open_run(logdir / RUN)
+
+
+def test_runs(client, logdir, run):
+    answer = client.json("runs")
+    assert answer["logdir"] == str(logdir)
+    assert answer["problem"] is None
+    assert answer["runs"] == [
+        {
+            "run": RUN,
+            "version": run.version,
+            "graph": run.graph,
+            "nodes": 6,
+            "captures": 10,
+            "first_step": 0,
+            "last_step": 63,
+            "last_wall_time": run.captures().wall_time[-1],
+            "dropped": 0,
+            "problems": [],
+        }
+    ]
+
+
+def test_graph(client, run):
+    answer = client.json("graph", run=RUN)
+    assert answer["statistics"] == list(run.columns)
+    assert answer["model"] == {"name": "model", "class": "Functional"}
+    assert [node["name"] for node in answer["nodes"]] == [node.name for node in run.nodes]
+    dense = answer["nodes"][1]
+    assert dense["shape"] == [None, 8]
+    assert dense["inputs"] == [0]
+    assert dense["source"] == {"file": "model.py", "line": 11, "function": "build"}
+    assert dense["quantities"]["gradient"] == {"state": "materialized", "reason": None, "captures": 10, "sampled": True}
+    head = answer["nodes"][2]["quantities"]["gradient"]
+    expected = run.nodes[2].quantities["gradient"]
+    assert head["state"] == "available"
+    assert (head["title"], head["sentence"], head["code"]) == (expected.title, expected.sentence, expected.code_to_paste)
+
+
+def test_steps(client, run):
+    arrays = client.arrays("steps", run=RUN)
+    captures = run.captures()
+    for name in ("step", "wall_time", "epoch", "overhead", "loss_scale", "dropped"):
+        np.testing.assert_array_equal(arrays[name], getattr(captures, name).astype(arrays[name].dtype))
+    np.testing.assert_array_equal(arrays["loss"], run.statistics("loss")["mean"])
+    assert {name: array.dtype.str for name, array in arrays.items()} == {
+        "step": "<f8",
+        "wall_time": "<f8",
+        "dropped": "<f8",
+        "epoch": "<i4",
+        "overhead": "<f4",
+        "loss": "<f4",
+        "loss_scale": "<f4",
+    }
+
+
+@pytest.mark.parametrize("quantity", ["value", "gradient", "update"])
+def test_snapshot(client, run, quantity):
+    arrays = client.arrays("snapshot", run=RUN, step=14, quantity=quantity)
+    statistics, counts = run.snapshot(14, quantity)
+    np.testing.assert_array_equal(arrays["statistics"], statistics)
+    np.testing.assert_array_equal(arrays["counts"], counts)
+
+
+@pytest.mark.parametrize("node", ["x", "encoder/dense", "encoder/dense/kernel"])
+def test_statistics(client, run, node):
+    arrays = client.arrays("statistics", run=RUN, node=node, quantity="value")
+    expected = run.statistics(node)
+    assert arrays["step"].tolist() == list(STEPS)
+    for column, name in enumerate(client.json("graph", run=RUN)["statistics"]):
+        np.testing.assert_array_equal(arrays["statistics"][:, column], expected[name])
+    for column, name in enumerate(COUNTS):
+        np.testing.assert_array_equal(arrays["counts"][:, column], expected[name])
+
+
+def test_histogram(client, run):
+    expected = run.histogram("encoder/dense", "gradient")
+    arrays = client.arrays("histogram", run=RUN, node="encoder/dense", quantity="gradient")
+    assert arrays["start"].tolist() == arrays["stop"].tolist() == list(STEPS)
+    np.testing.assert_array_equal(arrays["counts"], expected.counts)
+    np.testing.assert_array_equal(arrays["range"], expected.edges[:, [0, -1]].astype(np.float32))
+    assert arrays["elements"].tolist() == [32] * 10
+    merged = client.arrays("histogram", run=RUN, node="encoder/dense", quantity="gradient", columns=3)
+    assert (merged["start"].tolist(), merged["stop"].tolist()) == ([0, 21, 42], [14, 35, 63])
+    assert merged["elements"].tolist() == [96, 96, 128]
+    np.testing.assert_allclose(merged["counts"].sum(axis=1), [96, 96, 128], rtol=1e-6)
+    np.testing.assert_array_equal(merged["range"][0], [expected.edges[:3].min(), expected.edges[:3].max()])
+
+
+def test_value(client, run):
+    response = client.open("value", run=RUN, node="encoder/dense", step=21, quantity="gradient")
+    content = response.get_data()
+    header = json.loads(content[8 : 8 + int.from_bytes(content[:8], "little")])
+    assert header["__metadata__"] == {"elements": "32", "batch_axis": "0"}
+    arrays = client.arrays("value", run=RUN, node="encoder/dense", step=21, quantity="gradient")
+    np.testing.assert_array_equal(arrays["value"], run.value("encoder/dense", 21, "gradient"))
+    np.testing.assert_array_equal(arrays["value"], normal_values(parse_nodes(NODES))("encoder/dense", "gradient", 21))
+    kernel = client.open("value", run=RUN, node="encoder/dense/kernel", step=21, quantity="update").get_data()
+    assert b'"batch_axis": ""' in kernel or b'"batch_axis":""' in kernel
+
+
+def test_matrix_shows_every_extreme(client, run):
+    statistic, columns = "max", 4
+    arrays = client.arrays("matrix", run=RUN, quantity="gradient", statistic=statistic, columns=columns)
+    assert (arrays["start"].tolist(), arrays["stop"].tolist()) == ([0, 14, 35, 49], [7, 28, 42, 63])
+    for index, node in enumerate(run.nodes):
+        history = run.statistics(node.name, "gradient")
+        for column in range(columns):
+            inside = (history["step"] >= arrays["start"][column]) & (history["step"] <= arrays["stop"][column])
+            numbers = history[statistic][inside]
+            expected = (numbers.min(), numbers.max()) if len(numbers) else (np.nan, np.nan)
+            np.testing.assert_array_equal((arrays["low"][index, column], arrays["high"][index, column]), expected)
+    assert not arrays["nonfinite"].any()
+
+
+def test_matrix_of_update_ratios(client, run):
+    arrays = client.arrays("matrix", run=RUN, quantity="update", statistic="update_ratio")
+    kernel = [node.name for node in run.nodes].index("encoder/dense/kernel")
+    update, weight = (run.statistics("encoder/dense/kernel", quantity)["l2_norm"] for quantity in ("update", "value"))
+    np.testing.assert_array_equal(arrays["low"][kernel], update / weight)
+    assert np.isnan(arrays["low"][0]).all()
+
+
+@pytest.fixture(scope="module")
+def broken_numbers(tmp_path_factory):
+    """A run in which everything that is not finite occurs, in the tensors and in their statistics."""
+    root = tmp_path_factory.mktemp("broken_numbers")
+    graph = parse_nodes("input x [4]; layer good [4] <- x; layer rare [4] <- x")
+
+    def values(name, quantity, step):
+        if name == "rare" and step % 2:
+            return None
+        tensors = {3: [np.nan, 1, 2, 3], 5: [np.inf, -np.inf, np.nan, 0], 7: [np.nan] * 4, 8: [2e38, 2e38, 0, 0]}
+        return np.array(tensors.get(step, [1, 2, 3, 4]) if name == "x" else [1, 2, 3, step], np.float32)
+
+    build_run(root / "train", graph, range(10), values)
+    return PluginClient(root)
+
+
+def test_nan_and_infinities_arrive_as_they_are(broken_numbers):
+    value = broken_numbers.arrays("value", run="train", node="x", step=5, quantity="value")["value"]
+    assert value.tobytes() == np.array([np.inf, -np.inf, np.nan, 0], np.float32).tobytes()
+    statistics = broken_numbers.arrays("statistics", run="train", node="x", quantity="value")
+    assert statistics["counts"][5].tolist() == [4, 1, 1, 1]
+    assert np.isnan(statistics["statistics"][7, :5]).all()
+    snapshot = broken_numbers.arrays("snapshot", run="train", step=3, quantity="value")
+    assert snapshot["counts"][0].tolist() == [4, 1, 0, 0]
+    assert snapshot["counts"][2].tolist() == [-1, 0, 0, 0]
+
+
+def test_matrix_flags_what_is_not_finite(broken_numbers):
+    arrays = broken_numbers.arrays("matrix", run="train", quantity="value", statistic="mean", columns=5)
+    assert arrays["nonfinite"].tolist() == [[0, 1, 1, 1, 0], [0] * 5, [0] * 5]
+    nans = broken_numbers.arrays("matrix", run="train", quantity="value", statistic="nan_count")
+    assert nans["high"][0].tolist() == [0, 0, 0, 1, 0, 1, 0, 4, 0, 0]
+    infinities = broken_numbers.arrays("matrix", run="train", quantity="value", statistic="inf_count")
+    assert infinities["high"][0].tolist() == [0, 0, 0, 0, 0, 2, 0, 0, 0, 0]
+    assert np.isnan(infinities["high"][2][1::2]).all()
+
+
+BAD = [
+    ("graph", {}, 400, "Expected the argument `run`"),
+    ("graph", {"run": "nothing"}, 404, "No run 'nothing'"),
+    ("graph", {"run": "digits/trains"}, 404, "Did you mean 'digits/train'?"),
+    ("graph", {"run": "../digits/train"}, 404, "No run"),
+    ("graph", {"run": "/etc"}, 404, "No run"),
+    ("graph", {"run": "digits"}, 404, "No run"),
+    ("graph", {"run": "digits/train\x00"}, 404, "No run"),
+    ("graph", {"run": "x" * 5000}, 404, "No run"),
+    ("steps", {"run": ""}, 404, "No run ''"),
+    ("snapshot", {"run": RUN, "quantity": "value"}, 400, "Expected the argument `step`"),
+    ("snapshot", {"run": RUN, "step": "0"}, 400, "Expected the argument `quantity`"),
+    ("snapshot", {"run": RUN, "step": "seven", "quantity": "value"}, 400, "step='seven'"),
+    ("snapshot", {"run": RUN, "step": "-1", "quantity": "value"}, 400, "step='-1'"),
+    ("snapshot", {"run": RUN, "step": "1e3", "quantity": "value"}, 400, "step='1e3'"),
+    ("snapshot", {"run": RUN, "step": "9" * 30, "quantity": "value"}, 400, "an integer from 0 to"),
+    ("snapshot", {"run": RUN, "step": "8", "quantity": "value"}, 404, "7, 14"),
+    ("snapshot", {"run": RUN, "step": "0", "quantity": "values"}, 400, "one of value, gradient, update"),
+    ("matrix", {"run": RUN, "quantity": "value", "statistic": "median"}, 400, "one of min, max, mean"),
+    ("matrix", {"run": RUN, "quantity": "value", "statistic": "min", "columns": "0"}, 400, "from 1 to 4096"),
+    ("matrix", {"run": RUN, "quantity": "value", "statistic": "min", "columns": "4097"}, 400, "from 1 to 4096"),
+    ("statistics", {"run": RUN, "quantity": "value"}, 400, "Expected the argument `node`"),
+    ("statistics", {"run": RUN, "node": "encoder/dens", "quantity": "value"}, 404, "'encoder/dense'"),
+    ("statistics", {"run": RUN, "node": "../../etc/passwd", "quantity": "value"}, 404, "Expected the name of a node"),
+    ("statistics", {"run": RUN, "node": "x", "quantity": "value", "rank": "first"}, 400, "rank='first'"),
+    ("histogram", {"run": RUN, "node": "x", "quantity": "value", "columns": "many"}, 400, "columns='many'"),
+    ("histogram", {"run": RUN, "node": "<script>alert(1)</script>", "quantity": "value"}, 404, "<script>"),
+    ("value", {"run": RUN, "node": "x", "step": "8", "quantity": "value"}, 404, "7, 14"),
+    ("value", {"run": RUN, "node": "x", "step": "7", "quantity": "gradient"}, 404, "gradient"),
+    ("static/nothing.js", {}, 404, "nothing.js"),
+]
+
+
+@pytest.mark.parametrize(("route", "query", "status", "words"), BAD)
+def test_bad_input_is_answered_with_a_sentence(client, logdir, route, query, status, words):
+    response = client.open(route, **query)
+    text = response.get_data(as_text=True)
+    assert (response.status_code, response.mimetype) == (status, "text/plain"), text
+    assert words in text
+    assert len(text) < 1000
+    assert str(logdir) not in text
+    assert response.headers["X-Content-Type-Options"] == "nosniff"
+
+
+@pytest.mark.parametrize("route", ["runs", "graph", "steps", "snapshot", "matrix", "statistics", "histogram", "value", "findings", "static/index.js"])
+@pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "OPTIONS"])
+def test_only_get_and_head(client, route, method):
+    response = client.open(route, method=method)
+    assert (response.status_code, response.headers["Allow"]) == (405, "GET, HEAD")
+
+
+def test_quantities_that_a_run_lacks_are_empty_not_an_error(client):
+    assert len(client.arrays("statistics", run=RUN, node="x", quantity="gradient")["step"]) == 0
+    assert client.arrays("histogram", run=RUN, node="x", quantity="gradient")["counts"].shape[0] == 0
+
+
+def test_only_answers_that_name_the_present_version_may_be_kept(tmp_path):
+    root = tmp_path / "train"
+    build_run(root, NODES, range(3))
+    client = PluginClient(tmp_path)
+    version = client.json("runs")["runs"][0]["version"]
+    query = {"run": "train", "node": "x", "quantity": "value"}
+    assert client.open("statistics", **query, v=version).headers["Cache-Control"] == "private, max-age=86400"
+    assert "max-age" not in client.open("statistics", **query).headers["Cache-Control"]
+    assert "max-age" not in client.open("statistics", **query, v="other").headers["Cache-Control"]
+    build_run(root, NODES, range(3, 6), marker=False)
+    newest = client.arrays("statistics", **query)
+    assert newest["step"].tolist() == [0, 1, 2, 3, 4, 5]
+    assert "max-age" not in client.open("statistics", **query, v=version).headers["Cache-Control"]
+    assert client.json("runs")["runs"][0]["version"] != version

@@ -1,0 +1,51 @@
+"""The raw numbers of a tensor that a capture keeps.
+
+The one invariant: what is kept is a block from the beginning of the tensor, in its own dtype and rank, so that it can be shown as the tensor
+it came from. Nothing is reduced or rounded here.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import tensorflow as tf
+
+__all__ = ["sample"]
+
+
+def sample(x: tf.Tensor, *, batch: bool, examples: int, elements: int) -> tf.Tensor:
+    """A block of at most ``elements`` numbers of ``x``.
+
+    With a batch axis these are the first examples, at most ``examples``; where one example alone is too large, its first channels (last axis),
+    then its first rows. Without a batch axis the end of the last axis goes first. A tensor of unknown rank comes flat.
+    """
+    rank = x.shape.rank
+    if rank is None:
+        return tf.reshape(x, [-1])[:elements]
+    if rank == 0:
+        return x
+    extents: list[Any] = [tf.shape(x)[axis] if size is None else size for axis, size in enumerate(x.shape)]
+    if batch:
+        extents[0] = 1
+    for axis in (rank - 1, *range(rank - 1)):
+        if not (batch and axis == 0):
+            extents[axis] = _at_most(extents[axis], _room(extents, axis, elements))
+    if batch:
+        extents[0] = _at_most(examples, _room(extents, 0, elements))
+    return x[tuple(slice(0, extent) for extent in extents)]
+
+
+def _room(extents: list[Any], axis: int, elements: int) -> Any:
+    """The extent along ``axis``, at least 1, up to which a block of ``extents`` has at most ``elements`` numbers."""
+    others: Any = 1
+    for extent in (*extents[:axis], *extents[axis + 1 :]):
+        others = others * extent
+    if isinstance(others, int):
+        return max(1, elements // max(1, others))
+    return tf.maximum(1, elements // tf.maximum(1, others))
+
+
+def _at_most(extent: Any, bound: Any) -> Any:
+    if isinstance(extent, int) and isinstance(bound, int):
+        return min(extent, bound)
+    return tf.minimum(extent, bound)

@@ -1,6 +1,7 @@
 """A few lines of text become a real run on disk.
 
-The one invariant: what `build_run` makes went through the real `Writer`; tests that need broken bytes use `segment_bytes` and write them themselves.
+The one invariant: what is built went through the real `Writer` (or its `Session`, where a test says which segments there are); only
+`segment_bytes` makes files by hand, for bytes that nothing of ours would write.
 Numbers come from numpy, so a test can compute independently what a reader must find.
 
     build_run(tmp_path / "train", "input x [4]; layer dense <- x relu; variable dense/kernel update", steps=range(0, 70, 7))
@@ -184,22 +185,31 @@ def build_run(
 
     Args:
       values: what each tensor is; standard normal numbers by default. With replicas, replica r sees the step ``step`` and its own seed.
-      per_segment: flush after so many captures; 0: at the end.
+      per_segment: captures of each segment; 0: as the `Writer` likes.
       marker: also write the event that makes it a run for TensorBoard.
     """
     graph = parse_nodes(nodes) if isinstance(nodes, str) else nodes
-    with open_writer(run_dir, graph, worker=worker) as writer:
-        for count, step in enumerate(steps, 1):
-            rows = [
-                capture_of(graph, values or normal_values(graph, seed=rank), step, rank, histograms=histograms, samples=samples)
-                for rank in range(replicas)
-            ]
-            put(writer, step, rows)
-            if per_segment and count % per_segment == 0:
-                writer.flush()
+    captures = [
+        [capture_of(graph, values or normal_values(graph, seed=rank), step, rank, histograms=histograms, samples=samples) for rank in range(replicas)]
+        for step in steps
+    ]
+    if per_segment:
+        write_segments(run_dir, graph, [sum(captures[start : start + per_segment], []) for start in range(0, len(captures), per_segment)], worker)
+    else:
+        with open_writer(run_dir, graph, worker=worker) as writer:
+            for rows in captures:
+                put(writer, rows[0].step, rows)
     if marker:
         write_marker(run_dir)
     return Path(run_dir)
+
+
+def write_segments(run_dir: Path, graph: Graph, segments: Iterable[Sequence[Capture]], worker: int = 0, dropped: Sequence[int] = ()) -> None:
+    """Writes exactly these segments as one session; ``dropped`` go into the first."""
+    session = Session(Path(run_dir), worker)
+    fingerprint = session.write_graph(graph)
+    for number, captures in enumerate(segments):
+        session.write_captures(captures, () if number else dropped, fingerprint)
 
 
 class open_writer:  # noqa: N801 - a context manager, used as a function
@@ -226,7 +236,7 @@ def put(writer: Writer, step: int, captures: Sequence[Capture]) -> None:
 
 
 def write_marker(run_dir: Path) -> None:
-    """The one event that makes a directory a TensorBoard run with activations, in TensorBoard's own records (its `EventFileWriter` loads TensorFlow)."""
+    """The one event that makes a directory a TensorBoard run with activations (`EventFileWriter` would load TensorFlow; its records don't)."""
     from tensorboard.compat.proto import event_pb2, summary_pb2, tensor_pb2, types_pb2
     from tensorboard.summary.writer.record_writer import RecordWriter
 
@@ -308,11 +318,8 @@ def typical_graph(hostile_names: bool = False) -> Graph:
 def build_typical(run_dir: Path, *, hostile_names: bool = False) -> Path:
     """A run that has a bit of everything: `TYPICAL` at `TYPICAL_STEPS` in three segments, with `TYPICAL_DROPPED` steps dropped."""
     graph = typical_graph(hostile_names)
-    session = Session(Path(run_dir), 0)
-    fingerprint = session.write_graph(graph)
     captures = [capture_of(graph, typical_values(graph), step) for step in TYPICAL_STEPS]
-    for start, stop, dropped in ((0, 20, TYPICAL_DROPPED), (20, 40, ()), (40, len(captures), ())):
-        session.write_captures(captures[start:stop], dropped, fingerprint)
+    write_segments(run_dir, graph, (captures[:20], captures[20:40], captures[40:]), dropped=TYPICAL_DROPPED)
     write_marker(run_dir)
     return Path(run_dir)
 

@@ -14,10 +14,10 @@ import numpy.typing as npt
 
 from tb_activations.errors import ArgumentError
 from tb_activations.store.container import dtype_code
-from tb_activations.store.schema import NOT_RECORDED, QUANTITIES, STATISTICS, Capture, Quantity, QuantityRecord
+from tb_activations.store.schema import HISTOGRAM_BINS, NOT_RECORDED, QUANTITIES, STATISTICS, Capture, Quantity, QuantityRecord
 from tb_activations.store.segments import ROW_ARRAYS
 
-__all__ = ["Arrays", "arrays_of", "size_of"]
+__all__ = ["Arrays", "arrays_of", "empty_counts", "size_of"]
 
 Arrays = dict[str, npt.NDArray[Any]]
 
@@ -25,6 +25,13 @@ Arrays = dict[str, npt.NDArray[Any]]
 def size_of(capture: Capture) -> int:
     """Bytes that the arrays of ``capture`` hold."""
     return sum(_record_bytes(record) for record in capture.quantities.values())
+
+
+def empty_counts(nodes: int, rows: int) -> npt.NDArray[np.int64]:
+    """int64[nodes, rows, 4] that says *not recorded* everywhere."""
+    counts = np.zeros((nodes, rows, 4), "<i8")
+    counts[:, :, 0] = NOT_RECORDED
+    return counts
 
 
 def _record_bytes(record: QuantityRecord) -> int:
@@ -49,8 +56,7 @@ def _quantity_arrays(quantity: Quantity, records: Mapping[int, QuantityRecord], 
         _check_record(quantity, record)
     nodes = np.unique(np.concatenate([record.nodes for record in records.values()])).astype("<i4")
     statistics = np.full((len(nodes), captures, len(STATISTICS)), np.nan, "<f4")
-    counts = np.zeros((len(nodes), captures, 4), "<i8")
-    counts[:, :, 0] = NOT_RECORDED
+    counts = empty_counts(len(nodes), captures)
     for row, record in records.items():
         positions = np.searchsorted(nodes, record.nodes)
         statistics[positions, row] = record.statistics
@@ -72,21 +78,19 @@ def _quantity_arrays(quantity: Quantity, records: Mapping[int, QuantityRecord], 
 
 def _check_record(quantity: Quantity, record: QuantityRecord) -> None:
     count = len(record.nodes)
-    if record.statistics.shape != (count, len(STATISTICS)) or record.counts.shape != (count, 4):
-        raise ArgumentError(
-            f"Expected statistics of shape {(count, len(STATISTICS))} and counts of shape {(count, 4)} for {quantity!r}. "
-            f"Received: statistics.shape={record.statistics.shape}, counts.shape={record.counts.shape}"
-        )
-    missing = set(record.samples) - set(record.nodes.tolist())
-    if missing:
-        raise ArgumentError(f"Expected samples of nodes that have statistics for {quantity!r}. Received: node ids {sorted(missing)}")
+    expected = {"statistics": (count, len(STATISTICS)), "counts": (count, 4), "histogram": (count, HISTOGRAM_BINS), "histogram_range": (count, 2)}
+    for name, shape in expected.items():
+        array = getattr(record, name)
+        if array is not None and array.shape != shape:
+            raise ArgumentError(f"Expected {name} of shape {shape} for {quantity!r} of {count} nodes. Received: {name}.shape={array.shape}")
+    if not set(record.samples) <= set(record.nodes.tolist()):
+        raise ArgumentError(f"Expected samples of nodes that have statistics for {quantity!r}. Received: samples of {sorted(set(record.samples))}")
 
 
 def _histogram_arrays(quantity: Quantity, nodes: npt.NDArray[np.int32], records: Mapping[int, QuantityRecord], captures: int) -> Arrays:
-    bins = max((record.histogram.shape[1] for record in records.values() if record.histogram is not None), default=0)
-    if not bins:
+    if all(record.histogram is None for record in records.values()):
         return {}
-    histogram = np.zeros((len(nodes), captures, bins), "<u4")
+    histogram = np.zeros((len(nodes), captures, HISTOGRAM_BINS), "<u4")
     edges = np.full((len(nodes), captures, 2), np.nan, "<f4")
     for row, record in records.items():
         if record.histogram is not None and record.histogram_range is not None:

@@ -101,7 +101,7 @@ class ArrayReader:
     def _fill(self, dtype: np.dtype[Any], shape: tuple[int, ...], offset_bytes: int) -> npt.NDArray[Any]:
         buffer = np.empty(math.prod(shape) * dtype.itemsize, np.uint8)
         self._file.seek(offset_bytes)
-        view = memoryview(buffer)
+        view = memoryview(buffer.data)
         while len(view):
             count = self._file.readinto(view)
             if not count:
@@ -202,22 +202,24 @@ def _take_arrays(header: Mapping[str, Any], data_start: int, size_bytes: int) ->
 def _array_spec(name: str, entry: Any, data_start: int) -> ArraySpec:
     if not isinstance(entry, dict):
         raise violation("array_not_object", f"an object for array {name!r}", entry=entry)
-    code, shape, offsets = entry.get("dtype"), entry.get("shape"), entry.get("data_offsets")
-    dtype = DTYPES.get(code) if isinstance(code, str) else None
+    dtype = DTYPES.get(str(entry.get("dtype")))
     if dtype is None:
-        raise violation("unknown_dtype", f"a dtype of {', '.join(DTYPES)} for array {name!r}", dtype=code)
-    if not _are_sizes(shape) or len(shape) > MAX_RANK:
-        raise violation("bad_shape", f"a list of sizes for array {name!r}", shape=shape)
-    if not _are_sizes(offsets) or len(offsets) != 2 or offsets[0] > offsets[1]:
-        raise violation("bad_offsets", f"two ascending offsets for array {name!r}", data_offsets=offsets)
+        raise violation("unknown_dtype", f"a dtype of {', '.join(DTYPES)} for array {name!r}", dtype=entry.get("dtype"))
+    shape, offsets = _sizes(entry.get("shape")), _sizes(entry.get("data_offsets"))
+    if shape is None or len(shape) > MAX_RANK:
+        raise violation("bad_shape", f"a list of sizes for array {name!r}", shape=entry.get("shape"))
+    if offsets is None or len(offsets) != 2 or offsets[0] > offsets[1]:
+        raise violation("bad_offsets", f"two ascending offsets for array {name!r}", data_offsets=entry.get("data_offsets"))
     size_bytes = math.prod(shape) * dtype.itemsize
     if offsets[1] - offsets[0] != size_bytes:
         raise violation("size_mismatch", f"{size_bytes} bytes for array {name!r} of shape {shape}", data_offsets=offsets)
-    return ArraySpec(dtype, tuple(shape), data_start + offsets[0], size_bytes)
+    return ArraySpec(dtype, shape, data_start + offsets[0], size_bytes)
 
 
-def _are_sizes(value: Any) -> bool:
-    return isinstance(value, list) and all(type(item) is int and 0 <= item < 1 << 62 for item in value)
+def _sizes(value: Any) -> tuple[int, ...] | None:
+    if isinstance(value, list) and all(type(item) is int and 0 <= item < 1 << 62 for item in value):
+        return tuple(value)
+    return None
 
 
 def write_arrays(path: Path, arrays: Mapping[str, npt.NDArray[Any]], metadata: Mapping[str, str]) -> int:

@@ -15,7 +15,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any, cast, get_args
 
 import numpy as np
 
@@ -92,7 +92,7 @@ def read_graph(path: Path) -> GraphFile:
     if match is None or content.get("fingerprint") != match[1]:
         raise violation("graph_fingerprint", "the fingerprint of the file's name", name=path.name, fingerprint=content.get("fingerprint"))
     created = content.get("created")
-    if not _is_number(created):
+    if not isinstance(created, (int, float)) or not math.isfinite(created):
         raise violation("graph_created", "seconds since the epoch", created=created)
     return GraphFile(match[1], float(created), _parse(content))
 
@@ -191,7 +191,7 @@ def _parse_node(index: int, node: Any, count: int) -> NodeRecord:
         raise violation("node_inputs", f"ids of nodes for node {name!r}", inputs=inputs)
     return NodeRecord(
         name,
-        kind,
+        cast(Kind, kind),
         _text(node.get("class")) or "",
         _text(node.get("dtype")),
         None if shape is None else tuple(shape),
@@ -234,7 +234,3 @@ def _text(value: Any) -> str | None:
 
 def _is_index(value: Any, count: int) -> bool:
     return type(value) is int and 0 <= value < count
-
-
-def _is_number(value: Any) -> bool:
-    return type(value) in (int, float) and math.isfinite(value)

@@ -1,14 +1,14 @@
 """Several replicas' rows of one step into the statistics of the global batch.
 
-The one invariant: merging the rows of the parts of a batch gives what numpy gives on the whole batch, for counts, ``min``, ``max``, ``mean``, ``std``
-and ``l2_norm`` exactly (to rounding), and for every share of elements too. Two columns can't be had from the parts: ``zero_unit_fraction`` becomes its
-upper bound (a unit that is dead everywhere is dead in every part), ``batch_std`` its lower bound (the spread between the parts is missing).
-A variable is one tensor for all replicas, so the first row stands for all.
+The one invariant: merging the rows of the parts of a batch gives what numpy gives on the whole batch, for counts, ``min``, ``max``, ``mean``,
+``std`` and ``l2_norm`` to rounding, and for every share of elements too. Two columns can't be had from the parts: ``zero_unit_fraction``
+becomes its upper bound (a unit that is dead everywhere is dead in every part), ``batch_std`` its lower bound (the spread between the parts is
+missing). A variable is one tensor for all replicas, so the first row stands for all.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -57,7 +57,8 @@ def _recorded_rows(counts: npt.NDArray[np.int64], starts: Integers, shared: npt.
     rows = np.arange(counts.shape[1])
     first = np.minimum.reduceat(np.where(recorded, rows, counts.shape[1]), starts, axis=1)
     lengths = np.diff(starts, append=counts.shape[1])
-    return recorded & (~shared[:, None] | (rows == np.repeat(first, lengths, axis=1)))
+    takes_part: npt.NDArray[np.bool_] = recorded & (~shared[:, None] | (rows == np.repeat(first, lengths, axis=1)))
+    return takes_part
 
 
 class _Merger:
@@ -67,7 +68,7 @@ class _Merger:
         self._starts = starts
         self._weight = weight
 
-    def merge(self, name: str, values: dict[str, Floats]) -> Floats:
+    def merge(self, name: str, values: Mapping[str, Floats]) -> Floats:
         column = values[name]
         if name in ("min", "zero_unit_fraction"):
             return self._extreme(np.fmin, column)
@@ -102,20 +103,21 @@ class _Merger:
         return np.sqrt(self._mean(std**2 + distance**2))
 
 
-def rebin(counts: Integers, edges: Floats, low: float, high: float, bins: int) -> npt.NDArray[np.int64]:
-    """Counts int[B] of equal bins over ``edges`` (low, high) as counts of ``bins`` equal bins over another range that holds it.
+def rebin(counts: Integers, limits: Floats, wider: Floats, bins: int) -> npt.NDArray[np.int64]:
+    """Counts int[B] of equal bins over ``limits`` (low, high) as counts of ``bins`` equal bins over ``wider``, which holds them.
 
     The distribution function is interpolated and rounded, so the total is kept exactly.
     """
     cumulative = np.concatenate([[0], np.cumsum(counts, dtype=np.int64)])
-    if edges[1] <= edges[0] or high <= low:
-        position = 0 if high <= low else min(int((edges[0] - low) / (high - low) * bins), bins - 1)
-        result = np.zeros(bins, np.int64)
-        result[position] = cumulative[-1]
+    low, high = wider
+    result = np.zeros(bins, np.int64)
+    if limits[1] <= limits[0]:  # all elements are equal
+        result[min(int((limits[0] - low) / (high - low) * bins), bins - 1) if high > low else 0] = cumulative[-1]
         return result
-    old = np.linspace(edges[0], edges[1], len(cumulative))
-    new = np.interp(np.linspace(low, high, bins + 1), old, cumulative, left=0, right=cumulative[-1])
-    return np.diff(np.rint(new).astype(np.int64))
+    old_edges = np.linspace(limits[0], limits[1], len(cumulative))
+    below = np.interp(np.linspace(low, high, bins + 1), old_edges, cumulative, left=0, right=cumulative[-1])
+    result[:] = np.diff(np.rint(below))
+    return result
 
 
 def merge_histograms(
@@ -129,5 +131,5 @@ def merge_histograms(
     stops = [*starts[1:].tolist(), len(counts)]
     for step, (start, stop) in enumerate(zip(starts.tolist(), stops, strict=True)):
         for row in range(start, stop):
-            total[step] += rebin(counts[row], ranges[row], *merged[step], counts.shape[1])
+            total[step] += rebin(counts[row], ranges[row], merged[step], counts.shape[1])
     return total, merged

@@ -1,7 +1,7 @@
 """Answers that need the big arrays: one node over all steps, all nodes at one step, one statistic of everything.
 
-The one invariant: a result depends on an `Index` only, never on what happens in the folder meanwhile; a file that is gone raises `FileChangedError`, and
-the caller takes a newer index. Rows of replicas are merged here, so no caller sees them unless it asks for one rank.
+The one invariant: a result depends on an `Index` only, never on what happens in the folder meanwhile; a file that is gone raises
+`FileChangedError`, and the caller takes a newer index. Rows of replicas are merged here, so no caller sees them unless it asks for one rank.
 """
 
 from __future__ import annotations
@@ -12,11 +12,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from tb_activations.store.assemble import empty_counts
 from tb_activations.store.index import Index, LiveSegment
 from tb_activations.store.merge import merge_histograms, merge_replicas, rebin
 from tb_activations.store.schema import COUNTS, NOT_RECORDED, Quantity
 
-__all__ = ["read_column", "read_counts_of_captures", "read_history", "read_histogram", "read_sample", "read_sample_steps", "read_snapshot"]
+__all__ = ["read_column", "read_counts_of_captures", "read_histogram", "read_history", "read_sample", "read_sample_steps", "read_snapshot"]
 
 Statistics = npt.NDArray[np.float32]
 Counts = npt.NDArray[np.int64]
@@ -26,7 +27,7 @@ Steps = npt.NDArray[np.int64]
 def read_history(index: Index, node: int, quantity: Quantity, rank: int | None = None) -> tuple[Steps, Statistics, Counts]:
     """Steps int64[C], statistics float32[C, K] and counts int64[C, 4] of one node, at the steps where it was recorded."""
     statistics = np.full((1, index.row_count, len(index.columns)), np.nan, np.float32)
-    counts = _nothing((1, index.row_count))
+    counts = empty_counts(1, index.row_count)
     for live in index.holding(quantity):
         position = index.position_in(live, quantity, node)
         if position is not None:
@@ -121,7 +122,7 @@ def read_histogram(index: Index, node: int, quantity: Quantity) -> tuple[Steps, 
 def _in_bins(counts: npt.NDArray[Any], ranges: npt.NDArray[np.float64], bins: int) -> npt.NDArray[Any]:
     if counts.shape[1] == bins:
         return counts
-    return np.array([rebin(row, limits, *limits, bins) for row, limits in zip(counts, ranges, strict=True)])
+    return np.array([rebin(row, limits, limits, bins) for row, limits in zip(counts, ranges, strict=True)])
 
 
 def read_sample(index: Index, node: int, quantity: Quantity, step: int) -> npt.NDArray[Any] | None:
@@ -172,7 +173,7 @@ def _rows_of_all(index: Index, quantity: Quantity, first: int, last: int) -> tup
     """Statistics float32[N, R, K] and counts int64[N, R, 4] of all nodes for rows ``first:last`` of the table."""
     nodes = len(index.joined.records)
     statistics = np.full((nodes, last - first, len(index.columns)), np.nan, np.float32)
-    counts = _nothing((nodes, last - first))
+    counts = empty_counts(nodes, last - first)
     for live in index.holding(quantity):
         wanted = (live.table >= first) & (live.table < last)
         if not wanted.any():
@@ -192,12 +193,6 @@ def _in_columns(part: Statistics, have: Sequence[str], want: Sequence[str]) -> S
     for column, name in enumerate(have):
         result[..., want.index(name)] = part[..., column]
     return result
-
-
-def _nothing(shape: tuple[int, int]) -> Counts:
-    counts = np.zeros((*shape, 4), np.int64)
-    counts[..., 0] = NOT_RECORDED
-    return counts
 
 
 def _shared(index: Index, nodes: Sequence[int] | None = None) -> npt.NDArray[np.bool_]:

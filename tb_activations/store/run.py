@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, NamedTuple, TypeVar, cast
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -145,7 +145,7 @@ class Run:
     def steps(self, node: str | None = None, quantity: Quantity = "value") -> npt.NDArray[np.int64]:
         """The recorded steps, int64[C]: of the run, or those at which ``quantity`` of ``node`` was recorded."""
         if node is None:
-            return self._view.index.steps.copy()
+            return self._view.index.steps
         return self._read(lambda view: reading.read_history(view.index, _find_node(view.index, node), _quantity(quantity)))[0]
 
     def captures(self) -> Captures:
@@ -251,7 +251,7 @@ def _nearest(steps: npt.NDArray[np.int64], step: int) -> str:
 def _quantity(quantity: str) -> Quantity:
     if quantity not in QUANTITIES:
         raise ArgumentError(f"Expected a quantity of {', '.join(QUANTITIES)}. Received: quantity={quantity!r}")
-    return cast(Quantity, quantity)
+    return quantity
 
 
 def open_run(path: str | os.PathLike[str]) -> Run:

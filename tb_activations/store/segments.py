@@ -90,6 +90,10 @@ class Segment:
         """int64[C], ascending."""
         return self.rows["step"]
 
+    def sample_arrays(self, quantity: Quantity) -> list[str]:
+        """Names of the arrays that hold samples, in the order that `sample_index` counts them."""
+        return sorted(name for name in self.file.arrays if name.startswith(f"sample/{quantity}/"))
+
     def sample(self, reader: ArrayReader, quantity: Quantity, position: int, row: int) -> npt.NDArray[Any] | None:
         """The sample of the node at ``position`` of the quantity's nodes at capture row ``row``."""
         index = self.quantities[quantity]
@@ -108,7 +112,7 @@ class Segment:
     def _sample_at(self, reader: ArrayReader, quantity: Quantity, entry: list[int]) -> npt.NDArray[Any]:
         _, _, code, first, *extents = entry
         shape = tuple(extent for extent in extents if extent >= 0)
-        names = sorted(name for name in self.file.arrays if name.startswith(f"sample/{quantity}/"))
+        names = self.sample_arrays(quantity)
         size = math.prod(shape)
         if not 0 <= code < len(names) or first < 0 or first + size > self.file.arrays[names[code]].shape[0]:
             raise violation("sample_out_of_range", f"a sample inside the arrays of {self.id.name}", entry=entry)

@@ -1,4 +1,4 @@
-"""The files of one writing session: names, numbers, and what they weigh.
+"""The files of one writing session: names, numbers, what they weigh, and which are merged.
 
 The one invariant: a name is used once. A segment is never written twice under the same name, so a reader that has seen a name knows the bytes.
 Which captures are written, and when, is the writer's business.
@@ -9,15 +9,22 @@ from __future__ import annotations
 import secrets
 import time
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from tb_activations.store.assemble import Arrays, arrays_of
+from tb_activations.store.compact import compact
 from tb_activations.store.container import write_arrays
-from tb_activations.store.graphfile import graph_name, write_graph
+from tb_activations.store.graphfile import GRAPH_NAME, write_graph
 from tb_activations.store.schema import FORMAT, FORMAT_VERSION, PLUGIN_NAME, STATISTICS, Capture, Graph
-from tb_activations.store.segments import SegmentId
+from tb_activations.store.segments import SegmentId, open_segment
 
 __all__ = ["Session", "data_directory"]
+
+FAN_IN = 8
+"""So many segments of a level become one of the next: a capture is rewritten a few times in its life, and the number of small files stays small."""
+COMPACT_BYTES = 32 << 20
+"""No compacted segment weighs more: reading all nodes at one step reads most of a segment."""
 
 
 def data_directory(run_dir: Path) -> Path:
@@ -25,43 +32,100 @@ def data_directory(run_dir: Path) -> Path:
     return run_dir / "plugins" / PLUGIN_NAME
 
 
+@dataclass(frozen=True, slots=True)
+class _Written:
+    """A segment on disk. ``level``: how often its captures were merged. Only segments of one graph and one budget stage are merged."""
+
+    name: str
+    size_bytes: int
+    level: int
+    graph: str
+    budget: str
+
+
 class Session:
-    """Writes the files of one session. Used by one thread at a time."""
+    """Writes the files of one session. Its methods are called by one thread at a time."""
 
     def __init__(self, run_dir: Path, worker: int) -> None:
         self.directory = data_directory(run_dir)
-        self.worker = worker
         self.token = secrets.token_hex(4)
-        self.started = time.time()
+        self._worker = worker
+        self._started = time.time()
         self._serial = 0
+        self._written: list[_Written] = []
+        self._undeleted: list[str] = []
 
     def write_graph(self, graph: Graph) -> str:
         """Writes a generation of the graph and returns its fingerprint."""
         self.directory.mkdir(parents=True, exist_ok=True)
         return write_graph(self.directory, graph)
 
-    def graph_bytes(self, fingerprint: str) -> int:
-        """Size of the graph file."""
-        return (self.directory / graph_name(fingerprint)).stat().st_size
+    def used_bytes(self) -> int:
+        """What the graphs and this worker's segments weigh on disk, those of earlier sessions included."""
+        own = (path for path in self.directory.iterdir() if GRAPH_NAME.fullmatch(path.name) or self._is_own(path.name))
+        return sum(path.stat().st_size for path in own)
 
-    def write_captures(self, captures: Sequence[Capture], dropped: Sequence[int], graph: str, budget: str = "") -> int:
-        """Writes one segment and returns its size in bytes."""
-        return self._write(arrays_of(captures, dropped), graph, STATISTICS, budget)
+    def write_captures(self, captures: Sequence[Capture], dropped: Sequence[int], graph: str, budget: str = "") -> None:
+        """Writes one segment."""
+        self._write(arrays_of(captures, dropped), 0, graph, budget)
 
-    def _write(self, arrays: Arrays, graph: str, columns: Sequence[str], budget: str, replaces: Sequence[str] = ()) -> int:
+    def compact_full_levels(self) -> None:
+        """Merges the newest segments wherever enough of one level have come together."""
+        while len(self._written) >= FAN_IN:
+            newest = self._written[-FAN_IN:]
+            alike = len({(written.level, written.graph, written.budget) for written in newest}) == 1
+            if not alike or sum(written.size_bytes for written in newest) > COMPACT_BYTES:
+                return
+            self._merge(newest)
+
+    def compact_rest(self) -> None:
+        """Merges neighbours as far as their size allows: at the end of a session few files stay."""
+        group: list[_Written] = []
+        for written in [*self._written]:
+            alike = all((other.graph, other.budget) == (written.graph, written.budget) for other in group)
+            if not alike or sum(other.size_bytes for other in (*group, written)) > COMPACT_BYTES:
+                self._merge(group)
+                group = []
+            group.append(written)
+        self._merge(group)
+
+    def _is_own(self, name: str) -> bool:
+        identity = SegmentId.parse(name)
+        return identity is not None and identity.worker == self._worker
+
+    def _merge(self, group: Sequence[_Written]) -> None:
+        if len(group) < 2:
+            return
+        position = self._written.index(group[0])
+        arrays = compact([open_segment(self.directory / written.name) for written in group])
+        names = [written.name for written in group]
+        self._write(arrays, group[-1].level + 1, group[0].graph, group[0].budget, [*names, *self._undeleted])
+        self._written[position : position + len(group)] = [self._written.pop()]
+        self._undeleted = [name for name in (*self._undeleted, *names) if not self._delete(name)]
+
+    def _delete(self, name: str) -> bool:
+        """False where the file can't be deleted now (on Windows: somebody reads it); it stays replaced."""
+        try:
+            (self.directory / name).unlink(missing_ok=True)
+        except PermissionError:
+            return False
+        return True
+
+    def _write(self, arrays: Arrays, level: int, graph: str, budget: str, replaces: Sequence[str] = ()) -> None:
         steps = [*arrays["step"][:1].tolist(), *arrays["dropped"][:1].tolist()]
-        identity = SegmentId(min(steps), self.worker, self.token, self._serial)
+        identity = SegmentId(min(steps), self._worker, self.token, self._serial)
         self._serial += 1
         metadata = {
             "format": FORMAT,
             "version": str(FORMAT_VERSION),
             "graph": graph,
-            "worker": f"{self.worker:04d}",
+            "worker": f"{self._worker:04d}",
             "session": self.token,
-            "session_started": repr(self.started),
-            "statistics": ",".join(columns),
+            "session_started": repr(self._started),
+            "statistics": ",".join(STATISTICS),
             "replaces": ",".join(replaces),
             "budget": budget,
         }
         self.directory.mkdir(parents=True, exist_ok=True)
-        return write_arrays(self.directory / identity.name, arrays, metadata)
+        size_bytes = write_arrays(self.directory / identity.name, arrays, metadata)
+        self._written.append(_Written(identity.name, size_bytes, level, graph, budget))

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tb_activations.errors import ArgumentError
-from tb_activations.store.assemble import size_of
+from tb_activations.store.budget import Budget, Stage
 from tb_activations.store.schema import Capture, Graph
 from tb_activations.store.session import Session
 
@@ -63,17 +63,22 @@ class Writer:
     ) -> None:
         if not 0 <= worker <= 9999:
             raise ArgumentError(f"Expected a worker of 0 to 9999. Received: worker={worker!r}")
+        if max_bytes is not None and max_bytes <= 0:
+            raise ArgumentError(f"Expected a size budget of more than 0 bytes, or None. Received: max_bytes={max_bytes!r}")
         self._session = Session(Path(run_dir), worker)
+        self._budget = Budget(max_bytes)
+        self._stage = self._budget.stage
         self._on_failure, self._on_budget = on_failure, on_budget
         self._changed = threading.Condition()
         self._queue: deque[_Item] = deque()
         self._graph = ""
         self._dropped: list[int] = []
         self._put_count = self._taken_count = self._written_count = self._flush_to = 0
-        self._item_bytes = 0
+        self._offered_count = self._item_bytes = 0
+        self._stride = 1
         self._closing = self._ended = False
         self._failure: BaseException | None = None
-        self._pending = _Pending("")
+        self._pending = _Pending("", self._stage)
         self._thread = threading.Thread(target=self._run, name="tb_activations writer", daemon=True)
         self._thread.start()
         # The thread is a daemon, so that a forgotten close() can't hang the interpreter; this writes what it still holds.
@@ -99,14 +104,17 @@ class Writer:
           resolve: makes the capture rows; runs on the writer's thread.
 
         Returns:
-          False when the capture was not taken: the queue is full (the step is counted as dropped), or writing has ended.
+          False when the capture was not taken: the queue is full or the size budget thins captures (the step is then counted as dropped), or
+          writing has ended.
         """
         if not self._graph and self._failure is None:
             raise ArgumentError("Expected set_graph before the first put: a capture belongs to a graph.")
         with self._changed:
             if self._failure is not None or self._closing:
                 return False
-            if len(self._queue) >= QUEUE_CAPTURES or len(self._queue) * self._item_bytes >= QUEUE_BYTES:
+            self._offered_count += 1
+            full = len(self._queue) >= QUEUE_CAPTURES or len(self._queue) * self._item_bytes >= QUEUE_BYTES
+            if full or self._offered_count % self._stride:
                 self._dropped.append(step)
                 return False
             self._queue.append(_Item(step, self._graph, resolve))
@@ -135,8 +143,11 @@ class Writer:
     def _run(self) -> None:
         try:
             self._session.directory.mkdir(parents=True, exist_ok=True)
+            self._weigh()
             while self._turn():
                 pass
+            if self._failure is None:
+                self._session.compact_rest()
         except BaseException as error:  # noqa: BLE001 - the end of the thread: nobody above could handle it
             self._fail(error)
         with self._changed:
@@ -170,30 +181,52 @@ class Writer:
         return bool(self._queue) or self._closing or flushing or self._failure is not None
 
     def _take(self, item: _Item) -> None:
-        if item.graph != self._pending.graph:
+        if item.graph != self._pending.graph or self._budget.stage != self._pending.stage:
             self._seal()
-            self._pending.graph = item.graph
-        captures = item.resolve()
-        self._item_bytes = sum(map(size_of, captures))
-        self._pending.add(captures, self._item_bytes)
+            self._pending = _Pending(item.graph, self._budget.stage)
+        try:
+            captures, self._item_bytes = self._budget.thin(item.resolve())
+        except BaseException:
+            self._seal()  # What was taken before is good.
+            raise
+        if self._budget.fits(self._item_bytes):
+            self._pending.add(captures, self._item_bytes)
+            self._budget.used_bytes += self._item_bytes
+        else:
+            with self._changed:
+                self._dropped.append(item.step)
         self._taken_count += 1
 
     def _seal(self) -> None:
         with self._changed:
             dropped, self._dropped = self._dropped, []
-        pending, self._pending = self._pending, _Pending(self._pending.graph)
+        pending, self._pending = self._pending, _Pending(self._pending.graph, self._pending.stage)
         if pending.captures or dropped:
-            self._session.write_captures(pending.captures, dropped, pending.graph or self._graph)
+            self._session.write_captures(pending.captures, dropped, pending.graph or self._graph, pending.stage.code)
+            self._session.compact_full_levels()
+            self._weigh()
         with self._changed:
             self._written_count = self._taken_count
             self._changed.notify_all()
+
+    def _weigh(self) -> None:
+        """Takes the size on disk for what was estimated, and tells when a new stage of the budget begins."""
+        if self._budget.max_bytes is None:
+            return
+        self._budget.used_bytes = self._session.used_bytes()
+        stage, self._stage = self._stage, self._budget.stage
+        self._stride = self._budget.stride
+        if self._stage.share > stage.share and self._on_budget is not None:
+            used, bound = (f"{count / 1e6:.1f} MB" for count in (self._budget.used_bytes, self._budget.max_bytes))
+            self._on_budget(f"{used} of the size budget of {bound} are used: {self._stage.sentence}.")
 
 
 class _Pending:
     """Captures that wait to be sealed into a segment."""
 
-    def __init__(self, graph: str) -> None:
+    def __init__(self, graph: str, stage: Stage) -> None:
         self.graph = graph
+        self.stage = stage
         self.captures: list[Capture] = []
         self._size_bytes = 0
         self._due = math.inf

@@ -64,7 +64,7 @@ def _at_least_one(stack: Stack, axis: int) -> int | tf.Tensor:
 def _columns(stack: Stack, views: _Views, reduced: exact.Exact, *, careful: bool, histogram: bool) -> tuple[tf.Tensor, ...]:
     magnitude = sampled.magnitude_bits(views.strided)
     finite = tf.math.is_finite(views.strided) if careful else None
-    nothing = tf.fill([len(reduced.low)], float("nan"))
+    nothing = tf.fill([reduced.low.shape[0]], float("nan"))
     columns = {
         "min": reduced.low,
         "max": reduced.high,

@@ -68,7 +68,7 @@ def from_totals(totals: Totals, elements: tf.Tensor) -> Exact:
     count = tf.cast(elements, totals.total.dtype)
     mean = totals.total / count
     std = tf.sqrt(totals.squares / count - mean * mean)
-    nonfinite = tf.zeros([len(totals.total), 3], tf.int64)
+    nonfinite = tf.zeros([totals.total.shape[0], 3], tf.int64)
     return Exact(totals.low, totals.high, mean, std, tf.sqrt(totals.squares), totals.zero_units, nonfinite)
 
 
@@ -86,8 +86,8 @@ def reduce_carefully(units: tf.Tensor, elements: tf.Tensor) -> Exact:
     std = tf.sqrt(tf.reduce_sum(centred * centred, [1, 2]) / count)
     l2_norm = tf.sqrt(tf.reduce_sum(scaled * scaled, [1, 2]))
     columns = (low, high, mean * scale, std * scale, l2_norm * scale, _zero_units(units, elements))
-    nothing = tf.constant(float("nan"), units.dtype)
-    return Exact(*(tf.where(count > 0, column, nothing) for column in columns), _count_nonfinite(units, elements))
+    low, high, mean, std, l2_norm, zero_units = (tf.where(count > 0, column, float("nan")) for column in columns)
+    return Exact(low, high, mean, std, l2_norm, zero_units, _count_nonfinite(units, elements))
 
 
 def _count(hits: tf.Tensor, dtype: tf.DType) -> tf.Tensor:

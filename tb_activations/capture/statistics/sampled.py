@@ -27,7 +27,7 @@ _ROWS = 4_096
 
 
 def every_nth(x: tf.Tensor, inner: int, most: int = SAMPLED) -> tf.Tensor:
-    """An even stride over axis 1 of ``x`` [m, n], at most ``most`` elements of each tensor. ``inner`` is the product of the extents within one example."""
+    """An even stride over axis 1 of ``x`` [m, n], at most ``most`` of each row. ``inner`` is the product of the extents within one example."""
     return x[:, :: _stride(_extent(x, 1), inner, most)]
 
 

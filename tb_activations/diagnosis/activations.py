@@ -1,0 +1,168 @@
+"""Rules about values of nodes: units that are always zero, activations that are flat, values that grow out of hand, examples that look all the same.
+
+The one invariant: each rule looks at nodes where its question makes sense, and asks for what a healthy network does not do: a sparse layer is not dead, a
+confident output is not saturated, a large target is not an explosion, a position table is not a collapse.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import numpy.typing as npt
+
+from tb_activations.diagnosis.block import Block
+from tb_activations.diagnosis.episodes import Episode, Persistence
+from tb_activations.diagnosis.facts import Facts
+from tb_activations.diagnosis.rule import NodeRule, Observation, Words, location, number, percent
+
+__all__ = ["DeadUnits", "ExplodingActivation", "SaturatedActivation"]
+
+Rows = npt.NDArray[np.int64]
+Observe = Callable[[Block], Observation]
+
+RELU_LIKE = frozenset({"relu", "relu6"})
+
+
+class DeadUnits(NodeRule):
+    """Units of a ReLU that give zero for everything."""
+
+    name, title = "dead_units", "Dead ReLU"
+    definition = "Most units of a ReLU give 0 at every example and position, while the others are clearly active."
+    reference = "SageMaker Debugger DeadRelu (50 % of a layer); AutoTrainer dying ReLU"
+    severity, statistic = "error", "zero_unit_fraction"
+
+    SHARE = 0.5
+    """Share of units. Of ReLUs with random weights on inputs of one sign, one half is dead from the start and the rest learns well."""
+    CHANCE = 1.0
+    """Standard deviations (of a coin per unit, doubled) above `SHARE`: small layers have more dead units by chance."""
+    ACTIVE_POSITIONS = 4.0
+    """Mean number of examples and positions at which a living unit is active. With fewer, a unit can be zero in one batch by chance."""
+
+    def select(self, facts: Facts) -> Rows:
+        """ReLUs with a known number of units."""
+        return facts.select(lambda node: node.kind != "variable" and _ends_in_relu(node.activation, node.class_name) and len(node.shape or ()) >= 2)
+
+    def observe(self, facts: Facts, rows: Rows) -> Observe:
+        """Compares the share of dead units with what chance explains."""
+        units = np.array([facts.nodes[row].shape[-1] or 64 for row in rows], float)[:, None]  # type: ignore[index]
+        limit = np.minimum(self.SHARE + self.CHANCE / np.sqrt(units), 1.0)
+
+        def look(block: Block) -> Observation:
+            dead, zero = block.column("zero_unit_fraction")[rows], block.column("zero_fraction")[rows]
+            positions = block.column("elements")[rows] / units
+            active = positions * (1 - zero) / np.maximum(1 - dead, 1e-9)
+            holds = (dead >= limit) & ((dead == 1) | (active >= self.ACTIVE_POSITIONS)) & (positions > 1)
+            return Observation(holds, ~np.isnan(dead), {"zero_unit_fraction": dead, "zero_fraction": zero, "units": np.broadcast_to(units, dead.shape)})
+
+        return look
+
+    def words(self, facts: Facts, index: int, episode: Episode) -> Words:
+        """How many units, and how to revive them."""
+        share, units = episode.evidence["zero_unit_fraction"], episode.evidence["units"]
+        which = "All" if share == 1 else f"{share * units:.0f} of"
+        return Words(
+            f"{which} {units:.0f} units give 0 for every example since step {episode.first_step:,}. Their gradient is 0 too, so they can't recover.",
+            f"Lower the learning rate, check the bias and the scale of what comes in, or replace the ReLU{location(facts, index)}:",
+            "keras.layers.LeakyReLU(negative_slope=0.01)",
+        )
+
+
+class SaturatedActivation(NodeRule):
+    """Sigmoid, tanh or softmax where they are flat."""
+
+    name, title = "saturated_activation", "Saturated activation"
+    definition = "Nearly all outputs of a sigmoid, tanh or softmax inside the network lie where its slope is almost 0; of an output layer: from the start."
+    reference = "SageMaker Debugger SaturatedActivation; Glorot & Bengio 2010; DeepDiagnosis Saturated Activation"
+    severity, statistic = "warning", "saturated_fraction"
+
+    HIDDEN = 0.8
+    """Share inside the network. Trained hidden layers of healthy networks stay below 0.6."""
+    LEARNED = 0.95
+    """Share inside the network where it was lower at first: gates and generators of near-binary images learn to sit at an end."""
+    OUTPUT = 0.7
+    """Share at an output layer, which must be there from the first capture: confidence without training is no confidence."""
+    START = 0.5
+    """Share at the first capture from which on it counts as saturated from the start."""
+
+    def select(self, facts: Facts) -> Rows:
+        """Nodes that end in a function that has flat ends. A softmax over a single unit has nothing but flat ends."""
+        return facts.select(
+            lambda node: node.kind != "variable" and node.activation in {"sigmoid", "tanh", "softmax"} and (node.shape or (0,))[-1] != 1
+            or node.kind != "variable" and node.activation in {"sigmoid", "tanh"}
+        )
+
+    def observe(self, facts: Facts, rows: Rows) -> Observe:
+        """Compares the saturated share with the limit for the part the node plays and for how it began."""
+        output = np.array([facts.is_output(row) for row in rows.tolist()])[:, None]
+        first = np.full((len(rows), 1), np.nan, np.float32)
+
+        def look(block: Block) -> Observation:
+            share = block.column("saturated_fraction")[rows]
+            first[:] = np.where(np.isnan(first), _first_known(share), first)
+            early = first >= self.START
+            limit = np.where(output, np.where(early, self.OUTPUT, np.inf), np.where(early, self.HIDDEN, self.LEARNED))
+            return Observation((share >= limit) & ~(block.progress & (output | ~early)), ~np.isnan(share), {"saturated_fraction": share})
+
+        return look
+
+    def words(self, facts: Facts, index: int, episode: Episode) -> Words:
+        """How much of it is flat."""
+        where = {"sigmoid": "below 0.03 or above 0.97", "tanh": "within 0.03 of −1 or +1", "softmax": "above 0.999 in one entry"}
+        activation = facts.nodes[index].activation or ""
+        return Words(
+            f"{percent(episode.evidence['saturated_fraction'])} of the outputs of {activation} are {where.get(activation, 'at its ends')} since step"
+            f" {episode.first_step:,}. Its slope is almost 0 there, so almost no gradient passes.",
+            "Normalize what comes in, or start from smaller weights:",
+            "x = keras.layers.LayerNormalization()(x)",
+        )
+
+
+class ExplodingActivation(NodeRule):
+    """Values that are out of proportion to what went into the network."""
+
+    name, title = "exploding_activation", "Exploding activation"
+    definition = "The root mean square of a layer's output is thousands of times that of the network's input, and training doesn't bring it there on purpose."
+    reference = "SageMaker Debugger ExplodingTensor; DeepDiagnosis Exploding Tensor; He et al. 2015 (variance propagation)"
+    severity, statistic = "error", "l2_norm"
+    persistence = Persistence(captures=2, steps=0)
+
+    GROWTH = 1000.0
+    """Times the root mean square of the network's input (or 1, if that is smaller)."""
+
+    MASKING = frozenset({"Add", "Subtract", "Where", "Maximum", "Minimum", "Select", "SelectV2", "AddV2"})
+    """Operations that put large negative numbers where attention must not look."""
+
+    def select(self, facts: Facts) -> Rows:
+        """What comes after weights, masks left out."""
+        return facts.select(lambda node: node.kind in ("layer", "op", "probe") and node.class_name not in self.MASKING)
+
+    def observe(self, facts: Facts, rows: Rows) -> Observe:
+        """Compares with the input, and leaves later layers to the first one that left the scale."""
+        inputs = facts.select(lambda node: node.kind == "input" and (node.dtype or "float").startswith(("float", "bfloat")))
+
+        def look(block: Block) -> Observation:
+            rms = block.rms()
+            scale = np.fmax(np.fmax.reduce(rms[inputs], axis=0, initial=np.nan), 1.0)
+            holds = (rms[rows] > self.GROWTH * scale) & ~block.progress
+            return Observation(holds, ~np.isnan(rms[rows]), {"root_mean_square": rms[rows], "max": block.column("max")[rows]})
+
+        return look
+
+    def words(self, facts: Facts, index: int, episode: Episode) -> Words:
+        """How large it is."""
+        return Words(
+            f"Its root mean square is {number(episode.evidence['root_mean_square'])} since step {episode.first_step:,}, far out of proportion to the input.",
+            "Start from weights that keep the variance, normalize between the layers, or lower the learning rate:",
+            'keras.layers.Dense(units, kernel_initializer="he_normal")',
+        )
+
+
+def _ends_in_relu(activation: str | None, class_name: str) -> bool:
+    return activation in RELU_LIKE or (activation is None and class_name in {"ReLU", "Relu", "Relu6"})
+
+
+def _first_known(values: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+    """The first entry of each row that is not NaN, [rows, 1]; NaN where there is none."""
+    known = ~np.isnan(values)
+    return np.where(known.any(1), values[np.arange(len(values)), known.argmax(1)], np.nan)[:, None].astype(np.float32)

@@ -1,0 +1,155 @@
+"""Rules about examples: what comes in, and whether the network still tells one example from another.
+
+The one invariant: a tensor that is the same for all examples is no trouble by itself (position tables, masks and constants are); it is when the output of
+the network is the same for all examples while its inputs differ.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import numpy.typing as npt
+
+from tb_activations.diagnosis.block import Block
+from tb_activations.diagnosis.episodes import Episode, Persistence
+from tb_activations.diagnosis.facts import WEIGHTED, Facts
+from tb_activations.diagnosis.rule import NodeRule, Observation, Words, number
+
+__all__ = ["CollapsedOutput", "ConstantInput", "UnnormalizedInput"]
+
+Rows = npt.NDArray[np.int64]
+Bools = npt.NDArray[np.bool_]
+Observe = Callable[[Block], Observation]
+
+SAME = 1e-5
+"""Standard deviation over examples, over the root mean square: equal up to rounding of float32."""
+
+
+class CollapsedOutput(NodeRule):
+    """A node from which on all examples look the same."""
+
+    name, title = "collapse", "All examples equal"
+    definition = "From this node on to the output, the activations of all examples of a batch are equal, although the inputs differ."
+    reference = "SageMaker Debugger TensorVariance and AllZero; representation collapse"
+    severity, statistic = "error", "batch_std"
+
+    def select(self, facts: Facts) -> Rows:
+        """Everything data flows through, but losses."""
+        return facts.select(lambda node: node.kind not in ("variable", "loss"))
+
+    def observe(self, facts: Facts, rows: Rows) -> Observe:
+        """Finds nodes that are the same for all examples, whose inputs are not, and which are the same all the way to an output."""
+        members = set(rows.tolist())
+        position = {row: index for index, row in enumerate(rows.tolist())}
+        sources = [[position[source] for source in facts.inputs[row] if source in members] for row in rows.tolist()]
+        targets = [[position[target] for target in facts.consumers[row] if target in members] for row in rows.tolist()]
+        inputs = [position[row] for row in rows.tolist() if facts.nodes[row].kind == "input"]
+
+        def look(block: Block) -> Observation:
+            std, rms = block.column("batch_std")[rows], block.rms()[rows]
+            known = ~np.isnan(std)
+            same = known & (std <= SAME * rms)
+            varied = (known & ~same)[inputs].any(0) if inputs else np.ones(same.shape[1], bool)
+            if not same.any():
+                return Observation(same, known, {})
+            lasting = _to_the_end(same, known, targets)
+            fed = np.stack([(known & ~same)[items].any(0) & ~same[items].all(0) if items else np.zeros(same.shape[1], bool) for items in sources])
+            return Observation(lasting & fed & varied, known, {"batch_std": std, "root_mean_square": rms})
+
+        return look
+
+    def words(self, facts: Facts, index: int, episode: Episode) -> Words:
+        """Where the differences end."""
+        return Words(
+            f"All examples of a batch give the same output here since step {episode.first_step:,} (standard deviation over examples"
+            f" {number(episode.evidence['batch_std'])}), while its input differs. Everything after it, up to the output, is the same for all examples.",
+            "Look at the units and weights of this layer: dead units, zero weights or a reduction over the batch axis make this.",
+        )
+
+
+def _to_the_end(same: Bools, known: Bools, targets: list[list[int]]) -> Bools:
+    """Whether a node is the same for all examples, and so is at least one path from it to an end of the graph. Undecided nodes don't stand in the way."""
+    lasting = same.copy()
+    for row in range(len(same) - 1, -1, -1):
+        if targets[row]:
+            lasting[row] &= np.logical_and.reduce([lasting[target] | ~known[target] for target in targets[row]])
+    return lasting
+
+
+class ConstantInput(NodeRule):
+    """An input that says nothing."""
+
+    name, title = "constant_input", "Constant input"
+    definition = "A float input that feeds weights is the same for all examples of every batch."
+    reference = "SageMaker Debugger AllZero, TensorVariance"
+    severity, statistic = "error", "batch_std"
+
+    def select(self, facts: Facts) -> Rows:
+        """Float inputs that go straight into weights."""
+        return _direct_inputs(facts)
+
+    def observe(self, facts: Facts, rows: Rows) -> Observe:
+        """Compares examples, and elements where there is one example only."""
+
+        def look(block: Block) -> Observation:
+            spread, std, rms = block.column("batch_std")[rows], block.column("std")[rows], block.rms()[rows]
+            holds = (np.where(np.isnan(spread), np.inf, spread) <= SAME * rms) | (std <= SAME * rms)
+            return Observation(holds & (block.column("elements")[rows] > 1), ~np.isnan(std), {"batch_std": spread, "std": std, "mean": block.column("mean")[rows]})
+
+        return look
+
+    def words(self, facts: Facts, index: int, episode: Episode) -> Words:
+        """What it always is."""
+        what = f"All its elements are {number(episode.evidence['mean'])}" if episode.evidence["std"] <= 0 else "All examples of a batch are equal"
+        return Words(f"{what} since step {episode.first_step:,}, so the network can learn nothing from it.", "Look at one batch of the data set that `fit` gets:",
+                     "print(next(iter(dataset)))")  # fmt: skip
+
+
+class UnnormalizedInput(NodeRule):
+    """An input on a scale that initial weights are not made for."""
+
+    name, title = "unnormalized_input", "Unnormalized input"
+    definition = "A float input that feeds weights without a normalization has a root mean square above 10 (or its nonzero elements below 0.001)."
+    reference = "UMLAUT input not normalized; LeCun et al. 1998, Efficient BackProp"
+    severity, statistic = "warning", "std"
+    persistence = Persistence(captures=2, steps=0)
+
+    LARGEST = 10.0
+    """Root mean square. Standardized data have 1, raw iris 4, raw 0…16 digits 8, 0…255 images 80 and more."""
+    SMALLEST = 1e-3
+    """Root mean square of the elements that are not 0, so that one-hot and sparse rows pass."""
+
+    def select(self, facts: Facts) -> Rows:
+        """Float inputs that go straight into weights."""
+        return _direct_inputs(facts)
+
+    def observe(self, facts: Facts, rows: Rows) -> Observe:
+        """Compares the scale with what weights are made for."""
+
+        def look(block: Block) -> Observation:
+            rms, zero = block.rms()[rows], block.column("zero_fraction")[rows]
+            nonzero = rms / np.sqrt(np.maximum(1 - np.nan_to_num(zero), 1e-9))
+            holds = (rms > self.LARGEST) | (nonzero < self.SMALLEST) & (rms > 0)
+            evidence = {"root_mean_square": rms, "min": block.column("min")[rows], "max": block.column("max")[rows], "mean": block.column("mean")[rows]}
+            return Observation(holds, ~np.isnan(rms), evidence)
+
+        return look
+
+    def words(self, facts: Facts, index: int, episode: Episode) -> Words:
+        """Its range."""
+        seen = episode.evidence
+        return Words(
+            f"It goes from {number(seen['min'])} to {number(seen['max'])} (root mean square {number(seen['root_mean_square'])}). Initial weights and usual"
+            " learning rates are made for inputs near 1.",
+            "Put a normalization in front, and let it see the training data:",
+            "normalization = keras.layers.Normalization(); normalization.adapt(x_train)",
+        )
+
+
+def _direct_inputs(facts: Facts) -> Rows:
+    def feeds_weights(index: int) -> bool:
+        return any(facts.nodes[node].class_name in WEIGHTED for node in facts.next_effective(index))
+
+    rows = facts.select(lambda node: node.kind == "input" and (node.dtype or "float32").startswith(("float", "bfloat")))
+    return np.array([row for row in rows.tolist() if feeds_weights(row)], np.int64)

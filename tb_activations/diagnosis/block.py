@@ -1,0 +1,58 @@
+"""A stretch of captures as the rules see it: arrays [nodes, captures] of one statistic.
+
+The one invariant: rows are in the order of `Run.nodes`, columns in ascending order of steps, and where nothing was recorded there is NaN, in counts too.
+Blocks carry numbers; what they mean is the rules' business.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+import numpy as np
+import numpy.typing as npt
+
+from tb_activations.store.schema import Quantity
+
+__all__ = ["Block", "Floats", "Reader"]
+
+Floats = npt.NDArray[np.float32]
+Reader = Callable[[str, Quantity], Floats]
+"""Gives one statistic or count of all nodes, [nodes, captures], for the captures of the block."""
+
+
+class Block:
+    """Some captures that follow each other.
+
+    Attributes:
+      steps: int64[c].
+      loss_scale: float32[c]; NaN without one.
+      progress: bool[c], whether training had clearly got somewhere by then (see `losses.Progress`).
+    """
+
+    def __init__(self, steps: npt.NDArray[np.int64], loss_scale: Floats, read: Reader) -> None:
+        self.steps = steps
+        self.loss_scale = loss_scale
+        self.progress: npt.NDArray[np.bool_] = np.zeros(len(steps), bool)
+        self._read = read
+        self._columns: dict[tuple[str, Quantity], Floats] = {}
+
+    def column(self, statistic: str, quantity: Quantity = "value") -> Floats:
+        """One statistic of all nodes, [nodes, c]."""
+        key = (statistic, quantity)
+        if key not in self._columns:
+            self._columns[key] = self._read(statistic, quantity)
+        return self._columns[key]
+
+    def nonfinite(self, quantity: Quantity = "value") -> Floats:
+        """How many elements are NaN or infinite, [nodes, c]; 0 where nothing was recorded."""
+        counts = [self.column(name, quantity) for name in ("nan_count", "pos_inf_count", "neg_inf_count")]
+        return np.nan_to_num(counts[0] + counts[1] + counts[2])
+
+    def rms(self, quantity: Quantity = "value") -> Floats:
+        """Root mean square of the finite elements, [nodes, c]."""
+        finite = self.column("elements", quantity) - self.nonfinite(quantity)
+        return self.column("l2_norm", quantity) / np.sqrt(np.where(finite > 0, finite, np.nan))
+
+    def recorded(self, quantity: Quantity = "value") -> npt.NDArray[np.bool_]:
+        """Whether something was recorded, [nodes, c]."""
+        return ~np.isnan(self.column("elements", quantity))

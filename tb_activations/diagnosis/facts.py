@@ -1,0 +1,208 @@
+"""What the rules need to know about the nodes of a run: who feeds whom, which variable belongs to which layer, and which part a node plays.
+
+The one invariant: facts follow from the graph alone, never from recorded numbers, so they hold for the whole life of a graph. Order is execution
+order; "downstream" means towards the loss.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from functools import cached_property
+
+import numpy as np
+import numpy.typing as npt
+
+from tb_activations.store.nodes import Node
+
+__all__ = ["Facts"]
+
+Rows = npt.NDArray[np.int64]
+
+NORMALIZATIONS = frozenset({"BatchNormalization", "LayerNormalization", "GroupNormalization", "UnitNormalization", "RMSNormalization", "Normalization"})
+"""Layers whose output has a scale of its own, whatever comes in."""
+
+TRANSPARENT = frozenset(
+    "Reshape Flatten Permute RepeatVector Cropping1D Cropping2D Cropping3D ZeroPadding1D ZeroPadding2D ZeroPadding3D Identity Masking Dropout "
+    "GaussianNoise GaussianDropout AlphaDropout SpatialDropout1D SpatialDropout2D SpatialDropout3D Cast Concatenate "
+    "RandomFlip RandomTranslation RandomRotation RandomZoom RandomCrop Resizing CenterCrop ExpandDims Squeeze Transpose".split()
+)
+"""Layers and operations that pass numbers on without changing their scale."""
+
+WEIGHTED = frozenset(
+    "Dense EinsumDense Conv1D Conv2D Conv3D Conv1DTranspose Conv2DTranspose Conv3DTranspose DepthwiseConv1D DepthwiseConv2D SeparableConv1D "
+    "SeparableConv2D LSTM GRU SimpleRNN RNN Bidirectional ConvLSTM1D ConvLSTM2D ConvLSTM3D MultiHeadAttention GroupQueryAttention".split()
+)
+"""Layers that multiply what comes in by trained weights."""
+
+_KERNEL_NAMES = ("kernel", "recurrent_kernel", "depthwise_kernel", "pointwise_kernel")
+
+
+class Facts:
+    """Facts about the nodes of one graph, by index into `Run.nodes`."""
+
+    def __init__(self, nodes: Sequence[Node]) -> None:
+        self.nodes = tuple(nodes)
+        self.names = tuple(node.name for node in nodes)
+
+    def select(self, condition: Callable[[Node], bool]) -> Rows:
+        """Indices of the nodes for which ``condition`` holds, in execution order."""
+        return np.array([index for index, node in enumerate(self.nodes) if condition(node)], np.int64)
+
+    @cached_property
+    def flow(self) -> Rows:
+        """Nodes through which data flows: all but variables."""
+        return self.select(lambda node: node.kind != "variable")
+
+    @cached_property
+    def variables(self) -> Rows:
+        """All variables."""
+        return self.select(lambda node: node.kind == "variable")
+
+    @cached_property
+    def losses(self) -> Rows:
+        """Loss nodes. The first is the total."""
+        return self.select(lambda node: node.kind == "loss")
+
+    @cached_property
+    def kernels(self) -> Rows:
+        """Trainable weight matrices and filters: what a layer multiplies its input by. No bias, scale, table or low-rank adapter."""
+        return self.select(lambda node: node.kind == "variable" and node.trainable is not False and _is_kernel(node))
+
+    @cached_property
+    def inputs(self) -> tuple[tuple[int, ...], ...]:
+        """For each node the nodes whose value it consumes, variables left out.
+
+        Where the graph file has no edges at all, the order of execution stands in for them.
+        """
+        edges = tuple(tuple(i for i in node.inputs if self.nodes[i].kind != "variable" and i != own) for own, node in enumerate(self.nodes))
+        if any(edges):
+            return edges
+        previous = dict(zip(self.flow[1:].tolist(), self.flow[:-1].tolist(), strict=True))
+        return tuple((previous[index],) if index in previous else () for index in range(len(self.nodes)))
+
+    @cached_property
+    def consumers(self) -> tuple[tuple[int, ...], ...]:
+        """For each node the nodes that consume its value."""
+        found: list[list[int]] = [[] for _ in self.nodes]
+        for index, inputs in enumerate(self.inputs):
+            for source in inputs:
+                found[source].append(index)
+        return tuple(tuple(items) for items in found)
+
+    @cached_property
+    def owners(self) -> tuple[int | None, ...]:
+        """For each variable the layer that it belongs to (its first call), by the longest path above its name that is a node."""
+        layers: dict[str, int] = {}
+        for index, node in enumerate(self.nodes):
+            if node.kind != "variable":
+                layers.setdefault(node.name.split("@")[0], index)
+        return tuple(_owner(node.name, layers) if node.kind == "variable" else None for node in self.nodes)
+
+    @cached_property
+    def calls(self) -> dict[int, tuple[int, ...]]:
+        """For each owner all nodes that are calls of the same layer."""
+        by_path: dict[str, list[int]] = {}
+        for index in self.flow.tolist():
+            by_path.setdefault(self.names[index].split("@")[0], []).append(index)
+        return {calls[0]: tuple(calls) for calls in by_path.values()}
+
+    @cached_property
+    def owned(self) -> dict[int, tuple[int, ...]]:
+        """For each layer node its variables. Every call of a shared layer has them."""
+        found: dict[int, list[int]] = {}
+        for variable, owner in enumerate(self.owners):
+            for call in self.calls.get(owner, ()) if owner is not None else ():
+                found.setdefault(call, []).append(variable)
+        return {index: tuple(items) for index, items in found.items()}
+
+    @cached_property
+    def downstream(self) -> tuple[int, ...]:
+        """For each node a bit set of the nodes that depend on it, itself left out."""
+        return _closure(self.consumers)
+
+    @cached_property
+    def upstream(self) -> tuple[int, ...]:
+        """For each node a bit set of the nodes that it depends on, itself left out."""
+        return _closure(self.inputs)
+
+    def depends(self, later: int, earlier: int) -> bool:
+        """Whether the value of ``later`` depends on the value of ``earlier``. A variable counts as the calls of its layer."""
+        sources, targets = self.places(earlier), self.places(later)
+        return any(target == source or self.downstream[source] >> target & 1 for source in sources for target in targets)
+
+    def places(self, index: int) -> tuple[int, ...]:
+        """Where a node acts in the flow: a variable acts at the calls of its layer."""
+        owner = self.owners[index]
+        return (index,) if owner is None else self.calls.get(owner, (owner,))
+
+    @cached_property
+    def kernel_layers(self) -> int:
+        """Bit set of the layer calls that own a kernel."""
+        return sum(1 << place for kernel in self.kernels.tolist() for place in self.places(kernel))
+
+    def is_output(self, index: int) -> bool:
+        """Whether no weights come after the node: it is what the loss is computed from."""
+        return all(not self.downstream[place] & self.kernel_layers & ~self._same_layer(place) for place in self.places(index))
+
+    def _same_layer(self, place: int) -> int:
+        """Bit set of the node and of the layers that contain it, whose output may be the same tensor."""
+        path = self.names[place].split("@")[0] + "/"
+        return sum(1 << index for index in self._containers if path.startswith(self.names[index].split("@")[0] + "/"))
+
+    @cached_property
+    def _containers(self) -> tuple[int, ...]:
+        return tuple(index for index in self.flow.tolist() if self.kernel_layers >> index & 1)
+
+    def next_effective(self, index: int) -> list[int]:
+        """The first nodes after ``index`` that do more than pass its numbers on."""
+        found, pending, seen = [], list(self.consumers[index]), set()
+        while pending:
+            node = pending.pop()
+            if node in seen:
+                continue
+            seen.add(node)
+            if self.nodes[node].class_name in TRANSPARENT:
+                pending.extend(self.consumers[node])
+            else:
+                found.append(node)
+        return sorted(found)
+
+    def fan_in(self, index: int) -> int:
+        """Numbers that one output of a kernel is a sum of."""
+        shape = [extent or 1 for extent in self.nodes[index].shape or ()]
+        if self.names[index].endswith("depthwise_kernel") or _depthwise(self.nodes[index]):
+            return max(1, math.prod(shape[:-2]))
+        return max(1, math.prod(shape[:-1]))
+
+
+def _is_kernel(node: Node) -> bool:
+    base = node.name.rsplit("/", 1)[-1]
+    return base in _KERNEL_NAMES and len(node.shape or ()) >= 2 and "lora" not in node.name
+
+
+def _depthwise(node: Node) -> bool:
+    return "depthwise_conv" in node.name
+
+
+def _owner(name: str, layers: dict[str, int]) -> int | None:
+    while "/" in name:
+        name = name.rsplit("/", 1)[0]
+        if name in layers:
+            return layers[name]
+    return None
+
+
+def _closure(edges: Sequence[Sequence[int]]) -> tuple[int, ...]:
+    """Bit sets of everything that can be reached along ``edges``. Works for cycles too, which a hostile file may have."""
+    reached = [sum(1 << target for target in set(targets)) for targets in edges]
+    changed = True
+    while changed:
+        changed = False
+        for index in (*range(len(edges)), *range(len(edges) - 1, -1, -1)):
+            wider = reached[index]
+            for target in edges[index]:
+                wider |= reached[target]
+            if wider != reached[index]:
+                reached[index], changed = wider, True
+    return tuple(reached)

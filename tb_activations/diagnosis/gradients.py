@@ -1,0 +1,176 @@
+"""Rules about gradients over the depth of a network, and about weights that get none.
+
+The one invariant: gradients are compared with those of layers nearer to the loss at the same step, never with a fixed number: near convergence all
+gradients are small, and a loss summed over a batch makes all of them large.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import numpy.typing as npt
+
+from tb_activations.diagnosis.block import Block
+from tb_activations.diagnosis.episodes import AT_ONCE, Episode, Episodes, Persistence
+from tb_activations.diagnosis.facts import Facts
+from tb_activations.diagnosis.finding import Finding
+from tb_activations.diagnosis.rule import NodeRule, Observation, Rule, Watch, Words, number
+
+__all__ = ["ExplodingGradient", "MissingGradient", "VanishingGradient"]
+
+Rows = npt.NDArray[np.int64]
+
+
+class _DepthWatch(Watch):
+    """Follows kernels whose gradient is out of proportion to those after them, and tells of one per chain: the first of it in execution order."""
+
+    def __init__(self, rule: VanishingGradient | ExplodingGradient, facts: Facts) -> None:
+        self._rule, self._facts = rule, facts
+        self._kernels = facts.kernels
+        self._later = [self._kernels[[facts.depends(other, own) for other in self._kernels.tolist()]] for own in self._kernels.tolist()]
+        self._episodes = Episodes(len(self._kernels), rule.persistence)
+
+    def update(self, block: Block) -> None:
+        """Takes in the next captures."""
+        if len(self._kernels) < 2:
+            return
+        gradient = block.column("l2_norm", "gradient")
+        later = np.stack([_largest(gradient[rows]) if len(rows) else np.full(len(block.steps), np.nan, np.float32) for rows in self._later])
+        own = gradient[self._kernels]
+        ratio = own / np.where(later > 0, later, np.nan)
+        holds = self._rule.holds(block, self._kernels, own, ratio)
+        self._episodes.update(block.steps, holds, ~np.isnan(ratio), {"gradient_norm": own, "norm_nearer_to_the_loss": later, "ratio": ratio})
+
+    def _leaders(self) -> list[Episode]:
+        """Of episodes of one chain that overlap the one that was told first; of those told at the same step the first in execution order."""
+        leaders: list[Episode] = []
+        for episode in sorted(self._episodes.all, key=lambda item: (item.opened_at, item.row)):
+            if not any(_lasts(leader, episode.opened_at) and self._related(leader.row, episode.row) for leader in leaders):
+                leaders.append(episode)
+        return leaders
+
+    def _related(self, row: int, other: int) -> bool:
+        one, two = int(self._kernels[row]), int(self._kernels[other])
+        return self._facts.depends(one, two) or self._facts.depends(two, one)
+
+    def findings(self) -> list[Finding]:
+        """One finding per chain and episode."""
+        return [self._finding(int(self._kernels[episode.row]), episode) for episode in self._leaders()]
+
+    def _finding(self, kernel: int, episode: Episode) -> Finding:
+        facts, rule = self._facts, self._rule
+        owner = facts.owners[kernel]
+        words = rule.words(facts, kernel, episode)
+        node = kernel if owner is None or "gradient" not in facts.nodes[owner].quantities else owner
+        return Finding(
+            rule.name, rule.title, facts.names[node], "gradient", "l2_norm", episode.first_step, episode.end, rule.severity, dict(episode.evidence),
+            *words[:2], code=words.code,
+        )  # fmt: skip
+
+
+class VanishingGradient(Rule):
+    """Gradients that die on the way to the first layers."""
+
+    name, title = "vanishing_gradient", "Vanishing gradient"
+    definition = "The gradient of a kernel is less than 1/10,000 of the largest gradient of a kernel nearer to the loss."
+    reference = "Glorot & Bengio 2010; AutoTrainer (gradient ratio over depth); SageMaker Debugger VanishingGradient"
+    severity = "warning"
+    persistence = Persistence()
+
+    RATIO = 1e-4
+    """L2 norm over L2 norm. Healthy networks with three layers of sigmoids reach 1/100, 30-layer ones with normalization 1/10."""
+
+    def watch(self, facts: Facts) -> Watch:
+        """Follows all kernels."""
+        return _DepthWatch(self, facts)
+
+    def holds(self, block: Block, kernels: Rows, own: npt.NDArray[np.float32], ratio: npt.NDArray[np.float32]) -> npt.NDArray[np.bool_]:
+        """Whether the gradient has vanished, [kernels, c]."""
+        return ratio < self.RATIO
+
+    def words(self, facts: Facts, kernel: int, episode: Episode) -> Words:
+        """How small it is."""
+        return Words(
+            f"The L2 norm of the gradient of its weights is {number(episode.evidence['gradient_norm'])}, against"
+            f" {number(episode.evidence['norm_nearer_to_the_loss'])} nearer to the loss: these weights hardly learn since step {episode.first_step:,}.",
+            "Use ReLU-like activations, normalization or residual connections between the layers:",
+            'x = x + keras.layers.Dense(units, activation="relu")(keras.layers.LayerNormalization()(x))',
+        )
+
+
+class ExplodingGradient(Rule):
+    """Gradients that grow on the way to the first layers, or with time."""
+
+    name, title = "exploding_gradient", "Exploding gradient"
+    definition = "The gradient of a kernel is 1,000 times those nearer to the loss, or so large that one step would replace the weights many times over."
+    reference = "Pascanu et al. 2013; AutoTrainer (exploding gradient); DeepDiagnosis Exploding Gradient"
+    severity = "error"
+    persistence = Persistence(captures=2, steps=0)
+
+    RATIO = 1e3
+    """Over the largest gradient nearer to the loss (L2 norms)."""
+    RELATIVE = 1e4
+    """Over the L2 norm of the weights themselves."""
+
+    def watch(self, facts: Facts) -> Watch:
+        """Follows all kernels."""
+        return _DepthWatch(self, facts)
+
+    def holds(self, block: Block, kernels: Rows, own: npt.NDArray[np.float32], ratio: npt.NDArray[np.float32]) -> npt.NDArray[np.bool_]:
+        """Whether the gradient explodes, [kernels, c]."""
+        weights = block.column("l2_norm")[kernels]
+        return ((ratio > self.RATIO) & (own > weights) | (own > self.RELATIVE * weights) & (weights > 0)) & ~block.progress
+
+    def words(self, facts: Facts, kernel: int, episode: Episode) -> Words:
+        """How large it is."""
+        return Words(
+            f"The L2 norm of the gradient of its weights is {number(episode.evidence['gradient_norm'])} since step {episode.first_step:,}, against"
+            f" {number(episode.evidence['norm_nearer_to_the_loss'])} nearer to the loss.",
+            "Clip the gradients, start from smaller (recurrent: orthogonal) weights, or normalize between the layers:",
+            "keras.optimizers.Adam(1e-3, global_clipnorm=1.0)",
+        )
+
+
+class MissingGradient(NodeRule):
+    """Trainable weights that no gradient reaches."""
+
+    name, title = "missing_gradient", "No gradient"
+    definition = "A trainable weight takes part in the step, and no differentiable path leads from it to a loss."
+    reference = "Keras warns `Gradients do not exist for variables`; tf.GradientTape returns None"
+    severity, quantity, statistic = "error", "gradient", "l2_norm"
+    persistence = AT_ONCE
+
+    REASONS = frozenset({"not_on_loss_path", "gradient_stopped", "non_differentiable"})
+
+    def select(self, facts: Facts) -> Rows:
+        """Trainable variables whose gradient doesn't exist."""
+        return facts.select(lambda node: node.kind == "variable" and node.trainable is not False and _reason(node) in self.REASONS)
+
+    def observe(self, facts: Facts, rows: Rows) -> Callable[[Block], Observation]:
+        """It is so at each capture at which the variable was there."""
+
+        def look(block: Block) -> Observation:
+            present = block.recorded()[rows]
+            return Observation(present, present)
+
+        return look
+
+    def words(self, facts: Facts, index: int, episode: Episode) -> Words:
+        """Where the path ends."""
+        state = facts.nodes[index].quantities["gradient"]
+        return Words(f"It is trainable, and no gradient reaches it: {state.sentence}", state.remedy, state.code_to_paste)
+
+
+def _reason(node: object) -> str | None:
+    state = getattr(node, "quantities", {}).get("gradient")
+    return None if state is None or state.state == "materialized" else state.reason
+
+
+def _lasts(episode: Episode, step: int) -> bool:
+    return episode.closed_at is None or episode.closed_at > step
+
+
+def _largest(values: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+    """The largest number of each column; NaN where there is none."""
+    return np.fmax.reduce(values, axis=0)

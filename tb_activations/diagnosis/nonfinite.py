@@ -1,0 +1,215 @@
+"""Where NaN and infinity come from.
+
+The one invariant: the origin is the first node in execution order that has them while everything it was computed from is finite, forward or, where the
+forward pass is finite, backward. Infinities that reach neither a loss nor a gradient nor a weight are no trouble: masks are made of them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from tb_activations.diagnosis.block import Block
+from tb_activations.diagnosis.facts import Facts
+from tb_activations.diagnosis.finding import Finding
+from tb_activations.diagnosis.rule import Rule, Watch, Words, location, number
+from tb_activations.store.schema import Quantity
+
+__all__ = ["Nonfinite"]
+
+Bools = npt.NDArray[np.bool_]
+Ints = npt.NDArray[np.int64]
+
+PATIENCE = 5
+"""Captures without NaN or infinity after which the trouble is over."""
+
+RISKY = frozenset("Log Log1p Log10 Log2 Sqrt Rsqrt Divide TrueDivide Reciprocal Power Exp Expm1 Arccos Arcsin Arctanh Norm Normalize Tan Logsumexp".split())
+"""Operations that are not defined, not differentiable or not finite for some finite input."""
+
+How = Literal["value", "gradient", "backward", "update", "unknown"]
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Where it began.
+
+    Attributes:
+      node: the node to tell of.
+      how: `value`: its output; `gradient`: what flowed back to it; `backward`: what it handed back; `update`: what the optimizer did to it;
+        `unknown`: it began between two captures.
+      witness: the node whose recorded numbers show it.
+    """
+
+    node: int
+    how: How
+    witness: int
+
+
+@dataclass(frozen=True, slots=True)
+class Outbreak:
+    """A stretch of captures with NaN or infinity."""
+
+    origin: Origin
+    first_step: int
+    last_step: int
+    previous_step: int
+    count: float
+    is_nan: bool
+    inheriting: int
+    inputs: tuple[tuple[str, float, float], ...]
+    over: bool = False
+
+
+class Nonfinite(Rule):
+    """NaN or infinity, told once at its origin."""
+
+    name, title = "nonfinite", "NaN or Inf"
+    definition = "NaN or infinity reaches a loss, a gradient or a weight; told at the first node in execution order, forward or backward, that has it."
+    reference = "SageMaker Debugger ExplodingTensor; TF Debugger V2 NaN alerts; UMLAUT NaN loss"
+
+    def watch(self, facts: Facts) -> Watch:
+        """Follows all nodes."""
+        return _Watch(facts)
+
+
+class _Watch(Watch):
+    def __init__(self, facts: Facts) -> None:
+        self._facts = facts
+        self._outbreaks: list[Outbreak] = []
+        self._missed = 0
+        self._previous_step = -1
+        self._last_range = np.full((len(facts.nodes), 2), np.nan, np.float32)
+
+    def update(self, block: Block) -> None:
+        """Takes in the next captures."""
+        value, gradient, update = (block.nonfinite(quantity) for quantity in ("value", "gradient", "update"))  # type: ignore[arg-type]
+        harmful = self._harmful(block, value > 0, gradient > 0, update > 0)
+        low, high = block.column("min"), block.column("max")
+        for column, step in enumerate(block.steps.tolist()):
+            if harmful[column]:
+                self._bad(block, column, step, value[:, column], gradient[:, column], update[:, column])
+            else:
+                self._good()
+            finite = (value[:, column] == 0) & ~np.isnan(low[:, column])
+            self._last_range[finite] = np.stack([low[finite, column], high[finite, column]], 1)
+            self._previous_step = step
+
+    def _harmful(self, block: Block, value: Bools, gradient: Bools, update: Bools) -> Bools:
+        """Captures at which it matters. With a loss scale, gradients that overflow are looked for, skipped, and the scale is halved."""
+        facts = self._facts
+        ends = facts.losses if len(facts.losses) else facts.flow[-1:]
+        forward = value[ends].any(0) | value[facts.variables].any(0) | update.any(0)
+        return forward | (gradient[facts.variables].any(0) | gradient[facts.flow].any(0)) & np.isnan(block.loss_scale)
+
+    def _good(self) -> None:
+        self._missed += 1
+        if self._outbreaks and self._missed >= PATIENCE:
+            self._outbreaks[-1] = replace(self._outbreaks[-1], over=True)
+
+    def _bad(
+        self, block: Block, column: int, step: int, value: npt.NDArray[np.float32], gradient: npt.NDArray[np.float32], update: npt.NDArray[np.float32]
+    ) -> None:
+        self._missed = 0
+        if self._outbreaks and not self._outbreaks[-1].over:
+            self._outbreaks[-1] = replace(self._outbreaks[-1], last_step=step)
+            return
+        origin = _find_origin(self._facts, value > 0, gradient > 0, update > 0, self._last_range)
+        quantity: Quantity = "value" if origin.how in ("value", "unknown") else "update" if origin.how == "update" else "gradient"
+        counts = {"value": value, "gradient": gradient, "update": update}[quantity]
+        is_nan = bool(block.column("nan_count", quantity)[origin.witness, column] > 0)
+        inheriting = int((counts > 0).sum()) - 1
+        self._outbreaks.append(
+            Outbreak(origin, step, step, self._previous_step, float(counts[origin.witness]), is_nan, inheriting, self._inputs_of(origin.node))
+        )
+
+    def _inputs_of(self, node: int) -> tuple[tuple[str, float, float], ...]:
+        """The inputs of a node with the range of their last finite numbers."""
+        sources = self._facts.inputs[node]
+        return tuple((self._facts.names[source], *map(float, self._last_range[source])) for source in sources if not np.isnan(self._last_range[source, 0]))
+
+    def findings(self) -> list[Finding]:
+        """One finding for each outbreak."""
+        return [self._finding(outbreak) for outbreak in self._outbreaks]
+
+    def _finding(self, outbreak: Outbreak) -> Finding:
+        origin, facts = outbreak.origin, self._facts
+        quantity: Quantity = "value" if origin.how in ("value", "unknown") else "update" if origin.how == "update" else "gradient"
+        what = "NaN" if outbreak.is_nan else "Inf"
+        words = _words(facts, outbreak, what)
+        evidence: dict[str, float | int | str] = {"count": outbreak.count, "inheriting_nodes": outbreak.inheriting}
+        for name, low, high in outbreak.inputs[:4]:
+            evidence |= {f"last finite min of {name}": low, f"last finite max of {name}": high}
+        return Finding(
+            Nonfinite.name, f"{what} in {quantity}", facts.names[origin.node], quantity, "nan_count" if outbreak.is_nan else "pos_inf_count",
+            outbreak.first_step, outbreak.last_step if outbreak.over else None, "error", evidence, *words[:2], code=words.code,
+        )  # fmt: skip
+
+
+def _find_origin(facts: Facts, value: Bools, gradient: Bools, update: Bools, ranges: npt.NDArray[np.float32]) -> Origin:
+    """Where it began at one capture, given which nodes have it in which quantity."""
+    weights = facts.variables[value[facts.variables]]
+    if len(weights):
+        return _of_weights(facts, value, weights)
+    forward = [int(node) for node in facts.flow[value[facts.flow]] if not value[list(facts.inputs[node])].any()]
+    reaching = [node for node in forward if _reaches(facts, node, value, gradient)]
+    if reaching and value[facts.losses].any():
+        return Origin(reaching[0], "value", reaching[0])
+    backward = facts.flow[gradient[facts.flow]]
+    first = [int(node) for node in backward[::-1] if not gradient[list(facts.consumers[node])].any()]
+    if first:
+        return _of_backward(facts, first[0])
+    kernels = facts.variables[gradient[facts.variables]]
+    if len(kernels):
+        owner = facts.owners[int(kernels[-1])]
+        return Origin(int(kernels[-1]) if owner is None else owner, "backward", int(kernels[-1]))
+    changed = np.flatnonzero(update)
+    if len(changed):
+        return Origin(int(changed[0]), "update", int(changed[0]))
+    node = (reaching or forward or [int(np.flatnonzero(value)[0])])[0]
+    return Origin(node, "value", node)
+
+
+def _reaches(facts: Facts, node: int, value: Bools, gradient: Bools) -> bool:
+    """Whether what began at ``node`` goes on: a consumer has it too, or nothing comes after."""
+    consumers = facts.consumers[node]
+    return not consumers or bool(value[list(consumers)].any())
+
+
+def _of_weights(facts: Facts, value: Bools, weights: Ints) -> Origin:
+    """Weights that have it already made everything after them so. Which operation it was is over; what can be undefined is the best guess."""
+    owners = {facts.owners[int(weight)] for weight in weights}
+    if len(weights) < len(facts.variables) * 0.5 and len(owners) == 1:
+        return Origin(int(weights[0]), "value", int(weights[0]))
+    risky = [int(node) for node in facts.flow[value[facts.flow]] if facts.nodes[node].class_name in RISKY]
+    node = risky[0] if risky else next(iter(facts.flow[value[facts.flow]].tolist()), int(weights[0]))
+    return Origin(int(node), "unknown", int(node))
+
+
+def _of_backward(facts: Facts, node: int) -> Origin:
+    """The gradient at ``node`` is the first that has it, so what consumes its value made it."""
+    consumers = [consumer for consumer in facts.consumers[node] if consumer != node]
+    return Origin(max(consumers), "backward", node) if consumers else Origin(node, "gradient", node)
+
+
+def _words(facts: Facts, outbreak: Outbreak, what: str) -> Words:
+    origin, step = outbreak.origin, outbreak.first_step
+    witness, place = facts.names[origin.witness], location(facts, origin.node)
+    count = f"{outbreak.count:,.0f} {what}"
+    inherited = f" {outbreak.inheriting} nodes after it inherit it." if outbreak.inheriting > 0 else ""
+    came_in = "".join(f" `{name}` was last finite between {number(low)} and {number(high)}." for name, low, high in outbreak.inputs[:2])
+    if origin.how == "unknown":
+        since = f"between steps {outbreak.previous_step:,} and {step:,}" if outbreak.previous_step >= 0 else f"before step {step:,}"
+        sentence = f"{count} at step {step:,}; the weights have it too, so it began {since}, and where can't be told for certain.{came_in}"
+        return Words(sentence, "Record every step around there:", f"tb_activations.ActivationsCallback(log_dir, every=range({max(outbreak.previous_step, 0)}, {step + 1}))")
+    if origin.how == "value":
+        sentence = f"{count} in the output at step {step:,}{place}, the first node in execution order.{came_in}{inherited}"
+        return Words(sentence, "Keep its input away from where it is undefined or overflows:", "x = keras.ops.maximum(x, 1e-7)")
+    if origin.how == "backward":
+        sentence = f"Its backward pass{place} makes {count} for `{witness}` at step {step:,}, out of a finite gradient.{came_in}{inherited}"
+        return Words(sentence, "Its derivative is undefined there; a `where` doesn't help after it, only before:", "x = keras.ops.maximum(x, 1e-7)")
+    if origin.how == "update":
+        return Words(f"{count} in the update at step {step:,}, although the gradient is finite.", "Check the learning rate and the optimizer's epsilon.")
+    return Words(f"{count} in the gradient at step {step:,}, the first node in backward order.{inherited}", "Check how the loss is computed from it.")

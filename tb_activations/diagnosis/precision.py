@@ -1,0 +1,133 @@
+"""Rules about number formats with a short range: float16 that overflows or underflows, and a loss scale that finds no rest.
+
+The one invariant: an overflow now and then is how a dynamic loss scale works; only one that doesn't end, or that the forward pass has, is told.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import numpy.typing as npt
+
+from tb_activations.diagnosis.block import Block
+from tb_activations.diagnosis.episodes import Episode, Persistence
+from tb_activations.diagnosis.facts import Facts
+from tb_activations.diagnosis.rule import NodeRule, Observation, Words, location, number, percent
+
+__all__ = ["HalfOverflow", "HalfUnderflow", "LossScaleThrash"]
+
+Rows = npt.NDArray[np.int64]
+Observe = Callable[[Block], Observation]
+
+
+class HalfOverflow(NodeRule):
+    """float16 values at the end of their range."""
+
+    name, title = "float16_overflow", "float16 overflow"
+    definition = "A float16 value is +Inf, or within a factor of 2 of 65,504, the largest float16."
+    reference = "Micikevicius et al. 2018, Mixed Precision Training"
+    severity, statistic = "error", "max"
+    persistence = Persistence(captures=2, steps=0)
+
+    NEAR = 32752.0
+    """Half of the largest float16."""
+
+    def select(self, facts: Facts) -> Rows:
+        """float16 nodes."""
+        return facts.select(lambda node: node.dtype == "float16" and node.kind in ("layer", "op", "probe", "input"))
+
+    def observe(self, facts: Facts, rows: Rows) -> Observe:
+        """Looks upwards only: large negative numbers are masks."""
+
+        def look(block: Block) -> Observation:
+            largest, infinite = block.column("max")[rows], np.nan_to_num(block.column("pos_inf_count")[rows])
+            return Observation((infinite > 0) | (largest > self.NEAR), block.recorded()[rows], {"max": largest, "pos_inf_count": infinite})
+
+        return look
+
+    def words(self, facts: Facts, index: int, episode: Episode) -> Words:
+        """How much is beyond."""
+        infinite = episode.evidence["pos_inf_count"]
+        what = f"{infinite:,.0f} elements are +Inf" if infinite else f"Its largest element is {number(episode.evidence['max'])}"
+        return Words(
+            f"{what} since step {episode.first_step:,}; float16 ends at 65,504.",
+            f"Compute this layer{location(facts, index)} in float32 or bfloat16, or normalize what comes in:",
+            'keras.layers.Dense(units, dtype="float32")',
+        )
+
+
+class HalfUnderflow(NodeRule):
+    """Gradients that sink below the smallest float16."""
+
+    name, title = "float16_underflow", "float16 underflow"
+    definition = "Most of a float16 gradient that isn't 0 is subnormal, or all of it has become 0, although the gradient nearer to the loss isn't."
+    reference = "Micikevicius et al. 2018, Mixed Precision Training, section 3.2"
+    severity, quantity, statistic = "warning", "gradient", "subnormal_fraction"
+
+    SHARE = 0.5
+    """Share of the elements that are not 0."""
+
+    def select(self, facts: Facts) -> Rows:
+        """float16 nodes."""
+        return facts.select(lambda node: node.dtype == "float16" and node.kind != "loss")
+
+    def observe(self, facts: Facts, rows: Rows) -> Observe:
+        """Compares subnormal elements with those that are not 0."""
+
+        def look(block: Block) -> Observation:
+            subnormal, zero = block.column("subnormal_fraction", "gradient")[rows], block.column("zero_fraction", "gradient")[rows]
+            holds = subnormal > self.SHARE * np.maximum(1 - zero, 1e-6)
+            return Observation(holds, ~np.isnan(subnormal), {"subnormal_fraction": subnormal, "zero_fraction": zero})
+
+        return look
+
+    def words(self, facts: Facts, index: int, episode: Episode) -> Words:
+        """How much is lost."""
+        seen = episode.evidence
+        return Words(
+            f"{percent(seen['subnormal_fraction'])} of its gradient is below 6e-5, where float16 loses digits, and {percent(seen['zero_fraction'])} is 0,"
+            f" since step {episode.first_step:,}.",
+            "Use a loss scale (Keras adds one for the policy mixed_float16), or bfloat16:",
+            'keras.config.set_dtype_policy("mixed_bfloat16")',
+        )
+
+
+class LossScaleThrash(NodeRule):
+    """A loss scale that keeps being halved."""
+
+    name, title = "loss_scale_thrash", "Loss scale thrash"
+    definition = "Gradients overflow again and again, so the loss scale falls to 1 or below, or is halved at most captures."
+    reference = "Micikevicius et al. 2018; SageMaker Debugger (none)"
+    severity, statistic = "error", "loss_scale"
+    persistence = Persistence(captures=3, steps=0)
+
+    FALL = 2.0**-10
+    """Of the largest scale so far. A dynamic scale starts at 32,768 and settles within a few halvings."""
+
+    def select(self, facts: Facts) -> Rows:
+        """The loss."""
+        return facts.losses[:1]
+
+    def observe(self, facts: Facts, rows: Rows) -> Observe:
+        """Remembers the largest scale."""
+        largest = np.float32(0)
+
+        def look(block: Block) -> Observation:
+            nonlocal largest
+            scale = block.loss_scale[None]
+            so_far = np.maximum(np.fmax.accumulate(scale[0]), largest)
+            largest = so_far[-1] if np.isfinite(so_far[-1]) else largest
+            return Observation((scale < 1) | (scale <= self.FALL * so_far), ~np.isnan(scale), {"loss_scale": scale, "largest": so_far[None]})
+
+        return look
+
+    def words(self, facts: Facts, index: int, episode: Episode) -> Words:
+        """How far it fell."""
+        seen = episode.evidence
+        return Words(
+            f"The loss scale fell from {number(seen['largest'])} to {number(seen['loss_scale'])}: gradients overflow float16 whatever the scale, and their steps"
+            " are skipped.",
+            "Find what overflows in the forward pass, or use bfloat16, which needs no scale:",
+            'keras.config.set_dtype_policy("mixed_bfloat16")',
+        )

@@ -1,0 +1,203 @@
+"""Rules about weights: how they begin, whether they change, and by how much.
+
+The one invariant: only kernels are judged by the size of numbers. Biases and scales begin at 0 or 1, have gradients that are exactly zero for good reasons
+(a bias before a batch normalization, the bias of attention keys), and say little about whether a network learns.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import numpy.typing as npt
+
+from tb_activations.diagnosis.block import Block
+from tb_activations.diagnosis.episodes import AT_ONCE, Episode, Persistence
+from tb_activations.diagnosis.facts import NORMALIZATIONS, Facts
+from tb_activations.diagnosis.rule import NodeRule, Observation, Words, location, number
+
+__all__ = ["PoorInitialization", "UnchangedWeights", "UpdateTooLarge", "UpdateTooSmall"]
+
+Rows = npt.NDArray[np.int64]
+Observe = Callable[[Block], Observation]
+
+
+class PoorInitialization(NodeRule):
+    """Weights that start constant, or far from keeping the variance."""
+
+    name, title = "poor_initialization", "Poor initialization"
+    definition = "At step 0 the kernel is constant, or its root mean square times the square root of its fan-in is far from 1."
+    reference = "Glorot & Bengio 2010; He et al. 2015; SageMaker Debugger PoorWeightInitialization"
+    severity, statistic = "error", "std"
+    persistence = AT_ONCE
+
+    LARGEST_GAIN = 4.0
+    """Initial weights of Keras have 0.1 to 1.5; 4 in each of five layers is a factor of 1,000."""
+    SMALLEST_GAIN = 0.02
+    """Normal(0, 0.01) for a few dozen inputs, used by careful people, has 0.05 and more."""
+
+    def select(self, facts: Facts) -> Rows:
+        """Kernels with more than one input or output."""
+        return facts.kernels
+
+    def observe(self, facts: Facts, rows: Rows) -> Observe:
+        """Looks at step 0 only: what comes later is trained."""
+        fan_in = np.array([facts.fan_in(row) for row in rows.tolist()], float)[:, None]
+        output = np.array([facts.is_output(row) for row in rows.tolist()])[:, None]
+        small_is_fine = output | np.array([_starts_small(facts, row) for row in rows.tolist()])[:, None]
+
+        def look(block: Block) -> Observation:
+            std, rms, known = block.column("std")[rows], block.rms()[rows], block.recorded()[rows]
+            gain = rms * np.sqrt(fan_in)
+            constant = (std <= 1e-6 * rms) & (block.column("elements")[rows] > 1)
+            poor = np.where(constant & (rms > 0), ~output | (gain > self.LARGEST_GAIN), (gain > self.LARGEST_GAIN) | (gain < self.SMALLEST_GAIN) & ~small_is_fine)
+            return Observation(poor & known & (block.steps == 0), known, {"std": std, "root_mean_square": rms, "gain": gain})
+
+        return look
+
+    def words(self, facts: Facts, index: int, episode: Episode) -> Words:
+        """What is wrong with the first weights."""
+        rms, gain = episode.evidence["root_mean_square"], episode.evidence["gain"]
+        if episode.evidence["std"] <= 1e-6 * rms:
+            sentence = f"All initial weights are {number(rms)}, so all units compute the same and get the same gradient."
+        else:
+            what = "grows" if gain > 1 else "shrinks"
+            sentence = f"The initial weights have a root mean square of {number(rms)}: what passes through {what} about {number(max(gain, 1 / gain))} times."
+        return Words(
+            sentence,
+            f"Use an initializer that keeps the variance{location(facts, facts.owners[index] or index)}:",
+            'keras.layers.Dense(units, kernel_initializer="glorot_uniform")',
+        )
+
+
+class UnchangedWeights(NodeRule):
+    """Trainable weights that never change."""
+
+    name, title = "unchanged_weights", "Unchanged weights"
+    definition = "The updates of a trainable kernel or table are exactly 0, and its numbers stay the same from capture to capture, since the first one."
+    reference = "SageMaker Debugger UnchangedTensor; DeepDiagnosis Unchanged Weight"
+    severity, quantity, statistic = "error", "update", "l2_norm"
+    persistence = Persistence(captures=3, steps=20)
+
+    def select(self, facts: Facts) -> Rows:
+        """Trainable variables with more than one axis."""
+        return facts.select(lambda node: node.kind == "variable" and node.trainable is not False and len(node.shape or ()) >= 2)
+
+    def observe(self, facts: Facts, rows: Rows) -> Observe:
+        """Remembers the first numbers: an optimizer that accumulates gradients changes nothing at most steps."""
+        columns = ("mean", "l2_norm", "min", "max")
+        first: list[npt.NDArray[np.float32]] = []
+        changed = np.zeros((len(rows), 1), bool)
+
+        def look(block: Block) -> Observation:
+            nonlocal changed
+            now = np.stack([block.column(name)[rows] for name in columns])
+            if not first:
+                first.append(now[:, :, :1])
+            update, gradient = block.column("l2_norm", "update")[rows], block.column("l2_norm", "gradient")[rows]
+            moved = np.logical_or.accumulate(((now != first[0]).any(0) & ~np.isnan(now).any(0)) | (update > 0), axis=1) | changed
+            changed = moved[:, -1:]
+            return Observation(~moved & (update == 0), ~np.isnan(update), {"update_norm": update, "gradient_norm": gradient})
+
+        return look
+
+    def words(self, facts: Facts, index: int, episode: Episode) -> Words:
+        """Whether the gradient or the optimizer is to blame."""
+        gradient = episode.evidence["gradient_norm"]
+        if gradient == 0:
+            sentence, remedy = "Its gradient is exactly 0.", "Look for dead units, a multiplication by 0 or a cut graph between these weights and the loss."
+        else:
+            sentence, remedy = f"Its gradient is not (L2 norm {number(gradient)}).", "Check the learning rate and its schedule:"
+        return Words(
+            f"The optimizer has changed none of these weights since step {episode.first_step:,}. {sentence}",
+            remedy,
+            "" if gradient == 0 else "model.optimizer.learning_rate = 1e-3",
+        )
+
+
+class UpdateTooLarge(NodeRule):
+    """Steps as large as the weights themselves."""
+
+    name, title = "update_too_large", "Update too large"
+    definition = "One step changes a kernel by a third of its size or more, again and again, and the loss doesn't fall."
+    reference = "SageMaker Debugger WeightUpdateRatio; Karpathy's 1e-3 rule; UMLAUT learning rate high"
+    severity, quantity, statistic = "warning", "update", "update_ratio"
+
+    RATIO = 0.3
+    """L2 norm of the update over that of the weights. About 1e-3 is usual, Adam at 1e-2 on small weights begins with 0.2."""
+
+    def select(self, facts: Facts) -> Rows:
+        """All kernels."""
+        return facts.kernels
+
+    def observe(self, facts: Facts, rows: Rows) -> Observe:
+        """Compares the update with the weights before it."""
+
+        def look(block: Block) -> Observation:
+            ratio = _update_ratio(block, rows)
+            return Observation((ratio > self.RATIO) & ~block.progress, ~np.isnan(ratio), {"update_ratio": ratio})
+
+        return look
+
+    def words(self, facts: Facts, index: int, episode: Episode) -> Words:
+        """How large the steps are."""
+        return Words(
+            f"‖update‖ / ‖weight‖ is {number(episode.evidence['update_ratio'])} since step {episode.first_step:,}. Between 1e-4 and 1e-2 is usual.",
+            "Lower the learning rate, or warm it up:",
+            "model.optimizer.learning_rate = model.optimizer.learning_rate / 10",
+        )
+
+
+class UpdateTooSmall(NodeRule):
+    """Steps too small to get anywhere."""
+
+    name, title = "update_too_small", "Update too small"
+    definition = "Since the first capture no step has changed a kernel by more than a 100,000th of its size, and updates don't grow."
+    reference = "SageMaker Debugger WeightUpdateRatio; AutoTrainer slow convergence; UMLAUT learning rate low"
+    severity, quantity, statistic = "warning", "update", "update_ratio"
+    persistence = Persistence(captures=3, steps=30)
+
+    RATIO = 1e-5
+    """L2 norm of the update over that of the weights: 100,000 steps for a change as large as the weights."""
+    GROWTH = 1.5
+    """Times the first update. A learning rate that is being warmed up grows."""
+
+    def select(self, facts: Facts) -> Rows:
+        """All kernels."""
+        return facts.kernels
+
+    def observe(self, facts: Facts, rows: Rows) -> Observe:
+        """Remembers the largest update so far: once something was learned, small steps are convergence."""
+        largest = np.zeros((len(rows), 1), np.float32)
+        first = np.full((len(rows), 1), np.nan, np.float32)
+
+        def look(block: Block) -> Observation:
+            ratio = _update_ratio(block, rows)
+            known = ~np.isnan(ratio)
+            if np.isnan(first).any() and known.any():
+                first[:] = np.where(np.isnan(first) & known.any(1)[:, None], ratio[np.arange(len(rows)), known.argmax(1)][:, None], first)
+            so_far = np.maximum(np.maximum.accumulate(np.nan_to_num(ratio), axis=1), largest)
+            largest[:] = so_far[:, -1:]
+            holds = (so_far < self.RATIO) & (ratio > 0) & (ratio <= self.GROWTH * first) & ~block.progress
+            return Observation(holds, known, {"update_ratio": ratio})
+
+        return look
+
+    def words(self, facts: Facts, index: int, episode: Episode) -> Words:
+        """How small the steps are."""
+        return Words(
+            f"‖update‖ / ‖weight‖ is {number(episode.evidence['update_ratio'])} since step {episode.first_step:,}. Between 1e-4 and 1e-2 is usual.",
+            "Raise the learning rate, or check that this layer is meant to be nearly frozen:",
+            "model.optimizer.learning_rate = 1e-3",
+        )
+
+
+def _update_ratio(block: Block, rows: Rows) -> npt.NDArray[np.float32]:
+    weights = block.column("l2_norm")[rows]
+    return block.column("l2_norm", "update")[rows] / np.where(weights > 0, weights, np.nan)
+
+
+def _starts_small(facts: Facts, kernel: int) -> bool:
+    """Whether small or zero initial weights do no harm: a branch that is added to another, or a normalization that follows."""
+    following = [facts.nodes[node].class_name for place in facts.places(kernel) for node in facts.next_effective(place)]
+    return any(name in NORMALIZATIONS or name == "Add" for name in following)

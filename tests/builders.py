@@ -14,6 +14,7 @@ import math
 import re
 import struct
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -194,7 +195,7 @@ def build_run(
         for step in steps
     ]
     if per_segment:
-        write_segments(run_dir, graph, [sum(captures[start : start + per_segment], []) for start in range(0, len(captures), per_segment)], worker)
+        write_segments(run_dir, graph, _grouped(captures, per_segment), worker)
     else:
         with open_writer(run_dir, graph, worker=worker) as writer:
             for rows in captures:
@@ -202,6 +203,10 @@ def build_run(
     if marker:
         write_marker(run_dir)
     return Path(run_dir)
+
+
+def _grouped(captures: Sequence[Sequence[Capture]], count: int) -> list[list[Capture]]:
+    return [list(chain.from_iterable(captures[start : start + count])) for start in range(0, len(captures), count)]
 
 
 def write_segments(run_dir: Path, graph: Graph, segments: Iterable[Sequence[Capture]], worker: int = 0, dropped: Sequence[int] = ()) -> None:

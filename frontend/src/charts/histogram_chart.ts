@@ -180,6 +180,7 @@ function ridgeLine(
   column: number,
   left: CssPixels,
   width: CssPixels,
+  base: CssPixels,
   scale: number,
 ): RidgeLine {
   const { bins, shares } = histogram;

@@ -1,0 +1,57 @@
+/*
+ * A button with something that opens under it. Escape and a click elsewhere close it and give the focus back.
+ * The one invariant: the button says whether it is open (`aria-expanded`), and closed means not in the document.
+ */
+
+import type { ComponentChildren, JSX } from "preact";
+import { useEffect, useRef, useState } from "preact/hooks";
+
+export function Popover({
+  label,
+  button,
+  children,
+  className = "",
+}: {
+  readonly label: string;
+  readonly button: ComponentChildren;
+  readonly children: ComponentChildren | ((close: () => void) => ComponentChildren);
+  readonly className?: string;
+}): JSX.Element {
+  const [open, setOpen] = useState(false);
+  const box = useRef<HTMLSpanElement>(null);
+  useEffect(() => {
+    if (!open) return;
+    const outside = (event: Event): void => {
+      if (!(event.target instanceof Node) || box.current?.contains(event.target) !== true) setOpen(false);
+    };
+    document.addEventListener("pointerdown", outside);
+    return () => document.removeEventListener("pointerdown", outside);
+  }, [open]);
+  const close = (): void => {
+    setOpen(false);
+    box.current?.querySelector("button")?.focus();
+  };
+  return (
+    <span
+      ref={box}
+      class={`popover ${className}`}
+      onKeyDown={(event) => {
+        if (!open || event.key !== "Escape") return;
+        event.preventDefault();
+        close();
+      }}
+    >
+      <button
+        type="button"
+        class={`btn ${open ? "on" : ""}`}
+        aria-label={label}
+        title={label}
+        aria-expanded={open}
+        onClick={() => setOpen(!open)}
+      >
+        {button}
+      </button>
+      {open && <div class="popover-body">{typeof children === "function" ? children(close) : children}</div>}
+    </span>
+  );
+}

@@ -1,0 +1,24 @@
+/*
+ * What all charts over steps have in common at any moment: the zoomed range, the step under the pointer, the range being dragged.
+ * The one invariant: they are shared, so that the same place means the same step in every chart.
+ */
+
+import { computed, signal } from "@preact/signals";
+import { steps } from "../state";
+import type { Step } from "../units";
+import { gapsOf, type StepRange, wholeRange } from "./timeline";
+
+/** Null: all steps. */
+export const zoom = signal<StepRange | null>(null);
+export const hoverStep = signal<Step | null>(null);
+export const brush = signal<StepRange | null>(null);
+
+const NOTHING = new Float64Array();
+
+/** The axis of the chosen run, from 0 to its last capture. */
+export const whole = computed(() => wholeRange(steps.value.data?.step ?? NOTHING));
+
+/** The part of it that is shown. */
+export const shown = computed(() => zoom.value ?? whole.value);
+
+export const gaps = computed(() => gapsOf(steps.value.data?.step ?? NOTHING, steps.value.data?.dropped ?? NOTHING));

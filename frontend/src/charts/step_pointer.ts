@@ -1,0 +1,101 @@
+/*
+ * What pointer and keys do on a chart over steps: hover shows the crosshair in all charts, a click sets the step, a drag zooms, Shift and drag
+ * scrub, a double click resets.
+ *
+ * The one invariant: every place snaps to a recorded step; there is nothing to see between captures.
+ */
+
+import { useRef } from "preact/hooks";
+import { nearestCapture, selectStep, step } from "../state";
+import type { CssPixels, Step } from "../units";
+import { type Plot, stepAt } from "./plot";
+import type { PointerHandlers } from "./picture";
+import { brush, hoverStep, zoom } from "./shared";
+import { type StepRange, zoomed } from "./timeline";
+
+/** Movement below this is a click with an unsteady hand. */
+const CLICK_DISTANCE: CssPixels = 4;
+const ZOOM_FACTOR = 2;
+
+interface Press {
+  readonly x: CssPixels;
+  readonly from: Step;
+  readonly scrub: boolean;
+  moved: boolean;
+}
+
+export interface StepCanvas {
+  /** The chart's plots, which share the axis of steps. */
+  readonly plots: { readonly current: readonly Pick<Plot, "box" | "x">[] };
+  readonly steps: Float64Array;
+  readonly whole: StepRange;
+}
+
+export const STEP_KEYS = "Plus and minus zoom, 0 shows all steps.";
+
+export function useStepPointer({ plots, steps, whole }: StepCanvas): PointerHandlers {
+  const press = useRef<Press | null>(null);
+  const before = useRef<Step | null>(null);
+  const placeOf = (event: PointerEvent): { x: CssPixels; at: Step; snapped: Step | null } => {
+    const x = event.clientX - (event.currentTarget as HTMLElement).getBoundingClientRect().left;
+    const [plot] = plots.current;
+    const at = plot === undefined ? NaN : stepAt(plot, x);
+    return { x, at, snapped: steps.length === 0 || Number.isNaN(at) ? null : steps[nearestCapture(steps, at)] };
+  };
+  return {
+    onPointerDown: (event) => {
+      if (event.button !== 0) return;
+      const { x, at } = placeOf(event);
+      (event.currentTarget as HTMLElement).setPointerCapture(event.pointerId);
+      press.current = { x, from: at, scrub: event.shiftKey, moved: false };
+    },
+    onPointerMove: (event) => {
+      const { x, at, snapped } = placeOf(event);
+      hoverStep.value = snapped;
+      const held = press.current;
+      if (held === null) return;
+      held.moved ||= Math.abs(x - held.x) >= CLICK_DISTANCE;
+      if (!held.moved) return;
+      if (held.scrub && snapped !== null) selectStep(snapped);
+      else brush.value = { first: Math.min(held.from, at), last: Math.max(held.from, at) };
+    },
+    onPointerUp: (event) => {
+      const { at, snapped } = placeOf(event);
+      const held = press.current;
+      press.current = null;
+      brush.value = null;
+      if (held === null) return;
+      if (held.moved && !held.scrub) zoom.value = zoomed(whole, held.from, at) ?? null;
+      else if (!held.moved && snapped !== null) {
+        if (event.detail < 2) before.current = step.peek();
+        selectStep(snapped);
+      }
+    },
+    onPointerLeave: () => {
+      if (press.current === null) hoverStep.value = null;
+    },
+    onPointerCancel: () => {
+      press.current = null;
+      brush.value = null;
+      hoverStep.value = null;
+    },
+    onDblClick: () => {
+      zoom.value = null;
+      // The double click's own clicks were no wish for another step.
+      if (before.current !== null) selectStep(before.current);
+    },
+    onKeyDown: (event) => {
+      const range = zoom.peek() ?? whole;
+      const middle = Math.min(range.last, Math.max(range.first, step.peek() ?? range.first));
+      if (event.key === "+" || event.key === "=") zoom.value = scaled(whole, range, middle, 1 / ZOOM_FACTOR);
+      else if (event.key === "-") zoom.value = scaled(whole, range, middle, ZOOM_FACTOR);
+      else if (event.key === "0") zoom.value = null;
+      else return;
+      event.preventDefault();
+    },
+  };
+}
+
+function scaled(whole: StepRange, range: StepRange, middle: Step, factor: number): StepRange | null {
+  return zoomed(whole, middle + (range.first - middle) * factor, middle + (range.last - middle) * factor) ?? null;
+}

@@ -1,0 +1,129 @@
+/*
+ * What the panel asks the server for, as hooks.
+ *
+ * The one invariant: answers are kept by what they are (run, node, step, quantity), within a bound in bytes; while the answer for a new
+ * step is under way the old one stays and is marked, and for another node it never does.
+ */
+
+import { useEffect, useMemo } from "preact/hooks";
+import { fetchHistogram, fetchStatistics, fetchValue } from "../api";
+import { type History, historyOf } from "../charts/history";
+import { type Answer, Cache, useResource } from "../resource";
+import { graph, stampOf, summaryOf, versionOf } from "../state";
+import type { Histogram, Quantity, Statistics, Value } from "../types";
+import type { Milliseconds, Step } from "../units";
+
+const HISTORY_BYTES = 32e6;
+const HISTOGRAM_BYTES = 24e6;
+const VALUE_BYTES = 96e6;
+/** Wait this long at a step before its neighbours are fetched: a scrub passes by. */
+const PREFETCH_DELAY: Milliseconds = 120;
+
+export interface SeriesKey {
+  readonly run: string;
+  readonly version: string;
+  readonly node: string;
+  readonly quantity: Quantity;
+}
+
+export interface ValueKey {
+  readonly run: string;
+  readonly stamp: string;
+  readonly node: string;
+  readonly step: Step;
+  readonly quantity: Quantity;
+}
+
+const sameSeries = (previous: SeriesKey | ValueKey, next: SeriesKey | ValueKey): boolean =>
+  previous.run === next.run && previous.node === next.node && previous.quantity === next.quantity;
+
+/** The bytes an array keeps alive: those of its whole buffer. */
+const bytesOf = (...arrays: readonly ArrayBufferView[]): number =>
+  [...new Set(arrays.map((array) => array.buffer))].reduce((sum, buffer) => sum + buffer.byteLength, 0);
+
+const histories = new Cache<Statistics>(HISTORY_BYTES, (data) => bytesOf(data.step, data.statistics, data.counts));
+const histograms = new Cache<Histogram>(HISTOGRAM_BYTES, (data) => bytesOf(data.counts, data.range, data.start));
+const values = new Cache<Value>(VALUE_BYTES, (data) => bytesOf(data.data, data.bytes));
+
+export function seriesKey(run: string | null, node: string | null, quantity: Quantity): SeriesKey | null {
+  const found = summaryOf(run);
+  return found === null || node === null ? null : { run: found.run, version: found.version, node, quantity };
+}
+
+/** The history of one node; the columns are named by the graph of the chosen run. */
+export function useHistory(
+  key: SeriesKey | null,
+): Answer<SeriesKey, Statistics> & { readonly history: History | null } {
+  const answer = useResource(
+    key,
+    ({ version: v, ...query }: SeriesKey, abort) => fetchStatistics({ ...query, v }, abort),
+    {
+      retain: sameSeries,
+      cache: histories,
+    },
+  );
+  const names = graph.value.data?.statistics;
+  const history = useMemo(
+    () => (answer.data === null || names === undefined ? null : historyOf(answer.data, names)),
+    [answer.data, names],
+  );
+  return { ...answer, history };
+}
+
+/** More columns than pixels would only be drawn over each other. */
+const HISTOGRAM_COLUMNS = 400;
+
+export function useHistogram(key: SeriesKey | null): Answer<SeriesKey, Histogram> {
+  return useResource(
+    key,
+    ({ version: v, ...query }: SeriesKey, abort) => fetchHistogram({ ...query, columns: HISTOGRAM_COLUMNS, v }, abort),
+    { retain: sameSeries, cache: histograms },
+  );
+}
+
+export function valueKey(
+  run: string | null,
+  node: string | null,
+  step: Step | null,
+  quantity: Quantity,
+): ValueKey | null {
+  if (run === null || node === null || step === null || summaryOf(run) === null) return null;
+  return { run, stamp: stampOf(run, step), node, step, quantity };
+}
+
+function loadValue({ run, node, step, quantity }: ValueKey, abort: AbortSignal): Promise<Value> {
+  return fetchValue({ run, node, step, quantity, v: versionOf(run) }, abort);
+}
+
+const VALUE_OPTIONS = { retain: sameSeries, cache: values };
+
+/** The sample at a step. `neighbours` are fetched ahead once the answer is there. */
+export function useValue(key: ValueKey | null, neighbours: readonly Step[] = []): Answer<ValueKey, Value> {
+  const answer = useResource(key, loadValue, VALUE_OPTIONS);
+  const settled = key !== null && !answer.pending && answer.data !== null;
+  const wanted = settled ? neighbours.map((step) => ({ ...key, step, stamp: stampOf(key.run, step) })) : [];
+  const id = JSON.stringify(wanted);
+  useEffect(() => {
+    const abort = new AbortController();
+    const timer = setTimeout(() => void prefetch(wanted, abort.signal), PREFETCH_DELAY);
+    return () => {
+      clearTimeout(timer);
+      abort.abort();
+    };
+    // eslint-disable-next-line -- the id stands for the keys
+  }, [id]);
+  return answer;
+}
+
+/** One after the other, so that a request for what is on screen never waits behind more than one of these. */
+async function prefetch(keys: readonly ValueKey[], abort: AbortSignal): Promise<void> {
+  for (const key of keys) {
+    if (values.get(JSON.stringify(key)) !== undefined) continue;
+    try {
+      values.set(JSON.stringify(key), await loadValue(key, abort));
+    } catch {
+      // Nobody asked for it yet; whoever does gets the error in words.
+      return;
+    }
+  }
+}

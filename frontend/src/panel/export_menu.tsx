@@ -1,0 +1,60 @@
+/*
+ * The menu of a chart: its picture as PNG or SVG, its numbers as CSV, and the same as a table. The one invariant: what is exported is what
+ * the chart shows, in the theme and at the zoom that are on.
+ */
+
+import type { JSX } from "preact";
+import { historyCsv } from "../export/csv";
+import { download, downloadPng, downloadSvg, fileName } from "../export/download";
+import type { History } from "../charts/history";
+import { Popover } from "../charts/popover";
+import { run } from "../state";
+import type { Area, Paint } from "../widgets/canvas";
+
+export function ChartMenu({
+  name,
+  base,
+  area,
+  history,
+  table,
+  onTable,
+}: {
+  readonly name: string;
+  readonly base: Paint;
+  readonly area: { readonly current: Area };
+  readonly history?: History;
+  readonly table?: boolean;
+  readonly onTable?: (on: boolean) => void;
+}): JSX.Element {
+  const file = (extension: string): string => fileName([run.peek() ?? "", name], extension);
+  const items: (readonly [string, () => void])[] = [
+    ["PNG", () => downloadPng(file("png"), area.current, base)],
+    ["SVG", () => downloadSvg(file("svg"), area.current, base)],
+  ];
+  if (history !== undefined)
+    items.push([
+      "CSV of the numbers",
+      () => download(file("csv"), new Blob([historyCsv(history)], { type: "text/csv" })),
+    ]);
+  if (onTable !== undefined)
+    items.push([table === true ? "Show the chart" : "Show as a table", () => onTable(table !== true)]);
+  return (
+    <Popover label="Export and table" button="⋯" className="chart-menu">
+      {(close) =>
+        items.map(([label, act]) => (
+          <button
+            key={label}
+            type="button"
+            class="menu-item"
+            onClick={() => {
+              act();
+              close();
+            }}
+          >
+            {label}
+          </button>
+        ))
+      }
+    </Popover>
+  );
+}

@@ -1,0 +1,244 @@
+/*
+ * Statistics over steps: the chart with its controls, its tip and its table.
+ * The one invariant: what the tip and the table say is read from the same history that the lines are drawn from.
+ */
+
+import type { ComponentChildren, JSX } from "preact";
+import { useCallback, useRef, useState } from "preact/hooks";
+import { formatCount } from "../format";
+import { step as currentStep } from "../state";
+import { formatStatistic, labelOf } from "../statistics";
+import type { Quantity } from "../types";
+import { Segmented } from "../widgets/controls";
+import type { Area, Paint } from "../widgets/canvas";
+import { axisKinds, chosenStatistics } from "./state";
+import { CardHead } from "./card";
+import { ChartMenu } from "./export_menu";
+import { NumberTable } from "../tensor/number_table";
+import { CheckMenu } from "../charts/check_menu";
+import { type History, rowAt } from "../charts/history";
+import { type AxisKind, choicesOf, lanesOf } from "../charts/lanes";
+import { Picture } from "../charts/picture";
+import { drawBrush, drawCrosshair, drawCurrentStep, type Plot, xOf } from "../charts/plot";
+import { brush, gaps, hoverStep, shown, whole, zoom } from "../charts/shared";
+import { drawStatistics } from "../charts/statistics_chart";
+import { STEP_KEYS, useStepPointer } from "../charts/step_pointer";
+import { type Gap, nearestStep } from "../charts/timeline";
+import { Tip } from "../charts/tip";
+
+export interface Compared {
+  readonly run: string;
+  readonly history: History;
+  readonly gaps: readonly Gap[];
+}
+
+export function StatisticsCard({
+  name,
+  history,
+  quantity,
+  pending,
+  compared,
+}: {
+  readonly name: string;
+  readonly history: History;
+  readonly quantity: Quantity;
+  readonly pending: boolean;
+  readonly compared?: Compared;
+}): JSX.Element {
+  const [table, setTable] = useState(false);
+  const axis = axisKinds.value[quantity];
+  const area = useRef<Area>({ width: 0, height: 0 });
+  const plots = useRef<readonly Plot[]>([]);
+  const base = useBase(history, quantity, axis, compared, plots);
+  return (
+    <>
+      <CardHead title="Statistics over steps" note={note(history, compared)} pending={pending}>
+        <CheckMenu
+          name="Statistics"
+          options={choicesOf(history)}
+          chosen={chosenStatistics.value}
+          onChange={(chosen) => (chosenStatistics.value = chosen)}
+        />
+        <Segmented
+          name="Axis"
+          value={axis}
+          options={AXES}
+          onChange={(kind) => (axisKinds.value = { ...axisKinds.peek(), [quantity]: kind })}
+        />
+        <ChartMenu
+          name={`${name} ${quantity} statistics`}
+          base={base}
+          area={area}
+          table={table}
+          onTable={setTable}
+          history={history}
+        />
+      </CardHead>
+      {table ? (
+        <HistoryTable history={history} />
+      ) : (
+        <Chart base={base} area={area} plots={plots} history={history} quantity={quantity} compared={compared} />
+      )}
+    </>
+  );
+}
+
+const AXES = [{ value: "linear" as const }, { value: "log" as const }, { value: "symlog" as const }];
+
+function note(history: History, compared: Compared | undefined): ComponentChildren {
+  const finite = history.nan.some(
+    (count, row) => count + history.positiveInfinity[row] + history.negativeInfinity[row] > 0,
+  );
+  const words = finite ? "of finite elements" : "";
+  if (compared === undefined) return words;
+  return (
+    <>
+      {words} <i class="compare-key" /> {compared.run}: mean, ± std
+    </>
+  );
+}
+
+function useBase(
+  history: History,
+  quantity: Quantity,
+  axis: AxisKind,
+  compare: Compared | undefined,
+  plots: { current: readonly Plot[] },
+): Paint {
+  const range = shown.value;
+  const lost = gaps.value;
+  const chosen = chosenStatistics.value;
+  return useCallback<Paint>(
+    (pen, { width, height }, palette) => {
+      const lanes = lanesOf(history, chosen, axis, palette);
+      const color = palette.quantity[quantity];
+      plots.current = drawStatistics(
+        pen,
+        width,
+        height,
+        { history, lanes, axis, color, range, gaps: lost, compare },
+        palette,
+      );
+    },
+    [history, quantity, axis, compare, chosen, range, lost, plots],
+  );
+}
+
+function Chart({
+  base,
+  area,
+  plots,
+  history,
+  quantity,
+  compared,
+}: {
+  readonly base: Paint;
+  readonly area: { current: Area };
+  readonly plots: { current: readonly Plot[] };
+  readonly history: History;
+  readonly quantity: Quantity;
+  readonly compared?: Compared;
+}): JSX.Element {
+  const handlers = useStepPointer({ plots, steps: history.steps, whole: whole.value });
+  const over = useOver(plots);
+  const plot = plots.current[0];
+  const aim = hoverStep.value;
+  const step = aim ?? currentStep.value;
+  const text = step === null ? "" : ` At step ${formatCount(step)}: ${sentence(history, step)}.`;
+  return (
+    <Picture
+      className="fill"
+      label={`Statistics of the ${quantity} over ${formatCount(history.steps.length)} captures.${text}`}
+      keys={STEP_KEYS}
+      base={base}
+      over={over}
+      areaRef={area}
+      {...handlers}
+    >
+      {aim !== null && plot !== undefined && brush.value === null && (
+        <Tip x={xOf(plot, aim)} y={plot.box.y + 8}>
+          <HistoryTip history={history} step={aim} compared={compared} />
+        </Tip>
+      )}
+    </Picture>
+  );
+}
+
+/** The layer above: where we are, where the pointer is, what is being dragged. */
+export function useOver(plots: { readonly current: readonly Pick<Plot, "box" | "x">[] }): Paint {
+  const here = currentStep.value;
+  const aim = hoverStep.value;
+  const dragged = brush.value;
+  return useCallback<Paint>(
+    (pen, _area, palette) => {
+      plots.current.forEach((plot) => {
+        if (here !== null) drawCurrentStep(pen, plot, here, palette);
+        if (dragged !== null) drawBrush(pen, plot, dragged, palette);
+        else if (aim !== null) drawCrosshair(pen, plot, aim, palette);
+      });
+    },
+    // The zoomed range moves the plots under the marks.
+    [here, aim, dragged, plots, zoom.value, whole.value],
+  );
+}
+
+function sentence(history: History, step: number): string {
+  const row = rowAt(history, step);
+  if (row < 0) return "nothing recorded";
+  return ["mean", "std", "min", "max"]
+    .filter((name) => history.columns.has(name))
+    .map((name) => `${name} ${formatStatistic(name, history.columns.get(name)?.[row] ?? NaN)}`)
+    .join(", ");
+}
+
+function HistoryTip({
+  history,
+  step,
+  compared,
+}: {
+  readonly history: History;
+  readonly step: number;
+  readonly compared?: Compared;
+}): JSX.Element {
+  const row = rowAt(history, step);
+  const other = compared === undefined ? -1 : nearestStep(compared.history.steps, step);
+  return (
+    <>
+      <b>step {formatCount(step)}</b>
+      {row < 0 && <div>nothing recorded</div>}
+      {row >= 0 &&
+        ["max", "mean", "std", "min", "l2_norm"].map((name) => (
+          <div key={name} class="tip-row">
+            <span class="dim">{labelOf(name)}</span>
+            <span>{formatStatistic(name, history.columns.get(name)?.[row] ?? NaN)}</span>
+            {other >= 0 && (
+              <span class="dim">{formatStatistic(name, compared?.history.columns.get(name)?.[other] ?? NaN)}</span>
+            )}
+          </div>
+        ))}
+      {row >= 0 && history.nan[row] > 0 && <div class="bad">{formatCount(history.nan[row])} NaN</div>}
+    </>
+  );
+}
+
+const COUNT_COLUMNS = ["elements", "NaN", "+Inf", "−Inf"] as const;
+
+/** The text alternative of the chart: one row per capture. */
+function HistoryTable({ history }: { readonly history: History }): JSX.Element {
+  const names = [...history.columns.keys()];
+  const counts = [history.elements, history.nan, history.positiveInfinity, history.negativeInfinity];
+  return (
+    <NumberTable
+      label="Statistics by step"
+      rows={history.steps.length}
+      columns={names.length + counts.length}
+      corner="step"
+      rowHead={(row) => formatCount(history.steps[row])}
+      columnHead={(column) => (column < names.length ? labelOf(names[column]) : COUNT_COLUMNS[column - names.length])}
+      cell={(row, column) =>
+        column < names.length ? (history.columns.get(names[column])?.[row] ?? NaN) : counts[column - names.length][row]
+      }
+      chosenRow={currentStep.value === null ? -1 : rowAt(history, currentStep.value)}
+    />
+  );
+}

@@ -1,0 +1,209 @@
+/*
+ * A table of numbers of any size: only the cells in sight exist.
+ *
+ * The one invariant: a cell shows the element itself, four digits, NaN and the infinities marked as everywhere; the clipboard gets all rows and
+ * columns in full precision, not what is in sight.
+ */
+
+import type { JSX } from "preact";
+import { useRef, useState } from "preact/hooks";
+import { announce } from "../a11y";
+import { formatCount, formatExact, formatNumber } from "../format";
+import { useArea } from "../widgets/canvas";
+import { copyText } from "../widgets/prose";
+import type { CssPixels } from "../units";
+
+const ROW_HEIGHT: CssPixels = 22;
+const COLUMN_WIDTH: CssPixels = 78;
+const HEAD_WIDTH: CssPixels = 76;
+/** Rows and columns beyond the edge, so that scrolling shows no white. */
+const MARGIN = 4;
+const PAGE_ROWS = 10;
+
+export interface NumberTableProps {
+  readonly label: string;
+  readonly rows: number;
+  readonly columns: number;
+  readonly corner: string;
+  readonly rowHead: (row: number) => string;
+  readonly columnHead: (column: number) => string;
+  readonly cell: (row: number, column: number) => number;
+  readonly chosenRow?: number;
+  readonly chosenColumn?: number;
+}
+
+interface Span {
+  readonly start: number;
+  readonly stop: number;
+}
+
+/** The indices in sight, with a margin. */
+export function visibleSpan(offset: CssPixels, length: CssPixels, size: CssPixels, count: number): Span {
+  const start = Math.max(0, Math.floor(offset / size) - MARGIN);
+  return { start, stop: Math.min(count, Math.ceil((offset + length) / size) + MARGIN) };
+}
+
+export function NumberTable(props: NumberTableProps): JSX.Element {
+  const [box, area] = useArea<HTMLDivElement>();
+  const [offset, setOffset] = useState({ left: 0, top: 0 });
+  const scheduled = useRef(false);
+  const rows = visibleSpan(offset.top, area.height, ROW_HEIGHT, props.rows);
+  const columns = visibleSpan(offset.left, area.width, COLUMN_WIDTH, props.columns);
+  const onScroll = (): void => {
+    if (scheduled.current) return;
+    scheduled.current = true;
+    requestAnimationFrame(() => {
+      scheduled.current = false;
+      if (box.current !== null) setOffset({ left: box.current.scrollLeft, top: box.current.scrollTop });
+    });
+  };
+  return (
+    <div
+      ref={box}
+      class="number-table fill"
+      role="table"
+      aria-label={props.label}
+      aria-rowcount={props.rows + 1}
+      aria-colcount={props.columns + 1}
+      tabIndex={0}
+      onScroll={onScroll}
+      onKeyDown={(event) => scrollBy(event, box.current)}
+    >
+      <div
+        class="number-table-space"
+        style={{ width: HEAD_WIDTH + props.columns * COLUMN_WIDTH, height: (props.rows + 1) * ROW_HEIGHT }}
+      >
+        <HeadRow {...props} span={columns} />
+        {indices(rows).map((row) => (
+          <NumberRow key={row} {...props} row={row} span={columns} />
+        ))}
+      </div>
+    </div>
+  );
+}
+
+const indices = ({ start, stop }: Span): number[] =>
+  Array.from({ length: Math.max(0, stop - start) }, (_, index) => start + index);
+
+function HeadRow({ corner, columnHead, span }: NumberTableProps & { readonly span: Span }): JSX.Element {
+  return (
+    <div class="number-row number-head" role="row" aria-rowindex={1}>
+      <span class="number-corner" role="columnheader" aria-colindex={1}>
+        {corner}
+      </span>
+      {indices(span).map((column) => (
+        <span
+          key={column}
+          role="columnheader"
+          aria-colindex={column + 2}
+          style={{ left: HEAD_WIDTH + column * COLUMN_WIDTH }}
+          title={columnHead(column)}
+        >
+          {columnHead(column)}
+        </span>
+      ))}
+    </div>
+  );
+}
+
+function NumberRow({
+  row,
+  span,
+  rowHead,
+  cell,
+  chosenRow,
+  chosenColumn,
+}: NumberTableProps & { readonly row: number; readonly span: Span }): JSX.Element {
+  return (
+    <div
+      class={`number-row ${row === chosenRow ? "on" : ""}`}
+      role="row"
+      aria-rowindex={row + 2}
+      style={{ top: (row + 1) * ROW_HEIGHT }}
+    >
+      <span class="number-corner" role="rowheader" aria-colindex={1}>
+        {rowHead(row)}
+      </span>
+      {indices(span).map((column) => (
+        <Cell key={column} value={cell(row, column)} column={column} on={column === chosenColumn} />
+      ))}
+    </div>
+  );
+}
+
+function Cell({
+  value,
+  column,
+  on,
+}: {
+  readonly value: number;
+  readonly column: number;
+  readonly on: boolean;
+}): JSX.Element {
+  const place = { left: HEAD_WIDTH + column * COLUMN_WIDTH };
+  const finite = Number.isFinite(value);
+  return (
+    <span role="cell" aria-colindex={column + 2} class={`${on ? "on" : ""} ${finite ? "" : "odd"}`} style={place}>
+      {Number.isNaN(value) && <i class="swatch nan" />}
+      {!finite && !Number.isNaN(value) && (value > 0 ? "▲ " : "▼ ")}
+      {Number.isInteger(value) && Math.abs(value) >= 1000 ? formatCount(value) : formatNumber(value, 4)}
+    </span>
+  );
+}
+
+/** Arrow keys move by a cell, Page keys by a page, Home and End to the ends. */
+function scrollBy(event: KeyboardEvent, box: HTMLElement | null): void {
+  const moves: Readonly<Record<string, readonly [number, number]>> = {
+    ArrowDown: [0, ROW_HEIGHT],
+    ArrowUp: [0, -ROW_HEIGHT],
+    ArrowRight: [COLUMN_WIDTH, 0],
+    ArrowLeft: [-COLUMN_WIDTH, 0],
+    PageDown: [0, PAGE_ROWS * ROW_HEIGHT],
+    PageUp: [0, -PAGE_ROWS * ROW_HEIGHT],
+    Home: [-Infinity, -Infinity],
+    End: [0, 1e9],
+  };
+  const move = moves[event.key];
+  if (move === undefined || box === null || event.ctrlKey || event.altKey || event.metaKey) return;
+  event.preventDefault();
+  event.stopPropagation();
+  box.scrollBy(Math.max(-1e9, move[0]), Math.max(-1e9, move[1]));
+}
+
+/** More cells than this would block the page and overflow what spreadsheets take. */
+export const MOST_COPIED_CELLS = 2_000_000;
+
+/** All cells as tab-separated text with heads. */
+export function tableText({ rows, columns, corner, rowHead, columnHead, cell }: NumberTableProps): string {
+  const line = (cells: readonly string[]): string => cells.join("\t");
+  const all = Array.from({ length: columns }, (_, column) => column);
+  const head = line([corner, ...all.map(columnHead)]);
+  const body = Array.from({ length: rows }, (_, row) =>
+    line([rowHead(row).replaceAll(",", ""), ...all.map((column) => formatExact(cell(row, column)))]),
+  );
+  return [head, ...body].join("\n");
+}
+
+export function CopyTable({ table }: { readonly table: NumberTableProps }): JSX.Element {
+  const tooMany = table.rows * table.columns > MOST_COPIED_CELLS;
+  return (
+    <button
+      type="button"
+      class="btn"
+      disabled={tooMany}
+      title={
+        tooMany
+          ? "Too many cells for the clipboard: download the .npy instead"
+          : "Copy all rows and columns, tab-separated, in full precision"
+      }
+      onClick={() =>
+        void copyText(tableText(table)).then(
+          () => announce("Copied"),
+          () => announce("The browser refused to copy"),
+        )
+      }
+    >
+      Copy as TSV
+    </button>
+  );
+}

@@ -13,8 +13,7 @@ import json
 import math
 import os
 import struct
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass
 from io import FileIO
 from pathlib import Path
@@ -83,33 +82,43 @@ class ArraySpec:
 
 
 class ArrayReader:
-    """Reads arrays from an open file."""
+    """Reads arrays from an open file; close it with a `with` block."""
+
+    __slots__ = ("_arrays", "_file")
 
     def __init__(self, file: FileIO, arrays: Mapping[str, ArraySpec]) -> None:
         self._file = file
         self._arrays = arrays
 
+    def __enter__(self) -> ArrayReader:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._file.close()
+
     def read(self, name: str, start: int = 0, stop: int | None = None) -> npt.NDArray[Any]:
         """Rows ``start:stop`` of the leading axis of array ``name``: one contiguous read."""
         spec = self._arrays[name]
-        rows = spec.shape[0] if spec.shape else 1
-        stop = rows if stop is None else min(stop, rows)
-        shape = (max(stop - start, 0), *spec.shape[1:]) if spec.shape else ()
-        row_bytes = spec.size_bytes // rows if rows else 0
-        return self._fill(spec.dtype, shape, spec.offset_bytes + start * row_bytes)
-
-    def _fill(self, dtype: np.dtype[Any], shape: tuple[int, ...], offset_bytes: int) -> npt.NDArray[Any]:
-        buffer = np.empty(math.prod(shape) * dtype.itemsize, np.uint8)
-        self._file.seek(offset_bytes)
-        view = memoryview(buffer.data)
-        while len(view):
-            count = self._file.readinto(view)
-            if not count:
-                raise FileChangedError(f"{self._file.name} is shorter than its header says.")
-            view = view[count:]
+        stop = spec.shape[0] if stop is None else min(stop, spec.shape[0])
+        buffer = np.empty((max(stop - start, 0), *spec.shape[1:]), spec.dtype)
+        # As bytes: a dtype that Python's buffers don't know (bfloat16) has no memory view of its own.
+        data = buffer.view(np.uint8) if buffer.ndim else buffer
+        self.read_into(name, start, memoryview(data.reshape(-1).data))
         # A byte that is neither 0 nor 1 is no bool that numpy may see.
-        array: npt.NDArray[Any] = buffer != 0 if dtype == np.bool_ else buffer.view(dtype)
-        return array.reshape(shape)
+        return buffer.view(np.uint8) != 0 if spec.dtype == np.bool_ else buffer
+
+    def read_into(self, name: str, start: int, target: memoryview) -> None:
+        """Fills the bytes ``target`` from row ``start`` of array ``name`` on."""
+        if not target:
+            return
+        spec = self._arrays[name]
+        self._file.seek(spec.offset_bytes + start * (spec.size_bytes // spec.shape[0]))
+        count = self._file.readinto(target)
+        while count and count < len(target):
+            target = target[count:]
+            count = self._file.readinto(target)
+        if not count:
+            raise FileChangedError(f"{self._file.name} is shorter than its header says.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,17 +148,16 @@ class ArrayFile:
         metadata = _take_metadata(header)
         return cls(path, _signature(status), metadata, _take_arrays(header, data_start, status.st_size))
 
-    @contextmanager
-    def reader(self) -> Iterator[ArrayReader]:
+    def reader(self) -> ArrayReader:
         """Opens the file for reading; `FileChangedError` when it is not the file any more whose header was read."""
         try:
-            file = FileIO(self.path, "rb")
-        except FileNotFoundError as error:
-            raise FileChangedError(f"{self.path} is gone.") from error
-        with file:
-            if _signature(os.fstat(file.fileno())) != self.signature:
-                raise FileChangedError(f"{self.path} was replaced.")
-            yield ArrayReader(file, self.arrays)
+            file = FileIO(str(self.path), "rb")
+        except OSError as error:
+            raise FileChangedError(f"{self.path} can't be opened any more: {error}") from error
+        if _signature(os.fstat(file.fileno())) != self.signature:
+            file.close()
+            raise FileChangedError(f"{self.path} was replaced.")
+        return ArrayReader(file, self.arrays)
 
 
 def _signature(status: os.stat_result) -> tuple[int, int]:

@@ -28,8 +28,8 @@ class LiveSegment:
     """A segment that has live rows.
 
     Attributes:
-      rows: int64[L], its live rows.
-      table: int64[L], where they stand in the table of all rows.
+      rows: its live rows.
+      table: where they stand in the table of all rows.
     """
 
     segment: Segment
@@ -79,7 +79,8 @@ class Index:
         nodes = live.segment.quantities[quantity].nodes
         if identity is None:
             return None
-        position = int(np.searchsorted(nodes, identity))
+        # As int32: another dtype would have numpy convert all nodes first.
+        position = int(nodes.searchsorted(np.int32(identity)))
         return position if position < len(nodes) and nodes[position] == identity else None
 
 

@@ -19,7 +19,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tb_activations.errors import ArgumentError, NotFoundError
-from tb_activations.store import reading
+from tb_activations.store import presence, reading
 from tb_activations.store.container import FileChangedError
 from tb_activations.store.discovery import find_runs, holds_activations
 from tb_activations.store.folder import Contents, Folder
@@ -66,9 +66,10 @@ class _View:
 
     @cached_property
     def nodes(self) -> tuple[Node, ...]:
-        pairs = {quantity: reading.read_counts_of_captures(self.index, quantity) for quantity in QUANTITIES}
         return describe_nodes(
-            self.index.joined, {quantity: pair[0] for quantity, pair in pairs.items()}, {quantity: pair[1] for quantity, pair in pairs.items()}
+            self.index.joined,
+            {quantity: presence.count_captures(self.index, quantity) for quantity in QUANTITIES},
+            {quantity: presence.find_sampled(self.index, quantity) for quantity in QUANTITIES},
         )
 
 
@@ -146,7 +147,7 @@ class Run:
         """The recorded steps, int64[C]: of the run, or those at which ``quantity`` of ``node`` was recorded."""
         if node is None:
             return self._view.index.steps
-        return self._read(lambda view: reading.read_history(view.index, _find_node(view.index, node), _quantity(quantity)))[0]
+        return self._read(lambda view: presence.read_steps(view.index, _find_node(view.index, node), _quantity(quantity)))
 
     def captures(self) -> Captures:
         """When and at what cost each step was recorded. With replicas: the first replica's row."""

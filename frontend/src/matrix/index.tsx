@@ -3,3 +3,7 @@ import type { JSX } from "preact";
 export function MatrixView(): JSX.Element {
   return <div />;
 }
+
+export function MatrixToolbar(): JSX.Element {
+  return <div />;
+}

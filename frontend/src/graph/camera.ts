@@ -1,0 +1,93 @@
+/**
+ * The camera of the graph: which part of the page is seen, how large. All functions are pure.
+ *
+ * The one invariant: fitting never makes text smaller than it is at zoom 1 (11 px); what doesn't fit then is reached by panning.
+ */
+
+import type { Box } from "../draw/pen";
+import type { CssPixels } from "../units";
+
+/** `screen = page × zoom + offset`. */
+export interface Camera {
+  readonly x: CssPixels;
+  readonly y: CssPixels;
+  readonly zoom: number;
+}
+
+export interface Size {
+  readonly width: CssPixels;
+  readonly height: CssPixels;
+}
+
+export const SMALLEST_ZOOM = 0.05;
+export const LARGEST_ZOOM = 3;
+const LARGEST_FIT = 1.15;
+const MARGIN: CssPixels = 16;
+
+/** The whole page if it fits at zoom 1 or more, else its beginning at zoom 1, centred where there is room. */
+export function fit(page: Size, view: Size): Camera {
+  const room = Math.min((view.width - 2 * MARGIN) / page.width, (view.height - 2 * MARGIN) / page.height);
+  const zoom = Math.min(LARGEST_FIT, Math.max(1, room));
+  const place = (extent: CssPixels, available: CssPixels): CssPixels => Math.max(MARGIN, (available - extent * zoom) / 2);
+  return { x: Math.round(place(page.width, view.width)), y: Math.round(place(page.height, view.height)), zoom };
+}
+
+/** The whole page, however small that is: what the minimap shows, and where zooming out ends. */
+export function overview(page: Size, view: Size): Camera {
+  const room = Math.min((view.width - 2 * MARGIN) / page.width, (view.height - 2 * MARGIN) / page.height);
+  const zoom = Math.min(LARGEST_FIT, Math.max(SMALLEST_ZOOM, room));
+  return { x: (view.width - page.width * zoom) / 2, y: (view.height - page.height * zoom) / 2, zoom };
+}
+
+/** Enlarges by `factor`; the point of the page under (x, y) stays there. */
+export function zoomAt(camera: Camera, factor: number, x: CssPixels, y: CssPixels): Camera {
+  const zoom = Math.min(LARGEST_ZOOM, Math.max(SMALLEST_ZOOM, camera.zoom * factor));
+  const ratio = zoom / camera.zoom;
+  return { x: x - (x - camera.x) * ratio, y: y - (y - camera.y) * ratio, zoom };
+}
+
+/** Moves the page by a distance on the screen, but never wholly out of sight. */
+export function pan(camera: Camera, dx: CssPixels, dy: CssPixels, page: Size, view: Size): Camera {
+  const keep = (offset: CssPixels, extent: CssPixels, available: CssPixels): CssPixels =>
+    Math.min(available - 2 * MARGIN, Math.max(2 * MARGIN - extent * camera.zoom, offset));
+  return {
+    ...camera,
+    x: keep(camera.x + dx, page.width, view.width),
+    y: keep(camera.y + dy, page.height, view.height),
+  };
+}
+
+/** Moves as little as needed to see `box`; a box far out of sight comes to the middle. */
+export function reveal(camera: Camera, box: Box, view: Size): Camera {
+  const axis = (offset: CssPixels, start: CssPixels, extent: CssPixels, available: CssPixels): CssPixels => {
+    const low = start * camera.zoom + offset;
+    const high = low + extent * camera.zoom;
+    if (low >= MARGIN && high <= available - MARGIN) return offset;
+    if (high < 0 || low > available) return offset + available / 2 - (low + high) / 2;
+    return low < MARGIN || high - low > available - 2 * MARGIN ? offset + MARGIN - low : offset + available - MARGIN - high;
+  };
+  return {
+    ...camera,
+    x: axis(camera.x, box.x, box.width, view.width),
+    y: axis(camera.y, box.y, box.height, view.height),
+  };
+}
+
+export interface Point {
+  readonly x: CssPixels;
+  readonly y: CssPixels;
+}
+
+export function toPage(camera: Camera, x: CssPixels, y: CssPixels): Point {
+  return { x: (x - camera.x) / camera.zoom, y: (y - camera.y) / camera.zoom };
+}
+
+/** The part of the page that is seen. */
+export function visiblePart(camera: Camera, view: Size): Box {
+  const corner = toPage(camera, 0, 0);
+  return { ...corner, width: view.width / camera.zoom, height: view.height / camera.zoom };
+}
+
+export function intersects(a: Box, b: Box): boolean {
+  return a.x < b.x + b.width && b.x < a.x + a.width && a.y < b.y + b.height && b.y < a.y + a.height;
+}

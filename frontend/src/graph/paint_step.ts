@@ -1,0 +1,171 @@
+/**
+ * The upper canvas: all that depends on the step, the selection, the pointer or the keyboard: cells, numbers, marks and outlines.
+ *
+ * The one invariant: painting it reads the scene and never changes it, so that scrubbing repaints this canvas alone.
+ */
+
+import { colormap } from "../colormap";
+import type { Box } from "../draw/pen";
+import { BOX_HEIGHT, CELL_WIDTH, MINI_CELL, MOST_MINI_CELLS, textStart } from "./boxes";
+import { fillOf, miniCells, type Cell, type CellOf, type Mark } from "./cells";
+import { HEADER } from "./layout/nested";
+import { drawSeverity, fillHatch } from "./marks";
+import { seenItems, setFont, tracePath, traceHead, usePage, ZOOM_OF_NUMBER, ZOOM_OF_TITLE, type Picture } from "./paint";
+import type { Scene } from "./scene";
+import type { ColormapName } from "../colormap";
+
+type Context = CanvasRenderingContext2D;
+
+export interface StepPicture extends Picture {
+  /** Null before the values of a step are known. */
+  readonly cellOf: CellOf | null;
+  readonly map: ColormapName;
+  /** Colours show the severity of findings, not the map. */
+  readonly byFindings: boolean;
+  readonly marks: ReadonlyMap<number, Mark>;
+  /** Items; −1 for none. */
+  readonly selected: number;
+  readonly hovered: number;
+  readonly focused: number;
+}
+
+const UNKNOWN: Cell = { kind: "nothing", text: "", place: -1 };
+
+function fillCell(context: Context, picture: StepPicture, cell: Cell, box: Box, item: number): string {
+  const { ink } = picture;
+  const mark = picture.marks.get(item);
+  if (picture.byFindings) {
+    context.fillStyle = mark?.now === true ? ink.severityPaper[mark.severity] : ink.none;
+    context.fillRect(box.x, box.y, box.width, box.height);
+    return mark?.now === true ? ink.severity[mark.severity] : ink.ink2;
+  }
+  if (cell.kind === "nonfinite") {
+    fillHatch(context, box.x, box.y, box.width, box.height, ink);
+    return ink.ink;
+  }
+  const map = colormap(picture.map);
+  context.fillStyle = cell.kind === "color" ? fillOf(cell, map) : ink.none;
+  context.fillRect(box.x, box.y, box.width, box.height);
+  return cell.kind === "color" ? map.ink[cell.place] : ink.ink2;
+}
+
+function paintCell(context: Context, picture: StepPicture, cell: Cell, box: Box, item: number): void {
+  const { ink, camera } = picture;
+  const color = fillCell(context, picture, cell, box, item);
+  if (camera.zoom < ZOOM_OF_NUMBER) return;
+  setFont(context, ink, Math.max(11.5, 11 / camera.zoom), true);
+  context.textAlign = "center";
+  if (cell.kind === "nonfinite" && !picture.byFindings) {
+    const width = context.measureText(cell.text).width + 8;
+    context.fillStyle = ink.surface;
+    context.fillRect(box.x + (box.width - width) / 2, box.y + box.height / 2 - 8, width, 16);
+  }
+  context.fillStyle = color;
+  context.fillText(cell.text, box.x + box.width / 2, box.y + box.height / 2 + 4);
+  context.textAlign = "left";
+}
+
+function paintMiniCells(context: Context, picture: StepPicture, item: number): void {
+  const { scene, cellOf } = picture;
+  if (cellOf === null) return;
+  const text = scene.texts[item];
+  const { x, y } = scene.boxes[item];
+  miniCells(text.cells, cellOf, MOST_MINI_CELLS).forEach((cell, index) => {
+    const box = { x: x + textStart(text) + index * MINI_CELL, y: y + 23, width: MINI_CELL - 1, height: MINI_CELL - 1 };
+    fillCell(context, picture, cell, box, item);
+  });
+}
+
+function paintItem(context: Context, picture: StepPicture, item: number): void {
+  const { scene, cellOf } = picture;
+  const { x, y, width } = scene.boxes[item];
+  const text = scene.texts[item];
+  const cell = text.node < 0 || cellOf === null ? UNKNOWN : cellOf(text.node);
+  if (scene.visible.items[item].open) {
+    if (text.state !== "materialized" || picture.camera.zoom < ZOOM_OF_NUMBER) return;
+    paintCell(context, picture, cell, { x: x + width - CELL_WIDTH - 4, y: y + 4, width: CELL_WIDTH, height: HEADER - 6 }, item);
+    return;
+  }
+  if (text.state === "materialized") {
+    context.save();
+    context.beginPath();
+    context.roundRect(x + 1, y + 1, CELL_WIDTH, BOX_HEIGHT - 2, [3.5, 0, 0, 3.5]);
+    context.clip();
+    paintCell(context, picture, cell, { x: x + 1, y: y + 1, width: CELL_WIDTH - 1, height: BOX_HEIGHT - 2 }, item);
+    context.restore();
+  }
+  if (text.cells.length > 0) paintMiniCells(context, picture, item);
+}
+
+function outline(context: Context, box: Box, color: string, width: number, grow: number, open: boolean): void {
+  context.beginPath();
+  context.roundRect(box.x - grow + 0.5, box.y - grow + 0.5, box.width + 2 * grow - 1, box.height + 2 * grow - 1, 4 + grow + (open ? 1 : 0));
+  context.strokeStyle = color;
+  context.lineWidth = width;
+  context.stroke();
+}
+
+/** The edges of one item, from and to the very items they join, across the borders of scopes. */
+function paintLinks(context: Context, { scene, ink, camera }: StepPicture, item: number): void {
+  const drawn = scene.routes.filter((route) => !route.port && (route.from === item || route.to === item));
+  const joined = new Set(drawn.map((route) => (route.from === item ? route.to : route.from)));
+  context.strokeStyle = context.fillStyle = ink.ink;
+  context.lineWidth = 1.8 / Math.min(1, camera.zoom);
+  context.beginPath();
+  for (const route of drawn) tracePath(context, route);
+  context.stroke();
+  context.beginPath();
+  for (const route of drawn) traceHead(context, route, 8);
+  context.fill();
+  context.setLineDash([5, 3]);
+  context.beginPath();
+  for (const source of scene.sources[item]) if (!joined.has(source)) traceBetween(context, scene, source, item);
+  for (const target of scene.targets[item]) if (!joined.has(target)) traceBetween(context, scene, item, target);
+  context.stroke();
+  context.setLineDash([]);
+}
+
+/** A curve between two boxes that stand in different scopes: from the side that faces the other one. */
+function traceBetween(context: Context, { boxes }: Scene, from: number, to: number): void {
+  const [a, b] = [boxes[from], boxes[to]];
+  const sideways = b.x > a.x + a.width || a.x > b.x + b.width;
+  const [ax, ay] = [a.x + a.width / 2, a.y + a.height / 2];
+  const [bx, by] = [b.x + b.width / 2, b.y + b.height / 2];
+  if (sideways) {
+    const [x0, x1] = bx > ax ? [a.x + a.width, b.x] : [a.x, b.x + b.width];
+    context.moveTo(x0, ay);
+    context.bezierCurveTo((x0 + x1) / 2, ay, (x0 + x1) / 2, by, x1, by);
+    return;
+  }
+  const [y0, y1] = by > ay ? [a.y + a.height, b.y] : [a.y, b.y + b.height];
+  context.moveTo(ax, y0);
+  context.bezierCurveTo(ax, (y0 + y1) / 2, bx, (y0 + y1) / 2, bx, y1);
+}
+
+function paintSelection(context: Context, picture: StepPicture): void {
+  const { scene, ink, selected, hovered, focused } = picture;
+  const open = (item: number): boolean => scene.visible.items[item].open;
+  if (hovered > 0 && hovered !== selected) outline(context, scene.boxes[hovered], ink.ink2, 1.5, 0, open(hovered));
+  if (selected > 0) {
+    paintLinks(context, picture, selected);
+    outline(context, scene.boxes[selected], ink.hereLine, 2.5, 0.5, open(selected));
+  }
+  if (focused > 0) outline(context, scene.boxes[focused], ink.focus, 2, 3, open(focused));
+}
+
+/** Paints the upper canvas. */
+export function paintStep(context: Context, picture: StepPicture): void {
+  context.save();
+  usePage(context, picture);
+  const seen = seenItems(picture);
+  for (const item of seen) paintItem(context, picture, item);
+  paintSelection(context, picture);
+  if (picture.camera.zoom >= ZOOM_OF_TITLE) {
+    for (const item of seen) {
+      const mark = picture.marks.get(item);
+      const box = picture.scene.boxes[item];
+      if (mark !== undefined) drawSeverity(context, mark.severity, mark.now, box.x + box.width - 3, box.y + 1, picture.ink);
+    }
+  }
+  context.restore();
+}

@@ -1,0 +1,210 @@
+/**
+ * The stage: the canvases of the graph, the camera, the pointer. It knows no signals of the page; the view hands it scenes and steps and hears what the
+ * user does.
+ *
+ * The one invariant: painting happens in an animation frame, at most once per frame and canvas. A new step repaints the upper canvas only, and a hidden
+ * page paints nothing (browsers give it no frames).
+ */
+
+import { signal } from "@preact/signals";
+import { forgetLayer, paintInFrame } from "../draw/frame";
+import type { Palette } from "../draw/palette";
+import type { CssPixels } from "../units";
+import type { Measure } from "./boxes";
+import * as cameras from "./camera";
+import type { Camera, Point, Size } from "./camera";
+import { withGraphInk } from "./ink";
+import { MINIMAP, needsMinimap, paintMinimap } from "./minimap";
+import { paintScene } from "./paint";
+import { paintStep, type StepPicture } from "./paint_step";
+import { hitTest, pathOf, type Hit, type Scene } from "./scene";
+
+/** What the stage is told by the view besides the scene. */
+export type StepLook = Pick<StepPicture, "cellOf" | "map" | "byFindings" | "marks" | "selected">;
+
+export interface Canvases {
+  readonly lower: HTMLCanvasElement;
+  readonly upper: HTMLCanvasElement;
+  readonly minimap: HTMLCanvasElement;
+}
+
+interface Anchor {
+  readonly path: string;
+  readonly at: Point;
+}
+
+const ZOOM_PER_NOTCH = 1.2;
+
+export class GraphStage {
+  readonly hovered = signal(-1);
+  readonly focused = signal(-1);
+  readonly pointer = signal<Point>({ x: 0, y: 0 });
+  readonly minimapShown = signal(false);
+  /** How often each canvas was painted: what the performance tests assert. */
+  readonly paints = { lower: 0, upper: 0 };
+  readonly scene = signal<Scene | null>(null);
+  view: Size = { width: 0, height: 0 };
+  camera: Camera = { x: 0, y: 0, zoom: 1 };
+  private look: StepLook | null = null;
+  private gradients = false;
+  /** The user has not moved the camera since the last fit. */
+  private fitted = true;
+  private anchor: Anchor | null = null;
+  private lowerStale = false;
+
+  constructor(
+    private readonly canvases: Canvases,
+    private readonly measure: Measure,
+  ) {}
+
+  dispose(): void {
+    forgetLayer(this);
+  }
+
+  /** Shows a new layout. What the user just opened or closed stays where it is on the screen. */
+  setScene(scene: Scene): void {
+    const { anchor } = this;
+    const kept = anchor === null ? -1 : scene.boxes.findIndex((_, item) => item > 0 && pathOf(scene, item) === anchor.path);
+    if (anchor !== null && kept > 0) {
+      const box = scene.boxes[kept];
+      this.camera = { ...this.camera, x: anchor.at.x - box.x * this.camera.zoom, y: anchor.at.y - box.y * this.camera.zoom };
+    } else if (this.fitted && this.view.width > 0) this.camera = cameras.fit(scene.boxes[0], this.view);
+    this.anchor = null;
+    this.hovered.value = this.focused.value = -1;
+    // Last, since who follows the scene may move the camera.
+    this.scene.value = scene;
+    this.repaint();
+  }
+
+  setLook(look: StepLook): void {
+    this.look = look;
+    this.schedule();
+  }
+
+  setGradients(shown: boolean): void {
+    this.gradients = shown;
+    this.repaint();
+  }
+
+  resize(view: Size): void {
+    this.view = view;
+    if (this.fitted) this.fit();
+    this.repaint();
+  }
+
+  /** Remembers where an item stands, for the layout that follows from opening or closing it. */
+  keepPlace(item: number): void {
+    const scene = this.scene.peek();
+    if (scene === null) return;
+    const box = scene.boxes[item];
+    this.fitted = false;
+    this.anchor = {
+      path: pathOf(scene, item),
+      at: { x: box.x * this.camera.zoom + this.camera.x, y: box.y * this.camera.zoom + this.camera.y },
+    };
+  }
+
+  /** The page at a readable size, with the selection in view. */
+  fit(): void {
+    const scene = this.scene.peek();
+    if (scene === null || this.view.width === 0) return;
+    this.camera = cameras.fit(scene.boxes[0], this.view);
+    this.fitted = true;
+    this.reveal(this.look?.selected ?? -1);
+    this.repaint();
+  }
+
+  /** Fits; when that is what is seen already, shows the whole page, however small. */
+  fitOrOverview(): void {
+    const scene = this.scene.peek();
+    const before = this.camera;
+    this.fit();
+    const { x, y, zoom } = this.camera;
+    if (scene !== null && before.x === x && before.y === y && before.zoom === zoom) this.moveTo(cameras.overview(scene.boxes[0], this.view));
+  }
+
+  moveTo(camera: Camera): void {
+    this.camera = camera;
+    this.fitted = false;
+    this.repaint();
+  }
+
+  pan(dx: CssPixels, dy: CssPixels): void {
+    const scene = this.scene.peek();
+    if (scene !== null) this.moveTo(cameras.pan(this.camera, dx, dy, scene.boxes[0], this.view));
+  }
+
+  /** Zooms by notches of the wheel or the keys + and −, around a place or the middle. */
+  zoom(notches: number, at: Point = { x: this.view.width / 2, y: this.view.height / 2 }): void {
+    this.moveTo(cameras.zoomAt(this.camera, ZOOM_PER_NOTCH ** notches, at.x, at.y));
+  }
+
+  reveal(item: number): void {
+    const scene = this.scene.peek();
+    if (scene === null || item <= 0 || this.view.width === 0) return;
+    const camera = cameras.reveal(this.camera, scene.boxes[item], this.view);
+    if (camera.x === this.camera.x && camera.y === this.camera.y) return;
+    this.camera = camera;
+    this.repaint();
+  }
+
+  hit(at: Point): Hit | null {
+    const scene = this.scene.peek();
+    if (scene === null) return null;
+    const page = cameras.toPage(this.camera, at.x, at.y);
+    return hitTest(scene, page.x, page.y);
+  }
+
+  hover(at: Point | null): void {
+    const item = at === null ? -1 : (this.hit(at)?.item ?? -1);
+    if (at !== null) this.pointer.value = at;
+    if (item === this.hovered.peek()) return;
+    this.hovered.value = item;
+    this.schedule();
+  }
+
+  focus(item: number): void {
+    this.focused.value = item;
+    this.reveal(item);
+    this.schedule();
+  }
+
+  repaint(): void {
+    this.lowerStale = true;
+    this.schedule();
+  }
+
+  private schedule(): void {
+    paintInFrame(this, (palette) => this.paint(palette));
+  }
+
+  private paint(palette: Palette): void {
+    const { look, camera, view } = this;
+    const scene = this.scene.peek();
+    if (scene === null || look === null || view.width === 0) return;
+    const ink = withGraphInk(palette);
+    const picture: StepPicture = { scene, camera, view, ink, ...look, hovered: this.hovered.peek(), focused: this.focused.peek() };
+    if (this.lowerStale) {
+      this.lowerStale = false;
+      this.paints.lower += 1;
+      onCanvas(this.canvases.lower, view, (context) => paintScene(context, picture, this.gradients, this.measure));
+    }
+    this.paints.upper += 1;
+    onCanvas(this.canvases.upper, view, (context) => paintStep(context, picture));
+    this.minimapShown.value = needsMinimap(scene.boxes[0], camera, view);
+    if (this.minimapShown.peek()) onCanvas(this.canvases.minimap, MINIMAP, (context) => paintMinimap(context, picture));
+  }
+}
+
+/** Clears the canvas, gives it the size of `view` at the screen's resolution, and draws in CSS pixels. */
+function onCanvas(canvas: HTMLCanvasElement, view: Size, draw: (context: CanvasRenderingContext2D) => void): void {
+  const context = canvas.getContext("2d");
+  if (context === null) return;
+  const ratio = window.devicePixelRatio;
+  const [width, height] = [Math.round(view.width * ratio), Math.round(view.height * ratio)];
+  // Setting the size allocates a new bitmap even where it is the same.
+  if (canvas.width !== width || canvas.height !== height) [canvas.width, canvas.height] = [width, height];
+  context.setTransform(ratio, 0, 0, ratio, 0, 0);
+  context.clearRect(0, 0, view.width, view.height);
+  draw(context);
+}

@@ -1,0 +1,22 @@
+/** The shading of the chosen statistic, the same in graph and matrix: from the coarse history of all nodes that the list has loaded anyway. */
+
+import { computed } from "@preact/signals";
+import { history } from "../nodes/history";
+import { statistic } from "../state";
+import { compareHistory, currentReference, isCompared, subtract } from "./compare";
+import { colorScale } from "./options";
+import { type Shading, shadeSigned, shadeStatistic } from "./shading";
+
+/** Null until the history is known. */
+export const shading = computed<Shading | null>(() => {
+  const matrix = history.value.data;
+  if (matrix === null) return null;
+  if (!isCompared()) return shadeStatistic(statistic.value, matrix.low, matrix.high, colorScale.value);
+  const reference = currentReference(compareHistory.value.data);
+  if (reference === null) return null;
+  const { low, high } = subtract(matrix, reference);
+  const ends = new Float32Array(low.length + high.length);
+  ends.set(low);
+  ends.set(high, low.length);
+  return shadeSigned(ends, colorScale.value);
+});

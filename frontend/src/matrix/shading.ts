@@ -1,0 +1,75 @@
+/**
+ * Which colours a statistic gets: the map that suits its kind, and the domain over all steps, so that a film over steps compares.
+ *
+ * The one invariant: the domain depends on the data of all steps and never on the chosen one. What lies beyond it takes the end's colour, and `clipped`
+ * says that there is such a thing.
+ */
+
+import { type Coloring, finiteRange, magnitudePercentile } from "../colormap";
+import { makeScale } from "../charts/scale";
+import type { ColorScale } from "./options";
+
+export interface Shading extends Coloring {
+  /** Some value lies beyond the scale. */
+  readonly clipped: boolean;
+}
+
+/** Beyond so many decades below the largest, a log scale has no colours to spare. */
+const MOST_DECADES = 8;
+/** An outlier this much larger than nearly everything else doesn't get to flatten the rest of a linear scale. */
+const OUTLIER = 4;
+const NEARLY_ALL = 0.995;
+const SAMPLED = 65_536;
+
+const isShare = (statistic: string): boolean => statistic.endsWith("_fraction");
+const isCount = (statistic: string): boolean => statistic.endsWith("_count");
+
+/** At most SAMPLED of `values`, evenly taken: percentiles need no more. */
+function sample(values: Float32Array): Float32Array {
+  const stride = Math.ceil(values.length / SAMPLED);
+  return stride <= 1 ? values : Float32Array.from({ length: Math.floor(values.length / stride) }, (_, k) => values[k * stride]);
+}
+
+function smallestPositive(values: Float32Array): number {
+  let least = Infinity;
+  for (const value of values) if (value > 0 && value < least) least = value;
+  return least;
+}
+
+/** Largest magnitude the scale shows: all of them, unless a few would flatten the rest. */
+function limitOf(values: Float32Array, largest: number, kind: ColorScale): number {
+  if (kind === "log") return largest;
+  const usual = magnitudePercentile(sample(values), NEARLY_ALL);
+  return usual > 0 && largest > OUTLIER * usual ? usual : largest;
+}
+
+/** Shading of signed numbers: diverging, symmetric about 0. */
+export function shadeSigned(values: Float32Array, kind: ColorScale): Shading {
+  const { low, high } = finiteRange(values) ?? { low: 0, high: 0 };
+  const largest = Math.max(-low, high);
+  const limit = limitOf(values, largest, kind) || 1;
+  const scale = makeScale(kind === "log" ? "symlog" : "linear", -limit, limit, limit / 1e4);
+  return { map: "div", scale, clipped: largest > limit };
+}
+
+/** Shading of `statistic`; `low` and `high` hold the extremes of all nodes over all steps. */
+export function shadeStatistic(statistic: string, low: Float32Array, high: Float32Array, kind: ColorScale): Shading {
+  if (isShare(statistic)) return { map: "dens", scale: makeScale("linear", 0, 1), clipped: false };
+  const least = finiteRange(low)?.low ?? 0;
+  if (least < 0) {
+    const both = new Float32Array(low.length + high.length);
+    both.set(low);
+    both.set(high, low.length);
+    return shadeSigned(both, kind);
+  }
+  const largest = finiteRange(high)?.high ?? 0;
+  const map = isCount(statistic) ? "dens" : "seq";
+  if (kind === "linear") {
+    const limit = limitOf(high, largest, kind) || 1;
+    return { map, scale: makeScale("linear", 0, limit), clipped: largest > limit };
+  }
+  const first = smallestPositive(low);
+  if (first === Infinity) return { map, scale: makeScale("log", 1e-3, 1), clipped: false };
+  const floor = Math.max(first, largest / 10 ** MOST_DECADES);
+  return { map, scale: makeScale("log", floor, largest), clipped: first < floor };
+}

@@ -5,6 +5,7 @@ The one invariant: a server listens on a free port of the local machine only, an
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 import sys
@@ -12,7 +13,7 @@ import tempfile
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,7 +22,7 @@ __all__ = ["TensorBoard", "serve"]
 
 _PLUGIN = "data/plugin/tb_activations/"
 _START = "from tensorboard.main import run_main; run_main()"
-_WITHOUT_TENSORFLOW = f"import sys; sys.modules['tensorflow'] = sys.modules['keras'] = None; {_START}"
+_WITHOUT_TENSORFLOW = "import sys; sys.modules['tensorflow'] = sys.modules['keras'] = None"
 """TensorBoard imports TensorFlow where it can, which takes seconds; most tests run as where it is not installed."""
 
 
@@ -48,13 +49,15 @@ class TensorBoard:
 
 
 @contextmanager
-def serve(*arguments: str, tensorflow: bool = False, cwd: Path | None = None, env: dict[str, str] | None = None) -> Iterator[TensorBoard]:
-    """Starts TensorBoard with ``arguments`` and yields it once it listens."""
+def serve(
+    *arguments: str, prelude: str = _WITHOUT_TENSORFLOW, cwd: Path | None = None, env: Mapping[str, str] | None = None
+) -> Iterator[TensorBoard]:
+    """Starts TensorBoard with ``arguments`` and yields it once it listens. ``prelude`` is Python that its process runs first."""
     with tempfile.TemporaryDirectory() as folder:
         log_file = Path(folder) / "log"
-        command = [sys.executable, "-c", _START if tensorflow else _WITHOUT_TENSORFLOW, "--host=127.0.0.1", "--port=0", *arguments]
+        command = [sys.executable, "-c", f"{prelude}\n{_START}", "--host=127.0.0.1", "--port=0", *arguments]
         with log_file.open("wb") as log:
-            process = subprocess.Popen(command, stdout=log, stderr=log, cwd=cwd, env=env)
+            process = subprocess.Popen(command, stdout=log, stderr=log, cwd=cwd, env={**os.environ, **(env or {})})
         try:
             yield TensorBoard(_wait_for_url(process, log_file), process, log_file)
         finally:

@@ -26,7 +26,8 @@ _CONTENT_TYPES = {
 class Assets:
     """The manifest of ``folder``: name -> file. Files of an unknown kind and subfolders are not part of it."""
 
-    def __init__(self, folder: Path = STATIC_FOLDER) -> None:
+    def __init__(self, folder: Path | None = None) -> None:
+        folder = folder or STATIC_FOLDER
         files = sorted(folder.iterdir()) if folder.is_dir() else []
         self._files: Mapping[str, Path] = {file.name: file for file in files if file.suffix in _CONTENT_TYPES and file.is_file()}
 

@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from tb_activations.plugin.reduce import column_starts, column_stops, reduce_columns, reduce_flags
 from tb_activations.store.run import Run
-from tb_activations.store.schema import Quantity
+from tb_activations.store.schema import COUNTS, NOT_RECORDED, Quantity
 
 __all__ = ["DERIVED", "Matrix", "make_matrix"]
 
@@ -45,13 +45,20 @@ def make_matrix(run: Run, statistic: str, quantity: Quantity, columns: int) -> M
 
 def _column(run: Run, statistic: str, quantity: Quantity) -> Column:
     if statistic == "inf_count":
-        (steps, positive), (_, negative) = (run.column(name, quantity) for name in _INFINITE)
+        (steps, positive), (_, negative) = (_count(run, name, quantity) for name in _INFINITE)
         return steps, positive + negative
     if statistic == "update_ratio":
         (steps, update), (_, weight) = run.column("l2_norm", "update"), run.column("l2_norm", "value")
         with np.errstate(divide="ignore", invalid="ignore"):
             return steps, update / weight
-    return run.column(statistic, quantity)
+    return _count(run, statistic, quantity) if statistic in COUNTS else run.column(statistic, quantity)
+
+
+def _count(run: Run, name: str, quantity: Quantity) -> Column:
+    """A count as the matrix has it: NaN where nothing was recorded."""
+    steps, counts = run.column(name, quantity)
+    counts[counts == NOT_RECORDED] = np.nan
+    return steps, counts
 
 
 def _flags(run: Run, count: str, quantity: Quantity, starts: npt.NDArray[np.int64]) -> npt.NDArray[np.uint8]:

@@ -53,11 +53,11 @@ _logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """Where runs come from: ``logdir`` as the user typed it, ``problem`` when there is no place to look, ``find`` to look."""
+    """Where runs come from: ``logdir`` as the user typed it, ``find`` to look, and ``problem``, which says why there is no place to look."""
 
     logdir: str
     find: Callable[[], Discovery]
-    problem: str | None = None
+    problem: Callable[[], str | None]
 
 
 @dataclass(slots=True)
@@ -96,20 +96,18 @@ def source_of(context: base_plugin.TBContext) -> Source:
     """Returns where the runs of a TensorBoard with this context are."""
     logdir = context.logdir or ""
     if "://" in logdir:
-        return Source(
-            logdir, _find_nothing, "Activations are read from a local directory only. Copy or mount the log directory, and name the local path."
-        )
+        return _nowhere(logdir, "Activations are read from a local directory only. Copy or mount the log directory, and name the local path.")
     if logdir:
         root = Path(os.path.expanduser(logdir)).absolute()  # noqa: PTH111 - as TensorBoard does: an unknown ~user stays as it is
-        return Source(logdir, lambda: find_runs(root))
+        return Source(logdir, lambda: find_runs(root), lambda: None if root.is_dir() else f"The log directory {logdir} does not exist yet.")
     multiplexer = context.multiplexer
     if multiplexer is not None:
-        return Source(str(getattr(context.flags, "logdir_spec", "")), lambda: _find_in(dict(multiplexer.RunPaths())))
-    return Source("", _find_nothing, "This TensorBoard has no log directory. Start it with --logdir DIRECTORY.")
+        return Source(str(getattr(context.flags, "logdir_spec", "")), lambda: _find_in(dict(multiplexer.RunPaths())), lambda: None)
+    return _nowhere("", "This TensorBoard has no log directory. Start it with --logdir DIRECTORY.")
 
 
-def _find_nothing() -> Discovery:
-    return Discovery({}, complete=True)
+def _nowhere(logdir: str, problem: str) -> Source:
+    return Source(logdir, lambda: Discovery({}, complete=True), lambda: problem)
 
 
 def _find_in(paths: Mapping[str, str]) -> Discovery:
@@ -138,7 +136,7 @@ class Runs:
         """Why runs are missing, as a sentence."""
         if not self._complete:
             return f"The log directory has more than {MAX_DIRECTORIES:,} directories; runs beyond are not listed. Choose one further down."
-        return self._source.problem
+        return self._source.problem()
 
     def get(self, name: str) -> Run:
         """Returns the reader of a run.

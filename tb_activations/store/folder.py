@@ -7,6 +7,7 @@ problem, not the run. Which rows count is decided in `index`.
 from __future__ import annotations
 
 import os
+import stat
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -70,9 +71,9 @@ class Folder:
             with os.scandir(self._directory) as entries:
                 for entry in entries:
                     found = graphs if GRAPH_NAME.fullmatch(entry.name) else segments if SegmentId.parse(entry.name) else None
-                    if found is not None:
-                        status = entry.stat()
-                        found[entry.name] = (status.st_size, status.st_mtime_ns)
+                    signature = None if found is None else _signature(entry)
+                    if found is not None and signature is not None:
+                        found[entry.name] = signature
         except NotADirectoryError:
             return {}, {}
         except FileNotFoundError:
@@ -95,6 +96,15 @@ class Folder:
         )
 
 
+def _signature(entry: os.DirEntry[str]) -> Signature | None:
+    """None for what is no file: a pipe would block whoever opens it, and a link may lead nowhere."""
+    try:
+        status = entry.stat()
+    except OSError:
+        return None
+    return (status.st_size, status.st_mtime_ns) if stat.S_ISREG(status.st_mode) else None
+
+
 def _follow(known: dict[str, tuple[Signature, _T | str]], listed: Mapping[str, Signature], read: Callable[[str], _T]) -> bool:
     """Brings ``known`` to what is ``listed``; True when it was not."""
     gone = known.keys() - listed.keys()
@@ -111,5 +121,7 @@ def _read_or_problem(name: str, read: Callable[[str], _T]) -> _T | str:
         return read(name)
     except FileNotFoundError:
         raise
-    except (FormatError, OSError) as error:
+    except FormatError as error:
         return f"{name} is left out: {error}"
+    except OSError as error:
+        return f"{name} is left out: {error.strerror}"

@@ -219,10 +219,9 @@ class Run:
         for _ in range(_READ_ATTEMPTS):
             try:
                 return function(self._view)
-            except FileChangedError as error:
-                problem = error
+            except FileChangedError:
                 self.refresh()
-        raise NotFoundError(f"The files of {self.path} change faster than they can be read. {problem}")
+        raise NotFoundError("The files of this run change faster than they can be read. Ask again.")
 
 
 def _find_node(index: Index, name: str) -> int:

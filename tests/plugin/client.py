@@ -35,6 +35,10 @@ class PluginClient:
     def open(self, route, method="GET", headers=None, **query):
         return self._client.open(f"/data/plugin/tb_activations/{route}", method=method, query_string=query, headers=headers)
 
+    def open_path(self, path):
+        """Requests a path as it is, percent signs included."""
+        return self._client.open(f"/data/plugin/tb_activations/{path}")
+
     def json(self, route, **query):
         response = self.open(route, **query)
         assert response.status_code == 200, response.get_data(as_text=True)

@@ -1,0 +1,175 @@
+"""Where runs come from, and what a broken one does to the others."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+from tensorboard.plugins import base_plugin
+
+from tb_activations.plugin import runs as runs_module
+from tb_activations.plugin.runs import Runs, source_of
+from tests.builders import build_run
+from tests.plugin.client import PluginClient
+
+NODES = "input x [4]; layer dense [3] <- x"
+
+
+def _context(logdir, **arguments):
+    return base_plugin.TBContext(logdir=logdir, **{"flags": SimpleNamespace(logdir_spec=""), **arguments})
+
+
+def _names(logdir, **arguments):
+    return [entry["run"] for entry in Runs(source_of(_context(logdir, **arguments))).listing()]
+
+
+@pytest.fixture(scope="module")
+def logs(tmp_path_factory):
+    root = tmp_path_factory.mktemp("home")
+    for name in ("logs/a/train", "logs/b/train"):
+        build_run(root / name, NODES, range(2))
+    return root
+
+
+def test_a_log_directory_is_read_as_tensorboard_reads_it(logs, monkeypatch):
+    expected = ["a/train", "b/train"]
+    assert _names(str(logs / "logs")) == expected
+    assert _names(str(logs / "logs") + os.sep) == expected
+    assert _names(str(logs / "logs" / "a" / "train")) == ["."]
+    monkeypatch.chdir(logs)
+    assert _names("logs") == expected
+    monkeypatch.setenv("HOME", str(logs))
+    assert _names("~/logs") == expected
+    assert _names("~nobody_of_this_name/logs") == []
+
+
+def test_a_relative_log_directory_stays_the_same_when_the_process_moves(logs, monkeypatch, tmp_path):
+    monkeypatch.chdir(logs)
+    runs = Runs(source_of(_context("logs")))
+    monkeypatch.chdir(tmp_path)
+    assert [entry["run"] for entry in runs.listing()] == ["a/train", "b/train"]
+
+
+def test_a_run_needs_no_event_file(tmp_path):
+    build_run(tmp_path / "new" / "train", NODES, range(2), marker=False)
+    assert _names(str(tmp_path)) == ["new/train"]
+
+
+@pytest.mark.parametrize(("logdir", "words"), [("", "--logdir"), (None, "--logdir"), ("gs://bucket/logs", "local directory"), ("s3://b", "local")])
+def test_without_a_place_to_look_the_reason_is_said(logdir, words):
+    runs = Runs(source_of(_context(logdir)))
+    assert words in runs.problem
+    assert runs.listing() == []
+    assert not runs
+
+
+def test_a_log_directory_that_does_not_exist_yet_is_no_problem_but_is_told(tmp_path):
+    runs = Runs(source_of(_context(str(tmp_path / "later"))))
+    assert runs.listing() == []
+    assert "does not exist" in runs.problem
+    (tmp_path / "later").mkdir()
+    assert runs.problem is None
+
+
+def test_a_run_that_appears_is_found_and_one_that_goes_away_is_gone(tmp_path, monkeypatch):
+    monkeypatch.setattr(runs_module, "_WALK_PAUSE", 0.0)
+    client = PluginClient(tmp_path)
+    assert client.json("runs")["runs"] == []
+    path = build_run(tmp_path / "late" / "train", NODES, range(2))
+    _until(lambda: [entry["run"] for entry in client.json("runs")["runs"]] == ["late/train"])
+    assert client.plugin.is_active()
+    for file in sorted(path.rglob("*"), reverse=True):
+        file.rmdir() if file.is_dir() else file.unlink()
+    _until(lambda: client.json("runs")["runs"] == [])
+    assert client.open("graph", run="late/train").status_code == 404
+    assert not client.plugin.is_active()
+
+
+def test_new_captures_are_in_the_next_listing(tmp_path):
+    build_run(tmp_path / "train", NODES, range(3))
+    client = PluginClient(tmp_path)
+    before = client.json("runs")["runs"][0]
+    build_run(tmp_path / "train", NODES, range(3, 5))
+    after = client.json("runs")["runs"][0]
+    assert (before["captures"], after["captures"], after["last_step"]) == (3, 5, 4)
+    assert before["version"] != after["version"]
+    assert before["graph"] == after["graph"]
+
+
+def _until(condition, tries=1000):
+    for _ in range(tries):
+        if condition():
+            return
+    raise AssertionError("never came true")
+
+
+def _cut_segment(folder: Path) -> None:
+    segment = next(folder.glob("segment-*"))
+    os.truncate(segment, segment.stat().st_size // 2)
+
+
+def _garble_segment(folder: Path) -> None:
+    next(folder.glob("segment-*")).write_bytes(b"\xff" * 4096)
+
+
+def _huge_header(folder: Path) -> None:
+    next(folder.glob("segment-*")).write_bytes((2**62).to_bytes(8, "little"))
+
+
+def _garble_graph(folder: Path) -> None:
+    next(folder.glob("graph-*")).write_text("{" * 100_000)
+
+
+def _newer_graph(folder: Path) -> None:
+    graph = next(folder.glob("graph-*"))
+    graph.write_text(json.dumps({**json.loads(graph.read_text()), "version": 99}))
+
+
+def _folder_for_graph(folder: Path) -> None:
+    graph = next(folder.glob("graph-*"))
+    graph.unlink()
+    graph.mkdir()
+
+
+def _link_to_outside(folder: Path) -> None:
+    (folder / "segment-000000000009-0000-00000000-000009.safetensors").symlink_to("/etc/passwd")
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [_cut_segment, _garble_segment, _huge_header, _garble_graph, _newer_graph, _folder_for_graph, _link_to_outside],
+    ids=lambda damage: damage.__name__[1:],
+)
+def test_a_damaged_run_is_listed_with_its_problem_and_disturbs_no_other(tmp_path, damage):
+    build_run(tmp_path / "good" / "train", NODES, range(3))
+    broken = build_run(tmp_path / "broken" / "train", NODES, range(3))
+    damage(broken / "plugins" / "tb_activations")
+    client = PluginClient(tmp_path)
+    listing = {entry["run"]: entry for entry in client.json("runs")["runs"]}
+    assert listing["good/train"]["captures"] == 3
+    assert listing["good/train"]["problems"] == []
+    assert listing["broken/train"]["problems"]
+    assert str(tmp_path) not in json.dumps(listing)
+    assert len(client.json("graph", run="good/train")["nodes"]) == 2
+    for route in ("graph", "steps", "snapshot", "matrix", "statistics", "histogram", "value"):
+        response = client.open(route, run="broken/train", node="x", step=0, quantity="value", statistic="mean")
+        assert response.status_code in (200, 404, 422), response.get_data()
+        assert os.fsencode(tmp_path) not in response.get_data()
+        assert b"Traceback" not in response.get_data()
+
+
+def test_what_is_no_file_is_ignored(tmp_path):
+    """A pipe would block whoever opens it; links may lead nowhere or to themselves."""
+    folder = build_run(tmp_path / "train", NODES, range(3)) / "plugins" / "tb_activations"
+    names = [f"segment-00000000000{digit}-0000-0000000{digit}-00000{digit}.safetensors" for digit in "789"]
+    os.mkfifo(folder / names[0])
+    (folder / names[1]).symlink_to(folder / "nothing")
+    (folder / names[2]).symlink_to(folder / names[2])
+    os.mkfifo(folder / "graph-0000000000000000.json")
+    client = PluginClient(tmp_path)
+    (entry,) = client.json("runs")["runs"]
+    assert (entry["captures"], entry["problems"]) == (3, [])
+    assert client.arrays("statistics", run="train", node="x", quantity="value")["step"].tolist() == [0, 1, 2]

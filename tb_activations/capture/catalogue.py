@@ -1,0 +1,175 @@
+"""Every node of a step's graph, and for each quantity of it: captured, or the reason why not.
+
+The one invariant: whatever the trace met or the model keeps is in the list; nothing is left out silently. Reads a recorder whose trace is
+over; changes neither it nor the graph.
+"""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import keras
+import numpy as np
+import numpy.typing as npt
+import tensorflow as tf
+
+import tb_activations
+from tb_activations.capture import describe
+from tb_activations.capture.paths import Reach, producing_nodes
+from tb_activations.capture.recorder import Mode, Recorder, Seen
+from tb_activations.store.schema import QUANTITIES, Graph, NodeRecord, Quantity, QuantityPlan
+
+__all__ = ["Catalogue", "make_catalogue"]
+
+
+@dataclass(frozen=True, slots=True)
+class Catalogue:
+    """A generation of the graph, and for each quantity the names recorded and their ids, by ascending id."""
+
+    graph: Graph
+    names: Mapping[Quantity, tuple[str, ...]]
+    ids: Mapping[Quantity, npt.NDArray[np.int32]]
+
+
+def make_catalogue(recorder: Recorder, configuration: Mapping[str, Any]) -> Catalogue:
+    """Lists the nodes of ``recorder`` in execution order, variables after their layer, what was never called last."""
+    nodes = list(_in_order(recorder))
+    ids = {node.name: index for index, node in enumerate(nodes)}
+    plans = _Plans(recorder)
+    records = tuple(_record(node, recorder, ids, plans.of(node)) for node in nodes)
+    names = {quantity: tuple(sorted(recorder.recordings[quantity], key=ids.__getitem__)) for quantity in QUANTITIES}
+    return Catalogue(
+        Graph(records, _model(recorder.structure.model), dict(configuration), versions()),
+        names,
+        {quantity: np.array([ids[name] for name in names[quantity]], np.int32) for quantity in QUANTITIES},
+    )
+
+
+def versions() -> dict[str, str]:
+    return {
+        "tb_activations": tb_activations.__version__,
+        "keras": keras.__version__,
+        "tensorflow": tf.__version__,
+        "python": platform.python_version(),
+    }
+
+
+def _model(model: keras.Model | None) -> dict[str, str] | None:
+    return None if model is None else {"name": model.name, "class": type(model).__name__}
+
+
+def _in_order(recorder: Recorder) -> Iterator[Seen]:
+    variables: dict[int, list[Seen]] = {}
+    for node in recorder.seen.values():
+        if node.variable is not None:
+            variables.setdefault(id(node.op), []).append(node)
+    called: set[int] = set()
+    for node in recorder.seen.values():
+        if node.variable is None:
+            called.add(id(node.op))
+            yield node
+            if node.kind == "layer":
+                yield from variables.pop(id(node.op), ())
+    for name, op in recorder.structure:
+        if id(op) not in called:
+            yield _never_called(name, op)
+            yield from variables.pop(id(op), ())
+    for rest in variables.values():
+        yield from rest
+
+
+def _never_called(name: str, op: keras.Operation) -> Seen:
+    is_layer = isinstance(op, keras.layers.Layer)
+    kind = "input" if isinstance(op, keras.layers.InputLayer) else "layer" if is_layer else "op"
+    facts = {"op": op, "activation": describe.activation(op), "attributes": describe.attributes(op)}
+    return Seen(name, kind, type(op).__name__, None, obstacle=QuantityPlan("not_called"), **facts)  # type: ignore[arg-type]
+
+
+def _record(node: Seen, recorder: Recorder, ids: Mapping[str, int], plans: Mapping[Quantity, QuantityPlan]) -> NodeRecord:
+    inputs: list[str] = []
+    if node.tensor is not None and node.variable is None:
+        inputs = producing_nodes(node.tensor, recorder.producers, node.name) or recorder.arguments.get(node.name, [])
+    return NodeRecord(
+        name=node.name,
+        kind=node.kind,
+        class_name=node.class_name,
+        dtype=None if node.dtype is None else node.dtype.name,
+        shape=_shape(node),
+        trainable=_trainable(node),
+        activation=node.activation,
+        source=node.source,
+        inputs=tuple(sorted({ids[name] for name in inputs if name in ids})),
+        quantities=plans,
+        attributes=node.attributes,
+    )
+
+
+def _shape(node: Seen) -> tuple[int | None, ...] | None:
+    """The static shape; the batch extent is unknown even where this trace fixed it, so that a shorter last batch is the same graph."""
+    if node.tensor is None or node.tensor.shape.rank is None:
+        return None
+    shape = tuple(node.tensor.shape)
+    return (None, *shape[1:]) if node.variable is None and node.has_batch else shape
+
+
+def _trainable(node: Seen) -> bool | None:
+    if node.variable is not None:
+        return bool(node.variable.trainable)
+    weights = getattr(node.op, "weights", None)
+    return bool(node.op.trainable_weights) if weights else None
+
+
+class _Plans:
+    """Decides for each quantity of a node whether it is captured, else why not."""
+
+    def __init__(self, recorder: Recorder) -> None:
+        self._recorder = recorder
+        self._reach = Reach(recorder.targets)
+
+    def of(self, node: Seen) -> dict[Quantity, QuantityPlan]:
+        return {quantity: self._plan(node, quantity) for quantity in QUANTITIES}
+
+    def _plan(self, node: Seen, quantity: Quantity) -> QuantityPlan:
+        if node.name in self._recorder.recordings[quantity]:
+            return QuantityPlan()
+        if quantity == "update" and node.kind != "variable":
+            return QuantityPlan("no_update")
+        if node.obstacle is not None:
+            return node.obstacle
+        return self._impossible(node, quantity) or self._unselected(node, quantity) or self._missing(node, quantity)
+
+    def _impossible(self, node: Seen, quantity: Quantity) -> QuantityPlan | None:
+        if quantity == "value":
+            return None
+        if self._recorder.mode != "train":
+            return QuantityPlan("inference_only", {"mode": _CALLS[self._recorder.mode]})
+        if node.dtype is not None and not node.dtype.is_floating:
+            return QuantityPlan("no_gradient_dtype", {"dtype": node.dtype.name})
+        if node.variable is not None and not node.variable.trainable:
+            return QuantityPlan("not_trainable", {"owner": node.name.rsplit("/", 1)[0]})
+        return None
+
+    def _unselected(self, node: Seen, quantity: Quantity) -> QuantityPlan | None:
+        plan = self._recorder.selection.plan(node.name, node.kind, quantity)
+        return None if plan.reason is None else plan
+
+    def _missing(self, node: Seen, quantity: Quantity) -> QuantityPlan:
+        if node.variable is not None:
+            handed_over = self._recorder.applied.get(id(node.variable))
+            return QuantityPlan("no_optimizer_step" if handed_over is None else "not_on_loss_path")
+        return self._no_gradient(node)
+
+    def _no_gradient(self, node: Seen) -> QuantityPlan:
+        """Nothing flowed back to a node: no loss depends on it, the way is cut, or nothing before it is trained."""
+        if node.tensor is None or self._recorder.graph is None or not self._reach.depends_on(node.tensor):
+            return QuantityPlan("not_on_loss_path")
+        if self._reach.differentiably(node.tensor):
+            return QuantityPlan("not_trainable", {"owner": node.name})
+        code, operation = self._reach.cut_after(node.tensor) or ("not_on_loss_path", "")
+        return QuantityPlan(code, {"by": operation} if operation else {})
+
+
+_CALLS: Mapping[Mode, str] = {"train": "fit", "evaluate": "evaluate", "predict": "predict", "probe": "model(x, training=False)"}

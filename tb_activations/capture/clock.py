@@ -1,0 +1,52 @@
+"""Counts the train steps of a run.
+
+The one invariant: the number of a step is the number of train steps executed before it. Keras tells when an execution begins, not how many steps it made:
+the last one of an epoch may have made fewer, or none where the data ended; `end_epoch` puts that right.
+"""
+
+from __future__ import annotations
+
+__all__ = ["Clock"]
+
+
+class Clock:
+    """The next step's number.
+
+    Args:
+      start: steps executed before the first.
+    """
+
+    def __init__(self, start: int) -> None:
+        self.step = start
+        self._epoch_start = start
+        self._executions = 0
+        self._epoch_length: int | None = None
+
+    def begin_epoch(self) -> None:
+        self._epoch_start, self._executions = self.step, 0
+
+    def begin_execution(self, steps: int) -> int:
+        """An execution of up to ``steps`` steps begins. Returns the number of its first."""
+        first = self.step
+        self.step += steps
+        self._executions += 1
+        return first
+
+    def end_epoch(self, steps_per_execution: int, *, expected: int | None, iterations: int | None) -> None:
+        """Corrects the count of an epoch.
+
+        Args:
+          steps_per_execution: steps that each execution makes, but for the last.
+          expected: steps of the epoch as Keras announced them; None when it didn't know.
+          iterations: how far the optimizer's own count went in this epoch; None where it isn't one per step.
+        """
+        most = self._executions * steps_per_execution
+        fewest = max(most - steps_per_execution, 0)
+        if iterations is not None and fewest <= iterations <= most:
+            executed = iterations
+        elif expected is not None or self._epoch_length is not None:
+            executed = min(most, expected or self._epoch_length or most)
+        else:
+            executed = fewest  # the execution that met the end of the data made no step
+        self._epoch_length = executed
+        self.step = self._epoch_start + executed

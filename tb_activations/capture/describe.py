@@ -1,0 +1,154 @@
+"""Facts about layers, operations and tensors, in the words of the graph file.
+
+The one invariant: nothing here raises for an unusual layer, and nothing here changes one. It does not decide what is captured.
+"""
+
+from __future__ import annotations
+
+import inspect
+import numbers
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+from tb_activations.store.schema import QuantityPlan
+
+__all__ = ["activation", "attributes", "bind", "inner_graph", "input_layers", "layout", "map_inputs", "named_leaves"]
+
+_ACTIVATION_CLASSES = {
+    "ReLU": "relu",
+    "Relu": "relu",
+    "Relu6": "relu6",
+    "LeakyReLU": "leaky_relu",
+    "LeakyRelu": "leaky_relu",
+    "PReLU": "prelu",
+    "ELU": "elu",
+    "Elu": "elu",
+    "Selu": "selu",
+    "Gelu": "gelu",
+    "Silu": "silu",
+    "Softmax": "softmax",
+    "LogSoftmax": "log_softmax",
+    "Softplus": "softplus",
+    "Sigmoid": "sigmoid",
+    "HardSigmoid": "hard_sigmoid",
+    "Tanh": "tanh",
+}
+
+
+def activation(op: keras.Operation) -> str | None:
+    """Name of the activation function that ends ``op``; None for linear ones and where the output is not what the function gave."""
+    if hasattr(op, "recurrent_activation"):
+        return None  # an LSTM or GRU multiplies by a gate after its activation
+    function = getattr(op, "activation", None)
+    if function is None:
+        return _ACTIVATION_CLASSES.get(type(op).__name__)
+    name = getattr(function, "__name__", None) or _ACTIVATION_CLASSES.get(type(function).__name__) or type(function).__name__
+    return None if name == "linear" else str(name)
+
+
+_UNINTERESTING = frozenset({"name", "dtype", "trainable", "activation", "build_config", "registered_name", "module"})
+
+
+def attributes(op: keras.Operation) -> dict[str, Any]:
+    """The scalars and short lists of a layer's configuration."""
+    if type(op).__module__.split(".")[0] == "keras" and not isinstance(op, keras.layers.Layer):
+        return {}
+    if isinstance(op, keras.Model):
+        return {}
+    try:
+        config = op.get_config()
+    except Exception:  # noqa: BLE001  (a custom layer need not be serializable)
+        return {}
+    return {key: _plain(value) for key, value in config.items() if key not in _UNINTERESTING and _is_short(value)}
+
+
+def _is_short(value: Any) -> bool:
+    if isinstance(value, (list, tuple)):
+        return 0 < len(value) <= 8 and all(_is_scalar(item) for item in value)
+    return _is_scalar(value) and value is not None
+
+
+def _is_scalar(value: Any) -> bool:
+    return value is None or (isinstance(value, (bool, str, numbers.Real)) and len(str(value)) <= 100 and value == value)
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, (list, tuple)):
+        return [_plain(item) for item in value]
+    if isinstance(value, (bool, str)) or value is None:
+        return value
+    return int(value) if isinstance(value, numbers.Integral) else float(value)
+
+
+def layout(x: Any) -> dict[str, str]:
+    """How a tensor that is not dense keeps its numbers."""
+    kinds = ((tf.RaggedTensor, "ragged"), (tf.SparseTensor, "sparse"), (tf.IndexedSlices, "indexed_slices"))
+    return next(({"layout": name} for kind, name in kinds if isinstance(x, kind)), {})
+
+
+def named_leaves(structure: Any) -> list[tuple[str, Any]]:
+    """The leaves of what a layer returned, each with its key or position."""
+    if not tf.nest.is_nested(structure):
+        return [("0", structure)]
+    return [("/".join(map(str, path)), leaf) for path, leaf in _with_paths(structure, ()) if leaf is not None or path]
+
+
+def _with_paths(structure: Any, path: tuple[Any, ...]) -> Iterator[tuple[tuple[Any, ...], Any]]:
+    if not tf.nest.is_nested(structure):
+        yield path, structure
+    elif isinstance(structure, dict):
+        for key in sorted(structure):  # the order of `tf.nest`
+            yield from _with_paths(structure[key], (*path, key))
+    else:
+        for index, item in enumerate(structure):
+            yield from _with_paths(item, (*path, index))
+
+
+def input_layers(op: keras.Operation) -> Any:
+    """The `InputLayer`s of a model with a fixed graph, in the structure in which it takes its inputs; None for any other operation."""
+    if not isinstance(op, keras.Model) or not getattr(op, "inputs", None):
+        return None
+    structure = op.input if isinstance(op, keras.Sequential) is False else op.inputs[0]
+    return keras.tree.map_structure(lambda tensor: tensor._keras_history.operation, structure)
+
+
+Tapper = Callable[[str, "keras.Operation | None", Any], Any]
+
+
+def map_inputs(layers: Any, data: Any, tapper: Tapper) -> Any:
+    """``data`` with every tensor that is fed to an `InputLayer` replaced by ``tapper(name, layer, tensor)``."""
+    by_name = {layer.name: layer for layer in keras.tree.flatten(layers)}
+    if isinstance(data, dict):
+        keyed = layers if isinstance(layers, dict) else by_name
+        return {key: tapper(key, keyed[key], value) if key in keyed and tf.is_tensor(value) else value for key, value in data.items()}
+    flat, ordered = keras.tree.flatten(data), list(keras.tree.flatten(layers))
+    if len(flat) != len(ordered):
+        return data
+    tapped = [tapper(layer.name, layer, value) if tf.is_tensor(value) else value for layer, value in zip(ordered, flat, strict=True)]
+    return keras.tree.pack_sequence_as(data, tapped)
+
+
+def bind(op: keras.Operation, args: Sequence[Any], kwargs: dict[str, Any]) -> Iterator[tuple[str, Any]]:
+    """The tensors handed to a model that is a Python function, under the names of its parameters."""
+    bound = inspect.signature(op.call).bind_partial(*args, **kwargs)
+    for parameter, value in bound.arguments.items():
+        for path, leaf in _with_paths(value, (parameter,)):
+            if tf.is_tensor(leaf):
+                yield "/".join(map(str, path)), leaf
+
+
+_CONSTRUCTS = {"WhileBodyFuncGraph": "while_body", "WhileCondFuncGraph": "while_body", "CondBranchFuncGraph": "other_branch"}
+
+
+def inner_graph(graph: Any) -> QuantityPlan:
+    """Why a tensor of a graph inside the step's graph can't leave it."""
+    code = _CONSTRUCTS.get(type(graph).__name__, "traced_earlier")
+    name = str(getattr(graph, "name", "a function"))
+    if code == "while_body":
+        return QuantityPlan(code, {"detail": "One tensor per iteration has no place in a capture.", "unroll": "keras.layers.RNN(..., unroll=True)"})
+    if code == "other_branch":
+        return QuantityPlan(code, {"construct": name})
+    return QuantityPlan(code, {"function": name.removeprefix("__inference_"), "detail": "it has a graph of its own."})

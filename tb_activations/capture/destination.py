@@ -1,0 +1,80 @@
+"""One run directory that captures go to.
+
+The one invariant: nothing is made on disk before the first capture, and nothing that goes wrong with the disk is raised; it is told once.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from tb_activations.capture.marker import write_marker
+from tb_activations.capture.packing import unpack
+from tb_activations.capture.twin import Captured
+from tb_activations.store.schema import PLUGIN_NAME, Capture, Graph
+from tb_activations.store.writer import Writer
+
+__all__ = ["Destination"]
+
+
+class Destination:
+    """Writes captures into ``run_dir``, one session from the first capture to `close`.
+
+    Args:
+      max_bytes: size budget of the run in bytes, or None.
+      warn: called with a sentence when writing has ended for good; may be called on another thread.
+    """
+
+    def __init__(self, run_dir: Path, max_bytes: int | None, warn: Callable[[str], None]) -> None:
+        self.run_dir = run_dir
+        self._max_bytes = max_bytes
+        self._warn = warn
+        self._writer: Writer | None = None
+        self._graph: Graph | None = None
+        self._failed = False
+
+    def has_captures(self) -> bool:
+        """Whether an earlier session left captures here."""
+        return any((self.run_dir / "plugins" / PLUGIN_NAME).glob("segment-*.safetensors"))
+
+    def put(self, step: int, captured: Captured, *, epoch: int = -1, overhead: float = float("nan")) -> None:
+        """Hands a capture to the writer; its tensors are copied to the host on the writer's thread."""
+        if self._failed:
+            return
+        try:
+            writer = self._opened()
+            if captured.catalogue.graph is not self._graph:
+                self._graph = captured.catalogue.graph
+                writer.set_graph(self._graph)
+        except Exception as error:  # noqa: BLE001  (a directory that can't be written must not end a training)
+            self._fail(error)
+            return
+        moment = time.time()
+
+        def resolve() -> list[Capture]:
+            scale = captured.packed.get("loss_scale")
+            loss_scale = float("nan") if scale is None else float(scale)
+            quantities = unpack(captured.packed, captured.catalogue)
+            return [Capture(step, moment, quantities, epoch=epoch, overhead=overhead, loss_scale=loss_scale)]
+
+        writer.put(step, resolve)
+
+    def close(self) -> None:
+        """Writes what is left. A capture put later begins a new session."""
+        writer, self._writer, self._graph = self._writer, None, None
+        if writer is not None:
+            writer.close()
+
+    def _opened(self) -> Writer:
+        if self._writer is None:
+            self.run_dir.mkdir(parents=True, exist_ok=True)
+            if not any(self.run_dir.glob(f"*tfevents*.{PLUGIN_NAME}")):
+                write_marker(self.run_dir)
+            self._writer = Writer(self.run_dir, max_bytes=self._max_bytes, on_failure=self._fail, on_budget=self._warn)
+        return self._writer
+
+    def _fail(self, error: BaseException) -> None:
+        if not self._failed:
+            self._failed = True
+            self._warn(f"Activations can't be written to {self.run_dir}: {type(error).__name__}: {error}. Training goes on without recording.")

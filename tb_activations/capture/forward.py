@@ -1,0 +1,53 @@
+"""Forward passes of one fixed batch, so that values of the same inputs can be compared over a training.
+
+The one invariant: no state moves: what a layer assigns in such a pass (a moving average, a seed) is thrown away.
+"""
+
+from __future__ import annotations
+
+import inspect
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+from tb_activations.capture.catalogue import Catalogue, make_catalogue
+from tb_activations.capture.instrument import instrumented
+from tb_activations.capture.packing import pack
+from tb_activations.capture.recorder import Recorder
+from tb_activations.capture.structure import Structure
+from tb_activations.capture.twin import Captured, Options
+
+__all__ = ["FixedBatch"]
+
+
+class FixedBatch:
+    """A batch of inputs and the recorded forward pass of it, in inference mode."""
+
+    def __init__(self, model: keras.Model, batch: Any, options: Options) -> None:
+        self._model = model
+        self._options = options
+        self._batch = tf.nest.map_structure(tf.convert_to_tensor, batch)
+        self._catalogue: Catalogue | None = None
+        self._function = tf.function(self._instrumented_forward, autograph=False)
+
+    def __call__(self) -> Captured:
+        """Runs the forward pass with the present weights."""
+        with instrumented():
+            packed = self._function(self._batch)
+        assert self._catalogue is not None
+        return Captured(self._catalogue, packed)
+
+    def _instrumented_forward(self, batch: Any) -> dict[str, Any]:
+        def instrumented_step(inputs: Any) -> None:
+            takes_training = "training" in inspect.signature(self._model.call).parameters
+            self._model(inputs, **({"training": False} if takes_training else {}))
+
+        recorder = Recorder(Structure(self._model), self._options.selection, "probe")
+        with keras.StatelessScope(), recorder.recording():
+            instrumented_step(batch)
+        recorder.record_variables()
+        if recorder.failure is not None:
+            raise recorder.failure
+        self._catalogue = make_catalogue(recorder, self._options.configuration)
+        return pack(recorder, self._catalogue, self._options.keep)

@@ -1,0 +1,130 @@
+"""Makes Keras and TensorFlow tell the recorder of this thread what a step does, for as long as a twin runs.
+
+The one invariant: outside `instrumented` every attribute is what it was, whatever was raised inside; inside, a thread without a recorder
+runs the originals. Attributes of classes are wrapped, not of the user's objects: that also reaches layers made inside layers, models the
+model doesn't keep, and optimizers it doesn't know.
+"""
+
+from __future__ import annotations
+
+import functools
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+from tb_activations.capture.recorder import current
+
+__all__ = ["instrumented"]
+
+Wrapper = Callable[[Callable[..., Any]], Callable[..., Any]]
+
+
+@contextmanager
+def instrumented() -> Iterator[None]:
+    """Keeps the wrappers in place; may be entered by several threads at once."""
+    _patches.install()
+    try:
+        yield
+    finally:
+        _patches.remove()
+
+
+def _wrap_call(original: Callable[..., Any]) -> Callable[..., Any]:
+    @functools.wraps(original)
+    def call(op: keras.Operation, *args: Any, **kwargs: Any) -> Any:
+        recorder = current()
+        return original(op, *args, **kwargs) if recorder is None else recorder.call(op, original, args, kwargs)
+
+    return call
+
+
+def _wrap_apply(original: Callable[..., Any]) -> Callable[..., Any]:
+    @functools.wraps(original)
+    def apply(optimizer: keras.optimizers.Optimizer, grads: Any, trainable_variables: Any = None) -> Any:
+        recorder = current()
+        if recorder is None or not recorder.records_here():
+            return original(optimizer, grads, trainable_variables)
+        grads = list(grads)
+        variables = None if trainable_variables is None else list(trainable_variables)
+        recorder.applied_gradients(grads, optimizer._trainable_variables if variables is None else variables)
+        with recorder.applying():
+            return original(optimizer, grads, variables)
+
+    return apply
+
+
+def _wrap_scale_loss(original: Callable[..., Any]) -> Callable[..., Any]:
+    @functools.wraps(original)
+    def scale_loss(optimizer: keras.optimizers.Optimizer, loss: Any) -> Any:
+        scaled = original(optimizer, loss)
+        recorder = current()
+        if recorder is not None and scaled is not loss:
+            recorder.scaled(loss, scaled, original(optimizer, tf.ones([])))
+        return scaled
+
+    return scale_loss
+
+
+def _wrap_gradient(original: Callable[..., Any]) -> Callable[..., Any]:
+    @functools.wraps(original)
+    def gradient(tape: tf.GradientTape, target: Any, sources: Any, *args: Any, **kwargs: Any) -> Any:
+        recorder = current()
+        if recorder is not None:
+            recorder.differentiated(target, sources)
+        return original(tape, target, sources, *args, **kwargs)
+
+    return gradient
+
+
+def _wrap_recompute(original: Callable[..., Any]) -> Callable[..., Any]:
+    @functools.wraps(original)
+    def recompute_grad(function: Callable[..., Any]) -> Any:
+        recorder = current()
+        return original(function if recorder is None else recorder.recomputed(function))
+
+    return recompute_grad
+
+
+class _Patches:
+    """Puts the wrappers in place when the first thread comes, and the originals back when the last has gone."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._users = 0
+        self._originals: list[tuple[Any, str, Any]] = []
+
+    def install(self) -> None:
+        with self._lock:
+            self._users += 1
+            if self._users == 1:
+                for owner, name, wrapper in _targets():
+                    self._originals.append((owner, name, vars(owner).get(name)))
+                    setattr(owner, name, wrapper(getattr(owner, name)))
+
+    def remove(self) -> None:
+        with self._lock:
+            self._users -= 1
+            while not self._users and self._originals:
+                owner, name, original = self._originals.pop()
+                if original is None:
+                    delattr(owner, name)  # it was inherited
+                else:
+                    setattr(owner, name, original)
+
+
+def _targets() -> list[tuple[Any, str, Wrapper]]:
+    optimizers = (keras.optimizers.Optimizer, keras.optimizers.LossScaleOptimizer)
+    return [
+        (keras.Operation, "__call__", _wrap_call),
+        *((optimizer, "apply", _wrap_apply) for optimizer in optimizers),
+        *((optimizer, "scale_loss", _wrap_scale_loss) for optimizer in optimizers),
+        (tf.GradientTape, "gradient", _wrap_gradient),
+        (tf, "recompute_grad", _wrap_recompute),
+    ]
+
+
+_patches = _Patches()

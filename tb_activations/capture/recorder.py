@@ -1,0 +1,411 @@
+"""What one trace of a step met: nodes, and the tensors of it that are recorded.
+
+The one invariant: nothing that fails here reaches the user's step. The first failure makes the recorder passive: from then on it hands every
+tensor through untouched, and the twin that holds it is given up. One recorder belongs to one trace of one replica and knows the graph that
+trace builds (None while steps run eagerly); a tensor of any other graph can't leave the step, and is listed with the reason.
+"""
+
+from __future__ import annotations
+
+import functools
+import threading
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any, Concatenate, Literal, NamedTuple, ParamSpec, TypeVar
+
+import keras
+import tensorflow as tf
+
+from tb_activations.capture import describe
+from tb_activations.capture.selection import Selection
+from tb_activations.capture.source import user_line
+from tb_activations.capture.statistics import has_statistics
+from tb_activations.capture.structure import Structure
+from tb_activations.capture.taps import Tensor, dense_part, tap
+from tb_activations.store.schema import Kind, Quantity, QuantityPlan, Source
+
+__all__ = ["Mode", "Recorder", "Recording", "Seen", "current"]
+
+Mode = Literal["train", "evaluate", "predict", "probe"]
+
+_active = threading.local()  # replicas are traced each in a thread of its own
+
+
+def current() -> Recorder | None:
+    """The recorder of the trace that runs in this thread, if any."""
+    return getattr(_active, "recorder", None)
+
+
+class Recording(NamedTuple):
+    """A tensor that is recorded. ``scale``: the loss scale by which it is multiplied, or None."""
+
+    tensor: tf.Tensor
+    batch: bool
+    activation: str | None = None
+    scale: tf.Tensor | None = None
+
+
+@dataclass(slots=True)
+class Seen:
+    """A node that the trace met. ``obstacle``: why nothing of it can be recorded, or None."""
+
+    name: str
+    kind: Kind
+    class_name: str
+    tensor: Tensor | None
+    op: keras.Operation | None = None
+    variable: keras.Variable | tf.Variable | None = None
+    activation: str | None = None
+    source: Source | None = None
+    obstacle: QuantityPlan | None = None
+    attributes: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def dtype(self) -> tf.DType | None:
+        return None if self.tensor is None else self.tensor.dtype
+
+    @property
+    def has_batch(self) -> bool:
+        shape = None if self.tensor is None else self.tensor.shape
+        return self.kind != "loss" and shape is not None and (shape.rank is None or shape.rank > 0)
+
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+def _harmless(method: Callable[Concatenate[Recorder, P], R]) -> Callable[Concatenate[Recorder, P], R | None]:
+    """A hook that answers None, and does nothing any more, once something of ours failed."""
+
+    @functools.wraps(method)
+    def guarded(self: Recorder, /, *args: P.args, **kwargs: P.kwargs) -> R | None:
+        if self.failure is not None:
+            return None
+        try:
+            return method(self, *args, **kwargs)
+        except Exception as error:  # noqa: BLE001  (kept, and told once by who owns the twin)
+            self.failure = error
+            return None
+
+    return guarded
+
+
+class Recorder:
+    """Records one trace.
+
+    Args:
+      structure: the names of the model's layers.
+      selection: what is recorded.
+      mode: what kind of step this is; only `train` has gradients and updates.
+    """
+
+    def __init__(self, structure: Structure, selection: Selection, mode: Mode = "train") -> None:
+        self.structure = structure
+        self.selection = selection
+        self.mode = mode
+        self.graph: tf.Graph | None = None
+        self.failure: Exception | None = None
+        self.seen: dict[str, Seen] = {}
+        self.recordings: dict[Quantity, dict[str, Recording]] = {"value": {}, "gradient": {}, "update": {}}
+        self.producers: dict[int, str] = {}
+        self.arguments: dict[str, list[str]] = {}
+        self.targets: list[tf.Tensor] = []
+        self.applied: dict[int, bool] = {}
+        self.loss_scale: tf.Tensor | None = None
+        self._calls: Counter[str] = Counter()
+        self._scopes: list[str] = []
+        self._before: dict[int, tf.Tensor] = {}
+        self._variables: dict[int, keras.Variable | tf.Variable] = {}
+        self._unscaled: dict[int, tf.Tensor] = {}
+        self._kept: list[Any] = []  # what `producers` and `_unscaled` know by id must stay alive
+        self._replaying = False
+
+    # Lifetime.
+
+    @contextmanager
+    def recording(self) -> Iterator[None]:
+        """Everything that runs inside is recorded. Begins with reading the variables, before the step changes them."""
+        self.graph = None if tf.executing_eagerly() else tf.compat.v1.get_default_graph()
+        previous, _active.recorder = current(), self
+        try:
+            self._read_known_variables()
+            yield
+        finally:
+            _active.recorder = previous
+
+    @contextmanager
+    def paused(self) -> Iterator[None]:
+        """What runs inside is none of the step's business, for example shape inference on placeholders."""
+        previous, _active.recorder = current(), None
+        try:
+            yield
+        finally:
+            _active.recorder = previous
+
+    def wants_shapes_only(self, args: Any, kwargs: Any) -> bool:
+        """Whether a call is Keras inferring shapes: with symbolic tensors, or inside its scratch graph."""
+        if any(isinstance(leaf, keras.KerasTensor) for leaf in tf.nest.flatten((args, kwargs))):
+            return True
+        return not tf.executing_eagerly() and str(getattr(tf.compat.v1.get_default_graph(), "name", "")).startswith("scratch_graph")
+
+    # Hooks: what the instrumented Keras and TensorFlow call.
+
+    def call(self, op: keras.Operation, original: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """Runs one call of a layer or Keras operation, and taps what goes in (for a model) and what comes out."""
+        if self.wants_shapes_only(args, kwargs):
+            with self.paused():
+                return original(op, *args, **kwargs)
+        name = self._enter(op)
+        if name is None:
+            return original(op, *args, **kwargs)
+        args = self._tap_inputs(op, args, kwargs) or args
+        self._note_arguments(name, args, kwargs)
+        try:
+            outputs = original(op, *args, **kwargs)
+        finally:
+            self._scopes.pop()
+        tapped = self._tap_outputs(op, name, outputs)
+        return outputs if tapped is None else tapped[0]
+
+    def probe(self, x: Any, name: str) -> Any:
+        tapped = self._tap_probe(x, name)
+        return x if tapped is None else tapped[0]
+
+    @_harmless
+    def differentiated(self, target: Any, sources: Any) -> None:
+        """A tape differentiates ``target``. With respect to variables, that is a loss of the step."""
+        if any(isinstance(source, (tf.Variable, keras.Variable)) for source in tf.nest.flatten(sources)):
+            for tensor in tf.nest.flatten(target):
+                self._loss(tensor)
+
+    @_harmless
+    def computed_loss(self, loss: Any) -> None:
+        """A step without a tape computed its loss."""
+        if self.mode != "train" and tf.is_tensor(loss):
+            self._loss(loss)
+
+    @_harmless
+    def scaled(self, loss: tf.Tensor, scaled: tf.Tensor, scale: tf.Tensor) -> None:
+        """The optimizer multiplied the loss; gradients computed from here on carry the factor."""
+        self.loss_scale = tf.cast(scale, tf.float32)
+        self._unscaled[id(scaled)] = loss
+        self._kept.append(scaled)
+
+    @_harmless
+    def applied_gradients(self, gradients: Sequence[Any], variables: Sequence[keras.Variable | tf.Variable]) -> None:
+        """An optimizer is about to change ``variables``."""
+        for gradient, variable in zip(gradients, variables, strict=False):
+            self._read(variable)
+            self.applied[id(variable)] = self.applied.get(id(variable), False) or gradient is not None
+            if gradient is not None:
+                self._record_variable_gradient(variable, gradient)
+
+    @contextmanager
+    def applying(self) -> Iterator[None]:
+        """An optimizer is at work; what another one inside it applies (loss scaling keeps one) is the same gradients again."""
+        with self.paused():
+            yield
+
+    def recomputed(self, function: Callable[..., Any]) -> Callable[..., Any]:
+        """A function that runs in the forward pass and once more in the backward pass: the second time its calls are the same nodes."""
+        calls: list[Counter[str]] = []
+
+        @functools.wraps(function)
+        def counted(*args: Any, **kwargs: Any) -> Any:
+            if not calls:
+                calls.append(self._calls.copy())
+                return function(*args, **kwargs)
+            before, self._calls, self._replaying = self._calls, calls[0].copy(), True
+            try:
+                return function(*args, **kwargs)
+            finally:
+                self._calls, self._replaying = before, False
+
+        return counted
+
+    # Nodes.
+
+    @_harmless
+    def _enter(self, op: keras.Operation) -> str:
+        name = self.structure.name_of(op, self._scope)
+        self._calls[name] += 1
+        if self.records_here():
+            for weight in getattr(op, "weights", ()):
+                self._read(weight)
+        self._scopes.append("" if op is self.structure.model else name + "/")
+        return _numbered(name, self._calls[name])
+
+    @property
+    def _scope(self) -> str:
+        return self._scopes[-1] if self._scopes else ""
+
+    def records_here(self) -> bool:
+        """Whether tensors made now belong to the graph of the step."""
+        return tf.executing_eagerly() if self.graph is None else tf.compat.v1.get_default_graph() is self.graph
+
+    @_harmless
+    def _tap_inputs(self, op: keras.Operation, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, ...]:
+        """Nodes for what a model is fed: an `InputLayer` is never called."""
+        layers = describe.input_layers(op)
+        if layers is not None and args:
+            return (describe.map_inputs(layers, args[0], functools.partial(self._tap_input, self._scope)), *args[1:])
+        if op is self.structure.model:
+            bound = describe.bind(op, args, kwargs)
+            for name, tensor in bound:
+                self._tap_input("", name, None, tensor)
+        return args
+
+    def _tap_input(self, scope: str, name: str, layer: keras.Operation | None, tensor: Any) -> Any:
+        name = self.structure.name_of(layer, scope) if layer is not None else name
+        self._calls[name] += 1
+        return self._tap(Seen(_numbered(name, self._calls[name]), "input", type(layer).__name__ if layer else "Tensor", None, op=layer), tensor)
+
+    @_harmless
+    def _note_arguments(self, name: str, args: Any, kwargs: Any) -> None:
+        known = (self.producers.get(id(leaf)) for leaf in tf.nest.flatten((args, kwargs)))
+        self.arguments[name] = [producer for producer in known if producer is not None]
+
+    @_harmless
+    def _tap_outputs(self, op: keras.Operation, name: str, outputs: Any) -> tuple[Any]:
+        leaves = describe.named_leaves(outputs)
+        if op is self.structure.model and all(id(leaf) in self.producers for _, leaf in leaves):
+            return (outputs,)  # the outputs of a layer, seen already
+        kind: Kind = "layer" if isinstance(op, keras.layers.Layer) else "op"
+        facts = describe.attributes(op)
+        tapped, source = [], user_line()
+        for index, (key, leaf) in enumerate(leaves):
+            node = Seen(name if index == 0 else f"{name}:{key}", kind, type(op).__name__, None, op=op, source=source, attributes=dict(facts))
+            node.activation = describe.activation(op) if len(leaves) == 1 else None
+            if len(leaves) > 1:
+                node.attributes["output"] = key
+            tapped.append(self._tap(node, leaf))
+        return (tf.nest.pack_sequence_as(outputs, tapped),)
+
+    @_harmless
+    def _tap_probe(self, x: Any, name: str) -> tuple[Any]:
+        name = f"{self._scope}{name}"
+        self._calls[name] += 1
+        first = _numbered(name, self._calls[name])
+        leaves, source = describe.named_leaves(x), user_line()
+        tapped = [
+            self._tap(Seen(first if index == 0 else f"{first}:{key}", "probe", "probe", None, source=source), leaf)
+            for index, (key, leaf) in enumerate(leaves)
+        ]
+        return (tf.nest.pack_sequence_as(x, tapped),)
+
+    def _tap(self, node: Seen, x: Any) -> Any:
+        """Lists a node, records its value, and returns what takes the place of ``x``: the same value, whose gradient is recorded."""
+        if self._replaying and node.name in self.seen:
+            return self._tapped(node, x) if tf.is_tensor(x) else x
+        self.seen[node.name] = node
+        if not tf.is_tensor(x):
+            node.obstacle = QuantityPlan("not_a_tensor", {"type": type(x).__name__})
+            return x
+        node.tensor = dense_part(x)
+        node.attributes.update(describe.layout(x))
+        node.obstacle = self.obstacle(node.tensor)
+        self._produced(node.name, node.tensor)
+        if node.obstacle is not None:
+            return x
+        self._record("value", node, node.tensor)
+        return self._tapped(node, x)
+
+    def _tapped(self, node: Seen, x: Any) -> Any:
+        if self.mode != "train" or not dense_part(x).dtype.is_floating or not self._selects(node, "gradient"):
+            return x
+        tapped = tap(x, functools.partial(self._flowed_back, node))
+        self._produced(node.name, dense_part(tapped))
+        return tapped
+
+    @_harmless
+    def _flowed_back(self, node: Seen, gradient: Any) -> None:
+        gradient = gradient.values if isinstance(gradient, tf.IndexedSlices) else gradient
+        if self.belongs(gradient):
+            if node.name in self.recordings["gradient"]:
+                node.attributes["differentiated"] = node.attributes.get("differentiated", 1) + 1
+            self._record("gradient", node, gradient, self.loss_scale)
+
+    def obstacle(self, tensor: tf.Tensor) -> QuantityPlan | None:
+        """Why ``tensor`` can't leave the step."""
+        if not self.belongs(tensor):
+            return describe.inner_graph(tensor.graph)
+        if not has_statistics(tensor.dtype):
+            return QuantityPlan("no_statistics_dtype", {"dtype": tensor.dtype.name})
+        return None
+
+    def belongs(self, tensor: tf.Tensor) -> bool:
+        """Whether ``tensor`` is one of the step's own graph (or of an eager step)."""
+        return getattr(tensor, "graph", None) is self.graph if self.graph is not None else isinstance(tensor, tf.__internal__.EagerTensor)
+
+    def _produced(self, name: str, tensor: tf.Tensor) -> None:
+        self.producers[id(tensor)] = name
+        self._kept.append(tensor)
+
+    def _loss(self, tensor: Any) -> None:
+        loss = self._unscaled.get(id(tensor), tensor)
+        if not self.belongs(loss) or any(loss is known for known in self.targets):
+            return
+        self.targets.append(loss)
+        self._tap(Seen(_numbered("loss", len(self.targets)), "loss", "Loss", None), loss)
+
+    def _selects(self, node: Seen, quantity: Quantity) -> bool:
+        return self.selection.selects(node.name, node.kind, quantity)
+
+    def _record(self, quantity: Quantity, node: Seen, tensor: tf.Tensor, scale: tf.Tensor | None = None) -> None:
+        if self._selects(node, quantity):
+            activation = node.activation if quantity == "value" else None
+            self.recordings[quantity][node.name] = Recording(tensor, node.has_batch, activation, scale)
+
+    # Variables.
+
+    @_harmless
+    def _read_known_variables(self) -> None:
+        for _, variable, _ in self.structure.owners():
+            self._read(variable)
+
+    def _read(self, variable: keras.Variable | tf.Variable) -> None:
+        if id(variable) not in self._before:
+            self._variables[id(variable)] = variable
+            self._before[id(variable)] = read(variable)
+
+    def _record_variable_gradient(self, variable: keras.Variable | tf.Variable, gradient: Any) -> None:
+        values = gradient.values if isinstance(gradient, tf.IndexedSlices) else tf.convert_to_tensor(gradient)
+        if self.belongs(values):
+            self.gradients[id(variable)] = Recording(values, False, None, self.loss_scale)
+
+    @functools.cached_property
+    def gradients(self) -> dict[int, Recording]:
+        """Gradients handed to an optimizer, by the id of their variable."""
+        return {}
+
+    @_harmless
+    def record_variables(self) -> None:
+        """Turns what was read and applied into nodes. Called once, in the graph of the step, when the user's step has returned."""
+        owned = {id(variable): (name, op) for name, variable, op in self.structure.owners()}
+        for key, variable in self._variables.items():
+            name, op = owned.get(key) or (self.structure.unique(variable.name.split(":")[0]), None)
+            before = self._before[key]
+            node = Seen(name, "variable", "Variable", before, op=op, variable=variable, obstacle=self.obstacle(before))
+            self.seen[name] = node
+            if node.obstacle is None:
+                self._record_variable(node, variable, before)
+
+    def _record_variable(self, node: Seen, variable: keras.Variable | tf.Variable, before: tf.Tensor) -> None:
+        self._record("value", node, before)
+        gradient = self.gradients.get(id(variable))
+        if gradient is not None and self._selects(node, "gradient"):
+            self.recordings["gradient"][node.name] = gradient
+        if self.applied.get(id(variable)) and self._selects(node, "update"):
+            self._record("update", node, read(variable) - before)
+
+
+def read(variable: keras.Variable | tf.Variable) -> tf.Tensor:
+    """The present value of a variable in the dtype it is kept in."""
+    # `Variable.value` would answer in the compute dtype while a layer with a mixed-precision policy is called.
+    return tf.convert_to_tensor(variable._value if isinstance(variable, keras.Variable) else variable)
+
+
+def _numbered(name: str, call: int) -> str:
+    return name if call == 1 else f"{name}@{call}"

@@ -1,0 +1,59 @@
+"""Which steps are captured.
+
+The one invariant: whether a step is due depends on its number alone, so a resumed training captures the same steps. Pure: no tensor library.
+"""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Callable, Collection
+from typing import Any
+
+from tb_activations.errors import ArgumentError
+
+__all__ = ["Every", "Schedule"]
+
+Every = int | Collection[int] | Callable[[int], bool]
+
+
+class Schedule:
+    """The steps that are due.
+
+    Args:
+      every: an int n (steps 0, n, 2n, …), a collection of steps (a list, a set, a range), or a function of the step that returns a bool.
+    """
+
+    def __init__(self, every: Every) -> None:
+        self.due: Callable[[int], bool]
+        self.description: Any
+        if callable(every):
+            self.due, self.description = (lambda step: bool(every(step))), getattr(every, "__qualname__", repr(every))
+        elif isinstance(every, range):
+            self.due, self.description = every.__contains__, repr(every)
+        elif isinstance(every, Collection) and not isinstance(every, (str, bytes)):
+            steps = frozenset(_step(step, every) for step in every)
+            if not steps:
+                raise _unusable(every)
+            self.due, self.description = steps.__contains__, sorted(steps)
+        else:
+            interval = _step(every, every)
+            if interval < 1:
+                raise _unusable(every)
+            self.due, self.description = (lambda step: step % interval == 0), interval
+
+
+def _step(value: Any, every: Any) -> int:
+    try:
+        step = operator.index(value)
+    except TypeError:
+        raise _unusable(every) from None
+    if step < 0 or isinstance(value, bool):
+        raise _unusable(every)
+    return step
+
+
+def _unusable(every: Any) -> ArgumentError:
+    return ArgumentError(
+        "`every` must be a positive int (a capture every so many steps), a collection of steps such as [0, 10, 100] or range(0, 1000, 50), "
+        f"or a function that takes a step and returns a bool. Received: every={every!r}"
+    )

@@ -1,0 +1,132 @@
+"""Which nodes and quantities are captured.
+
+The one invariant: whatever is left out gets a reason that names the option which leaves it out. Pure: no tensor library.
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, get_args
+
+from tb_activations.errors import ArgumentError
+from tb_activations.store.schema import QUANTITIES, Kind, Quantity, QuantityPlan
+
+__all__ = ["KINDS", "Names", "Selection"]
+
+KINDS: tuple[Kind, ...] = get_args(Kind)
+
+Names = str | re.Pattern[str] | Callable[[str], bool] | Iterable[str | re.Pattern[str]]
+
+
+class Selection:
+    """What is captured.
+
+    Args:
+      include: regular expressions searched for in a node's name, or a function of the name; None includes every node.
+      exclude: the same, for nodes to leave out; wins over ``include``.
+      kinds: kinds of nodes.
+      quantities: `"value"`, `"gradient"`, `"update"`.
+    """
+
+    def __init__(
+        self,
+        include: Names | None = None,
+        exclude: Names | None = None,
+        kinds: Sequence[Kind] = KINDS,
+        quantities: Sequence[Quantity] = QUANTITIES,
+    ) -> None:
+        self.include = None if include is None else _Matcher("include", include)
+        self.exclude = None if exclude is None else _Matcher("exclude", exclude)
+        self.kinds = _subset("kinds", kinds, KINDS)
+        self.quantities = _subset("quantities", quantities, QUANTITIES)
+
+    def plan(self, name: str, kind: str, quantity: Quantity) -> QuantityPlan:
+        """Whether the options select a quantity of a node, and if not, which option leaves it out."""
+        if kind not in self.kinds:
+            return _filtered(name, "`kinds`")
+        if self.exclude is not None and self.exclude(name):
+            return _filtered(name, "`exclude`")
+        if self.include is not None and not self.include(name):
+            return _filtered(name, "`include`")
+        if quantity not in self.quantities:
+            return QuantityPlan("quantity_off", {"quantity": quantity})
+        return QuantityPlan()
+
+    def selects(self, name: str, kind: str, quantity: Quantity) -> bool:
+        return self.plan(name, kind, quantity).reason is None
+
+    def unmatched(self, names: Sequence[str]) -> list[str]:
+        """One sentence for each pattern that no name matches, with the names nearest to it."""
+        matchers = [matcher for matcher in (self.include, self.exclude) if matcher is not None]
+        return [sentence for matcher in matchers for sentence in matcher.unmatched(names)]
+
+    @property
+    def description(self) -> dict[str, Any]:
+        return {
+            "include": self.include and self.include.description,
+            "exclude": self.exclude and self.exclude.description,
+            "kinds": list(self.kinds),
+            "quantities": list(self.quantities),
+        }
+
+
+class _Matcher:
+    def __init__(self, argument: str, names: Names) -> None:
+        self._argument = argument
+        self._function: Callable[[str], bool] | None = None
+        self._patterns: list[re.Pattern[str]] = []
+        if callable(names):
+            self._function = names
+        else:
+            listed = [names] if isinstance(names, (str, re.Pattern)) else names
+            if not isinstance(listed, Iterable):
+                raise _not_names(argument, names)
+            self._patterns = [_pattern(argument, name) for name in listed]
+
+    def __call__(self, name: str) -> bool:
+        if self._function is not None:
+            return bool(self._function(name))
+        return any(pattern.search(name) for pattern in self._patterns)
+
+    def unmatched(self, names: Sequence[str]) -> list[str]:
+        lonely = [pattern.pattern for pattern in self._patterns if not any(pattern.search(name) for name in names)]
+        return [f"`{self._argument}` names {pattern!r}, which matches no node of the graph.{_nearest(pattern, names)}" for pattern in lonely]
+
+    @property
+    def description(self) -> Any:
+        if self._function is not None:
+            return getattr(self._function, "__qualname__", repr(self._function))
+        return [pattern.pattern for pattern in self._patterns]
+
+
+def _pattern(argument: str, name: Any) -> re.Pattern[str]:
+    if not isinstance(name, (str, re.Pattern)):
+        raise _not_names(argument, name)
+    try:
+        return re.compile(name)
+    except re.error as error:
+        raise ArgumentError(f"`{argument}` must hold regular expressions ({error}). Received: {argument}={name!r}") from None
+
+
+def _not_names(argument: str, names: Any) -> ArgumentError:
+    return ArgumentError(f"`{argument}` must be a regular expression, a list of them, or a function of a node's name. Received: {argument}={names!r}")
+
+
+def _nearest(pattern: str, names: Sequence[str]) -> str:
+    by_ending = {name.rsplit("/", 1)[-1]: name for name in reversed(names)}
+    near = difflib.get_close_matches(pattern, names, 3, 0.5) or [by_ending[end] for end in difflib.get_close_matches(pattern, list(by_ending), 3, 0.5)]
+    return f" The nearest names are {', '.join(near)}." if near else ""
+
+
+def _filtered(name: str, option: str) -> QuantityPlan:
+    return QuantityPlan("filtered", {"option": option, "pattern": f"^{re.escape(name)}$"})
+
+
+def _subset(argument: str, chosen: Any, allowed: Sequence[Any]) -> tuple[Any, ...]:
+    listed = (chosen,) if isinstance(chosen, str) else tuple(chosen) if isinstance(chosen, Iterable) else ()
+    unknown = [item for item in listed if item not in allowed]
+    if unknown or not listed:
+        raise ArgumentError(f"`{argument}` must hold one or more of {', '.join(map(repr, allowed))}. Received: {argument}={chosen!r}")
+    return tuple(item for item in allowed if item in listed)

@@ -1,0 +1,60 @@
+"""Finds the user's line that made a node.
+
+The one invariant: a place inside Keras, TensorFlow, Python's library or this package is never reported. Only file, line and function are
+kept, never text.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import sysconfig
+from pathlib import Path
+from types import FrameType
+
+from tb_activations.store.schema import Source
+
+__all__ = ["user_line"]
+
+_ROOT = "instrumented_step"
+"""Name of the functions of this package that call the user's step: the search ends there."""
+
+_PACKAGE = str(Path(__file__).resolve().parent.parent) + os.sep
+
+
+def user_line() -> Source | None:
+    """The innermost line of user code on the stack, as far as the train step; None when Keras alone called the node."""
+    foreign = _foreign_folders()
+    frame: FrameType | None = sys._getframe(1)
+    while frame is not None:
+        code = frame.f_code
+        if code.co_filename.startswith(_PACKAGE):
+            if code.co_name == _ROOT:
+                return None
+        elif _is_user_code(code.co_filename, foreign):
+            return Source(_relative(code.co_filename), frame.f_lineno, code.co_name)
+        frame = frame.f_back
+    return None
+
+
+def _foreign_folders() -> tuple[str, ...]:
+    files = (getattr(sys.modules.get(name), "__file__", None) for name in ("keras", "tensorflow"))
+    return tuple(str(Path(file).parent) + os.sep for file in files if file)
+
+
+_LIBRARY = sysconfig.get_path("stdlib") + os.sep
+
+
+def _is_user_code(file: str, foreign: tuple[str, ...]) -> bool:
+    if file.startswith(("<", *foreign)):
+        return False
+    return not file.startswith(_LIBRARY) or "site-packages" in file
+
+
+def _relative(file: str) -> str:
+    """Relative to the working directory where it lies below it, else the last two parts: no home directories in a log."""
+    path = Path(file)
+    try:
+        return path.relative_to(Path.cwd()).as_posix()
+    except ValueError:
+        return Path(*path.parts[-2:]).as_posix()

@@ -1,0 +1,99 @@
+"""One name for every layer and operation of a model.
+
+The one invariant: a name depends on where the layer is kept, never on which trace or process meets it, so that captures of different
+days can be compared. `Layer.path` can't serve: Keras fixes it where a layer was first built, which for a layer of a nested functional
+model is not where it stands, and Keras operations have none.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import deque
+from collections.abc import Iterator
+from typing import Any
+
+import keras
+
+__all__ = ["Structure", "children"]
+
+
+def children(op: keras.Operation) -> list[keras.Operation]:
+    """The layers and Keras operations that ``op`` keeps, in graph order where there is a graph."""
+    found: dict[int, keras.Operation] = {}
+    for child in (*(getattr(op, "operations", None) or ()), *_layers(op)):
+        found.setdefault(id(child), child)
+    return list(found.values())
+
+
+def _layers(op: keras.Operation) -> list[keras.layers.Layer]:
+    # The one way to the layers in lists, dicts and attributes of any layer; `Model.layers` exists for models only.
+    flatten = getattr(op, "_flatten_layers", None)
+    return list(flatten(include_self=False, recursive=False)) if flatten else []
+
+
+class Structure:
+    """Names of the operations of ``model``, and of whatever else appears while its step is traced.
+
+    Args:
+      model: the root, whose own name is no part of the others'; None where a step has no model.
+    """
+
+    def __init__(self, model: keras.Model | None) -> None:
+        self.model = model
+        self._names: dict[int, str] = {}
+        self._members: list[keras.Operation] = []
+        self._taken: set[str] = set()
+        if model is not None:
+            self._taken.add(model.name)
+            self._adopt(model, "")
+
+    def name_of(self, op: keras.Operation, scope: str) -> str:
+        """The name of ``op``; one met for the first time gets a place below ``scope``."""
+        if id(op) not in self._names and op is not self.model:
+            self._register(op, scope + _stable_name(op))
+            self._adopt(op, self._names[id(op)] + "/")
+        return self.model.name if self.model is not None and op is self.model else self._names[id(op)]
+
+    def unique(self, name: str) -> str:
+        """``name``, or ``name_1``, ``name_2`` … when it is taken."""
+        free, count = name, 0
+        while free in self._taken:
+            count += 1
+            free = f"{name}_{count}"
+        self._taken.add(free)
+        return free
+
+    def __iter__(self) -> Iterator[tuple[str, keras.Operation]]:
+        """All operations but the root, each after the layer that keeps it."""
+        for op in self._members:
+            yield self._names[id(op)], op
+
+    def owners(self) -> Iterator[tuple[str, keras.Variable, keras.Operation]]:
+        """Each weight with its name and the innermost layer that keeps it."""
+        seen: set[int] = set()
+        for op in (*reversed(self._members), *([self.model] if self.model is not None else [])):
+            scope = "" if op is self.model else self._names[id(op)] + "/"
+            for weight in getattr(op, "weights", ()):
+                if id(weight) not in seen:
+                    seen.add(id(weight))
+                    yield scope + weight.name, weight, op
+
+    def _adopt(self, root: keras.Operation, scope: str) -> None:
+        # Breadth first: a layer that is kept in two places is named after the outer one.
+        waiting: deque[tuple[keras.Operation, str]] = deque([(root, scope)])
+        while waiting:
+            parent, prefix = waiting.popleft()
+            for child in children(parent):
+                if id(child) not in self._names and child is not self.model:
+                    self._register(child, prefix + child.name)
+                    waiting.append((child, self._names[id(child)] + "/"))
+
+    def _register(self, op: keras.Operation, name: str) -> None:
+        self._names[id(op)] = self.unique(name)
+        self._members.append(op)
+
+
+def _stable_name(op: Any) -> str:
+    """The name of a layer that no layer keeps, without the number by which Keras tells the layers of one process apart."""
+    snake = re.sub(r"(?<=[a-z])(?=[A-Z])|(?<=.)(?=[A-Z][a-z]+)", "_", type(op).__name__).lower()
+    return snake if re.fullmatch(rf"{snake}_\d+", op.name) else str(op.name)

@@ -1,0 +1,140 @@
+"""Puts the twin in the place of the model's step function for one execution, and takes it away again.
+
+The one invariant: the plain function is the very same object before and after, and an execution always comes to its end: when the twin fails, the
+plain function runs in its place. Only an error that the plain function would raise too reaches the training loop.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+from tb_activations.capture.twin import NAMES, Captured, Options, StepKind, Twin, single_step
+
+__all__ = ["Swap"]
+
+Handle = Callable[[int, Captured, float], None]
+
+_END_OF_DATA = (StopIteration, tf.errors.OutOfRangeError)
+
+
+class Swap:
+    """The twin of one step function of a model, made when it is first needed, and again when the model was compiled anew.
+
+    Args:
+      handle: called as ``handle(i, captured, seconds)`` after the i-th step of an execution was recorded.
+      warn: called with a sentence, once, when the twin is given up.
+    """
+
+    def __init__(self, model: keras.Model, kind: StepKind, options: Options, handle: Handle, warn: Callable[[str], None]) -> None:
+        self._model, self._kind, self._options = model, kind, options
+        self._handle, self._warn = handle, warn
+        self._attribute = NAMES[kind].function
+        self._plain: Any = None
+        self._armed: Any = None
+        self._twin: Twin | None = None
+        self._single: Callable[[Any], Any] | None = None
+        self._broken = False
+
+    def arm(self, due: Sequence[bool]) -> None:
+        """The next execution records its i-th step where ``due[i]``."""
+        self.disarm()
+        plain = getattr(self._model, self._attribute)
+        if plain is not self._plain:
+            self._plain, self._twin, self._single = plain, None, None
+        if not self._broken:
+            self._armed = lambda source: self._execute(source, due)
+            setattr(self._model, self._attribute, self._armed)
+
+    def disarm(self) -> None:
+        """Puts the plain function back, if it isn't there."""
+        if self._armed is not None and getattr(self._model, self._attribute) is self._armed:
+            setattr(self._model, self._attribute, self._plain)
+        self._armed = None
+
+    def _execute(self, source: Any, due: Sequence[bool]) -> Any:
+        self.disarm()
+        if self._kind == "predict":
+            return self._predict(source)
+        if len(due) == 1:
+            return self._record(source, 0, self._plain)
+        return self._several(source, due)
+
+    def _several(self, source: Any, due: Sequence[bool]) -> Any:
+        """The steps of one execution, one after the other; like Keras, stops early where the data ends, but not before the first."""
+        if self._single is None:
+            self._single = single_step(self._model, self._kind)
+        result: Any = None
+        for index, is_due in enumerate(due):
+            try:
+                result = self._record(source, index, self._single) if is_due and not self._broken else self._single(source)
+            except _END_OF_DATA:
+                if index == 0:
+                    raise
+                break
+        return result
+
+    def _predict(self, batches: list[Any]) -> Any:
+        """Records the first of the batches of one execution."""
+        first = self._record(batches[:1], 0, self._plain)
+        if len(batches) == 1:
+            return first
+        return tf.nest.map_structure(_concatenated, first, self._plain(batches[1:]))
+
+    def _record(self, source: Any, index: int, plain: Callable[[Any], Any]) -> Any:
+        if self._fetches_first():
+            source = [next(source)]
+        started = time.perf_counter()
+        try:
+            if self._twin is None:
+                self._twin = Twin(self._model, self._kind, self._options)
+            result, captured = self._twin(source)
+        except _END_OF_DATA:
+            raise
+        except Exception as error:  # noqa: BLE001  (told once, or raised again by the plain function)
+            return self._fall_back(error, source, plain)
+        if captured is None:
+            self._give_up(self._twin.failure)
+        else:
+            self._handle(index, captured, time.perf_counter() - started)
+        return result
+
+    def _fetches_first(self) -> bool:
+        """Whether to take the batch before the twin runs, so that it isn't lost when the twin fails after the data was read.
+
+        In a plain graph tracing is over by then. XLA compiles later still, and eager steps have no trace. The batch then has
+        known extents; XLA compiles for these anyway, but in a plain graph they could change how the step is optimized, and its last bits.
+        """
+        return self._kind != "predict" and bool(self._model.jit_compile or self._model.run_eagerly or tf.config.functions_run_eagerly())
+
+    def _fall_back(self, error: Exception, source: Any, plain: Callable[[Any], Any]) -> Any:
+        consumed = self._twin is not None and not self._twin.tracing and not self._fetches_first() and self._kind != "predict"
+        if consumed and not _is_ours(error):
+            raise error
+        result = plain(source)  # when this raises, it was the step's own error
+        self._give_up(error)
+        return result
+
+    def _give_up(self, error: Exception | None) -> None:
+        self._broken, self._twin = True, None
+        self._warn(f"Recording the {self._kind} step failed, and is over for this model: {_describe(error)} Training goes on without it.")
+
+
+def _is_ours(error: Exception) -> bool:
+    """Whether an error of a running graph comes from what we added to it; the memory it needs counts as ours."""
+    return isinstance(error, tf.errors.ResourceExhaustedError) or "tb_activations/" in str(error)
+
+
+def _describe(error: Exception | None) -> str:
+    text = str(error).strip().splitlines()
+    return f"{type(error).__name__}: {text[0][:300] if text else ''}."
+
+
+def _concatenated(first: Any, rest: Any) -> Any:
+    if isinstance(first, tf.SparseTensor):
+        return tf.sparse.concat(0, [first, rest])
+    return tf.concat([first, rest], 0)

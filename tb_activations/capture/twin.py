@@ -1,0 +1,177 @@
+"""The twin: an instrumented second trace of a model's own step function.
+
+The one invariant: the model's function is never touched. The twin is made by Keras itself, from the same step, through public calls; when `Twin`
+has returned, nothing of ours is left on the model, and what the step computes is what it always computes. It decides neither when it runs nor what is
+written.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from typing import Any, Literal, NamedTuple
+
+import keras
+import tensorflow as tf
+
+from tb_activations.capture.catalogue import Catalogue, make_catalogue
+from tb_activations.capture.instrument import instrumented
+from tb_activations.capture.packing import Keep, pack
+from tb_activations.capture.recorder import Recorder, current
+from tb_activations.capture.selection import Selection
+from tb_activations.capture.structure import Structure
+
+__all__ = ["Captured", "Options", "StepKind", "Twin", "overridden", "single_step"]
+
+StepKind = Literal["train", "evaluate", "predict"]
+
+
+class _StepNames(NamedTuple):
+    step: str
+    function: str
+    make: str
+
+
+NAMES: Mapping[StepKind, _StepNames] = {
+    "train": _StepNames("train_step", "train_function", "make_train_function"),
+    "evaluate": _StepNames("test_step", "test_function", "make_test_function"),
+    "predict": _StepNames("predict_step", "predict_function", "make_predict_function"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What a twin records, and how the graph file describes it."""
+
+    selection: Selection
+    keep: Keep
+    configuration: Mapping[str, Any]
+
+
+class Captured(NamedTuple):
+    """What one run of a twin recorded: device tensors, and the nodes they belong to."""
+
+    catalogue: Catalogue
+    packed: dict[str, Any]
+
+
+@contextmanager
+def overridden(target: Any, name: str, value: Any) -> Iterator[None]:
+    """Sets an attribute of an instance, past any tracking of it, and puts back what was there."""
+    missing = object()
+    before = vars(target).get(name, missing)
+    object.__setattr__(target, name, value)
+    try:
+        yield
+    finally:
+        if before is missing:
+            object.__delattr__(target, name)
+        else:
+            object.__setattr__(target, name, before)
+
+
+def _made_by_keras(model: keras.Model, kind: StepKind) -> Callable[[Any], Any]:
+    """A new function of the model's present step. The model keeps the one it has."""
+    names = NAMES[kind]
+    plain = getattr(model, names.function)
+    try:
+        getattr(model, names.make)(force=True)
+        made: Callable[[Any], Any] = getattr(model, names.function)
+    finally:
+        setattr(model, names.function, plain)
+    return made
+
+
+def single_step(model: keras.Model, kind: StepKind) -> Callable[[Any], Any]:
+    """The model's plain step, one step per execution whatever the model was compiled with."""
+    function = _made_by_keras(model, kind)
+
+    def run(source: Any) -> Any:
+        with overridden(model, "steps_per_execution", 1):
+            return function(source)
+
+    return run
+
+
+class Twin:
+    """The instrumented twin of one step function of ``model``.
+
+    Attributes:
+      failure: what of ours went wrong, once something did; the twin is of no use then.
+      tracing: a trace of the step has begun and not ended. An error that leaves it so was raised before any data was consumed.
+    """
+
+    def __init__(self, model: keras.Model, kind: StepKind, options: Options) -> None:
+        self._model = model
+        self._kind = kind
+        self._options = options
+        self._step: Callable[[Any], Any] = getattr(model, NAMES[kind].step)
+        self._catalogues: dict[str, Catalogue] = {}
+        self.failure: Exception | None = None
+        self.tracing = False
+        with self._overrides():
+            self._function = _made_by_keras(model, kind)
+
+    def __call__(self, source: Any) -> tuple[Any, Captured | None]:
+        """Runs one step on data from ``source``. Returns the step's own result and what was recorded."""
+        with instrumented(), self._overrides():
+            outputs = self._function(source)
+        for key, packed in outputs["captured"].items():
+            return outputs["result"], Captured(self._catalogues[key], packed)
+        return outputs["result"], None
+
+    @contextmanager
+    def _overrides(self) -> Iterator[None]:
+        with ExitStack() as stack:
+            stack.enter_context(overridden(self._model, NAMES[self._kind].step, self._instrumented_step()))
+            # Several steps in one execution are a loop in the graph, whose body can hand nothing out.
+            stack.enter_context(overridden(self._model, "steps_per_execution", 1))
+            if self._kind == "evaluate":
+                stack.enter_context(overridden(self._model, "compute_loss", self._telling_compute_loss()))
+            yield
+
+    def _instrumented_step(self) -> Callable[[Any], dict[str, Any]]:
+        def instrumented_step(data: Any) -> dict[str, Any]:
+            self.tracing = True
+            recorder = Recorder(Structure(self._model), self._options.selection, self._kind)
+            with recorder.recording():
+                result = self._step(data)
+            captured = self._finish(recorder)
+            self.tracing = False
+            return {"result": result, "captured": captured}
+
+        return instrumented_step
+
+    def _telling_compute_loss(self) -> Callable[..., Any]:
+        original = self._model.compute_loss
+
+        def compute_loss(*args: Any, **kwargs: Any) -> Any:
+            loss = original(*args, **kwargs)
+            recorder = current()
+            if recorder is not None:
+                recorder.computed_loss(loss)
+            return loss
+
+        return compute_loss
+
+    def _finish(self, recorder: Recorder) -> dict[str, Any]:
+        """What the step hands out besides its result: the key names the catalogue of the trace that made it."""
+        recorder.record_variables()
+        self.failure = self.failure or recorder.failure
+        if self.failure is not None:
+            return {}
+        try:
+            catalogue = make_catalogue(recorder, self._options.configuration)
+            return {self._key_of(catalogue): pack(recorder, catalogue, self._options.keep)}
+        except Exception as error:  # noqa: BLE001  (kept, and told once by who owns the twin)
+            self.failure = error
+            return {}
+
+    def _key_of(self, catalogue: Catalogue) -> str:
+        for key, known in self._catalogues.items():
+            if known.graph == catalogue.graph:  # eager steps are traced anew each time
+                return key
+        key = f"generation_{len(self._catalogues)}"
+        self._catalogues[key] = catalogue
+        return key

@@ -14,6 +14,7 @@ import numpy.typing as npt
 
 from tb_activations.errors import NotFoundError
 from tb_activations.plugin.assets import Assets
+from tb_activations.plugin.findings import Findings
 from tb_activations.plugin.http import Answer, Arguments, View, WsgiApplication, array_answer, endpoint, json_answer, quote
 from tb_activations.plugin.matrix import DERIVED, make_matrix
 from tb_activations.plugin.present import present_graph
@@ -39,6 +40,7 @@ class Routes:
     def __init__(self, runs: Runs, assets: Assets) -> None:
         self._runs = runs
         self._assets = assets
+        self._findings = Findings()
 
     def applications(self) -> Mapping[str, WsgiApplication]:
         """Returns route -> WSGI application."""
@@ -51,6 +53,7 @@ class Routes:
             "/statistics": self._of_run(statistics),
             "/histogram": self._of_run(histogram),
             "/value": self._of_run(value),
+            "/findings": self._tell_findings,
             "/static/*": self._read_asset,
         }
         return {route: endpoint(view) for route, view in views.items()}
@@ -66,17 +69,25 @@ class Routes:
             raise NotFoundError(f"The front end has no file {quote(name)}.") from None
         return Answer(content, content_type)
 
+    def _tell_findings(self, arguments: Arguments) -> Answer:
+        name = arguments.text("run")
+        return json_answer(self._findings.present(name, self._find_run(arguments)))
+
+    def _find_run(self, arguments: Arguments) -> Run:
+        """Returns the run that a request names. A request that doesn't name its present version gets the newest there is."""
+        run = self._runs.get(arguments.text("run"))
+        if arguments.text("v", "") != run.version:
+            run.refresh()
+        return run
+
     def _of_run(self, view: RunView) -> View:
-        """Makes a view of the run that a request names. A request without the present version gets the newest there is."""
+        """Makes a view of the run that a request names."""
 
         def of_run(arguments: Arguments) -> Answer:
-            run = self._runs.get(arguments.text("run"))
-            version = arguments.text("v", "")
-            if version != run.version:
-                run.refresh()
-            current = version == run.version
+            run = self._find_run(arguments)
+            before = run.version
             answer = view(run, arguments)
-            return replace(answer, cacheable=current and version == run.version)
+            return replace(answer, cacheable=arguments.text("v", "") == before == run.version)
 
         return of_run
 

@@ -1,0 +1,59 @@
+"""The findings of runs, evaluated where no request waits for them.
+
+The one invariant: a request gets what is known at once; ``pending`` says that the rules have not seen the newest captures yet. One run is
+evaluated at a time: a second thread would only take the processor from TensorBoard.
+"""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING, Any
+
+from tb_activations.plugin.background import Background
+from tb_activations.store.run import Run
+
+if TYPE_CHECKING:
+    from tb_activations.diagnosis import Diagnosis
+
+__all__ = ["Findings"]
+
+_one_at_a_time = threading.Lock()
+
+_NOTHING_YET: dict[str, Any] = {"findings": [], "quiet": [], "checked_captures": 0, "problems": []}
+
+
+class Findings:
+    """What the rules say of each run that was asked about. Thread-safe."""
+
+    def __init__(self) -> None:
+        self._evaluations: dict[str, _Evaluation] = {}
+
+    def present(self, name: str, run: Run) -> dict[str, Any]:
+        """The answer of `/findings`; an evaluation that is due starts in the background."""
+        evaluation = self._evaluations.get(name)
+        if evaluation is None or evaluation.run is not run:
+            evaluation = self._evaluations[name] = _Evaluation(run)
+        version, report = evaluation.newest
+        pending = version != run.version
+        if pending:
+            evaluation.background.ask()
+        return {"run": name, "pending": pending, **report}
+
+
+class _Evaluation:
+    """One run followed by all rules. ``newest``: the version of the run that was looked at, and the report as JSON has it."""
+
+    def __init__(self, run: Run) -> None:
+        self.run = run
+        self.newest: tuple[str, dict[str, Any]] = ("", _NOTHING_YET)
+        self.background = Background(self._evaluate, "tb_activations-findings")
+        self._diagnosis: Diagnosis | None = None
+
+    def _evaluate(self) -> None:
+        from tb_activations.diagnosis import Diagnosis  # here, as it would make TensorBoard's start longer
+
+        with _one_at_a_time:
+            version = self.run.version
+            self._diagnosis = self._diagnosis or Diagnosis(self.run)
+            report = self._diagnosis.update()
+        self.newest = (version, {**report.to_json(), "problems": list(report.problems)})

@@ -1,0 +1,74 @@
+"""Findings over HTTP: never waited for, the same as `diagnosis` gives, followed while the run grows."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+
+import numpy as np
+import pytest
+
+from tb_activations import diagnosis, open_run
+from tb_activations.plugin.http import json_answer
+from tests.builders import build_run, normal_values, parse_nodes
+from tests.plugin.client import PluginClient
+
+GRAPH = parse_nodes("input x [?,4]; layer dense Dense [?,8] <- x relu gradient; loss loss [] <- dense")
+
+
+def _values(name, quantity, step):
+    tensor = normal_values(GRAPH)(name, quantity, step)
+    return np.full_like(tensor, np.nan) if name == "dense" and step >= 20 else tensor
+
+
+def _settled(client, **query):
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline:
+        answer = client.json("findings", run="train", **query)
+        if not answer["pending"]:
+            return answer
+        time.sleep(0.01)
+    raise AssertionError("the findings stay pending")
+
+
+def test_findings_are_those_of_the_rules(tmp_path):
+    path = build_run(tmp_path / "train", GRAPH, range(0, 50, 5), _values)
+    answer = _settled(PluginClient(tmp_path))
+    report = diagnosis.evaluate(open_run(path))
+    assert report.findings
+    assert answer["findings"] == json.loads(json_answer(report.to_json()).content)["findings"]
+    assert answer["quiet"] == report.to_json()["quiet"]
+    assert (answer["checked_captures"], answer["problems"]) == (10, list(report.problems))
+
+
+def test_findings_follow_a_growing_run_and_a_pending_answer_is_never_kept(tmp_path):
+    build_run(tmp_path / "train", GRAPH, range(0, 20, 5), _values)
+    client = PluginClient(tmp_path)
+    version = client.json("runs")["runs"][0]["version"]
+    first = client.open("findings", run="train", v=version)
+    assert "max-age" not in first.headers["Cache-Control"]
+    assert not any(finding["rule"] == "nonfinite" for finding in _settled(client)["findings"])
+    build_run(tmp_path / "train", GRAPH, range(20, 40, 5), _values)
+    answer = _settled(client)
+    assert answer["checked_captures"] == 8
+    assert any(finding["rule"] == "nonfinite" and finding["first_step"] == 20 for finding in answer["findings"])
+
+
+def test_a_request_does_not_wait_for_the_rules(tmp_path, monkeypatch):
+    build_run(tmp_path / "train", GRAPH, range(3))
+    release = threading.Event()
+    evaluate = diagnosis.Diagnosis.update
+    monkeypatch.setattr(diagnosis.Diagnosis, "update", lambda self: release.wait(60) and evaluate(self))
+    client = PluginClient(tmp_path)
+    answers = [client.json("findings", run="train") for _ in range(3)]
+    assert [answer["pending"] for answer in answers] == [True] * 3
+    assert len(client.json("graph", run="train")["nodes"]) == 3
+    release.set()
+    assert _settled(client)["checked_captures"] == 3
+
+
+@pytest.mark.parametrize("query", [{}, {"run": "nothing"}])
+def test_bad_input(tmp_path, query):
+    response = PluginClient(tmp_path).open("findings", **query)
+    assert response.status_code == (404 if query else 400)

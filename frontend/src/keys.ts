@@ -74,7 +74,8 @@ function onKey(event: KeyboardEvent): void {
   const name = nameOf(event);
   if (name.length === 1 && !singleKeys.peek()) return;
   // A focused button is pressed by Space and Enter.
-  if ((name === " " || name === "Enter") && (event.target as HTMLElement).closest("button, a, summary") !== null) return;
+  if ((name === " " || name === "Enter") && (event.target as HTMLElement).closest("button, a, summary") !== null)
+    return;
   const shortcut = shortcuts.find((each) => each.keys.includes(name));
   if (shortcut === undefined) return;
   event.preventDefault();

@@ -27,6 +27,9 @@ linkSignal("node", node, textLink, true);
 linkSignal("view", view, choiceLink<View>("graph", VIEWS), true);
 linkSignal("step", linkedStep, stepLink);
 linkSignal("quantity", quantity, choiceLink("value", QUANTITIES));
-linkSignal("statistic", statistic, { encode: (name) => (name === "std" ? null : name), decode: (text) => text ?? "std" });
+linkSignal("statistic", statistic, {
+  encode: (name) => (name === "std" ? null : name),
+  decode: (text) => text ?? "std",
+});
 linkSignal("compare_run", compareRun, textLink);
 linkSignal("compare_step", compareStep, stepLink);

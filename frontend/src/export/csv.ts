@@ -21,6 +21,11 @@ function lineOf(fields: readonly string[]): string {
   return fields.map(csvField).join(",") + END;
 }
 
+/** A table of texts, its head first. */
+export function tableCsv(rows: readonly (readonly string[])[]): string {
+  return rows.map(lineOf).join("");
+}
+
 /** The history of a node: one line per capture. */
 export function historyCsv(history: History): string {
   const names = [...history.columns.keys()];

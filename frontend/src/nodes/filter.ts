@@ -20,7 +20,10 @@ export const stateFilter = signal<Choice<State>>("all");
 export const kindFilter = signal<Choice<Kind>>("all");
 export const findingFilter = signal<FindingChoice>("all");
 
-const textOrEmpty = { encode: (text: string) => (text === "" ? null : text), decode: (text: string | null) => text ?? "" };
+const textOrEmpty = {
+  encode: (text: string) => (text === "" ? null : text),
+  decode: (text: string | null) => text ?? "",
+};
 
 linkSignal("search", search, textOrEmpty);
 linkSignal("regex", searchIsRegex, {

@@ -47,7 +47,14 @@ export function buildTree(nodes: readonly GraphNode[]): readonly TreeItem[] {
     const path = parts.join("/");
     const known = items.get(path);
     if (known !== undefined) return known;
-    const item: Growing = { path, label: parts[parts.length - 1], depth: parts.length - 1, index: -1, children: [], below: 0 };
+    const item: Growing = {
+      path,
+      label: parts[parts.length - 1],
+      depth: parts.length - 1,
+      index: -1,
+      children: [],
+      below: 0,
+    };
     items.set(path, item);
     (parts.length === 1 ? roots : itemAt(parts.slice(0, -1)).children).push(item);
     return item;

@@ -63,15 +63,22 @@ export function findingAt(model: RulerModel, x: CssPixels, y: CssPixels, width: 
   return model.findings.filter(near).at(-1) ?? null;
 }
 
-export function paintRuler(pen: Pen, { width, height }: Area, palette: Palette, model: RulerModel): void {
+/** What changes with the run only. */
+export function paintRuler(pen: Pen, { width, height }: Area, palette: Palette, { steps, findings }: RulerModel): void {
+  const scale = rulerScale(lastStep(steps), width);
+  const base = height - BOTTOM;
+  paintLoss(pen, palette, steps, scale, base);
+  paintEpochs(pen, palette, steps, scale, base);
+  paintTicks(pen, palette, steps, scale, base, width);
+  paintDropped(pen, palette, steps, scale, base);
+  for (const finding of findings) paintMark(pen, palette, finding.severity, scale.x(finding.first_step));
+}
+
+/** What follows the current step: where we are, what we compare with, and the labels, which make room for it. */
+export function paintPlace(pen: Pen, { width, height }: Area, palette: Palette, model: RulerModel): void {
   const scale = rulerScale(lastStep(model.steps), width);
   const base = height - BOTTOM;
-  paintLoss(pen, palette, model.steps, scale, base);
-  paintEpochs(pen, palette, model.steps, scale, base);
-  paintTicks(pen, palette, model.steps, scale, base, width);
-  paintDropped(pen, palette, model.steps, scale, base);
   paintLabels(pen, palette, model, scale, base, width);
-  for (const finding of model.findings) paintMark(pen, palette, finding.severity, scale.x(finding.first_step));
   if (model.compareStep !== null) {
     const x = crisp(scale.x(model.compareStep));
     pen.line(x, 3, x, base, { color: palette.compare, width: 1, dash: [4, 3] });
@@ -128,7 +135,14 @@ function paintEpochs(pen: Pen, palette: Palette, { step, epoch }: Steps, scale: 
 }
 
 /** A tick per capture; where several share 2 px, one tick stands for them, the darker the more they are. */
-function paintTicks(pen: Pen, palette: Palette, { step }: Steps, scale: RulerScale, base: CssPixels, width: CssPixels): void {
+function paintTicks(
+  pen: Pen,
+  palette: Palette,
+  { step }: Steps,
+  scale: RulerScale,
+  base: CssPixels,
+  width: CssPixels,
+): void {
   const major = roundStep(0, Math.max(1, step[step.length - 1] ?? 0), width / LABEL_SPACING);
   let drawn = -Infinity;
   for (const at of step) {
@@ -191,7 +205,11 @@ function paintMark(pen: Pen, palette: Palette, severity: Severity, x: CssPixels)
   if (severity === "note") {
     pen.circle(x, MARK_Y, 4, { color });
   } else if (severity === "warning") {
-    pen.polygon([x, MARK_Y - 5, x + 5.5, MARK_Y + 4.5, x - 5.5, MARK_Y + 4.5], { color: palette.warningFill }, { color, width: 1.4 });
+    pen.polygon(
+      [x, MARK_Y - 5, x + 5.5, MARK_Y + 4.5, x - 5.5, MARK_Y + 4.5],
+      { color: palette.warningFill },
+      { color, width: 1.4 },
+    );
   } else {
     const corner = (index: number): number[] => {
       const angle = ((index + 0.5) / 8) * 2 * Math.PI;

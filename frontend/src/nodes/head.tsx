@@ -1,0 +1,114 @@
+/*
+ * The head of the node list: how many nodes, in which order, which statistic and quantity, which columns. The choice of statistic and quantity rules
+ * the whole page. The one invariant: a head stands exactly over its column.
+ */
+
+import type { JSX } from "preact";
+import { Popover } from "../charts/popover";
+import { formatCount } from "../format";
+import { graph, nodes, quantity, setQuantity, setStatistic, statistic } from "../state";
+import { labelOf, statisticsOf } from "../statistics";
+import { QUANTITIES } from "../types";
+import { Select } from "../widgets/controls";
+import { Icon } from "../widgets/icons";
+import { comparing, gridTemplate, possibleColumns, shownColumns, toggleColumn } from "./columns";
+import type { Column } from "./columns";
+import { matchCount, matches } from "./filter";
+import { cycleSort, sort } from "./model";
+import type { Sort } from "./model";
+
+export function ListHead({ columns }: { readonly columns: readonly Column[] }): JSX.Element {
+  return (
+    <div class="lh" style={{ gridTemplateColumns: gridTemplate(columns) }}>
+      <div class="lh-name">
+        <span>{countText()}</span>
+        <OrderSelect />
+        <ColumnMenu />
+      </div>
+      {columns.map((column) => (
+        <HeadCell key={column.id} column={column} />
+      ))}
+    </div>
+  );
+}
+
+function countText(): string {
+  const all = formatCount(nodes.value.length);
+  return matches.value === null ? `${all} nodes` : `${formatCount(matchCount.value)} of ${all}`;
+}
+
+function encodeSort(value: Sort | null): string {
+  return value === null ? "" : `${value.descending ? "-" : ""}${value.by}`;
+}
+
+function OrderSelect(): JSX.Element {
+  const by = [...(comparing.value ? ["difference"] : []), ...statisticsOf(graph.value.data, quantity.value)];
+  const options = by.flatMap((name) => [
+    { value: `-${name}`, label: `largest ${labelOf(name)}` },
+    { value: name, label: `smallest ${labelOf(name)}` },
+  ]);
+  return (
+    <Select
+      name="Order of nodes"
+      className="quiet"
+      value={encodeSort(sort.value)}
+      options={[{ value: "", label: "in order" }, ...options]}
+      onChange={(value) => {
+        sort.value = value === "" ? null : { by: value.replace(/^-/, ""), descending: value.startsWith("-") };
+      }}
+    />
+  );
+}
+
+function HeadCell({ column }: { readonly column: Column }): JSX.Element {
+  if (column.id === "number") {
+    const options = statisticsOf(graph.value.data, quantity.value).map((value) => ({ value, label: labelOf(value) }));
+    const known = options.some((option) => option.value === statistic.value);
+    return (
+      <Select
+        name="Statistic"
+        value={statistic.value}
+        options={known ? options : [...options, { value: statistic.value, label: labelOf(statistic.value) }]}
+        onChange={setStatistic}
+      />
+    );
+  }
+  if (column.id === "history") {
+    const options = QUANTITIES.map((value) => ({ value }));
+    return <Select name="Quantity" className="start" value={quantity.value} options={options} onChange={setQuantity} />;
+  }
+  if (column.id === "finding") return <span class="sr">findings</span>;
+  if (column.id === "class" || column.id === "shape") return <span>{column.label}</span>;
+  return <SortHead column={column} by={column.id.replace("statistic:", "")} />;
+}
+
+/** A head that sorts by its column: largest first, smallest first, back to the order of execution. */
+function SortHead({ column, by }: { readonly column: Column; readonly by: string }): JSX.Element {
+  const chosen = sort.value?.by === by ? sort.value : null;
+  return (
+    <button type="button" class={`lnk sort ${chosen === null ? "" : "on"}`} onClick={() => cycleSort(by)}>
+      {column.label}
+      {chosen !== null && <Icon name={chosen.descending ? "down" : "up"} size={10} />}
+    </button>
+  );
+}
+
+function ColumnMenu(): JSX.Element {
+  return (
+    <Popover label="Columns" className="column-menu" button={<Icon name="columns" size={12} />}>
+      <fieldset class="check-list">
+        <legend class="sr">Columns</legend>
+        {possibleColumns.value.map((column) => (
+          <label key={column.id}>
+            <input
+              type="checkbox"
+              checked={shownColumns.value.has(column.id)}
+              onChange={() => toggleColumn(column.id)}
+            />
+            {column.label}
+          </label>
+        ))}
+      </fieldset>
+    </Popover>
+  );
+}

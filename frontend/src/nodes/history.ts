@@ -1,0 +1,62 @@
+/*
+ * The history of all nodes for the sparklines: one statistic, one request for all rows, in as many columns as a sparkline has pixels.
+ *
+ * The one invariant: while a run is live, the history is asked for again at most a tenth of the time that an answer takes to come, so that
+ * 10,000 rows don't keep the server busy. What is on screen stays until the new one is there.
+ */
+
+import { effect, signal } from "@preact/signals";
+import { fetchMatrix } from "../api";
+import { resource } from "../resource";
+import { quantity, run, statistic, version, versionOf } from "../state";
+import type { Quantity } from "../types";
+import type { CssPixels, Milliseconds } from "../units";
+
+/** Pixels of a sparkline, and columns asked for. */
+export const SPARKLINE_WIDTH: CssPixels = 96;
+
+const LEAST_WAIT: Milliseconds = 2000;
+/** Time between two requests, in multiples of the time the last one took. */
+const PATIENCE = 10;
+
+interface HistoryKey {
+  readonly run: string;
+  readonly version: string;
+  readonly quantity: Quantity;
+  readonly statistic: string;
+}
+
+/** The version of the run whose history is wanted: follows `version`, but not faster than the server can answer. */
+const wantedVersion = signal("");
+let duration: Milliseconds = 0;
+let askedAt: Milliseconds = -Infinity;
+let askedRun: string | null = null;
+
+effect(() => {
+  const [name, newest] = [run.value, version.value];
+  const wait = Math.max(LEAST_WAIT, PATIENCE * duration) - (performance.now() - askedAt);
+  if (name !== askedRun || wait <= 0) {
+    askedRun = name;
+    wantedVersion.value = newest;
+    return;
+  }
+  const timer = setTimeout(() => (wantedVersion.value = newest), wait);
+  return () => clearTimeout(timer);
+});
+
+export const history = resource<HistoryKey, Awaited<ReturnType<typeof fetchMatrix>>>(
+  () => {
+    if (run.value === null || wantedVersion.value === "") return null;
+    return { run: run.value, version: wantedVersion.value, quantity: quantity.value, statistic: statistic.value };
+  },
+  async (key, abort) => {
+    askedAt = performance.now();
+    const query = { run: key.run, quantity: key.quantity, statistic: key.statistic };
+    const matrix = await fetchMatrix({ ...query, columns: SPARKLINE_WIDTH, v: versionOf(key.run) }, abort);
+    duration = performance.now() - askedAt;
+    return matrix;
+  },
+  {
+    retain: (a, b) => a.run === b.run && a.quantity === b.quantity && a.statistic === b.statistic,
+  },
+);

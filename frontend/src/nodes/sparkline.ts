@@ -1,0 +1,119 @@
+/*
+ * One row's history as a small picture. Every column of the history spans from its smallest to its largest number, so no spike is
+ * lost. The one invariant: a flat series looks flat (the range is at least 40 % of its middle), and NaN is a mark of its own, never a point.
+ */
+
+import type { Palette } from "../draw/palette";
+import { crisp } from "../draw/pen";
+import type { Pen } from "../draw/pen";
+import type { Matrix, Quantity } from "../types";
+import type { CssPixels, NodeIndex, Step } from "../units";
+
+export interface SparklineFrame {
+  readonly left: CssPixels;
+  readonly top: CssPixels;
+  readonly width: CssPixels;
+  readonly height: CssPixels;
+}
+
+export interface SparklineModel {
+  readonly matrix: Matrix;
+  readonly node: NodeIndex;
+  readonly quantity: Quantity;
+  readonly step: Step;
+  readonly lastStep: Step;
+}
+
+const MARGIN: CssPixels = 3;
+const LEAST_RANGE = 0.4;
+/** The same as `LEAST_RANGE`, in powers of ten: 1.2 times the middle over 0.8 times it. */
+const LEAST_DECADES = Math.log10((1 + LEAST_RANGE / 2) / (1 - LEAST_RANGE / 2));
+
+export interface Range {
+  readonly low: number;
+  readonly high: number;
+  /** Gradients and updates that stay positive move over powers of ten. */
+  readonly log: boolean;
+}
+
+/** The y range of a row; null when it has no finite number. */
+export function rangeOf({ low, high, columns }: Matrix, node: NodeIndex, quantity: Quantity): Range | null {
+  let [least, most] = [Infinity, -Infinity];
+  for (let at = node * columns; at < (node + 1) * columns; at += 1) {
+    if (low[at] < least) least = low[at];
+    if (high[at] > most) most = high[at];
+  }
+  if (!(most >= least) || !Number.isFinite(most - least)) return null;
+  const log = quantity !== "value" && least > 0;
+  const [from, to] = log ? [Math.log10(least), Math.log10(most)] : [least, most];
+  const middle = (from + to) / 2;
+  const span = Math.max(to - from, log ? LEAST_DECADES : Math.abs(middle) * LEAST_RANGE, 1e-30);
+  return { low: middle - span / 2, high: middle + span / 2, log };
+}
+
+/** Column that holds `step`, or the last one before it; −1 before the first. */
+export function columnAt({ start, columns }: Matrix, step: Step): number {
+  let column = -1;
+  while (column + 1 < columns && start[column + 1] <= step) column += 1;
+  return column;
+}
+
+const WIDEST = 4096;
+const xs = new Float32Array(2 * WIDEST);
+const ys = new Float32Array(2 * WIDEST);
+
+export function paintSparkline(pen: Pen, palette: Palette, frame: SparklineFrame, model: SparklineModel): void {
+  const { matrix, node, quantity, step, lastStep } = model;
+  const x = (at: Step): CssPixels => frame.left + 0.5 + (at / Math.max(1, lastStep)) * (frame.width - 1);
+  const here = x(step);
+  pen.line(crisp(here - 0.5), frame.top, crisp(here - 0.5), frame.top + frame.height, {
+    color: palette.hereLine,
+    width: 1,
+  });
+  const range = rangeOf(matrix, node, quantity);
+  if (range !== null) paintLine(pen, palette, frame, model, x, range);
+  for (let column = 0; column < matrix.columns; column += 1) {
+    if (matrix.nonfinite[node * matrix.columns + column] === 0) continue;
+    const middle = x((matrix.start[column] + matrix.stop[column]) / 2);
+    pen.rect(
+      { x: Math.round(middle) - 1, y: frame.top + 1, width: 3, height: frame.height - 2 },
+      { color: palette.nan },
+    );
+  }
+}
+
+function paintLine(
+  pen: Pen,
+  palette: Palette,
+  frame: SparklineFrame,
+  { matrix, node, quantity, step }: SparklineModel,
+  x: (at: Step) => CssPixels,
+  range: Range,
+): void {
+  const scale = (frame.height - 2 * MARGIN) / (range.high - range.low);
+  const y = (value: number): CssPixels =>
+    frame.top + frame.height - MARGIN - ((range.log ? Math.log10(value) : value) - range.low) * scale;
+  let count = 0;
+  let before = NaN;
+  const columns = Math.min(matrix.columns, WIDEST);
+  for (let column = 0; column < columns; column += 1) {
+    const at = node * matrix.columns + column;
+    const middle = x((matrix.start[column] + matrix.stop[column]) / 2);
+    const [near, far] = nearFirst(y(matrix.low[at]), y(matrix.high[at]), before);
+    xs[count] = xs[count + 1] = middle;
+    ys[count] = near;
+    ys[count + 1] = far;
+    count += 2;
+    before = far;
+  }
+  pen.polyline(xs, ys, count, { color: palette.quantity[quantity], width: 1.25 });
+  const column = columnAt(matrix, step);
+  const at = node * matrix.columns + column;
+  if (column < 0 || step > matrix.stop[column] || matrix.nonfinite[at] !== 0 || Number.isNaN(matrix.low[at])) return;
+  pen.circle(x(step), y((matrix.low[at] + matrix.high[at]) / 2), 2.2, { color: palette.hereLine });
+}
+
+/** Both ends of a column, the one nearer to where the line comes from first. */
+function nearFirst(low: CssPixels, high: CssPixels, before: CssPixels): [CssPixels, CssPixels] {
+  return Math.abs(high - before) < Math.abs(low - before) ? [high, low] : [low, high];
+}

@@ -1,0 +1,88 @@
+/*
+ * The keyboard of the node list, after the treegrid pattern of the ARIA Authoring Practices. The one invariant: a key moves to a row that
+ * exists or does nothing; what it means depends on the rows alone.
+ */
+
+import { cursor, rowByPath, rows, toggle } from "./model";
+import type { Row } from "./tree";
+import type { Milliseconds } from "../units";
+
+/** Letters typed within this time belong to one word. */
+const TYPING: Milliseconds = 700;
+
+export interface TypeAhead {
+  /** Index of the row the typed letters lead to, from `from` on; −1 when there is none. */
+  readonly type: (letter: string, from: number, all: readonly Row[], now: Milliseconds) => number;
+}
+
+export function createTypeAhead(): TypeAhead {
+  let typed = "";
+  let last = -Infinity;
+  return {
+    type: (letter, from, all, now) => {
+      typed = now - last > TYPING ? letter : typed + letter;
+      last = now;
+      // One letter again and again goes through the rows that start with it; a growing word may stay where it is.
+      const repeated = [...typed].every((each) => each === typed[0]);
+      const word = (repeated ? typed[0] : typed).toLowerCase();
+      const start = repeated ? from + 1 : from;
+      const starts = (row: Row): boolean => row.item.label.toLowerCase().startsWith(word);
+      const after = all.findIndex((row, index) => index >= Math.max(0, start) && starts(row));
+      return after >= 0 ? after : all.findIndex(starts);
+    },
+  };
+}
+
+/** The row a key leads to (Enter is a key of the whole page); −1 when the key was used without moving; null when it isn't ours. */
+export function moveOnKey(event: KeyboardEvent, page: number, typeAhead: TypeAhead): number | null {
+  if (event.ctrlKey || event.metaKey || event.altKey || event.shiftKey) return null;
+  const all = rows.peek();
+  const at = rowByPath.peek().get(cursor.peek() ?? "") ?? -1;
+  const clamp = (index: number): number => Math.min(Math.max(index, 0), all.length - 1);
+  switch (event.key) {
+    case "ArrowDown":
+      return clamp(at + 1);
+    case "ArrowUp":
+      return clamp(at - 1);
+    case "PageDown":
+      return clamp(at + page);
+    case "PageUp":
+      return clamp(at - page);
+    case "Home":
+      return 0;
+    case "End":
+      return all.length - 1;
+    case "ArrowRight":
+      return openOrEnter(all, at);
+    case "ArrowLeft":
+      return closeOrLeave(all, at);
+    default:
+      return event.key.length === 1 && event.key.trim() !== ""
+        ? typeAhead.type(event.key, at, all, event.timeStamp)
+        : null;
+  }
+}
+
+function openOrEnter(all: readonly Row[], at: number): number {
+  const row = all[at];
+  if (row === undefined || row.item.children.length === 0) return -1;
+  if (row.open) return at + 1;
+  toggle(row.item.path);
+  return -1;
+}
+
+function closeOrLeave(all: readonly Row[], at: number): number {
+  const row = all[at];
+  if (row === undefined) return -1;
+  if (row.open) {
+    toggle(row.item.path);
+    return -1;
+  }
+  return parentOf(all, at);
+}
+
+function parentOf(all: readonly Row[], at: number): number {
+  let index = at - 1;
+  while (index >= 0 && all[index].item.depth >= all[at].item.depth) index -= 1;
+  return index;
+}

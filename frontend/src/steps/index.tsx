@@ -1,0 +1,171 @@
+/*
+ * The step strip: where in the training we are, and every way to go elsewhere. The one invariant: only recorded steps can be reached.
+ */
+
+import "./steps.css";
+import type { JSX } from "preact";
+import { useCallback, useEffect, useRef } from "preact/hooks";
+import { announce } from "../a11y";
+import { Picture } from "../charts/picture";
+import { formatCount, formatDuration } from "../format";
+import {
+  capture,
+  compareStep,
+  comparedStep,
+  live,
+  moveCapture,
+  selectStep,
+  setLive,
+  step,
+  steps,
+  summary,
+} from "../state";
+import type { Steps } from "../types";
+import type { CssPixels } from "../units";
+import type { Paint } from "../widgets/canvas";
+import { IconButton, TextButton } from "../widgets/controls";
+import { anyNonfinite, findingsByStep, goToFinding, goToFirstNonfinite } from "./jumps";
+import { playing, togglePlay } from "./play";
+import { findingAt, paintPlace, paintRuler, stepAt } from "./ruler";
+import type { RulerModel } from "./ruler";
+
+export function StepStrip({ narrow }: { readonly narrow: boolean }): JSX.Element {
+  const recorded = steps.value.data;
+  return (
+    <section class="steps" aria-label="Step">
+      <Transport narrow={narrow} />
+      <Now recorded={recorded} narrow={narrow} />
+      {!narrow && <Jumps />}
+      {recorded !== null && recorded.step.length > 0 && step.value !== null && <Ruler recorded={recorded} />}
+    </section>
+  );
+}
+
+function Transport({ narrow }: { readonly narrow: boolean }): JSX.Element {
+  const none = (steps.value.data?.step.length ?? 0) === 0;
+  return (
+    <div class="transport" role="group" aria-label="Move between captures">
+      {!narrow && (
+        <IconButton icon="first" label="First capture (Home)" disabled={none} onClick={() => moveCapture(-Infinity)} />
+      )}
+      <IconButton icon="back" label="Previous capture (←)" disabled={none} onClick={() => moveCapture(-1)} />
+      <IconButton
+        className=""
+        icon={playing.value ? "pause" : "play"}
+        label={playing.value ? "Pause (Space)" : "Play (Space)"}
+        disabled={none}
+        onClick={togglePlay}
+      />
+      <IconButton icon="forward" label="Next capture (→)" disabled={none} onClick={() => moveCapture(1)} />
+      {!narrow && (
+        <IconButton icon="last" label="Last capture, follow (End)" disabled={none} onClick={() => setLive(true)} />
+      )}
+    </div>
+  );
+}
+
+function Now({ recorded, narrow }: { readonly recorded: Steps | null; readonly narrow: boolean }): JSX.Element {
+  const index = capture.value;
+  const last = summary.value?.last_step ?? null;
+  if (recorded === null || index < 0 || step.value === null) return <div class="now dim">no capture yet</div>;
+  const overhead = formatDuration(recorded.overhead[index]);
+  const epoch = recorded.epoch[index];
+  const count = recorded.step.length;
+  return (
+    <div class="now" title={`The capture itself took ${overhead}.`}>
+      <div>
+        <span class="dim">step </span>
+        <b>{formatCount(step.value)}</b>
+        {!narrow && last !== null && <span class="dim"> of {formatCount(last)}</span>}
+      </div>
+      <div class="dim second">
+        {narrow ? `capture ${index + 1}/${count}` : `capture ${index + 1} of ${formatCount(count)}`}
+        {!narrow && epoch >= 0 && ` · epoch ${epoch + 1}`}
+      </div>
+    </div>
+  );
+}
+
+/** Only what there is: a run without findings and without NaN has no jumps. */
+function Jumps(): JSX.Element | null {
+  const first = findingsByStep.value[0];
+  if (first === undefined && !anyNonfinite.value) return null;
+  return (
+    <div class="jumps">
+      {anyNonfinite.value && <TextButton onClick={() => void goToFirstNonfinite()}>first NaN or Inf</TextButton>}
+      {first !== undefined && <TextButton onClick={() => goToFinding(first)}>first finding</TextButton>}
+    </div>
+  );
+}
+
+/** The picture is one slider: it knows the recorded steps only. */
+function Ruler({ recorded }: { readonly recorded: Steps }): JSX.Element {
+  const box = useRef<HTMLDivElement>(null);
+  const at = step.value ?? 0;
+  const compared = compareStep.value === null ? null : comparedStep.value;
+  const found = findingsByStep.value;
+  const model: RulerModel = { steps: recorded, step: at, compareStep: compared, findings: found };
+  const base = useCallback<Paint>((pen, area, palette) => paintRuler(pen, area, palette, model), [recorded, found]);
+  const over = useCallback<Paint>(
+    (pen, area, palette) => paintPlace(pen, area, palette, model),
+    [recorded, at, compared],
+  );
+  const count = recorded.step.length;
+  const text = `step ${formatCount(at)}, capture ${capture.value + 1} of ${count}`;
+  useEffect(() => {
+    if (!live.peek()) announce(text);
+  }, [text]);
+  return (
+    <div
+      ref={box}
+      class="ruler"
+      role="slider"
+      tabIndex={0}
+      aria-label="Step"
+      aria-orientation="horizontal"
+      aria-valuemin={recorded.step[0]}
+      aria-valuemax={recorded.step[count - 1]}
+      aria-valuenow={at}
+      aria-valuetext={text}
+      onPointerDown={(event) => startDrag(event, model)}
+      onPointerMove={(event) => drag(event, recorded)}
+      onKeyDown={onRulerKey}
+    >
+      <Picture label="Captures over steps" base={base} over={over} />
+    </div>
+  );
+}
+
+/** Arrows up and down belong to a slider as well; left, right, Home and End are keys of the whole page. */
+function onRulerKey(event: KeyboardEvent): void {
+  const moves: Readonly<Record<string, number>> = { ArrowUp: 1, ArrowDown: -1, PageUp: 10, PageDown: -10 };
+  const move = moves[event.key];
+  if (move === undefined) return;
+  event.preventDefault();
+  moveCapture(move);
+}
+
+function position(event: PointerEvent): { x: CssPixels; y: CssPixels; width: CssPixels } {
+  const { left, top, width } = (event.currentTarget as HTMLElement).getBoundingClientRect();
+  return { x: event.clientX - left, y: event.clientY - top, width };
+}
+
+function startDrag(event: PointerEvent, model: RulerModel): void {
+  if (event.button !== 0) return;
+  const { x, y, width } = position(event);
+  const finding = findingAt(model, x, y, width);
+  if (finding !== null) {
+    goToFinding(finding);
+    return;
+  }
+  (event.currentTarget as HTMLElement).setPointerCapture(event.pointerId);
+  selectStep(stepAt(model.steps, x, width));
+}
+
+function drag(event: PointerEvent, recorded: Steps): void {
+  const target = event.currentTarget as HTMLElement;
+  if (!target.hasPointerCapture(event.pointerId)) return;
+  const { x, width } = position(event);
+  const aim = stepAt(recorded, x, width);
+  if (aim !== step.peek()) selectStep(aim);
+}

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import json
 import os
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -11,7 +14,8 @@ import pytest
 from tensorboard.plugins import base_plugin
 
 from tb_activations.plugin import runs as runs_module
-from tb_activations.plugin.runs import Runs, source_of
+from tb_activations.plugin.runs import Runs, Source, source_of
+from tb_activations.store.discovery import Discovery
 from tests.builders import build_run
 from tests.plugin.client import PluginClient
 
@@ -99,11 +103,11 @@ def test_new_captures_are_in_the_next_listing(tmp_path):
     assert before["graph"] == after["graph"]
 
 
-def _until(condition, tries=1000):
-    for _ in range(tries):
-        if condition():
-            return
-    raise AssertionError("never came true")
+def _until(condition):
+    deadline = time.monotonic() + 60
+    while not condition():
+        assert time.monotonic() < deadline, "never came true"
+        time.sleep(0.01)
 
 
 def _cut_segment(folder: Path) -> None:
@@ -173,3 +177,49 @@ def test_what_is_no_file_is_ignored(tmp_path):
     (entry,) = client.json("runs")["runs"]
     assert (entry["captures"], entry["problems"]) == (3, [])
     assert client.arrays("statistics", run="train", node="x", quantity="value")["step"].tolist() == [0, 1, 2]
+
+
+def test_nothing_waits_for_a_walk_that_takes_long(monkeypatch):
+    monkeypatch.setattr(runs_module, "_FIRST_WALK", 0.01)
+    release = threading.Event()
+
+    def walk():
+        release.wait(60)
+        return Discovery({}, complete=True)
+
+    runs = Runs(Source("logs", walk, lambda: None))
+    assert not runs
+    assert runs.listing() == []
+    release.set()
+
+
+def test_a_walk_that_fails_is_tried_again(monkeypatch, tmp_path):
+    monkeypatch.setattr(runs_module, "_WALK_PAUSE", 0.0)
+    path = build_run(tmp_path / "train", NODES, range(2))
+    answers = iter([OSError("network is down"), Discovery({"train": path}, complete=True)])
+
+    def walk():
+        answer = next(answers)
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    runs = Runs(Source("logs", walk, lambda: None))
+    _until(lambda: [entry["run"] for entry in runs.listing()] == ["train"])
+
+
+def test_a_truncated_walk_is_told(tmp_path):
+    runs = Runs(Source("logs", lambda: Discovery({}, complete=False), lambda: None))
+    runs.listing()
+    assert "more than 200,000 directories" in runs.problem
+
+
+def test_many_clients_at_once(tmp_path):
+    build_run(tmp_path / "train", NODES, range(5))
+    client = PluginClient(tmp_path)
+    expected = client.open("graph", run="train").get_data()
+    with ThreadPoolExecutor(16) as pool:
+        listings = [pool.submit(client.json, "runs") for _ in range(40)]
+        graphs = [pool.submit(client.open, "graph", run="train") for _ in range(40)]
+    assert {len(listing.result()["runs"]) for listing in listings} == {1}
+    assert {graph.result().get_data() for graph in graphs} == {expected}

@@ -15,7 +15,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast, get_args
+from typing import Any, get_args
 
 import numpy as np
 
@@ -27,7 +27,7 @@ __all__ = ["GRAPH_NAME", "GraphFile", "check_version", "fingerprint_of", "graph_
 
 GRAPH_NAME = re.compile(r"graph-([0-9a-f]{16})\.json")
 MAX_GRAPH_BYTES = 256 << 20
-_KINDS = frozenset(get_args(Kind))
+_KINDS: tuple[Kind, ...] = get_args(Kind)
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,14 +184,14 @@ def _parse_node(index: int, node: Any, count: int) -> NodeRecord:
     if not isinstance(name, str) or not name:
         raise violation("node_name", f"a name for node {index}", name=name)
     if kind not in _KINDS:
-        raise violation("node_kind", f"a kind of {', '.join(sorted(_KINDS))} for node {name!r}", kind=kind)
+        raise violation("node_kind", f"a kind of {', '.join(_KINDS)} for node {name!r}", kind=kind)
     if shape is not None and not (isinstance(shape, list) and all(extent is None or _is_index(extent, 1 << 62) for extent in shape)):
         raise violation("node_shape", f"a list of sizes for node {name!r}", shape=shape)
     if not isinstance(inputs, list) or not all(_is_index(item, count) for item in inputs):
         raise violation("node_inputs", f"ids of nodes for node {name!r}", inputs=inputs)
     return NodeRecord(
         name,
-        cast(Kind, kind),
+        kind,
         _text(node.get("class")) or "",
         _text(node.get("dtype")),
         None if shape is None else tuple(shape),

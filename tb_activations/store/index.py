@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from tb_activations.store.budget import STAGES
 from tb_activations.store.folder import Contents
 from tb_activations.store.graphfile import GraphFile
 from tb_activations.store.nodes import Joined, join_generations
@@ -102,7 +103,7 @@ def build_index(contents: Contents) -> Index:
         starts,
         _dropped(segments, cutoffs),
         (*STATISTICS, *unknown),
-        (*contents.problems, *problems),
+        (*contents.problems, *problems, *_left_out(segments)),
     )
 
 
@@ -124,6 +125,16 @@ def _with_graph(segments: Sequence[Segment], joined: Joined) -> tuple[list[Segme
         else:
             sound.append(segment)
     return sound, problems
+
+
+def _left_out(segments: Sequence[Segment]) -> list[str]:
+    """What the size budget had the writer leave out, and since which step."""
+    sentences = []
+    for stage in STAGES[1:]:
+        steps = [segment.id.first_step for segment in segments if segment.budget == stage.code]
+        if steps:
+            sentences.append(f"Size budget: from step {min(steps)} on {stage.sentence}.")
+    return sentences
 
 
 def _cutoffs(segments: Sequence[Segment]) -> dict[tuple[int, str], float]:

@@ -1,6 +1,6 @@
 """At how many steps each node was recorded: what the list of nodes says of every node.
 
-The one invariant: the answer equals ``len(run.steps(node, quantity))`` for every node, and nodes recorded at all rows of a segment (nearly all of them)
+The one invariant: the answer equals ``len(run.steps(node, quantity))`` for every node. Nodes recorded at all rows of a segment (nearly all of them)
 cost no reading: the segment says so in ``recorded``.
 """
 

@@ -135,7 +135,7 @@ class Run:
 
     @property
     def problems(self) -> tuple[str, ...]:
-        """A sentence for each file that had to be left out."""
+        """A sentence for each file that had to be left out, and for what the size budget left out."""
         return self._view.index.problems
 
     @property

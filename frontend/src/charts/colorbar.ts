@@ -10,34 +10,52 @@ import type { CssPixels } from "../units";
 import { ticks } from "./scale";
 
 const BAR_WIDTH: CssPixels = 12;
-const PADDING: CssPixels = 6;
 const TICK_DISTANCE: CssPixels = 36;
 
-/** Upright, low end at the bottom. `mark` points at one number: the one under the pointer. */
+/** Room that a bar with its numbers takes beside a picture. */
+export const COLORBAR_WIDTH: CssPixels = 64;
+/** Between the picture and the bar. */
+export const COLORBAR_GAP: CssPixels = 10;
+
+/** An upright bar, low end at the bottom. */
+export interface ColorbarPlace {
+  readonly x: CssPixels;
+  readonly y: CssPixels;
+  readonly height: CssPixels;
+}
+
 export function drawColorbar(
   pen: Pen,
-  height: CssPixels,
+  place: ColorbarPlace,
   { scale }: Coloring,
   map: Colormap,
   palette: Palette,
-  mark?: number,
 ): void {
-  const length = height - 2 * PADDING;
-  if (length < 10) return;
+  const { x, y, height } = place;
+  if (height < 10) return;
   const data = Uint32Array.from({ length: COLORS }, (_, index) => map.pixels[COLORS - 1 - index]);
-  const box = { x: 0, y: PADDING, width: BAR_WIDTH, height: length };
-  pen.image({ data, width: 1, height: COLORS }, box);
+  pen.image({ data, width: 1, height: COLORS }, { x, y, width: BAR_WIDTH, height });
   pen.outline(
-    { x: 0.5, y: PADDING + 0.5, width: BAR_WIDTH - 1, height: length - 1 },
+    { x: x + 0.5, y: y + 0.5, width: BAR_WIDTH - 1, height: height - 1 },
     { color: palette.control, width: 1 },
   );
-  const place = (value: number): CssPixels => PADDING + (1 - scale.unit(value)) * length;
-  for (const tick of ticks(scale, Math.max(2, Math.floor(length / TICK_DISTANCE)))) {
-    const y = crisp(place(tick));
-    pen.line(BAR_WIDTH - 3, y, BAR_WIDTH + 3, y, { color: palette.control, width: 1 });
-    pen.text(formatTick(tick), BAR_WIDTH + 6, Math.min(height - 5, Math.max(6, y)), { color: palette.ink2 });
+  for (const tick of ticks(scale, Math.max(2, Math.floor(height / TICK_DISTANCE)))) {
+    const at = crisp(y + (1 - scale.unit(tick)) * height);
+    pen.line(x + BAR_WIDTH - 3, at, x + BAR_WIDTH + 3, at, { color: palette.control, width: 1 });
+    pen.text(formatTick(tick), x + BAR_WIDTH + 6, at, { color: palette.ink2 });
   }
-  if (mark === undefined || !Number.isFinite(mark)) return;
-  const y = Math.min(PADDING + length, Math.max(PADDING, place(mark)));
-  pen.polygon([BAR_WIDTH + 1, y, BAR_WIDTH + 7, y - 4, BAR_WIDTH + 7, y + 4], { color: palette.hereLine });
+}
+
+/** Points at one number on the bar: the one under the pointer. */
+export function drawColorbarMark(
+  pen: Pen,
+  place: ColorbarPlace,
+  { scale }: Coloring,
+  value: number,
+  palette: Palette,
+): void {
+  if (!Number.isFinite(value)) return;
+  const y = place.y + (1 - Math.min(1, Math.max(0, scale.unit(value)))) * place.height;
+  const x = place.x + BAR_WIDTH;
+  pen.polygon([x + 1, y, x + 7, y - 4, x + 7, y + 4], { color: palette.hereLine });
 }

@@ -9,7 +9,7 @@ import { useEffect, useMemo } from "preact/hooks";
 import { fetchHistogram, fetchStatistics, fetchValue } from "../api";
 import { type History, historyOf } from "../charts/history";
 import { type Answer, Cache, useResource } from "../resource";
-import { graph, stampOf, summaryOf, versionOf } from "../state";
+import { graph, run, stampOf, summaryOf, versionOf } from "../state";
 import type { Histogram, Quantity, Statistics, Value } from "../types";
 import type { Milliseconds, Step } from "../units";
 
@@ -126,4 +126,32 @@ async function prefetch(keys: readonly ValueKey[], abort: AbortSignal): Promise<
       return;
     }
   }
+}
+
+/** The sample at a step, once: from what is kept, or from the server. */
+export async function lookUpValue(
+  run: string | null,
+  node: string,
+  step: Step | null,
+  quantity: Quantity,
+): Promise<Value> {
+  const key = valueKey(run, node, step, quantity);
+  if (key === null) throw new RangeError("Expected a run and a step. Received: none");
+  return values.get(JSON.stringify(key)) ?? loadValue(key, new AbortController().signal);
+}
+
+/** History and histogram of one node and quantity of the chosen run. */
+export interface SeriesAnswer {
+  readonly history: History | null;
+  readonly histogram: Histogram | null;
+  readonly pending: boolean;
+  readonly error: Error | null;
+  readonly histogramError: Error | null;
+}
+
+export function useSeries(node: string | null, quantity: Quantity): SeriesAnswer {
+  const key = seriesKey(run.value, node, quantity);
+  const { history, pending, error } = useHistory(key);
+  const histogram = useHistogram(key);
+  return { history, histogram: histogram.data, pending, error, histogramError: histogram.error };
 }

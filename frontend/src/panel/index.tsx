@@ -1,5 +1,109 @@
+/*
+ * The node panel: everything about the chosen node.
+ *
+ * The one invariant: the panel shows the chosen node, quantity and step and no other; what is still on the way is marked, and what can't be
+ * shown is explained in the place where it would be.
+ */
+
 import type { JSX } from "preact";
+import { useEffect } from "preact/hooks";
+import { gapsOf } from "../charts/timeline";
+import { formatCount } from "../format";
+import { addShortcuts } from "../keys";
+import { chosenNode, compareIndexByName, compareRun, compareSteps, comparedStep, quantity, run, steps } from "../state";
+import type { GraphNode } from "../types";
+import { useArea } from "../widgets/canvas";
+import { layoutOf, PanelBody } from "./body";
+import { seriesKey, useHistory, useSeries } from "./data";
+import { PanelHead } from "./head";
+import "./panel.css";
+import { isRecorded, QuantityTabs } from "./quantity_tabs";
+import { QuantityReason, ReasonPanel } from "./reason";
+import { moveExample } from "./state";
+import type { Compared } from "./statistics_card";
+import { Strip } from "./strip";
+
+/** Below this height the panel keeps title and strip, and the strip names quantity and step. */
+const SMALLEST_BODY = 130;
+const BARS_HEIGHT = 112;
 
 export function NodePanel(): JSX.Element {
-  return <div />;
+  const [box, area] = useArea<HTMLDivElement>();
+  const node = chosenNode.value;
+  useEffect(
+    () =>
+      addShortcuts([
+        { keys: ["["], shown: ["["], does: "previous example", run: () => moveExample(-1) },
+        { keys: ["]"], shown: ["]"], does: "next example", run: () => moveExample(1) },
+      ]),
+    [],
+  );
+  const small = area.height < SMALLEST_BODY;
+  const layout = layoutOf({ width: area.width, height: area.height - BARS_HEIGHT });
+  return (
+    <div ref={box} class="panel">
+      {node !== null && <Chosen node={node} small={small} layout={layout} />}
+    </div>
+  );
+}
+
+function Chosen({
+  node,
+  small,
+  layout,
+}: {
+  readonly node: GraphNode;
+  readonly small: boolean;
+  readonly layout: ReturnType<typeof layoutOf>;
+}): JSX.Element {
+  const of = quantity.value;
+  const recorded = isRecorded(node, of);
+  const series = useSeries(recorded ? node.name : null, of);
+  const compared = useCompared(node.name);
+  const { history } = series;
+  return (
+    <>
+      <PanelHead node={node} history={history} />
+      {node.state !== "materialized" ? (
+        !small && <ReasonPanel node={node} />
+      ) : (
+        <>
+          {!small && <QuantityTabs node={node} captures={capturesWords(node)} />}
+          {history !== null && (
+            <Strip history={history} quantity={of} node={node.name} named={small} other={otherOf(compared, history)} />
+          )}
+          {!small && !recorded && <QuantityReason node={node} quantity={of} />}
+          {!small && recorded && (
+            <PanelBody node={node} quantity={of} series={series} layout={layout} compared={compared} />
+          )}
+        </>
+      )}
+    </>
+  );
+}
+
+/** The second side of the strip: the other run, or another step of this one. */
+function otherOf(
+  compared: Compared | undefined,
+  own: Compared["history"],
+): { history: Compared["history"] } | undefined {
+  if (comparedStep.value === null) return undefined;
+  return compareRun.value === null ? { history: own } : compared;
+}
+
+/** The same node of the run that is compared with; undefined without one, or when it has no such node. */
+function useCompared(node: string): Compared | undefined {
+  const name = compareRun.value;
+  const exists = compareIndexByName.value.has(node);
+  const { history } = useHistory(seriesKey(exists ? name : null, node, quantity.value));
+  if (name === null || history === null) return undefined;
+  const recorded = compareSteps.value.data;
+  return { run: name, history, gaps: recorded === null ? [] : gapsOf(recorded.step, recorded.dropped) };
+}
+
+function capturesWords(node: GraphNode): string {
+  const captures = node.quantities[quantity.value]?.captures ?? 0;
+  const dropped = steps.value.data?.dropped.length ?? 0;
+  if (captures === 0) return run.value === null ? "" : "not recorded";
+  return `materialized at ${formatCount(captures)} ${captures === 1 ? "step" : "steps"}${dropped > 0 ? `, ${formatCount(dropped)} dropped` : ""}`;
 }

@@ -7,6 +7,7 @@ import { signal } from "@preact/signals";
 import type { AxisKind } from "../charts/lanes";
 import { DEFAULT_CHOICES } from "../charts/lanes";
 import type { ViewKind } from "../tensor/arrangement";
+import type { Extent } from "../tensor/coloring";
 import type { Quantity } from "../types";
 
 /** Which example of the kept ones, 0-based. */
@@ -29,8 +30,6 @@ export const histogramStyle = signal<HistogramStyle>("heat");
 /** The view of values the user asked for; null: what suits the node best. */
 export const wantedView = signal<ViewKind | null>(null);
 
-/** Over what a colour scale reaches. */
-export type Extent = "steps" | "percentile" | "step" | "tile";
 export const extents = signal<Readonly<Record<Quantity, Extent>>>({
   value: "steps",
   gradient: "percentile",
@@ -45,3 +44,12 @@ export const minus = signal<Minus>("nothing");
 /** The tile (channel, head, filter) and the row (query) that are outlined in every picture. */
 export const chosenTile = signal<number | null>(null);
 export const chosenRow = signal<number | null>(null);
+
+/** Examples kept of what is on show; 0 when it has none. */
+export const exampleCount = signal(0);
+
+/** Goes `count` examples on, and stops at the ends. */
+export function moveExample(count: number): void {
+  const last = Math.max(0, exampleCount.peek() - 1);
+  example.value = Math.min(last, Math.max(0, Math.min(last, example.peek()) + count));
+}

@@ -1,0 +1,103 @@
+/*
+ * A vector as bars, by index or sorted by size. The one invariant: a bar keeps the index of its element, however the bars are sorted.
+ */
+
+import type { JSX } from "preact";
+import { useCallback, useMemo, useRef, useState } from "preact/hooks";
+import { historyRange } from "../tensor/coloring";
+import type { Plot } from "../charts/plot";
+import { Picture } from "../charts/picture";
+import { Tip } from "../charts/tip";
+import { formatCount, formatFull } from "../format";
+import { barAt, drawBars } from "../tensor/bars_chart";
+import { placeWords } from "../tensor/facts";
+import { flatten } from "../tensor/plane";
+import type { Paint } from "../widgets/canvas";
+import { indexAt, scenePlane } from "./scene";
+import { chosenTile } from "./state";
+import type { PictureOfScene } from "./tiles_picture";
+
+export type Sorting = "index" | "value" | "size";
+
+/** Indices of `values` in the order of the bars; NaN stands first, where it can't be missed. */
+export function sortedOrder(values: ArrayLike<number>, sorting: Sorting): Uint32Array {
+  const order = Uint32Array.from({ length: values.length }, (_, index) => index);
+  if (sorting === "index") return order;
+  const keyOf = (index: number): number => {
+    const value = sorting === "size" ? Math.abs(values[index]) : values[index];
+    return Number.isNaN(value) ? Infinity : value;
+  };
+  return order.sort((a, b) => (keyOf(b) === keyOf(a) ? a - b : keyOf(b) - keyOf(a)));
+}
+
+export function BarsPicture({
+  scene,
+  areaRef,
+  baseRef,
+  sorting,
+}: PictureOfScene & { readonly sorting: Sorting }): JSX.Element {
+  const [hover, setHover] = useState<{ x: number; y: number; place: number } | null>(null);
+  const plot = useRef<Plot | null>(null);
+  const values = useMemo(() => flatten(scenePlane(scene)), [scene]);
+  const order = useMemo(() => sortedOrder(values, sorting), [values, sorting]);
+  const reach = useMemo(() => {
+    const all =
+      scene.isDifference || scene.extent !== "steps" || scene.history === null
+        ? undefined
+        : historyRange(scene.history);
+    return all ?? { low: 0, high: 0 };
+  }, [scene]);
+  const name = scene.arrangement.column === null ? "" : scene.names[scene.arrangement.column];
+  const base = useCallback<Paint>(
+    (pen, { width, height }, palette) => {
+      const picture = { values, order, color: palette.quantity[scene.quantity], name, ...reach };
+      plot.current = drawBars(pen, width, height, picture, palette);
+    },
+    [values, order, scene.quantity, name, reach],
+  );
+  baseRef.current = base;
+  const chosen = chosenTile.value;
+  const over = useCallback<Paint>(
+    (pen, _area, palette) => {
+      if (plot.current === null) return;
+      const { box } = plot.current;
+      const width = box.width / values.length;
+      for (const place of [hover?.place ?? -1, chosen === null ? -1 : order.indexOf(chosen)]) {
+        if (place >= 0)
+          pen.rect(
+            { ...box, x: box.x + place * width, width: Math.max(2, width) },
+            { color: palette.here, opacity: 0.22 },
+          );
+      }
+    },
+    [values, order, hover, chosen, base],
+  );
+  const locate = (event: PointerEvent): { x: number; y: number; place: number } | null => {
+    const box = (event.currentTarget as HTMLElement).getBoundingClientRect();
+    const [x, y] = [event.clientX - box.left, event.clientY - box.top];
+    const place = plot.current === null ? -1 : barAt(plot.current, values.length, x);
+    return place < 0 ? null : { x, y, place };
+  };
+  return (
+    <Picture
+      className="fill"
+      label={`${formatCount(values.length)} numbers of the ${scene.quantity} as bars.`}
+      base={base}
+      over={over}
+      areaRef={areaRef}
+      onPointerMove={(event) => setHover(locate(event))}
+      onPointerLeave={() => setHover(null)}
+      onPointerUp={(event) => {
+        const hit = locate(event);
+        if (hit !== null) chosenTile.value = order[hit.place];
+      }}
+    >
+      {hover !== null && (
+        <Tip x={hover.x} y={hover.y}>
+          <b>{formatFull(values[order[hover.place]])}</b>
+          <div class="dim">{placeWords(indexAt(scene, 0, 0, order[hover.place]), scene.names)}</div>
+        </Tip>
+      )}
+    </Picture>
+  );
+}

@@ -1,0 +1,53 @@
+/*
+ * The line under a picture: what is kept of the tensor, what is dead, what isn't finite. The one invariant: a mark that the picture uses (hatch,
+ * arrow, ∅) is explained here with its count.
+ */
+
+import type { JSX } from "preact";
+import { useMemo } from "preact/hooks";
+import { finiteRange } from "../colormap";
+import { formatCount } from "../format";
+import { keptWords, nonFiniteWords, plural, rangeWords } from "../tensor/facts";
+import { allZeroAlong, type NonFinite } from "../tensor/plane";
+import { type Scene, scenePlane, tileCount, tileValues } from "./scene";
+import { chosenTile } from "./state";
+
+export function Foot({ scene, nonFinite }: { readonly scene: Scene; readonly nonFinite: NonFinite }): JSX.Element {
+  const { arrangement, names, tensor } = scene;
+  const tiled = arrangement.tile !== null;
+  const zero = useMemo(
+    () => (arrangement.tile === null ? [] : allZeroAlong(tensor, arrangement.tile)),
+    [tensor, arrangement.tile],
+  );
+  const dead = zero.filter(Boolean).length;
+  const chosen = tiled ? chosenTile.value : null;
+  const odd = nonFiniteWords(nonFinite);
+  const words = [
+    chosen !== null && chosen < tileCount(scene)
+      ? `${names[arrangement.tile ?? 0]} ${formatCount(chosen)} chosen: ${rangeWords(finiteRange(tileValues(scene, chosen)))}`
+      : "",
+    tiled ? tilesWords(scene) : "",
+    ...keptWords(scene.node, scene.value, names),
+    dead > 0
+      ? `∅ ${formatCount(dead)} ${dead === 1 ? names[arrangement.tile ?? 0] : plural(names[arrangement.tile ?? 0])} 0 in all kept`
+      : "",
+  ].filter((each) => each !== "");
+  return (
+    <div class="card-foot">
+      {odd.length > 0 && (
+        <b class="nan-words">
+          {nonFinite.nan > 0 && <i class="swatch nan" />}
+          {odd.join(" · ")}
+        </b>
+      )}
+      <span>{words.join(" · ")}</span>
+    </div>
+  );
+}
+
+function tilesWords(scene: Scene): string {
+  const plane = scenePlane(scene);
+  const count = tileCount(scene);
+  const name = scene.names[scene.arrangement.tile ?? 0];
+  return `${formatCount(count)} ${count === 1 ? name : plural(name)}, ${plane.rows} × ${plane.columns}`;
+}

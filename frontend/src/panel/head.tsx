@@ -1,0 +1,136 @@
+/*
+ * The head of the panel: which node this is, what was found in it, where it was made, and the ways out (files, link, more room).
+ * The one invariant: nothing here is cut off without a tip that holds all of it, and names are text, whatever they contain.
+ */
+
+import type { JSX } from "preact";
+import { announce } from "../a11y";
+import type { History } from "../charts/history";
+import { historyCsv } from "../export/csv";
+import { download, fileName } from "../export/download";
+import { npyBytes } from "../export/npy";
+import { formatCount, formatShape } from "../format";
+import { linkToHere } from "../host";
+import { enlarged, toggleEnlarged } from "../shell/layout";
+import { findings, quantity, run, selectStep, setQuantity, step } from "../state";
+import { wholeShape } from "../tensor/facts";
+import type { Finding, GraphNode, Source } from "../types";
+import { IconButton } from "../widgets/controls";
+import { Icon, SeverityIcon, StateGlyph } from "../widgets/icons";
+import { copyText } from "../widgets/prose";
+import { lookUpValue } from "./data";
+import { rowAt } from "../charts/history";
+
+export function PanelHead({
+  node,
+  history,
+}: {
+  readonly node: GraphNode;
+  readonly history: History | null;
+}): JSX.Element {
+  const parts = node.name.split("/");
+  const found = (findings.value.data?.findings ?? []).filter((finding) => finding.node === node.name);
+  return (
+    <div class="panel-head">
+      <StateGlyph state={node.state} size={14} />
+      <h2 class="panel-path" title={node.name}>
+        <span class="sr">{node.state} </span>
+        <span class="dim panel-scope">
+          <bdi>{parts.slice(0, -1).map((part) => `${part} / `)}</bdi>
+        </span>
+        <b>
+          <bdi>{parts.at(-1)}</bdi>
+        </b>
+      </h2>
+      {found.map((finding) => (
+        <FindingChip key={`${finding.rule} ${finding.quantity} ${finding.first_step}`} finding={finding} />
+      ))}
+      <span class="panel-meta ellipsis">
+        <span>{node.class}</span>
+        <span>{shapeNow(node, history)}</span>
+        {node.source !== null && <SourceLink source={node.source} />}
+      </span>
+      <span class="grow" />
+      {history !== null && <Exports node={node} history={history} />}
+      <IconButton icon="link" label="Copy link to this node and step" onClick={copyLink} />
+      <IconButton
+        icon={enlarged.value ? "shrink" : "enlarge"}
+        label={enlarged.value ? "Back to split (E)" : "Enlarge panel (E)"}
+        onClick={toggleEnlarged}
+      />
+    </div>
+  );
+}
+
+/** Extents at the current step, the batch worked out from the number of elements. */
+function shapeNow(node: GraphNode, history: History | null): string {
+  const row = history === null || step.value === null ? -1 : rowAt(history, step.value);
+  const elements = history === null || row < 0 ? NaN : history.elements[row];
+  return formatShape(node.dtype, wholeShape(node, elements));
+}
+
+function FindingChip({ finding }: { readonly finding: Finding }): JSX.Element {
+  const { severity, title, first_step: first, last_step: last } = finding;
+  const when = last === first ? "at" : "since";
+  return (
+    <button
+      type="button"
+      class={`chip sev-${severity}`}
+      title={`${finding.sentence.replaceAll("`", "")} Go to step ${formatCount(first)}.`}
+      onClick={() => {
+        setQuantity(finding.quantity);
+        selectStep(first);
+      }}
+    >
+      <SeverityIcon severity={severity} size={13} />
+      <span class="sr">{severity}: </span>
+      {title} {when} {formatCount(first)}
+    </button>
+  );
+}
+
+/** File and line; a click copies them, as editors take them. */
+export function SourceLink({ source }: { readonly source: Source }): JSX.Element {
+  const place = `${source.file}:${source.line}`;
+  return (
+    <button
+      type="button"
+      class="lnk"
+      title={`${place}, in ${source.function}. Click to copy.`}
+      onClick={() => void copyText(place).then(() => announce(`Copied ${place}`))}
+    >
+      {place.split(/[\\/]/).at(-1)}
+    </button>
+  );
+}
+
+function copyLink(): void {
+  const link = linkToHere();
+  if (link === null) announce("The address of this page can't be read here.");
+  else void copyText(link).then(() => announce("Link copied"));
+}
+
+function Exports({ node, history }: { readonly node: GraphNode; readonly history: History }): JSX.Element {
+  const name = [run.value ?? "", node.name, quantity.value];
+  const saveSample = (): void => {
+    void lookUpValue(run.peek(), node.name, step.peek(), quantity.peek()).then(
+      (value) => download(fileName([...name, `step ${step.peek()}`], "npy"), new Blob([npyBytes(value)])),
+      (error: unknown) => announce(error instanceof Error ? error.message : "The sample can't be read."),
+    );
+  };
+  return (
+    <>
+      <button type="button" class="btn ghost" title="Download the sample at this step as .npy" onClick={saveSample}>
+        <Icon name="download" /> .npy
+      </button>
+      <button
+        type="button"
+        class="btn ghost hide-narrow"
+        title="Download the statistics of all steps as .csv"
+        onClick={() => download(fileName(name, "csv"), new Blob([historyCsv(history)], { type: "text/csv" }))}
+      >
+        <Icon name="download" /> .csv
+      </button>
+    </>
+  );
+}

@@ -1,0 +1,85 @@
+/*
+ * Tabs of value, gradient and update. The one invariant: a quantity that isn't there keeps its tab, and the tab leads to the reason.
+ */
+
+import type { JSX } from "preact";
+import { quantity, setQuantity } from "../state";
+import type { GraphNode, Quantity } from "../types";
+import { QUANTITIES } from "../types";
+import { beside } from "./state";
+
+export function isRecorded(node: GraphNode, of: Quantity): boolean {
+  return node.quantities[of]?.state === "materialized";
+}
+
+export function recordedQuantities(node: GraphNode): Quantity[] {
+  return QUANTITIES.filter((each) => isRecorded(node, each));
+}
+
+export function QuantityTabs({ node, captures }: { readonly node: GraphNode; readonly captures: string }): JSX.Element {
+  const recorded = recordedQuantities(node);
+  const chosen = quantity.value;
+  const move = (event: KeyboardEvent): void => {
+    const by = event.key === "ArrowRight" ? 1 : event.key === "ArrowLeft" ? -1 : 0;
+    if (by === 0) return;
+    event.preventDefault();
+    const next = QUANTITIES[(QUANTITIES.indexOf(chosen) + by + QUANTITIES.length) % QUANTITIES.length];
+    setQuantity(next);
+    document.getElementById(tabId(next))?.focus();
+  };
+  return (
+    <div class="quantity-bar">
+      <div class="quantity-tabs" role="tablist" aria-label="Quantity" onKeyDown={move}>
+        {QUANTITIES.map((each) => (
+          <Tab key={each} node={node} quantity={each} chosen={each === chosen} />
+        ))}
+      </div>
+      <span class="grow" />
+      {recorded.length > 1 && (
+        <button
+          type="button"
+          class={`btn ${beside.value ? "on" : ""}`}
+          aria-pressed={beside.value}
+          onClick={() => (beside.value = !beside.value)}
+        >
+          {recorded.join(" beside ")}
+        </button>
+      )}
+      <span class="captures dim ellipsis">{captures}</span>
+    </div>
+  );
+}
+
+const tabId = (of: Quantity): string => `quantity-tab-${of}`;
+
+function Tab({
+  node,
+  quantity: of,
+  chosen,
+}: {
+  readonly node: GraphNode;
+  readonly quantity: Quantity;
+  readonly chosen: boolean;
+}): JSX.Element {
+  const recorded = isRecorded(node, of);
+  const title = node.quantities[of]?.title ?? "not recorded";
+  return (
+    <button
+      type="button"
+      id={tabId(of)}
+      role="tab"
+      class={`quantity-tab ${chosen ? "on" : ""} ${recorded ? "" : "absent"}`}
+      aria-selected={chosen}
+      aria-controls="quantity-panel"
+      tabIndex={chosen ? 0 : -1}
+      title={recorded ? undefined : title}
+      onClick={() => setQuantity(of)}
+    >
+      <svg width="10" height="10" viewBox="0 0 10 10" aria-hidden="true">
+        <path d="M1 5h8" stroke={`var(--q-${of})`} stroke-width="2.5" stroke-linecap="round" />
+      </svg>
+      {of}
+      {!recorded && <small class="hide-narrow"> ({title})</small>}
+    </button>
+  );
+}

@@ -1,0 +1,132 @@
+/*
+ * What a picture of a value is made of: the numbers, how their axes lie, and how they are coloured.
+ *
+ * The one invariant: a scene is complete. Whoever draws it reads no state and asks for nothing, so value, gradient, update and differences are drawn
+ * by the same code.
+ */
+
+import type { History } from "../charts/history";
+import { type Coloring } from "../colormap";
+import {
+  type Arrangement,
+  axisNames,
+  defaultArrangement,
+  kindsOf,
+  looksLikeAttention,
+  type Presentation,
+  type Subject,
+  type ViewKind,
+} from "../tensor/arrangement";
+import { chooseColoring, type Extent } from "../tensor/coloring";
+import { type Axis, difference, flatten, type Plane, planeOf, type Sliceable } from "../tensor/plane";
+import type { GraphNode, Histogram, Quantity, Value } from "../types";
+import type { Step } from "../units";
+
+export interface Scene extends Presentation {
+  readonly node: GraphNode;
+  readonly quantity: Quantity;
+  readonly step: Step;
+  /** The numbers on show: the sample, or a difference of two. */
+  readonly tensor: Sliceable;
+  /** The sample itself, for exports and words. */
+  readonly value: Value;
+  readonly isDifference: boolean;
+  readonly subject: Subject;
+  readonly names: readonly string[];
+  readonly index: readonly number[];
+  readonly extent: Extent;
+  readonly squareRoot: boolean;
+  readonly history: History | null;
+  readonly histogram: Histogram | null;
+}
+
+export interface SceneRequest {
+  readonly node: GraphNode;
+  readonly quantity: Quantity;
+  readonly step: Step;
+  readonly value: Value;
+  readonly subtrahend: Value | null;
+  readonly wanted: ViewKind | null;
+  readonly arrangement: Arrangement | null;
+  readonly index: readonly number[];
+  readonly example: number;
+  readonly extent: Extent;
+  readonly squareRoot: boolean | null;
+  readonly history: History | null;
+  readonly histogram: Histogram | null;
+}
+
+/** Undefined when the difference of tensors with different shapes is asked for. */
+export function sceneOf(request: SceneRequest): Scene | undefined {
+  const { node, value, subtrahend } = request;
+  const tensor = subtrahend === null ? value : difference(value, subtrahend);
+  if (tensor === undefined) return undefined;
+  const subject: Subject = { shape: value.shape, batched: value.batch_axis === 0, node };
+  const kinds = kindsOf(subject);
+  const kind = request.wanted !== null && kinds.includes(request.wanted) ? request.wanted : kinds[0];
+  const isDifference = subtrahend !== null;
+  const index = value.shape.map((extent, axis) => {
+    const place = axis === 0 && subject.batched ? request.example : (request.index[axis] ?? 0);
+    return Math.max(0, Math.min(extent - 1, place));
+  });
+  return {
+    ...request,
+    tensor,
+    isDifference,
+    subject,
+    kind,
+    arrangement: request.arrangement ?? defaultArrangement(subject, kind),
+    names: axisNames(subject),
+    index,
+    // The difference of two steps has no history to take its domain from.
+    extent: isDifference && request.extent !== "tile" ? "step" : request.extent,
+    squareRoot: request.squareRoot ?? looksLikeAttention(subject),
+  };
+}
+
+/** The colours of `values`, which are all of the scene or one tile of it. */
+export function coloringFor(scene: Scene, values: ArrayLike<number>): Coloring {
+  const { extent, squareRoot, history, histogram, node, quantity } = scene;
+  const gray = node.kind === "input" && quantity === "value" && scene.kind === "images";
+  return chooseColoring({ extent, squareRoot, history, histogram, values, gray });
+}
+
+/** The plane on show, of one tile where the arrangement has tiles. */
+export function scenePlane(scene: Scene, tile = 0): Plane {
+  const { tensor, arrangement } = scene;
+  const index = scene.index.slice();
+  if (arrangement.tile !== null) index[arrangement.tile] = tile;
+  return planeOf(tensor, arrangement.row, arrangement.column, index);
+}
+
+export function tileValues(scene: Scene, tile: number): ArrayLike<number> {
+  return flatten(scenePlane(scene, tile));
+}
+
+/** The index along every axis of one cell of one tile. */
+export function indexAt(scene: Scene, tile: number, row: number, column: number): number[] {
+  const { arrangement } = scene;
+  const parts: readonly (readonly [Axis | null, number])[] = [
+    [arrangement.tile, tile],
+    [arrangement.row, row],
+    [arrangement.column, column],
+  ];
+  const index = scene.index.slice();
+  for (const [axis, place] of parts) if (axis !== null) index[axis] = place;
+  return index;
+}
+
+export function tileCount(scene: Scene): number {
+  return scene.arrangement.tile === null ? 1 : scene.tensor.shape[scene.arrangement.tile];
+}
+
+/** What the colours mean, for the head of a card. */
+export function coloringWords(scene: Scene, coloring: Coloring): string {
+  const reach = {
+    steps: "one scale for all steps",
+    percentile: "99.5 % of all steps",
+    step: "scale of this step",
+    tile: `each ${scene.arrangement.tile === null ? "picture" : scene.names[scene.arrangement.tile]} in its own scale`,
+  }[scene.extent];
+  return coloring.map === "div" ? `diverging, centred at 0, ${reach}` : reach;
+}

@@ -1,0 +1,162 @@
+/*
+ * The strip of statistics at the current step.
+ *
+ * The one invariant: every number is that of the step in the step ruler, or a dash; a number of another step is always in a second line that
+ * names it.
+ */
+
+import type { JSX } from "preact";
+import { firstRow, type History, rowAt } from "../charts/history";
+import { nearestStep } from "../charts/timeline";
+import { formatCount, formatNumber, MINUS, MISSING } from "../format";
+import { comparedStep, compareRun, findings, run, step } from "../state";
+import { formatStatistic, labelOf } from "../statistics";
+import type { Quantity } from "../types";
+import type { Step } from "../units";
+
+export interface StripItem {
+  readonly name: string;
+  readonly label: string;
+  readonly text: string;
+  readonly bad: boolean;
+  /** The same statistic elsewhere, with the words for where: `was 47.0 % at 0`. */
+  readonly beside: string;
+}
+
+/** Shown always; other columns of the run follow where they have a number. */
+const ALWAYS = ["mean", "std", "min", "max", "l2_norm", "zero_fraction"];
+
+/** A statistic that changed less than this since the first capture needs no second number. */
+const NOTABLE_SHARE = 0.1;
+const NOTABLE_FACTOR = 10;
+
+const COUNTS = [
+  ["nan_count", "NaN", "nan"],
+  ["pos_inf_count", "+Inf", "positiveInfinity"],
+  ["neg_inf_count", `${MINUS}Inf`, "negativeInfinity"],
+] as const;
+
+/** The items at `row` of `history` (−1: nothing recorded), beside those of `other` when two runs or steps are compared. */
+export function stripItems(
+  history: History,
+  row: number,
+  bad: ReadonlySet<string>,
+  other?: { readonly history: History; readonly row: number },
+): StripItem[] {
+  const first = firstRow(history);
+  const names = [...history.columns.keys()].filter(
+    (name) => ALWAYS.includes(name) || !Number.isNaN(history.columns.get(name)?.[row] ?? NaN),
+  );
+  const ordered = [...ALWAYS.filter((name) => names.includes(name)), ...names.filter((name) => !ALWAYS.includes(name))];
+  const items = ordered.map((name): StripItem => {
+    const column = history.columns.get(name) ?? [];
+    const value = row < 0 ? NaN : column[row];
+    const text = row < 0 ? MISSING : formatStatistic(name, value);
+    const beside =
+      other === undefined
+        ? was(name, value, first < 0 || first === row ? NaN : column[first], history.steps[first])
+        : differenceWords(name, value, other.row < 0 ? NaN : (other.history.columns.get(name)?.[other.row] ?? NaN));
+    return { name, label: labelOf(name), text, bad: bad.has(name), beside };
+  });
+  return [...items, ...countItems(history, row)];
+}
+
+function countItems(history: History, row: number): StripItem[] {
+  const counts = COUNTS.map(([name, label, key]): StripItem => {
+    const count = row < 0 ? NaN : history[key][row];
+    return { name, label, text: row < 0 ? MISSING : formatCount(count), bad: count > 0, beside: "" };
+  });
+  const text = row < 0 ? MISSING : formatCount(history.elements[row]);
+  return [...counts, { name: "elements", label: "elements", text, bad: false, beside: "" }];
+}
+
+function was(name: string, value: number, before: number, at: Step): string {
+  if (Number.isNaN(value) || Number.isNaN(before)) return "";
+  const notable = name.endsWith("_fraction")
+    ? Math.abs(value - before) >= NOTABLE_SHARE
+    : factor(value, before) >= NOTABLE_FACTOR && name !== "mean";
+  return notable ? `was ${formatStatistic(name, before)} at ${formatCount(at)}` : "";
+}
+
+function factor(a: number, b: number): number {
+  const [large, small] = [Math.max(Math.abs(a), Math.abs(b)), Math.min(Math.abs(a), Math.abs(b))];
+  return large === 0 ? 1 : large / small;
+}
+
+function differenceWords(name: string, value: number, other: number): string {
+  if (Number.isNaN(value) || Number.isNaN(other)) return "";
+  const change = value - other;
+  const sign = change > 0 ? "+" : "";
+  const text = name.endsWith("_fraction") ? `${formatNumber(100 * change)} points` : formatNumber(change);
+  return `${formatStatistic(name, other)}, ${sign}${text}`;
+}
+
+export function Strip({
+  history,
+  quantity,
+  node,
+  other,
+  named,
+}: {
+  readonly history: History;
+  readonly quantity: Quantity;
+  readonly node: string;
+  readonly other?: { readonly history: History };
+  /** Names quantity and step: when nothing else of the panel is in sight. */
+  readonly named: boolean;
+}): JSX.Element {
+  const at = step.value;
+  const row = at === null ? -1 : rowAt(history, at);
+  const compared = comparedStep.value;
+  const pair =
+    other === undefined || compared === null
+      ? undefined
+      : { history: other.history, row: nearestStep(other.history.steps, compared) };
+  const bad = badStatistics(node, quantity, at);
+  const finite = row < 0 ? 0 : history.nan[row] + history.positiveInfinity[row] + history.negativeInfinity[row];
+  return (
+    <dl class="strip" tabIndex={0} aria-label={`Statistics at step ${formatCount(at)}`}>
+      {named && at !== null && (
+        <div>
+          <dt>step {formatCount(at)}</dt>
+          <dd>
+            <i class={`quantity-dash ${quantity}`} />
+            {quantity}
+          </dd>
+        </div>
+      )}
+      {pair !== undefined && compared !== null && (
+        <div class="strip-compared">
+          <dt>beside</dt>
+          <dd>
+            <small>{compareRun.value ?? run.value}</small>
+            <span class="strip-beside">step {formatCount(compared)}</span>
+          </dd>
+        </div>
+      )}
+      {stripItems(history, row, bad, pair).map((item) => (
+        <div key={item.name}>
+          <dt>{item.label}</dt>
+          <dd class={item.bad ? "bad" : ""}>
+            {item.text}
+            {item.beside !== "" && <span class="strip-beside">{item.beside}</span>}
+          </dd>
+        </div>
+      ))}
+      {finite > 0 && (
+        <div class="strip-note">over the {formatCount(history.elements[row] - finite)} finite elements</div>
+      )}
+    </dl>
+  );
+}
+
+/** Statistics that a finding of this node is about, at this step. */
+function badStatistics(node: string, quantity: Quantity, at: Step | null): ReadonlySet<string> {
+  const found = findings.value.data?.findings ?? [];
+  return new Set(
+    found
+      .filter((finding) => finding.node === node && finding.quantity === quantity && finding.severity !== "note")
+      .filter((finding) => at !== null && finding.first_step <= at && (finding.last_step ?? Infinity) >= at)
+      .map((finding) => finding.statistic),
+  );
+}

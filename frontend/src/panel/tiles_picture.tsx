@@ -1,0 +1,201 @@
+/*
+ * Image grid and attention maps: one tile per channel, head or filter. The one invariant: the chosen tile and row are shared by all pictures
+ * beside each other, so that the same channel can be found in value and gradient.
+ */
+
+import type { JSX } from "preact";
+import { useCallback, useMemo, useRef, useState } from "preact/hooks";
+import { COLORBAR_GAP, COLORBAR_WIDTH, type ColorbarPlace, drawColorbar, drawColorbarMark } from "../charts/colorbar";
+import { Picture } from "../charts/picture";
+import { Tip } from "../charts/tip";
+import { colormap } from "../colormap";
+import { formatCount, formatFull, formatNumber } from "../format";
+import { meanRowEntropy, placeWords, plural } from "../tensor/facts";
+import { type GridLayout, gridLayout, tileAt, tilesPerPage } from "../tensor/grid_layout";
+import { allZeroAlong, elementAt } from "../tensor/plane";
+import { drawChosenRow, drawChosenTile, drawTiles, type Tile } from "../tensor/tiles_chart";
+import type { Area, Paint } from "../widgets/canvas";
+import { coloringFor, indexAt, type Scene, scenePlane, tileCount, tileValues } from "./scene";
+import { chosenRow, chosenTile } from "./state";
+import { Stepper } from "./stepper";
+
+const GAP = 3;
+const CAPTION = 18;
+
+interface Placed {
+  readonly layout: GridLayout;
+  readonly bar: ColorbarPlace | null;
+}
+
+interface Hover {
+  readonly x: number;
+  readonly y: number;
+  readonly tile: number;
+  readonly row: number;
+  readonly column: number;
+}
+
+export interface PictureOfScene {
+  readonly scene: Scene;
+  readonly areaRef: { current: Area };
+  readonly baseRef: { current: Paint | null };
+}
+
+export function TilesPicture({ scene, areaRef, baseRef }: PictureOfScene): JSX.Element {
+  const count = tileCount(scene);
+  const [page, setPage] = useState(0);
+  const [perPage, setPerPage] = useState(count);
+  const [hover, setHover] = useState<Hover | null>(null);
+  const placed = useRef<Placed | null>(null);
+  const pages = Math.max(1, Math.ceil(count / perPage));
+  const first = Math.min(page, pages - 1) * perPage;
+  const shown = Math.min(perPage, count - first);
+  const base = useTiles(scene, first, placed, setPerPage);
+  baseRef.current = base;
+  const over = useOverTiles(scene, first, shown, hover, placed);
+  const locate = (event: PointerEvent): Hover | null => {
+    const box = (event.currentTarget as HTMLElement).getBoundingClientRect();
+    const [x, y] = [event.clientX - box.left, event.clientY - box.top];
+    const plane = scenePlane(scene);
+    const hit =
+      placed.current === null ? undefined : tileAt(placed.current.layout, shown, plane.columns, plane.rows, x, y);
+    return hit === undefined ? null : { ...hit, tile: first + hit.tile, x, y };
+  };
+  return (
+    <>
+      <Picture
+        className="fill"
+        label={label(scene, count)}
+        base={base}
+        over={over}
+        areaRef={areaRef}
+        onPointerMove={(event) => setHover(locate(event))}
+        onPointerLeave={() => setHover(null)}
+        onPointerUp={(event) => choose(scene, locate(event))}
+      >
+        {hover !== null && <TileTip scene={scene} hover={hover} />}
+      </Picture>
+      {pages > 1 && (
+        <Stepper
+          name={`${plural(scene.names[scene.arrangement.tile ?? 0])} ${formatCount(first)}–${formatCount(first + shown - 1)}, page`}
+          index={Math.min(page, pages - 1)}
+          count={pages}
+          base={1}
+          onChange={setPage}
+        />
+      )}
+    </>
+  );
+}
+
+/** A click chooses the tile; in attention maps, the row: the query whose keys are listed. */
+function choose(scene: Scene, hit: Hover | null): void {
+  if (hit === null) return;
+  if (scene.kind === "attention") chosenRow.value = hit.row;
+  else chosenTile.value = chosenTile.peek() === hit.tile ? null : hit.tile;
+}
+
+function label(scene: Scene, count: number): string {
+  const plane = scenePlane(scene);
+  const name = scene.arrangement.tile === null ? "picture" : scene.names[scene.arrangement.tile];
+  return `${formatCount(count)} ${plural(name)} of the ${scene.quantity}, ${plane.rows} × ${plane.columns} each.`;
+}
+
+function useTiles(
+  scene: Scene,
+  first: number,
+  placed: { current: Placed | null },
+  setPerPage: (count: number) => void,
+): Paint {
+  const { tensor, arrangement } = scene;
+  const zero = useMemo(
+    () => (arrangement.tile === null ? [] : allZeroAlong(tensor, arrangement.tile)),
+    [tensor, arrangement.tile],
+  );
+  const common = useMemo(() => coloringFor(scene, tensor.data), [scene, tensor]);
+  return useCallback<Paint>(
+    (pen, area, palette) => {
+      const count = tileCount(scene);
+      const plane = scenePlane(scene);
+      const attention = scene.kind === "attention";
+      const box = {
+        imageWidth: plane.columns,
+        imageHeight: plane.rows,
+        width: area.width - COLORBAR_WIDTH,
+        height: area.height,
+        gap: attention ? 12 : GAP,
+        caption: attention ? CAPTION : 0,
+      };
+      const perPage = Math.min(count, tilesPerPage(box));
+      setPerPage(perPage);
+      const shown = Math.min(perPage, count - first);
+      const layout = gridLayout({ ...box, count: shown });
+      const ownScale = scene.extent === "tile";
+      const tiles = Array.from({ length: shown }, (_, at): Tile => {
+        const tile = first + at;
+        const coloring = ownScale ? coloringFor(scene, tileValues(scene, tile)) : common;
+        const shownPlane = scenePlane(scene, tile);
+        const caption = attention ? captionOf(scene, tile) : undefined;
+        return {
+          plane: shownPlane,
+          ink: { coloring, map: colormap(coloring.map) },
+          zero: zero[tile] ?? false,
+          caption,
+        };
+      });
+      drawTiles(pen, { tiles, layout }, palette);
+      const height = layout.rows * (layout.tileHeight + layout.caption + layout.gap) - layout.gap - layout.caption;
+      const width = layout.columns * (layout.tileWidth + layout.gap) - layout.gap;
+      const bar = ownScale
+        ? null
+        : { x: width + COLORBAR_GAP, y: layout.caption + 5, height: Math.max(40, height - 10) };
+      if (bar !== null) drawColorbar(pen, bar, common, colormap(common.map), palette);
+      placed.current = { layout, bar };
+    },
+    [scene, first, common, zero, placed, setPerPage],
+  );
+}
+
+function captionOf(scene: Scene, tile: number): readonly [string, string] {
+  const entropy = meanRowEntropy(scenePlane(scene, tile));
+  const name = scene.arrangement.tile === null ? "" : scene.names[scene.arrangement.tile];
+  return [`${name} ${tile}`, Number.isNaN(entropy) ? "" : `entropy ${formatNumber(entropy)}`];
+}
+
+function useOverTiles(
+  scene: Scene,
+  first: number,
+  shown: number,
+  hover: Hover | null,
+  placed: { readonly current: Placed | null },
+): Paint {
+  const tile = chosenTile.value;
+  const row = chosenRow.value;
+  return useCallback<Paint>(
+    (pen, _area, palette) => {
+      if (placed.current === null) return;
+      const { layout, bar } = placed.current;
+      const plane = scenePlane(scene);
+      if (scene.kind === "attention")
+        drawChosenRow(pen, layout, shown, plane.rows, Math.min(row ?? 0, plane.rows - 1), palette);
+      else if (tile !== null && tile >= first && tile < first + shown)
+        drawChosenTile(pen, layout, tile - first, palette);
+      if (hover === null || bar === null) return;
+      const value = elementAt(scenePlane(scene, hover.tile), hover.row, hover.column);
+      drawColorbarMark(pen, bar, coloringFor(scene, scene.tensor.data), value, palette);
+    },
+    [scene, first, shown, hover, tile, row, placed],
+  );
+}
+
+function TileTip({ scene, hover }: { readonly scene: Scene; readonly hover: Hover }): JSX.Element {
+  const value = elementAt(scenePlane(scene, hover.tile), hover.row, hover.column);
+  const index = indexAt(scene, hover.tile, hover.row, hover.column);
+  return (
+    <Tip x={hover.x} y={hover.y}>
+      <b>{formatFull(value)}</b>
+      <div class="dim">{placeWords(index, scene.names)}</div>
+      <div class="dim mono">[{index.join(", ")}]</div>
+    </Tip>
+  );
+}

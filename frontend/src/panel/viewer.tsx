@@ -1,0 +1,202 @@
+/*
+ * The value of one quantity at the current step, in the view that suits it.
+ *
+ * The one invariant: the heading names the step that the picture shows. While another step is on the way the old picture stays, with its own
+ * step in the heading.
+ */
+
+import type { JSX } from "preact";
+import { useCallback, useEffect, useMemo, useRef, useState } from "preact/hooks";
+import type { History } from "../charts/history";
+import { nearestStep } from "../charts/timeline";
+import { formatCount } from "../format";
+import { comparedStep, compareRun, run } from "../state";
+import { type Arrangement, kindsOf, type ViewKind } from "../tensor/arrangement";
+import { countNonFinite } from "../tensor/plane";
+import { CopyTable, NumberTable } from "../tensor/number_table";
+import type { GraphNode, Histogram, Quantity } from "../types";
+import type { Step } from "../units";
+import type { Area, Paint } from "../widgets/canvas";
+import { AttentionRows } from "./attention_rows";
+import { BarsPicture, type Sorting } from "./bars_picture";
+import { CardHead, CardMessage } from "./card";
+import { useValue, valueKey } from "./data";
+import { Foot } from "./foot";
+import { HeatPicture } from "./heat_picture";
+import { planeTable } from "./plane_table";
+import { coloringFor, coloringWords, type Scene, sceneOf } from "./scene";
+import { example, exampleCount, extents, minus, squareRoot, wantedView } from "./state";
+import { TilesPicture } from "./tiles_picture";
+import { type Adjust, ViewerTools } from "./viewer_tools";
+
+export interface Series {
+  readonly history: History | null;
+  readonly histogram: Histogram | null;
+}
+
+export interface ViewerProps {
+  readonly node: GraphNode;
+  readonly quantity: Quantity;
+  readonly step: Step;
+  readonly series: Series;
+  /** Has room for all tools, and for the numbers below the picture. */
+  readonly large: boolean;
+  /** Shows this view whatever was chosen: for a second picture of the same value. */
+  readonly view?: ViewKind;
+}
+
+const TITLES: Readonly<Record<Quantity, string>> = { value: "Value", gradient: "Gradient", update: "Update" };
+
+export function Viewer(props: ViewerProps): JSX.Element {
+  const { node, quantity, step, series } = props;
+  const steps = series.history?.steps ?? null;
+  const answer = useValue(valueKey(run.value, node.name, step, quantity), neighbours(steps, step));
+  const other = useValue(subtrahendKey(node.name, quantity, step, steps));
+  const [scene, adjust] = useScene(props, answer.data, answer.key?.step ?? step, other.data);
+  const settled = answer.data !== null;
+  useEffect(() => {
+    if (settled && scene !== undefined) exampleCount.value = scene.subject.batched ? scene.value.shape[0] : 0;
+  }, [settled, scene]);
+  if (answer.data === null) {
+    return (
+      <>
+        <CardHead title={`${TITLES[quantity]} at step ${formatCount(step)}`} pending={answer.pending} />
+        <CardMessage>{answer.error === null ? "" : answer.error.message}</CardMessage>
+      </>
+    );
+  }
+  const waits = minus.value !== "nothing" && other.data === null;
+  if (scene === undefined || waits) {
+    const words = waits
+      ? (other.error?.message ?? "")
+      : "The two tensors have different shapes, so there is no difference of their elements.";
+    return (
+      <>
+        <CardHead title={`${TITLES[quantity]} at step ${formatCount(step)}`} pending={waits && other.error === null}>
+          <ViewerTools.Minus />
+        </CardHead>
+        <CardMessage>{words}</CardMessage>
+      </>
+    );
+  }
+  return (
+    <SceneCard {...props} scene={scene} adjust={adjust} pending={answer.pending} minusStep={other.key?.step ?? null} />
+  );
+}
+
+/** The captures before and after, to be fetched ahead. */
+function neighbours(steps: Float64Array | null, step: Step): Step[] {
+  if (steps === null || steps.length === 0) return [];
+  const at = nearestStep(steps, step);
+  return [steps[at + 1], steps[at - 1], steps[at + 2]].filter((each) => each !== undefined);
+}
+
+function subtrahendKey(
+  node: string,
+  quantity: Quantity,
+  step: Step,
+  steps: Float64Array | null,
+): ReturnType<typeof valueKey> {
+  const chosen = minus.value;
+  if (chosen === "nothing" || steps === null || steps.length === 0) return null;
+  if (chosen === "compared") return valueKey(compareRun.value ?? run.value, node, comparedStep.value, quantity);
+  const at = nearestStep(steps, step);
+  return valueKey(run.value, node, chosen === "first" ? steps[0] : steps[Math.max(0, at - 1)], quantity);
+}
+
+function useScene(
+  { node, quantity, series, view }: ViewerProps,
+  value: Parameters<typeof sceneOf>[0]["value"] | null,
+  step: Step,
+  subtrahend: Parameters<typeof sceneOf>[0]["subtrahend"],
+): readonly [Scene | undefined, Adjust] {
+  const { history, histogram } = series;
+  const wanted = view ?? wantedView.value;
+  const [shown, extent, root] = [example.value, extents.value[quantity], squareRoot.value];
+  const [layout, setLayout] = useState<{ id: string; arrangement: Arrangement | null; index: readonly number[] }>(
+    FRESH,
+  );
+  const id = `${node.name} ${quantity} ${wanted ?? ""}`;
+  const { arrangement, index } = layout.id === id ? layout : FRESH;
+  const difference = minus.value === "nothing" ? null : subtrahend;
+  const scene = useMemo(
+    () =>
+      value === null
+        ? undefined
+        : sceneOf({
+            node,
+            quantity,
+            step,
+            value,
+            subtrahend: difference,
+            wanted,
+            arrangement,
+            index,
+            example: shown,
+            extent,
+            squareRoot: root,
+            history,
+            histogram,
+          }),
+    [node, quantity, step, value, difference, wanted, arrangement, index, shown, extent, root, history, histogram],
+  );
+  const adjust = useCallback<Adjust>(
+    (next) => setLayout({ id, arrangement, index, ...next }),
+    [id, arrangement, index],
+  );
+  return [scene, adjust];
+}
+
+const FRESH = { id: "", arrangement: null, index: [] };
+
+function SceneCard({
+  scene,
+  large,
+  pending,
+  minusStep,
+  view,
+  adjust,
+}: ViewerProps & {
+  readonly scene: Scene;
+  readonly adjust: Adjust;
+  readonly pending: boolean;
+  readonly minusStep: Step | null;
+}): JSX.Element {
+  const [sorting, setSorting] = useState<Sorting>("index");
+  const areaRef = useRef<Area>({ width: 0, height: 0 });
+  const baseRef = useRef<Paint | null>(null);
+  const nonFinite = useMemo(() => countNonFinite(scene.tensor.data), [scene.tensor]);
+  const note =
+    scene.kind === "table" || scene.kind === "bars" ? "" : coloringWords(scene, coloringFor(scene, scene.tensor.data));
+  const exporting = { areaRef, baseRef };
+  const table = planeTable(scene);
+  return (
+    <>
+      <CardHead title={title(scene, minusStep)} note={note} pending={pending}>
+        <ViewerTools
+          scene={scene}
+          adjust={adjust}
+          kinds={view === undefined ? kindsOf(scene.subject) : []}
+          large={large}
+          sorting={sorting}
+          onSort={setSorting}
+          {...exporting}
+        />
+        {scene.kind === "table" && <CopyTable table={table} />}
+      </CardHead>
+      {(scene.kind === "images" || scene.kind === "attention") && <TilesPicture scene={scene} {...exporting} />}
+      {scene.kind === "heat" && <HeatPicture scene={scene} {...exporting} />}
+      {scene.kind === "bars" && <BarsPicture scene={scene} sorting={sorting} {...exporting} />}
+      {(scene.kind === "table" || scene.kind === "number") && <NumberTable {...table} />}
+      {scene.kind === "attention" && large && <AttentionRows scene={scene} />}
+      <Foot scene={scene} nonFinite={nonFinite} />
+    </>
+  );
+}
+
+function title(scene: Scene, minusStep: Step | null): string {
+  const at = `${TITLES[scene.quantity]} at step ${formatCount(scene.step)}`;
+  if (!scene.isDifference || minusStep === null) return at;
+  const other = minus.value === "compared" && compareRun.value !== null ? `${compareRun.value} at step` : "step";
+  return `${at} minus ${other} ${formatCount(minusStep)}`;
+}

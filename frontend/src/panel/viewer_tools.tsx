@@ -1,0 +1,214 @@
+/*
+ * The controls of a picture: which example, which view, which colours, minus what, which axes, and the way out as a file.
+ * The one invariant: every choice that changes what the numbers mean is also said in the card's head.
+ */
+
+import type { JSX } from "preact";
+import { Popover } from "../charts/popover";
+import { tensorCsv } from "../export/csv";
+import { download, downloadPng, downloadSvg, fileName } from "../export/download";
+import { npyBytes } from "../export/npy";
+import { comparedStep, compareRun, run } from "../state";
+import { formatCount } from "../format";
+import { type Arrangement, reassign, slicedAxes, type ViewKind } from "../tensor/arrangement";
+import type { Extent } from "../tensor/coloring";
+import { type Option, Select } from "../widgets/controls";
+import type { Area, Paint } from "../widgets/canvas";
+import type { Sorting } from "./bars_picture";
+import type { Scene } from "./scene";
+import { example, extents, type Minus, minus, squareRoot, wantedView } from "./state";
+import { Stepper } from "./stepper";
+
+/** Lays the axes out anew, or holds them at other indices. */
+export type Adjust = (next: { readonly arrangement?: Arrangement | null; readonly index?: readonly number[] }) => void;
+
+interface ToolsProps {
+  readonly scene: Scene;
+  readonly adjust: Adjust;
+  readonly kinds: readonly ViewKind[];
+  readonly large: boolean;
+  readonly sorting: Sorting;
+  readonly onSort: (sorting: Sorting) => void;
+  readonly areaRef: { readonly current: Area };
+  readonly baseRef: { readonly current: Paint | null };
+}
+
+/** Axes shorter than this need no stepper. */
+const SLICED_FROM = 2;
+
+export function ViewerTools(props: ToolsProps): JSX.Element {
+  const { scene, adjust, kinds, large } = props;
+  return (
+    <>
+      {large && <Settings {...props} />}
+      <Slices scene={scene} adjust={adjust} />
+      {kinds.length > 1 && (
+        <Select
+          name="View"
+          value={scene.kind}
+          options={kinds.map((kind) => ({ value: kind }))}
+          onChange={(kind) => (wantedView.value = kind)}
+        />
+      )}
+      <Popover label="Settings and export" button="⋯" className="chart-menu">
+        {(close) => (
+          <>
+            {!large && (
+              <div class="menu-settings">
+                <Settings {...props} />
+              </div>
+            )}
+            <Axes scene={scene} adjust={adjust} />
+            <Exports {...props} close={close} />
+          </>
+        )}
+      </Popover>
+    </>
+  );
+}
+
+/** One stepper per axis that is held at an index. */
+function Slices({ scene, adjust }: Pick<ToolsProps, "scene" | "adjust">): JSX.Element {
+  const { subject, names, index } = scene;
+  const axes = slicedAxes(subject.shape, scene.arrangement).filter((axis) => subject.shape[axis] >= SLICED_FROM);
+  return (
+    <>
+      {axes.map((axis) =>
+        subject.batched && axis === 0 ? (
+          <Stepper
+            key={axis}
+            name="example"
+            keys={["[", "]"]}
+            index={index[0]}
+            count={subject.shape[0]}
+            base={1}
+            onChange={(to) => (example.value = to)}
+          />
+        ) : (
+          <Stepper
+            key={axis}
+            name={names[axis]}
+            index={index[axis]}
+            count={subject.shape[axis]}
+            onChange={(to) => adjust({ index: index.map((old, each) => (each === axis ? to : old)) })}
+          />
+        ),
+      )}
+    </>
+  );
+}
+
+const EXTENTS: readonly Option<Extent>[] = [
+  { value: "steps", label: "all steps" },
+  { value: "percentile", label: "99.5 % of all steps" },
+  { value: "step", label: "this step" },
+  { value: "tile", label: "each tile" },
+];
+
+const SORTINGS: readonly Option<Sorting>[] = [
+  { value: "index", label: "by index" },
+  { value: "value", label: "by value" },
+  { value: "size", label: "by size" },
+];
+
+function Settings({ scene, sorting, onSort }: ToolsProps): JSX.Element {
+  const colored = scene.kind !== "bars" && scene.kind !== "table" && scene.kind !== "number";
+  return (
+    <>
+      {colored && (
+        <Select
+          label="scale"
+          value={scene.extent}
+          options={EXTENTS.filter(({ value }) => usable(scene, value))}
+          onChange={(extent) => (extents.value = { ...extents.peek(), [scene.quantity]: extent })}
+        />
+      )}
+      {colored && (
+        <Select
+          label="colour"
+          value={scene.squareRoot ? "root" : "linear"}
+          options={[{ value: "linear" }, { value: "root", label: "square root" }]}
+          onChange={(kind) => (squareRoot.value = kind === "root")}
+        />
+      )}
+      {scene.kind === "bars" && <Select label="sort" value={sorting} options={SORTINGS} onChange={onSort} />}
+      <ViewerTools.Minus />
+    </>
+  );
+}
+
+function usable(scene: Scene, extent: Extent): boolean {
+  if (extent === "tile") return scene.arrangement.tile !== null;
+  if (extent === "percentile") return scene.histogram !== null && !scene.isDifference;
+  return extent === "step" || !scene.isDifference;
+}
+
+/** What is subtracted. Stands apart, for it is needed where there is no picture because of it. */
+ViewerTools.Minus = function MinusSelect(): JSX.Element {
+  const against = compareRun.value ?? (comparedStep.value === null ? null : `step ${formatCount(comparedStep.value)}`);
+  const options: Option<Minus>[] = [
+    { value: "nothing" },
+    { value: "previous", label: "the capture before" },
+    { value: "first", label: "the first capture" },
+    ...(against === null ? [] : [{ value: "compared" as const, label: against }]),
+  ];
+  return <Select label="minus" value={minus.value} options={options} onChange={(chosen) => (minus.value = chosen)} />;
+};
+
+/** Which axis runs down, which across, which makes tiles. */
+function Axes({ scene, adjust }: Pick<ToolsProps, "scene" | "adjust">): JSX.Element | null {
+  const { arrangement, names, subject } = scene;
+  const parts = (["row", "column", "tile"] as const).filter((part) => arrangement[part] !== null);
+  if (subject.shape.length < 2 || parts.length === 0) return null;
+  const words = { row: "down", column: "across", tile: "tiles" };
+  const options = names.map((name, axis) => ({ value: String(axis), label: `${name} (${subject.shape[axis]})` }));
+  return (
+    <div class="menu-settings">
+      {parts.map((part) => (
+        <Select
+          key={part}
+          label={words[part]}
+          value={String(arrangement[part])}
+          options={options}
+          onChange={(axis) => adjust({ arrangement: reassign(arrangement, part, Number(axis)) })}
+        />
+      ))}
+    </div>
+  );
+}
+
+function Exports({ scene, areaRef, baseRef, close }: ToolsProps & { readonly close: () => void }): JSX.Element {
+  const file = (extension: string): string =>
+    fileName([run.peek() ?? "", scene.node.name, scene.quantity, `step ${scene.step}`], extension);
+  const paint = baseRef.current;
+  const items: (readonly [string, () => void])[] = [
+    [".npy of the sample", () => download(file("npy"), new Blob([npyBytes(scene.value)]))],
+    [
+      ".csv of the sample",
+      () => download(file("csv"), new Blob([tensorCsv(scene.value, scene.names)], { type: "text/csv" })),
+    ],
+  ];
+  if (paint !== null && scene.kind !== "table" && scene.kind !== "number") {
+    items.push(
+      ["PNG", () => downloadPng(file("png"), areaRef.current, paint)],
+      ["SVG", () => downloadSvg(file("svg"), areaRef.current, paint)],
+    );
+  }
+  return (
+    <>
+      {items.map(([label, act]) => (
+        <button
+          key={label}
+          type="button"
+          class="menu-item"
+          onClick={() => {
+            act();
+            close();
+          }}
+        >
+          {label}
+        </button>
+      ))}
+    </>
+  );
+}

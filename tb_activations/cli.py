@@ -117,7 +117,7 @@ def _plain(value: Any) -> Any:
 
 
 def _print_report(name: str, report: Report) -> None:
-    print(f"{_clean(name)}: {len(report.findings)} findings in {report.checked_captures} captures, {len(report.quiet)} rules found nothing")
+    print(f"{_clean(name)}: {_count(len(report.findings), 'finding')} in {_count(report.checked_captures, 'capture')}, {_count(len(report.quiet), 'rule')} found nothing")
     for finding in report.findings:
         _print_finding(finding)
     for problem in report.problems:
@@ -137,3 +137,7 @@ def _print_finding(finding: Finding) -> None:
 
 def _clean(text: str) -> str:
     return "".join(character if character.isprintable() else "\ufffd" for character in text)
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

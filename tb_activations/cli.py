@@ -117,7 +117,8 @@ def _plain(value: Any) -> Any:
 
 
 def _print_report(name: str, report: Report) -> None:
-    print(f"{_clean(name)}: {_count(len(report.findings), 'finding')} in {_count(report.checked_captures, 'capture')}, {_count(len(report.quiet), 'rule')} found nothing")
+    found, quiet = _count(len(report.findings), "finding"), _count(len(report.quiet), "rule")
+    print(f"{_clean(name)}: {found} in {_count(report.checked_captures, 'capture')}, {quiet} found nothing")
     for finding in report.findings:
         _print_finding(finding)
     for problem in report.problems:

@@ -1,29 +1,54 @@
 """Runs, nodes and findings as the JSON objects of ``docs/http_api.md``.
 
-The one invariant: every key written here stands on that page. Values are those of the reader, unchanged; nothing is computed here.
+The one invariant: every key written here stands on that page. Values are those of the reader, unchanged.
 """
 
 from __future__ import annotations
 
+import zlib
 from typing import Any
 
 from tb_activations.store.nodes import Node, QuantityState
 from tb_activations.store.run import Run
 
-__all__ = ["present_graph"]
+__all__ = ["present_graph", "present_run"]
+
+
+def present_run(name: str, run: Run, problems: tuple[str, ...]) -> dict[str, Any]:
+    """One run of the answer of `/runs`; ``problems`` come before those of the reader."""
+    captures = run.captures()
+    steps = captures.step
+    return {
+        "run": name,
+        "version": run.version,
+        "graph": _graph_version(run),
+        "nodes": len(run.nodes),
+        "captures": len(steps),
+        "first_step": int(steps[0]) if len(steps) else None,
+        "last_step": int(steps[-1]) if len(steps) else None,
+        "last_wall_time": float(captures.wall_time[-1]) if len(steps) else None,
+        "dropped": len(captures.dropped),
+        "problems": [*problems, *run.problems],
+    }
 
 
 def present_graph(name: str, run: Run) -> dict[str, Any]:
     """The answer of `/graph`."""
     return {
         "run": name,
-        "graph": run.graph,
+        "graph": _graph_version(run),
         "model": run.model,
         "configuration": run.configuration,
         "versions": run.versions,
         "statistics": run.columns,
         "nodes": [_node(node) for node in run.nodes],
     }
+
+
+def _graph_version(run: Run) -> str:
+    """The generation and the states: a node that gets its first value, or its first sample, changes what a page shows of the graph."""
+    states = "".join(f"{state.state[0]}{state.sampled:d}" for node in run.nodes for state in node.quantities.values())
+    return f"{run.graph}-{zlib.crc32(states.encode()):08x}"
 
 
 def _node(node: Node) -> dict[str, Any]:

@@ -21,6 +21,7 @@ from tensorboard.plugins import base_plugin
 from tb_activations.errors import ActivationsError, NotFoundError
 from tb_activations.plugin.background import Background
 from tb_activations.plugin.http import quote
+from tb_activations.plugin.present import present_run
 from tb_activations.store.discovery import MAX_DIRECTORIES, Discovery, find_runs, holds_activations
 from tb_activations.store.run import Run
 
@@ -180,21 +181,5 @@ def _nearest(name: str, names: Iterable[str]) -> str:
 
 
 def _summary(name: str, entry: _Entry) -> dict[str, Any]:
-    run = entry.run
-    problems = [entry.problem] if entry.problem else []
-    if run is None:
-        return {"run": name, **_EMPTY, "problems": problems}
-    captures = run.captures()
-    steps = captures.step
-    return {
-        "run": name,
-        "version": run.version,
-        "graph": run.graph,
-        "nodes": len(run.nodes),
-        "captures": len(steps),
-        "first_step": int(steps[0]) if len(steps) else None,
-        "last_step": int(steps[-1]) if len(steps) else None,
-        "last_wall_time": float(captures.wall_time[-1]) if len(steps) else None,
-        "dropped": len(captures.dropped),
-        "problems": [*problems, *run.problems],
-    }
+    problems = (entry.problem,) if entry.problem else ()
+    return present_run(name, entry.run, problems) if entry.run else {"run": name, **_EMPTY, "problems": problems}

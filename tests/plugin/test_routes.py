@@ -28,7 +28,7 @@ def test_runs(client, logdir, run):
         {
             "run": RUN,
             "version": run.version,
-            "graph": run.graph,
+            "graph": client.json("graph", run=RUN)["graph"],
             "nodes": 6,
             "captures": 10,
             "first_step": 0,

@@ -16,7 +16,7 @@ from tensorboard.plugins import base_plugin
 from tb_activations.plugin import runs as runs_module
 from tb_activations.plugin.runs import Runs, Source, source_of
 from tb_activations.store.discovery import Discovery
-from tests.builders import build_run
+from tests.builders import build_run, capture_of, normal_values, open_writer, parse_nodes, put
 from tests.plugin.client import PluginClient
 
 NODES = "input x [4]; layer dense [3] <- x"
@@ -101,6 +101,24 @@ def test_new_captures_are_in_the_next_listing(tmp_path):
     assert (before["captures"], after["captures"], after["last_step"]) == (3, 5, 4)
     assert before["version"] != after["version"]
     assert before["graph"] == after["graph"]
+
+
+def test_a_page_learns_from_the_listing_when_a_node_gets_its_first_value(tmp_path):
+    graph = parse_nodes(NODES)
+    with open_writer(tmp_path / "train", graph) as writer:
+        writer.flush()
+        client = PluginClient(tmp_path)
+        before = client.json("runs")["runs"][0]
+        put(writer, 0, [capture_of(graph, normal_values(graph), 0)])
+        writer.flush()
+        after = client.json("runs")["runs"][0]
+        assert before["graph"] != after["graph"]
+        answer = client.json("graph", run="train")
+        assert answer["graph"] == after["graph"]
+        assert {node["state"] for node in answer["nodes"]} == {"materialized"}
+        put(writer, 1, [capture_of(graph, normal_values(graph), 1)])
+        writer.flush()
+        assert client.json("runs")["runs"][0]["graph"] == after["graph"]
 
 
 def _until(condition):

@@ -71,7 +71,12 @@ export function shorten(text: string, room: CssPixels, size: CssPixels, measure:
 }
 
 /** Texts and sizes of all items; the size of an open scope is the least that its title needs. */
-export function measureItems(tree: ScopeTree, nodes: readonly GraphNode[], visible: VisibleGraph, measure: Measure): Measured {
+export function measureItems(
+  tree: ScopeTree,
+  nodes: readonly GraphNode[],
+  visible: VisibleGraph,
+  measure: Measure,
+): Measured {
   const below = countBelow(tree);
   const width = new Float32Array(visible.items.length);
   const height = new Float32Array(visible.items.length);
@@ -85,7 +90,9 @@ export function measureItems(tree: ScopeTree, nodes: readonly GraphNode[], visib
       inside: below[item.entry],
       node: entry.node,
       state: node?.state ?? null,
-      cells: closed ? nodesBelow(tree, item.entry).filter((below) => below !== entry.node && nodes[below].state === "materialized") : [],
+      cells: closed
+        ? nodesBelow(tree, item.entry).filter((below) => below !== entry.node && nodes[below].state === "materialized")
+        : [],
     };
     width[index] = item.open ? headerWidth(text, measure) : boxWidth(text, measure);
     height[index] = BOX_HEIGHT;
@@ -97,7 +104,8 @@ export function measureItems(tree: ScopeTree, nodes: readonly GraphNode[], visib
 function boxWidth(text: BoxText, measure: Measure): CssPixels {
   const count = text.inside > 0 ? 6 + measure(String(text.inside), DETAIL_SIZE) : 0;
   const title = measure(text.title, TITLE_SIZE) + count;
-  const detail = text.inside > 0 ? Math.min(text.cells.length, MOST_MINI_CELLS) * MINI_CELL : measure(text.detail, DETAIL_SIZE);
+  const detail =
+    text.inside > 0 ? Math.min(text.cells.length, MOST_MINI_CELLS) * MINI_CELL : measure(text.detail, DETAIL_SIZE);
   return Math.ceil(Math.max(text.inside > 0 ? 60 : 0, title, detail) + textStart(text) + 10);
 }
 

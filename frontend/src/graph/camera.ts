@@ -28,7 +28,8 @@ const MARGIN: CssPixels = 16;
 export function fit(page: Size, view: Size): Camera {
   const room = Math.min((view.width - 2 * MARGIN) / page.width, (view.height - 2 * MARGIN) / page.height);
   const zoom = Math.min(LARGEST_FIT, Math.max(1, room));
-  const place = (extent: CssPixels, available: CssPixels): CssPixels => Math.max(MARGIN, (available - extent * zoom) / 2);
+  const place = (extent: CssPixels, available: CssPixels): CssPixels =>
+    Math.max(MARGIN, (available - extent * zoom) / 2);
   return { x: Math.round(place(page.width, view.width)), y: Math.round(place(page.height, view.height)), zoom };
 }
 
@@ -64,7 +65,9 @@ export function reveal(camera: Camera, box: Box, view: Size): Camera {
     const high = low + extent * camera.zoom;
     if (low >= MARGIN && high <= available - MARGIN) return offset;
     if (high < 0 || low > available) return offset + available / 2 - (low + high) / 2;
-    return low < MARGIN || high - low > available - 2 * MARGIN ? offset + MARGIN - low : offset + available - MARGIN - high;
+    return low < MARGIN || high - low > available - 2 * MARGIN
+      ? offset + MARGIN - low
+      : offset + available - MARGIN - high;
   };
   return {
     ...camera,

@@ -7,7 +7,16 @@
 import { colorIndex, COLORS, type Colormap } from "../colormap";
 import { formatNumber, MINUS, MISSING } from "../format";
 import type { Shading } from "../matrix/shading";
-import { COUNTS, ELEMENTS, NAN_COUNT, NEG_INF_COUNT, POS_INF_COUNT, type Finding, type Severity, type Snapshot } from "../types";
+import {
+  COUNTS,
+  ELEMENTS,
+  NAN_COUNT,
+  NEG_INF_COUNT,
+  POS_INF_COUNT,
+  type Finding,
+  type Severity,
+  type Snapshot,
+} from "../types";
 import type { NodeIndex, Step } from "../units";
 import { itemOfNode, type Scene } from "./scene";
 
@@ -60,12 +69,18 @@ export function miniCells(nodes: readonly NodeIndex[], cellOf: CellOf, most: num
   const size = Math.ceil(nodes.length / most);
   const groups: Cell[] = [];
   for (let start = 0; start < nodes.length; start += size) {
-    groups.push(nodes.slice(start, start + size).map(cellOf).reduce(moreExtreme));
+    groups.push(
+      nodes
+        .slice(start, start + size)
+        .map(cellOf)
+        .reduce(moreExtreme),
+    );
   }
   return groups;
 }
 
-const distance = (cell: Cell): number => (cell.kind === "nonfinite" ? COLORS : cell.place < 0 ? -1 : Math.abs(cell.place - (COLORS - 1) / 2));
+const distance = (cell: Cell): number =>
+  cell.kind === "nonfinite" ? COLORS : cell.place < 0 ? -1 : Math.abs(cell.place - (COLORS - 1) / 2);
 
 const moreExtreme = (a: Cell, b: Cell): Cell => (distance(b) > distance(a) ? b : a);
 
@@ -86,7 +101,12 @@ const holdsAt = (finding: Finding, step: Step | null): boolean =>
 const weight = (mark: Mark): number => RANK[mark.severity] + (mark.now ? 3 : 0);
 
 /** The weightiest finding of everything that each item shows: what holds now before what doesn't, then the more severe. */
-export function marksOf(scene: Scene, indexByName: ReadonlyMap<string, NodeIndex>, findings: readonly Finding[], step: Step | null): Map<number, Mark> {
+export function marksOf(
+  scene: Scene,
+  indexByName: ReadonlyMap<string, NodeIndex>,
+  findings: readonly Finding[],
+  step: Step | null,
+): Map<number, Mark> {
   const marks = new Map<number, Mark>();
   for (const finding of findings) {
     const item = itemOfNode(scene, indexByName.get(finding.node) ?? -1);

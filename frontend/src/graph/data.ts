@@ -26,7 +26,13 @@ export const cellOf = computed<CellOf | null>(() => {
   if (data === null || values === null || colors === null) return null;
   const shown = isCompared() ? differences.value : values;
   if (shown === null) return null;
-  return makeCells({ statistic: statistic.value, values: shown, snapshot: data, shading: colors, compared: isCompared() });
+  return makeCells({
+    statistic: statistic.value,
+    values: shown,
+    snapshot: data,
+    shading: colors,
+    compared: isCompared(),
+  });
 });
 
 function setOpen(paths: ReadonlySet<string>): void {
@@ -45,7 +51,12 @@ export function toggleScope(path: string): void {
 export function openAround(name: string): void {
   const entry = tree.peek().byPath.get(name);
   const paths = openPaths.peek();
-  const closed = entry === undefined ? [] : ancestors(tree.peek(), entry).map((scope) => tree.peek().entries[scope].path).filter((path) => !paths.has(path));
+  const closed =
+    entry === undefined
+      ? []
+      : ancestors(tree.peek(), entry)
+          .map((scope) => tree.peek().entries[scope].path)
+          .filter((path) => !paths.has(path));
   if (closed.length > 0) setOpen(new Set([...paths, ...closed]));
 }
 

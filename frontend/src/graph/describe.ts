@@ -46,7 +46,8 @@ export function describeItem(scene: Scene, item: number, step: DescribedStep): D
   const value = valueLine(scene, item, step);
   if (value !== null) lines.push(value);
   if (node !== undefined) lines.push(formatShape(node.dtype, node.shape));
-  if (isScope(scene, item)) lines.push(`${text.inside} nodes inside, ${scene.visible.items[item].open ? "open" : "closed"}`);
+  if (isScope(scene, item))
+    lines.push(`${text.inside} nodes inside, ${scene.visible.items[item].open ? "open" : "closed"}`);
   const cut = path.lastIndexOf("/");
   return { scope: path.slice(0, cut + 1), name: path.slice(cut + 1), kind: node?.class ?? "scope", lines };
 }

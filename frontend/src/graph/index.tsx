@@ -196,7 +196,8 @@ export function GraphView(): JSX.Element {
       <canvas ref={lower} aria-hidden="true" />
       <canvas ref={upper} aria-hidden="true" />
       <p id="graph-help" class="sr">
-        The list of nodes holds the same as text. Arrow keys move along edges, Enter selects a node or opens a scope, Escape goes to the scope around it.
+        The list of nodes holds the same as text. Arrow keys move along edges, Enter selects a node or opens a scope,
+        Escape goes to the scope around it.
       </p>
       {stage !== null && <FocusedItem stage={stage} />}
       {stage !== null && <HoverTip stage={stage} />}
@@ -243,11 +244,27 @@ function HoverTip({ stage }: { readonly stage: GraphStage }): JSX.Element | null
   );
 }
 
-function Corner({ stage, minimap }: { readonly stage: GraphStage | null; readonly minimap: { current: HTMLCanvasElement | null } }): JSX.Element {
+function Corner({
+  stage,
+  minimap,
+}: {
+  readonly stage: GraphStage | null;
+  readonly minimap: { current: HTMLCanvasElement | null };
+}): JSX.Element {
   const handlers = useMemo(() => (stage === null ? {} : minimapHandlers(stage)), [stage]);
   return (
-    <div class="graph-corner" onPointerDown={(event) => event.stopPropagation()} onDblClick={(event) => event.stopPropagation()}>
-      <canvas ref={minimap} class="minimap" hidden={stage?.minimapShown.value !== true} aria-hidden="true" {...handlers} />
+    <div
+      class="graph-corner"
+      onPointerDown={(event) => event.stopPropagation()}
+      onDblClick={(event) => event.stopPropagation()}
+    >
+      <canvas
+        ref={minimap}
+        class="minimap"
+        hidden={stage?.minimapShown.value !== true}
+        aria-hidden="true"
+        {...handlers}
+      />
       <div class="seg">
         <IconButton className="" icon="minus" label="Zoom out (−)" onClick={() => stage?.zoom(-1)} />
         <IconButton className="" icon="plus" label="Zoom in (+)" onClick={() => stage?.zoom(1)} />
@@ -265,6 +282,7 @@ function Notice({ failure }: { readonly failure: string | null }): JSX.Element |
       </p>
     );
   }
-  if (graph.value.data !== null && visibleGraph.value.items.length <= 1) return <p class="graph-notice">This run has no node to draw.</p>;
+  if (graph.value.data !== null && visibleGraph.value.items.length <= 1)
+    return <p class="graph-notice">This run has no node to draw.</p>;
   return null;
 }

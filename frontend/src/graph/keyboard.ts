@@ -34,7 +34,8 @@ export function nextItem(scene: Scene, item: number, arrow: Arrow): number {
   let least = Infinity;
   for (let candidate = 1; candidate < scene.boxes.length; candidate += 1) {
     if (candidate === item || scene.visible.items[candidate].open) continue;
-    const distance = reach(scene.boxes[item], scene.boxes[candidate], STEPS[arrow]) * (linked.has(candidate) ? EDGE_BONUS : 1);
+    const distance =
+      reach(scene.boxes[item], scene.boxes[candidate], STEPS[arrow]) * (linked.has(candidate) ? EDGE_BONUS : 1);
     if (distance < least) [best, least] = [candidate, distance];
   }
   return best;

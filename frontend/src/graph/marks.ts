@@ -30,7 +30,14 @@ export function drawChevron(context: Context, open: boolean, x: CssPixels, y: Cs
   context.stroke();
 }
 
-function tracePolygon(context: Context, corners: number, radius: CssPixels, turn: number, x: CssPixels, y: CssPixels): void {
+function tracePolygon(
+  context: Context,
+  corners: number,
+  radius: CssPixels,
+  turn: number,
+  x: CssPixels,
+  y: CssPixels,
+): void {
   context.beginPath();
   for (let corner = 0; corner < corners; corner += 1) {
     const angle = turn + (2 * Math.PI * corner) / corners;
@@ -46,7 +53,14 @@ function traceSeverity(context: Context, severity: Severity, x: CssPixels, y: Cs
 }
 
 /** A severity sign around (x, y), about 15 px wide, on a disc of the surface. One that doesn't hold at the chosen step is an outline only. */
-export function drawSeverity(context: Context, severity: Severity, now: boolean, x: CssPixels, y: CssPixels, ink: Ink): void {
+export function drawSeverity(
+  context: Context,
+  severity: Severity,
+  now: boolean,
+  x: CssPixels,
+  y: CssPixels,
+  ink: Ink,
+): void {
   context.beginPath();
   context.arc(x, y, 10, 0, 2 * Math.PI);
   context.fillStyle = ink.surface;
@@ -68,7 +82,14 @@ export function drawSeverity(context: Context, severity: Severity, now: boolean,
 }
 
 /** Diagonal lines inside a rectangle: what lies outside every colour map. */
-export function fillHatch(context: Context, x: CssPixels, y: CssPixels, width: CssPixels, height: CssPixels, ink: Ink): void {
+export function fillHatch(
+  context: Context,
+  x: CssPixels,
+  y: CssPixels,
+  width: CssPixels,
+  height: CssPixels,
+  ink: Ink,
+): void {
   context.save();
   context.beginPath();
   context.rect(x, y, width, height);

@@ -17,7 +17,11 @@ export function needsMinimap(page: Size, camera: Camera, view: Size): boolean {
 
 /** The camera of the minimap itself. Unlike `overview` it may become as small as it takes. */
 export function minimapCamera(page: Size): Camera {
-  const zoom = Math.min((MINIMAP.width - 8) / page.width, (MINIMAP.height - 8) / page.height, overview(page, MINIMAP).zoom);
+  const zoom = Math.min(
+    (MINIMAP.width - 8) / page.width,
+    (MINIMAP.height - 8) / page.height,
+    overview(page, MINIMAP).zoom,
+  );
   return { x: (MINIMAP.width - page.width * zoom) / 2, y: (MINIMAP.height - page.height * zoom) / 2, zoom };
 }
 
@@ -40,7 +44,12 @@ export function paintMinimap(context: CanvasRenderingContext2D, picture: StepPic
     const cell = scene.texts[item].node < 0 ? undefined : cellOf?.(scene.texts[item].node);
     const open = scene.visible.items[item].open;
     context.globalAlpha = open ? 0.12 : 1;
-    context.fillStyle = item === picture.selected ? ink.here : open || cell === undefined || cell.place < 0 ? ink.control : fillOf(cell, map);
+    context.fillStyle =
+      item === picture.selected
+        ? ink.here
+        : open || cell === undefined || cell.place < 0
+          ? ink.control
+          : fillOf(cell, map);
     context.fillRect(box.x, box.y, box.width, box.height);
   });
   const part = visiblePart(picture.camera, picture.view);

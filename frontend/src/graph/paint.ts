@@ -73,13 +73,21 @@ export function tracePath(context: Context, { points, direction }: Route, shift 
 }
 
 /** The head of an arrow at the last point of a route, or, `backwards`, at its first. */
-export function traceHead(context: Context, { points, direction }: Route, size: CssPixels, shift = 0, backwards = false): void {
+export function traceHead(
+  context: Context,
+  { points, direction }: Route,
+  size: CssPixels,
+  shift = 0,
+  backwards = false,
+): void {
   const end = backwards ? 0 : points.length - 2;
   const inner = backwards ? 2 : points.length - 4;
   if (inner < 0 || inner >= points.length) return;
   const down = direction === "down";
   const [x, y] = [points[end] + (down ? shift : 0), points[end + 1] + (down ? 0 : shift)];
-  const forwards = down ? Math.sign(points[end + 1] - points[inner + 1]) || 1 : Math.sign(points[end] - points[inner]) || 1;
+  const forwards = down
+    ? Math.sign(points[end + 1] - points[inner + 1]) || 1
+    : Math.sign(points[end] - points[inner]) || 1;
   const back = -forwards * size;
   context.moveTo(x, y);
   if (down) {
@@ -204,7 +212,12 @@ function paintTexts(context: Context, { scene, camera, ink }: Picture, item: num
   setFont(context, ink, fontSize(DETAIL_SIZE, camera.zoom));
   context.fillStyle = ink.ink2;
   if (text.inside > 0) context.fillText(String(text.inside), box.x + measure(title, size) + 5, baseline);
-  else context.fillText(camera.zoom >= 1 ? text.detail : shorten(text.detail, box.width, fontSize(DETAIL_SIZE, camera.zoom), measure), box.x, box.y + 31);
+  else
+    context.fillText(
+      camera.zoom >= 1 ? text.detail : shorten(text.detail, box.width, fontSize(DETAIL_SIZE, camera.zoom), measure),
+      box.x,
+      box.y + 31,
+    );
 }
 
 /** Paints the lower canvas. */

@@ -10,7 +10,16 @@ import { BOX_HEIGHT, CELL_WIDTH, MINI_CELL, MOST_MINI_CELLS, textStart } from ".
 import { fillOf, miniCells, type Cell, type CellOf, type Mark } from "./cells";
 import { HEADER } from "./layout/nested";
 import { drawSeverity, fillHatch } from "./marks";
-import { seenItems, setFont, tracePath, traceHead, usePage, ZOOM_OF_NUMBER, ZOOM_OF_TITLE, type Picture } from "./paint";
+import {
+  seenItems,
+  setFont,
+  tracePath,
+  traceHead,
+  usePage,
+  ZOOM_OF_NUMBER,
+  ZOOM_OF_TITLE,
+  type Picture,
+} from "./paint";
 import type { Scene } from "./scene";
 import type { ColormapName } from "../colormap";
 
@@ -83,7 +92,13 @@ function paintItem(context: Context, picture: StepPicture, item: number): void {
   const cell = text.node < 0 || cellOf === null ? UNKNOWN : cellOf(text.node);
   if (scene.visible.items[item].open) {
     if (text.state !== "materialized" || picture.camera.zoom < ZOOM_OF_NUMBER) return;
-    paintCell(context, picture, cell, { x: x + width - CELL_WIDTH - 4, y: y + 4, width: CELL_WIDTH, height: HEADER - 6 }, item);
+    paintCell(
+      context,
+      picture,
+      cell,
+      { x: x + width - CELL_WIDTH - 4, y: y + 4, width: CELL_WIDTH, height: HEADER - 6 },
+      item,
+    );
     return;
   }
   if (text.state === "materialized") {
@@ -99,7 +114,13 @@ function paintItem(context: Context, picture: StepPicture, item: number): void {
 
 function outline(context: Context, box: Box, color: string, width: number, grow: number, open: boolean): void {
   context.beginPath();
-  context.roundRect(box.x - grow + 0.5, box.y - grow + 0.5, box.width + 2 * grow - 1, box.height + 2 * grow - 1, 4 + grow + (open ? 1 : 0));
+  context.roundRect(
+    box.x - grow + 0.5,
+    box.y - grow + 0.5,
+    box.width + 2 * grow - 1,
+    box.height + 2 * grow - 1,
+    4 + grow + (open ? 1 : 0),
+  );
   context.strokeStyle = color;
   context.lineWidth = width;
   context.stroke();
@@ -164,7 +185,8 @@ export function paintStep(context: Context, picture: StepPicture): void {
     for (const item of seen) {
       const mark = picture.marks.get(item);
       const box = picture.scene.boxes[item];
-      if (mark !== undefined) drawSeverity(context, mark.severity, mark.now, box.x + box.width - 3, box.y + 1, picture.ink);
+      if (mark !== undefined)
+        drawSeverity(context, mark.severity, mark.now, box.x + box.width - 3, box.y + 1, picture.ink);
     }
   }
   context.restore();

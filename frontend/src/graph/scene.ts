@@ -67,13 +67,22 @@ function makeRoutes(visible: VisibleGraph, answer: LayoutAnswer, root: Direction
     const inside = code >> 1;
     const scope = visible.items[inside].parent;
     const outwards = (code & 1) === 1;
-    const edge = port ? { from: outwards ? inside : scope, to: outwards ? scope : inside, count: 1, gradients: 0 } : visible.edges[index];
+    const edge = port
+      ? { from: outwards ? inside : scope, to: outwards ? scope : inside, count: 1, gradients: 0 }
+      : visible.edges[index];
     const around = port ? scope : visible.items[edge.from].parent;
     return { ...edge, points, bounds: boundsOf(points), direction: directionIn(visible, around, root), port };
   });
 }
 
-export function makeScene(tree: ScopeTree, nodes: readonly GraphNode[], visible: VisibleGraph, measured: Measured, answer: LayoutAnswer, direction: Direction): Scene {
+export function makeScene(
+  tree: ScopeTree,
+  nodes: readonly GraphNode[],
+  visible: VisibleGraph,
+  measured: Measured,
+  answer: LayoutAnswer,
+  direction: Direction,
+): Scene {
   const sources: number[][] = visible.items.map(() => []);
   const targets: number[][] = visible.items.map(() => []);
   for (const { from, to } of visible.links) {

@@ -64,10 +64,15 @@ export class GraphStage {
   /** Shows a new layout. What the user just opened or closed stays where it is on the screen. */
   setScene(scene: Scene): void {
     const { anchor } = this;
-    const kept = anchor === null ? -1 : scene.boxes.findIndex((_, item) => item > 0 && pathOf(scene, item) === anchor.path);
+    const kept =
+      anchor === null ? -1 : scene.boxes.findIndex((_, item) => item > 0 && pathOf(scene, item) === anchor.path);
     if (anchor !== null && kept > 0) {
       const box = scene.boxes[kept];
-      this.camera = { ...this.camera, x: anchor.at.x - box.x * this.camera.zoom, y: anchor.at.y - box.y * this.camera.zoom };
+      this.camera = {
+        ...this.camera,
+        x: anchor.at.x - box.x * this.camera.zoom,
+        y: anchor.at.y - box.y * this.camera.zoom,
+      };
     } else if (this.fitted && this.view.width > 0) this.camera = cameras.fit(scene.boxes[0], this.view);
     this.anchor = null;
     this.hovered.value = this.focused.value = -1;
@@ -120,7 +125,8 @@ export class GraphStage {
     const before = this.camera;
     this.fit();
     const { x, y, zoom } = this.camera;
-    if (scene !== null && before.x === x && before.y === y && before.zoom === zoom) this.moveTo(cameras.overview(scene.boxes[0], this.view));
+    if (scene !== null && before.x === x && before.y === y && before.zoom === zoom)
+      this.moveTo(cameras.overview(scene.boxes[0], this.view));
   }
 
   moveTo(camera: Camera): void {
@@ -183,7 +189,15 @@ export class GraphStage {
     const scene = this.scene.peek();
     if (scene === null || look === null || view.width === 0) return;
     const ink = withGraphInk(palette);
-    const picture: StepPicture = { scene, camera, view, ink, ...look, hovered: this.hovered.peek(), focused: this.focused.peek() };
+    const picture: StepPicture = {
+      scene,
+      camera,
+      view,
+      ink,
+      ...look,
+      hovered: this.hovered.peek(),
+      focused: this.focused.peek(),
+    };
     if (this.lowerStale) {
       this.lowerStale = false;
       this.paints.lower += 1;

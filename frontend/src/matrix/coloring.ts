@@ -15,8 +15,5 @@ export const shading = computed<Shading | null>(() => {
   const reference = currentReference(compareHistory.value.data);
   if (reference === null) return null;
   const { low, high } = subtract(matrix, reference);
-  const ends = new Float32Array(low.length + high.length);
-  ends.set(low);
-  ends.set(high, low.length);
-  return shadeSigned(ends, colorScale.value);
+  return shadeSigned(low, high, colorScale.value);
 });

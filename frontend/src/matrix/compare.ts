@@ -7,7 +7,18 @@
 import { fetchMatrix } from "../api";
 import { SPARKLINE_WIDTH } from "../nodes/history";
 import { resource } from "../resource";
-import { compareIndexByName, comparedStep, compareRun, compareSnapshot, compareStep, graph, nodes, quantity, statistic, versionOf } from "../state";
+import {
+  compareIndexByName,
+  comparedStep,
+  compareRun,
+  compareSnapshot,
+  compareStep,
+  graph,
+  nodes,
+  quantity,
+  statistic,
+  versionOf,
+} from "../state";
 import { columnOf } from "../statistics";
 import type { Matrix, Quantity } from "../types";
 import type { NodeIndex, Step } from "../units";
@@ -37,7 +48,10 @@ export function matrixReference(matrix: Matrix, indexOf: (node: NodeIndex) => No
 }
 
 /** Column that holds `step` or is nearest to it; −1 when there is none. */
-export function nearestColumn({ start, stop, columns }: Pick<Matrix, "start" | "stop" | "columns">, step: Step): number {
+export function nearestColumn(
+  { start, stop, columns }: Pick<Matrix, "start" | "stop" | "columns">,
+  step: Step,
+): number {
   let [low, high] = [0, columns - 1];
   while (low < high) {
     const middle = (low + high) >> 1;
@@ -95,8 +109,10 @@ export const isCompared = (): boolean => comparedStep.value !== null;
 export function currentReference(other: Matrix | null): Reference | null {
   const names = compareIndexByName.value;
   const all = nodes.value;
-  const indexOf = compareRun.value === null ? (node: NodeIndex) => node : (node: NodeIndex) => names.get(all[node]?.name ?? "") ?? -1;
-  if (compareRun.value !== null && compareStep.value === null) return other === null ? null : matrixReference(other, indexOf);
+  const indexOf =
+    compareRun.value === null ? (node: NodeIndex) => node : (node: NodeIndex) => names.get(all[node]?.name ?? "") ?? -1;
+  if (compareRun.value !== null && compareStep.value === null)
+    return other === null ? null : matrixReference(other, indexOf);
   const [known, taken] = [graph.value.data, compareSnapshot.value.data];
   if (known === null || taken === null || comparedStep.value === null) return null;
   return constantReference(columnOf(known, taken, statistic.value), indexOf);

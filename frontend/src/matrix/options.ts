@@ -3,14 +3,21 @@
  */
 
 import { signal } from "@preact/signals";
+import { choiceLink, linkSignal } from "../host";
 
-export type ColorScale = "log" | "linear";
+const SCALES = ["log", "linear"] as const;
+const DOMAINS = ["shared", "row"] as const;
+const ROW_CHOICES = ["all", "recorded", "findings"] as const;
+
+export type ColorScale = (typeof SCALES)[number];
 /** `shared`: one domain for all rows. `row`: each row has its own, for the shape of small ones. */
-export type Domain = "shared" | "row";
-export type RowChoice = "all" | "recorded" | "findings";
-export type RowOrder = "list" | "difference";
+export type Domain = (typeof DOMAINS)[number];
+export type RowChoice = (typeof ROW_CHOICES)[number];
 
 export const colorScale = signal<ColorScale>("log");
 export const domain = signal<Domain>("shared");
 export const rowChoice = signal<RowChoice>("all");
-export const rowOrder = signal<RowOrder>("list");
+
+linkSignal("scale", colorScale, choiceLink<ColorScale>("log", SCALES));
+linkSignal("domain", domain, choiceLink<Domain>("shared", DOMAINS));
+linkSignal("rows", rowChoice, choiceLink<RowChoice>("all", ROW_CHOICES));

@@ -27,7 +27,9 @@ const isCount = (statistic: string): boolean => statistic.endsWith("_count");
 /** At most SAMPLED of `values`, evenly taken: percentiles need no more. */
 function sample(values: Float32Array): Float32Array {
   const stride = Math.ceil(values.length / SAMPLED);
-  return stride <= 1 ? values : Float32Array.from({ length: Math.floor(values.length / stride) }, (_, k) => values[k * stride]);
+  return stride <= 1
+    ? values
+    : Float32Array.from({ length: Math.floor(values.length / stride) }, (_, k) => values[k * stride]);
 }
 
 function smallestPositive(values: Float32Array): number {
@@ -43,8 +45,11 @@ function limitOf(values: Float32Array, largest: number, kind: ColorScale): numbe
   return usual > 0 && largest > OUTLIER * usual ? usual : largest;
 }
 
-/** Shading of signed numbers: diverging, symmetric about 0. */
-export function shadeSigned(values: Float32Array, kind: ColorScale): Shading {
+/** Shading of signed numbers between `low` and `high`: diverging, symmetric about 0. */
+export function shadeSigned(lowest: Float32Array, highest: Float32Array, kind: ColorScale): Shading {
+  const values = new Float32Array(lowest.length + highest.length);
+  values.set(lowest);
+  values.set(highest, lowest.length);
   const { low, high } = finiteRange(values) ?? { low: 0, high: 0 };
   const largest = Math.max(-low, high);
   const limit = limitOf(values, largest, kind) || 1;
@@ -56,12 +61,7 @@ export function shadeSigned(values: Float32Array, kind: ColorScale): Shading {
 export function shadeStatistic(statistic: string, low: Float32Array, high: Float32Array, kind: ColorScale): Shading {
   if (isShare(statistic)) return { map: "dens", scale: makeScale("linear", 0, 1), clipped: false };
   const least = finiteRange(low)?.low ?? 0;
-  if (least < 0) {
-    const both = new Float32Array(low.length + high.length);
-    both.set(low);
-    both.set(high, low.length);
-    return shadeSigned(both, kind);
-  }
+  if (least < 0) return shadeSigned(low, high, kind);
   const largest = finiteRange(high)?.high ?? 0;
   const map = isCount(statistic) ? "dens" : "seq";
   if (kind === "linear") {

@@ -15,7 +15,15 @@ export function tipStart(pointer: CssPixels, extent: CssPixels, available: CssPi
   return after + extent <= available ? after : Math.max(0, pointer - DISTANCE - extent);
 }
 
-export function Tip({ x, y, children }: { readonly x: CssPixels; readonly y: CssPixels; readonly children: ComponentChildren }): JSX.Element {
+export function Tip({
+  x,
+  y,
+  children,
+}: {
+  readonly x: CssPixels;
+  readonly y: CssPixels;
+  readonly children: ComponentChildren;
+}): JSX.Element {
   const element = useRef<HTMLDivElement>(null);
   useLayoutEffect(() => {
     const tip = element.current;

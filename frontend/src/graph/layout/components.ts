@@ -114,5 +114,11 @@ export function layOutComponents(graph: FlowGraph, aspect: number): FlowLayout {
     across[vertex] = grid.starts[index].across + graph.across[vertex] / 2;
     along[vertex] = gridStart + grid.starts[index].along + graph.along[vertex] / 2;
   });
-  return { across, along, acrossExtent: Math.max(top.across, grid.across), alongExtent: gridStart + grid.along, routes };
+  return {
+    across,
+    along,
+    acrossExtent: Math.max(top.across, grid.across),
+    alongExtent: gridStart + grid.along,
+    routes,
+  };
 }

@@ -90,7 +90,10 @@ function routeEdges(count: number, edges: readonly Edge[], rank: Int32Array): Ro
     link(lanes > 0 ? chain[lanes - 1] : from, to);
     paths[index] = [from, ...chain.slice(0, lanes), to];
   }
-  const layers: number[][] = Array.from({ length: ranks.reduce((most, value) => Math.max(most, value), -1) + 1 }, () => []);
+  const layers: number[][] = Array.from(
+    { length: ranks.reduce((most, value) => Math.max(most, value), -1) + 1 },
+    () => [],
+  );
   ranks.forEach((value, vertex) => layers[value].push(vertex));
   return { layers, up, down, real: count, rank: Int32Array.from(ranks), paths };
 }
@@ -124,7 +127,13 @@ function addPoint(points: number[], across: number, along: number): void {
   points.push(across, along);
 }
 
-function pointsOf(path: readonly number[], routed: Routed, bands: readonly Band[], layout: Omit<FlowLayout, "routes">, sizes: readonly number[]): number[] {
+function pointsOf(
+  path: readonly number[],
+  routed: Routed,
+  bands: readonly Band[],
+  layout: Omit<FlowLayout, "routes">,
+  sizes: readonly number[],
+): number[] {
   const points: number[] = [];
   path.forEach((vertex, index) => {
     const band = bands[routed.rank[vertex]];

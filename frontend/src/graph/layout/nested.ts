@@ -65,11 +65,20 @@ interface Sizes {
 const turned = (direction: Direction): Direction => (direction === "down" ? "right" : "down");
 
 /** The flow graph of one scope: its children, and a port vertex per side that something passes. */
-function flowGraph(request: LayoutRequest, sizes: Sizes, children: readonly number[], edges: readonly number[], direction: Direction): { graph: FlowGraph; portRoutes: number[] } {
+function flowGraph(
+  request: LayoutRequest,
+  sizes: Sizes,
+  children: readonly number[],
+  edges: readonly number[],
+  direction: Direction,
+): { graph: FlowGraph; portRoutes: number[] } {
   const local = new Map(children.map((item, index) => [item, index]));
   const localOf = (item: number): number => local.get(item) as number;
   const [across, along] = direction === "down" ? [sizes.width, sizes.height] : [sizes.height, sizes.width];
-  const joined = edges.map((edge) => ({ from: localOf(request.edges[2 * edge]), to: localOf(request.edges[2 * edge + 1]) }));
+  const joined = edges.map((edge) => ({
+    from: localOf(request.edges[2 * edge]),
+    to: localOf(request.edges[2 * edge + 1]),
+  }));
   const fed = children.filter((item) => (request.ports[item] & TAKES_FROM_OUTSIDE) !== 0);
   const feeding = children.filter((item) => (request.ports[item] & GIVES_TO_OUTSIDE) !== 0);
   const entry = fed.length > 0 ? children.length : -1;
@@ -80,7 +89,11 @@ function flowGraph(request: LayoutRequest, sizes: Sizes, children: readonly numb
     graph: {
       across: [...children.map((item) => across[item]), ...none],
       along: [...children.map((item) => along[item]), ...none],
-      edges: [...joined, ...fed.map((item) => ({ from: entry, to: localOf(item) })), ...feeding.map((item) => ({ from: localOf(item), to: exit }))],
+      edges: [
+        ...joined,
+        ...fed.map((item) => ({ from: entry, to: localOf(item) })),
+        ...feeding.map((item) => ({ from: localOf(item), to: exit })),
+      ],
       entry,
       exit,
     },
@@ -89,7 +102,14 @@ function flowGraph(request: LayoutRequest, sizes: Sizes, children: readonly numb
 }
 
 /** Lays out one scope and writes its size. Ports lie on the border itself, so that side needs no padding of its own. */
-function layOutScope(request: LayoutRequest, sizes: Sizes, scope: number, children: readonly number[], edges: readonly number[], direction: Direction): ScopeLayout {
+function layOutScope(
+  request: LayoutRequest,
+  sizes: Sizes,
+  scope: number,
+  children: readonly number[],
+  edges: readonly number[],
+  direction: Direction,
+): ScopeLayout {
   const { graph, portRoutes } = flowGraph(request, sizes, children, edges, direction);
   const flow = layOutComponents(graph, direction === "down" ? PAGE_ASPECT : 1 / PAGE_ASPECT);
   const isRoot = request.parent[scope] < 0;
@@ -100,7 +120,8 @@ function layOutScope(request: LayoutRequest, sizes: Sizes, scope: number, childr
   const down = direction === "down";
   const inner = down ? flow.acrossExtent + 2 * pad : before + flow.alongExtent + after;
   sizes.width[scope] = Math.max(request.width[scope], inner);
-  sizes.height[scope] = header + (down ? Math.max(0, before - 8) + flow.alongExtent + after : flow.acrossExtent + pad + 2);
+  sizes.height[scope] =
+    header + (down ? Math.max(0, before - 8) + flow.alongExtent + after : flow.acrossExtent + pad + 2);
   const slack = sizes.width[scope] - inner;
   // A title wider than the content: the content stands in the middle, unless it has ports on the left and right border.
   const shift = down ? Math.round(slack / 2) : 0;
@@ -120,7 +141,8 @@ function contents(request: LayoutRequest): { children: number[][]; edges: number
   const children: number[][] = Array.from(request.parent, () => []);
   const edges: number[][] = Array.from(request.parent, () => []);
   request.parent.forEach((parent, item) => parent >= 0 && children[parent].push(item));
-  for (let edge = 0; 2 * edge < request.edges.length; edge += 1) edges[request.parent[request.edges[2 * edge]]].push(edge);
+  for (let edge = 0; 2 * edge < request.edges.length; edge += 1)
+    edges[request.parent[request.edges[2 * edge]]].push(edge);
   return { children, edges };
 }
 
@@ -150,10 +172,21 @@ export function layOutNested(request: LayoutRequest): LayoutAnswer {
     const scope = scopes.get(item);
     if (scope !== undefined) placeScope(scope, boxes, item, sizes, routes, ports);
   }
-  return packed(boxes, [...routes, ...ports.map((port) => port.points)], ports.map((port) => port.code));
+  return packed(
+    boxes,
+    [...routes, ...ports.map((port) => port.points)],
+    ports.map((port) => port.code),
+  );
 }
 
-function placeScope(scope: ScopeLayout, boxes: Float32Array, item: number, sizes: Sizes, routes: number[][], ports: { code: number; points: number[] }[]): void {
+function placeScope(
+  scope: ScopeLayout,
+  boxes: Float32Array,
+  item: number,
+  sizes: Sizes,
+  routes: number[][],
+  ports: { code: number; points: number[] }[],
+): void {
   const left = boxes[4 * item] + scope.left;
   const top = boxes[4 * item + 1] + scope.top;
   const { flow } = scope;

@@ -1,0 +1,85 @@
+/**
+ * Where the columns of a matrix lie on the axis of steps, and which of them each pixel shows.
+ *
+ * The one invariant: columns don't overlap, every column holds its own steps, and dropped captures lie between columns, where nothing is drawn.
+ */
+
+import type { Gap, StepRange } from "../charts/timeline";
+import type { Matrix } from "../types";
+import type { CssPixels, Step } from "../units";
+
+/** First and last place of each column on the axis of steps. */
+export interface ColumnEdges {
+  readonly from: Float64Array;
+  readonly to: Float64Array;
+}
+
+/** Usual distance between neighbouring columns: the median, so that gaps don't count. */
+function usualDistance(start: Float64Array, stop: Float64Array): Step {
+  const distances = start.subarray(1).map((step, index) => step - stop[index]);
+  return distances.length === 0 ? 1 : distances.sort()[Math.floor(distances.length / 2)];
+}
+
+/** Columns meet half way; beside a gap, each ends half of the usual distance after its last step. */
+export function columnEdges(
+  { start, stop, columns }: Pick<Matrix, "start" | "stop" | "columns">,
+  gaps: readonly Gap[],
+): ColumnEdges {
+  const half = usualDistance(start, stop) / 2;
+  const from = new Float64Array(columns);
+  const to = new Float64Array(columns);
+  let gap = 0;
+  for (let column = 0; column < columns; column += 1) {
+    if (column === 0) from[0] = start[0] - half;
+    if (column === columns - 1) {
+      to[column] = stop[column] + half;
+      break;
+    }
+    const [left, right] = [stop[column], start[column + 1]];
+    while (gap < gaps.length && gaps[gap].stop <= left) gap += 1;
+    const broken = gap < gaps.length && gaps[gap].start >= left && gaps[gap].stop <= right;
+    const reach = broken ? Math.min(half, (right - left) / 4) : (right - left) / 2;
+    to[column] = left + reach;
+    from[column + 1] = right - reach;
+  }
+  return { from, to };
+}
+
+/** The axis with room for the outermost columns. */
+export function paddedRange(range: StepRange, edges: ColumnEdges): StepRange {
+  const last = edges.to.length - 1;
+  if (last < 0) return range;
+  return { first: Math.min(range.first, edges.from[0]), last: Math.max(range.last, edges.to[last]) };
+}
+
+/** First column of each pixel and one past its last; equal where the pixel has none. */
+export interface PixelColumns {
+  readonly first: Int32Array;
+  readonly end: Int32Array;
+}
+
+/** A column belongs to the pixels that its extent covers; one narrower than a pixel, to the pixel it lies in, so that none is lost. */
+export function pixelColumns(edges: ColumnEdges, range: StepRange, width: CssPixels): PixelColumns {
+  const first = new Int32Array(width);
+  const end = new Int32Array(width);
+  const place = (step: Step): number => ((step - range.first) / (range.last - range.first)) * width;
+  for (let column = 0; column < edges.from.length; column += 1) {
+    const left = Math.round(place(edges.from[column]));
+    const right = Math.max(left + 1, Math.round(place(edges.to[column])));
+    for (let x = Math.max(0, left); x < Math.min(width, right); x += 1) {
+      if (end[x] === 0) first[x] = column;
+      end[x] = column + 1;
+    }
+  }
+  return { first, end };
+}
+
+/** Number of columns to ask for: one per pixel at this zoom, in powers of two so that resizing doesn't ask anew, within a bound on the answer's size. */
+export function columnsToAsk(width: CssPixels, share: number, nodes: number): number {
+  const wanted = 2 ** Math.ceil(Math.log2(Math.max(64, width / share)));
+  const affordable = 2 ** Math.floor(Math.log2(MOST_CELLS / Math.max(1, nodes)));
+  return Math.max(64, Math.min(4096, wanted, affordable));
+}
+
+/** 9 bytes each: 45 MB. */
+const MOST_CELLS = 5_000_000;

@@ -1,0 +1,104 @@
+/** The matrix that is on screen: fetched for the zoom and the width, compared when something is compared. */
+
+import { computed, signal } from "@preact/signals";
+import { fetchMatrix } from "../api";
+import { gaps, shown, whole } from "../charts/shared";
+import { history } from "../nodes/history";
+import { resource } from "../resource";
+import { nodes, quantity, run, statistic, versionOf, view } from "../state";
+import type { Matrix, Quantity } from "../types";
+import type { CssPixels, NodeIndex } from "../units";
+import { shading } from "./coloring";
+import { columnEdges, columnsToAsk, paddedRange } from "./columns";
+import { compareKey, currentReference, isCompared, loadCompare, subtract } from "./compare";
+import { colorScale, domain } from "./options";
+import { type Shading, shadeSigned, shadeStatistic } from "./shading";
+
+/** Width of the heat map; 0 while it is not on screen. */
+export const plotWidth = signal<CssPixels>(0);
+
+const askedColumns = computed(() => {
+  const share = (shown.value.last - shown.value.first) / (whole.value.last - whole.value.first);
+  return columnsToAsk(plotWidth.value, share, nodes.value.length);
+});
+
+interface MatrixKey {
+  readonly run: string;
+  readonly version: string;
+  readonly quantity: Quantity;
+  readonly statistic: string;
+  readonly columns: number;
+}
+
+/** Follows the list's history from version to version, which takes care not to ask more often than the server can answer. */
+function matrixKey(): MatrixKey | null {
+  const coarse = history.value.key;
+  if (view.value !== "matrix" || plotWidth.value === 0 || coarse === null || coarse.run !== run.value) return null;
+  return {
+    run: coarse.run,
+    version: coarse.version,
+    quantity: quantity.value,
+    statistic: statistic.value,
+    columns: askedColumns.value,
+  };
+}
+
+const sameSeries = (a: MatrixKey, b: MatrixKey): boolean =>
+  a.run === b.run && a.quantity === b.quantity && a.statistic === b.statistic;
+
+const mine = resource(
+  matrixKey,
+  ({ version: _, ...query }, abort) => fetchMatrix({ ...query, v: versionOf(query.run) }, abort),
+  { retain: sameSeries },
+);
+
+const theirs = resource(
+  () => (view.value === "matrix" && plotWidth.value > 0 ? compareKey(askedColumns.value) : null),
+  loadCompare,
+  { retain: sameSeries },
+);
+
+export const matrixAnswer = mine;
+
+/** The numbers shown: those of the run, or the differences to what is compared. Null until all of it is there. */
+export const matrix = computed<Matrix | null>(() => {
+  const own = mine.value.data;
+  if (own === null || !isCompared()) return own;
+  const reference = currentReference(theirs.value.data);
+  return reference === null ? null : subtract(own, reference);
+});
+
+export const edges = computed(() => (matrix.value === null ? null : columnEdges(matrix.value, gaps.value)));
+
+/** The steps that the canvas spans. */
+export const plotRange = computed(() => {
+  const all = edges.value;
+  return all === null || shown.value !== whole.value ? shown.value : paddedRange(whole.value, all);
+});
+
+/** Shading of each row: the shared one, or one of its own. */
+export const shadingOf = computed<((node: NodeIndex) => Shading) | null>(() => {
+  const [shared, shownMatrix, kind, name] = [shading.value, matrix.value, colorScale.value, statistic.value];
+  if (shared === null || shownMatrix === null) return null;
+  if (domain.value === "shared") return () => shared;
+  const known = new Map<NodeIndex, Shading>();
+  return (node) => {
+    const own = known.get(node) ?? rowShading(shownMatrix, node, shared, name, kind);
+    known.set(node, own);
+    return own;
+  };
+});
+
+/** A row's own domain, in the map of all rows: a colour bar can't show two maps. */
+function rowShading(
+  { low, high, columns }: Matrix,
+  node: NodeIndex,
+  shared: Shading,
+  name: string,
+  kind: "log" | "linear",
+): Shading {
+  const [start, stop] = [node * columns, (node + 1) * columns];
+  const [least, most] = [low.subarray(start, stop), high.subarray(start, stop)];
+  const own = shared.map === "div" ? shadeSigned(least, most, kind) : shadeStatistic(name, least, most, kind);
+  return { ...own, map: shared.map };
+}

@@ -1,0 +1,66 @@
+/** The matrix's controls for the strip of tabs. */
+
+import type { JSX } from "preact";
+import { zoom } from "../charts/shared";
+import { download, fileName } from "../export/download";
+import { nodes, quantity, run, statistic } from "../state";
+import { labelOf } from "../statistics";
+import { IconButton, Select } from "../widgets/controls";
+import { matrixCsv } from "./csv";
+import { matrix, plotRange } from "./data";
+import { colorScale, domain, rowChoice } from "./options";
+import { matrixRows } from "./view";
+
+function exportCsv(): void {
+  const data = matrix.peek();
+  if (data === null) return;
+  const parts = matrixCsv(data, matrixRows.peek(), nodes.peek(), plotRange.peek(), quantity.peek(), statistic.peek());
+  download(
+    fileName([run.peek() ?? "", quantity.peek(), statistic.peek(), "matrix"], "csv"),
+    new Blob(parts, { type: "text/csv" }),
+  );
+}
+
+export function MatrixToolbar(): JSX.Element {
+  return (
+    <>
+      {zoom.value !== null && (
+        <button type="button" class="btn" onClick={() => (zoom.value = null)}>
+          All steps
+        </button>
+      )}
+      <Select
+        label="rows"
+        value={rowChoice.value}
+        options={[
+          { value: "all", label: "all nodes" },
+          { value: "recorded", label: `with ${quantity.value}` },
+          { value: "findings", label: "with findings" },
+        ]}
+        onChange={(value) => (rowChoice.value = value)}
+      />
+      <Select
+        label={labelOf(statistic.value)}
+        name="Domain of the colours"
+        value={domain.value}
+        options={[
+          { value: "shared", label: "one scale for all rows" },
+          { value: "row", label: "a scale per row" },
+        ]}
+        onChange={(value) => (domain.value = value)}
+      />
+      <Select
+        label="scale"
+        value={colorScale.value}
+        options={[{ value: "log" }, { value: "linear" }]}
+        onChange={(value) => (colorScale.value = value)}
+      />
+      <IconButton
+        icon="download"
+        label="Download what is shown as CSV"
+        onClick={exportCsv}
+        disabled={matrix.value === null}
+      />
+    </>
+  );
+}

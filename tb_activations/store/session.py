@@ -12,10 +12,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from tb_activations.errors import FormatError
 from tb_activations.store.assemble import Arrays, arrays_of
 from tb_activations.store.compact import compact
-from tb_activations.store.container import write_arrays
-from tb_activations.store.graphfile import GRAPH_NAME, write_graph
+from tb_activations.store.container import FileChangedError, write_arrays
+from tb_activations.store.graphfile import GRAPH_NAME, graph_name, write_graph
 from tb_activations.store.schema import FORMAT, FORMAT_VERSION, PLUGIN_NAME, STATISTICS, Capture, Graph
 from tb_activations.store.segments import SegmentId, open_segment
 
@@ -54,11 +55,14 @@ class Session:
         self._serial = 0
         self._written: list[_Written] = []
         self._undeleted: list[str] = []
+        self._graphs: dict[str, Graph] = {}
 
     def write_graph(self, graph: Graph) -> str:
         """Writes a generation of the graph and returns its fingerprint."""
         self.directory.mkdir(parents=True, exist_ok=True)
-        return write_graph(self.directory, graph)
+        fingerprint = write_graph(self.directory, graph)
+        self._graphs[fingerprint] = graph
+        return fingerprint
 
     def used_bytes(self) -> int:
         """What the graphs and this worker's segments weigh on disk, those of earlier sessions included."""
@@ -97,7 +101,12 @@ class Session:
         if len(group) < 2:
             return
         position = self._written.index(group[0])
-        arrays = compact([open_segment(self.directory / written.name) for written in group])
+        try:
+            arrays = compact([open_segment(self.directory / written.name) for written in group])
+        except (OSError, FormatError, FileChangedError):
+            # Somebody deleted or damaged what was written: merging is a convenience, so these stay as they are.
+            self._written = [written for written in self._written if written not in group]
+            return
         names = [written.name for written in group]
         self._write(arrays, group[-1].level + 1, group[0].graph, group[0].budget, [*names, *self._undeleted])
         self._written[position : position + len(group)] = [self._written.pop()]
@@ -126,6 +135,7 @@ class Session:
             "replaces": ",".join(replaces),
             "budget": budget,
         }
-        self.directory.mkdir(parents=True, exist_ok=True)
+        if not (self.directory / graph_name(graph)).exists():  # somebody emptied the log directory: without its graph a segment says nothing
+            self.write_graph(self._graphs[graph])
         size_bytes = write_arrays(self.directory / identity.name, arrays, metadata)
         self._written.append(_Written(identity.name, size_bytes, level, graph, budget))

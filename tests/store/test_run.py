@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import os
 import shutil
@@ -40,10 +41,18 @@ GRAPH = typical_graph()
 VALUES = typical_values(GRAPH)
 
 
+@functools.cache
 def tensors(node, quantity="value"):
     """The steps at which a node was recorded, and its tensors there."""
     pairs = [(step, VALUES(node, quantity, step)) for step in TYPICAL_STEPS]
     return {step: tensor for step, tensor in pairs if tensor is not None}
+
+
+@functools.cache
+def expected_statistics(node, quantity):
+    """float32[C, K] and int64[C, 4]."""
+    pairs = [statistics_of(tensor) for tensor in tensors(node, quantity).values()]
+    return np.array([pair[0] for pair in pairs]), np.array([pair[1] for pair in pairs])
 
 
 def recorded_quantities():
@@ -95,9 +104,9 @@ class ReaderSuite:
         for node, quantity in recorded_quantities():
             history = run.statistics(node, quantity)
             assert list(history) == ["step", *STATISTICS, *COUNTS]
-            expected = [statistics_of(tensor) for tensor in tensors(node, quantity).values()]
-            np.testing.assert_array_equal(np.stack([history[name] for name in STATISTICS], axis=1), [pair[0] for pair in expected])
-            np.testing.assert_array_equal(np.stack([history[name] for name in COUNTS], axis=1), [pair[1] for pair in expected])
+            statistics, counts = expected_statistics(node, quantity)
+            np.testing.assert_array_equal(np.stack([history[name] for name in STATISTICS], axis=1), statistics)
+            np.testing.assert_array_equal(np.stack([history[name] for name in COUNTS], axis=1), counts)
 
     @pytest.mark.parametrize("quantity", ["value", "gradient", "update"])
     def test_a_snapshot_has_every_node_in_order(self, run, quantity):
@@ -168,9 +177,9 @@ class ReaderSuite:
             run.value("image", 9999)
         with pytest.raises(NotFoundError, match=r"No raw numbers of 'head/rare' \(value\) were kept at step 8\. Nearest: 0, 24\."):
             run.value("head/rare", 8)
-        with pytest.raises(ArgumentError, match="Expected a quantity of value, gradient, update. Received: quantity='weights'"):
+        with pytest.raises(ArgumentError, match=r"Expected a quantity of value, gradient, update. Received: quantity='weights'"):
             run.steps("image", "weights")
-        with pytest.raises(NotFoundError, match="Expected a statistic of min, .*, neg_inf_count. Received: statistic='median'"):
+        with pytest.raises(NotFoundError, match=r"Expected a statistic of min, .*, neg_inf_count. Received: statistic='median'"):
             run.column("median")
 
     def test_a_quantity_that_was_never_recorded_is_empty_not_an_error(self, run):
@@ -236,13 +245,15 @@ class TestTornRun(ReaderSuite):
         (folder / "segment-000000000160-0001-ffffffff-000000.safetensors").write_bytes(content)
         (folder / "graph-ffffffffffffffff.json").write_text('{"format": "tb_activations", "version": 99}', encoding="utf-8")
         (folder / "segment-000000000000-0000-00000000-000000.safetensors").mkdir()
+        (folder / "segment-000000000000-0000-00000000-000001.safetensors").symlink_to(folder / "nowhere")
+        os.mkfifo(folder / "segment-000000000000-0000-00000000-000002.safetensors")  # whoever opens it waits for ever
         for name in ("notes.txt", f"{segments[0].name}.tmp", "segment-x.safetensors", "graph-1.json"):
             (folder / name).write_bytes(b"\0" * 64)
         return open_run(run_dir)
 
     def test_each_bad_file_is_one_named_problem(self, run):
         problems = "\n".join(run.problems)
-        assert len(run.problems) == 8
+        assert len(run.problems) == 7
         for code in ("file_too_short", "header_truncated", "data_truncated", "wrong_session", "version_too_new"):
             assert f"left out: {code}: " in problems
 
@@ -303,7 +314,10 @@ def test_every_dtype_and_rank_of_sample(tmp_path):
         6: np.array([[1 + 1j]], np.complex64),
     }
     blank = QuantityRecord(
-        np.arange(7, dtype=np.int32), np.zeros((7, len(STATISTICS)), np.float32), np.ones((7, 4), np.int64), samples={k: v for k, v in samples.items()}
+        np.arange(7, dtype=np.int32),
+        np.zeros((7, len(STATISTICS)), np.float32),
+        np.ones((7, 4), np.int64),
+        samples=samples,
     )
     other = QuantityRecord(blank.nodes, blank.statistics, blank.counts, samples={0: np.arange(5, dtype=np.int32), 6: np.zeros((1, 1), np.uint8)})
     write_segments(tmp_path, graph, [[Capture(1, 0.0, {"value": blank}), Capture(2, 0.0, {"value": other})]])

@@ -140,7 +140,7 @@ def test_a_newer_version_says_the_facts(tmp_path):
 @pytest.mark.parametrize("entry", [(5, 1, 0, 0, 2, 4), (5, 1, 1, 0, 2, 3), (5, 1, -1, 0, 2, 3), (5, 1, 0, -1, 2, 3), (5, 1, 0, 2**62, 2**31, 2**31)])
 def test_a_sample_outside_its_array_is_refused_when_it_is_asked_for(tmp_path, entry):
     segment = open_segment(written(tmp_path, {"sample_index/value": array("I64", [1, 6], *entry)}))
-    with segment.file.reader() as reader, pytest.raises(FormatError, match="^sample_out_of_range: "):
+    with segment.file.reader() as reader, pytest.raises(FormatError, match=r"^sample_out_of_range: "):
         segment.sample(reader, "value", 2, 1)
 
 

@@ -27,7 +27,7 @@ ROOMS = {
 
 LIBRARIES = {
     "errors": set(),
-    "store": {"ml_dtypes", "numpy", "safetensors"},
+    "store": {"ml_dtypes", "numpy"},
     "diagnosis": {"numpy"},
     "plugin": {"numpy", "tensorboard", "werkzeug"},
     "capture": {"keras", "ml_dtypes", "numpy", "tensorflow"},

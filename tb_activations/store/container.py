@@ -13,7 +13,7 @@ import json
 import math
 import os
 import struct
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from io import FileIO
 from pathlib import Path
@@ -22,8 +22,6 @@ from typing import Any
 import ml_dtypes
 import numpy as np
 import numpy.typing as npt
-import safetensors
-import safetensors.numpy
 
 from tb_activations.errors import FormatError
 
@@ -233,20 +231,36 @@ def _sizes(value: Any) -> tuple[int, ...] | None:
 def write_arrays(path: Path, arrays: Mapping[str, npt.NDArray[Any]], metadata: Mapping[str, str]) -> int:
     """Writes a safetensors file that is there whole or not at all: temporary sibling, flush to disk, rename. Returns its size in bytes.
 
+    (`safetensors.numpy.save_file` makes files that only their owner may read, and turns the error of a full disk into text.)
+
     Raises:
       OSError: it could not be written; nothing is left behind.
     """
+    # By descending size of item: then every array is aligned, with no gap between them.
+    ordered = sorted(arrays.items(), key=lambda item: (-item[1].dtype.itemsize, item[0]))
+    header = _header_bytes(ordered, metadata)
     temporary = path.with_name(path.name + ".tmp")
     try:
-        safetensors.numpy.save_file({name: np.ascontiguousarray(array) for name, array in arrays.items()}, temporary, dict(metadata))
-        with temporary.open("rb+") as file:
+        with temporary.open("wb") as file:
+            file.write(header)
+            for _, array in ordered:
+                file.write(np.ascontiguousarray(array).reshape(-1).view(np.uint8).data)
+            file.flush()
             os.fsync(file.fileno())
-            size_bytes = os.fstat(file.fileno()).st_size
+            size_bytes = file.tell()
         temporary.replace(path)
-    except safetensors.SafetensorError as error:
-        temporary.unlink(missing_ok=True)
-        raise OSError(f"{path} could not be written: {error}") from error
     except OSError:
         temporary.unlink(missing_ok=True)
         raise
     return size_bytes
+
+
+def _header_bytes(arrays: Sequence[tuple[str, npt.NDArray[Any]]], metadata: Mapping[str, str]) -> bytes:
+    header: dict[str, Any] = {"__metadata__": dict(metadata)}
+    end = 0
+    for name, array in arrays:
+        start, end = end, end + array.nbytes
+        header[name] = {"dtype": _CODES[array.dtype], "shape": array.shape, "data_offsets": (start, end)}
+    text = json.dumps(header, separators=(",", ":")).encode("ascii")
+    text += b" " * (-len(text) % 8)
+    return struct.pack("<Q", len(text)) + text

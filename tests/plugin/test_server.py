@@ -83,7 +83,7 @@ def test_a_run_is_there_before_tensorboard_has_seen_it(tmp_path):
 
 BROKEN = {
     "a module of the plugin": "import sys; sys.modules['tb_activations.store.run'] = None",
-    "a library": "import sys; sys.modules['safetensors'] = None",
+    "a library": "import sys; sys.modules['ml_dtypes'] = None",
     "the construction": "from tb_activations.plugin import runs; runs.source_of = lambda context: 1 / 0",
 }
 

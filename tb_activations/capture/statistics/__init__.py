@@ -43,6 +43,7 @@ def measure(x: tf.Tensor, *, activation: str | None = None, batch: bool = True, 
     return Measured(*(None if part is None else part[0] for part in measured))
 
 
+@tf.autograph.experimental.do_not_convert  # type: ignore[untyped-decorator]
 def measure_all(requests: Sequence[Request], *, histogram: bool = True) -> Measured:
     """Reduces many tensors at once; row i of the result belongs to ``requests[i]``.
 

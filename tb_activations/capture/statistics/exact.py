@@ -3,7 +3,7 @@
 The one invariant: a number that is returned is right to the precision of its dtype; where few passes can't promise that, `is_trusted` says so
 and `reduce_carefully` is to be run.
 
-The few passes are sum, sum of squares, and minimum and maximum per unit. They can't be trusted where something is not finite, squares overflow
+The few passes are sum, sum of squares, minimum and maximum. They can't be trusted where something is not finite, squares overflow
 or sink under the smallest number, or the mean is so large against the standard deviation that ``E[x²] − E[x]²`` loses its digits.
 
 All functions take ``units``: [m, rows, units], m tensors with one column per slice of their last axis.
@@ -19,16 +19,16 @@ __all__ = ["Exact", "Totals", "add_up", "from_totals", "is_trusted", "reduce_car
 
 _SMALLEST_TO_SQUARE = 1e-10
 _LEAST_SHARE_OF_VARIANCE = 0.01
+_LOOKED_AT = 4_096
 
 
 class Totals(NamedTuple):
-    """What few passes give, each [m]."""
+    """What four passes give, each [m]."""
 
     low: tf.Tensor
     high: tf.Tensor
     total: tf.Tensor
     squares: tf.Tensor
-    zero_units: tf.Tensor
 
 
 class Exact(NamedTuple):
@@ -45,11 +45,11 @@ class Exact(NamedTuple):
 
 def add_up(units: tf.Tensor) -> Totals:
     """The few passes."""
-    lows, highs = tf.reduce_min(units, 1), tf.reduce_max(units, 1)
-    zero_units = tf.reduce_mean(tf.cast((lows == 0) & (highs == 0), units.dtype), 1)
+    low, high, total = (reduce(units, [1, 2]) for reduce in (tf.reduce_min, tf.reduce_max, tf.reduce_sum))
     # One fused pass exists for the squares of a whole tensor only.
-    squares = 2 * tf.nn.l2_loss(units)[None] if units.shape[0] == 1 else tf.reduce_sum(units * units, [1, 2])
-    return Totals(tf.reduce_min(lows, 1), tf.reduce_max(highs, 1), tf.reduce_sum(units, [1, 2]), squares, zero_units)
+    alone = tf.shape(units)[0] == 1
+    squares = tf.cond(alone, lambda: 2 * tf.nn.l2_loss(units)[None], lambda: tf.reduce_sum(units * units, [1, 2]))
+    return Totals(low, high, total, squares)
 
 
 def is_trusted(totals: Totals, elements: tf.Tensor) -> tf.Tensor:
@@ -63,13 +63,27 @@ def is_trusted(totals: Totals, elements: tf.Tensor) -> tf.Tensor:
     return tf.reduce_all(can_be_squared & spread & (totals.squares < totals.squares.dtype.max))
 
 
-def from_totals(totals: Totals, elements: tf.Tensor) -> Exact:
+def from_totals(totals: Totals, units: tf.Tensor, elements: tf.Tensor) -> Exact:
     """The statistics of tensors whose totals are trusted."""
     count = tf.cast(elements, totals.total.dtype)
     mean = totals.total / count
     std = tf.sqrt(totals.squares / count - mean * mean)
-    nonfinite = tf.zeros([totals.total.shape[0], 3], tf.int64)
-    return Exact(totals.low, totals.high, mean, std, tf.sqrt(totals.squares), totals.zero_units, nonfinite)
+    nonfinite = tf.zeros(tf.stack([tf.shape(mean)[0], 3]), tf.int64)
+    return Exact(totals.low, totals.high, mean, std, tf.sqrt(totals.squares), _zero_units_of_finite(units), nonfinite)
+
+
+def _zero_units_of_finite(units: tf.Tensor) -> tf.Tensor:
+    """The share of zero units. Few rows tell mostly that there is none; only where they don't, every element is looked at."""
+    shape = tf.shape(units)
+    some = tf.maximum(1, _LOOKED_AT // tf.maximum(1, shape[2]))
+    rows = tf.gather(units, tf.range(0, shape[1], tf.maximum(1, shape[1] // some)), axis=1)
+
+    def look_at_all() -> tf.Tensor:
+        zero = (tf.reduce_min(units, 1) == 0) & (tf.reduce_max(units, 1) == 0)
+        return tf.reduce_mean(tf.cast(zero, units.dtype), 1)
+
+    none_is_zero = tf.reduce_all(tf.reduce_any(rows != 0, 1))
+    return tf.cond(none_is_zero, lambda: tf.zeros(shape[:1], units.dtype), look_at_all)
 
 
 def reduce_carefully(units: tf.Tensor, elements: tf.Tensor) -> Exact:

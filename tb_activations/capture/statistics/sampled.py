@@ -1,4 +1,4 @@
-"""Statistics that look at an even stride of the elements.
+"""Statistics that look at an even stride of the elements: short runs at equal distances.
 
 The one invariant: at most `SAMPLED` elements of a tensor are looked at, all of them where the tensor has no more, and no stride visits some
 channels or columns only. Zeros and subnormal numbers are told apart by their bits, since arithmetic on CPUs takes both for zero.
@@ -8,54 +8,71 @@ channels or columns only. Zeros and subnormal numbers are told apart by their bi
 
 from __future__ import annotations
 
-import math
-from typing import Any
-
 import ml_dtypes
 import numpy as np
 import tensorflow as tf
 
 from tb_activations.store.schema import HISTOGRAM_BINS, SAMPLED_ELEMENTS
 
-__all__ = ["SAMPLED", "batch_std", "count_in_bins", "every_nth", "magnitude_bits", "saturated_share", "share", "subnormal_bound"]
+__all__ = [
+    "SAMPLED",
+    "batch_std",
+    "count_in_bins",
+    "every_nth",
+    "magnitude_bits",
+    "prime_factors",
+    "saturated_share",
+    "share",
+    "some_of_some",
+    "subnormal_bound",
+]
 
 SAMPLED = min(16_384, SAMPLED_ELEMENTS)
 """A quarter of what the format allows: fractions are off by 0.4 % at most (one standard error), at a quarter of the time."""
 
 _EXAMPLES = 64
+_PER_EXAMPLE = 256
+_RUN = 8
 _ROWS = 4_096
 
 
-def every_nth(x: tf.Tensor, inner: int, most: int = SAMPLED) -> tf.Tensor:
-    """An even stride over axis 1 of ``x`` [m, n], at most ``most`` of each row. ``inner`` is the product of the extents within one example."""
-    return x[:, :: _stride(_extent(x, 1), inner, most)]
+def every_nth(x: tf.Tensor, factors: tf.Tensor) -> tf.Tensor:
+    """Evenly spread runs along axis 1 of ``x`` [m, n], at most `SAMPLED` elements of each row. ``factors``: primes no stride may have."""
+    return tf.gather(x, _runs(tf.shape(x)[1], factors, SAMPLED), axis=1)
 
 
-def _extent(x: tf.Tensor, axis: int) -> Any:
-    return tf.shape(x)[axis] if x.shape[axis] is None else x.shape[axis]
+def some_of_some(x: tf.Tensor, examples: tf.Tensor, factors: tf.Tensor) -> tf.Tensor:
+    """The same elements of some examples, [m, examples, elements], of ``x`` [m, n] that holds so many ``examples``."""
+    size = tf.shape(x)[1] // tf.maximum(1, examples)
+    chosen = tf.range(0, examples, tf.maximum(1, -(-examples // _EXAMPLES)))
+    positions = _runs(size, factors, _PER_EXAMPLE)
+    return tf.gather(x, size * chosen[:, None] + positions, axis=1)
 
 
-def _stride(count: Any, inner: int, most: int) -> Any:
-    """The smallest stride that is short enough and has no factor in common with ``inner``."""
-    if isinstance(count, int):
-        stride = max(1, -(-count // most))
-        while math.gcd(stride, inner) > 1:
-            stride += 1
-        return stride
-    stride = tf.maximum(1, -(-count // most))
-    factors = _prime_factors(inner)
-    if not factors:
-        return stride
+def _runs(count: tf.Tensor, factors: tf.Tensor, most: int) -> tf.Tensor:
+    """Positions below ``count``: all of them where they are at most ``most``, else evenly spread runs."""
+    stride = _stride(count, factors, most)
+    # Neighbours come from memory together: a run costs hardly more time than one element.
+    run = tf.where(stride > 1, _RUN, 1)
+    starts = tf.range(0, count - run + 1, stride * run)
+    return tf.reshape(starts[:, None] + tf.range(run), [-1])
+
+
+def _stride(count: tf.Tensor, factors: tf.Tensor, most: int) -> tf.Tensor:
+    """The smallest stride that is short enough and has none of ``factors``; 1 where everything fits."""
+    stride = -(-count // most)
     candidates = stride + tf.range(_LONGEST_GAP)
-    in_common = tf.reduce_any(candidates[:, None] % tf.constant(factors, candidates.dtype) == 0, 1)
-    return tf.where(stride == 1, 1, candidates[tf.argmin(tf.cast(in_common, tf.int32), output_type=tf.int32)])
+    has_factor = tf.reduce_any(candidates[:, None] % factors == 0, 1)
+    coprime = stride + tf.argmin(tf.cast(has_factor, tf.int32), output_type=tf.int32)
+    return tf.where(stride > 1, coprime, 1)
 
 
 _LONGEST_GAP = 40
 """Among so many successive integers, one has no factor in common with a number of up to eleven prime factors (Jacobsthal's function)."""
 
 
-def _prime_factors(number: int) -> list[int]:
+def prime_factors(number: int) -> list[int]:
+    """The different primes that divide ``number``."""
     factors: list[int] = []
     divisor = 2
     while divisor * divisor <= number:
@@ -95,19 +112,17 @@ def saturated_share(units: tf.Tensor, strided: tf.Tensor, finite: tf.Tensor | No
     if activation == "tanh":
         return share(tf.abs(strided) > 0.97, finite)
     if activation == "softmax":
-        rows = units[:, :: _stride(_extent(units, 1), 1, _ROWS)]
+        rows = units[:, :: tf.maximum(1, -(-tf.shape(units)[1] // _ROWS))]
         return share(tf.reduce_max(rows, 2) > 0.999, None if finite is None else tf.reduce_all(tf.math.is_finite(rows), 2))
-    return tf.fill([units.shape[0]], float("nan"))
+    return tf.fill(tf.shape(units)[:1], float("nan"))
 
 
 def batch_std(examples: tf.Tensor, careful: bool) -> tf.Tensor:
     """The root of the mean over columns of the variance over axis 1 of [m, examples, columns]; NaN for one example."""
-    columns = _extent(examples, 2)
-    examples = examples[:, :: _stride(_extent(examples, 1), 1, _EXAMPLES), :: _stride(columns, examples.shape[2] or 1, SAMPLED // _EXAMPLES)]
     if careful:
         return _masked_batch_std(examples)
-    variance = tf.math.reduce_variance(examples, 1)
-    return tf.where(_extent(examples, 1) > 1, tf.sqrt(tf.reduce_mean(variance, 1)), float("nan"))
+    variance = tf.reduce_mean(tf.math.reduce_variance(examples, 1), 1)
+    return tf.where(tf.shape(examples)[1] > 1, tf.sqrt(variance), float("nan"))
 
 
 def _masked_batch_std(examples: tf.Tensor) -> tf.Tensor:
@@ -141,11 +156,10 @@ def count_in_bins(strided: tf.Tensor, low: tf.Tensor, high: tf.Tensor, finite: t
 
 
 def _count(bins: tf.Tensor, finite: tf.Tensor | None) -> tf.Tensor:
-    tensors = bins.shape[0]
+    tensors = tf.shape(bins)[0]
     size = tensors * HISTOGRAM_BINS
-    if tensors > 1:
-        bins += HISTOGRAM_BINS * tf.range(tensors)[:, None]
+    bins += HISTOGRAM_BINS * tf.range(tensors)[:, None]
     if finite is not None:
         bins = tf.where(finite, bins, size)  # out of the range that is counted
     counts = tf.raw_ops.DenseBincount(input=tf.reshape(bins, [-1]), size=size, weights=tf.zeros([0], tf.int32), binary_output=False)
-    return tf.reshape(counts, [tensors, HISTOGRAM_BINS])
+    return tf.reshape(counts, tf.stack([tensors, HISTOGRAM_BINS]))

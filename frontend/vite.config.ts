@@ -17,12 +17,12 @@ export default defineConfig({
     cssCodeSplit: false,
     rolldownOptions: {
       input: "src/index.ts",
-      preserveEntrySignatures: "strict",
+      // The entry must export `render`, and may export more: the views that are fetched later import what they share with it from it.
+      preserveEntrySignatures: "allow-extension",
       output: {
         entryFileNames: "index.js",
         chunkFileNames: "[name].js",
         assetFileNames: "index[extname]",
-        codeSplitting: false,
       },
     },
   },

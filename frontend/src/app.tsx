@@ -4,12 +4,9 @@
  */
 
 import type { JSX } from "preact";
-import { useState } from "preact/hooks";
-import { FindingsTools, FindingsView } from "./findings";
+import { useEffect, useState } from "preact/hooks";
 import { GraphToolbar, GraphView } from "./graph";
-import { MatrixView } from "./matrix";
 import { NodeList } from "./nodes";
-import { NodePanel } from "./panel";
 import { Help } from "./shell/help";
 import {
   enlarged,
@@ -25,6 +22,7 @@ import {
   toggleEnlarged,
   upperShare,
 } from "./shell/layout";
+import { lazy } from "./shell/lazy";
 import { Splitter } from "./shell/splitter";
 import { tabId, Tabs } from "./shell/tabs";
 import { TopBar } from "./shell/top_bar";
@@ -35,8 +33,15 @@ import { Empty, Loading, MissingRun } from "./states/empty";
 import { StepStrip } from "./steps";
 import { useArea } from "./widgets/canvas";
 
+const panel = lazy(() => import("./views").then((views) => views.NodePanel));
+const matrix = lazy(() => import("./views").then((views) => views.MatrixView));
+const matrixTools = lazy(() => import("./views").then((views) => views.MatrixToolbar), null);
+const findingsView = lazy(() => import("./views").then((views) => views.FindingsView));
+const findingsTools = lazy(() => import("./views").then((views) => views.FindingsTools), null);
+
 export function App(): JSX.Element {
   const [page, area] = useArea<HTMLDivElement>();
+  useEffect(panel.preload, []);
   const narrow = area.width > 0 && area.width < NARROW;
   const shown = whatToShow();
   return (
@@ -142,9 +147,9 @@ function ViewTools(): JSX.Element | null {
     case "graph":
       return <GraphToolbar />;
     case "matrix":
-      return null;
+      return <matrixTools.View />;
     case "findings":
-      return <FindingsTools />;
+      return <findingsTools.View />;
   }
 }
 
@@ -152,8 +157,8 @@ function UpperView(): JSX.Element {
   return (
     <div id={PANEL_ID} class="upper" role="tabpanel" aria-labelledby={tabId(view.value)} hidden={enlarged.value}>
       {view.value === "graph" && <GraphView />}
-      {view.value === "matrix" && <MatrixView />}
-      {view.value === "findings" && <FindingsView />}
+      {view.value === "matrix" && <matrix.View />}
+      {view.value === "findings" && <findingsView.View />}
     </div>
   );
 }
@@ -161,7 +166,7 @@ function UpperView(): JSX.Element {
 function LowerPanel(): JSX.Element {
   return (
     <section class="lower" data-panel tabIndex={-1} aria-label="Node">
-      {chosenNode.value === null ? <NoNode /> : <NodePanel />}
+      {chosenNode.value === null ? <NoNode /> : <panel.View />}
     </section>
   );
 }

@@ -5,11 +5,11 @@
  * This file fetches nothing itself but through `resource`; polling and deep links stand in `live.ts` and `host.ts`.
  */
 
-import { batch, computed, signal } from "@preact/signals";
+import { batch, computed, effect, signal } from "@preact/signals";
 import { fetchFindings, fetchGraph, fetchSnapshot, fetchSteps } from "./api";
 import { Cache, resource } from "./resource";
 import type { Graph, GraphNode, Quantity, RunSummary, Runs, Snapshot } from "./types";
-import type { CaptureIndex, NodeIndex, Step } from "./units";
+import type { CaptureIndex, Milliseconds, NodeIndex, Step } from "./units";
 
 export type View = "graph" | "matrix" | "findings";
 export type Theme = "light" | "dark";
@@ -76,11 +76,25 @@ export const steps = resource(
   { retain: sameRun },
 );
 
+/** Counts the times that findings were asked for again because the server was still looking. */
+const findingsRound = signal(0);
+const FINDINGS_WAIT: Milliseconds = 1000;
+
 export const findings = resource(
-  () => runKey(run.value),
+  () => {
+    const key = runKey(run.value);
+    return key === null ? null : { ...key, round: findingsRound.value };
+  },
   (key, abort) => fetchFindings(key.run, key.version, abort),
   { retain: sameRun },
 );
+
+effect(() => {
+  const { data, pending } = findings.value;
+  if (pending || data?.pending !== true) return;
+  const timer = setTimeout(() => (findingsRound.value += 1), FINDINGS_WAIT);
+  return () => clearTimeout(timer);
+});
 
 export const compareGraph = resource(
   () => graphKey(compareRun.value),

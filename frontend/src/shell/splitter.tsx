@@ -45,7 +45,7 @@ export function Splitter({
   };
   return (
     <div
-      class={`split ${orientation}`}
+      class={`splitter ${orientation}`}
       role="separator"
       tabIndex={0}
       aria-label={label}

@@ -1,0 +1,8 @@
+/*
+ * What is not needed for the first picture of the page: a file of its own (`views.js`), fetched while the page is idle. The one invariant: nothing
+ * imports this module but through `import()`.
+ */
+
+export { FindingsTools, FindingsView } from "./findings";
+export { MatrixToolbar, MatrixView } from "./matrix";
+export { NodePanel } from "./panel";

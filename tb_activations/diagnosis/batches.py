@@ -22,7 +22,7 @@ Rows = npt.NDArray[np.int64]
 Bools = npt.NDArray[np.bool_]
 Observe = Callable[[Block], Observation]
 
-SAME = 1e-5
+SAME = 1e-6
 """Standard deviation over examples, over the root mean square: equal up to rounding of float32."""
 
 

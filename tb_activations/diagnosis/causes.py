@@ -27,12 +27,11 @@ CAUSES: Mapping[str, Mapping[str, Relation]] = {
     "dead_units": {**_BEGINNINGS, **_SIZES, "dead_units": "before", "exploding_loss": "anywhere", "oscillating_loss": "anywhere"},
     "saturated_activation": {**_BEGINNINGS, **_SIZES, "saturated_activation": "before", "exploding_loss": "anywhere", "oscillating_loss": "anywhere"},
     "exploding_activation": {**_BEGINNINGS, "exploding_activation": "before", "exploding_gradient": "anywhere", "update_too_large": "anywhere"},
-    "collapse": {**_BEGINNINGS, "dead_units": "before", "saturated_activation": "before", "exploding_activation": "anywhere", "update_too_large": "anywhere"},
+    "collapse": {**_BEGINNINGS, "vanishing_gradient": "anywhere", "dead_units": "before", "saturated_activation": "before", "exploding_activation": "anywhere", "update_too_large": "anywhere"},
     "vanishing_gradient": {
         "dead_units": "anywhere",
         "saturated_activation": "anywhere",
         "poor_initialization": "anywhere",
-        "collapse": "anywhere",
         "exploding_activation": "anywhere",
         "update_too_large": "anywhere",
         "unnormalized_input": "anywhere",
@@ -75,7 +74,7 @@ _RANK = {
     rule: rank
     for rank, rule in enumerate(
         "constant_input unnormalized_input poor_initialization missing_gradient float16_overflow exploding_activation exploding_gradient update_too_large "
-        "saturated_activation dead_units collapse vanishing_gradient nonfinite loss_scale_thrash float16_underflow unchanged_weights update_too_small "
+        "saturated_activation dead_units vanishing_gradient collapse nonfinite loss_scale_thrash float16_underflow unchanged_weights update_too_small "
         "exploding_loss oscillating_loss".split()
     )
 }

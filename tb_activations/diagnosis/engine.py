@@ -1,15 +1,16 @@
 """Applies all rules to a run, once or again and again while it grows.
 
-The one invariant: a `Diagnosis` shows every capture to every rule once and in order. What it reports after any number of updates is what one cold
-evaluation of the same captures reports. When the past of a run changed (another graph, steps trained anew), it begins again.
+The one invariant: a `Diagnosis` shows every capture to every rule once and in order. What it reports after any number of updates is what one cold evaluation
+of the same captures reports. When the past of a run changed (another graph, steps trained anew), it begins again.
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
+import numpy.typing as npt
 
 from tb_activations.diagnosis.block import Block, Floats
 from tb_activations.diagnosis.causes import link_consequences
@@ -18,8 +19,9 @@ from tb_activations.diagnosis.finding import SEVERITIES, Finding, QuietRule, Rep
 from tb_activations.diagnosis.losses import LossHistory
 from tb_activations.diagnosis.rule import Rule, Watch
 from tb_activations.diagnosis.rules import all_rules
-from tb_activations.store.run import Run
+from tb_activations.store.run import Captures, Run
 from tb_activations.store.schema import Quantity
+from tb_activations.store.session import data_directory
 
 __all__ = ["Diagnosis", "evaluate"]
 
@@ -35,70 +37,109 @@ class Diagnosis:
     """The findings of a run that may still grow. Used by one thread at a time.
 
     Args:
-      run: the run. It is not refreshed here.
+      run: the run. It is not refreshed here; the validation run beside it is.
       rules: all rules by default.
     """
 
     def __init__(self, run: Run, rules: Sequence[Rule] | None = None) -> None:
         self._run = run
         self._rules = tuple(all_rules() if rules is None else rules)
-        self._steps = np.empty(0, np.int64)
         self._begin()
 
     def _begin(self) -> None:
-        self._graph, nodes = self._run.graph, self._run.nodes
-        self._facts = Facts(nodes)
-        self._watches: dict[str, tuple[Rule, Watch]] = {}
-        self._problems: list[str] = []
-        for rule in self._rules:
-            self._guard(rule, lambda rule=rule: self._watches.update({rule.name: (rule, rule.watch(self._facts))}))  # type: ignore[misc]
+        self._seen = _Seen(self._run)
+        self._validation: _Seen | None = None
         self._history = LossHistory()
-        self._steps = np.empty(0, np.int64)
+        self._problems: list[str] = []
+        self._watches: dict[str, tuple[Rule, Watch]] = {}
+        for rule in self._rules:
+            self._guard(rule.name, lambda rule=rule: self._watches.update({rule.name: (rule, rule.watch(self._seen.facts))}))  # type: ignore[misc]
 
     def update(self) -> Report:
         """Shows the rules what is new, and returns what they say about all of it."""
-        steps = self._run.steps()
-        if self._run.graph != self._graph or not np.array_equal(steps[: len(self._steps)], self._steps):
+        if self._seen.is_past_changed():
             self._begin()
-        if len(steps) > len(self._steps):
-            self._take_in(self._block(int(self._steps[-1]) if len(self._steps) else -1))
+        for block in self._seen.blocks():
+            losses = self._seen.facts.losses
+            if len(losses):
+                block.progress = self._history.progress(block.column("mean")[losses[0]])
+            self._show(lambda watch, block=block: watch.update(block))  # type: ignore[misc]
+        self._compare()
         return self._report()
 
-    def _block(self, after: int) -> Block:
-        captures = self._run.captures()
-        new = captures.step > after
-        steps = captures.step[new]
+    def _compare(self) -> None:
+        """Shows the rules what is new in the validation run, if there is one."""
+        beside = self._run.path.parent / "validation"
+        if self._validation is None and self._run.path.name == "train" and data_directory(beside).is_dir():
+            self._validation = _Seen(Run(beside))
+        if self._validation is not None:
+            self._validation.run.refresh()
+            if self._validation.is_past_changed():
+                self._validation = _Seen(self._validation.run, after=self._validation.last_step)
+            facts = self._validation.facts
+            for block in self._validation.blocks():
+                self._show(lambda watch, block=block: watch.compare(block, facts))  # type: ignore[misc]
 
-        def read(statistic: str, quantity: Quantity) -> Floats:
-            return self._run.column(statistic, quantity, after)[1][:, : len(steps)]
-
-        return Block(steps, captures.loss_scale[new], read)
-
-    def _take_in(self, block: Block) -> None:
-        losses = self._facts.losses
-        if len(losses):
-            block.progress = self._history.progress(block.column("mean")[losses[0]])
+    def _show(self, action: Callable[[Watch], None]) -> None:
         with np.errstate(all="ignore"):
-            for rule, watch in tuple(self._watches.values()):
-                self._guard(rule, lambda watch=watch: watch.update(block))  # type: ignore[misc]
-        self._steps = np.concatenate([self._steps, block.steps])
+            for name, (_, watch) in tuple(self._watches.items()):
+                self._guard(name, lambda watch=watch: action(watch))  # type: ignore[misc]
 
-    def _guard(self, rule: Rule, action: object) -> None:
+    def _guard(self, name: str, action: Callable[[], None]) -> None:
         """Runs one rule; one that fails is given up and named."""
         try:
-            action()  # type: ignore[operator]
+            action()
         except Exception as error:  # noqa: BLE001  (a rule may be a user's; no rule may take the others with it)
-            self._watches.pop(rule.name, None)
-            self._problems.append(f"Rule {rule.name} failed and is left out: {type(error).__name__}: {error}")
+            self._watches.pop(name, None)
+            self._problems.append(f"Rule {name} failed and is left out: {type(error).__name__}: {error}")
             _logger.warning(self._problems[-1])
 
     def _report(self) -> Report:
-        found = [finding for _, watch in self._watches.values() for finding in watch.findings()]
-        linked = link_consequences(found, self._facts)
-        quiet = tuple(QuietRule(rule.name, rule.title) for rule, watch in self._watches.values() if not watch.findings())
-        order = {name: position for position, name in enumerate(self._facts.names)}
+        facts = self._seen.facts
+        found = {name: watch.findings() for name, (_, watch) in self._watches.items()}
+        linked = link_consequences([finding for findings in found.values() for finding in findings], facts)
+        order = {name: position for position, name in enumerate(facts.names)}
         linked.sort(key=lambda finding: _place(finding, order.get(finding.node, -1)))
-        return Report(tuple(linked), quiet, len(self._steps), tuple(self._problems))
+        quiet = tuple(QuietRule(name, rule.title) for name, (rule, _) in self._watches.items() if not found[name])
+        return Report(tuple(linked), quiet, len(self._seen.steps), tuple(self._problems))
+
+
+class _Seen:
+    """How far a run was looked at. ``after``: captures up to this step are passed over."""
+
+    def __init__(self, run: Run, after: int = -1) -> None:
+        self.run, self.graph = run, run.graph
+        self.facts = Facts(run.nodes)
+        self._remember(run.captures(), after)
+
+    def _remember(self, captures: Captures, last: int) -> None:
+        seen = captures.step <= last
+        self.steps, self._times = captures.step[seen], captures.wall_time[seen]
+
+    @property
+    def last_step(self) -> int:
+        return int(self.steps[-1]) if len(self.steps) else -1
+
+    def is_past_changed(self) -> bool:
+        """Whether what was looked at isn't what the run holds now. Steps that were trained anew have their old numbers, and other times."""
+        captures, count = self.run.captures(), len(self.steps)
+        same = np.array_equal(captures.step[:count], self.steps) and np.array_equal(captures.wall_time[:count], self._times)
+        return self.run.graph != self.graph or not same
+
+    def blocks(self) -> Iterator[Block]:
+        """The captures that are new, each once."""
+        captures, after = self.run.captures(), self.last_step
+        new = captures.step > after
+        if new.any():
+            yield _block(self.run, captures.step[new], captures.loss_scale[new], after)
+            self._remember(captures, int(captures.step[-1]))
+
+
+def _block(run: Run, steps: npt.NDArray[np.int64], loss_scale: Floats, after: int) -> Block:
+    def read(statistic: str, quantity: Quantity) -> Floats:
+        return run.column(statistic, quantity, after)[1][:, : len(steps)]
+
+    return Block(steps, loss_scale, read)
 
 
 def _place(finding: Finding, position: int) -> tuple[bool, int, int, int]:

@@ -73,7 +73,7 @@ class VanishingGradient(Rule):
     """Gradients that die on the way to the first layers."""
 
     name, title = "vanishing_gradient", "Vanishing gradient"
-    definition = "The gradient of a kernel is less than 1/10,000 of the largest gradient of a kernel nearer to the loss."
+    definition = "The gradient of a kernel is not 0, but less than 1/10,000 of the largest gradient of a kernel nearer to the loss."
     reference = "Glorot & Bengio 2010; AutoTrainer (gradient ratio over depth); SageMaker Debugger VanishingGradient"
     severity = "warning"
     persistence = Persistence()
@@ -87,7 +87,7 @@ class VanishingGradient(Rule):
 
     def holds(self, block: Block, kernels: Rows, own: npt.NDArray[np.float32], ratio: npt.NDArray[np.float32]) -> npt.NDArray[np.bool_]:
         """Whether the gradient has vanished, [kernels, c]."""
-        return ratio < self.RATIO
+        return (ratio < self.RATIO) & (own > 0)
 
     def words(self, facts: Facts, kernel: int, episode: Episode) -> Words:
         """How small it is."""

@@ -116,7 +116,7 @@ class _Watch(Watch):
         if self._outbreaks and not self._outbreaks[-1].over:
             self._outbreaks[-1] = replace(self._outbreaks[-1], last_step=step)
             return
-        origin = _find_origin(self._facts, value > 0, gradient > 0, update > 0, self._last_range)
+        origin = _find_origin(self._facts, value > 0, gradient > 0, update > 0, is_next=step - self._previous_step == 1)
         quantity: Quantity = "value" if origin.how in ("value", "unknown") else "update" if origin.how == "update" else "gradient"
         counts = {"value": value, "gradient": gradient, "update": update}[quantity]
         is_nan = bool(block.column("nan_count", quantity)[origin.witness, column] > 0)
@@ -148,11 +148,11 @@ class _Watch(Watch):
         )  # fmt: skip
 
 
-def _find_origin(facts: Facts, value: Bools, gradient: Bools, update: Bools, ranges: npt.NDArray[np.float32]) -> Origin:
-    """Where it began at one capture, given which nodes have it in which quantity."""
+def _find_origin(facts: Facts, value: Bools, gradient: Bools, update: Bools, is_next: bool) -> Origin:
+    """Where it began at one capture, given which nodes have it in which quantity, and whether the step before was recorded too (or there is none)."""
     weights = facts.variables[value[facts.variables]]
     if len(weights):
-        return _of_weights(facts, value, weights)
+        return Origin(int(weights[0]), "value", int(weights[0])) if is_next else _of_weights(facts, value, weights)
     forward = [int(node) for node in facts.flow[value[facts.flow]] if not value[list(facts.inputs[node])].any()]
     reaching = [node for node in forward if _reaches(facts, node, value, gradient)]
     if reaching and value[facts.losses].any():
@@ -181,7 +181,7 @@ def _reaches(facts: Facts, node: int, value: Bools, gradient: Bools) -> bool:
 def _of_weights(facts: Facts, value: Bools, weights: Ints) -> Origin:
     """Weights that have it already made everything after them so. Which operation it was is over; what can be undefined is the best guess."""
     owners = {facts.owners[int(weight)] for weight in weights}
-    if len(weights) < len(facts.variables) * 0.5 and len(owners) == 1:
+    if len(owners) == 1 and len(weights) < len(facts.variables):
         return Origin(int(weights[0]), "value", int(weights[0]))
     risky = [int(node) for node in facts.flow[value[facts.flow]] if facts.nodes[node].class_name in RISKY]
     node = risky[0] if risky else next(iter(facts.flow[value[facts.flow]].tolist()), int(weights[0]))

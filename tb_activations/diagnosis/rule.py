@@ -38,6 +38,9 @@ class Watch(ABC):
     def update(self, block: Block) -> None:
         """Takes in the next captures."""
 
+    def compare(self, block: Block, facts: Facts) -> None:  # noqa: B027  (most rules look at one run only)
+        """Takes in the next captures of the validation run, whose nodes ``facts`` describes."""
+
     @abstractmethod
     def findings(self) -> list[Finding]:
         """Everything found so far, in the order in which it was found."""

@@ -28,6 +28,7 @@ from tb_activations.diagnosis.losses import ExplodingLoss, OscillatingLoss
 from tb_activations.diagnosis.nonfinite import Nonfinite
 from tb_activations.diagnosis.precision import HalfOverflow, HalfUnderflow, LossScaleThrash
 from tb_activations.diagnosis.rule import NodeRule, Observation, Rule, Words, number
+from tb_activations.diagnosis.validation import BatchNormDrift
 from tb_activations.diagnosis.weights import PoorInitialization, UnchangedWeights, UpdateTooLarge, UpdateTooSmall
 from tb_activations.errors import ArgumentError
 from tb_activations.store.schema import COUNTS, QUANTITIES, STATISTICS, Kind, Quantity
@@ -54,6 +55,7 @@ BUILT_IN: tuple[Rule, ...] = (
     HalfOverflow(),
     HalfUnderflow(),
     LossScaleThrash(),
+    BatchNormDrift(),
 )
 """In the order in which causes come before consequences, as far as there is one."""
 

@@ -1,0 +1,137 @@
+"""Measures the findings: trains programs whose fault is known, and healthy ones, and counts what is found.
+
+    python benchmarks/findings.py                      all programs, a few minutes
+    python benchmarks/findings.py --only 'conv/'       some of them
+    python benchmarks/findings.py --keep DIR           keep the runs; those that are there already aren't trained again
+    python benchmarks/findings.py --keep DIR --part 0/2 & python benchmarks/findings.py --keep DIR --part 1/2
+
+The one invariant: what a program is said to have is fixed in its source; the rules see the recorded run only. A fault counts as found when a finding of one of
+its rules exists, and as found at the right node when one of them is at one of its nodes (or at a weight of it). A healthy program must have no finding at all.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import re
+import shutil
+import sys
+import tempfile
+import time
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+_HERE = Path(__file__).resolve().parent
+# The folder of a script stands first on the path, where a neighbour could hide a module of Python's own.
+sys.path[:] = [str(_HERE.parent), *(entry for entry in sys.path if Path(entry or ".").resolve() != _HERE)]
+
+from benchmarks.programs import PROGRAMS, Program  # noqa: E402
+
+from tb_activations.diagnosis import Finding, evaluate  # noqa: E402
+from tb_activations.store.run import open_run  # noqa: E402
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What the rules said of one program. ``right``: the findings that name the fault; ``placed``: those of them at the right node."""
+
+    program: Program
+    findings: tuple[Finding, ...]
+    captures: int
+    seconds: float
+
+    @property
+    def right(self) -> tuple[Finding, ...]:
+        """Findings of a rule that describes the fault."""
+        return tuple(finding for finding in self.findings if finding.rule in self.program.rules)
+
+    @property
+    def placed(self) -> tuple[Finding, ...]:
+        """Of those, the ones at the right node."""
+        return tuple(finding for finding in self.right if any(_at(finding.node, node) for node in self.program.nodes))
+
+    @property
+    def primary(self) -> bool:
+        """Whether one of them isn't said to be the consequence of something else."""
+        return any(finding.consequence_of is None for finding in self.placed)
+
+    def __str__(self) -> str:
+        if not self.program.rules:
+            verdict = "FALSE ALARM" if self.findings else "ok"
+        else:
+            verdict = "ok" if self.primary else "consequence" if self.placed else "WRONG NODE" if self.right else "MISSED"
+        return f"{verdict:12} {self.program.name:44} {self.captures:4} captures {self.seconds:5.1f} s"
+
+
+def _at(node: str, expected: str) -> bool:
+    base = node.split("@")[0]
+    return base == expected or base.startswith(expected + "/")
+
+
+def judge(program: Program, folder: Path) -> Verdict:
+    """Trains a program, unless its run is there already, and asks the rules."""
+    start, log_dir = time.perf_counter(), folder / program.name.replace("/", ".")
+    if not log_dir.exists():
+        unfinished = folder / f"unfinished.{log_dir.name}"
+        shutil.rmtree(unfinished, ignore_errors=True)
+        program.train(unfinished)
+        unfinished.rename(log_dir)
+    report = evaluate(open_run(log_dir / "train"))
+    assert not report.problems, report.problems
+    return Verdict(program, report.findings, report.checked_captures, time.perf_counter() - start)
+
+
+def summary(verdicts: Sequence[Verdict]) -> str:
+    """Rates, and a table by rule."""
+    ill, well = [v for v in verdicts if v.program.rules], [v for v in verdicts if not v.program.rules]
+    rows = [f"{len(ill)} faulty programs: {_share([bool(v.right) for v in ill])} found, {_share([bool(v.placed) for v in ill])} at the right node,"
+            f" {_share([v.primary for v in ill])} there and not as a consequence."]  # fmt: skip
+    rows.append(f"{len(well)} healthy programs: {sum(bool(v.findings) for v in well)} with a false alarm.")
+    by_rule: dict[str, list[Verdict]] = defaultdict(list)
+    for verdict in ill:
+        by_rule[verdict.program.rules[0]].append(verdict)
+    rows += ["", "| fault | programs | found | right node |", "|---|---|---|---|"]
+    rows += [f"| `{rule}` | {len(some)} | {sum(bool(v.right) for v in some)} | {sum(bool(v.placed) for v in some)} |" for rule, some in sorted(by_rule.items())]
+    return "\n".join(rows)
+
+
+def _share(hits: Sequence[bool]) -> str:
+    return f"{sum(hits)} ({100 * sum(hits) / max(len(hits), 1):.0f} %)"
+
+
+def main() -> None:
+    """The command."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--only", default="", help="regular expression searched for in the names of programs")
+    parser.add_argument("--keep", type=Path, help="directory for the runs")
+    parser.add_argument("--part", default="0/1", help="i/n: every n-th program beginning with the i-th, to use several processes with --keep")
+    parser.add_argument("--verbose", action="store_true", help="print every finding")
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory() as temporary:
+        verdicts = []
+        chosen = [program for program in PROGRAMS.values() if re.search(options.only, program.name)]
+        part, parts = map(int, options.part.split("/"))
+        for program in chosen[part::parts]:
+            verdicts.append(judge(program, options.keep or Path(temporary)))
+            _print(verdicts[-1], options.verbose)
+    for title, held_out in (("Programs the rules were made with", False), ("Programs written afterwards", True)):
+        some = [verdict for verdict in verdicts if verdict.program.held_out is held_out]
+        print(f"\n{title}\n{summary(some)}" if some else "")
+
+
+def _print(verdict: Verdict, verbose: bool) -> None:
+    print(verdict, flush=True)
+    wrong = not verdict.primary if verdict.program.rules else bool(verdict.findings)
+    if verdict.program.rules and wrong:
+        print(f"             expected {' '.join(verdict.program.rules)} at {' '.join(verdict.program.nodes)}")
+    for finding in verdict.findings if verbose or wrong else ():
+        consequence = f" <- {finding.consequence_of}" if finding.consequence_of else ""
+        seen = {name: round(value, 6) if isinstance(value, float) else value for name, value in finding.evidence.items()}
+        print(f"             {finding.severity} {finding.rule} at {finding.node} since {finding.first_step} {seen}{consequence}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,162 @@
+"""Dead, saturated, exploding, collapsed: and what only looks like it."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from tb_activations.diagnosis.activations import DeadUnits, ExplodingActivation, SaturatedActivation
+from tb_activations.diagnosis.batches import CollapsedOutput, ConstantInput, UnnormalizedInput
+from tests.diagnosis.hand import History
+
+STEPS = range(0, 100, 5)
+RELU = "input x [?,8]; layer hidden Dense [?,64] <- x relu; variable hidden/kernel [8,64]; layer output Dense [?,3] <- hidden softmax; variable output/kernel [64,3]; loss loss [] <- output"
+
+
+def relu(dead, zero, elements=32 * 64):
+    return History(RELU, STEPS).set("hidden", zero_unit_fraction=dead, zero_fraction=zero, elements=elements)
+
+
+def test_dead_units_are_told_with_their_number():
+    found = relu(dead=np.where(np.arange(20) < 8, 0.1, 41 / 64), zero=0.8).find(DeadUnits())
+    assert [(f.node, f.first_step, f.last_step, f.severity) for f in found] == [("hidden", 40, None, "error")]
+    assert found[0].sentence.startswith("41 of 64 units give 0 for every example since step 40.")
+
+
+def test_units_that_live_again_close_the_finding():
+    found = relu(dead=np.where(np.arange(20) < 8, 1.0, 0.0), zero=np.where(np.arange(20) < 8, 1.0, 0.4)).find(DeadUnits())
+    assert [(f.first_step, f.last_step) for f in found] == [(0, 35)]
+
+
+@pytest.mark.parametrize(
+    ("dead", "zero"),
+    [
+        (0.5, 0.75),  # weights of random sign on positive inputs
+        (0.7, 0.99),  # rare features: each living unit is active at one example
+        (0.3, 0.6),
+    ],
+)
+def test_sparse_layers_are_not_dead(dead, zero):
+    assert relu(dead, zero).find(DeadUnits()) == []
+
+
+def test_a_moment_is_not_told():
+    assert relu(dead=np.where(np.arange(20) == 5, 1.0, 0.1), zero=0.5).find(DeadUnits()) == []
+
+
+def test_a_leaky_relu_has_no_dead_units():
+    history = History("input x [?,8]; layer hidden LeakyReLU [?,64] <- x", STEPS).set("hidden", zero_unit_fraction=1.0, zero_fraction=1.0)
+    assert history.find(DeadUnits()) == []
+
+
+TANH = "input x [?,8]; layer hidden Dense [?,64] <- x tanh; layer output Dense [?,3] <- hidden softmax; variable output/kernel [64,3]; loss loss [] <- output"
+
+
+def saturated(node, share):
+    return History(TANH, STEPS).set(node, saturated_fraction=share).find(SaturatedActivation())
+
+
+def test_a_hidden_layer_at_its_ends_is_told():
+    found = saturated("hidden", np.linspace(0.85, 0.99, 20))
+    assert [(f.node, f.first_step) for f in found] == [("hidden", 0)]
+    assert "99.0 % of the outputs of tanh are within 0.03 of −1 or +1" in found[0].sentence
+
+
+def test_confidence_that_was_learned_is_healthy():
+    assert saturated("output", np.linspace(0, 1, 20)) == []
+
+
+def test_confidence_without_training_is_not():
+    assert [f.node for f in saturated("output", 0.97)] == ["output"]
+
+
+def test_a_hidden_layer_that_slowly_hardens_is_healthy():
+    assert saturated("hidden", np.linspace(0.1, 0.85, 20)) == []
+
+
+def test_saturation_while_the_loss_falls_is_the_way_it_learns():
+    history = History(TANH, STEPS).set("hidden", saturated_fraction=np.linspace(0.1, 0.99, 20))
+    history.progress[:] = True
+    assert history.find(SaturatedActivation()) == []
+
+
+CHAIN = """
+    input x [?,8]
+    layer one Dense [?,8] <- x
+    layer two Dense [?,8] <- one
+    variable two/kernel [8,8]
+    op mask Add [?,8] <- two
+    loss loss [] <- mask
+"""
+
+
+def chain(x=1.0, one=1.0, two=1.0, mask=1.0, statistic="l2_norm"):
+    history = History(CHAIN, STEPS)
+    for name, rms in (("x", x), ("one", one), ("two", two), ("mask", mask)):
+        history.set(name, l2_norm=np.broadcast_to(rms, 20) * np.sqrt(320), max=rms)
+    return history
+
+
+def test_an_explosion_is_out_of_proportion_to_the_input():
+    assert [f.node for f in chain(two=5000.0).find(ExplodingActivation())] == ["two"]
+    assert chain(x=100.0, two=5000.0).find(ExplodingActivation()) == []
+
+
+def test_a_mask_is_no_explosion():
+    assert chain(mask=1e9).find(ExplodingActivation()) == []
+
+
+def test_large_targets_that_training_reaches_are_no_explosion():
+    history = chain(two=np.linspace(1, 5000, 20))
+    history.progress[2:] = True
+    assert history.find(ExplodingActivation()) == []
+
+
+def test_an_explosion_needs_two_captures_only():
+    assert [f.first_step for f in chain(two=[1.0] * 18 + [1e4, 1e5]).find(ExplodingActivation())] == [90]
+
+
+def spread(**over_examples):
+    history = History(CHAIN, STEPS)
+    for name in ("x", "one", "two", "mask"):
+        history.set(name, l2_norm=np.sqrt(320), batch_std=over_examples.get(name, 0.5))
+    return history
+
+
+def test_the_first_node_from_which_on_all_examples_are_equal_is_told():
+    assert [f.node for f in spread(one=0.0, two=0.0, mask=0.0).find(CollapsedOutput())] == ["one"]
+
+
+def test_a_table_that_is_the_same_for_all_examples_is_no_collapse():
+    assert spread(one=0.0).find(CollapsedOutput()) == []
+
+
+def test_equal_inputs_are_the_inputs_fault():
+    assert spread(x=0.0, one=0.0, two=0.0, mask=0.0).find(CollapsedOutput()) == []
+
+
+def fed(consumer="Dense", **statistics):
+    text = f"input x [?,8]; layer flat Flatten [?,8] <- x; layer first {consumer} [?,8] <- flat; loss loss [] <- first"
+    return History(text, STEPS).set("x", **{"l2_norm": np.sqrt(320), "std": 1.0, "mean": 0.0, "batch_std": 1.0, "zero_fraction": 0.0, "min": -3, "max": 3, **statistics})
+
+
+def test_an_input_on_another_scale_is_told():
+    assert [f.node for f in fed(l2_norm=80 * np.sqrt(320)).find(UnnormalizedInput())] == ["x"]
+    assert [f.node for f in fed(l2_norm=1e-5 * np.sqrt(320)).find(UnnormalizedInput())] == ["x"]
+
+
+def test_scales_that_train_well_are_not():
+    assert fed(l2_norm=7.8 * np.sqrt(320)).find(UnnormalizedInput()) == []  # raw digits, 0…16
+    assert fed(l2_norm=0.05 * np.sqrt(320)).find(UnnormalizedInput()) == []
+    assert fed(l2_norm=np.sqrt(320) / 1500, zero_fraction=0.9999).find(UnnormalizedInput()) == []
+
+
+@pytest.mark.parametrize("consumer", ["Normalization", "Rescaling", "BatchNormalization", "Embedding"])
+def test_an_input_that_is_normalized_or_looked_up_may_be_large(consumer):
+    assert fed(consumer, l2_norm=1000 * np.sqrt(320)).find(UnnormalizedInput()) == []
+
+
+def test_an_input_that_says_nothing_is_told():
+    assert [f.node for f in fed(batch_std=0.0).find(ConstantInput())] == ["x"]
+    assert [f.node for f in fed(std=0.0, batch_std=np.nan).find(ConstantInput())] == ["x"]
+    assert fed(batch_std=np.nan).find(ConstantInput()) == []

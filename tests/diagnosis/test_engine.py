@@ -1,0 +1,164 @@
+"""A run followed while it grows says what a cold look at it says; findings stay; consequences are linked; a user's rule can't harm."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+
+import tb_activations
+from tb_activations.diagnosis import Diagnosis, evaluate, rules
+from tb_activations.errors import ArgumentError
+from tb_activations.store.run import open_run
+from tests import builders
+from tests.builders import build_run, capture_of, normal_values, open_writer, parse_nodes, put
+
+NET = """
+    input pixels [?,8] Dense
+    layer stem Dense [?,8] <- pixels relu gradient
+    variable stem/kernel [8,8] gradient update
+    layer hidden Dense [?,8] <- stem relu gradient
+    variable hidden/kernel [8,8] gradient update
+    layer output Dense [?,4] <- hidden gradient
+    variable output/kernel [8,4] gradient update
+    loss loss [] <- output
+"""
+
+
+def values(graph, dead_from=10**9):
+    """Healthy numbers; `stem` dies at a step, `hidden` with it."""
+    normal = normal_values(graph)
+
+    def value(name, quantity, step):
+        tensor = normal(name, quantity, step)
+        if name == "loss":
+            return np.float32(1.0)
+        if quantity == "update":
+            return tensor * 1e-3
+        if name.endswith("kernel") and quantity == "value":
+            return tensor * 0.35
+        if quantity == "value" and name in ("stem", "hidden"):
+            return np.maximum(tensor, 0) * (step < dead_from)
+        if step >= dead_from and quantity == "gradient" and (name == "stem" or name.startswith("stem/")):
+            return tensor * 0
+        return tensor
+
+    return value
+
+
+@pytest.fixture
+def graph():
+    return parse_nodes(NET)
+
+
+def test_a_healthy_run_has_no_finding_and_all_rules_are_quiet(tmp_path, graph):
+    report = evaluate(open_run(build_run(tmp_path / "train", graph, range(0, 100, 5), values(graph))))
+    assert report.findings == ()
+    assert [quiet.rule for quiet in report.quiet] == [rule.name for rule in rules.BUILT_IN]
+    assert (report.checked_captures, report.problems, report.worst()) == (20, (), None)
+
+
+def test_what_follows_from_another_says_so_and_comes_after_it(tmp_path, graph):
+    report = evaluate(open_run(build_run(tmp_path / "train", graph, range(0, 100, 5), values(graph, 40))))
+    assert [(f.rule, f.node, f.first_step, f.consequence_of) for f in report.findings] == [
+        ("dead_units", "stem", 40, None),
+        ("dead_units", "hidden", 40, "dead_units at stem"),
+    ]
+    assert report.worst() == "error"
+    assert json.loads(json.dumps(report.to_json()))["findings"][0]["last_step"] is None
+    assert "dead_units" not in [quiet.rule for quiet in report.quiet]
+    assert open_run(tmp_path).findings == report.findings
+
+
+def test_a_run_followed_while_it_grows_says_what_a_cold_look_says(tmp_path, graph):
+    told = set()
+    with open_writer(tmp_path / "train", graph) as writer:
+        writer.flush()
+        run = None
+        for step in range(0, 150, 5):
+            put(writer, step, [capture_of(graph, values(graph, 40 if step < 100 else 10**9), step)])
+            if step % 3 == 0:
+                continue
+            writer.flush()
+            if run is None:
+                run = open_run(tmp_path / "train")
+                diagnosis = Diagnosis(run)
+            run.refresh()
+            report = diagnosis.update()
+            assert report.to_json() == evaluate(open_run(tmp_path / "train")).to_json()
+            now = {finding.identity for finding in report.findings}
+            assert told <= now
+            told = now
+    assert [(f.rule, f.node, f.first_step, f.last_step) for f in report.findings] == [("dead_units", "stem", 40, 95), ("dead_units", "hidden", 40, 95)]
+
+
+def test_training_resumed_earlier_begins_again(tmp_path, graph, monkeypatch):
+    build_run(tmp_path / "train", graph, range(0, 100, 5), values(graph, 40))
+    run = open_run(tmp_path / "train")
+    diagnosis = Diagnosis(run)
+    assert diagnosis.update().findings
+    monkeypatch.setattr(builders, "START", builders.START + 1000)
+    build_run(tmp_path / "train", graph, range(40, 100, 5), values(graph))
+    run.refresh()
+    assert diagnosis.update().findings == ()
+
+
+def test_batch_norm_that_does_something_else_in_validation_is_told(tmp_path):
+    graph = parse_nodes("input x [?,8]; layer dense Dense [?,8] <- x; layer bn BatchNormalization [?,8] <- dense; layer out Dense [?,4] <- bn; loss loss [] <- out")
+    normal = normal_values(graph)
+
+    def scaled(factor):
+        return lambda name, quantity, step: normal(name, quantity, step) * (factor if name == "bn" else 1)
+
+    build_run(tmp_path / "train", graph, range(0, 1000, 10), scaled(1))
+    build_run(tmp_path / "validation", graph, range(100, 1000, 100), scaled(1))
+    assert evaluate(open_run(tmp_path / "train")).findings == ()
+    for path in (tmp_path / "validation").rglob("*"):
+        path.unlink() if path.is_file() else None
+    build_run(tmp_path / "validation", graph, range(100, 1000, 100), scaled(6))
+    found = evaluate(open_run(tmp_path / "train")).findings
+    # Moving statistics with momentum 0.99 have arrived after 300 steps, not before.
+    assert [(f.rule, f.node, f.first_step) for f in found] == [("batchnorm_drift", "bn", 300)]
+
+
+@pytest.fixture
+def registry(monkeypatch):
+    monkeypatch.setattr(rules, "_registered", {})
+
+
+def test_a_function_can_be_a_rule(tmp_path, graph, registry):
+    @tb_activations.rule("spread", title="Wide", statistic="std", severity="note", sentence="`{node}` has a standard deviation of {std}.", remedy="Narrow it.")
+    def spread(statistics):
+        return statistics["std"] > 0.9
+
+    report = evaluate(open_run(build_run(tmp_path / "train", graph, range(0, 100, 5), values(graph))))
+    assert {(f.rule, f.node, f.severity) for f in report.findings} == {("spread", "output", "note")}
+    assert report.findings[0].sentence.startswith("`output` has a standard deviation of 0.9")
+    assert spread({"std": np.ones(3)}).all()
+
+
+def test_a_rule_that_fails_takes_no_other_with_it(tmp_path, graph, registry):
+    @tb_activations.rule("broken")
+    def broken(statistics):
+        return 1 / 0
+
+    @tb_activations.rule("misshapen")
+    def misshapen(statistics):
+        return True
+
+    report = evaluate(open_run(build_run(tmp_path / "train", graph, range(0, 100, 5), values(graph, 40))))
+    assert [finding.rule for finding in report.findings] == ["dead_units", "dead_units"]
+    assert [problem.split(":")[0] for problem in report.problems] == [
+        "Rule broken failed and is left out",
+        "Rule misshapen failed and is left out",
+    ]
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [{"name": "Not A Name"}, {"name": "dead_units"}, {"quantity": "weight"}, {"statistic": "median"}, {"severity": "fatal"}, {"captures": 0}, {"steps": -1}],
+)
+def test_a_bad_argument_is_named(arguments):
+    with pytest.raises(ArgumentError, match=f"Received: .*{next(iter(arguments))}=" if "name" not in arguments else "Received: name="):
+        tb_activations.rule(**{"name": "mine", **arguments})

@@ -1,0 +1,67 @@
+"""Who feeds whom, and who owns what."""
+
+from __future__ import annotations
+
+from tb_activations.diagnosis.facts import Facts
+from tests.diagnosis.hand import nodes_of
+
+BRANCHES = """
+    input x [?,8]
+    layer shared Dense [?,8] <- x relu
+    variable shared/kernel [8,8] gradient update
+    layer shared@2 Dense [?,8] <- shared
+    layer left Dense [?,4] <- shared@2
+    variable left/kernel [8,4] gradient update
+    layer right Flatten [?,8] <- shared@2
+    layer sum Add [?,4] <- left right
+    loss loss [] <- sum
+"""
+
+
+def test_variables_act_at_every_call_of_their_layer():
+    facts = Facts(nodes_of(BRANCHES))
+    index = {name: position for position, name in enumerate(facts.names)}
+    assert [facts.names[place] for place in facts.places(index["shared/kernel"])] == ["shared", "shared@2"]
+    assert facts.owned[index["shared@2"]] == (index["shared/kernel"],)
+
+
+def test_dependence_follows_the_data():
+    facts = Facts(nodes_of(BRANCHES))
+    index = {name: position for position, name in enumerate(facts.names)}
+    assert facts.depends(index["loss"], index["shared/kernel"])
+    assert facts.depends(index["left/kernel"], index["shared/kernel"])
+    assert not facts.depends(index["right"], index["left"])
+    assert not facts.depends(index["x"], index["left"])
+
+
+def test_an_output_has_no_weights_after_it():
+    facts = Facts(nodes_of(BRANCHES))
+    outputs = [name for position, name in enumerate(facts.names) if facts.is_output(position) and facts.nodes[position].kind == "layer"]
+    assert outputs == ["left", "right", "sum"]
+
+
+def test_a_layer_inside_a_container_is_an_output_too():
+    facts = Facts(nodes_of("input x [?,8]; layer net/last Dense [?,4] <- x; variable net/last/kernel [8,4]; layer net Net [?,4] <- net/last; loss loss [] <- net"))
+    assert facts.is_output(facts.names.index("net/last"))
+
+
+def test_order_stands_in_for_edges_that_are_not_known():
+    facts = Facts(nodes_of("input x [?,8]; layer one Dense [?,8]; variable one/kernel [8,8]; layer two Dense [?,8]; loss loss []"))
+    assert facts.depends(facts.names.index("loss"), facts.names.index("x"))
+    assert facts.depends(facts.names.index("two"), facts.names.index("one/kernel"))
+
+
+def test_a_cycle_of_a_hostile_file_ends():
+    facts = Facts(nodes_of("layer one Dense [?,8] <- two; layer two Dense [?,8] <- one"))
+    assert facts.depends(0, 1)
+    assert facts.depends(1, 0)
+
+
+def test_fan_in_counts_what_one_output_is_a_sum_of():
+    facts = Facts(nodes_of("variable a/kernel [3,3,8,16]; variable depthwise_conv2d/kernel [3,3,8,1]; variable s/depthwise_kernel [3,3,8,2]; variable d/kernel [64,10]"))
+    assert [facts.fan_in(index) for index in range(4)] == [72, 9, 9, 64]
+
+
+def test_the_next_effective_node_is_behind_what_passes_numbers_on():
+    facts = Facts(nodes_of("input x [?,8,8,1]; layer flat Flatten [?,64] <- x; layer drop Dropout [?,64] <- flat; layer dense Dense [?,8] <- drop"))
+    assert [facts.names[node] for node in facts.next_effective(0)] == ["dense"]

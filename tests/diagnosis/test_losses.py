@@ -1,0 +1,67 @@
+"""The loss, its scale, and float16."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from tb_activations.diagnosis.losses import ExplodingLoss, LossHistory, OscillatingLoss
+from tb_activations.diagnosis.precision import HalfOverflow, HalfUnderflow, LossScaleThrash
+from tests.diagnosis.hand import History
+
+RANDOM = np.random.default_rng(0)
+
+
+def loss(values, rule):
+    values = np.asarray(values, float)
+    return History("input x [?,8]; loss loss [] <- x", range(0, 2 * len(values), 2)).set("loss", elements=1, mean=values).find(rule)
+
+
+def test_a_loss_that_runs_away_is_told():
+    found = loss(np.geomspace(1, 1e6, 20), ExplodingLoss())
+    assert [(f.node, f.severity) for f in found] == [("loss", "error")]
+
+
+def test_losses_that_rise_within_reason_are_not():
+    assert loss(np.linspace(0.7, 8, 40), ExplodingLoss()) == []  # a generator that is losing
+    assert loss(np.linspace(-0.01, -50, 40), ExplodingLoss()) == []  # a critic
+    assert loss(np.where(np.arange(40) == 20, 100.0, 1.0), ExplodingLoss()) == []  # one bad batch
+
+
+def test_a_loss_that_swings_is_told():
+    assert [f.rule for f in loss(2.3 + 9 * np.abs(np.sin(np.arange(60) * 2.0)) * (np.arange(60) > 2), OscillatingLoss())] == ["oscillating_loss"]
+
+
+def test_noise_is_no_oscillation():
+    assert loss(1 + 0.3 * RANDOM.normal(size=200), OscillatingLoss()) == []
+    assert loss(np.maximum(np.exp(-np.arange(200) / 20) + 0.05 * np.abs(RANDOM.normal(size=200)), 0), OscillatingLoss()) == []
+
+
+def test_progress_is_a_loss_that_has_clearly_fallen():
+    history = LossHistory()
+    assert history.progress(np.array([1.0, 0.9, 0.8, 0.5, 0.4, 0.3, 0.3], np.float32)).tolist() == [False, False, False, False, False, True, True]
+    assert not LossHistory().progress(np.array([-1.0, -5.0, -9.0, -9.0, -9.0], np.float32)).any()
+
+
+HALF = "input x [?,8]; layer dense Dense [?,8] <- x gradient; loss loss [] <- dense"
+
+
+def half(loss_scale=np.nan, quantity="value", **statistics):
+    return History(HALF, range(0, 40, 2), loss_scale=loss_scale, dense={"dtype": "float16"}).set("dense", quantity, **statistics).set("loss", mean=1.0)
+
+
+def test_float16_at_the_end_of_its_range_is_told():
+    assert [f.node for f in half(max=60_000).find(HalfOverflow())] == ["dense"]
+    assert [f.node for f in half(max=100, pos_inf_count=3).find(HalfOverflow())] == ["dense"]
+    assert half(max=300, min=-65_504, neg_inf_count=9).find(HalfOverflow()) == []
+
+
+def test_gradients_below_float16_are_told():
+    assert [f.node for f in half(quantity="gradient", subnormal_fraction=0.4, zero_fraction=0.5).find(HalfUnderflow())] == ["dense"]
+    assert half(quantity="gradient", subnormal_fraction=0.05, zero_fraction=0.5).find(HalfUnderflow()) == []
+
+
+def test_a_loss_scale_that_finds_no_rest_is_told():
+    assert [f.node for f in half(loss_scale=32768 * 0.5 ** np.arange(20)).find(LossScaleThrash())] == ["loss"]
+    settled = half(loss_scale=32768 * 0.5 ** np.minimum(np.arange(20), 4))
+    assert settled.find(LossScaleThrash()) == []
+    assert half().find(LossScaleThrash()) == []

@@ -1,0 +1,90 @@
+"""NaN and infinity: where they began, forward and backward."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from tb_activations.diagnosis.nonfinite import Nonfinite
+from tests.diagnosis.hand import History
+
+STEPS = range(0, 10)
+NET = """
+    input x [?,8]
+    layer first Dense [?,8] <- x gradient
+    variable first/kernel [8,8] gradient update
+    layer norm Norm [?,8] <- first gradient
+    layer last Dense [?,8] <- norm gradient
+    variable last/kernel [8,8] gradient update
+    op mask Where [?,8] <- norm gradient
+    loss loss [] <- last
+"""
+
+
+def net(*bad, steps=(4, 5, 6, 7, 8, 9), count="nan_count", loss_scale=np.nan, every=1):
+    """The network; ``bad``: "node" or "node gradient" with 3 NaN at ``steps``."""
+    history = History(NET, [step * every for step in STEPS], loss_scale=loss_scale)
+    for name in history.facts.names:
+        for quantity in ("value", "gradient", "update"):
+            history.set(name, quantity, min=-2.0, max=2.0)
+    counts = np.where(np.isin(np.arange(10), steps), 3, 0)
+    for item in bad:
+        name, _, quantity = item.partition(" ")
+        history.set(name, quantity or "value", min=-2.0, max=2.0, **{count: counts})
+    return history.find(Nonfinite())
+
+
+def test_the_first_node_forward_is_the_origin():
+    found = net("norm", "last", "loss", "mask", "first gradient", "first/kernel gradient", "last/kernel gradient")
+    assert [(f.node, f.quantity, f.title, f.first_step, f.last_step) for f in found] == [("norm", "value", "NaN in value", 4, None)]
+    assert "3 NaN in the output at step 4 at model.py:13, the first node in execution order. `first` was last finite between -2 and 2." in found[0].sentence
+    assert found[0].evidence["inheriting_nodes"] == 3
+
+
+def test_a_finite_forward_pass_puts_the_origin_into_the_backward_pass():
+    found = net("first gradient", "first/kernel gradient")
+    assert [(f.node, f.quantity) for f in found] == [("norm", "gradient")]
+    assert "Its backward pass at model.py:13 makes 3 NaN for `first`" in found[0].sentence
+
+
+def test_a_weight_gradient_alone_comes_from_its_layer():
+    assert [f.node for f in net("last/kernel gradient")] == ["last"]
+
+
+def test_a_loss_that_makes_it_itself_is_the_origin():
+    assert [f.node for f in net("loss", "last gradient", "norm gradient", "first gradient", "first/kernel gradient", "last/kernel gradient")] == ["loss"]
+    assert [f.node for f in net("last gradient", "norm gradient", "first gradient", "first/kernel gradient", "last/kernel gradient")] == ["loss"]
+
+
+def test_input_data_can_be_the_origin():
+    assert [f.node for f in net("x", "first", "norm", "last", "loss")] == ["x"]
+
+
+@pytest.mark.parametrize("count", ["neg_inf_count", "pos_inf_count", "nan_count"])
+def test_what_reaches_nothing_is_a_mask(count):
+    assert net("mask", count=count) == []
+
+
+def test_a_skipped_step_of_a_dynamic_loss_scale_is_no_trouble():
+    bad = ("last gradient", "first gradient", "first/kernel gradient", "last/kernel gradient")
+    assert net(*bad, steps=(0,), count="pos_inf_count", loss_scale=32768.0) == []
+    assert [f.node for f in net(*bad, "loss", loss_scale=32768.0)] == ["loss"]
+
+
+def test_weights_that_have_it_already_leave_the_origin_open_and_say_so():
+    found = net("first/kernel", "last/kernel", "first", "norm", "last", "mask", "loss", every=2)
+    assert [f.node for f in found] == ["norm"]  # the one operation that can be undefined
+    assert "it began between steps 6 and 8" in found[0].sentence
+
+
+def test_a_single_weight_that_begins_with_it_is_the_origin():
+    assert [f.node for f in net("last/kernel", "last", "loss", steps=range(10))] == ["last/kernel"]
+
+
+def test_it_is_over_when_it_is_gone():
+    found = net("norm", "last", "loss", steps=(2, 3))
+    assert [(f.first_step, f.last_step) for f in found] == [(2, 3)]
+
+
+def test_infinity_is_named():
+    assert [f.title for f in net("norm", "last", "loss", count="pos_inf_count")] == ["Inf in value"]

@@ -1,0 +1,136 @@
+"""Gradients over depth, beginnings, updates: and what only looks wrong."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from tb_activations.diagnosis.gradients import ExplodingGradient, MissingGradient, VanishingGradient
+from tb_activations.diagnosis.weights import PoorInitialization, UnchangedWeights, UpdateTooLarge, UpdateTooSmall
+from tests.diagnosis.hand import History, without_gradient
+
+STEPS = range(0, 200, 10)
+DEEP = "input x [?,8];" + ";".join(
+    f"layer d{i} Dense [?,8] <- {f'd{i - 1}' if i else 'x'} sigmoid gradient; variable d{i}/kernel [8,8] gradient update; variable d{i}/bias [8] gradient update"
+    for i in range(5)
+) + "; loss loss [] <- d4"  # fmt: skip
+
+
+def deep(**kernels):
+    """Five layers; ``d2={"gradient": …}`` changes one of them."""
+    history = History(DEEP, STEPS)
+    for index in range(5):
+        name, changes = f"d{index}", kernels.get(f"d{index}", {})
+        numbers = np.arange(20) * 0.01 if changes.get("moves", True) else 0.0
+        weights = {"l2_norm": np.asarray(8.0) + numbers, "mean": numbers, "min": -1.0, "max": 1.0, "std": 1.0, **changes.get("value", {})}
+        history.set(f"{name}/kernel", elements=64, **weights)
+        history.set(f"{name}/kernel", "gradient", elements=64, l2_norm=changes.get("gradient", 0.1))
+        history.set(f"{name}/kernel", "update", elements=64, l2_norm=changes.get("update", 0.01))
+    return history
+
+
+def decaying(factor):
+    return deep(**{f"d{i}": {"gradient": 0.1 * factor ** (4 - i)} for i in range(5)})
+
+
+def test_a_gradient_that_dies_on_the_way_is_told_once_at_its_far_end():
+    found = decaying(0.05).find(VanishingGradient())
+    assert [(f.node, f.quantity, f.first_step) for f in found] == [("d0", "gradient", 0)]
+    assert found[0].evidence["ratio"] == pytest.approx(0.05**4)
+
+
+@pytest.mark.parametrize("factor", [0.2, 1.0, 3.0])
+def test_usual_decay_is_healthy(factor):
+    assert decaying(factor).find(VanishingGradient()) == []
+
+
+def test_small_gradients_everywhere_are_convergence():
+    assert deep(**{f"d{i}": {"gradient": 1e-9} for i in range(5)}).find(VanishingGradient()) == []
+
+
+def test_the_member_of_a_chain_that_is_told_first_stands_for_it():
+    gradient = np.where(np.arange(20) < 10, 0.1, 1e-7)
+    found = deep(d1={"gradient": gradient}, d0={"gradient": np.where(np.arange(20) < 15, 0.1, 1e-7)}).find(VanishingGradient())
+    assert [(f.node, f.first_step) for f in found] == [("d1", 100)]
+
+
+def test_gradients_that_grow_on_the_way_explode():
+    assert [f.node for f in decaying(40.0).find(ExplodingGradient())] == ["d0"]
+    assert decaying(4.0).find(ExplodingGradient()) == []
+
+
+def test_gradients_far_beyond_the_weights_explode():
+    assert [(f.node, f.first_step) for f in deep(**{f"d{i}": {"gradient": [0.1] * 18 + [1e6] * 2} for i in range(5)}).find(ExplodingGradient())] == [("d0", 180)]
+
+
+def init(at=1, **statistics):
+    """Kernels that keep the variance (rms 0.35 for a fan-in of 8), but one."""
+    history = deep()
+    for index in range(5):
+        history.set(f"d{index}/kernel", **{"elements": 64, "l2_norm": 0.35 * 8, "std": 0.35, **(statistics if index == at else {})})
+    return history.find(PoorInitialization())
+
+
+def test_beginnings_far_from_keeping_the_variance_are_told():
+    assert init() == []
+    assert [f.node for f in init(l2_norm=3.0 * 8, std=3.0)] == ["d1/kernel"]
+    assert [f.node for f in init(l2_norm=1e-4 * 8, std=1e-4)] == ["d1/kernel"]
+
+
+def test_constant_weights_are_told_but_a_last_layer_may_begin_at_zero():
+    assert "All initial weights are 0" in init(l2_norm=0.0, std=0.0)[0].sentence
+    assert [f.node for f in init(l2_norm=0.1 * 8, std=1e-9)] == ["d1/kernel"]
+    assert init(at=4, l2_norm=0.0, std=0.0) == []
+
+
+def test_only_step_0_is_a_beginning():
+    history = deep()
+    history.steps = history.steps + 10
+    history.set("d1/kernel", elements=64, l2_norm=80.0, std=10.0)
+    assert history.find(PoorInitialization()) == []
+
+
+def test_small_weights_before_a_normalization_or_a_sum_do_no_harm():
+    for follower in ("LayerNormalization", "Add"):
+        text = f"input x [?,8]; layer d Dense [?,8] <- x; variable d/kernel [8,8]; layer n {follower} [?,8] <- d x; layer e Dense [?,8] <- n; variable e/kernel [8,8]"
+        history = History(text, STEPS).set("d/kernel", elements=64, l2_norm=0.0, std=0.0).set("e/kernel", elements=64, l2_norm=2.8, std=0.35)
+        assert history.find(PoorInitialization()) == []
+
+
+def test_weights_that_never_change_are_told():
+    found = deep(d2={"moves": False, "update": 0.0, "gradient": 0.0}).find(UnchangedWeights())
+    assert [(f.node, f.quantity) for f in found] == [("d2/kernel", "update")]
+    assert "Its gradient is exactly 0." in found[0].sentence
+    assert "learning rate" in deep(d2={"moves": False, "update": 0.0}).find(UnchangedWeights())[0].remedy
+
+
+def test_accumulated_gradients_change_weights_between_captures():
+    assert deep(**{f"d{i}": {"update": 0.0} for i in range(5)}).find(UnchangedWeights()) == []
+
+
+def test_a_schedule_that_ends_at_zero_is_healthy():
+    moved = np.minimum(np.arange(20), 9)
+    end = {"update": np.where(np.arange(20) < 10, 0.01, 0.0), "value": {"l2_norm": 8 + moved, "mean": moved}}
+    assert deep(**{f"d{i}": end for i in range(5)}).find(UnchangedWeights()) == []
+
+
+def test_steps_as_large_as_the_weights_are_told_unless_the_loss_falls():
+    history = deep(d3={"update": 8.0})
+    assert [f.node for f in history.find(UpdateTooLarge())] == ["d3/kernel"]
+    history.progress[:] = True
+    assert history.find(UpdateTooLarge()) == []
+
+
+def test_steps_too_small_from_the_beginning_are_told():
+    assert [f.node for f in deep(d3={"update": 1e-7}).find(UpdateTooSmall())] == ["d3/kernel"]
+
+
+@pytest.mark.parametrize("update", [np.linspace(1e-6, 1e-5, 20), np.geomspace(0.1, 1e-9, 20)])
+def test_warm_up_and_convergence_are_healthy(update):
+    assert deep(**{f"d{i}": {"update": update} for i in range(5)}).find(UpdateTooSmall()) == []
+
+
+@pytest.mark.parametrize(("reason", "told"), [("not_on_loss_path", 1), ("gradient_stopped", 1), ("non_differentiable", 1), ("not_trainable", 0), ("not_called", 0)])
+def test_trainable_weights_without_gradient_are_told(reason, told):
+    history = History("input x [?,8]; layer d Dense [?,8] <- x; variable d/kernel [8,8]", [0], d__kernel=without_gradient(reason)).set("d/kernel")
+    assert [f.node for f in history.watch(MissingGradient()).findings()] == ["d/kernel"] * told

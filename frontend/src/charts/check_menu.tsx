@@ -8,24 +8,25 @@ import { Popover } from "./popover";
 
 export function CheckMenu({
   name,
+  button,
   options,
   chosen,
   onChange,
 }: {
   readonly name: string;
+  readonly button: string;
   readonly options: readonly { readonly id: string; readonly label: string }[];
   readonly chosen: ReadonlySet<string>;
   readonly onChange: (chosen: ReadonlySet<string>) => void;
 }): JSX.Element {
   const id = useId();
-  const count = options.filter((option) => chosen.has(option.id)).length;
   const toggle = (option: string): void => {
     const next = new Set(chosen);
     if (!next.delete(option)) next.add(option);
     onChange(next);
   };
   return (
-    <Popover label={name} button={<>show {count}</>}>
+    <Popover label={name} menu button={button}>
       <fieldset class="check-list">
         <legend class="sr">{name}</legend>
         {options.map((option) => (

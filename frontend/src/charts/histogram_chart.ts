@@ -21,10 +21,20 @@ export interface HistogramPicture {
   readonly range: StepRange;
   readonly gaps: readonly Gap[];
   readonly marks: readonly { readonly step: Step; readonly text: string }[];
+  /** See `saturatingShare`. */
+  readonly saturating: number;
 }
 
-/** Shares beyond this have the darkest colour; one dominating bin (zeros after a ReLU) must not blank the rest. */
-const SATURATING_SHARE = 0.22;
+/** Of the bins that hold something, this share stays below the darkest colour. */
+const UNSATURATED = 0.97;
+
+/**
+ * The share that has the darkest colour. One dominating bin (the zeros after a ReLU) must not blank the rest, so it is not the largest of all.
+ */
+export function saturatingShare(shares: Float32Array): number {
+  const present = shares.filter((share) => share > 0).sort();
+  return present.length === 0 ? 1 : present[Math.floor((present.length - 1) * UNSATURATED)];
+}
 
 /** Widest bar of one capture: two neighbours far apart don't smear one capture over thousands of steps without data. */
 const TYPICAL_DISTANCES = 1;
@@ -42,7 +52,7 @@ export function drawHistogramHeat(
     x: stepScale(range),
     y: makeScale("linear", histogram.low, histogram.high),
   };
-  const full = Math.min(SATURATING_SHARE, largest(histogram.shares));
+  const full = picture.saturating;
   drawValueAxis(pen, plot, palette, "numbers");
   pen.clip(plot.box, () => drawColumns(pen, plot, picture, full));
   drawGaps(pen, plot, picture.gaps, palette);

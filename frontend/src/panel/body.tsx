@@ -45,7 +45,7 @@ export function PanelBody(props: BodyProps): JSX.Element {
   const second: ViewKind | null = large && vectors && shown.length === 1 ? "bars" : null;
   return (
     <div
-      class={`panel-body ${layout} ${large && vectors ? "vectors" : ""}`}
+      class={`panel-body room-${layout} ${large && vectors ? "vectors" : ""}`}
       id="quantity-panel"
       role="tabpanel"
       aria-label={quantity}

@@ -15,7 +15,7 @@ import type { Histogram, Quantity } from "../types";
 import type { Area, Paint } from "../widgets/canvas";
 import { Segmented } from "../widgets/controls";
 import { type CommonHistogram, columnAt, commonRange, rebin, sampledWords } from "../charts/histogram";
-import { drawHistogramHeat, drawRidges } from "../charts/histogram_chart";
+import { drawHistogramHeat, drawRidges, saturatingShare } from "../charts/histogram_chart";
 import { type History, nonFiniteMarks } from "../charts/history";
 import { Picture } from "../charts/picture";
 import { type Plot, xOf } from "../charts/plot";
@@ -90,12 +90,20 @@ export function HistogramCard({
 function useHeat(histogram: CommonHistogram, history: History, plots: { current: readonly Plot[] }): Paint {
   const range = shown.value;
   const lost = gaps.value;
+  const saturating = useMemo(() => saturatingShare(histogram.shares), [histogram]);
   return useCallback<Paint>(
     (pen, { width, height }, palette) => {
-      const picture = { histogram, map: colormap("dens"), range, gaps: lost, marks: nonFiniteMarks(history) };
+      const picture = {
+        histogram,
+        map: colormap("dens"),
+        range,
+        gaps: lost,
+        marks: nonFiniteMarks(history),
+        saturating,
+      };
       plots.current = [drawHistogramHeat(pen, width, height, picture, palette)];
     },
-    [histogram, history, range, lost, plots],
+    [histogram, history, range, lost, plots, saturating],
   );
 }
 

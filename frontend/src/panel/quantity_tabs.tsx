@@ -62,7 +62,8 @@ function Tab({
   readonly chosen: boolean;
 }): JSX.Element {
   const recorded = isRecorded(node, of);
-  const title = node.quantities[of]?.title ?? "not recorded";
+  const title =
+    node.quantities[of]?.title ?? (of === "update" && node.kind !== "variable" ? "variables only" : "not recorded");
   return (
     <button
       type="button"

@@ -52,9 +52,10 @@ export function StatisticsCard({
   const base = useBase(history, quantity, axis, compared, plots);
   return (
     <>
-      <CardHead title="Statistics over steps" note={note(history, compared)} pending={pending}>
+      <CardHead title="Statistics over steps" note={note(history, axis, compared)} pending={pending}>
         <CheckMenu
           name="Statistics"
+          button="statistics"
           options={choicesOf(history)}
           chosen={chosenStatistics.value}
           onChange={(chosen) => (chosenStatistics.value = chosen)}
@@ -85,15 +86,18 @@ export function StatisticsCard({
 
 const AXES = [{ value: "linear" as const }, { value: "log" as const }, { value: "symlog" as const }];
 
-function note(history: History, compared: Compared | undefined): ComponentChildren {
+function note(history: History, axis: AxisKind, compared: Compared | undefined): ComponentChildren {
   const finite = history.nan.some(
     (count, row) => count + history.positiveInfinity[row] + history.negativeInfinity[row] > 0,
   );
-  const words = finite ? "of finite elements" : "";
+  const shownNames = axis === "log" ? [] : choicesOf(history).filter(({ id }) => chosenStatistics.value.has(id));
+  const words = [shownNames.map(({ label }) => label).join(", "), finite ? "of finite elements" : ""]
+    .filter(Boolean)
+    .join(" · ");
   if (compared === undefined) return words;
   return (
     <>
-      {words} <i class="compare-key" /> {compared.run}: mean, ± std
+      <i class="compare-key" /> {compared.run}: mean, ± std · {words}
     </>
   );
 }

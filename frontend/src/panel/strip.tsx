@@ -44,8 +44,9 @@ export function stripItems(
   other?: { readonly history: History; readonly row: number },
 ): StripItem[] {
   const first = firstRow(history);
+  // The others speak up where they have something to say: a share of 0 and a number that is not defined don't.
   const names = [...history.columns.keys()].filter(
-    (name) => ALWAYS.includes(name) || !Number.isNaN(history.columns.get(name)?.[row] ?? NaN),
+    (name) => ALWAYS.includes(name) || Math.abs(history.columns.get(name)?.[row] ?? 0) > 0,
   );
   const ordered = [...ALWAYS.filter((name) => names.includes(name)), ...names.filter((name) => !ALWAYS.includes(name))];
   const items = ordered.map((name): StripItem => {

@@ -1,8 +1,8 @@
 /*
  * Where the tiles of an image grid stand.
  *
- * The one invariant: tiles are as large as the box allows and keep their proportions; from two pixels per element on, an element is a whole number of
- * pixels, so that no row of an image looks thicker than another.
+ * The one invariant: tiles are as large as the box allows and keep their proportions. Where it costs little, an element is a whole number of pixels, so
+ * that no row of an image looks thicker than another.
  */
 
 import type { CssPixels } from "../units";
@@ -48,9 +48,20 @@ function layoutWith(
   const rows = Math.max(1, Math.ceil(count / columns));
   const room = (total: CssPixels, tiles: number): CssPixels => (total - (tiles - 1) * gap) / tiles;
   const scale = Math.max(0, Math.min(room(width, columns) / imageWidth, (room(height, rows) - caption) / imageHeight));
-  const whole = scale >= 2 ? Math.floor(scale) : scale;
-  return { columns, rows, tileWidth: whole * imageWidth, tileHeight: whole * imageHeight, gap, caption };
+  const whole = Math.floor(scale);
+  const chosen = scale >= 2 && whole >= scale * LEAST_WHOLE ? whole : scale;
+  return {
+    columns,
+    rows,
+    tileWidth: Math.floor(chosen * imageWidth),
+    tileHeight: Math.floor(chosen * imageHeight),
+    gap,
+    caption,
+  };
 }
+
+/** A whole number of pixels per element is worth this share of the size. */
+const LEAST_WHOLE = 0.86;
 
 /** Most tiles of `SMALLEST_TILE` that the box holds. More than that are shown page by page. */
 export function tilesPerPage({

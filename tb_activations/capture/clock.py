@@ -1,7 +1,7 @@
 """Counts the train steps of a run.
 
-The one invariant: the number of a step is the number of train steps executed before it. Keras tells when an execution begins, not how many steps it made:
-the last one of an epoch may have made fewer, or none where the data ended; `end_epoch` puts that right.
+The one invariant: the number of a step is the number of train steps executed before it. Keras tells when an execution begins, not how many
+steps it made: the last one of an epoch may have made fewer, or none where the data ended; `end_epoch` puts that right.
 """
 
 from __future__ import annotations

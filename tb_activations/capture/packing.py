@@ -35,53 +35,50 @@ class Keep:
 
 def pack(recorder: Recorder, catalogue: Catalogue, keep: Keep) -> Packed:
     """Reduces everything recorded; runs in the graph of the step. The result is a structure of tensors with string keys."""
+    recorded = {quantity: [recorder.recordings[quantity][name] for name in names] for quantity, names in catalogue.names.items() if names}
     packed: Packed = {}
     with tf.name_scope("tb_activations"):
-        for quantity, names in catalogue.names.items():
-            if names:
-                recordings = [recorder.recordings[quantity][name] for name in names]
-                packed[quantity] = _pack_quantity(recordings, catalogue.ids[quantity].tolist(), keep)
+        if recorded:
+            packed.update(_reduce(recorded, keep))
+        if keep.samples != "none":
+            for quantity, recordings in recorded.items():
+                ids = catalogue.ids[quantity].tolist()
+                packed[quantity]["samples"] = {str(node): _sample(item, keep) for node, item in zip(ids, recordings, strict=True)}
         if recorder.loss_scale is not None:
             packed["loss_scale"] = recorder.loss_scale
     return packed
 
 
-def _pack_quantity(recordings: list[Recording], ids: list[int], keep: Keep) -> Packed:
-    requests = [Request(item.tensor, item.activation, item.batch) for item in recordings]
-    measured = measure_all(requests, histogram=keep.histograms)
-    factors = [_factor(item) for item in recordings]
-    packed: Packed = {"statistics": _rescaled(measured.statistics, factors), "counts": measured.counts}
+def _reduce(recorded: Mapping[Quantity, list[Recording]], keep: Keep) -> Packed:
+    """Measures the tensors of all quantities together: those of one shape share their operations."""
+    everything = [item for recordings in recorded.values() for item in recordings]
+    measured = measure_all([Request(item.tensor, item.activation, item.batch) for item in everything], histogram=keep.histograms)
+    columns = {"statistics": measured.statistics, "counts": measured.counts}
     if keep.histograms:
-        packed["histogram"] = measured.histogram
-        packed["histogram_range"] = measured.histogram_range * _column(factors)
-    if keep.samples != "none":
-        packed["samples"] = {str(node): _sample(item, factor, keep) for node, item, factor in zip(ids, recordings, factors, strict=True)}
-    return packed
+        columns |= {"histogram": measured.histogram, "histogram_range": measured.histogram_range}
+    if any(item.scale is not None for item in everything):
+        factors = tf.stack([1.0 if item.scale is None else _factor(item.scale) for item in everything])[:, None]
+        # Undone on the statistics instead of the tensor: in float16 the unscaled gradient may not exist.
+        columns["statistics"] = tf.where(_PROPORTIONAL, measured.statistics * factors, measured.statistics)
+        if keep.histograms:
+            columns["histogram_range"] = measured.histogram_range * factors
+    sizes = [len(recordings) for recordings in recorded.values()]
+    parts = {name: tf.split(column, sizes) for name, column in columns.items()}
+    return {quantity: {name: part[index] for name, part in parts.items()} for index, quantity in enumerate(recorded)}
 
 
-def _factor(recording: Recording) -> tf.Tensor | None:
-    return None if recording.scale is None else 1.0 / recording.scale
-
-
-def _column(factors: list[tf.Tensor | None]) -> tf.Tensor:
-    return tf.stack([tf.ones([]) if factor is None else factor for factor in factors])[:, None]
+def _factor(scale: tf.Tensor) -> tf.Tensor:
+    return 1.0 / tf.cast(scale, tf.float32)
 
 
 _PROPORTIONAL = np.array([name in {"min", "max", "mean", "std", "l2_norm", "batch_std"} for name in STATISTICS])
 
 
-def _rescaled(rows: tf.Tensor, factors: list[tf.Tensor | None]) -> tf.Tensor:
-    """Undoes the loss scale on the statistics instead of the tensors: in float16 the unscaled gradient may not exist."""
-    if all(factor is None for factor in factors):
-        return rows
-    return tf.where(_PROPORTIONAL, rows * _column(factors), rows)
-
-
-def _sample(recording: Recording, factor: tf.Tensor | None, keep: Keep) -> tf.Tensor:
+def _sample(recording: Recording, keep: Keep) -> tf.Tensor:
     kept = recording.tensor
     if keep.samples == "sample":
         kept = sample(kept, batch=recording.batch, examples=keep.examples, elements=keep.elements)
-    return kept if factor is None else tf.cast(kept, tf.float32) * factor
+    return kept if recording.scale is None else tf.cast(kept, tf.float32) * _factor(recording.scale)
 
 
 def unpack(packed: Packed, catalogue: Catalogue) -> Mapping[Quantity, QuantityRecord]:

@@ -116,7 +116,9 @@ def _not_names(argument: str, names: Any) -> ArgumentError:
 
 def _nearest(pattern: str, names: Sequence[str]) -> str:
     by_ending = {name.rsplit("/", 1)[-1]: name for name in reversed(names)}
-    near = difflib.get_close_matches(pattern, names, 3, 0.5) or [by_ending[end] for end in difflib.get_close_matches(pattern, list(by_ending), 3, 0.5)]
+    near = difflib.get_close_matches(pattern, names, 3, 0.5) or [
+        by_ending[end] for end in difflib.get_close_matches(pattern, list(by_ending), 3, 0.5)
+    ]
     return f" The nearest names are {', '.join(near)}." if near else ""
 
 

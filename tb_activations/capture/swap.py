@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import keras
 import tensorflow as tf
 
+from tb_activations.capture.batches import take
 from tb_activations.capture.twin import NAMES, Captured, Options, StepKind, Twin, single_step
 
 __all__ = ["Swap"]
@@ -38,14 +40,14 @@ class Swap:
         self._armed: Any = None
         self._twin: Twin | None = None
         self._single: Callable[[Any], Any] | None = None
-        self._broken = False
+        self._broken = self._proven = False
 
     def arm(self, due: Sequence[bool]) -> None:
         """The next execution records its i-th step where ``due[i]``."""
         self.disarm()
         plain = getattr(self._model, self._attribute)
         if plain is not self._plain:
-            self._plain, self._twin, self._single = plain, None, None
+            self._plain, self._twin, self._single, self._proven = plain, None, None, False
         if not self._broken:
             self._armed = lambda source: self._execute(source, due)
             setattr(self._model, self._attribute, self._armed)
@@ -86,42 +88,47 @@ class Swap:
         return tf.nest.map_structure(_concatenated, first, self._plain(batches[1:]))
 
     def _record(self, source: Any, index: int, plain: Callable[[Any], Any]) -> Any:
-        if self._fetches_first():
-            source = [next(source)]
+        feed = take(source) if self._fails_late() else partial(_itself, source)
         started = time.perf_counter()
         try:
             if self._twin is None:
                 self._twin = Twin(self._model, self._kind, self._options)
-            result, captured = self._twin(source)
+            result, captured = self._twin(feed())
         except _END_OF_DATA:
             raise
         except Exception as error:  # noqa: BLE001  (told once, or raised again by the plain function)
-            return self._fall_back(error, source, plain)
+            return self._fall_back(error, feed, plain)
+        self._proven = True
         if captured is None:
             self._give_up(self._twin.failure)
         else:
             self._handle(index, captured, time.perf_counter() - started)
         return result
 
-    def _fetches_first(self) -> bool:
-        """Whether to take the batch before the twin runs, so that it isn't lost when the twin fails after the data was read.
+    def _fails_late(self) -> bool:
+        """Whether the twin could fail after it has taken a batch, so that the batch is better kept.
 
-        In a plain graph tracing is over by then. XLA compiles later still, and eager steps have no trace. The batch then has
-        known extents; XLA compiles for these anyway, but in a plain graph they could change how the step is optimized, and its last bits.
+        In a plain graph what can fail is the tracing, before any data is read. XLA compiles later, in the first run; eager steps have no trace.
         """
-        return self._kind != "predict" and bool(self._model.jit_compile or self._model.run_eagerly or tf.config.functions_run_eagerly())
+        if self._kind == "predict":
+            return False
+        return bool(self._model.run_eagerly or tf.config.functions_run_eagerly() or (self._model.jit_compile and not self._proven))
 
-    def _fall_back(self, error: Exception, source: Any, plain: Callable[[Any], Any]) -> Any:
-        consumed = self._twin is not None and not self._twin.tracing and not self._fetches_first() and self._kind != "predict"
-        if consumed and not _is_ours(error):
+    def _fall_back(self, error: Exception, feed: Callable[[], Any], plain: Callable[[Any], Any]) -> Any:
+        traced = self._twin is not None and not self._twin.tracing
+        if traced and self._kind != "predict" and not self._fails_late() and not _is_ours(error):
             raise error
-        result = plain(source)  # when this raises, it was the step's own error
+        result = plain(feed())  # when this raises, it was the step's own error
         self._give_up(error)
         return result
 
     def _give_up(self, error: Exception | None) -> None:
         self._broken, self._twin = True, None
         self._warn(f"Recording the {self._kind} step failed, and is over for this model: {_describe(error)} Training goes on without it.")
+
+
+def _itself(source: Any) -> Any:
+    return source
 
 
 def _is_ours(error: Exception) -> bool:

@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple
 
 import keras
-import tensorflow as tf
 
 from tb_activations.capture.catalogue import Catalogue, make_catalogue
 from tb_activations.capture.instrument import instrumented

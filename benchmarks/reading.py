@@ -2,8 +2,8 @@
 
     python -m benchmarks.reading /tmp/large/train
 
-The one invariant: each figure is of a `Run` that has answered nothing before, except where it says "again"; what is measured is the product's
-public reader. The page cache is warm or cold as the machine has it: the second call of the command shows warm figures.
+The one invariant: what is measured is the product's public reader, on files that lie in the page cache or not as the machine has it: the second call
+of the command shows warm figures. CPU time stands beside wall time, because other programs disturb the one less than the other.
 """
 
 from __future__ import annotations
@@ -27,38 +27,36 @@ def anonymous_megabytes() -> float:
     return next(int(line.split()[1]) for line in lines if line.startswith("Anonymous:")) / 1e3
 
 
-def milliseconds(call: Callable[[], object]) -> float:
-    start = time.perf_counter()
-    call()
-    return (time.perf_counter() - start) * 1e3
-
-
-def print_row(name: str, times: list[float], goal: str = "") -> None:
-    print(f"{name:58} {np.median(times):9.1f} {np.percentile(times, 95):9.1f}  {goal}")
+def measure_calls(name: str, call: Callable[[], object], times: int = REPEATS, goal: str = "") -> None:
+    """Prints a row: median and 95th percentile of wall and of CPU milliseconds."""
+    wall, cpu = [], []
+    for _ in range(times):
+        start_wall, start_cpu = time.perf_counter(), time.process_time()
+        call()
+        wall.append((time.perf_counter() - start_wall) * 1e3)
+        cpu.append((time.process_time() - start_cpu) * 1e3)
+    figures = (np.median(wall), np.percentile(wall, 95), np.median(cpu), np.percentile(cpu, 95))
+    print(f"{name:58}" + "".join(f"{figure:10.1f}" for figure in figures) + f"   {goal}")
 
 
 def measure(path: Path) -> None:
     before = anonymous_megabytes()
-    print(f"{'':58} {'p50 ms':>9} {'p95 ms':>9}  goal")
-    print_row("open all segments", [milliseconds(lambda: open_run(path)) for _ in range(5)], "300 ms")
-    print_row("open and list all nodes with their states", [milliseconds(lambda: open_run(path).nodes) for _ in range(5)], "300 ms")
+    print(f"{'milliseconds':58}{'wall p50':>10}{'wall p95':>10}{'CPU p50':>10}{'CPU p95':>10}   goal")
+    measure_calls("open all segments", lambda: open_run(path), 7, "300")
+    measure_calls("open and list all nodes with their states", lambda: open_run(path).nodes, 7, "300")
     run = open_run(path)
     names = [node.name for node in run.nodes if node.state == "materialized"]
     steps = run.steps().tolist()
     pick = random.Random(0)
-    print(f"{run!r}, {len(list((run.path / 'plugins/tb_activations').iterdir()))} files")
-    print_row("one node's statistics over all steps", repeat(lambda: run.statistics(pick.choice(names))), "p95 10 ms")
-    print_row("one node's histograms over all steps", repeat(lambda: run.histogram(pick.choice(names))))
-    print_row("all nodes at one step", repeat(lambda: run.snapshot(pick.choice(steps))), "p95 20 ms")
-    print_row("one statistic of everything", repeat(lambda: run.column("mean"), 5), "300 ms")
-    print_row("one count of everything", repeat(lambda: run.column("nan_count"), 5))
-    print_row("one statistic of everything, the last 50 captures", repeat(lambda: run.column("mean", after=steps[-51]), 5))
-    print_row("refresh, nothing new", repeat(run.refresh))
-    print(f"{'anonymous memory, growth':58} {anonymous_megabytes() - before:9.1f} MB         200 MB")
-
-
-def repeat(call: Callable[[], object], times: int = REPEATS) -> list[float]:
-    return [milliseconds(call) for _ in range(times)]
+    measure_calls("one node's statistics over all steps", lambda: run.statistics(pick.choice(names)), goal="10")
+    measure_calls("one node's histograms over all steps", lambda: run.histogram(pick.choice(names)))
+    measure_calls("all nodes at one step", lambda: run.snapshot(pick.choice(steps)), goal="20")
+    measure_calls("one statistic of everything", lambda: run.column("mean"), 7, "300")
+    measure_calls("one count of everything", lambda: run.column("nan_count"), 7)
+    measure_calls("one statistic of everything, the last segment only", lambda: run.column("mean", after=steps[-51]))
+    measure_calls("refresh, nothing new", run.refresh)
+    print(f"{run!r} in {len(list((run.path / 'plugins/tb_activations').iterdir()))} files; anonymous memory grew by ", end="")
+    print(f"{anonymous_megabytes() - before:.0f} MB (goal: 200)")
 
 
 def main() -> None:

@@ -71,12 +71,13 @@ def dtype_code(dtype: np.dtype[Any]) -> str | None:
 
 @dataclass(frozen=True, slots=True)
 class ArraySpec:
-    """Where one array lies. ``offset_bytes`` counts from the start of the file."""
+    """Where one array lies. ``offset_bytes`` counts from the start of the file; ``row_bytes`` is the size of an entry of the leading axis."""
 
     dtype: np.dtype[Any]
     shape: tuple[int, ...]
     offset_bytes: int
     size_bytes: int
+    row_bytes: int
 
 
 class ArrayReader:
@@ -110,7 +111,7 @@ class ArrayReader:
         if not target:
             return
         spec = self._arrays[name]
-        self._file.seek(spec.offset_bytes + start * (spec.size_bytes // spec.shape[0]))
+        self._file.seek(spec.offset_bytes + start * spec.row_bytes)
         count = self._file.readinto(target)
         while count and count < len(target):
             target = target[count:]
@@ -219,7 +220,8 @@ def _array_spec(name: str, entry: Any, data_start: int) -> ArraySpec:
     size_bytes = math.prod(shape) * dtype.itemsize
     if offsets[1] - offsets[0] != size_bytes:
         raise violation("size_mismatch", f"{size_bytes} bytes for array {name!r} of shape {shape}", data_offsets=offsets)
-    return ArraySpec(dtype, shape, data_start + offsets[0], size_bytes)
+    row_bytes = size_bytes // shape[0] if shape and shape[0] else 0
+    return ArraySpec(dtype, shape, data_start + offsets[0], size_bytes, row_bytes)
 
 
 def _sizes(value: Any) -> tuple[int, ...] | None:

@@ -208,7 +208,13 @@ def _parse_node(index: int, node: Any, count: int) -> NodeRecord:
     )
 
 
+_CAPTURED = QuantityPlan()
+"""One for all: a big graph says it thousands of times."""
+
+
 def _parse_plan(name: str, plan: Any) -> QuantityPlan:
+    if plan == {"reason": None}:
+        return _CAPTURED
     content = _mapping("quantities", plan)
     reason = content.get("reason")
     if reason is not None and not isinstance(reason, str):

@@ -7,9 +7,9 @@ recorded again are left out, and of two rows of one replica at one step the late
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -38,6 +38,9 @@ class LiveSegment:
     table: npt.NDArray[np.int64]
 
 
+_T = TypeVar("_T")
+
+
 @dataclass(frozen=True, slots=True)
 class Index:
     """What a run held at one moment.
@@ -60,6 +63,14 @@ class Index:
     dropped: npt.NDArray[np.int64]
     columns: tuple[str, ...]
     problems: tuple[str, ...]
+    _derived: dict[Hashable, Any] = field(default_factory=dict, compare=False, repr=False)
+
+    def derived(self, key: Hashable, make: Callable[[], _T]) -> _T:
+        """What ``make`` makes of this index, made once (two threads that ask at once may both make it)."""
+        if key not in self._derived:
+            self._derived[key] = make()
+        value: _T = self._derived[key]
+        return value
 
     @property
     def row_count(self) -> int:
@@ -68,7 +79,7 @@ class Index:
 
     def holding(self, quantity: Quantity) -> tuple[LiveSegment, ...]:
         """The segments that hold something of ``quantity``."""
-        return tuple(live for live in self.segments if quantity in live.segment.quantities)
+        return self.derived(("holding", quantity), lambda: tuple(live for live in self.segments if quantity in live.segment.quantities))
 
     def positions(self, live: LiveSegment, quantity: Quantity) -> npt.NDArray[np.int64]:
         """int64[nodes of the segment]: where they stand among the nodes of the run."""

@@ -6,6 +6,7 @@ an axis of nodes. States are derived here and nowhere else.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -118,19 +119,16 @@ def describe_nodes(
     """
     counts = {quantity: array.tolist() for quantity, array in captures.items()}
     flags = {quantity: array.tolist() for quantity, array in sampled.items()}
+    materialized = functools.cache(lambda captures, sampled: QuantityState("materialized", captures=captures, sampled=sampled))
     nodes = []
     for position, record in enumerate(joined.records):
         recorded = [quantity for quantity, count in counts.items() if count[position]]
-        states = {quantity: _materialized(counts[quantity][position], flags[quantity][position]) for quantity in recorded}
+        states = {quantity: materialized(counts[quantity][position], flags[quantity][position]) for quantity in recorded}
         for quantity, plan in record.quantities.items():
             if quantity not in states:
                 states[quantity] = _without_value(record.name, plan)
         nodes.append(_describe(record, joined.inputs[position], states))
     return tuple(nodes)
-
-
-def _materialized(captures: int, sampled: bool) -> QuantityState:
-    return QuantityState("materialized", captures=captures, sampled=sampled)
 
 
 def _without_value(name: str, plan: QuantityPlan) -> QuantityState:

@@ -6,8 +6,8 @@ The one invariant: a result depends on an `Index` only, never on what happens in
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -16,6 +16,7 @@ from tb_activations.store.assemble import empty_counts
 from tb_activations.store.index import Index, LiveSegment
 from tb_activations.store.merge import merge_histograms, merge_replicas, rebin
 from tb_activations.store.schema import COUNTS, NOT_RECORDED, Quantity
+from tb_activations.store.track import blank_track, read_track
 
 __all__ = ["read_column", "read_histogram", "read_history", "read_sample", "read_sample_steps", "read_snapshot"]
 
@@ -23,52 +24,18 @@ Statistics = npt.NDArray[np.float32]
 Counts = npt.NDArray[np.int64]
 Steps = npt.NDArray[np.int64]
 
-_DTYPES = {"statistics": "<f4", "counts": "<i8", "histogram": "<u4", "histogram_range": "<f4"}
-
 
 def read_history(index: Index, node: int, quantity: Quantity, rank: int | None = None) -> tuple[Steps, Statistics, Counts]:
     """Steps int64[C], statistics float32[C, K] and counts int64[C, 4] of one node, at the steps where it was recorded."""
-    statistics = np.full((index.row_count, len(index.columns)), np.nan, np.float32)
-    counts = empty_counts(1, index.row_count)[0]
-    for columns, lives in _by_columns(index.holding(quantity)):
-        gathered = _gather(index, lives, node, quantity, {"statistics": (len(columns),), "counts": (4,)})
-        statistics[gathered.table] = _in_columns(gathered.arrays["statistics"], columns, index.columns)
-        counts[gathered.table] = gathered.arrays["counts"]
+    statistics = blank_track(index.row_count, "statistics", len(index.columns))
+    counts = blank_track(index.row_count, "counts", len(COUNTS))
+    for layout, arrays in read_track(index, node, quantity, ("statistics", "counts")):
+        statistics[layout.table] = _in_columns(arrays["statistics"], layout.lives[0].segment.columns, index.columns)
+        counts[layout.table] = arrays["counts"]
     rows = np.flatnonzero((counts[:, 0] != NOT_RECORDED) & ((index.table["rank"] == rank) if rank is not None else True))
     steps, starts = np.unique(index.table["step"][rows], return_index=True)
     merged, total = merge_replicas(statistics[None, rows], counts[None, rows], starts, index.columns, _shared(index, [node]))
     return steps, merged[0], total[0]
-
-
-class _Gathered(NamedTuple):
-    """Rows of one node: where they stand in the table, and array name -> [rows, …]."""
-
-    table: npt.NDArray[np.int64]
-    arrays: Mapping[str, npt.NDArray[Any]]
-
-
-def _gather(index: Index, lives: Sequence[LiveSegment], node: int, quantity: Quantity, tails: Mapping[str, tuple[int, ...]]) -> _Gathered:
-    """Reads all rows of one node, straight into one buffer per array: with hundreds of segments the rest would cost more than reading."""
-    places = [(live, position) for live in lives if (position := index.position_in(live, quantity, node)) is not None]
-    starts = np.concatenate([[0], np.cumsum([len(live.segment.step) for live, _ in places])]).astype(np.int64)
-    buffers = {name: np.empty((int(starts[-1]), *tail), _DTYPES[name]) for name, tail in tails.items()}
-    views = [(f"{name}/{quantity}", memoryview(buffer.reshape(-1).data).cast("B"), buffer.strides[0]) for name, buffer in buffers.items()]
-    for (live, position), start, stop in zip(places, starts[:-1].tolist(), starts[1:].tolist(), strict=True):
-        with live.segment.file.reader() as reader:
-            for name, view, row_bytes in views:
-                reader.read_into(name, position, view[start * row_bytes : stop * row_bytes])
-    nothing = np.empty(0, np.int64)
-    rows = np.concatenate([nothing, *(live.rows + start for (live, _), start in zip(places, starts.tolist(), strict=False))])
-    table = np.concatenate([nothing, *(live.table for live, _ in places)])
-    return _Gathered(table, {name: buffer[rows] for name, buffer in buffers.items()})
-
-
-def _by_columns(lives: Sequence[LiveSegment]) -> Iterator[tuple[tuple[str, ...], list[LiveSegment]]]:
-    """The segments grouped by the statistics that they have; nearly always one group."""
-    groups: dict[tuple[str, ...], list[LiveSegment]] = {}
-    for live in lives:
-        groups.setdefault(live.segment.columns, []).append(live)
-    yield from groups.items()
 
 
 def read_snapshot(index: Index, step: int, quantity: Quantity) -> tuple[Statistics, Counts]:
@@ -141,15 +108,13 @@ def _merged_column(index: Index, statistic: str, quantity: Quantity, first_step:
 
 def read_histogram(index: Index, node: int, quantity: Quantity) -> tuple[Steps, npt.NDArray[np.uint32], npt.NDArray[np.float64]]:
     """Steps int64[C], counts uint32[C, B] and edges float64[C, B + 1] of one node, at the steps that have a histogram."""
-    holding = [live for live in index.holding(quantity) if live.segment.quantities[quantity].bins]
-    bins = max((live.segment.quantities[quantity].bins for live in holding), default=1)
+    tracks = read_track(index, node, quantity, ("histogram", "histogram_range"))
+    bins = max((arrays["histogram"].shape[1] for _, arrays in tracks), default=1)
     counts = np.zeros((index.row_count, bins), np.int64)
     ranges = np.full((index.row_count, 2), np.nan)
-    for own_bins in {live.segment.quantities[quantity].bins for live in holding}:
-        lives = [live for live in holding if live.segment.quantities[quantity].bins == own_bins]
-        gathered = _gather(index, lives, node, quantity, {"histogram": (own_bins,), "histogram_range": (2,)})
-        ranges[gathered.table] = gathered.arrays["histogram_range"]
-        counts[gathered.table] = _in_bins(gathered.arrays["histogram"], ranges[gathered.table], bins)
+    for layout, arrays in tracks:
+        ranges[layout.table] = arrays["histogram_range"]
+        counts[layout.table] = _in_bins(arrays["histogram"], ranges[layout.table], bins)
     rows = np.flatnonzero(counts.any(axis=1) & np.isfinite(ranges).all(axis=1) & (ranges[:, 0] <= ranges[:, 1]))
     steps, starts = np.unique(index.table["step"][rows], return_index=True)
     counts, ranges = merge_histograms(counts[rows], ranges[rows], starts, bool(_shared(index, [node])[0]))

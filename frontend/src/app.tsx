@@ -116,7 +116,7 @@ function Right(): JSX.Element {
       <div
         ref={box}
         class="right-box"
-        style={{ gridTemplateRows: enlarged.value ? "0 0 minmax(0, 1fr)" : `${upper}px ${SPLITTER}px minmax(0, 1fr)` }}
+        style={{ gridTemplateRows: enlarged.value ? "0 minmax(0, 1fr)" : `${upper}px ${SPLITTER}px minmax(0, 1fr)` }}
       >
         <UpperView />
         {enlarged.value ? (

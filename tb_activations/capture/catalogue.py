@@ -18,7 +18,8 @@ import tensorflow as tf
 
 import tb_activations
 from tb_activations.capture import describe
-from tb_activations.capture.paths import Reach, producing_nodes
+from tb_activations.capture.edges import producing_nodes
+from tb_activations.capture.loss_path import LossPath
 from tb_activations.capture.recorder import Mode, Recorder, Seen
 from tb_activations.store.schema import QUANTITIES, Graph, NodeRecord, Quantity, QuantityPlan
 
@@ -127,7 +128,7 @@ class _Plans:
 
     def __init__(self, recorder: Recorder) -> None:
         self._recorder = recorder
-        self._reach = Reach(recorder.targets)
+        self._loss_path = None if recorder.graph is None else LossPath(recorder.targets)
 
     def of(self, node: Seen) -> dict[Quantity, QuantityPlan]:
         return {quantity: self._plan(node, quantity) for quantity in QUANTITIES}
@@ -164,12 +165,12 @@ class _Plans:
 
     def _no_gradient(self, node: Seen) -> QuantityPlan:
         """Nothing flowed back to a node: no loss depends on it, the way is cut, or nothing before it is trained."""
-        if node.tensor is None or self._recorder.graph is None or not self._reach.depends_on(node.tensor):
+        if self._loss_path is None or node.tensor is None:
             return QuantityPlan("not_on_loss_path")
-        if self._reach.differentiably(node.tensor):
+        cut = self._loss_path.cut(node.tensor)
+        if cut is None:
             return QuantityPlan("not_trainable", {"owner": node.name})
-        code, operation = self._reach.cut_after(node.tensor) or ("not_on_loss_path", "")
-        return QuantityPlan(code, {"by": operation} if operation else {})
+        return QuantityPlan(cut.reason, {} if cut.operation is None else {"by": cut.operation.type})
 
 
 _CALLS: Mapping[Mode, str] = {"train": "fit", "evaluate": "evaluate", "predict": "predict", "probe": "model(x, training=False)"}

@@ -21,7 +21,7 @@ from tb_activations.store.nodes import Joined, join_generations
 from tb_activations.store.schema import STATISTICS, Quantity
 from tb_activations.store.segments import ROW_ARRAYS, Segment
 
-__all__ = ["Index", "LiveSegment", "build_index"]
+__all__ = ["Index", "LiveSegment", "as_slice", "build_index"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +94,13 @@ class Index:
         # As int32: another dtype would have numpy convert all nodes first.
         position = int(nodes.searchsorted(np.int32(identity)))
         return position if position < len(nodes) and nodes[position] == identity else None
+
+
+def as_slice(indices: npt.NDArray[np.int64]) -> slice | npt.NDArray[np.int64]:
+    """Ascending indices without a gap as a slice: what is read by it need not be copied, and what is written goes several times faster."""
+    if len(indices) and indices[-1] - indices[0] == len(indices) - 1 and bool((np.diff(indices) == 1).all()):
+        return slice(int(indices[0]), int(indices[-1]) + 1)
+    return indices
 
 
 def build_index(contents: Contents) -> Index:

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tb_activations.store.assemble import empty_counts
-from tb_activations.store.index import Index, LiveSegment
+from tb_activations.store.index import Index, LiveSegment, as_slice
 from tb_activations.store.merge import merge_histograms, merge_replicas, rebin
 from tb_activations.store.schema import COUNTS, NOT_RECORDED, Quantity
 from tb_activations.store.track import blank_track, read_track
@@ -34,7 +34,8 @@ def read_history(index: Index, node: int, quantity: Quantity, rank: int | None =
         counts[layout.table] = arrays["counts"]
     rows = np.flatnonzero((counts[:, 0] != NOT_RECORDED) & ((index.table["rank"] == rank) if rank is not None else True))
     steps, starts = np.unique(index.table["step"][rows], return_index=True)
-    merged, total = merge_replicas(statistics[None, rows], counts[None, rows], starts, index.columns, _shared(index, [node]))
+    taken = as_slice(rows)
+    merged, total = merge_replicas(statistics[None, taken], counts[None, taken], starts, index.columns, _shared(index, [node]))
     return steps, merged[0], total[0]
 
 
@@ -68,19 +69,13 @@ def _scatter_column(index: Index, live: LiveSegment, statistic: str, quantity: Q
         part = reader.read(f"{name}/{quantity}")
     column = _count(part, statistic) if name == "counts" else part[..., live.segment.columns.index(statistic)]
     where = _region(index.positions(live, quantity), live.table[wanted] - first_step)
-    result[where] = column[:, _as_slice(live.rows[wanted])]
+    result[where] = column[:, as_slice(live.rows[wanted])]
 
 
 def _region(positions: npt.NDArray[np.int64], table: npt.NDArray[np.int64]) -> Any:
     """The index of rows × columns of a matrix, by slices where possible: copying is then several times faster."""
-    rows, columns = _as_slice(positions), _as_slice(table)
+    rows, columns = as_slice(positions), as_slice(table)
     return (rows, columns) if isinstance(rows, slice) or isinstance(columns, slice) else np.ix_(rows, columns)
-
-
-def _as_slice(indices: npt.NDArray[np.int64]) -> slice | npt.NDArray[np.int64]:
-    if len(indices) and indices[-1] - indices[0] == len(indices) - 1 and (len(indices) < 2 or bool((np.diff(indices) == 1).all())):
-        return slice(int(indices[0]), int(indices[-1]) + 1)
-    return indices
 
 
 def _count(counts: Counts, name: str) -> npt.NDArray[np.int64]:
@@ -117,7 +112,8 @@ def read_histogram(index: Index, node: int, quantity: Quantity) -> tuple[Steps, 
         counts[layout.table] = _in_bins(arrays["histogram"], ranges[layout.table], bins)
     rows = np.flatnonzero(counts.any(axis=1) & np.isfinite(ranges).all(axis=1) & (ranges[:, 0] <= ranges[:, 1]))
     steps, starts = np.unique(index.table["step"][rows], return_index=True)
-    counts, ranges = merge_histograms(counts[rows], ranges[rows], starts, bool(_shared(index, [node])[0]))
+    taken = as_slice(rows)
+    counts, ranges = merge_histograms(counts[taken], ranges[taken], starts, bool(_shared(index, [node])[0]))
     return steps, counts.astype(np.uint32), np.linspace(ranges[:, 0], ranges[:, 1], bins + 1, axis=1)
 
 
@@ -169,7 +165,7 @@ def _rows_of_all(index: Index, quantity: Quantity, first: int, last: int) -> tup
         if not wanted.any():
             continue
         where = _region(index.positions(live, quantity), live.table[wanted] - first)
-        rows = _as_slice(live.rows[wanted])
+        rows = as_slice(live.rows[wanted])
         with live.segment.file.reader() as reader:
             statistics[where] = _in_columns(reader.read(f"statistics/{quantity}")[:, rows], live.segment.columns, index.columns)
             counts[where] = reader.read(f"counts/{quantity}")[:, rows]

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from tb_activations.store.index import Index, LiveSegment
+from tb_activations.store.index import Index, LiveSegment, as_slice
 from tb_activations.store.schema import NOT_RECORDED, Quantity
 
 __all__ = ["blank_track", "read_track"]
@@ -40,21 +40,25 @@ class Layout:
     """Segments whose arrays have the same widths, and where their rows go.
 
     Attributes:
+      groups: for each segment the number of the segment that stands for all with the same nodes: a node is looked up in these only.
       starts: first row of each segment in a buffer that holds the rows of all of them one after the other; the last entry is its length.
-      rows: int64[L], the live rows of that buffer.
-      table: int64[L], where they stand in the table of all rows.
+      rows: the live rows of that buffer.
+      table: where they stand in the table of all rows.
     """
 
     lives: Sequence[LiveSegment]
+    groups: Sequence[int]
     starts: Sequence[int]
-    rows: npt.NDArray[np.int64]
-    table: npt.NDArray[np.int64]
+    rows: slice | npt.NDArray[np.int64]
+    table: slice | npt.NDArray[np.int64]
 
     @classmethod
-    def of(cls, lives: Sequence[LiveSegment]) -> Layout:
+    def of(cls, lives: Sequence[LiveSegment], quantity: Quantity) -> Layout:
+        first: dict[tuple[str, bytes], int] = {}
+        groups = [first.setdefault((live.segment.graph, live.segment.quantities[quantity].nodes.tobytes()), i) for i, live in enumerate(lives)]
         starts = [0, *np.cumsum([len(live.segment.step) for live in lives]).tolist()]
         rows = np.concatenate([live.rows + start for live, start in zip(lives, starts, strict=False)])
-        return cls(lives, starts, rows, np.concatenate([live.table for live in lives]))
+        return cls(lives, groups, starts, as_slice(rows), as_slice(np.concatenate([live.table for live in lives])))
 
 
 def read_track(index: Index, node: int, quantity: Quantity, names: Sequence[str]) -> list[tuple[Layout, dict[str, npt.NDArray[Any]]]]:
@@ -70,7 +74,7 @@ def _layouts(index: Index, quantity: Quantity, names: Sequence[str]) -> list[Lay
         if all(f"{name}/{quantity}" in arrays for name in names):
             widths = tuple(arrays[f"{name}/{quantity}"].shape[2] for name in names)
             groups.setdefault((live.segment.columns, *widths), []).append(live)
-    return [Layout.of(lives) for lives in groups.values()]
+    return [Layout.of(lives, quantity) for lives in groups.values()]
 
 
 def _read_group(index: Index, layout: Layout, node: int, quantity: Quantity, names: Sequence[str]) -> dict[str, npt.NDArray[Any]]:
@@ -78,9 +82,10 @@ def _read_group(index: Index, layout: Layout, node: int, quantity: Quantity, nam
     arrays = layout.lives[0].segment.file.arrays
     buffers = [np.empty((layout.starts[-1], arrays[key].shape[2]), _KINDS[name].dtype) for name, key in zip(names, keys, strict=True)]
     views = [(key, memoryview(buffer.reshape(-1).data).cast("B"), buffer.strides[0]) for key, buffer in zip(keys, buffers, strict=True)]
+    positions = {group: index.position_in(layout.lives[group], quantity, node) for group in set(layout.groups)}
     for number, live in enumerate(layout.lives):
         start, stop = layout.starts[number], layout.starts[number + 1]
-        position = index.position_in(live, quantity, node)
+        position = positions[layout.groups[number]]
         if position is None:
             for name, buffer in zip(names, buffers, strict=True):
                 buffer[start:stop] = _KINDS[name].blank

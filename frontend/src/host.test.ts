@@ -1,0 +1,159 @@
+// @vitest-environment jsdom
+import { signal } from "@preact/signals";
+import { beforeEach, describe, expect, test, vi } from "vitest";
+import type * as Host from "./host";
+
+/** Modules with a state of their own, fresh for each test, as on a new page. */
+async function freshPage(hash: string): Promise<typeof Host> {
+  vi.resetModules();
+  window.location.hash = hash;
+  window.matchMedia = vi.fn(() => ({
+    matches: false,
+    addEventListener: () => undefined,
+  })) as unknown as typeof window.matchMedia;
+  return import("./host");
+}
+
+describe("a hash", () => {
+  test("gives back what was written, whatever the text holds", async () => {
+    const { formatHash, parseHash } = await freshPage("");
+    const texts = ["encoder/conv2d", "a=b&c#d", "100%", "π → 😀", "<img src=x>", "p.tb_activations.node=x", " ", ""];
+    for (const text of texts) {
+      expect(parseHash(formatHash("#tb_activations", [["node", text]])).get("node")).toBe(text);
+    }
+  });
+
+  test("keeps the tab and the keys of others, and replaces ours", async () => {
+    const { formatHash } = await freshPage("");
+    const hash = "#scalars&p.other.x=1&p.tb_activations.node=old&_smoothing=0.6";
+    expect(formatHash(hash, [["run", "a/b"]])).toBe("#scalars&p.other.x=1&_smoothing=0.6&p.tb_activations.run=a%2Fb");
+  });
+
+  test("without a tab gets ours", async () => {
+    const { formatHash } = await freshPage("");
+    expect(formatHash("", [["run", "a"]])).toBe("#tb_activations&p.tb_activations.run=a");
+  });
+
+  test("with broken percent-encoding is passed over", async () => {
+    const { parseHash } = await freshPage("");
+    expect([...parseHash("#t&p.tb_activations.node=%E0%A4%A&p.tb_activations.run=r")]).toEqual([["run", "r"]]);
+  });
+});
+
+describe("a linked signal", () => {
+  beforeEach(() => {
+    Object.defineProperty(window, "innerHeight", { value: 800, configurable: true });
+  });
+
+  test("starts as the address says, and refuses what is no value", async () => {
+    const { choiceLink, linkSignal, startHost, stepLink, textLink } = await freshPage(
+      "#tb_activations&p.tb_activations.node=a%2Fb&p.tb_activations.step=2400&p.tb_activations.view=nonsense",
+    );
+    const [node, step, view] = [
+      signal<string | null>(null),
+      signal<number | null>(null),
+      signal<"graph" | "matrix">("matrix"),
+    ];
+    linkSignal("node", node, textLink);
+    linkSignal("step", step, stepLink);
+    linkSignal("view", view, choiceLink("graph", ["graph", "matrix"]));
+    startHost();
+    expect([node.value, step.value, view.value]).toEqual(["a/b", 2400, "matrix"]);
+  });
+
+  test("is written once it rests, and not while it has its first value", async () => {
+    vi.useFakeTimers();
+    const { choiceLink, linkSignal, linkToHere, startHost, stepLink } = await freshPage("#tb_activations");
+    const [step, view] = [signal<number | null>(null), signal<"graph" | "matrix">("graph")];
+    linkSignal("step", step, stepLink);
+    linkSignal("view", view, choiceLink("graph", ["graph", "matrix"]));
+    startHost();
+    for (let at = 0; at < 100; at += 1) step.value = at;
+    expect(window.location.hash).toBe("#tb_activations");
+    expect(linkToHere()).toMatch(/#tb_activations&p\.tb_activations\.step=99$/);
+    vi.runAllTimers();
+    expect(window.location.hash).toBe("#tb_activations&p.tb_activations.step=99");
+    vi.useRealTimers();
+  });
+
+  test("makes a history entry when the place changes, and none when it doesn't", async () => {
+    vi.useFakeTimers();
+    const { linkSignal, startHost, stepLink, textLink } = await freshPage("#tb_activations");
+    const [node, step] = [signal<string | null>(null), signal<number | null>(null)];
+    linkSignal("node", node, textLink, true);
+    linkSignal("step", step, stepLink);
+    startHost();
+    step.value = 1;
+    vi.runAllTimers();
+    const before = window.history.length;
+    step.value = 2;
+    vi.runAllTimers();
+    expect(window.history.length).toBe(before);
+    node.value = "a";
+    vi.runAllTimers();
+    expect(window.history.length).toBe(before + 1);
+    vi.useRealTimers();
+  });
+
+  test("is not written by a hidden tab", async () => {
+    vi.useFakeTimers();
+    const { linkSignal, startHost, textLink } = await freshPage("#scalars");
+    Object.defineProperty(window, "innerHeight", { value: 0, configurable: true });
+    const node = signal<string | null>(null);
+    linkSignal("node", node, textLink);
+    startHost();
+    window.dispatchEvent(new Event("resize"));
+    node.value = "a";
+    vi.runAllTimers();
+    expect(window.location.hash).toBe("#scalars");
+    vi.useRealTimers();
+  });
+});
+
+test("the state of the page survives the way through its address", async () => {
+  vi.useFakeTimers();
+  Object.defineProperty(window, "innerHeight", { value: 800, configurable: true });
+  const first = await freshPage("#tb_activations");
+  const state = await import("./state");
+  const filter = await import("./nodes/filter");
+  const { sort } = await import("./nodes/model");
+  await import("./links");
+  first.startHost();
+  state.run.value = "digits/train";
+  state.selectNode("encoder/conv2d@2");
+  state.live.value = false;
+  state.step.value = 1425;
+  state.setQuantity("gradient");
+  state.setStatistic("l2_norm");
+  state.setView("matrix");
+  state.compareRun.value = "digits/validation";
+  filter.search.value = "conv|dense";
+  filter.searchIsRegex.value = true;
+  filter.kindFilter.value = "layer";
+  sort.value = { by: "max", descending: true };
+  vi.runAllTimers();
+  const hash = window.location.hash;
+
+  const second = await freshPage(hash);
+  const again = await import("./state");
+  const againFilter = await import("./nodes/filter");
+  const { sort: againSort } = await import("./nodes/model");
+  await import("./links");
+  second.startHost();
+  expect(again).not.toBe(state);
+  expect([again.run.value, again.node.value, again.live.value, again.step.value]).toEqual([
+    "digits/train",
+    "encoder/conv2d@2",
+    false,
+    1425,
+  ]);
+  expect([again.quantity.value, again.statistic.value, again.view.value]).toEqual(["gradient", "l2_norm", "matrix"]);
+  expect(again.compareRun.value).toBe("digits/validation");
+  expect([againFilter.search.value, againFilter.searchIsRegex.value, againFilter.kindFilter.value]).toEqual([
+    "conv|dense",
+    true,
+    "layer",
+  ]);
+  expect(againSort.value).toEqual({ by: "max", descending: true });
+  vi.useRealTimers();
+});

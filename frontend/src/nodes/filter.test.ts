@@ -1,0 +1,27 @@
+// @vitest-environment jsdom
+import { expect, test } from "vitest";
+
+import { matcherOf } from "./filter";
+
+function found(text: string, regex: boolean, names: readonly string[]): readonly string[] {
+  const matcher = matcherOf(text, regex);
+  return matcher.error === null ? names.filter(matcher.test) : [];
+}
+
+const NAMES = ["encoder/conv2d", "encoder/conv2d/kernel", "Head/Dense", "a.b", "a+b", "axb"];
+
+test("plain text is found anywhere, in any case, and every word must be there", () => {
+  expect(found("CONV", false, NAMES)).toEqual(["encoder/conv2d", "encoder/conv2d/kernel"]);
+  expect(found("kernel enc", false, NAMES)).toEqual(["encoder/conv2d/kernel"]);
+  expect(found("a.b", false, NAMES)).toEqual(["a.b"]);
+  expect(found("", false, NAMES)).toEqual(NAMES);
+});
+
+test("a regular expression is one", () => {
+  expect(found("^enc.*2d$", true, NAMES)).toEqual(["encoder/conv2d"]);
+  expect(found("a.b", true, NAMES)).toEqual(["a.b", "a+b", "axb"]);
+});
+
+test("one that doesn't compile matches nothing and says why", () => {
+  expect(matcherOf("(", true).error).toMatch(/group/i);
+});

@@ -1,0 +1,116 @@
+import { beforeEach, describe, expect, test, vi } from "vitest";
+import type * as Module from "./state";
+import type { RunSummary, Runs } from "./types";
+
+type State = typeof Module;
+let state: State;
+
+beforeEach(async () => {
+  vi.resetModules();
+  // The server never answers: what is tested here is what follows without it.
+  vi.stubGlobal("fetch", () => new Promise(() => undefined));
+  vi.stubGlobal("document", { baseURI: "http://localhost/data/plugin/tb_activations/" });
+  state = await import("./state");
+});
+
+function runOf(name: string, last: number, more: Partial<RunSummary> = {}): RunSummary {
+  const always = { nodes: 1, captures: 1, dropped: 0, problems: [], first_step: 0, last_wall_time: last };
+  return { run: name, version: `v${last}`, graph: "g", last_step: last, ...always, ...more };
+}
+
+function answerOf(...all: RunSummary[]): Runs {
+  return { logdir: "logs", problem: null, runs: all };
+}
+
+describe("the nearest capture", () => {
+  const recorded = Float64Array.from([0, 25, 50, 200]);
+  test.each([
+    [-10, 0],
+    [0, 0],
+    [12, 0],
+    [12.5, 0],
+    [13, 1],
+    [49, 2],
+    [125, 2],
+    [126, 3],
+    [1e9, 3],
+  ])("to step %d is number %d", (aim, expected) => {
+    expect(state.nearestCapture(recorded, aim)).toBe(expected);
+  });
+
+  test("of no captures is none", () => {
+    expect(state.nearestCapture(new Float64Array(), 5)).toBe(-1);
+  });
+});
+
+describe("following the last step", () => {
+  test("the first answer picks the newest run and its last step", () => {
+    state.receiveRuns(answerOf(runOf("old", 10), runOf("new", 90), runOf("older", 5)));
+    expect([state.run.value, state.step.value]).toEqual(["new", 90]);
+  });
+
+  test("goes on as captures arrive, until the user steps back, and again after the end was chosen", () => {
+    state.receiveRuns(answerOf(runOf("r", 100)));
+    state.receiveRuns(answerOf(runOf("r", 125)));
+    expect(state.step.value).toBe(125);
+    state.selectStep(50);
+    state.receiveRuns(answerOf(runOf("r", 150)));
+    expect([state.step.value, state.live.value]).toEqual([50, false]);
+    state.setLive(true);
+    expect(state.step.value).toBe(150);
+    state.receiveRuns(answerOf(runOf("r", 175)));
+    expect(state.step.value).toBe(175);
+  });
+
+  test("new data changes neither run nor node", () => {
+    state.receiveRuns(answerOf(runOf("r", 100)));
+    state.selectNode("a");
+    state.receiveRuns(answerOf(runOf("r", 100), runOf("later", 500)));
+    expect([state.run.value, state.node.value]).toEqual(["r", "a"]);
+  });
+
+  test("a run from the address stays chosen while it isn't there", () => {
+    state.run.value = "gone";
+    state.receiveRuns(answerOf(runOf("r", 100)));
+    expect([state.run.value, state.summary.value]).toEqual(["gone", null]);
+  });
+});
+
+describe("another run", () => {
+  test("keeps the step within what it has", () => {
+    state.receiveRuns(answerOf(runOf("short", 100), runOf("long", 1000)));
+    state.selectStep(700);
+    state.selectRun("short");
+    expect(state.step.value).toBe(100);
+  });
+
+  test("is never compared with itself", () => {
+    state.receiveRuns(answerOf(runOf("a", 100), runOf("b", 100)));
+    state.selectRun("a");
+    state.setCompareRun("a");
+    expect(state.compareRun.value).toBeNull();
+    state.setCompareRun("b");
+    state.selectRun("b");
+    expect(state.compareRun.value).toBeNull();
+  });
+});
+
+describe("the stamp of per-step data", () => {
+  test("of an old step stays while captures arrive; that of the last step follows the version", () => {
+    state.receiveRuns(answerOf(runOf("r", 100)));
+    const [old, last] = [state.stampOf("r", 50), state.stampOf("r", 100)];
+    state.receiveRuns(answerOf(runOf("r", 100, { version: "w" })));
+    expect(state.stampOf("r", 50)).toBe(old);
+    expect(state.stampOf("r", 100)).not.toBe(last);
+  });
+
+  test("changes when a resumed training goes back, and when the list of nodes changes", () => {
+    state.receiveRuns(answerOf(runOf("r", 620)));
+    const stamps = [state.stampOf("r", 50)];
+    state.receiveRuns(answerOf(runOf("r", 500)));
+    stamps.push(state.stampOf("r", 50));
+    state.receiveRuns(answerOf(runOf("r", 525, { graph: "h" })));
+    stamps.push(state.stampOf("r", 50));
+    expect(new Set(stamps).size).toBe(3);
+  });
+});

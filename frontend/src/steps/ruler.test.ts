@@ -1,0 +1,69 @@
+import { describe, expect, test } from "vitest";
+import type { Finding, Steps } from "../types";
+import { findingAt, gaps, rulerScale, stepAt } from "./ruler";
+
+function stepsOf(recorded: readonly number[], dropped: readonly number[] = []): Steps {
+  const count = recorded.length;
+  return {
+    step: Float64Array.from(recorded),
+    wall_time: new Float64Array(count),
+    epoch: new Int32Array(count),
+    overhead: new Float32Array(count),
+    loss: new Float32Array(count),
+    loss_scale: new Float32Array(count),
+    dropped: Float64Array.from(dropped),
+  };
+}
+
+describe("snapping", () => {
+  test("every pixel leads to the recorded step that is nearest to it", () => {
+    const steps = stepsOf([0, 1, 2, 3, 400, 405, 4800]);
+    const scale = rulerScale(4800, 900);
+    for (let x = 0; x <= 900; x += 1) {
+      const at = stepAt(steps, x, 900);
+      const distance = (step: number): number => Math.abs(scale.step(x) - step);
+      expect(distance(at)).toBe(Math.min(...Array.from(steps.step, distance)));
+    }
+  });
+
+  test("stays exact with far more captures than pixels", () => {
+    const recorded = Array.from({ length: 100_000 }, (_, index) => index * 7);
+    const steps = stepsOf(recorded);
+    const scale = rulerScale(recorded[recorded.length - 1], 1000);
+    for (const index of [0, 1, 12_345, 99_998, 99_999])
+      expect(stepAt(steps, scale.x(recorded[index]), 1000)).toBe(recorded[index]);
+  });
+
+  test("a run with one capture at step 0 has one place", () => {
+    expect(stepAt(stepsOf([0]), 500, 1000)).toBe(0);
+  });
+
+  test("outside of the scale the ends hold", () => {
+    const steps = stepsOf([10, 20, 30]);
+    expect([stepAt(steps, -500, 300), stepAt(steps, 5000, 300)]).toEqual([10, 30]);
+  });
+});
+
+test("dropped steps next to each other are one gap, from the capture before to the one after", () => {
+  const recorded = Float64Array.from([0, 25, 50, 150, 175, 250]);
+  expect(gaps(recorded, Float64Array.from([75, 100, 125, 200, 225]))).toEqual([
+    [50, 150],
+    [175, 250],
+  ]);
+});
+
+test("steps that were dropped before the first and after the last capture have a place too", () => {
+  expect(gaps(Float64Array.from([50]), Float64Array.from([25, 75]))).toEqual([
+    [25, 50],
+    [50, 75],
+  ]);
+});
+
+test("of two findings at one step the one on top is hit, below the marks none", () => {
+  const found = [{ first_step: 100 }, { first_step: 100 }, { first_step: 900 }] as Finding[];
+  const model = { steps: stepsOf([0, 1000]), step: 0, compareStep: null, findings: found };
+  const x = rulerScale(1000, 800).x(100);
+  expect(findingAt(model, x + 3, 8, 800)).toBe(found[1]);
+  expect(findingAt(model, x, 30, 800)).toBeNull();
+  expect(findingAt(model, x + 40, 8, 800)).toBeNull();
+});

@@ -69,7 +69,7 @@ class Seen:
     @property
     def has_batch(self) -> bool:
         shape = None if self.tensor is None else self.tensor.shape
-        return self.kind != "loss" and shape is not None and (shape.rank is None or shape.rank > 0)
+        return self.kind not in ("loss", "variable") and shape is not None and (shape.rank is None or shape.rank > 0)
 
 
 P = ParamSpec("P")

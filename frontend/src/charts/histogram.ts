@@ -1,9 +1,9 @@
 /*
  * Histograms over steps, rebinned to edges that all columns share.
  *
- * Each capture has its own edges; side by side they can only be compared on common ones. The one invariant: rebinning keeps the sum of the counts;
- * a source bin that spans several common bins is divided in proportion, as if its elements were spread evenly, and a source range of width
- * zero (a constant tensor) falls into one bin.
+ * Each capture has its own edges; side by side they can only be compared on common ones. The one invariant: rebinning keeps the sum of the counts
+ * inside the common edges; a source bin that spans several of them is divided in proportion, as if its elements were spread evenly, and a source range
+ * of width zero (a constant tensor) falls into one bin.
  */
 
 import type { Histogram } from "../types";
@@ -40,7 +40,7 @@ function countOf(histogram: Histogram, column: number): number {
   return sum;
 }
 
-/** All columns on `bins` equal bins over [low, high]; what lies beyond is counted into the outermost bins. */
+/** All columns on `bins` equal bins over [low, high]. What lies beyond is left out of the picture, not of the counts that shares are taken of. */
 export function rebin(histogram: Histogram, low: number, high: number, bins: number): CommonHistogram {
   const shares = new Float32Array(histogram.columns * bins);
   const counted = new Float64Array(histogram.columns);
@@ -70,46 +70,78 @@ function addColumn(histogram: Histogram, column: number, target: Float32Array, l
 /** Spreads `count` evenly over [start, stop], given in units of the target's bins. */
 function addInterval(target: Float32Array, start: number, stop: number, count: number): void {
   const last = target.length - 1;
-  const clamp = (place: number): number => Math.min(last, Math.max(0, Math.floor(place)));
-  const first = clamp(start);
-  const final = clamp(stop);
-  if (first === final || !(stop > start)) {
-    target[first] += count;
+  if (!(stop > start)) {
+    const bin = Math.floor(start);
+    if (bin >= 0 && start <= target.length) target[Math.min(last, bin)] += count;
     return;
   }
   const density = count / (stop - start);
-  for (let bin = first; bin <= final; bin += 1) {
-    const from = bin === first ? start : bin;
-    const to = bin === final ? stop : bin + 1;
-    target[bin] += Math.max(0, to - from) * density;
+  const final = Math.min(last, Math.ceil(stop) - 1);
+  for (let bin = Math.max(0, Math.floor(start)); bin <= final; bin += 1) {
+    target[bin] += Math.max(0, Math.min(stop, bin + 1) - Math.max(start, bin)) * density;
   }
 }
 
-/** The value below which `share` of all counted elements of the whole history lie in magnitude. */
-export function historyPercentile(histogram: Histogram, share: number): number {
+/** Bins in which quantiles of a whole history are counted; their width bounds the error. */
+const QUANTILE_BINS = 4096;
+
+/** The values below which each of `shares` (ascending) of all counted elements of all columns lie; undefined without any. */
+export function historyQuantiles(
+  histogram: Histogram,
+  shares: readonly number[],
+  measure: (value: number) => number = (value) => value,
+): number[] | undefined {
   const range = commonRange(histogram);
-  if (range === undefined) return 0;
-  const limit = Math.max(Math.abs(range.low), Math.abs(range.high));
-  const bins = 4096;
-  const folded = new Float64Array(bins);
-  let total = 0;
+  if (range === undefined) return undefined;
+  const corners = [measure(range.low), measure(range.high), ...(range.low < 0 && range.high > 0 ? [measure(0)] : [])];
+  const [low, high] = [Math.min(...corners), Math.max(...corners)];
+  const counts = new Float64Array(QUANTILE_BINS);
+  const scale = high > low ? QUANTILE_BINS / (high - low) : 0;
   for (let column = 0; column < histogram.columns; column += 1) {
     const from = histogram.range[2 * column];
     const width = (histogram.range[2 * column + 1] - from) / histogram.bins;
     for (let bin = 0; bin < histogram.bins; bin += 1) {
       const count = histogram.counts[column * histogram.bins + bin];
       if (count === 0) continue;
-      const magnitude = Math.abs(from + (bin + 0.5) * width);
-      folded[Math.min(bins - 1, Math.floor((magnitude / (limit || 1)) * bins))] += count;
-      total += count;
+      const place = Math.floor((measure(from + (bin + 0.5) * width) - low) * scale);
+      counts[Math.min(QUANTILE_BINS - 1, Math.max(0, place))] += count;
     }
   }
+  return shares.map((share) => low + quantileBin(counts, share) * ((high - low) / QUANTILE_BINS));
+}
+
+/** How many bins it takes to gather `share` of all counts. */
+function quantileBin(counts: Float64Array, share: number): number {
+  const wanted = share * counts.reduce((sum, count) => sum + count, 0);
   let seen = 0;
-  for (let bin = 0; bin < bins; bin += 1) {
-    seen += folded[bin];
-    if (seen >= share * total) return ((bin + 1) / bins) * limit;
+  for (let bin = 0; bin < counts.length; bin += 1) {
+    seen += counts[bin];
+    if (seen >= wanted) return bin + 1;
   }
-  return limit;
+  return counts.length;
+}
+
+/** The magnitude below which `share` of all counted elements of the whole history lie. */
+export function historyPercentile(histogram: Histogram, share: number): number {
+  return historyQuantiles(histogram, [share], Math.abs)?.[0] ?? 0;
+}
+
+/** Of the elements, what may fall beside the axis of values where a few of them would flatten all others. */
+const TAIL = 0.0005;
+/** Cutting the tails must make the axis this much shorter to be worth it. */
+const WORTH_CUTTING = 0.6;
+
+/**
+ * The axis of values of a whole history: from the smallest to the largest, or, where a thin tail takes most of that, without the tails
+ * (`cut`, to be said).
+ */
+export function valueRange(histogram: Histogram): { low: number; high: number; cut: boolean } | undefined {
+  const range = commonRange(histogram);
+  const inner = historyQuantiles(histogram, [TAIL, 1 - TAIL]);
+  if (range === undefined || inner === undefined) return undefined;
+  const [low, high] = inner;
+  const cut = high > low && high - low < WORTH_CUTTING * (range.high - range.low);
+  return cut ? { low, high, cut } : { ...range, cut };
 }
 
 /** Index of the column that covers `step`, or of the nearest one; −1 without columns. */
@@ -126,9 +158,7 @@ export function columnAt(histogram: Pick<CommonHistogram, "start" | "stop">, ste
   return best;
 }
 
-/** What of the elements was counted, in words: empty when all were. */
-export function sampledWords(histogram: CommonHistogram, column: number, count: (value: number) => string): string {
-  const { counted, elements } = histogram;
-  if (column < 0 || counted[column] === 0 || elements[column] <= counted[column]) return "";
-  return `${count(counted[column])} of ${count(elements[column])} sampled`;
+/** `65,536 of 1,605,632 sampled`; empty when every finite element was counted. */
+export function sampledWords(counted: number, finite: number, count: (value: number) => string): string {
+  return counted === 0 || finite <= counted ? "" : `${count(counted)} of ${count(finite)} sampled`;
 }

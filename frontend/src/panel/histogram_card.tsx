@@ -12,11 +12,12 @@ import { CardHead } from "./card";
 import { ChartMenu } from "./export_menu";
 import { step as currentStep } from "../state";
 import type { Histogram, Quantity } from "../types";
+import type { Step } from "../units";
 import type { Area, Paint } from "../widgets/canvas";
 import { Segmented } from "../widgets/controls";
-import { type CommonHistogram, columnAt, commonRange, rebin, sampledWords } from "../charts/histogram";
+import { type CommonHistogram, columnAt, rebin, sampledWords, valueRange } from "../charts/histogram";
 import { drawHistogramHeat, drawRidges, saturatingShare } from "../charts/histogram_chart";
-import { type History, nonFiniteMarks } from "../charts/history";
+import { type History, nonFiniteMarks, rowAt } from "../charts/history";
 import { Picture } from "../charts/picture";
 import { type Plot, xOf } from "../charts/plot";
 import { brush, gaps, hoverStep, shown, whole } from "../charts/shared";
@@ -33,12 +34,15 @@ const STYLES = [
   { value: "overlay" as const },
 ];
 
-export function useCommon(histogram: Histogram | null): CommonHistogram | null {
+/** A histogram on common edges; `cut`: thin tails lie beyond them. */
+export type CutHistogram = CommonHistogram & { readonly cut: boolean };
+
+export function useCommon(histogram: Histogram | null): CutHistogram | null {
   return useMemo(() => {
-    const range = histogram === null ? undefined : commonRange(histogram);
+    const range = histogram === null ? undefined : valueRange(histogram);
     if (histogram === null || range === undefined) return null;
     const air = (range.high - range.low) * 0.02 || Math.abs(range.low) * 0.05 || 0.5;
-    return rebin(histogram, range.low - air, range.high + air, COMMON_BINS);
+    return { ...rebin(histogram, range.low - air, range.high + air, COMMON_BINS), cut: range.cut };
   }, [histogram]);
 }
 
@@ -50,7 +54,7 @@ export function HistogramCard({
   pending,
 }: {
   readonly name: string;
-  readonly histogram: CommonHistogram;
+  readonly histogram: CutHistogram;
   readonly history: History;
   readonly quantity: Quantity;
   readonly pending: boolean;
@@ -61,15 +65,11 @@ export function HistogramCard({
   const heat = useHeat(histogram, history, plots);
   const ridges = useRidges(histogram, quantity, style === "overlay");
   const base = style === "heat" ? heat : ridges;
-  const column = currentStep.value === null ? -1 : columnAt(histogram, currentStep.value);
-  const sampled = sampledWords(histogram, column, formatCount);
+  const tails = histogram.cut ? "0.1 % lie beyond the axis" : "";
+  const words = ["share of elements", tails, sampledAt(histogram, history, currentStep.value)];
   return (
     <>
-      <CardHead
-        title="Histogram over steps"
-        note={["share of elements", sampled].filter(Boolean).join(" · ")}
-        pending={pending}
-      >
+      <CardHead title="Histogram over steps" note={words.filter(Boolean).join(" · ")} pending={pending}>
         <Segmented name="Style" value={style} options={STYLES} onChange={(chosen) => (histogramStyle.value = chosen)} />
         <ChartMenu name={`${name} ${quantity} histogram`} base={base} area={area} />
       </CardHead>
@@ -85,6 +85,15 @@ export function HistogramCard({
       )}
     </>
   );
+}
+
+/** What of the finite elements was looked at, at the step; several captures that share a column are not told apart. */
+function sampledAt(histogram: CommonHistogram, history: History, at: Step | null): string {
+  const column = at === null ? -1 : columnAt(histogram, at);
+  const row = at === null ? -1 : rowAt(history, at);
+  if (column < 0 || row < 0 || histogram.start[column] !== histogram.stop[column]) return "";
+  const odd = history.nan[row] + history.positiveInfinity[row] + history.negativeInfinity[row];
+  return sampledWords(histogram.counted[column], histogram.elements[column] - odd, formatCount);
 }
 
 function useHeat(histogram: CommonHistogram, history: History, plots: { current: readonly Plot[] }): Paint {

@@ -88,8 +88,10 @@ function differenceWords(name: string, value: number, other: number): string {
   if (Number.isNaN(value) || Number.isNaN(other)) return "";
   const change = value - other;
   const sign = change > 0 ? "+" : "";
-  const text = name.endsWith("_fraction") ? `${formatNumber(100 * change)} points` : formatNumber(change);
-  return `${formatStatistic(name, other)}, ${sign}${text}`;
+  // A share changes by points: "+3 %" could be read as a ratio.
+  return name.endsWith("_fraction") && change !== 0
+    ? `${sign}${formatNumber(100 * change)} points`
+    : `${sign}${formatNumber(change)}`;
 }
 
 export function Strip({
@@ -128,7 +130,7 @@ export function Strip({
       )}
       {pair !== undefined && compared !== null && (
         <div class="strip-compared">
-          <dt>beside</dt>
+          <dt>difference to</dt>
           <dd>
             <small>{compareRun.value ?? run.value}</small>
             <span class="strip-beside">step {formatCount(compared)}</span>

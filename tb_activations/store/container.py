@@ -55,7 +55,11 @@ _CODES = {dtype: code for code, dtype in DTYPES.items()}
 
 
 class FileChangedError(Exception):
-    """A file was deleted or replaced since it was opened: look at the directory again."""
+    """A file was deleted (``gone``) or replaced since it was opened: look at the directory again."""
+
+    def __init__(self, message: str, gone: bool = False) -> None:
+        super().__init__(message)
+        self.gone = gone
 
 
 def violation(code: str, expected: str, /, **received: object) -> FormatError:
@@ -152,7 +156,7 @@ class ArrayFile:
         try:
             file = FileIO(str(self.path), "rb")
         except OSError as error:
-            raise FileChangedError(f"{self.path} can't be opened any more: {error}") from error
+            raise FileChangedError(f"{self.path} can't be opened any more: {error}", gone=isinstance(error, FileNotFoundError)) from error
         if _signature(os.fstat(file.fileno())) != self.signature:
             file.close()
             raise FileChangedError(f"{self.path} was replaced.")

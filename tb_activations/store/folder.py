@@ -55,14 +55,24 @@ class Folder:
             try:
                 changed = self._scan_once() or changed
                 break
-            except (FileNotFoundError, FileChangedError):
+            except FileNotFoundError:
                 changed = True
         return self._contents() if changed else None
 
     def _scan_once(self) -> bool:
-        graphs, segments = self._list()
+        graphs, segments = self._settled_list()
         graphs_changed = _follow(self._graphs, graphs, lambda name: read_graph(self._directory / name))
         return _follow(self._segments, segments, lambda name: open_segment(self._directory / name)) or graphs_changed
+
+    def _settled_list(self) -> tuple[dict[str, Signature], dict[str, Signature]]:
+        """A listing to be trusted: one taken while segments are merged may hold neither the old names nor the new one."""
+        listed = self._list()
+        while self._segments.keys() - listed[1].keys():
+            again = self._list()
+            if again == listed:
+                break
+            listed = again
+        return listed
 
     def _list(self) -> tuple[dict[str, Signature], dict[str, Signature]]:
         graphs: dict[str, Signature] = {}
@@ -97,11 +107,17 @@ class Folder:
 
 
 def _signature(entry: os.DirEntry[str]) -> Signature | None:
-    """None for what is no file: a pipe would block whoever opens it, and a link may lead nowhere."""
+    """None for what is no file: a pipe would block whoever opens it, and a link may lead nowhere.
+
+    Raises:
+      FileNotFoundError: the file went away since it was listed, so the listing is out of date.
+    """
     try:
         status = entry.stat()
     except OSError:
-        return None
+        if entry.is_symlink():
+            return None
+        raise
     return (status.st_size, status.st_mtime_ns) if stat.S_ISREG(status.st_mode) else None
 
 
@@ -117,10 +133,19 @@ def _follow(known: dict[str, tuple[Signature, _T | str]], listed: Mapping[str, S
 
 
 def _read_or_problem(name: str, read: Callable[[str], _T]) -> _T | str:
+    """What a file holds, or why it can't be told.
+
+    Raises:
+      FileNotFoundError: the file went away: the listing is out of date.
+    """
     try:
         return read(name)
     except FileNotFoundError:
         raise
+    except FileChangedError as error:
+        if error.gone:
+            raise FileNotFoundError(name) from error
+        return f"{name} is left out: it is being changed."  # When that ends it has another signature, and is read again.
     except FormatError as error:
         return f"{name} is left out: {error}"
     except OSError as error:

@@ -18,7 +18,7 @@ from tb_activations.store.merge import merge_histograms, merge_replicas, rebin
 from tb_activations.store.schema import COUNTS, NOT_RECORDED, Quantity
 from tb_activations.store.track import blank_track, read_track
 
-__all__ = ["read_column", "read_histogram", "read_history", "read_sample", "read_sample_steps", "read_snapshot"]
+__all__ = ["read_column", "read_histogram", "read_history", "read_sample", "read_sample_steps", "read_snapshot", "read_window"]
 
 Statistics = npt.NDArray[np.float32]
 Counts = npt.NDArray[np.int64]
@@ -42,33 +42,39 @@ def read_history(index: Index, node: int, quantity: Quantity, rank: int | None =
 def read_snapshot(index: Index, step: int, quantity: Quantity) -> tuple[Statistics, Counts]:
     """Statistics float32[N, K] and counts int64[N, 4] of all nodes at one recorded step."""
     position = int(np.searchsorted(index.steps, step))
-    first, last = _row_range(index, position, position + 1)
+    statistics, counts = read_window(index, quantity, position, position + 1)
+    return statistics[:, 0], counts[:, 0]
+
+
+def read_window(index: Index, quantity: Quantity, start: int, stop: int) -> tuple[Statistics, Counts]:
+    """Statistics float32[N, C, K] and counts int64[N, C, 4] of all nodes at the recorded steps number ``start`` to ``stop``."""
+    first, last = _row_range(index, start, stop)
     statistics, counts = _rows_of_all(index, quantity, first, last)
-    merged, total = merge_replicas(statistics, counts, np.zeros(1, np.int64), index.columns, _shared(index))
-    return merged[:, 0], total[:, 0]
+    return merge_replicas(statistics, counts, index.starts[start:stop] - first, index.columns, _shared(index))
 
 
-def read_column(index: Index, statistic: str, quantity: Quantity, after: int = -1) -> tuple[Steps, Statistics]:
-    """One statistic of all nodes over the steps later than ``after``: int64[C] and float32[N, C]; NaN (counts: −1) where nothing was recorded."""
-    first_step = int(np.searchsorted(index.steps, after, side="right"))
-    steps = index.steps[first_step:]
+def read_column(index: Index, statistic: str, quantity: Quantity, after: int = -1, until: int | None = None) -> tuple[Steps, Statistics]:
+    """One statistic of all nodes over the steps in (after, until]: int64[C] and float32[N, C]; NaN (counts: −1) where nothing was recorded."""
+    start = int(np.searchsorted(index.steps, after, side="right"))
+    stop = len(index.steps) if until is None else max(start, int(np.searchsorted(index.steps, until, side="right")))
     if index.row_count != len(index.steps):
-        return steps, _merged_column(index, statistic, quantity, first_step)
-    result = np.full((len(index.joined.records), len(steps)), NOT_RECORDED if statistic in COUNTS else np.nan, np.float32)
+        return index.steps[start:stop], _merged_column(index, statistic, quantity, start, stop)
+    result = np.full((len(index.joined.records), stop - start), NOT_RECORDED if statistic in COUNTS else np.nan, np.float32)
     for live in index.holding(quantity):
-        _scatter_column(index, live, statistic, quantity, result, first_step)
-    return steps, result
+        _scatter_column(index, live, statistic, quantity, result, start)
+    return index.steps[start:stop], result
 
 
-def _scatter_column(index: Index, live: LiveSegment, statistic: str, quantity: Quantity, result: Statistics, first_step: int) -> None:
-    wanted = live.table >= first_step
+def _scatter_column(index: Index, live: LiveSegment, statistic: str, quantity: Quantity, result: Statistics, start: int) -> None:
+    """Fills in what a segment has; without replicas row ``start + c`` of the table is column ``c`` of ``result``."""
+    wanted = (live.table >= start) & (live.table < start + result.shape[1])
     name = "counts" if statistic in COUNTS else "statistics"
     if not wanted.any() or (name == "statistics" and statistic not in live.segment.columns):
         return
     with live.segment.file.reader() as reader:
         part = reader.read(f"{name}/{quantity}")
     column = _count(part, statistic) if name == "counts" else part[..., live.segment.columns.index(statistic)]
-    where = _region(index.positions(live, quantity), live.table[wanted] - first_step)
+    where = _region(index.positions(live, quantity), live.table[wanted] - start)
     result[where] = column[:, as_slice(live.rows[wanted])]
 
 
@@ -86,13 +92,13 @@ def _count(counts: Counts, name: str) -> npt.NDArray[np.int64]:
 _CHUNK_NUMBERS = 4 << 20
 
 
-def _merged_column(index: Index, statistic: str, quantity: Quantity, first_step: int) -> Statistics:
+def _merged_column(index: Index, statistic: str, quantity: Quantity, first_step: int, last_step: int) -> Statistics:
     """The column where steps have several replicas, some steps at a time: merging needs all statistics of the rows."""
     nodes = len(index.joined.records)
-    result = np.empty((nodes, len(index.steps) - first_step), np.float32)
+    result = np.empty((nodes, last_step - first_step), np.float32)
     length = max(1, _CHUNK_NUMBERS // max(1, nodes * (len(index.columns) + 4)))
-    for start in range(first_step, len(index.steps), length):
-        stop = min(start + length, len(index.steps))
+    for start in range(first_step, last_step, length):
+        stop = min(start + length, last_step)
         first, last = _row_range(index, start, stop)
         statistics, counts = _rows_of_all(index, quantity, first, last)
         merged, total = merge_replicas(statistics, counts, index.starts[start:stop] - first, index.columns, _shared(index))

@@ -176,14 +176,25 @@ class Run:
         """All nodes at one recorded step, in the order of `nodes`: statistics float32[N, K] and counts int64[N, 4]."""
         return self._read(lambda view: reading.read_snapshot(view.index, _find_step(view.index.steps, step), _quantity(quantity)))
 
-    def column(self, statistic: str, quantity: Quantity = "value", after: int = -1) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float32]]:
-        """One statistic (or count) of all nodes over the steps later than ``after``: int64[C] and float32[N, C]."""
+    def window(self, quantity: Quantity = "value", *, start: int, stop: int) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.int64]]:
+        """All nodes at the recorded steps ``steps()[start:stop]``: statistics float32[N, C, K] (K: `columns`) and counts int64[N, C, 4]."""
+        return self._read(lambda view: reading.read_window(view.index, _quantity(quantity), start, stop))
+
+    def column(
+        self, statistic: str, quantity: Quantity = "value", after: int = -1, until: int | None = None
+    ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float32]]:
+        """One statistic (or count) of all nodes: int64[C] and float32[N, C]; NaN (counts: −1) where nothing was recorded.
+
+        Args:
+          after: only steps later than this one.
+          until: only steps up to this one. A long run is best gone through a stretch at a time.
+        """
 
         def read(view: _View) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float32]]:
             known = (*view.index.columns, *COUNTS)
             if statistic not in known:
                 raise NotFoundError(f"Expected a statistic of {', '.join(known)}. Received: statistic={statistic!r}")
-            return reading.read_column(view.index, statistic, _quantity(quantity), after)
+            return reading.read_column(view.index, statistic, _quantity(quantity), after, until)
 
         return self._read(read)
 

@@ -77,6 +77,8 @@ def test_snapshot_and_column_agree_with_the_history(run):
             np.testing.assert_array_equal(run.snapshot(step)[0][0, STATISTICS.index(name)], history[name][row])
     np.testing.assert_array_equal(run.column("elements")[1][0], run.statistics("dense")["elements"])
     np.testing.assert_array_equal(run.column("mean", after=10)[1], run.column("mean")[1][:, 2:])
+    np.testing.assert_array_equal(run.column("mean", after=0, until=25)[1], run.column("mean")[1][:, 1:3])
+    assert run.column("mean", after=30, until=10)[1].shape == (3, 0)
 
 
 def test_a_variable_is_counted_once(run):

@@ -138,6 +138,9 @@ class ReaderSuite:
             later, part = run.column(statistic, after=after)
             assert later.tolist() == [step for step in TYPICAL_STEPS if step > after]
             np.testing.assert_array_equal(part, column[:, len(steps) - len(later) :])
+            stretch, part = run.column(statistic, after=after, until=200)
+            assert stretch.tolist() == [step for step in TYPICAL_STEPS if after < step <= 200]
+            np.testing.assert_array_equal(part, column[:, np.isin(steps, stretch)])
 
     def test_histograms_hold_every_finite_element(self, run):
         for node, quantity in recorded_quantities():

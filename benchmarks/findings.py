@@ -94,7 +94,10 @@ def summary(verdicts: Sequence[Verdict]) -> str:
     for verdict in ill:
         by_rule[verdict.program.rules[0]].append(verdict)
     rows += ["", "| fault | programs | found | right node |", "|---|---|---|---|"]
-    rows += [f"| `{rule}` | {len(some)} | {sum(bool(v.right) for v in some)} | {sum(bool(v.placed) for v in some)} |" for rule, some in sorted(by_rule.items())]
+    rows += [
+        f"| `{rule}` | {len(some)} | {sum(bool(v.right) for v in some)} | {sum(bool(v.placed) for v in some)} |"
+        for rule, some in sorted(by_rule.items())
+    ]
     return "\n".join(rows)
 
 

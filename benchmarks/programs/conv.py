@@ -234,7 +234,9 @@ def gradient_stopped() -> Training:
     x = layers.Conv2D(12, 3, activation="relu", name="conv_0")(inputs)
     x = layers.Lambda(keras.ops.stop_gradient, name="stop")(x)
     x = layers.Conv2D(12, 3, activation="relu", name="conv_1")(x)
-    return Training(compiled(keras.Model(inputs, layers.Dense(10, activation="softmax", name="output")(layers.Flatten()(x)))), *data.images(), epochs=3)
+    return Training(
+        compiled(keras.Model(inputs, layers.Dense(10, activation="softmax", name="output")(layers.Flatten()(x)))), *data.images(), epochs=3
+    )
 
 
 @faulty("missing_gradient", "conv_0")

@@ -204,7 +204,13 @@ def digits_zero_output() -> Training:
 @healthy()
 def digits_autoencoder() -> Training:
     model = keras.Sequential(
-        [keras.Input((64,)), layers.Dense(32, activation="relu"), layers.Dense(8), layers.Dense(32, activation="relu"), layers.Dense(64, activation="sigmoid")]
+        [
+            keras.Input((64,)),
+            layers.Dense(32, activation="relu"),
+            layers.Dense(8),
+            layers.Dense(32, activation="relu"),
+            layers.Dense(64, activation="sigmoid"),
+        ]
     )
     model.compile("adam", "binary_crossentropy")
     return Training(model, data.digits()[0], data.digits()[0], epochs=8)
@@ -247,7 +253,9 @@ def iris_raw() -> Training:
 
 @healthy()
 def iris_whole_batches() -> Training:
-    return Training(classifier(4, (16,), 3, optimizer=keras.optimizers.Adam(2e-2), activation="tanh"), *data.standardized("iris"), batch_size=150, epochs=150)
+    return Training(
+        classifier(4, (16,), 3, optimizer=keras.optimizers.Adam(2e-2), activation="tanh"), *data.standardized("iris"), batch_size=150, epochs=150
+    )
 
 
 @healthy()
@@ -278,7 +286,9 @@ def cancer_long() -> Training:
 
 @healthy()
 def cancer_tanh_long() -> Training:
-    model = keras.Sequential([keras.Input((30,)), layers.Dense(32, activation="tanh"), layers.Dense(16, activation="tanh"), layers.Dense(1, activation="sigmoid")])
+    model = keras.Sequential(
+        [keras.Input((30,)), layers.Dense(32, activation="tanh"), layers.Dense(16, activation="tanh"), layers.Dense(1, activation="sigmoid")]
+    )
     model.compile(keras.optimizers.Adam(5e-3), "binary_crossentropy")
     return Training(model, *data.standardized("breast_cancer"), epochs=40)
 
@@ -286,7 +296,9 @@ def cancer_tanh_long() -> Training:
 @healthy()
 def cancer_batchnorm_in_front() -> Training:
     x, y = data.raw("breast_cancer")
-    model = keras.Sequential([keras.Input((30,)), layers.BatchNormalization(), layers.Dense(32, activation="relu"), layers.Dense(1, activation="sigmoid")])
+    model = keras.Sequential(
+        [keras.Input((30,)), layers.BatchNormalization(), layers.Dense(32, activation="relu"), layers.Dense(1, activation="sigmoid")]
+    )
     model.compile(keras.optimizers.Adam(3e-3), "binary_crossentropy")
     return Training(model, x, y, epochs=15)
 
@@ -335,7 +347,9 @@ def xor() -> Training:
 @healthy()
 def words_sparse() -> Training:
     x, y = data.bag_of_words()
-    model = keras.Sequential([keras.Input((x.shape[1],)), layers.Dense(64, activation="relu"), layers.Dropout(0.5), layers.Dense(1, activation="sigmoid")])
+    model = keras.Sequential(
+        [keras.Input((x.shape[1],)), layers.Dense(64, activation="relu"), layers.Dropout(0.5), layers.Dense(1, activation="sigmoid")]
+    )
     model.compile("adam", "binary_crossentropy")
     return Training(model, x, y, epochs=6)
 
@@ -406,13 +420,17 @@ for _depth in (9, 14):
 
 @faulty("vanishing_gradient", "hidden_0")
 def vanishing_wine() -> Training:
-    return Training(classifier(13, (24,) * 10, 3, activation="sigmoid", optimizer=keras.optimizers.SGD(0.1)), *data.standardized("wine"), batch_size=16, epochs=15)
+    return Training(
+        classifier(13, (24,) * 10, 3, activation="sigmoid", optimizer=keras.optimizers.SGD(0.1)), *data.standardized("wine"), batch_size=16, epochs=15
+    )
 
 
 @faulty("exploding_gradient poor_initialization exploding_activation", "hidden_0 hidden_1 hidden_2 hidden_3 hidden_4", every=1)
 def exploding_deep() -> Training:
     return Training(
-        classifier(64, (64,) * 6, kernel_initializer=keras.initializers.RandomNormal(stddev=0.8), optimizer=keras.optimizers.SGD(0.01)), *data.digits(), epochs=1
+        classifier(64, (64,) * 6, kernel_initializer=keras.initializers.RandomNormal(stddev=0.8), optimizer=keras.optimizers.SGD(0.01)),
+        *data.digits(),
+        epochs=1,
     )
 
 
@@ -500,7 +518,9 @@ def loss_diverges_linear() -> Training:
 
 @faulty("oscillating_loss update_too_large exploding_loss", "loss hidden_0 hidden_1 output", every=1)
 def loss_oscillates() -> Training:
-    return Training(classifier(30, (32,), 2, optimizer=keras.optimizers.SGD(40.0, momentum=0.9), activation="tanh"), *data.standardized("breast_cancer"), epochs=4)
+    return Training(
+        classifier(30, (32,), 2, optimizer=keras.optimizers.SGD(40.0, momentum=0.9), activation="tanh"), *data.standardized("breast_cancer"), epochs=4
+    )
 
 
 for _name in ("wine", "breast_cancer"):
@@ -555,7 +575,11 @@ def collapse_by_narrow_normalization() -> Training:
 @faulty("collapse", "output")
 def collapse_by_softmax_of_one() -> Training:
     model = keras.Sequential(
-        [keras.Input((30,), name="features"), layers.Dense(32, activation="relu", name="hidden_0"), layers.Dense(1, activation="softmax", name="output")]
+        [
+            keras.Input((30,), name="features"),
+            layers.Dense(32, activation="relu", name="hidden_0"),
+            layers.Dense(1, activation="softmax", name="output"),
+        ]
     )
     model.compile("adam", "binary_crossentropy")
     return Training(model, *data.standardized("breast_cancer"), epochs=8)

@@ -86,7 +86,9 @@ class Vae(keras.Model):
         super().__init__()
         self.encoder = layers.Dense(48, activation="relu", name="encoder")
         self.mean, self.log_var = layers.Dense(2, name="mean"), layers.Dense(2, name="log_var")
-        self.decoder = keras.Sequential([layers.Dense(48, activation="relu", name="widen"), layers.Dense(64, activation="sigmoid", name="picture")], name="decoder")
+        self.decoder = keras.Sequential(
+            [layers.Dense(48, activation="relu", name="widen"), layers.Dense(64, activation="sigmoid", name="picture")], name="decoder"
+        )
         self.noise, self.weight, self.log_variance = keras.random.SeedGenerator(2), weight, log_variance
 
     def call(self, x: Any) -> Any:
@@ -154,8 +156,9 @@ def contrastive() -> Training:
         def train_step(self, images: Any) -> Any:
             with tf.GradientTape() as tape:
                 one, two = (
-                    keras.utils.normalize(self.encoder(images + 0.3 * keras.random.normal(ops.shape(images), seed=self.noise))) if False else
-                    ops.normalize(self.encoder(images + 0.3 * keras.random.normal(ops.shape(images), seed=self.noise)))
+                    keras.utils.normalize(self.encoder(images + 0.3 * keras.random.normal(ops.shape(images), seed=self.noise)))
+                    if False
+                    else ops.normalize(self.encoder(images + 0.3 * keras.random.normal(ops.shape(images), seed=self.noise)))
                     for _ in range(2)
                 )
                 logits = ops.matmul(one, ops.transpose(two)) / 0.2

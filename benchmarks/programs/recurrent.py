@@ -42,7 +42,9 @@ def digits_bidirectional_stack() -> Training:
 @healthy()
 def lines_masked_lstm() -> Training:
     ids, labels, size = data.lines()
-    model = keras.Sequential([keras.Input((24,), dtype="int32"), layers.Embedding(size, 16, mask_zero=True), layers.LSTM(16), layers.Dense(1, activation="sigmoid")])
+    model = keras.Sequential(
+        [keras.Input((24,), dtype="int32"), layers.Embedding(size, 16, mask_zero=True), layers.LSTM(16), layers.Dense(1, activation="sigmoid")]
+    )
     model.compile(keras.optimizers.Adam(5e-3), "binary_crossentropy")
     return Training(model, ids, labels, epochs=3)
 
@@ -58,7 +60,9 @@ def lines_float_ids() -> Training:
 @healthy()
 def characters_gru() -> Training:
     x, y, size = data.characters(length=20, n=800)
-    model = keras.Sequential([keras.Input((20,), dtype="int32"), layers.Embedding(size, 24), layers.GRU(48, return_sequences=True), layers.Dense(size)])
+    model = keras.Sequential(
+        [keras.Input((20,), dtype="int32"), layers.Embedding(size, 24), layers.GRU(48, return_sequences=True), layers.Dense(size)]
+    )
     model.compile(keras.optimizers.Adam(5e-3, clipnorm=1.0), keras.losses.SparseCategoricalCrossentropy(from_logits=True))
     return Training(model, x, y, epochs=3)
 
@@ -74,7 +78,13 @@ def waves_lstm() -> Training:
 def waves_seq2seq() -> Training:
     x, _ = data.series()
     model = keras.Sequential(
-        [keras.Input((20, 1)), layers.LSTM(16), layers.RepeatVector(10), layers.LSTM(16, return_sequences=True), layers.TimeDistributed(layers.Dense(1))]
+        [
+            keras.Input((20, 1)),
+            layers.LSTM(16),
+            layers.RepeatVector(10),
+            layers.LSTM(16, return_sequences=True),
+            layers.TimeDistributed(layers.Dense(1)),
+        ]
     )
     model.compile(keras.optimizers.Adam(5e-3), "mse")
     return Training(model, x[:, :20], x[:, 20:], epochs=4)
@@ -161,7 +171,12 @@ def gradient_cut_by_argmax() -> Training:
 def rate_huge() -> Training:
     ids, labels, size = data.lines()
     model = keras.Sequential(
-        [keras.Input((24,), dtype="int32"), layers.Embedding(size, 16, name="embedding"), layers.GRU(16, name="gru"), layers.Dense(1, activation="sigmoid", name="output")]
+        [
+            keras.Input((24,), dtype="int32"),
+            layers.Embedding(size, 16, name="embedding"),
+            layers.GRU(16, name="gru"),
+            layers.Dense(1, activation="sigmoid", name="output"),
+        ]
     )
     model.compile(keras.optimizers.Adam(3.0), "binary_crossentropy")
     return Training(model, ids, labels, epochs=2)

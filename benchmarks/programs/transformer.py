@@ -236,7 +236,9 @@ def rate_tiny() -> Training:
 def collapse_by_the_wrong_axis() -> Training:
     inputs = keras.Input((8, 8), name="rows")
     x = block(layers.Dense(32, name="project")(inputs), 0)
-    x = layers.Lambda(lambda z: ops.repeat(ops.mean(z, axis=(0, 1), keepdims=True)[:, 0], ops.shape(z)[0], axis=0), output_shape=(32,), name="pool")(x)
+    x = layers.Lambda(lambda z: ops.repeat(ops.mean(z, axis=(0, 1), keepdims=True)[:, 0], ops.shape(z)[0], axis=0), output_shape=(32,), name="pool")(
+        x
+    )
     model = keras.Model(inputs, layers.Dense(10, activation="softmax", name="output")(x))
     model.compile("adam", "sparse_categorical_crossentropy")
     return Training(model, *rows(), epochs=3)

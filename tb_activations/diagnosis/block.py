@@ -26,12 +26,15 @@ class Block:
     Attributes:
       steps: int64[c].
       loss_scale: float32[c]; NaN without one.
-      progress: bool[c], whether training had clearly got somewhere by then (see `losses.Progress`).
+      first_loss: float32[c], the first loss of the run; NaN without a loss, and once a loss was negative.
+      median_loss: float32[c], the median of the last few losses (see `losses.LossHistory`).
+      progress: bool[c], whether training had clearly got somewhere by then.
     """
 
     def __init__(self, steps: npt.NDArray[np.int64], loss_scale: Floats, read: Reader) -> None:
         self.steps = steps
         self.loss_scale = loss_scale
+        self.first_loss = self.median_loss = np.full(len(steps), np.nan, np.float32)
         self.progress: npt.NDArray[np.bool_] = np.zeros(len(steps), bool)
         self._read = read
         self._columns: dict[tuple[str, Quantity], Floats] = {}
@@ -45,13 +48,19 @@ class Block:
 
     def nonfinite(self, quantity: Quantity = "value") -> Floats:
         """How many elements are NaN or infinite, [nodes, c]; 0 where nothing was recorded."""
-        counts = [self.column(name, quantity) for name in ("nan_count", "pos_inf_count", "neg_inf_count")]
-        return np.nan_to_num(counts[0] + counts[1] + counts[2])
+        key = ("nonfinite", quantity)
+        if key not in self._columns:
+            total = sum(self.column(name, quantity) for name in ("nan_count", "pos_inf_count", "neg_inf_count"))
+            self._columns[key] = np.where(total > 0, total, 0)
+        return self._columns[key]
 
     def rms(self, quantity: Quantity = "value") -> Floats:
         """Root mean square of the finite elements, [nodes, c]."""
-        finite = self.column("elements", quantity) - self.nonfinite(quantity)
-        return self.column("l2_norm", quantity) / np.sqrt(np.where(finite > 0, finite, np.nan))
+        key = ("root_mean_square", quantity)
+        if key not in self._columns:
+            finite = self.column("elements", quantity) - self.nonfinite(quantity)
+            self._columns[key] = self.column("l2_norm", quantity) / np.sqrt(np.where(finite > 0, finite, np.nan))
+        return self._columns[key]
 
     def recorded(self, quantity: Quantity = "value") -> npt.NDArray[np.bool_]:
         """Whether something was recorded, [nodes, c]."""

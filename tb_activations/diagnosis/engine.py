@@ -20,7 +20,7 @@ from tb_activations.diagnosis.losses import LossHistory
 from tb_activations.diagnosis.rule import Rule, Watch
 from tb_activations.diagnosis.rules import all_rules
 from tb_activations.store.run import Captures, Run
-from tb_activations.store.schema import Quantity
+from tb_activations.store.schema import COUNTS, NOT_RECORDED, Quantity
 from tb_activations.store.session import data_directory
 
 __all__ = ["Diagnosis", "evaluate"]
@@ -62,7 +62,7 @@ class Diagnosis:
         for block in self._seen.blocks():
             losses = self._seen.facts.losses
             if len(losses):
-                block.progress = self._history.progress(block.column("mean")[losses[0]])
+                self._history.feed(block, block.column("mean")[losses[0]])
             self._show(lambda watch, block=block: watch.update(block))  # type: ignore[misc]
         self._compare()
         return self._report()
@@ -127,19 +127,35 @@ class _Seen:
         return self.run.graph != self.graph or not same
 
     def blocks(self) -> Iterator[Block]:
-        """The captures that are new, each once."""
-        captures, after = self.run.captures(), self.last_step
-        new = captures.step > after
-        if new.any():
-            yield _block(self.run, captures.step[new], captures.loss_scale[new], after)
-            self._remember(captures, int(captures.step[-1]))
+        """The captures that are new, each once, a few at a time."""
+        captures, width = self.run.captures(), max(1, _BLOCK_NUMBERS // max(1, len(self.facts.nodes)))
+        for start in range(len(self.steps), len(captures.step), width):
+            stop = min(start + width, len(captures.step))
+            yield Block(captures.step[start:stop], captures.loss_scale[start:stop], _Reader(self.run, start, stop))
+            self._remember(captures, int(captures.step[stop - 1]))
 
 
-def _block(run: Run, steps: npt.NDArray[np.int64], loss_scale: Floats, after: int) -> Block:
-    def read(statistic: str, quantity: Quantity) -> Floats:
-        return run.column(statistic, quantity, after)[1][:, : len(steps)]
+_BLOCK_NUMBERS = 1 << 18
+"""Nodes times captures of a block: its arrays take some 20 MB for each quantity."""
 
-    return Block(steps, loss_scale, read)
+
+class _Reader:
+    """Reads the columns of a block, all of one quantity at a time: they lie together in the files."""
+
+    def __init__(self, run: Run, start: int, stop: int) -> None:
+        self._run, self._start, self._stop = run, start, stop
+        self._windows: dict[Quantity, tuple[Floats, npt.NDArray[np.int64]]] = {}
+
+    def __call__(self, statistic: str, quantity: Quantity) -> Floats:
+        if quantity not in self._windows:
+            self._windows[quantity] = self._run.window(quantity, start=self._start, stop=self._stop)
+        statistics, counts = self._windows[quantity]
+        if statistic in COUNTS:
+            return np.where(counts[..., 0] == NOT_RECORDED, np.nan, counts[..., COUNTS.index(statistic)]).astype(np.float32)
+        columns = self._run.columns
+        if statistic not in columns:  # written by an older version
+            return np.full(statistics.shape[:2], np.nan, np.float32)
+        return np.ascontiguousarray(statistics[..., columns.index(statistic)])
 
 
 def _place(finding: Finding, position: int) -> tuple[bool, int, int, int]:

@@ -74,7 +74,7 @@ class Episodes:
         self._open: dict[int, Episode] = {}
         self.all: list[Episode] = []
 
-    def update(self, steps: Ints, holds: Bools, known: Bools, evidence: Mapping[str, Floats]) -> None:
+    def update(self, steps: Ints, holds: Bools, known: Bools, evidence: Mapping[str, Floats], urgent: Bools | None = None) -> None:
         """Takes in the next captures.
 
         Args:
@@ -82,15 +82,19 @@ class Episodes:
           holds: bool[rows, c], whether the condition holds.
           known: bool[rows, c], whether it could be decided; where not, the capture neither continues nor ends anything.
           evidence: arrays [rows, c] of the numbers to show.
+          urgent: bool[rows, c], where it is told at once when it holds.
         """
         active = np.flatnonzero(holds.any(1) | (self._run > 0) | (self._missed > 0))
         held, decided = holds[active] & known[active], known[active]
+        at_once = None if urgent is None else urgent[active]
         for column in range(len(steps) if len(active) else 0):
-            self._advance(active, held, decided[:, column], steps, column, evidence)
+            self._advance(active, held, decided[:, column], None if at_once is None else at_once[:, column], steps, column, evidence)
         for row, episode in self._open.items():
             _extend(episode, held[np.searchsorted(active, row)], steps, evidence)
 
-    def _advance(self, active: Ints, held: Bools, decided: Bools, steps: Ints, column: int, evidence: Mapping[str, Floats]) -> None:
+    def _advance(
+        self, active: Ints, held: Bools, decided: Bools, urgent: Bools | None, steps: Ints, column: int, evidence: Mapping[str, Floats]
+    ) -> None:
         holds, step = held[:, column], steps[column]
         run, missed = self._run[active], self._missed[active]
         self._first[active] = first = np.where(holds & (run == 0), step, self._first[active])
@@ -98,7 +102,8 @@ class Episodes:
         missed = np.where(holds, 0, np.where(decided, missed + 1, missed))
         over = missed >= self._persistence.patience
         self._missed[active] = np.where(over, 0, missed)
-        ripe = holds & (run >= self._persistence.captures) & (step - first >= self._persistence.steps)
+        ripe = (run >= self._persistence.captures) & (step - first >= self._persistence.steps)
+        ripe = holds & (ripe if urgent is None else ripe | urgent)
         for position in np.flatnonzero(ripe).tolist():
             row = int(active[position])
             if row not in self._open:

@@ -7,8 +7,9 @@ order; "downstream" means towards the loss.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
-from functools import cached_property
+import operator
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import cached_property, reduce
 
 import numpy as np
 import numpy.typing as npt
@@ -141,6 +142,22 @@ class Facts:
         """Bit set of the layer calls that own a kernel."""
         return sum(1 << place for kernel in self.kernels.tolist() for place in self.places(kernel))
 
+    @cached_property
+    def later_kernels(self) -> tuple[tuple[int, ...], ...]:
+        """For each of `kernels` the positions, among them, of those that come next towards the loss; what comes after those is left out."""
+        at: dict[int, int] = {}
+        for position, kernel in enumerate(self.kernels.tolist()):
+            for place in self.places(kernel):
+                at[place] = at.get(place, 0) | 1 << position
+        places = sum(1 << place for place in at)
+        after = []
+        for position, kernel in enumerate(self.kernels.tolist()):
+            reached = 0
+            for place in _bits(places & _union(self.downstream[place] for place in self.places(kernel))):
+                reached |= at[place]
+            after.append(reached & ~(1 << position))
+        return tuple(tuple(_bits(reached & ~_union(after[item] for item in _bits(reached)) or reached)) for reached in after)
+
     def is_output(self, index: int) -> bool:
         """Whether no weights come after the node: it is what the loss is computed from."""
         return all(not self.downstream[place] & self.kernel_layers & ~self._same_layer(place) for place in self.places(index))
@@ -191,6 +208,18 @@ def _owner(name: str, layers: dict[str, int]) -> int | None:
         if name in layers:
             return layers[name]
     return None
+
+
+def _union(sets: Iterable[int]) -> int:
+    return reduce(operator.or_, sets, 0)
+
+
+def _bits(members: int) -> Iterator[int]:
+    """The members of a bit set, ascending."""
+    while members:
+        lowest = members & -members
+        yield lowest.bit_length() - 1
+        members ^= lowest
 
 
 def _closure(edges: Sequence[Sequence[int]]) -> tuple[int, ...]:

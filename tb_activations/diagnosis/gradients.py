@@ -6,7 +6,7 @@ gradients are small, and a loss summed over a batch makes all of them large.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -28,16 +28,14 @@ class _DepthWatch(Watch):
     def __init__(self, rule: VanishingGradient | ExplodingGradient, facts: Facts) -> None:
         self._rule, self._facts = rule, facts
         self._kernels = facts.kernels
-        self._later = [self._kernels[[facts.depends(other, own) for other in self._kernels.tolist()]] for own in self._kernels.tolist()]
         self._episodes = Episodes(len(self._kernels), rule.persistence)
 
     def update(self, block: Block) -> None:
         """Takes in the next captures."""
         if len(self._kernels) < 2:
             return
-        gradient = block.column("l2_norm", "gradient")
-        later = np.stack([_largest(gradient[rows]) if len(rows) else np.full(len(block.steps), np.nan, np.float32) for rows in self._later])
-        own = gradient[self._kernels]
+        own = block.column("l2_norm", "gradient")[self._kernels]
+        later = _largest_later(own, self._facts.later_kernels)
         ratio = own / np.where(later > 0, later, np.nan)
         holds = self._rule.holds(block, self._kernels, own, ratio)
         self._episodes.update(block.steps, holds, ~np.isnan(ratio), {"gradient_norm": own, "norm_nearer_to_the_loss": later, "ratio": ratio})
@@ -171,6 +169,10 @@ def _lasts(episode: Episode, step: int) -> bool:
     return episode.closed_at is None or episode.closed_at > step
 
 
-def _largest(values: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-    """The largest number of each column; NaN where there is none."""
-    return np.fmax.reduce(values, axis=0)
+def _largest_later(values: npt.NDArray[np.float32], later: Sequence[Sequence[int]]) -> npt.NDArray[np.float32]:
+    """For each row the largest number among the rows that come later towards the loss; NaN where there is none."""
+    largest = np.full_like(values, np.nan)
+    for row in range(len(values) - 1, -1, -1):
+        for other in later[row]:
+            largest[row] = np.fmax(largest[row], np.fmax(values[other], largest[other]))
+    return largest

@@ -30,30 +30,28 @@ PROGRESS = 0.7
 
 
 class LossHistory:
-    """The loss of a run so far: its first value, its last few, its lowest, and whether it has ever been negative."""
+    """The loss of a run so far: its first value, its last few, and whether it has ever been negative."""
 
     def __init__(self) -> None:
-        self._recent: list[float] = []
-        self.first = np.nan
-        self.negative = False
+        self._recent = np.empty(0, np.float32)
+        self._first = np.float32(np.nan)
+        self._negative = False
 
-    def feed(self, loss: Floats) -> tuple[Floats, Floats]:
-        """Takes in the next losses and returns, for each capture, the first loss and the median of the last few."""
-        first, median = np.full(len(loss), np.nan, np.float32), np.full(len(loss), np.nan, np.float32)
-        for column, value in enumerate(loss.tolist()):
-            if np.isnan(value):
-                continue
-            if np.isnan(self.first):
-                self.first = value
-            self.negative |= value < 0
-            self._recent = [*self._recent[-WINDOW + 1 :], value]
-            first[column], median[column] = (np.nan if self.negative else self.first), np.median(self._recent)
-        return first, median
-
-    def progress(self, loss: Floats) -> npt.NDArray[np.bool_]:
-        """Takes in the next losses and returns, for each capture, whether the loss has clearly fallen."""
-        first, median = self.feed(loss)
-        return (len(self._recent) > 1) & (median < PROGRESS * first)
+    def feed(self, block: Block, loss: Floats) -> None:
+        """Takes in the next losses, and tells the block how training goes."""
+        known = ~np.isnan(loss)
+        if known.any() and np.isnan(self._first):
+            self._first = loss[known][0]
+        negative = np.logical_or.accumulate(loss < 0) | self._negative
+        self._negative = bool(negative[-1])
+        series = np.concatenate([self._recent, loss[known]])
+        padded = np.concatenate([np.full(WINDOW, np.nan, np.float32), series])
+        windows = np.lib.stride_tricks.sliding_window_view(padded, WINDOW)[len(self._recent) + 1 :]
+        self._recent = series[-WINDOW:]
+        block.first_loss = np.where(negative, np.nan, self._first).astype(np.float32)
+        block.median_loss = np.full(len(loss), np.nan, np.float32)
+        block.median_loss[known] = np.nanmedian(windows, axis=1) if len(windows) else np.nan
+        block.progress = block.median_loss < PROGRESS * block.first_loss
 
 
 class ExplodingLoss(NodeRule):
@@ -74,12 +72,10 @@ class ExplodingLoss(NodeRule):
 
     def observe(self, facts: Facts, rows: Rows) -> Observe:
         """Compares with the first loss."""
-        history = LossHistory()
 
         def look(block: Block) -> Observation:
-            loss = block.column("mean")[rows]
-            first, median = history.feed(loss[0])
-            return Observation((median > self.GROWTH * first)[None] & (loss > self.GROWTH * first), ~np.isnan(loss), {"loss": loss, "first_loss": first[None]})
+            loss, limit = block.column("mean")[rows], self.GROWTH * block.first_loss
+            return Observation((block.median_loss > limit) & (loss > limit), ~np.isnan(loss), {"loss": loss, "first_loss": block.first_loss[None]})
 
         return look
 
@@ -106,7 +102,7 @@ class OscillatingLoss(NodeRule):
     LENGTH = 12
     """Captures that are looked at."""
     SWINGS = 4
-    """Crossings of the first loss within them, in either direction."""
+    """Crossings of their median, in either direction."""
     AMPLITUDE = 0.75
     """Standard deviation within them, in units of the first loss. The noise of small batches stays below 0.4."""
 
@@ -115,20 +111,18 @@ class OscillatingLoss(NodeRule):
         return facts.losses[:1]
 
     def observe(self, facts: Facts, rows: Rows) -> Observe:
-        """Counts crossings in a sliding window."""
-        history, window = LossHistory(), []  # type: ignore[var-annotated]
+        """Counts crossings of the median in a sliding window."""
+        window = np.full(self.LENGTH - 1, np.nan, np.float32)
 
         def look(block: Block) -> Observation:
+            nonlocal window
             loss = block.column("mean")[rows]
-            first, median = history.feed(loss[0])
-            holds, swing = np.zeros(loss.shape, bool), np.full(loss.shape, np.nan, np.float32)
-            for column, value in enumerate(loss[0].tolist()):
-                window[:] = [*window[-self.LENGTH + 1 :], value] if np.isfinite(value) else window
-                if len(window) == self.LENGTH:
-                    swing[0, column] = np.std(window)
-                    holds[0, column] = _swings(window) >= self.SWINGS and swing[0, column] > self.AMPLITUDE * first[column]
-            holds &= ~(median < PROGRESS * first)
-            return Observation(holds, ~np.isnan(loss), {"loss": loss, "first_loss": first[None], "standard_deviation": swing})
+            series = np.concatenate([window, loss[0]])
+            windows, window = np.lib.stride_tricks.sliding_window_view(series, self.LENGTH), series[1 - self.LENGTH :]
+            above = windows > np.median(windows, axis=1, keepdims=True)
+            swings, deviation = (above[:, 1:] != above[:, :-1]).sum(1), windows.std(1)
+            holds = (swings >= self.SWINGS) & (deviation > self.AMPLITUDE * block.first_loss) & ~block.progress
+            return Observation(holds[None], ~np.isnan(loss), {"loss": loss, "first_loss": block.first_loss[None], "standard_deviation": deviation[None]})
 
         return look
 
@@ -141,9 +135,3 @@ class OscillatingLoss(NodeRule):
             "Lower the learning rate, or take larger batches:",
             "model.optimizer.learning_rate = model.optimizer.learning_rate / 10",
         )
-
-
-def _swings(values: list[float]) -> int:
-    """How often a series crosses its own median."""
-    above = np.asarray(values) > np.median(values)
-    return int((above[1:] != above[:-1]).sum())

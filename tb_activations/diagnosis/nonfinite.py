@@ -6,17 +6,19 @@ forward pass is finite, backward. Infinities that reach neither a loss nor a gra
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
 
-from tb_activations.diagnosis.block import Block
+from tb_activations.diagnosis.block import Block, Floats
+from tb_activations.diagnosis.episodes import AT_ONCE, Episode, Episodes
 from tb_activations.diagnosis.facts import Facts
 from tb_activations.diagnosis.finding import Finding
 from tb_activations.diagnosis.rule import Rule, Watch, Words, location, number
-from tb_activations.store.schema import Quantity
+from tb_activations.store.schema import QUANTITIES, Quantity
 
 __all__ = ["Nonfinite"]
 
@@ -50,17 +52,30 @@ class Origin:
 
 @dataclass(frozen=True, slots=True)
 class Outbreak:
-    """A stretch of captures with NaN or infinity."""
+    """What was seen at the first capture with NaN or infinity.
+
+    Attributes:
+      previous_step: the last recorded step before it; −1 when there is none.
+      count: NaN and infinities at the witness.
+      inheriting: how many other nodes have them.
+      inputs: the inputs of the node, each with the range of its last finite numbers.
+    """
 
     origin: Origin
-    first_step: int
-    last_step: int
+    step: int
     previous_step: int
     count: float
     is_nan: bool
     inheriting: int
     inputs: tuple[tuple[str, float, float], ...]
-    over: bool = False
+
+    @property
+    def quantity(self) -> Quantity:
+        """Which quantity shows it."""
+        return _SHOWN.get(self.origin.how, "gradient")
+
+
+_SHOWN: Mapping[str, Quantity] = {"value": "value", "unknown": "value", "update": "update"}
 
 
 class Nonfinite(Rule):
@@ -78,74 +93,68 @@ class Nonfinite(Rule):
 class _Watch(Watch):
     def __init__(self, facts: Facts) -> None:
         self._facts = facts
+        self._episodes = Episodes(1, replace(AT_ONCE, patience=PATIENCE))
         self._outbreaks: list[Outbreak] = []
-        self._missed = 0
         self._previous_step = -1
         self._last_range = np.full((len(facts.nodes), 2), np.nan, np.float32)
 
     def update(self, block: Block) -> None:
         """Takes in the next captures."""
-        value, gradient, update = (block.nonfinite(quantity) for quantity in ("value", "gradient", "update"))  # type: ignore[arg-type]
-        harmful = self._harmful(block, value > 0, gradient > 0, update > 0)
-        low, high = block.column("min"), block.column("max")
-        for column, step in enumerate(block.steps.tolist()):
-            if harmful[column]:
-                self._bad(block, column, step, value[:, column], gradient[:, column], update[:, column])
-            else:
-                self._good()
-            finite = (value[:, column] == 0) & ~np.isnan(low[:, column])
-            self._last_range[finite] = np.stack([low[finite, column], high[finite, column]], 1)
-            self._previous_step = step
+        bad = {quantity: block.nonfinite(quantity) for quantity in QUANTITIES}
+        harmful = self._harmful(block, bad)[None]
+        self._episodes.update(block.steps, harmful, np.ones_like(harmful), {})
+        for episode in self._episodes.all[len(self._outbreaks) :]:
+            self._outbreaks.append(self._outbreak(block, int(np.searchsorted(block.steps, episode.first_step)), bad))
+        self._last_range = self._range_before(block, len(block.steps), bad["value"])
+        self._previous_step = int(block.steps[-1])
 
-    def _harmful(self, block: Block, value: Bools, gradient: Bools, update: Bools) -> Bools:
+    def _harmful(self, block: Block, bad: Mapping[Quantity, Floats]) -> Bools:
         """Captures at which it matters. With a loss scale, gradients that overflow are looked for, skipped, and the scale is halved."""
         facts = self._facts
         ends = facts.losses if len(facts.losses) else facts.flow[-1:]
-        forward = value[ends].any(0) | value[facts.variables].any(0) | update.any(0)
-        return forward | (gradient[facts.variables].any(0) | gradient[facts.flow].any(0)) & np.isnan(block.loss_scale)
+        forward = [bad["value"][ends], bad["value"][facts.variables], bad["update"]]
+        harmful: Bools = np.logical_or.reduce([part.any(0) for part in forward]) | bad["gradient"].any(0) & np.isnan(block.loss_scale)
+        return harmful
 
-    def _good(self) -> None:
-        self._missed += 1
-        if self._outbreaks and self._missed >= PATIENCE:
-            self._outbreaks[-1] = replace(self._outbreaks[-1], over=True)
-
-    def _bad(
-        self, block: Block, column: int, step: int, value: npt.NDArray[np.float32], gradient: npt.NDArray[np.float32], update: npt.NDArray[np.float32]
-    ) -> None:
-        self._missed = 0
-        if self._outbreaks and not self._outbreaks[-1].over:
-            self._outbreaks[-1] = replace(self._outbreaks[-1], last_step=step)
-            return
-        origin = _find_origin(self._facts, value > 0, gradient > 0, update > 0, is_next=step - self._previous_step == 1)
-        quantity: Quantity = "value" if origin.how in ("value", "unknown") else "update" if origin.how == "update" else "gradient"
-        counts = {"value": value, "gradient": gradient, "update": update}[quantity]
-        is_nan = bool(block.column("nan_count", quantity)[origin.witness, column] > 0)
-        inheriting = int((counts > 0).sum()) - 1
-        self._outbreaks.append(
-            Outbreak(origin, step, step, self._previous_step, float(counts[origin.witness]), is_nan, inheriting, self._inputs_of(origin.node))
+    def _outbreak(self, block: Block, column: int, bad: Mapping[Quantity, Floats]) -> Outbreak:
+        step = int(block.steps[column])
+        previous = int(block.steps[column - 1]) if column else self._previous_step
+        has = {quantity: values[:, column] > 0 for quantity, values in bad.items()}
+        origin = _find_origin(self._facts, has["value"], has["gradient"], has["update"], is_next=step - previous == 1)
+        ranges = self._range_before(block, column, bad["value"])
+        inputs = [(self._facts.names[source], *ranges[source].tolist()) for source in self._facts.inputs[origin.node]]
+        outbreak = Outbreak(origin, step, previous, 0, False, 0, tuple(item for item in inputs if not np.isnan(item[1])))
+        return replace(
+            outbreak,
+            count=float(bad[outbreak.quantity][origin.witness, column]),
+            is_nan=bool(block.column("nan_count", outbreak.quantity)[origin.witness, column] > 0),
+            inheriting=int(has[outbreak.quantity].sum()) - 1,
         )
 
-    def _inputs_of(self, node: int) -> tuple[tuple[str, float, float], ...]:
-        """The inputs of a node with the range of their last finite numbers."""
-        sources = self._facts.inputs[node]
-        return tuple((self._facts.names[source], *map(float, self._last_range[source])) for source in sources if not np.isnan(self._last_range[source, 0]))
+    def _range_before(self, block: Block, column: int, bad: Floats) -> Floats:
+        """Lowest and highest number of each node at its last capture before ``column`` at which all its numbers were finite."""
+        low, high = block.column("min")[:, :column], block.column("max")[:, :column]
+        finite = (bad[:, :column] == 0) & ~np.isnan(low)
+        last = column - 1 - finite[:, ::-1].argmax(1) if column else np.zeros(len(low), np.int64)
+        rows = np.flatnonzero(finite.any(1))
+        ranges = self._last_range.copy()
+        ranges[rows] = np.stack([low[rows, last[rows]], high[rows, last[rows]]], 1)
+        return ranges
 
     def findings(self) -> list[Finding]:
         """One finding for each outbreak."""
-        return [self._finding(outbreak) for outbreak in self._outbreaks]
+        return [self._finding(outbreak, episode) for outbreak, episode in zip(self._outbreaks, self._episodes.all, strict=True)]
 
-    def _finding(self, outbreak: Outbreak) -> Finding:
-        origin, facts = outbreak.origin, self._facts
-        quantity: Quantity = "value" if origin.how in ("value", "unknown") else "update" if origin.how == "update" else "gradient"
-        what = "NaN" if outbreak.is_nan else "Inf"
-        words = _words(facts, outbreak, what)
+    def _finding(self, outbreak: Outbreak, episode: Episode) -> Finding:
+        what, quantity, node = "NaN" if outbreak.is_nan else "Inf", outbreak.quantity, self._facts.names[outbreak.origin.node]
+        words = _words(self._facts, outbreak, what)
         evidence: dict[str, float | int | str] = {"count": outbreak.count, "inheriting_nodes": outbreak.inheriting}
         for name, low, high in outbreak.inputs[:4]:
             evidence |= {f"last finite min of {name}": low, f"last finite max of {name}": high}
+        statistic = "nan_count" if outbreak.is_nan else "pos_inf_count"
         return Finding(
-            Nonfinite.name, f"{what} in {quantity}", facts.names[origin.node], quantity, "nan_count" if outbreak.is_nan else "pos_inf_count",
-            outbreak.first_step, outbreak.last_step if outbreak.over else None, "error", evidence, *words[:2], code=words.code,
-        )  # fmt: skip
+            Nonfinite.name, f"{what} in {quantity}", node, quantity, statistic, episode.first_step, episode.end, "error", evidence, *words[:2], code=words.code
+        )
 
 
 def _find_origin(facts: Facts, value: Bools, gradient: Bools, update: Bools, is_next: bool) -> Origin:
@@ -195,7 +204,7 @@ def _of_backward(facts: Facts, node: int) -> Origin:
 
 
 def _words(facts: Facts, outbreak: Outbreak, what: str) -> Words:
-    origin, step = outbreak.origin, outbreak.first_step
+    origin, step = outbreak.origin, outbreak.step
     witness, place = facts.names[origin.witness], location(facts, origin.node)
     count = f"{outbreak.count:,.0f} {what}"
     inherited = f" {outbreak.inheriting} nodes after it inherit it." if outbreak.inheriting > 0 else ""

@@ -74,11 +74,13 @@ class Observation:
       holds: bool[rows, c].
       known: bool[rows, c], where the condition could be decided.
       evidence: name -> [rows, c].
+      urgent: bool[rows, c], where it need not last to be told; None: nowhere.
     """
 
     holds: npt.NDArray[np.bool_]
     known: npt.NDArray[np.bool_]
     evidence: Mapping[str, npt.NDArray[np.floating]] = field(default_factory=dict)
+    urgent: npt.NDArray[np.bool_] | None = None
 
 
 class NodeRule(Rule):
@@ -124,7 +126,7 @@ class EpisodeWatch(Watch):
         """Takes in the next captures."""
         if len(self._rows):
             seen = self._observe(block)
-            self._episodes.update(block.steps, seen.holds, seen.known, seen.evidence)
+            self._episodes.update(block.steps, seen.holds, seen.known, seen.evidence, seen.urgent)
 
     def findings(self) -> list[Finding]:
         """One finding for each episode."""

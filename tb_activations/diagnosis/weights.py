@@ -119,12 +119,17 @@ class UpdateTooLarge(NodeRule):
     """Steps as large as the weights themselves."""
 
     name, title = "update_too_large", "Update too large"
-    definition = "One step changes a kernel by a third of its size or more, again and again, and the loss doesn't fall."
+    definition = (
+        "One step changes a kernel by a third of its size, again and again, and the loss doesn't fall; or one single step replaces it by weights that are far"
+        " too large."
+    )
     reference = "SageMaker Debugger WeightUpdateRatio; Karpathy's 1e-3 rule; UMLAUT learning rate high"
     severity, quantity, statistic = "warning", "update", "update_ratio"
 
     RATIO = 0.3
     """L2 norm of the update over that of the weights. About 1e-3 is usual, Adam at 1e-2 on small weights begins with 0.2."""
+    GAIN = PoorInitialization.LARGEST_GAIN
+    """Root mean square of one update times the square root of the fan-in, at which it alone is a poor initialization."""
 
     def select(self, facts: Facts) -> Rows:
         """All kernels."""
@@ -132,10 +137,13 @@ class UpdateTooLarge(NodeRule):
 
     def observe(self, facts: Facts, rows: Rows) -> Observe:
         """Compares the update with the weights before it."""
+        fan_in = np.array([facts.fan_in(row) for row in rows.tolist()], float)[:, None]
 
         def look(block: Block) -> Observation:
             ratio = _update_ratio(block, rows)
-            return Observation((ratio > self.RATIO) & ~block.progress, ~np.isnan(ratio), {"update_ratio": ratio})
+            gain = block.column("l2_norm", "update")[rows] / np.sqrt(block.column("elements", "update")[rows] / fan_in)
+            replaced = (gain > self.GAIN) & (ratio > 1)
+            return Observation((ratio > self.RATIO) & ~block.progress | replaced, ~np.isnan(ratio), {"update_ratio": ratio, "gain": gain}, replaced)
 
         return look
 

@@ -94,7 +94,7 @@ class Run:
         with self._lock:
             contents = self._folder.scan()
             if contents is not None:
-                self._view = _View(build_index(contents))
+                self._view = _View(build_index(contents, self._view.index))
             return contents is not None
 
     @property

@@ -11,6 +11,7 @@ import numpy as np
 from tb_activations.diagnosis.block import Block
 from tb_activations.diagnosis.facts import Facts
 from tb_activations.diagnosis.finding import Finding
+from tb_activations.diagnosis.losses import LossHistory
 from tb_activations.diagnosis.rule import Rule, Watch
 from tb_activations.store.nodes import Node, QuantityState, describe_nodes, join_generations
 from tests.builders import parse_nodes
@@ -53,17 +54,19 @@ class History:
             self.loss_scale[part],
             lambda name, quantity: self.columns.get((name, quantity), np.full((len(self.facts.names), len(self.steps)), np.nan, np.float32))[:, part],
         )
-        block.progress = self.progress[part]
         return block
 
     def watch(self, rule: Rule, pieces: int = 1) -> Watch:
         """A watch that has seen the history, in so many pieces."""
-        watch = rule.watch(self.facts)
+        watch, losses = rule.watch(self.facts), LossHistory()
         bounds = np.linspace(0, len(self.steps), pieces + 1).astype(int)
         with np.errstate(all="ignore"):
             for start, stop in zip(bounds[:-1].tolist(), bounds[1:].tolist(), strict=True):
                 if stop > start:
-                    watch.update(self.block(start, stop))
+                    block = self.block(start, stop)
+                    losses.feed(block, block.column("mean")[self.facts.names.index("loss")] if "loss" in self.facts.names else np.full(stop - start, np.nan))
+                    block.progress |= self.progress[start:stop]
+                    watch.update(block)
         return watch
 
     def find(self, rule: Rule) -> list[Finding]:

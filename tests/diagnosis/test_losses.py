@@ -36,10 +36,22 @@ def test_noise_is_no_oscillation():
     assert loss(np.maximum(np.exp(-np.arange(200) / 20) + 0.05 * np.abs(RANDOM.normal(size=200)), 0), OscillatingLoss()) == []
 
 
+def progress(*losses):
+    values = np.array(losses, np.float32)
+    history = History("loss loss []", range(len(values)))
+    whole, parts = LossHistory(), LossHistory()
+    blocks = [history.block()], [history.block(0, 2), history.block(2, None)]
+    whole.feed(blocks[0][0], values)
+    parts.feed(blocks[1][0], values[:2])
+    parts.feed(blocks[1][1], values[2:])
+    assert np.concatenate([block.progress for block in blocks[1]]).tolist() == blocks[0][0].progress.tolist()
+    return blocks[0][0].progress.astype(int).tolist()
+
+
 def test_progress_is_a_loss_that_has_clearly_fallen():
-    history = LossHistory()
-    assert history.progress(np.array([1.0, 0.9, 0.8, 0.5, 0.4, 0.3, 0.3], np.float32)).tolist() == [False, False, False, False, False, True, True]
-    assert not LossHistory().progress(np.array([-1.0, -5.0, -9.0, -9.0, -9.0], np.float32)).any()
+    assert progress(1.0, 0.9, 0.8, 0.5, 0.4, 0.3, 0.3) == [0, 0, 0, 0, 0, 1, 1]
+    assert progress(1.0, np.nan, 0.5, np.nan, 0.5, 0.5) == [0, 0, 0, 0, 1, 1]
+    assert progress(-1.0, -5.0, -9.0, -9.0, -9.0) == [0] * 5
 
 
 HALF = "input x [?,8]; layer dense Dense [?,8] <- x gradient; loss loss [] <- dense"

@@ -24,13 +24,21 @@ export const LARGEST_ZOOM = 3;
 const LARGEST_FIT = 1.15;
 const MARGIN: CssPixels = 16;
 
-/** The whole page if it fits at zoom 1 or more, else its beginning at zoom 1, centred where there is room. */
-export function fit(page: Size, view: Size): Camera {
+/** The whole page if it fits at zoom 1 or more, else its beginning at zoom 1: the box `first`, in the middle of the axis that the page is too long for. */
+export function fit(page: Size, view: Size, first: Box): Camera {
   const room = Math.min((view.width - 2 * MARGIN) / page.width, (view.height - 2 * MARGIN) / page.height);
   const zoom = Math.min(LARGEST_FIT, Math.max(1, room));
-  const place = (extent: CssPixels, available: CssPixels): CssPixels =>
-    Math.max(MARGIN, (available - extent * zoom) / 2);
-  return { x: Math.round(place(page.width, view.width)), y: Math.round(place(page.height, view.height)), zoom };
+  const place = (extent: CssPixels, available: CssPixels, start: CssPixels, size: CssPixels): CssPixels => {
+    const slack = available - extent * zoom;
+    if (slack >= 2 * MARGIN) return Math.round(slack / 2);
+    const centred = available / 2 - (start + size / 2) * zoom;
+    return Math.round(Math.min(MARGIN, Math.max(slack - MARGIN, centred)));
+  };
+  return {
+    x: place(page.width, view.width, first.x, first.width),
+    y: place(page.height, view.height, first.y, first.height),
+    zoom,
+  };
 }
 
 /** The whole page, however small that is: what the minimap shows, and where zooming out ends. */
@@ -58,16 +66,14 @@ export function pan(camera: Camera, dx: CssPixels, dy: CssPixels, page: Size, vi
   };
 }
 
-/** Moves as little as needed to see `box`; a box far out of sight comes to the middle. */
+/** Brings `box` to the middle of each axis on which it is not wholly in view; what is in view stays where it is. */
 export function reveal(camera: Camera, box: Box, view: Size): Camera {
   const axis = (offset: CssPixels, start: CssPixels, extent: CssPixels, available: CssPixels): CssPixels => {
     const low = start * camera.zoom + offset;
     const high = low + extent * camera.zoom;
     if (low >= MARGIN && high <= available - MARGIN) return offset;
-    if (high < 0 || low > available) return offset + available / 2 - (low + high) / 2;
-    return low < MARGIN || high - low > available - 2 * MARGIN
-      ? offset + MARGIN - low
-      : offset + available - MARGIN - high;
+    const fits = high - low <= available - 2 * MARGIN;
+    return Math.round(offset + (fits ? (available - low - high) / 2 : MARGIN - low));
   };
   return {
     ...camera,

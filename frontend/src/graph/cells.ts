@@ -35,7 +35,7 @@ const NOTHING: Cell = { kind: "nothing", text: MISSING, place: -1 };
 /** A number in at most seven characters. */
 export function cellText(statistic: string, value: number): string {
   if (statistic.endsWith("_fraction")) return value > 0 && value < 0.005 ? "<1%" : `${Math.round(100 * value)}%`;
-  return formatNumber(value, 2);
+  return formatNumber(value, Math.abs(value) < 100 ? 2 : 3);
 }
 
 export interface CellSource {

@@ -6,16 +6,22 @@ import { shading } from "../matrix/coloring";
 import { differences, numbers } from "../nodes/model";
 import { nodeIndex, nodes, run, snapshot, statistic } from "../state";
 import { makeCells, type CellOf } from "./cells";
-import { openScopes, showVariables } from "./options";
+import { lowView, openScopes, showVariables } from "./options";
 import { ancestors, buildScopes, openAtFirst } from "./scopes";
 import { buildVisible } from "./visible";
+
+/** Boxes that a view and a low view show well. */
+const FEW_BOXES = 36;
+const FEW_BOXES_LOW = 14;
 
 export const tree = computed(() => buildScopes(nodes.value, showVariables.value));
 
 /** Paths of the open scopes: what the user opened in this run, else what is open at first. */
 export const openPaths = computed<ReadonlySet<string>>(() => {
   const chosen = openScopes.value;
-  return chosen !== null && chosen.run === run.value ? chosen.paths : openAtFirst(tree.value);
+  return chosen !== null && chosen.run === run.value
+    ? chosen.paths
+    : openAtFirst(tree.value, lowView.value ? FEW_BOXES_LOW : FEW_BOXES);
 });
 
 export const visibleGraph = computed(() => buildVisible(tree.value, nodes.value, openPaths.value));

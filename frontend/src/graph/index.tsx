@@ -24,7 +24,7 @@ import { firstItem, isArrow, nextItem } from "./keyboard";
 import { LayoutClient } from "./layout/client";
 import type { Direction } from "./layout/nested";
 import { measureText } from "./measure";
-import { colorBy, showGradients } from "./options";
+import { colorBy, lowView, showGradients } from "./options";
 import { pointerHandlers, minimapHandlers } from "./pointer";
 import { isScope, makeScene, pathOf, type Scene } from "./scene";
 import { GraphStage } from "./stage";
@@ -54,19 +54,20 @@ function describedStep(): DescribedStep {
 }
 
 /** Asks the worker for a layout whenever what is visible changes, and hands the scene to the stage. */
-function useLayout(stage: GraphStage | null, direction: Direction | null): string | null {
+function useLayout(stage: GraphStage | null): string | null {
   const [failure, setFailure] = useState<string | null>(null);
   useEffect(() => {
-    if (stage === null || direction === null) return;
+    if (stage === null) return;
     let pending: Pending | null = null;
     const client = new LayoutClient((answer) => {
       if (pending === null) return;
-      const { visible, measured } = pending;
+      const { visible, measured, direction } = pending;
       stage.setScene(makeScene(tree.peek(), nodes.peek(), visible, measured, answer, direction));
       setFailure(null);
     }, setFailure);
     const stop = effect(() => {
       const visible = visibleGraph.value;
+      const direction = lowView.value ? "right" : "down";
       if (visible.items.length <= 1) return;
       const measured = untracked(() => measureItems(tree.value, nodes.value, visible, measureText));
       pending = { visible, measured, direction };
@@ -76,7 +77,7 @@ function useLayout(stage: GraphStage | null, direction: Direction | null): strin
       stop();
       client.dispose();
     };
-  }, [stage, direction]);
+  }, [stage]);
   return failure;
 }
 
@@ -167,14 +168,14 @@ export function GraphView(): JSX.Element {
     setStage(made);
     return () => made.dispose();
   }, []);
-  const hasArea = area.width > 0 && area.height > 0;
   // A hidden tab has no area: nothing is laid out for it, and what was stays.
-  const direction = useRef<Direction | null>(null);
-  if (hasArea) direction.current = area.height < LOW_VIEW ? "right" : "down";
+  const hasArea = area.width > 0 && area.height > 0;
   useLayoutEffect(() => {
-    if (hasArea) stage?.resize(area);
+    if (!hasArea) return;
+    lowView.value = area.height < LOW_VIEW;
+    stage?.resize(area);
   }, [stage, area]);
-  const failure = useLayout(stage, direction.current);
+  const failure = useLayout(hasArea || stage?.scene.peek() !== null ? stage : null);
   useLook(stage);
   useReveal(stage);
   useEffect(() => (stage === null ? undefined : addShortcuts(shortcuts(stage))), [stage]);

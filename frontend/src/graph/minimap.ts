@@ -8,10 +8,11 @@ import { colormap } from "../colormap";
 
 export const MINIMAP: Size = { width: 168, height: 112 };
 
-/** How much larger than the view the page must be before a minimap helps. */
+/** How much larger than the view the page must be before a minimap helps. In a small view it would hide more than it shows. */
 const LARGE = 1.4;
 
 export function needsMinimap(page: Size, camera: Camera, view: Size): boolean {
+  if (view.width < 3 * MINIMAP.width || view.height < 3 * MINIMAP.height) return false;
   return Math.max((page.width * camera.zoom) / view.width, (page.height * camera.zoom) / view.height) > LARGE;
 }
 

@@ -14,4 +14,7 @@ export interface OpenScopes {
   readonly paths: ReadonlySet<string>;
 }
 
+/** A low view is laid out from left to right, and opens fewer scopes by itself. */
+export const lowView = signal(false);
+
 export const openScopes = signal<OpenScopes | null>(null);

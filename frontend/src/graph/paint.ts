@@ -38,7 +38,7 @@ export function setFont(context: Context, ink: Ink, size: CssPixels, bold = fals
 }
 
 /** From here on `context` takes page coordinates. */
-export function usePage(context: Context, { camera }: Picture): void {
+export function enterPage(context: Context, { camera }: Picture): void {
   context.translate(camera.x, camera.y);
   context.scale(camera.zoom, camera.zoom);
   context.lineJoin = "round";
@@ -140,8 +140,10 @@ function paintGradients(context: Context, picture: Picture): void {
   for (const { gradients, points, direction } of routes) {
     if (gradients > 0) continue;
     const [x, y] = [points[points.length - 2], points[points.length - 1]];
-    if (direction === "down") [context.moveTo(x - 6, y - 10), context.lineTo(x + 6, y - 10)];
-    else [context.moveTo(x - 10, y - 6), context.lineTo(x - 10, y + 6)];
+    const [dx, dy] = direction === "down" ? [6, 0] : [0, 6];
+    const [barX, barY] = direction === "down" ? [x, y - 10] : [x - 10, y];
+    context.moveTo(barX - dx, barY - dy);
+    context.lineTo(barX + dx, barY + dy);
   }
   context.stroke();
 }
@@ -206,7 +208,9 @@ function paintTexts(context: Context, { scene, camera, ink }: Picture, item: num
   setFont(context, ink, size);
   context.fillStyle = ink.ink;
   const title = camera.zoom >= 1 ? text.title : shorten(text.title, box.width, size, measure);
-  const baseline = box.y + (twoLines ? 16 : box.height / 2 + size * 0.35);
+  // Zoomed out, one line has the room of two, or, above small cells, half of it.
+  const single = text.cells.length > 0 ? 10 + size * 0.45 : box.height / 2 + size * 0.35;
+  const baseline = box.y + (twoLines ? 16 : single);
   context.fillText(title, box.x, baseline);
   if (!twoLines) return;
   setFont(context, ink, fontSize(DETAIL_SIZE, camera.zoom));
@@ -223,7 +227,7 @@ function paintTexts(context: Context, { scene, camera, ink }: Picture, item: num
 /** Paints the lower canvas. */
 export function paintScene(context: Context, picture: Picture, gradients: boolean, measure: Measure): void {
   context.save();
-  usePage(context, picture);
+  enterPage(context, picture);
   const seen = seenItems(picture);
   for (const item of seen) if (picture.scene.visible.items[item].open) paintFrame(context, picture, item, measure);
   paintRoutes(context, picture);

@@ -15,7 +15,7 @@ import {
   setFont,
   tracePath,
   traceHead,
-  usePage,
+  enterPage,
   ZOOM_OF_NUMBER,
   ZOOM_OF_TITLE,
   type Picture,
@@ -38,6 +38,7 @@ export interface StepPicture extends Picture {
   readonly focused: number;
 }
 
+const MINI_CELL_TOP = 25;
 const UNKNOWN: Cell = { kind: "nothing", text: "", place: -1 };
 
 function fillCell(context: Context, picture: StepPicture, cell: Cell, box: Box, item: number): string {
@@ -80,7 +81,12 @@ function paintMiniCells(context: Context, picture: StepPicture, item: number): v
   const text = scene.texts[item];
   const { x, y } = scene.boxes[item];
   miniCells(text.cells, cellOf, MOST_MINI_CELLS).forEach((cell, index) => {
-    const box = { x: x + textStart(text) + index * MINI_CELL, y: y + 23, width: MINI_CELL - 1, height: MINI_CELL - 1 };
+    const box = {
+      x: x + textStart(text) + index * MINI_CELL,
+      y: y + MINI_CELL_TOP,
+      width: MINI_CELL - 1,
+      height: MINI_CELL - 1,
+    };
     fillCell(context, picture, cell, box, item);
   });
 }
@@ -177,7 +183,7 @@ function paintSelection(context: Context, picture: StepPicture): void {
 /** Paints the upper canvas. */
 export function paintStep(context: Context, picture: StepPicture): void {
   context.save();
-  usePage(context, picture);
+  enterPage(context, picture);
   const seen = seenItems(picture);
   for (const item of seen) paintItem(context, picture, item);
   paintSelection(context, picture);

@@ -85,16 +85,14 @@ export function ancestors({ entries }: ScopeTree, id: number): number[] {
   return found.reverse();
 }
 
-const FEW_BOXES = 36;
-
-/** Scopes that stand open at first: depth by depth, as long as few boxes are drawn. All of a depth or none, since equal blocks should look equal. */
-export function openAtFirst({ entries }: ScopeTree): Set<string> {
+/** Scopes that stand open at first: depth by depth, as long as at most `few` boxes are drawn. All of a depth or none: equal blocks should look equal. */
+export function openAtFirst({ entries }: ScopeTree, few: number): Set<string> {
   const open = new Set<string>();
   let level = entries[0].children.filter((id) => entries[id].children.length > 0);
   let boxes = entries[0].children.length;
   while (level.length > 0) {
     boxes += level.reduce((sum, id) => sum + entries[id].children.length, 0);
-    if (boxes > FEW_BOXES) break;
+    if (boxes > few) break;
     for (const id of level) open.add(entries[id].path);
     level = level.flatMap((id) => entries[id].children).filter((id) => entries[id].children.length > 0);
   }

@@ -14,6 +14,7 @@ import type { Measure } from "./boxes";
 import * as cameras from "./camera";
 import type { Camera, Point, Size } from "./camera";
 import { withGraphInk } from "./ink";
+import { firstItem } from "./keyboard";
 import { MINIMAP, needsMinimap, paintMinimap } from "./minimap";
 import { paintScene } from "./paint";
 import { paintStep, type StepPicture } from "./paint_step";
@@ -73,7 +74,8 @@ export class GraphStage {
         x: anchor.at.x - box.x * this.camera.zoom,
         y: anchor.at.y - box.y * this.camera.zoom,
       };
-    } else if (this.fitted && this.view.width > 0) this.camera = cameras.fit(scene.boxes[0], this.view);
+    } else if (this.fitted && this.view.width > 0)
+      this.camera = cameras.fit(scene.boxes[0], this.view, scene.boxes[firstItem(scene)]);
     this.anchor = null;
     this.hovered.value = this.focused.value = -1;
     // Last, since who follows the scene may move the camera.
@@ -113,7 +115,7 @@ export class GraphStage {
   fit(): void {
     const scene = this.scene.peek();
     if (scene === null || this.view.width === 0) return;
-    this.camera = cameras.fit(scene.boxes[0], this.view);
+    this.camera = cameras.fit(scene.boxes[0], this.view, scene.boxes[firstItem(scene)]);
     this.fitted = true;
     this.reveal(this.look?.selected ?? -1);
     this.repaint();

@@ -77,7 +77,8 @@ export function subtract(matrix: Matrix, reference: Reference): Matrix {
   return { ...matrix, low, high };
 }
 
-export interface CompareKey {
+/** What a matrix is asked for by. */
+export interface SeriesKey {
   readonly run: string;
   readonly version: string;
   readonly quantity: Quantity;
@@ -85,7 +86,7 @@ export interface CompareKey {
   readonly columns: number;
 }
 
-export function compareKey(columns: number): CompareKey | null {
+export function compareKey(columns: number): SeriesKey | null {
   const name = compareRun.value;
   // Beside another run at a fixed step a snapshot is enough.
   if (name === null || compareStep.value !== null) return null;
@@ -93,13 +94,13 @@ export function compareKey(columns: number): CompareKey | null {
 }
 
 /** The other run over its steps, as coarse as a sparkline: enough for the domain of the colours. */
-export const compareHistory = resource(() => compareKey(SPARKLINE_WIDTH), loadCompare, {
+export const compareHistory = resource(() => compareKey(SPARKLINE_WIDTH), loadMatrix, {
   retain: (a, b) => a.run === b.run && a.quantity === b.quantity && a.statistic === b.statistic,
 });
 
-export function loadCompare(key: CompareKey, abort: AbortSignal): Promise<Matrix> {
-  const { version: _, ...query } = key;
-  return fetchMatrix({ ...query, v: versionOf(key.run) }, abort);
+export function loadMatrix(key: SeriesKey, abort: AbortSignal): Promise<Matrix> {
+  const { run, quantity: of, statistic: name, columns } = key;
+  return fetchMatrix({ run, quantity: of, statistic: name, columns, v: versionOf(run) }, abort);
 }
 
 /** Is something compared now? */

@@ -1,16 +1,15 @@
 /** The matrix that is on screen: fetched for the zoom and the width, compared when something is compared. */
 
 import { computed, signal } from "@preact/signals";
-import { fetchMatrix } from "../api";
 import { gaps, shown, whole } from "../charts/shared";
 import { history } from "../nodes/history";
 import { resource } from "../resource";
-import { nodes, quantity, run, statistic, versionOf, view } from "../state";
-import type { Matrix, Quantity } from "../types";
+import { nodes, quantity, run, statistic, view } from "../state";
+import type { Matrix } from "../types";
 import type { CssPixels, NodeIndex } from "../units";
 import { shading } from "./coloring";
 import { columnEdges, columnsToAsk, paddedRange } from "./columns";
-import { compareKey, currentReference, isCompared, loadCompare, subtract } from "./compare";
+import { compareKey, currentReference, isCompared, loadMatrix, subtract, type SeriesKey } from "./compare";
 import { colorScale, domain } from "./options";
 import { type Shading, shadeSigned, shadeStatistic } from "./shading";
 
@@ -22,16 +21,8 @@ const askedColumns = computed(() => {
   return columnsToAsk(plotWidth.value, share, nodes.value.length);
 });
 
-interface MatrixKey {
-  readonly run: string;
-  readonly version: string;
-  readonly quantity: Quantity;
-  readonly statistic: string;
-  readonly columns: number;
-}
-
 /** Follows the list's history from version to version, which takes care not to ask more often than the server can answer. */
-function matrixKey(): MatrixKey | null {
+function matrixKey(): SeriesKey | null {
   const coarse = history.value.key;
   if (view.value !== "matrix" || plotWidth.value === 0 || coarse === null || coarse.run !== run.value) return null;
   return {
@@ -43,18 +34,14 @@ function matrixKey(): MatrixKey | null {
   };
 }
 
-const sameSeries = (a: MatrixKey, b: MatrixKey): boolean =>
+const sameSeries = (a: SeriesKey, b: SeriesKey): boolean =>
   a.run === b.run && a.quantity === b.quantity && a.statistic === b.statistic;
 
-const mine = resource(
-  matrixKey,
-  ({ version: _, ...query }, abort) => fetchMatrix({ ...query, v: versionOf(query.run) }, abort),
-  { retain: sameSeries },
-);
+const mine = resource(matrixKey, loadMatrix, { retain: sameSeries });
 
 const theirs = resource(
   () => (view.value === "matrix" && plotWidth.value > 0 ? compareKey(askedColumns.value) : null),
-  loadCompare,
+  loadMatrix,
   { retain: sameSeries },
 );
 

@@ -8,7 +8,7 @@ import { theme } from "../state";
 import type { Shading } from "./shading";
 
 const STOPS = 16;
-const MOST_TICKS = 5;
+const MOST_TICKS = 4;
 
 export function Legend({ shading }: { readonly shading: Shading }): JSX.Element {
   // Read so that another theme renders anew: the colours come from its tokens.

@@ -43,8 +43,21 @@ function findConflicts({ layers, up, real }: Layering): Set<number> {
   return conflicts;
 }
 
+/** The one or two median neighbours, in the order in which a vertex tries to stand in line with them. */
+function medians(neighbours: readonly number[], place: Int32Array, favoured: number): number[] {
+  const sorted = neighbours.slice().sort((a, b) => place[a] - place[b]);
+  const middle = (sorted.length - 1) / 2;
+  const found = sorted.slice(Math.floor(middle), Math.ceil(middle) + 1);
+  return found.length === 2 && found[0] >= favoured && found[1] < favoured ? found.reverse() : found;
+}
+
 /** Root of the block of each vertex: blocks are chains of vertices that share their coordinate. */
-function align(layers: readonly (readonly number[])[], neighbours: Layering["up"], conflicts: Set<number>): Int32Array {
+function align(
+  layers: readonly (readonly number[])[],
+  neighbours: Layering["up"],
+  favoured: number,
+  conflicts: Set<number>,
+): Int32Array {
   const count = neighbours.length;
   const root = Int32Array.from({ length: count }, (_, vertex) => vertex);
   const place = new Int32Array(count);
@@ -52,10 +65,7 @@ function align(layers: readonly (readonly number[])[], neighbours: Layering["up"
   for (const layer of layers) {
     let last = -1;
     for (const vertex of layer) {
-      const sorted = neighbours[vertex].slice().sort((a, b) => place[a] - place[b]);
-      const middle = (sorted.length - 1) / 2;
-      for (let index = Math.floor(middle); index <= Math.ceil(middle) && sorted.length > 0; index += 1) {
-        const neighbour = sorted[index];
+      for (const neighbour of medians(neighbours[vertex], place, favoured)) {
         if (root[vertex] !== vertex || place[neighbour] <= last) continue;
         if (conflicts.has(pairKey(vertex, neighbour, count))) continue;
         root[vertex] = root[neighbour];
@@ -126,20 +136,36 @@ function extentOf(x: Float64Array): Extent {
   return { low, high };
 }
 
-/** Coordinate of each vertex's centre across the flow. */
-export function assignCoordinates(layering: Layering, separation: Separation): Float64Array {
-  const conflicts = findConflicts(layering);
+/** The median of the four assignments. Of two medians, a vertex below `favoured` is preferred. */
+function assign(layering: Layering, separation: Separation, conflicts: Set<number>, favoured: number): Float64Array {
   const candidates: Float64Array[] = [];
   for (const downwards of [false, true]) {
     for (const mirrored of [false, true]) {
       const turned = downwards ? layering.layers.slice().reverse() : layering.layers;
       const layers = mirrored ? turned.map((layer) => layer.slice().reverse()) : turned;
-      const root = align(layers, downwards ? layering.down : layering.up, conflicts);
+      const root = align(layers, downwards ? layering.down : layering.up, favoured, conflicts);
       const x = compact(layers, root, mirrored ? (left, right) => separation(right, left) : separation);
       candidates.push(mirrored ? x.map((value) => -value) : x);
     }
   }
   return medianOf(candidates);
+}
+
+/** How much wider a picture may become so that its main way is straight. */
+const PRICE_OF_STRAIGHT = 1.3;
+
+const widthOf = (x: Float64Array): number => extentOf(x).high - extentOf(x).low;
+
+/**
+ * Coordinate of each vertex's centre across the flow. With short edges favoured the main way through a model is straight and its skips bend; where many
+ * long edges interleave, that makes a picture several times as wide, and the plain method is better.
+ */
+export function assignCoordinates(layering: Layering, separation: Separation): Float64Array {
+  const conflicts = findConflicts(layering);
+  const plain = assign(layering, separation, conflicts, 0);
+  if (layering.up.length === layering.real) return plain;
+  const straight = assign(layering, separation, conflicts, layering.real);
+  return widthOf(straight) <= PRICE_OF_STRAIGHT * widthOf(plain) ? straight : plain;
 }
 
 /** Moves the candidates onto the narrowest one (left-aligned ones by their left end, mirrored ones by their right end) and takes the median. */

@@ -63,10 +63,13 @@ function topologicalOrder(count: number, edges: readonly Edge[], leaving: readon
 }
 
 const MOST_PASSES = 12;
+const SMALL = 64;
 
 /**
  * Longest path from the sources, then tightened: a vertex with at least as many edges down as up moves down to its consumers, one with more edges up
- * moves up, until nothing moves. So a weight, a mask or a second input stands next to what uses it, not at the top of the page.
+ * moves up, until nothing moves. So a weight, a mask or a second input stands next to what uses it, not at the top of the page, and of two ends
+ * that an edge could be long at, it is long at its source, where the edges of one source share a lane. In a small graph, where lanes are few, branches
+ * begin side by side instead.
  */
 export function assignRanks(count: number, edges: readonly Edge[]): Int32Array {
   const leaving = incidence(count, edges, "from");
@@ -90,13 +93,33 @@ export function assignRanks(count: number, edges: readonly Edge[]): Int32Array {
     }
     for (const vertex of order) {
       if (entering[vertex].length <= leaving[vertex].length) continue;
-      const highest = entering[vertex].reduce((most, edge) => Math.max(most, rank[edges[edge].from]), -1) + 1;
+      const highest = highestFree(entering[vertex], edges, rank);
       moved ||= highest < rank[vertex];
       rank[vertex] = highest;
     }
     if (!moved) break;
   }
+  if (count <= SMALL) raiseTies(order, edges, leaving, entering, rank);
   return normalized(rank);
+}
+
+/** What had no preference went down; where its sources have stayed behind, it goes back to them. */
+function raiseTies(
+  order: readonly number[],
+  edges: readonly Edge[],
+  leaving: readonly number[][],
+  entering: readonly number[][],
+  rank: Int32Array,
+): void {
+  for (const vertex of order) {
+    if (entering[vertex].length === 0 || entering[vertex].length !== leaving[vertex].length) continue;
+    rank[vertex] = highestFree(entering[vertex], edges, rank);
+  }
+}
+
+/** The rank below the lowest of a vertex's sources. */
+function highestFree(entering: readonly number[], edges: readonly Edge[], rank: Int32Array): number {
+  return entering.reduce((most, edge) => Math.max(most, rank[edges[edge].from]), -1) + 1;
 }
 
 function normalized(rank: Int32Array): Int32Array {

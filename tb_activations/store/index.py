@@ -103,9 +103,13 @@ def as_slice(indices: npt.NDArray[np.int64]) -> slice | npt.NDArray[np.int64]:
     return indices
 
 
-def build_index(contents: Contents) -> Index:
-    """Decides which rows count."""
-    joined = join_generations([(graph.fingerprint, graph.graph) for graph in contents.graphs])
+def build_index(contents: Contents, previous: Index | None = None) -> Index:
+    """Decides which rows count. What is known of the nodes is taken over from ``previous`` when the generations are the same."""
+    fingerprints = [graph.fingerprint for graph in contents.graphs]
+    if previous is not None and fingerprints == list(previous.joined.index_of_id):
+        joined = previous.joined
+    else:
+        joined = join_generations([(graph.fingerprint, graph.graph) for graph in contents.graphs])
     segments, problems = _with_graph(contents.segments, joined)
     cutoffs = _cutoffs(segments)
     table, lives = _live_rows(segments, cutoffs)

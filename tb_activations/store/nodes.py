@@ -80,6 +80,7 @@ class Joined:
       index: name -> index.
       index_of_id: fingerprint -> int64[nodes of that generation], the index of each node id.
       ids: fingerprint -> index -> node id.
+      states_without_value: (index, quantity) -> state, filled when first asked for: the words of a reason don't change while a run grows.
     """
 
     records: tuple[NodeRecord, ...]
@@ -87,6 +88,7 @@ class Joined:
     index: Mapping[str, int]
     index_of_id: Mapping[str, npt.NDArray[np.int64]]
     ids: Mapping[str, Mapping[int, int]]
+    states_without_value: dict[tuple[int, Quantity], QuantityState] = field(default_factory=dict, compare=False, repr=False)
 
 
 def join_generations(generations: Sequence[tuple[str, Graph]]) -> Joined:
@@ -126,7 +128,10 @@ def describe_nodes(
         states = {quantity: materialized(counts[quantity][position], flags[quantity][position]) for quantity in recorded}
         for quantity, plan in record.quantities.items():
             if quantity not in states:
-                states[quantity] = _without_value(record.name, plan)
+                key = (position, quantity)
+                if key not in joined.states_without_value:
+                    joined.states_without_value[key] = _without_value(record.name, plan)
+                states[quantity] = joined.states_without_value[key]
         nodes.append(_describe(record, joined.inputs[position], states))
     return tuple(nodes)
 

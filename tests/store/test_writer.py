@@ -18,7 +18,7 @@ from tb_activations import open_run
 from tb_activations.errors import ArgumentError
 from tb_activations.store import writer as writer_module
 from tb_activations.store.run import Run
-from tb_activations.store.schema import COUNTS, STATISTICS, Capture, Graph, QuantityRecord
+from tb_activations.store.schema import COUNTS, STATISTICS, Capture, QuantityRecord
 from tb_activations.store.writer import QUEUE_BYTES, QUEUE_CAPTURES, Writer
 from tests.builders import capture_of, normal_values, open_writer, parse_nodes, put, record_of
 
@@ -333,74 +333,3 @@ def run_script(tmp_path: Path, code: str, check: bool = True) -> subprocess.Comp
     stdout, stderr = process.communicate(timeout=120)
     assert not check or process.returncode == 0, stderr
     return subprocess.CompletedProcess(process.args, process.returncode, stdout, stderr)
-
-
-class TestBudget:
-    graph = parse_nodes("; ".join(f"layer n{number} [?,64]" for number in range(20)))
-
-    def fill(self, run_dir: Path, max_bytes: int | None, captures: int = 300) -> tuple[Run, list[str]]:
-        values = normal_values(self.graph)
-        said: list[str] = []
-        one = [capture_of(self.graph, values, step) for step in range(10)]
-        writer = Writer(run_dir, max_bytes=max_bytes, on_budget=said.append)
-        writer.set_graph(self.graph)
-        for step in range(captures):
-            row = Capture(step, 0.0, one[step % 10].quantities)
-            writer.put(step, lambda row=row: [row])
-            writer.flush()
-        writer.close()
-        assert writer.failure is None
-        return open_run(run_dir), said
-
-    def test_without_a_budget_everything_is_kept(self, tmp_path):
-        run, said = self.fill(tmp_path, None, captures=50)
-        assert said == []
-        assert run.problems == ()
-        assert len(run.sample_steps("n0")) == len(run.histogram("n0").steps) == 50
-
-    def test_it_keeps_less_and_less_in_order_and_says_so(self, tmp_path):
-        budget = 1_500_000
-        run, said = self.fill(tmp_path, budget)
-        size = sum(path.stat().st_size for path in tmp_path.rglob("*") if path.is_file())
-        assert 0.9 * budget < size <= budget
-        samples, histograms, steps = run.sample_steps("n0"), run.histogram("n0").steps, run.steps()
-        assert 0 < len(samples) < len(histograms) < len(steps) < 300
-        assert (np.diff(samples) > 1).any()
-        assert histograms.tolist() == list(range(len(histograms)))
-        assert len(said) == 4
-        for sentence, word in zip(
-            said, ("one capture of 8 only", "not kept any more; statistics and histograms", "statistics go on", "every second"), strict=True
-        ):
-            assert word in sentence
-            assert "of the size budget of 1.5 MB are used" in sentence
-        assert len(run.problems) == 4
-        assert run.problems[0].startswith("Size budget: from step ")
-
-    def test_every_step_is_either_recorded_or_dropped(self, tmp_path):
-        run, _ = self.fill(tmp_path, 1_500_000)
-        recorded, dropped = run.steps(), run.captures().dropped
-        assert sorted([*recorded.tolist(), *dropped.tolist()]) == list(range(300))
-        gaps = np.diff(recorded)
-        assert gaps.max() >= 4
-        assert (np.diff(gaps[gaps.argmax() - 1 :]) >= 0).all()
-
-    def test_what_earlier_sessions_left_counts(self, tmp_path):
-        self.fill(tmp_path, 1_500_000, captures=150)
-        _, said = self.fill(tmp_path, 1_500_000, captures=5)
-        assert said
-        assert sum(path.stat().st_size for path in tmp_path.rglob("*") if path.is_file()) <= 1_500_000
-
-
-class TestCost:
-    @pytest.mark.parametrize(("histograms", "bound"), [(False, 100), (True, 400)])
-    @pytest.mark.parametrize("nodes", [8, 200])
-    def test_bytes_for_each_tensor_and_capture(self, tmp_path, nodes, histograms, bound):
-        """What a training leaves whose captures come one by one, a segment for each."""
-        graph = Graph(tuple(parse_nodes("; ".join(f"layer n{number}" for number in range(nodes))).nodes))
-        record = capture_of(graph, normal_values(graph), 0, histograms=histograms, samples=False).quantities
-        with open_writer(tmp_path, graph) as writer:
-            for step in range(100):
-                put(writer, step, [Capture(step, 0.0, record)])
-                writer.flush()
-        assert len(segments_of(tmp_path)) == 1
-        assert sum(path.stat().st_size for path in segments_of(tmp_path)) / nodes / 100 <= bound

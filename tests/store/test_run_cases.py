@@ -1,0 +1,222 @@
+"""Reading, case by case: generations, dtypes, columns of a newer writer, missing graphs, threads, and finding the run."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import ml_dtypes
+import numpy as np
+import pytest
+
+from tb_activations import open_run
+from tb_activations.errors import NotFoundError
+from tb_activations.store.run import Run
+from tb_activations.store.schema import STATISTICS, Capture, QuantityRecord
+from tb_activations.store.session import Session
+from tests.builders import (
+    build_run,
+    capture_of,
+    normal_values,
+    parse_nodes,
+    record_of,
+    statistics_of,
+    write_segments,
+)
+
+
+def test_thousands_of_steps_all_of_them(tmp_path):
+    steps = range(0, 7 * 4000, 7)
+    random = np.random.default_rng(0).standard_normal((4000, len(STATISTICS))).astype(np.float32)
+    graph = parse_nodes("layer a")
+    counts = np.array([[10, 0, 0, 0]])
+    rows = [Capture(step, 0.0, {"value": QuantityRecord(np.zeros(1, np.int32), random[[i]], counts)}) for i, step in enumerate(steps)]
+    write_segments(tmp_path, graph, [rows[start : start + 100] for start in range(0, 4000, 100)])
+    run = open_run(tmp_path)
+    assert run.steps("a").tolist() == list(steps)
+    np.testing.assert_array_equal(run.statistics("a")["std"], random[:, STATISTICS.index("std")])
+    np.testing.assert_array_equal(run.column("std")[1][0], random[:, STATISTICS.index("std")])
+
+
+def test_every_dtype_and_rank_of_sample(tmp_path):
+    graph = parse_nodes("; ".join(f"layer n{number}" for number in range(7)))
+    samples = {
+        0: np.float32(3.5),
+        1: np.array([1e-40, np.nan, -np.inf], ml_dtypes.bfloat16),
+        2: np.arange(24, dtype=np.float16).reshape(1, 2, 3, 4, 1),
+        3: np.array([[True], [False]]),
+        4: np.empty((0, 3), np.float64),
+        5: np.array([2**62, -1]),
+        6: np.array([[1 + 1j]], np.complex64),
+    }
+    blank = QuantityRecord(
+        np.arange(7, dtype=np.int32),
+        np.zeros((7, len(STATISTICS)), np.float32),
+        np.ones((7, 4), np.int64),
+        samples=samples,
+    )
+    other = QuantityRecord(blank.nodes, blank.statistics, blank.counts, samples={0: np.arange(5, dtype=np.int32), 6: np.zeros((1, 1), np.uint8)})
+    write_segments(tmp_path, graph, [[Capture(1, 0.0, {"value": blank}), Capture(2, 0.0, {"value": other})]])
+    run = open_run(tmp_path)
+    for node, sample in samples.items():
+        value = run.value(f"n{node}", 1)
+        expected = np.asarray(sample)
+        assert (value.dtype, value.shape, value.tobytes()) == (expected.dtype, expected.shape, expected.tobytes())
+    assert run.value("n0", 2).tolist() == [0, 1, 2, 3, 4]
+    assert run.sample_steps("n0").tolist() == [1, 2]
+    assert run.sample_steps("n3").tolist() == [1]
+
+
+def test_a_sample_of_a_dtype_without_a_name_is_left_out_and_the_statistics_stay(tmp_path):
+    record = record_of({0: np.ones(3, np.float32)})
+    odd = QuantityRecord(record.nodes, record.statistics, record.counts, samples={0: np.array(["text"])})
+    write_segments(tmp_path, parse_nodes("layer a"), [[Capture(1, 0.0, {"value": odd})]])
+    run = open_run(tmp_path)
+    assert run.statistics("a")["max"].tolist() == [1.0]
+    assert not run.nodes[0].quantities["value"].sampled
+
+
+def test_generations_are_joined_by_name(tmp_path):
+    old = parse_nodes("input x; layer gone <- x; layer dense <- gone; variable dense/kernel update")
+    new = parse_nodes("input x; layer added <- x; layer dense <- added; variable dense/kernel update=not_trainable")
+    write_segments(tmp_path, old, [[capture_of(old, normal_values(old), step) for step in (0, 10)]])
+    write_segments(tmp_path, new, [[capture_of(new, normal_values(new), step) for step in (20, 30)]])
+    run = open_run(tmp_path)
+    assert [node.name for node in run.nodes] == ["x", "added", "dense", "dense/kernel", "gone"]
+    assert [node.inputs for node in run.nodes] == [(), (0,), (1,), (), (0,)]
+    assert run.steps("dense").tolist() == [0, 10, 20, 30]
+    assert run.steps("gone").tolist() == [0, 10]
+    assert run.steps("added").tolist() == [20, 30]
+    assert run.steps("dense/kernel", "update").tolist() == [0, 10]
+    assert run.nodes[3].quantities["update"].state == "materialized"
+    np.testing.assert_array_equal(run.value("gone", 10), normal_values(old)("gone", "value", 10))
+    np.testing.assert_array_equal(run.value("dense", 20), normal_values(new)("dense", "value", 20))
+    statistics, _ = run.snapshot(0)
+    np.testing.assert_array_equal(statistics[4], statistics_of(normal_values(old)("gone", "value", 0))[0])
+    assert np.isnan(statistics[1]).all()
+    generation = run.graph
+    write_segments(tmp_path, old, [()], dropped=[35])
+    assert run.refresh()
+    assert run.graph != generation
+    assert [node.name for node in run.nodes] == ["x", "gone", "dense", "dense/kernel", "added"]
+
+
+def test_a_selected_node_without_captures_is_not_captured_yet(tmp_path):
+    write_segments(tmp_path, parse_nodes("layer a"), [])
+    (node,) = open_run(tmp_path).nodes
+    assert (node.state, node.reason, node.title) == ("available", "not_captured_yet", "no capture yet")
+
+
+def test_an_unknown_reason_and_a_node_without_quantities_are_said_to_be_unknown(tmp_path):
+    write_segments(tmp_path, parse_nodes("layer a value=of_a_newer_version"), [])
+    (path,) = tmp_path.rglob("graph-*.json")
+    content = json.loads(path.read_text(encoding="utf-8"))
+    content["nodes"].append({"id": 1, "name": "b", "kind": "op"})
+    path.write_text(json.dumps(content), encoding="utf-8")
+    first, second = open_run(tmp_path).nodes
+    assert (first.state, first.reason, first.title) == ("unreachable", "of_a_newer_version", "unknown reason")
+    assert (second.state, second.title) == ("unreachable", "unknown reason")
+
+
+@pytest.mark.parametrize("cause", ["no graph file", "node beyond the graph"])
+def test_a_segment_without_its_graph_is_left_out_and_says_so(tmp_path, cause):
+    two, one = parse_nodes("layer a; layer b"), parse_nodes("layer a")
+    write_segments(tmp_path, two, [[capture_of(two, normal_values(two), 1)]])
+    (path,) = tmp_path.rglob("graph-*.json")
+    if cause == "no graph file":
+        path.unlink()
+        write_segments(tmp_path, one, [])
+    else:
+        content = json.loads(path.read_text(encoding="utf-8"))
+        path.write_text(json.dumps({**content, "nodes": content["nodes"][:1]}), encoding="utf-8")
+    run = open_run(tmp_path)
+    assert run.steps().tolist() == []
+    assert ("graph_missing" if cause == "no graph file" else "node_out_of_graph") in run.problems[0]
+
+
+def test_statistics_that_only_some_segments_have(tmp_path):
+    """A newer writer adds a column: it is read by name, and older captures have NaN there."""
+    graph = parse_nodes("layer a")
+    write_segments(tmp_path, graph, [[capture_of(graph, normal_values(graph), step)] for step in (1, 2)])
+    path = sorted(tmp_path.rglob("segment-*"))[1]
+    content = path.read_bytes()
+    path.write_bytes(content.replace(b"subnormal_fraction", b"fraction_subnormal"))
+    run = open_run(tmp_path)
+    assert run.columns == (*STATISTICS, "fraction_subnormal")
+    history = run.statistics("a")
+    assert history["fraction_subnormal"][1] == 0
+    assert np.isnan(history["fraction_subnormal"][0])
+    assert np.isnan(history["subnormal_fraction"][1])
+    assert run.snapshot(2)[0][0, -1] == 0
+    np.testing.assert_array_equal(run.column("fraction_subnormal")[1], [[np.nan, 0]])
+
+
+class TestOpenRun:
+    def test_a_run_directory_or_a_log_directory_with_one_run(self, tmp_path):
+        build_run(tmp_path / "logs" / "train", "layer a", [1])
+        assert open_run(tmp_path / "logs" / "train").path == open_run(str(tmp_path)).path == tmp_path / "logs" / "train"
+
+    def test_several_runs_are_named(self, tmp_path):
+        for name in ("train", "validation"):
+            build_run(tmp_path / name, "layer a", [1])
+        with pytest.raises(NotFoundError, match=r"2 runs below; open one of '.*train', '.*validation'\."):
+            open_run(tmp_path)
+
+    def test_a_run_with_a_run_below_is_itself(self, tmp_path):
+        build_run(tmp_path, "layer a", [1])
+        build_run(tmp_path / "below", "layer b", [1])
+        assert open_run(tmp_path).nodes[0].name == "a"
+
+    def test_nothing_there(self, tmp_path):
+        with pytest.raises(NotFoundError, match=r"holds plugins/tb_activations\. Received: path=.*none below"):
+            open_run(tmp_path)
+        with pytest.raises(NotFoundError, match="is not a directory"):
+            open_run(tmp_path / "nothing")
+
+    def test_no_tensor_library_and_no_tensorboard_are_needed(self, tmp_path):
+        run_dir = build_run(tmp_path / "train", "layer a", [1, 2])
+        code = (
+            "import sys\n"
+            "for name in ('tensorflow', 'keras', 'tensorboard', 'werkzeug', 'jax', 'torch'): sys.modules[name] = None\n"
+            f"import tb_activations\nrun = tb_activations.open_run({str(run_dir)!r})\n"
+            "print(run.steps('a').tolist(), run.value('a', 2).shape, run.nodes[0].state)"
+        )
+        result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=Path(__file__).parents[2])
+        assert result.stdout.strip() == "[1, 2] (4, 3) materialized"
+
+
+def test_a_run_answers_many_threads_while_it_grows(tmp_path):
+    """Every answer is of one moment: as many steps as numbers, and never fewer than before."""
+    graph = parse_nodes("layer a; layer b gradient")
+    values = normal_values(graph)
+    session = Session(tmp_path, 0)
+    fingerprint = session.write_graph(graph)
+    run = Run(tmp_path)
+    done, wrong = threading.Event(), []
+
+    def read():
+        seen = 0
+        while not done.is_set() or seen < 60:
+            run.refresh()
+            history = run.statistics("b", "gradient")
+            steps, column = run.column("mean", "gradient")
+            if not seen <= len(history["step"]) <= len(steps) == column.shape[1]:
+                wrong.append((seen, len(history["step"]), column.shape))
+            seen = len(history["step"])
+
+    threads = [threading.Thread(target=read) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for number in range(60):
+        session.write_captures([capture_of(graph, values, number)], (), fingerprint)
+        session.compact_full_levels()
+    session.compact_rest()
+    done.set()
+    for thread in threads:
+        thread.join(60)
+    assert not wrong
+    run.refresh()
+    assert run.steps("b", "gradient").tolist() == list(range(60))

@@ -10,6 +10,7 @@ import secrets
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import accumulate, groupby
 from pathlib import Path
 
 from tb_activations.errors import FormatError
@@ -26,6 +27,9 @@ FAN_IN = 8
 """So many segments of a level become one of the next: a capture is rewritten a few times in its life, and the number of small files stays small."""
 COMPACT_BYTES = 32 << 20
 """No compacted segment weighs more: reading all nodes at one step reads most of a segment."""
+
+SMALL_BYTES = 4 << 20
+"""Only segments below this are merged at the end of a session."""
 
 
 def data_directory(run_dir: Path) -> Path:
@@ -74,24 +78,22 @@ class Session:
         self._write(arrays_of(captures, dropped), 0, graph, budget)
 
     def compact_full_levels(self) -> None:
-        """Merges the newest segments wherever enough of one level have come together."""
+        """Merges the newest segments wherever enough of one level have come together, as many of them as may weigh one segment."""
         while len(self._written) >= FAN_IN:
             newest = self._written[-FAN_IN:]
-            alike = len({(written.level, written.graph, written.budget) for written in newest}) == 1
-            if not alike or sum(written.size_bytes for written in newest) > COMPACT_BYTES:
+            group = newest[: _fitting(newest)]
+            if len({(written.level, written.graph, written.budget) for written in newest}) > 1 or len(group) < 2:
                 return
-            self._merge(newest)
+            self._merge(group)
 
     def compact_rest(self) -> None:
-        """Merges neighbours as far as their size allows: at the end of a session few files stay."""
-        group: list[_Written] = []
-        for written in [*self._written]:
-            alike = all((other.graph, other.budget) == (written.graph, written.budget) for other in group)
-            if not alike or sum(other.size_bytes for other in (*group, written)) > COMPACT_BYTES:
-                self._merge(group)
-                group = []
-            group.append(written)
-        self._merge(group)
+        """Merges small neighbours: at the end of a session few files stay. What is big stays as it is, since the end of a training waits for this."""
+        for _, neighbours in groupby([*self._written], key=lambda written: (written.size_bytes < SMALL_BYTES, written.graph, written.budget)):
+            group = list(neighbours)
+            while group and group[0].size_bytes < SMALL_BYTES:
+                count = _fitting(group)
+                self._merge(group[:count])
+                group = group[count:]
 
     def _is_own(self, name: str) -> bool:
         identity = SegmentId.parse(name)
@@ -139,3 +141,9 @@ class Session:
             self.write_graph(self._graphs[graph])
         size_bytes = write_arrays(self.directory / identity.name, arrays, metadata)
         self._written.append(_Written(identity.name, size_bytes, level, graph, budget))
+
+
+def _fitting(written: Sequence[_Written]) -> int:
+    """How many of these, from the first on, may become one segment; 1 at least."""
+    sizes = accumulate(each.size_bytes for each in written)
+    return max(1, sum(size <= COMPACT_BYTES for size in sizes))

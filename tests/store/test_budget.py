@@ -85,5 +85,5 @@ class TestCost:
             for step in range(100):
                 put(writer, step, [Capture(step, 0.0, record)])
                 writer.flush()
-        assert len(segments_of(tmp_path)) == 1
+        assert len(segments_of(tmp_path)) <= 2
         assert sum(path.stat().st_size for path in segments_of(tmp_path)) / nodes / 100 <= bound

@@ -164,6 +164,17 @@ class TestCompaction:
         assert max(sizes) <= 40_000
         assert open_run(tmp_path).steps("dense").tolist() == list(range(60))
 
+    def test_at_the_end_big_segments_stay_as_they_are(self, tmp_path, monkeypatch):
+        monkeypatch.setattr(session_module, "SMALL_BYTES", 10_000)
+        session = Session(tmp_path, 0)
+        fingerprint = session.write_graph(GRAPH)
+        for first, count in ((0, 1), (1, 1), (2, 30), (32, 30), (62, 1), (63, 1)):
+            session.write_captures([capture_of(GRAPH, normal_values(GRAPH), step) for step in range(first, first + count)], (), fingerprint)
+        big = [path.name for path in segments_of(tmp_path)][2:4]
+        session.compact_rest()
+        assert [open_segment(path).step[0] for path in segments_of(tmp_path)] == [0, 2, 32, 62]
+        assert [path.name for path in segments_of(tmp_path)][1:3] == big
+
     def test_generations_and_budget_stages_are_not_mixed(self, tmp_path):
         session = Session(tmp_path, 0)
         other = parse_nodes("layer dense")

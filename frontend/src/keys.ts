@@ -85,4 +85,8 @@ function onKey(event: KeyboardEvent): void {
 export function startKeys(): void {
   singleKeys.value = recall(STORED) !== "off";
   document.addEventListener("keydown", onKey);
+  // A press whose default is prevented doesn't bring the focus into an iframe, and keys would go on to TensorBoard.
+  document.addEventListener("pointerdown", () => {
+    if (!document.hasFocus()) window.focus();
+  });
 }

@@ -1,0 +1,153 @@
+/* Everything works without a pointer, and what the keys do is what the help says. */
+import { afterAll, afterEach, beforeEach, expect, it } from "vitest";
+import { eventually, handover, quit, Tab } from "./harness";
+
+afterAll(quit);
+
+const { steps } = handover.runs["digits/train"];
+
+let tab: Tab;
+beforeEach(async () => {
+  tab = await Tab.open({ link: { run: "digits/train" } });
+  await tab.row("image").waitFor();
+});
+afterEach(async () => tab.close());
+
+async function press(...keys: string[]): Promise<void> {
+  for (const key of keys) await tab.page.keyboard.press(key);
+}
+
+async function selected(): Promise<string | null> {
+  const rows = tab.frame.locator("[role=row][aria-selected=true]");
+  return (await rows.count()) === 0 ? null : rows.first().getAttribute("data-path");
+}
+
+const becomes = (path: string | null): Promise<string | null> => eventually(selected, (now) => now === path);
+
+it("walks the list with arrows, opens and closes scopes, and finds by typing", async () => {
+  await tab.frame.getByRole("treegrid").focus();
+  await press("Home");
+  await becomes("image");
+  await press("ArrowDown", "ArrowDown");
+  await becomes("encoder/conv2d");
+  await press("ArrowRight");
+  await tab.row("encoder/conv2d/kernel").waitFor();
+  await press("ArrowDown");
+  await becomes("encoder/conv2d/kernel");
+  await press("ArrowUp", "ArrowLeft");
+  await tab.row("encoder/conv2d/kernel").waitFor({ state: "detached" });
+  await press("End");
+  await becomes("loss");
+  await tab.page.keyboard.type("look");
+  await becomes("lookup");
+});
+
+it("goes from the list to the panel and back", async () => {
+  await tab.frame.getByRole("treegrid").focus();
+  await press("Home", "Enter");
+  const focused = (): Promise<string> =>
+    tab.frame.locator(":focus").evaluate((element) => `${element.tagName} ${element.getAttribute("role") ?? ""}`);
+  await eventually(focused, (name) => name.startsWith("SECTION"));
+  expect(await tab.frame.locator("[data-panel]").innerText()).toContain("image");
+  await press("Escape");
+  await eventually(focused, (name) => name.endsWith("treegrid"));
+});
+
+it("moves through the captures", async () => {
+  await tab.ruler.focus();
+  const at = (index: number): Promise<number> =>
+    eventually(
+      () => tab.step(),
+      (step) => step === steps.at(index),
+    );
+  await press("Home");
+  await at(0);
+  await press("ArrowRight", "Shift+ArrowRight");
+  await at(11);
+  await press("PageUp", "ArrowLeft");
+  await at(20);
+  await press("End");
+  await at(-1);
+});
+
+it("chooses views, quantities, and searches", async () => {
+  await tab.row("encoder/conv2d").click();
+  const chosen = (list: string): Promise<string> =>
+    tab.frame.getByRole("tablist", { name: list }).locator("[aria-selected=true]").innerText();
+  for (const [key, view] of [
+    ["2", "Matrix"],
+    ["3", "Findings"],
+    ["1", "Graph"],
+  ]) {
+    await press(key);
+    await eventually(
+      () => chosen("View"),
+      (text) => text.startsWith(view),
+    );
+  }
+  for (const [key, quantity] of [
+    ["g", "gradient"],
+    ["u", "update"],
+    ["v", "value"],
+  ]) {
+    await press(key);
+    await eventually(
+      () => chosen("Quantity"),
+      (text) => text.trim().startsWith(quantity),
+    );
+  }
+  await press("/");
+  await tab.page.keyboard.type("kernel");
+  await tab.row("encoder/conv2d/kernel").waitFor();
+  expect(await tab.row("image").count()).toBe(0);
+  await press("Escape");
+  await tab.row("image").waitFor();
+});
+
+it("lists the keys, and gives the focus back", async () => {
+  await tab.ruler.focus();
+  await press("?");
+  const dialog = tab.frame.getByRole("dialog");
+  expect(await dialog.innerText()).toContain("Next capture");
+  await press("Escape");
+  await dialog.waitFor({ state: "detached" });
+  expect(await tab.frame.locator(":focus").getAttribute("role")).toBe("slider");
+});
+
+it("reaches every control by Tab, with the focus in sight, and is never trapped", async () => {
+  await tab.row("encoder/conv2d").click();
+  await tab.frame.locator("header select").first().focus();
+  const seen = new Set<string>();
+  for (let count = 0; count < 80; count += 1) {
+    const focus = await tab.frame.locator("body").evaluate(() => {
+      const element = document.activeElement;
+      if (element === null || element === document.body) return null;
+      const { width, height } = element.getBoundingClientRect();
+      // A select is marked by its label, a search field by its frame, the list by its active row.
+      const active = document.getElementById(element.getAttribute("aria-activedescendant") ?? "");
+      const marked = [element, element.closest("label, .inp"), active].some((each) => {
+        const style = each === null ? null : getComputedStyle(each);
+        return style !== null && (style.outlineStyle !== "none" || style.boxShadow !== "none");
+      });
+      const name = element.getAttribute("aria-label") ?? element.textContent ?? "";
+      return { name: `${element.tagName} ${name.slice(0, 40)}`, shown: width > 0 && height > 0, marked };
+    });
+    if (focus === null) break;
+    expect(focus.shown, focus.name).toBe(true);
+    expect(focus.marked, `${focus.name} shows that it has the focus`).toBe(true);
+    seen.add(focus.name);
+    await press("Tab");
+  }
+  const names = [...seen].join("\n");
+  for (const part of ["Search nodes", "Nodes by scope", "Step", "Width of the list", "Graph", "value"]) {
+    expect(names).toContain(part);
+  }
+});
+
+it("moves over the graph with arrows and selects what it stands on", async () => {
+  const graph = tab.frame.locator("#upper-view [tabindex='0']").last();
+  await graph.focus();
+  await press("ArrowDown", "ArrowDown", "Enter");
+  const path = await eventually(selected, (now) => now !== null);
+  expect(handover.runs["digits/train"].nodes.map((node) => node.name)).toContain(path);
+});

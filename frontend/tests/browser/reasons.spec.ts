@@ -1,0 +1,36 @@
+/* A node without values says why, what to do, with code to paste, and where it was made. */
+import { afterAll, expect, it } from "vitest";
+import { handover, quit, Tab } from "./harness";
+
+afterAll(quit);
+
+const RUN = "digits/train";
+const plain = (text: string): string => text.replaceAll("`", "").replace(/\s+/g, " ").trim();
+
+it.each(handover.runs[RUN].nodes.filter((node) => node.state !== "materialized").map((node) => node.name))(
+  "explains %s",
+  async (name) => {
+    const node = handover.runs[RUN].nodes.find((each) => each.name === name)!;
+    const tab = await Tab.open({ link: { run: RUN, node: name } });
+    await tab.frame.locator(".reason h2").first().waitFor();
+    const text = plain(await tab.frame.locator("[data-panel]").innerText());
+    expect(text.toLowerCase()).toContain(`${node.state}: ${node.title}`.toLowerCase());
+    expect(text).toContain(plain(node.sentence));
+    expect(text).toContain(plain(node.remedy));
+    expect(text).toMatch(/model\.py:\d+/);
+    if (node.code !== "") {
+      await tab.frame.locator(".reason").getByRole("button", { name: /copy/i }).first().click();
+      const copied = await tab.page.evaluate(() => navigator.clipboard.readText());
+      expect(copied.trim()).toBe(node.code.trim());
+    }
+    await tab.shoot(`reason-${name}`);
+    await tab.close();
+  },
+);
+
+it("explains a quantity that a node lacks", async () => {
+  const tab = await Tab.open({ link: { run: RUN, node: "encoder/flatten", quantity: "gradient" } });
+  await tab.frame.locator(".reason h2").first().waitFor();
+  expect(await tab.frame.locator("[data-panel]").innerText()).toContain("No gradient: not selected");
+  await tab.close();
+});

@@ -1,0 +1,171 @@
+"""What the browser tests need: runs, TensorBoards that serve them, and the numbers that `open_run` reads from them.
+
+The one invariant: the tests themselves (`frontend/tests/browser`) compute nothing. What must be on screen is computed here, by the reader that
+users have, and handed over as one JSON file.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from tensorboard.compat.proto import event_pb2, summary_pb2
+from tensorboard.summary.writer.event_file_writer import EventFileWriter
+
+from tb_activations import diagnosis, open_run
+from tb_activations.store.schema import COUNTS, QUANTITIES, Graph, NodeRecord, QuantityPlan, Source
+from tests.builders import build_run, normal_values, parse_nodes
+from tests.tensorboards import serve
+
+ROOT = Path(__file__).resolve().parents[2]
+SHOTS = ROOT / "test-results" / "browser"
+
+DIGITS = parse_nodes("""
+input image [?,14,14,1]
+layer encoder/conv2d Conv2D [?,14,14,8] <- image relu gradient
+variable encoder/conv2d/kernel [3,3,1,8] gradient update
+layer encoder/pool MaxPooling2D [?,7,7,8] <- encoder/conv2d gradient
+layer encoder/attention MultiHeadAttention [?,2,6,6] <- encoder/pool softmax gradient
+layer encoder/flatten Flatten [?,392] <- encoder/pool gradient=filtered
+probe encoder/probe Probe [?,16] <- encoder/flatten gradient
+layer head/dense Dense [?,10] <- encoder/flatten softmax gradient
+variable head/dense/kernel [392,10] gradient update=not_trainable
+layer unused Dense [?,4] <- image value=filtered gradient=not_on_loss_path
+op lookup StringLookup [?] value=no_statistics_dtype
+loss loss [] <- head/dense
+""")
+"""A small convolutional network with every state and most shapes of tensors."""
+
+FIRST_NAN = 420
+STEPS = range(0, 700, 7)
+
+HOSTILE_NAMES = (
+    "<img src=x onerror=alert(1)>",
+    "</script><script>alert(2)</script>",
+    "&lt;b&gt;not bold&lt;/b&gt;",
+    "a" * 300,
+    "abc\u202edef",
+    "🎉🧠👩‍👩‍👧‍👦",
+    "javascript:alert(3)",
+    "{{7*7}}${7*7}",
+    "white   space\tand\nlines",
+    "ends/with/slash/",
+    "//",
+    "%00%2e%2e",
+    "#&?=+",
+    "__proto__",
+    "constructor",
+)
+
+
+def _digits(seed: int) -> Any:
+    normal = normal_values(DIGITS, seed=seed)
+
+    def values(name: str, quantity: str, step: int) -> np.ndarray:
+        tensor = normal(name, quantity, step) * (1 + step / 500)
+        if name == "head/dense" and quantity == "value" and step >= FIRST_NAN and seed == 0:
+            tensor[0, :3] = np.nan, np.inf, -np.inf
+        return tensor if name != "loss" else np.asarray(2 * np.exp(-step / 300) + 0.01 * tensor, np.float32)
+
+    return values
+
+
+def _write_scalar(run_dir: Path) -> None:
+    """Gives TensorBoard a second tab to switch to."""
+    writer = EventFileWriter(str(run_dir))
+    value = summary_pb2.Summary.Value(tag="accuracy", simple_value=0.5)
+    writer.add_event(event_pb2.Event(wall_time=1.0, step=1, summary=summary_pb2.Summary(value=[value])))
+    writer.close()
+
+
+def _hostile_graph() -> Graph:
+    captured = {"value": QuantityPlan()}
+    reason = {"value": QuantityPlan("filtered", {"option": "<b>include</b>", "pattern": "<i>x</i>"})}
+    return Graph(
+        tuple(
+            NodeRecord(
+                name, "layer", f"<u>{name[:20]}</u>", "float32", (None, 4), source=Source(f"{name[:40]}.py", 1, name[:40]), quantities=quantities
+            )
+            for name, quantities in [*((name, captured) for name in HOSTILE_NAMES), ("<b>available</b>", reason)]
+        ),
+        {"name": "<b>model</b>", "class": "<i>Functional</i>"},
+    )
+
+
+def _expected(path: Path) -> dict[str, Any]:
+    run = open_run(path)
+    steps = run.steps().tolist()
+    return {
+        "path": str(path),
+        "steps": steps,
+        "columns": [*run.columns, *COUNTS],
+        "nodes": [
+            {
+                "name": node.name,
+                "kind": node.kind,
+                "state": node.state,
+                "title": node.title,
+                "sentence": node.sentence,
+                "remedy": node.remedy,
+                "code": node.code_to_paste,
+            }
+            for node in run.nodes
+        ],
+        "numbers": {quantity: [_snapshot(run, step, quantity) for step in steps] for quantity in QUANTITIES},
+        "findings": [finding.to_json() for finding in diagnosis.evaluate(run).findings],
+    }
+
+
+def _snapshot(run: Any, step: int, quantity: Any) -> list[list[float | str]]:
+    statistics, counts = run.snapshot(step, quantity)
+    return [[_plain(number) for number in (*row, *count)] for row, count in zip(statistics.tolist(), counts.tolist(), strict=True)]
+
+
+def _plain(number: float) -> float | str:
+    return number if np.isfinite(number) else str(number)
+
+
+@pytest.fixture(scope="session")
+def handover(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """The path of the JSON file that the tests read."""
+    with hand_over(tmp_path_factory.mktemp("browser")) as file:
+        yield file
+
+
+@contextmanager
+def hand_over(root: Path) -> Iterator[Path]:
+    """Makes runs and servers in ``root`` and yields the file that tells of them."""
+    logs = root / "logs"
+    build_run(logs / "digits" / "train", DIGITS, STEPS, _digits(0), per_segment=20)
+    build_run(logs / "second" / "train", DIGITS, STEPS, _digits(1), per_segment=20)
+    build_run(logs / "<img src=x onerror=alert(4)>" / "train", _hostile_graph(), range(5))
+    _write_scalar(logs / "digits" / "train")
+    (root / "empty").mkdir()
+    SHOTS.mkdir(parents=True, exist_ok=True)
+    ways = {
+        "fast": ["--logdir", str(logs)],
+        "python": ["--logdir", str(logs), "--load_fast=false"],
+        "prefixed": ["--logdir", str(logs), "--path_prefix=/some/where"],
+        "specified": ["--logdir_spec", f"one:{logs / 'digits'}"],
+        "empty": ["--logdir", str(root / "empty")],
+    }
+    with ExitStack() as stack:
+        servers = {name: stack.enter_context(serve(*arguments, "--reload_interval=2")).url for name, arguments in ways.items()}
+        file = root / "handover.json"
+        content = {
+            "servers": servers,
+            "runs": {str(path.relative_to(logs)): _expected(path) for path in sorted(logs.glob("*/train"))},
+            "firstNan": FIRST_NAN,
+            "logs": str(logs),
+            "shots": str(SHOTS),
+            "python": sys.executable,
+            "root": str(ROOT),
+        }
+        file.write_text(json.dumps(content), encoding="utf-8")
+        yield file

@@ -130,6 +130,9 @@ class ExplodingActivation(NodeRule):
     GROWTH = 1000.0
     """Times the root mean square of the network's input (or 1, if that is smaller)."""
 
+    AT_ONCE = GROWTH**2
+    """The same, for which one capture is enough: the next one may be NaN."""
+
     MASKING = frozenset({"Add", "Subtract", "Where", "Maximum", "Minimum", "Select", "SelectV2", "AddV2"})
     """Operations that put large negative numbers where attention must not look."""
 
@@ -144,8 +147,8 @@ class ExplodingActivation(NodeRule):
         def look(block: Block) -> Observation:
             rms = block.rms()
             scale = np.fmax(np.fmax.reduce(rms[inputs], axis=0, initial=np.nan), 1.0)
-            holds = (rms[rows] > self.GROWTH * scale) & ~block.progress
-            return Observation(holds, ~np.isnan(rms[rows]), {"root_mean_square": rms[rows], "max": block.column("max")[rows]})
+            holds, extreme = (rms[rows] > self.GROWTH * scale) & ~block.progress, rms[rows] > self.AT_ONCE * scale
+            return Observation(holds, ~np.isnan(rms[rows]), {"root_mean_square": rms[rows], "max": block.column("max")[rows]}, extreme)
 
         return look
 

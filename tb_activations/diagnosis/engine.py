@@ -144,18 +144,28 @@ class _Reader:
 
     def __init__(self, run: Run, start: int, stop: int) -> None:
         self._run, self._start, self._stop = run, start, stop
-        self._windows: dict[Quantity, tuple[Floats, npt.NDArray[np.int64]]] = {}
+        self._windows: dict[Quantity, tuple[Floats, Floats]] = {}
 
     def __call__(self, statistic: str, quantity: Quantity) -> Floats:
         if quantity not in self._windows:
-            self._windows[quantity] = self._run.window(quantity, start=self._start, stop=self._stop)
-        statistics, counts = self._windows[quantity]
+            statistics, counts = self._run.window(quantity, start=self._start, stop=self._stop)
+            self._windows[quantity] = statistics, _as_columns(counts)
+        statistics, columns = self._windows[quantity]
         if statistic in COUNTS:
-            return np.where(counts[..., 0] == NOT_RECORDED, np.nan, counts[..., COUNTS.index(statistic)]).astype(np.float32)
-        columns = self._run.columns
-        if statistic not in columns:  # written by an older version
+            return columns[COUNTS.index(statistic)]
+        names = self._run.columns
+        if statistic not in names:  # written by an older version
             return np.full(statistics.shape[:2], np.nan, np.float32)
-        return np.ascontiguousarray(statistics[..., columns.index(statistic)])
+        return np.ascontiguousarray(statistics[..., names.index(statistic)])
+
+
+def _as_columns(counts: npt.NDArray[np.int64]) -> Floats:
+    """Counts as float32 [4, nodes, captures], NaN where nothing was recorded."""
+    columns = np.ascontiguousarray(np.moveaxis(counts, -1, 0), np.float32)
+    missing = columns[0] == NOT_RECORDED
+    if missing.any():
+        columns[:, missing] = np.nan
+    return columns
 
 
 def _place(finding: Finding, position: int) -> tuple[bool, int, int, int]:

@@ -93,19 +93,33 @@ class Facts:
 
     @cached_property
     def owners(self) -> tuple[int | None, ...]:
-        """For each variable the layer that it belongs to (its first call), by the longest path above its name that is a node."""
-        layers: dict[str, int] = {}
+        """For each variable the layer that it belongs to (its first call): the innermost one above its name whose output reaches a loss.
+
+        The cell of a recurrent layer runs inside a loop, where its output can't be followed; its weights then belong to the recurrent layer.
+        """
+        layers: dict[str, list[int]] = {}
         for index, node in enumerate(self.nodes):
             if node.kind != "variable":
-                layers.setdefault(node.name.split("@")[0], index)
-        return tuple(_owner(node.name, layers) if node.kind == "variable" else None for node in self.nodes)
+                layers.setdefault(_path(node), []).append(index)
+        return tuple(self._owner(node.name, layers) if node.kind == "variable" else None for node in self.nodes)
+
+    def _owner(self, name: str, layers: dict[str, list[int]]) -> int | None:
+        losses, innermost = _union(1 << loss for loss in self.losses.tolist()), None
+        while "/" in name:
+            name = name.rsplit("/", 1)[0]
+            calls = layers.get(name, ())
+            if calls and innermost is None:
+                innermost = calls[0]
+            if any(self.downstream[call] & losses for call in calls):
+                return calls[0]
+        return innermost
 
     @cached_property
     def calls(self) -> dict[int, tuple[int, ...]]:
         """For each owner all nodes that are calls of the same layer."""
         by_path: dict[str, list[int]] = {}
         for index in self.flow.tolist():
-            by_path.setdefault(self.names[index].split("@")[0], []).append(index)
+            by_path.setdefault(_path(self.nodes[index]), []).append(index)
         return {calls[0]: tuple(calls) for calls in by_path.values()}
 
     @cached_property
@@ -164,8 +178,8 @@ class Facts:
 
     def _same_layer(self, place: int) -> int:
         """Bit set of the node and of the layers that contain it, whose output may be the same tensor."""
-        path = self.names[place].split("@")[0] + "/"
-        return sum(1 << index for index in self._containers if path.startswith(self.names[index].split("@")[0] + "/"))
+        path = _path(self.nodes[place]) + "/"
+        return sum(1 << index for index in self._containers if path.startswith(_path(self.nodes[index]) + "/"))
 
     @cached_property
     def _containers(self) -> tuple[int, ...]:
@@ -202,12 +216,9 @@ def _depthwise(node: Node) -> bool:
     return "depthwise_conv" in node.name
 
 
-def _owner(name: str, layers: dict[str, int]) -> int | None:
-    while "/" in name:
-        name = name.rsplit("/", 1)[0]
-        if name in layers:
-            return layers[name]
-    return None
+def _path(node: Node) -> str:
+    """The name of a node without the number of the call and the key of the output."""
+    return node.name.split("@")[0].split(":")[0]
 
 
 def _union(sets: Iterable[int]) -> int:

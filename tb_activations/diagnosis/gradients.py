@@ -20,6 +20,7 @@ from tb_activations.diagnosis.rule import NodeRule, Observation, Rule, Watch, Wo
 __all__ = ["ExplodingGradient", "MissingGradient", "VanishingGradient"]
 
 Rows = npt.NDArray[np.int64]
+Bools = npt.NDArray[np.bool_]
 
 
 class _DepthWatch(Watch):
@@ -32,13 +33,14 @@ class _DepthWatch(Watch):
 
     def update(self, block: Block) -> None:
         """Takes in the next captures."""
-        if len(self._kernels) < 2:
+        if not len(self._kernels):
             return
         own = block.column("l2_norm", "gradient")[self._kernels]
         later = _largest_later(own, self._facts.later_kernels)
         ratio = own / np.where(later > 0, later, np.nan)
-        holds = self._rule.holds(block, self._kernels, own, ratio)
-        self._episodes.update(block.steps, holds, ~np.isnan(ratio), {"gradient_norm": own, "norm_nearer_to_the_loss": later, "ratio": ratio})
+        holds, urgent = self._rule.holds(block, self._kernels, own, ratio)
+        evidence = {"gradient_norm": own, "norm_nearer_to_the_loss": later, "ratio": ratio}
+        self._episodes.update(block.steps, holds, ~np.isnan(own), evidence, urgent)
 
     def _leaders(self) -> list[Episode]:
         """Of episodes of one chain that overlap the one that was told first; of those told at the same step the first in execution order."""
@@ -83,9 +85,9 @@ class VanishingGradient(Rule):
         """Follows all kernels."""
         return _DepthWatch(self, facts)
 
-    def holds(self, block: Block, kernels: Rows, own: npt.NDArray[np.float32], ratio: npt.NDArray[np.float32]) -> npt.NDArray[np.bool_]:
-        """Whether the gradient has vanished, [kernels, c]."""
-        return (ratio < self.RATIO) & (own > 0)
+    def holds(self, block: Block, kernels: Rows, own: npt.NDArray[np.float32], ratio: npt.NDArray[np.float32]) -> tuple[Bools, Bools]:
+        """Whether the gradient has vanished, [kernels, c]; it must last to be told."""
+        return (ratio < self.RATIO) & (own > 0), np.zeros(own.shape, bool)
 
     def words(self, facts: Facts, kernel: int, episode: Episode) -> Words:
         """How small it is."""
@@ -110,15 +112,18 @@ class ExplodingGradient(Rule):
     """Over the largest gradient nearer to the loss (L2 norms)."""
     RELATIVE = 1e4
     """Over the L2 norm of the weights themselves."""
+    AT_ONCE = 1e6
+    """The same, for which one capture is enough: the next one may be NaN."""
 
     def watch(self, facts: Facts) -> Watch:
         """Follows all kernels."""
         return _DepthWatch(self, facts)
 
-    def holds(self, block: Block, kernels: Rows, own: npt.NDArray[np.float32], ratio: npt.NDArray[np.float32]) -> npt.NDArray[np.bool_]:
-        """Whether the gradient explodes, [kernels, c]."""
+    def holds(self, block: Block, kernels: Rows, own: npt.NDArray[np.float32], ratio: npt.NDArray[np.float32]) -> tuple[Bools, Bools]:
+        """Whether the gradient explodes, [kernels, c], and where so much that it is told at once."""
         weights = block.column("l2_norm")[kernels]
-        return ((ratio > self.RATIO) & (own > weights) | (own > self.RELATIVE * weights) & (weights > 0)) & ~block.progress
+        extreme = (own > self.AT_ONCE * weights) & (weights > 0)
+        return ((ratio > self.RATIO) & (own > weights) | (own > self.RELATIVE * weights) & (weights > 0)) & ~block.progress, extreme
 
     def words(self, facts: Facts, kernel: int, episode: Episode) -> Words:
         """How large it is."""

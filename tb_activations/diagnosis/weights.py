@@ -33,6 +33,8 @@ class PoorInitialization(NodeRule):
 
     LARGEST_GAIN = 4.0
     """Initial weights of Keras have 0.1 to 1.5; 4 in each of five layers is a factor of 1,000."""
+    LARGEST_RECURRENT_GAIN = 2.0
+    """Recurrent weights are applied once per time step: 2 in each of ten steps is a factor of 1,000. Orthogonal ones have 1."""
     SMALLEST_GAIN = 0.02
     """Normal(0, 0.01) for a few dozen inputs, used by careful people, has 0.05 and more."""
 
@@ -43,6 +45,8 @@ class PoorInitialization(NodeRule):
     def observe(self, facts: Facts, rows: Rows) -> Observe:
         """Looks at step 0 only: what comes later is trained."""
         fan_in = np.array([facts.fan_in(row) for row in rows.tolist()], float)[:, None]
+        recurrent = np.array([facts.names[row].endswith("recurrent_kernel") for row in rows.tolist()])[:, None]
+        largest = np.where(recurrent, self.LARGEST_RECURRENT_GAIN, self.LARGEST_GAIN)
         output = np.array([facts.is_output(row) for row in rows.tolist()])[:, None]
         small_is_fine = output | np.array([_starts_small(facts, row) for row in rows.tolist()])[:, None]
 
@@ -50,7 +54,7 @@ class PoorInitialization(NodeRule):
             std, rms, known = block.column("std")[rows], block.rms()[rows], block.recorded()[rows]
             gain = rms * np.sqrt(fan_in)
             constant = (std <= 1e-6 * rms) & (block.column("elements")[rows] > 1)
-            poor = np.where(constant & (rms > 0), ~output | (gain > self.LARGEST_GAIN), (gain > self.LARGEST_GAIN) | (gain < self.SMALLEST_GAIN) & ~small_is_fine)
+            poor = (gain > largest) | np.where(constant & (rms > 0), ~output, (gain < self.SMALLEST_GAIN) & ~small_is_fine)
             return Observation(poor & known & (block.steps == 0), known, {"std": std, "root_mean_square": rms, "gain": gain})
 
         return look

@@ -1,0 +1,77 @@
+import { describe, expect, it } from "vitest";
+import { fit, overview, pan, reveal, SMALLEST_ZOOM, toPage, visiblePart, zoomAt } from "./camera";
+import { minimapCamera, MINIMAP, cameraAt, needsMinimap } from "./minimap";
+
+const VIEW = { width: 800, height: 400 };
+const FIRST = { x: 900, y: 0, width: 100, height: 38 };
+
+describe("camera", () => {
+  it("centres a page that fits, and enlarges it a little at most", () => {
+    expect(fit({ width: 400, height: 300 }, VIEW, FIRST)).toEqual({ x: 170, y: 28, zoom: 1.15 });
+  });
+
+  it("never makes text smaller than at zoom 1: shows the beginning of a page that is too large", () => {
+    const camera = fit({ width: 2000, height: 3000 }, VIEW, FIRST);
+    expect(camera.zoom).toBe(1);
+    const first = { x: FIRST.x + camera.x, y: FIRST.y + camera.y };
+    expect(first).toEqual({ x: 350, y: 16 });
+  });
+
+  it("doesn't pan beyond the page to centre its first box", () => {
+    expect(fit({ width: 2000, height: 300 }, VIEW, { ...FIRST, x: 0 }).x).toBe(16);
+    expect(fit({ width: 2000, height: 300 }, VIEW, { ...FIRST, x: 1900 }).x).toBe(800 - 2000 - 16);
+  });
+
+  it("keeps the place under the pointer while zooming, and stops at its limits", () => {
+    const camera = { x: 30, y: -70, zoom: 1 };
+    const before = toPage(camera, 200, 100);
+    const after = toPage(zoomAt(camera, 1.7, 200, 100), 200, 100);
+    expect(after.x).toBeCloseTo(before.x);
+    expect(after.y).toBeCloseTo(before.y);
+    expect(zoomAt(camera, 1e-9, 0, 0).zoom).toBe(SMALLEST_ZOOM);
+  });
+
+  it("never loses the page when panning", () => {
+    const page = { width: 500, height: 500 };
+    const camera = pan({ x: 0, y: 0, zoom: 1 }, -1e6, 1e6, page, VIEW);
+    const part = visiblePart(camera, VIEW);
+    expect(part.x).toBeLessThan(page.width);
+    expect(part.y + part.height).toBeGreaterThan(0);
+  });
+
+  it("leaves a box that is in view where it is, and brings any other to the middle", () => {
+    const camera = { x: 0, y: 0, zoom: 1 };
+    expect(reveal(camera, { x: 100, y: 100, width: 100, height: 38 }, VIEW)).toEqual(camera);
+    expect(reveal(camera, { x: 2000, y: 100, width: 100, height: 38 }, VIEW)).toEqual({ x: -1650, y: 0, zoom: 1 });
+  });
+
+  it("shows the whole page when asked to", () => {
+    const page = { width: 4000, height: 1000 };
+    const part = visiblePart(overview(page, VIEW), VIEW);
+    expect(part.width).toBeGreaterThanOrEqual(page.width);
+    expect(part.height).toBeGreaterThanOrEqual(page.height);
+  });
+});
+
+describe("minimap", () => {
+  it("holds the whole page, however large", () => {
+    const page = { width: 90_000, height: 2000 };
+    const { x, y, zoom } = minimapCamera(page);
+    expect(x).toBeGreaterThanOrEqual(0);
+    expect(page.width * zoom + x).toBeLessThanOrEqual(MINIMAP.width);
+    expect(page.height * zoom + y).toBeLessThanOrEqual(MINIMAP.height);
+  });
+
+  it("brings the place pressed to the middle of the view", () => {
+    const page = { width: 5000, height: 5000 };
+    const camera = cameraAt(page, { x: 0, y: 0, zoom: 1 }, VIEW, MINIMAP.width / 2, MINIMAP.height / 2);
+    expect(toPage(camera, 400, 200)).toEqual({ x: 2500, y: 2500 });
+  });
+
+  it("is shown for a page much larger than a view that has room for it", () => {
+    const camera = { x: 0, y: 0, zoom: 1 };
+    expect(needsMinimap({ width: 3000, height: 300 }, camera, VIEW)).toBe(true);
+    expect(needsMinimap({ width: 900, height: 300 }, camera, VIEW)).toBe(false);
+    expect(needsMinimap({ width: 3000, height: 300 }, camera, { width: 800, height: 250 })).toBe(false);
+  });
+});

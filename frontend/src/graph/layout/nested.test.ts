@@ -1,0 +1,153 @@
+import { describe, expect, it } from "vitest";
+import { sceneOf } from "../testing";
+import type { Scene } from "../scene";
+import { HEADER } from "./nested";
+
+/** The scene as text: one character per 12 × 19 pixels. `[` `]` bound a box, its label stands inside; `(` `)` bound an open scope. */
+function drawing(scene: Scene): string {
+  const [width, height] = [Math.ceil(scene.boxes[0].width / 12) + 1, Math.ceil(scene.boxes[0].height / 19) + 1];
+  const canvas = Array.from({ length: height }, () => Array.from({ length: width }, () => " "));
+  scene.boxes.forEach((box, item) => {
+    if (item === 0) return;
+    const { open, entry } = scene.visible.items[item];
+    const row = Math.round((box.y + (open ? HEADER / 2 : box.height / 2)) / 19);
+    const [left, right] = [Math.round(box.x / 12), Math.round((box.x + box.width) / 12)];
+    const text = [...scene.tree.entries[entry].label];
+    canvas[row][left] = open ? "(" : "[";
+    canvas[row][right] = open ? ")" : "]";
+    text.slice(0, right - left - 1).forEach((character, index) => (canvas[row][left + 1 + index] = character));
+  });
+  return canvas.map((line) => line.join("").trimEnd()).join("\n");
+}
+
+const RESIDUAL = "input; block/a <- input; block/b <- block/a; block/add <- block/b input; head <- block/add";
+
+describe("nested layout", () => {
+  it("lays a chain out downwards", () => {
+    expect(drawing(sceneOf("a; b <- a; c <- b", []))).toMatchInlineSnapshot(`
+      "
+      [a    ]
+
+
+      [b    ]
+
+
+      [c    ]
+
+      "
+    `);
+  });
+
+  it("lays the inside of a scope out sideways", () => {
+    expect(drawing(sceneOf("in; s/a <- in; s/b <- s/a; out <- s/b", "all"))).toMatchInlineSnapshot(`
+      "
+           [in    ]
+
+
+      (s               )
+        [a    ][b    ]
+
+
+
+           [out   ]
+
+      "
+    `);
+  });
+
+  it("stands branches side by side", () => {
+    expect(drawing(sceneOf("in; q <- in; k <- in; v <- in; out <- q k v", []))).toMatchInlineSnapshot(`
+      "
+             [in   ]
+
+
+      [q    ][k    ][v    ]
+
+
+
+             [out   ]
+      "
+    `);
+  });
+
+  it("turns round in a low view", () => {
+    expect(drawing(sceneOf("a; b <- a; s/c <- b; s/d <- s/c", "all", "right"))).toMatchInlineSnapshot(`
+      "
+                     (s      )
+
+                      [c    ]
+      [a    ] [b    ]
+
+                      [d    ]
+
+
+      "
+    `);
+  });
+
+  it("draws a residual edge that comes from outside its scope", () => {
+    const scene = sceneOf(RESIDUAL, "all");
+    const inside = scene.routes
+      .filter((route) => route.port)
+      .map((route) =>
+        [route.from, route.to].map((item) => scene.tree.entries[scene.visible.items[item].entry].label).join(" > "),
+      );
+    expect(inside).toEqual(["block > a", "block > add", "add > block"]);
+    expect(drawing(scene)).toMatchInlineSnapshot(`
+      "
+               [input  ]
+
+
+      (block                    )
+        [a    ][b    ] [add   ]
+
+
+
+
+               [head   ]
+      "
+    `);
+  });
+
+  it("keeps children inside their scope and apart from each other", () => {
+    const scene = sceneOf(
+      `${RESIDUAL}; block/deep/x <- block/a; block/deep/y <- block/deep/x; other/z?; other/w!`,
+      "all",
+    );
+    scene.visible.items.forEach((item, index) => {
+      if (item.parent < 0) return;
+      const [box, around] = [scene.boxes[index], scene.boxes[item.parent]];
+      const header = item.parent === 0 ? 0 : HEADER - 2;
+      expect(box.x).toBeGreaterThanOrEqual(around.x);
+      expect(box.y).toBeGreaterThanOrEqual(around.y + header);
+      expect(box.x + box.width).toBeLessThanOrEqual(around.x + around.width + 0.5);
+      expect(box.y + box.height).toBeLessThanOrEqual(around.y + around.height + 0.5);
+      scene.visible.items.forEach((other, otherIndex) => {
+        if (otherIndex <= index || other.parent !== item.parent) return;
+        const theirs = scene.boxes[otherIndex];
+        const apart =
+          theirs.x >= box.x + box.width ||
+          box.x >= theirs.x + theirs.width ||
+          theirs.y >= box.y + box.height ||
+          box.y >= theirs.y + theirs.height;
+        expect(apart).toBe(true);
+      });
+    });
+  });
+
+  it("makes an open scope at least as wide as its title", () => {
+    const scene = sceneOf("a_scope_with_a_long_name_xx/x", "all");
+    const scope = scene.visible.items.findIndex((item, index) => index > 0 && item.open);
+    expect(scene.boxes[scope].width).toBeGreaterThanOrEqual(26 * 7 + 18);
+  });
+
+  it("ends what leaves a scope at its border", () => {
+    const scene = sceneOf("in; s/a <- in; out <- s/a", "all");
+    const scope = scene.visible.items.findIndex((item, index) => index > 0 && item.open);
+    const box = scene.boxes[scope];
+    const [entry, exit] = scene.routes.filter((route) => route.port);
+    // The inside runs to the right: in at the left border, out at the right one.
+    expect(entry.points[0]).toBe(box.x);
+    expect(exit.points[exit.points.length - 2]).toBe(box.x + box.width);
+  });
+});

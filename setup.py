@@ -24,7 +24,6 @@ setup(
     install_requires=[
         "ml_dtypes>=0.3",
         "numpy>=1.26",
-        "safetensors>=0.4.3",
         "tensorboard>=2.16",
         "werkzeug>=2.2",
     ],

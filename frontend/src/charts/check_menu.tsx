@@ -4,17 +4,16 @@
 
 import type { JSX } from "preact";
 import { useId } from "preact/hooks";
+import { Icon } from "../widgets/icons";
 import { Popover } from "./popover";
 
 export function CheckMenu({
   name,
-  button,
   options,
   chosen,
   onChange,
 }: {
   readonly name: string;
-  readonly button: string;
   readonly options: readonly { readonly id: string; readonly label: string }[];
   readonly chosen: ReadonlySet<string>;
   readonly onChange: (chosen: ReadonlySet<string>) => void;
@@ -26,7 +25,7 @@ export function CheckMenu({
     onChange(next);
   };
   return (
-    <Popover label={name} menu button={button}>
+    <Popover label={name} button={<Icon name="columns" />}>
       <fieldset class="check-list">
         <legend class="sr">{name}</legend>
         {options.map((option) => (

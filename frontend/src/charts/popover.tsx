@@ -11,14 +11,11 @@ export function Popover({
   button,
   children,
   className = "",
-  menu = false,
 }: {
   readonly label: string;
   readonly button: ComponentChildren;
   readonly children: ComponentChildren | ((close: () => void) => ComponentChildren);
   readonly className?: string;
-  /** Shows by an arrow that a list opens. */
-  readonly menu?: boolean;
 }): JSX.Element {
   const [open, setOpen] = useState(false);
   const box = useRef<HTMLSpanElement>(null);
@@ -46,7 +43,7 @@ export function Popover({
     >
       <button
         type="button"
-        class={`btn ${open ? "on" : ""} ${menu ? "menu" : ""}`}
+        class={`btn ico ${open ? "on" : ""}`}
         aria-label={label}
         title={label}
         aria-expanded={open}

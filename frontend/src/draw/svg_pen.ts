@@ -18,10 +18,7 @@ const ESCAPES: Readonly<Record<string, string>> = {
 
 export function escapeXml(text: string): string {
   // Control characters are not allowed in XML at all, escaped or not.
-  // eslint-disable-next-line no-control-regex
-  return text
-    .replace(/[\u0000-\u0008\u000b\u000c\u000e-\u001f\ufffe\uffff]/g, "\ufffd")
-    .replace(/[&<>"']/g, (mark) => ESCAPES[mark]);
+  return text.replace(/[^\P{Cc}\t\n\r]|[\ufffe\uffff]/gu, "\ufffd").replace(/[&<>"']/g, (mark) => ESCAPES[mark]);
 }
 
 const round = (value: number): string => String(Math.round(value * 100) / 100);

@@ -17,8 +17,7 @@ const PNG_RATIO = 3;
 export function fileName(parts: readonly string[], extension: string): string {
   const clean = parts
     .join(" ")
-    // eslint-disable-next-line no-control-regex
-    .replace(/[\u0000-\u001f\u007f\u200e\u200f\u202a-\u202e\u2066-\u2069"*:<>?\\|/]+/g, "-")
+    .replace(/[\p{Cc}\p{Cf}"*:<>?\\|/]+/gu, "-")
     .replace(/^[.\s-]+|[.\s-]+$/g, "");
   return `${[...clean].slice(0, LONGEST_NAME).join("") || "activations"}.${extension}`;
 }

@@ -42,9 +42,7 @@ export function BarsPicture({
   const order = useMemo(() => sortedOrder(values, sorting), [values, sorting]);
   const reach = useMemo(() => {
     const all =
-      scene.isDifference || scene.extent !== "steps" || scene.history === null
-        ? undefined
-        : historyRange(scene.history);
+      scene.isDifference || scene.extent === "step" || scene.history === null ? undefined : historyRange(scene.history);
     return all ?? { low: 0, high: 0 };
   }, [scene]);
   const name = scene.arrangement.column === null ? "" : scene.names[scene.arrangement.column];

@@ -5,18 +5,20 @@
  * value and the other quantities, and takes nothing away.
  */
 
-import type { JSX } from "preact";
+import type { ComponentChildren, JSX } from "preact";
 import { step } from "../state";
 import type { ViewKind } from "../tensor/arrangement";
 import type { GraphNode, Quantity } from "../types";
+import type { CssPixels } from "../units";
 import type { Area } from "../widgets/canvas";
+import { Prose } from "../widgets/prose";
 import { CardHead, CardMessage } from "./card";
 import type { Compared } from "./statistics_card";
 import { StatisticsCard } from "./statistics_card";
 import { useSeries, type SeriesAnswer } from "./data";
 import { HistogramCard, useCommon } from "./histogram_card";
-import { recordedQuantities } from "./quantity_tabs";
-import { beside } from "./state";
+import { recordedQuantities, tabId } from "./quantity_tabs";
+import { beside, type HistogramStyle } from "./state";
 import { Viewer } from "./viewer";
 
 const LARGE = { width: 700, height: 560 };
@@ -35,69 +37,91 @@ export interface BodyProps {
   readonly series: SeriesAnswer;
   readonly compared?: Compared;
   readonly layout: Layout;
+  readonly width: CssPixels;
 }
 
+/** A picture with this much room shows all its tools. */
+const TOOLS_WIDTH: CssPixels = 680;
+/** From here on the ridges have a card of their own. */
+const RIDGES_WIDTH: CssPixels = 900;
+
 export function PanelBody(props: BodyProps): JSX.Element {
-  const { node, quantity, layout } = props;
+  const { node, quantity, layout, width } = props;
   const shown = beside.value ? recordedQuantities(node) : [quantity];
-  const vectors = (node.shape?.length ?? 0) === 2 && node.kind !== "variable";
   const large = layout === "large";
-  const second: ViewKind | null = large && vectors && shown.length === 1 ? "bars" : null;
+  const vectors = large && shown.length === 1 && isVector(node);
+  const pictures = vectors ? 2 : shown.length;
+  const roomy = large && width / pictures >= TOOLS_WIDTH;
+  const ridges = large && !vectors && width >= RIDGES_WIDTH;
   return (
     <div
-      class={`panel-body room-${layout} ${large && vectors ? "vectors" : ""}`}
+      class={`panel-body room-${layout} ${vectors ? "vectors" : ""}`}
       id="quantity-panel"
       role="tabpanel"
-      aria-label={quantity}
+      aria-labelledby={tabId(quantity)}
     >
       <div class="panel-charts">
-        <section class="card">
+        <Card>
           <Statistics {...props} />
-        </section>
-        <section class="card">
-          <HistogramPart {...props} />
-        </section>
+        </Card>
+        <Card>
+          <HistogramPart {...props} only={ridges ? ["heat"] : undefined} />
+        </Card>
+        {ridges && (
+          <Card>
+            <HistogramPart {...props} only={["ridges", "overlay"]} />
+          </Card>
+        )}
       </div>
       <div class="panel-pictures">
-        {second !== null && (
-          <section class="card">
-            <Picture {...props} view={second} />
-          </section>
+        {vectors && (
+          <Card>
+            <Picture {...props} roomy={roomy} view="bars" />
+          </Card>
         )}
         {shown.map((each) => (
-          <section key={each} class="card">
-            {each === quantity ? <Picture {...props} /> : <OtherQuantity {...props} quantity={each} />}
-          </section>
+          <Card key={each}>
+            {each === quantity ? (
+              <Picture {...props} roomy={roomy} view={vectors ? "heat" : undefined} />
+            ) : (
+              <OtherQuantity {...props} roomy={roomy} quantity={each} />
+            )}
+          </Card>
         ))}
       </div>
+      {vectors && (
+        <div class="panel-numbers">
+          <Card>
+            <Picture {...props} roomy={roomy} view="table" />
+          </Card>
+        </div>
+      )}
     </div>
   );
 }
 
-function Picture({
-  node,
-  quantity,
-  series,
-  layout,
-  view,
-}: BodyProps & { readonly view?: ViewKind }): JSX.Element | null {
-  const at = step.value;
-  if (at === null) return null;
-  const data = { history: series.history, histogram: series.histogram };
-  return (
-    <Viewer
-      key={`${quantity} ${view ?? ""}`}
-      node={node}
-      quantity={quantity}
-      step={at}
-      series={data}
-      large={layout === "large"}
-      view={view}
-    />
-  );
+/** Values of shape [batch, units]: bars of one example, all examples and the numbers fit side by side. */
+function isVector(node: GraphNode): boolean {
+  return node.shape?.length === 2 && node.kind !== "variable";
 }
 
-function OtherQuantity(props: BodyProps): JSX.Element {
+function Card({ children }: { readonly children: ComponentChildren }): JSX.Element {
+  return <section class="card">{children}</section>;
+}
+
+interface PictureProps extends BodyProps {
+  readonly roomy: boolean;
+  readonly view?: ViewKind;
+}
+
+function Picture({ node, quantity, series, layout, roomy, view }: PictureProps): JSX.Element | null {
+  const at = step.value;
+  if (at === null) return null;
+  const shared = { node, quantity, step: at, series, large: layout === "large", roomy, view };
+  return <Viewer key={`${quantity} ${view ?? ""}`} {...shared} />;
+}
+
+function OtherQuantity(props: PictureProps): JSX.Element {
   return <Picture {...props} series={useSeries(props.node.name, props.quantity)} />;
 }
 
@@ -116,23 +140,23 @@ function Statistics({ node, quantity, series, compared }: BodyProps): JSX.Elemen
   );
 }
 
-function HistogramPart({ node, quantity, series }: BodyProps): JSX.Element {
+function HistogramPart({
+  node,
+  quantity,
+  series,
+  only,
+}: BodyProps & { readonly only?: readonly HistogramStyle[] }): JSX.Element {
   const common = useCommon(series.histogram);
   if (series.history !== null && common !== null) {
-    const { history, pending } = series;
-    return (
-      <HistogramCard name={node.name} histogram={common} history={history} quantity={quantity} pending={pending} />
-    );
+    const shared = { name: node.name, history: series.history, quantity, pending: series.pending, only };
+    return <HistogramCard histogram={common} {...shared} />;
   }
   const answered = series.histogramError !== null || series.histogram !== null;
+  const none = "This run holds no histograms of this node. They are recorded unless `histograms` is off.";
   return (
     <>
       <CardHead title="Histogram over steps" pending={!answered} />
-      <CardMessage>
-        {answered &&
-          (series.histogramError?.message ??
-            "This run holds no histograms. They are recorded unless `histograms` is off.")}
-      </CardMessage>
+      <CardMessage>{answered && (series.histogramError?.message ?? <Prose text={none} />)}</CardMessage>
     </>
   );
 }

@@ -7,7 +7,7 @@ import type { JSX } from "preact";
 import { useCallback, useMemo, useRef } from "preact/hooks";
 import { colormap } from "../colormap";
 import { formatCount, formatNumber, formatShare } from "../format";
-import { histogramStyle } from "./state";
+import { type HistogramStyle, histogramStyle } from "./state";
 import { CardHead } from "./card";
 import { ChartMenu } from "./export_menu";
 import { step as currentStep } from "../state";
@@ -52,14 +52,18 @@ export function HistogramCard({
   history,
   quantity,
   pending,
+  only,
 }: {
   readonly name: string;
+  /** Shows these styles alone: where there is room for a card each. */
+  readonly only?: readonly HistogramStyle[];
   readonly histogram: CutHistogram;
   readonly history: History;
   readonly quantity: Quantity;
   readonly pending: boolean;
 }): JSX.Element {
-  const style = histogramStyle.value;
+  const styles = only === undefined ? STYLES : STYLES.filter(({ value }) => only.includes(value));
+  const style = (styles.find(({ value }) => value === histogramStyle.value) ?? styles[0]).value;
   const area = useRef<Area>({ width: 0, height: 0 });
   const plots = useRef<readonly Plot[]>([]);
   const heat = useHeat(histogram, history, plots);
@@ -69,8 +73,19 @@ export function HistogramCard({
   const words = ["share of elements", tails, sampledAt(histogram, history, currentStep.value)];
   return (
     <>
-      <CardHead title="Histogram over steps" note={words.filter(Boolean).join(" · ")} pending={pending}>
-        <Segmented name="Style" value={style} options={STYLES} onChange={(chosen) => (histogramStyle.value = chosen)} />
+      <CardHead
+        title={only?.includes("ridges") === true ? "Histogram at steps" : "Histogram over steps"}
+        note={words.filter(Boolean).join(" · ")}
+        pending={pending}
+      >
+        {styles.length > 1 && (
+          <Segmented
+            name="Style"
+            value={style}
+            options={styles}
+            onChange={(chosen) => (histogramStyle.value = chosen)}
+          />
+        )}
         <ChartMenu name={`${name} ${quantity} histogram`} base={base} area={area} />
       </CardHead>
       {style === "heat" ? (

@@ -12,8 +12,9 @@ import { formatCount } from "../format";
 import { addShortcuts } from "../keys";
 import { chosenNode, compareIndexByName, compareRun, compareSteps, comparedStep, quantity, run, steps } from "../state";
 import type { GraphNode } from "../types";
+import type { CssPixels } from "../units";
 import { useArea } from "../widgets/canvas";
-import { layoutOf, PanelBody } from "./body";
+import { type Layout, layoutOf, PanelBody } from "./body";
 import { seriesKey, useHistory, useSeries } from "./data";
 import { PanelHead } from "./head";
 import "./panel.css";
@@ -42,7 +43,7 @@ export function NodePanel(): JSX.Element {
   const layout = layoutOf({ width: area.width, height: area.height - BARS_HEIGHT });
   return (
     <div ref={box} class="panel">
-      {node !== null && <Chosen node={node} small={small} layout={layout} />}
+      {node !== null && <Chosen node={node} small={small} layout={layout} width={area.width} />}
     </div>
   );
 }
@@ -51,10 +52,12 @@ function Chosen({
   node,
   small,
   layout,
+  width,
 }: {
   readonly node: GraphNode;
   readonly small: boolean;
-  readonly layout: ReturnType<typeof layoutOf>;
+  readonly layout: Layout;
+  readonly width: CssPixels;
 }): JSX.Element {
   const of = quantity.value;
   const recorded = isRecorded(node, of);
@@ -74,7 +77,7 @@ function Chosen({
           )}
           {!small && !recorded && <QuantityReason node={node} quantity={of} />}
           {!small && recorded && (
-            <PanelBody node={node} quantity={of} series={series} layout={layout} compared={compared} />
+            <PanelBody node={node} quantity={of} series={series} layout={layout} width={width} compared={compared} />
           )}
         </>
       )}

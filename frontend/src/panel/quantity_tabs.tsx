@@ -50,7 +50,7 @@ export function QuantityTabs({ node, captures }: { readonly node: GraphNode; rea
   );
 }
 
-const tabId = (of: Quantity): string => `quantity-tab-${of}`;
+export const tabId = (of: Quantity): string => `quantity-tab-${of}`;
 
 function Tab({
   node,

@@ -31,7 +31,7 @@ export const histogramStyle = signal<HistogramStyle>("heat");
 export const wantedView = signal<ViewKind | null>(null);
 
 export const extents = signal<Readonly<Record<Quantity, Extent>>>({
-  value: "steps",
+  value: "percentile",
   gradient: "percentile",
   update: "percentile",
 });

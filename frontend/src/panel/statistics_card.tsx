@@ -55,7 +55,6 @@ export function StatisticsCard({
       <CardHead title="Statistics over steps" note={note(history, axis, compared)} pending={pending}>
         <CheckMenu
           name="Statistics"
-          button="statistics"
           options={choicesOf(history)}
           chosen={chosenStatistics.value}
           onChange={(chosen) => (chosenStatistics.value = chosen)}

@@ -62,7 +62,7 @@ export function TilesPicture({ scene, areaRef, baseRef }: PictureOfScene): JSX.E
     return hit === undefined ? null : { ...hit, tile: first + hit.tile, x, y };
   };
   return (
-    <>
+    <div class="tiles">
       <Picture
         className="fill"
         label={label(scene, count)}
@@ -84,7 +84,7 @@ export function TilesPicture({ scene, areaRef, baseRef }: PictureOfScene): JSX.E
           onChange={setPage}
         />
       )}
-    </>
+    </div>
   );
 }
 

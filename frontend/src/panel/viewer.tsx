@@ -23,6 +23,7 @@ import { CardHead, CardMessage } from "./card";
 import { useValue, valueKey } from "./data";
 import { Foot } from "./foot";
 import { HeatPicture } from "./heat_picture";
+import { InputThumb } from "./input_thumb";
 import { planeTable } from "./plane_table";
 import { coloringFor, coloringWords, type Scene, sceneOf } from "./scene";
 import { example, exampleCount, extents, minus, squareRoot, wantedView } from "./state";
@@ -39,8 +40,10 @@ export interface ViewerProps {
   readonly quantity: Quantity;
   readonly step: Step;
   readonly series: Series;
-  /** Has room for all tools, and for the numbers below the picture. */
+  /** Has room for what belongs below the picture. */
   readonly large: boolean;
+  /** Has room for all tools in the head. */
+  readonly roomy: boolean;
   /** Shows this view whatever was chosen: for a second picture of the same value. */
   readonly view?: ViewKind;
 }
@@ -152,6 +155,7 @@ const FRESH = { id: "", arrangement: null, index: [] };
 function SceneCard({
   scene,
   large,
+  roomy,
   pending,
   minusStep,
   view,
@@ -166,25 +170,33 @@ function SceneCard({
   const areaRef = useRef<Area>({ width: 0, height: 0 });
   const baseRef = useRef<Paint | null>(null);
   const nonFinite = useMemo(() => countNonFinite(scene.tensor.data), [scene.tensor]);
-  const note =
-    scene.kind === "table" || scene.kind === "bars" ? "" : coloringWords(scene, coloringFor(scene, scene.tensor.data));
+  const note = noteOf(scene);
   const exporting = { areaRef, baseRef };
   const table = planeTable(scene);
   return (
     <>
-      <CardHead title={title(scene, minusStep)} note={note} pending={pending}>
+      <CardHead
+        title={view === undefined ? title(scene, minusStep) : partTitle(scene, view)}
+        note={note}
+        pending={pending}
+      >
         <ViewerTools
           scene={scene}
           adjust={adjust}
           kinds={view === undefined ? kindsOf(scene.subject) : []}
-          large={large}
+          large={roomy}
           sorting={sorting}
           onSort={setSorting}
           {...exporting}
         />
         {scene.kind === "table" && <CopyTable table={table} />}
       </CardHead>
-      {(scene.kind === "images" || scene.kind === "attention") && <TilesPicture scene={scene} {...exporting} />}
+      {(scene.kind === "images" || scene.kind === "attention") && (
+        <div class="with-input fill">
+          <InputThumb scene={scene} />
+          <TilesPicture scene={scene} {...exporting} />
+        </div>
+      )}
       {scene.kind === "heat" && <HeatPicture scene={scene} {...exporting} />}
       {scene.kind === "bars" && <BarsPicture scene={scene} sorting={sorting} {...exporting} />}
       {(scene.kind === "table" || scene.kind === "number") && <NumberTable {...table} />}
@@ -194,8 +206,21 @@ function SceneCard({
   );
 }
 
+function noteOf(scene: Scene): string {
+  if (scene.kind === "table" || scene.kind === "bars" || scene.kind === "number") return "";
+  const colors = coloringWords(scene, coloringFor(scene, scene.tensor.data));
+  return scene.kind === "attention" ? `rows = query, columns = key · ${colors}` : colors;
+}
+
+/** Where several views of the same value stand side by side, each says what it adds. */
+function partTitle(scene: Scene, view: ViewKind): string {
+  if (view === "bars") return `Example ${formatCount(scene.index[0] + 1)}, all units`;
+  return view === "heat" ? "Examples × units" : "Numbers";
+}
+
 function title(scene: Scene, minusStep: Step | null): string {
-  const at = `${TITLES[scene.quantity]} at step ${formatCount(scene.step)}`;
+  const word = scene.kind === "attention" && scene.quantity === "value" ? "Attention" : TITLES[scene.quantity];
+  const at = `${word} at step ${formatCount(scene.step)}`;
   if (!scene.isDifference || minusStep === null) return at;
   const other = minus.value === "compared" && compareRun.value !== null ? `${compareRun.value} at step` : "step";
   return `${at} minus ${other} ${formatCount(minusStep)}`;

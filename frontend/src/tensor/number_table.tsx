@@ -32,6 +32,8 @@ export interface NumberTableProps {
   readonly chosenColumn?: number;
 }
 
+const px = (length: CssPixels): string => `${length}px`;
+
 interface Span {
   readonly start: number;
   readonly stop: number;
@@ -71,7 +73,7 @@ export function NumberTable(props: NumberTableProps): JSX.Element {
     >
       <div
         class="number-table-space"
-        style={{ width: HEAD_WIDTH + props.columns * COLUMN_WIDTH, height: (props.rows + 1) * ROW_HEIGHT }}
+        style={{ width: px(HEAD_WIDTH + props.columns * COLUMN_WIDTH), height: px((props.rows + 1) * ROW_HEIGHT) }}
       >
         <HeadRow {...props} span={columns} />
         {indices(rows).map((row) => (
@@ -96,7 +98,7 @@ function HeadRow({ corner, columnHead, span }: NumberTableProps & { readonly spa
           key={column}
           role="columnheader"
           aria-colindex={column + 2}
-          style={{ left: HEAD_WIDTH + column * COLUMN_WIDTH }}
+          style={{ left: px(HEAD_WIDTH + column * COLUMN_WIDTH) }}
           title={columnHead(column)}
         >
           {columnHead(column)}
@@ -119,7 +121,7 @@ function NumberRow({
       class={`number-row ${row === chosenRow ? "on" : ""}`}
       role="row"
       aria-rowindex={row + 2}
-      style={{ top: (row + 1) * ROW_HEIGHT }}
+      style={{ top: px((row + 1) * ROW_HEIGHT) }}
     >
       <span class="number-corner" role="rowheader" aria-colindex={1}>
         {rowHead(row)}
@@ -140,7 +142,7 @@ function Cell({
   readonly column: number;
   readonly on: boolean;
 }): JSX.Element {
-  const place = { left: HEAD_WIDTH + column * COLUMN_WIDTH };
+  const place = { left: px(HEAD_WIDTH + column * COLUMN_WIDTH) };
   const finite = Number.isFinite(value);
   return (
     <span role="cell" aria-colindex={column + 2} class={`${on ? "on" : ""} ${finite ? "" : "odd"}`} style={place}>

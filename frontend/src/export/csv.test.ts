@@ -1,0 +1,39 @@
+import { expect, test } from "vitest";
+import { historyOf } from "../charts/history";
+import { csvField, historyCsv, tensorCsv } from "./csv";
+
+test("no text of a run becomes a formula, and numbers stay numbers", () => {
+  expect(["=1+1", "+cmd", "@x", "-1.5", "-inf", 'a,"b"', "plain"].map(csvField)).toEqual([
+    "'=1+1",
+    "'+cmd",
+    "'@x",
+    "-1.5",
+    "-inf",
+    '"a,""b"""',
+    "plain",
+  ]);
+});
+
+test("a history has one line per capture, in full precision", () => {
+  const history = historyOf(
+    {
+      captures: 2,
+      columns: 2,
+      step: Float64Array.of(0, 25),
+      statistics: Float32Array.of(0.1, 1, NaN, Infinity),
+      counts: Float64Array.of(4, 0, 0, 0, 4, 1, 2, 0),
+    },
+    ["mean", "std"],
+  );
+  expect(historyCsv(history)).toBe(
+    "step,mean,std,elements,nan_count,pos_inf_count,neg_inf_count\r\n0,0.1,1,4,0,0,0\r\n25,nan,inf,4,1,2,0\r\n",
+  );
+});
+
+test("a tensor is written with the index along every axis, in C order", () => {
+  const tensor = { dtype: "F32", shape: [2, 2], data: Float32Array.of(1, 0.1, NaN, -Infinity) };
+  expect(tensorCsv(tensor, ["example", "unit"])).toBe(
+    "example,unit,value\r\n0,0,1\r\n0,1,0.1\r\n1,0,nan\r\n1,1,-inf\r\n",
+  );
+  expect(tensorCsv({ dtype: "F32", shape: [], data: Float32Array.of(2.5) }, [])).toBe("value\r\n2.5\r\n");
+});

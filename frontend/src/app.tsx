@@ -7,6 +7,7 @@ import type { JSX } from "preact";
 import { useEffect, useState } from "preact/hooks";
 import { GraphToolbar, GraphView } from "./graph";
 import { NodeList } from "./nodes";
+import { furtherWidth } from "./nodes/columns";
 import { Help } from "./shell/help";
 import {
   enlarged,
@@ -47,6 +48,7 @@ export function App(): JSX.Element {
   return (
     <div ref={page} class={`page ${narrow ? "narrow" : ""}`}>
       <TopBar narrow={narrow} />
+      {shown === "dashboard" && <h1 class="sr">Activations</h1>}
       {shown === "dashboard" && <StepStrip narrow={narrow} />}
       {runs.value !== null && <Banners />}
       {shown === "loading" && <Loading />}
@@ -66,7 +68,8 @@ function whatToShow(): "loading" | "empty" | "missing" | "dashboard" {
 
 function WideMain({ width }: { readonly width: number }): JSX.Element {
   const most = Math.max(LEAST_LIST, width / 2);
-  const list = fit(listWidth.value, LEAST_LIST, most);
+  const further = furtherWidth.value;
+  const list = fit(listWidth.value + further, LEAST_LIST, most);
   return (
     <main class="app" style={{ gridTemplateColumns: `${list}px ${SPLITTER}px minmax(0, 1fr)` }}>
       <NodeList narrow={false} />
@@ -76,7 +79,7 @@ function WideMain({ width }: { readonly width: number }): JSX.Element {
         size={list}
         least={LEAST_LIST}
         most={most}
-        onResize={setListWidth}
+        onResize={(size) => setListWidth(size - further)}
       />
       <Right />
     </main>

@@ -50,7 +50,7 @@ export function toggleColumn(id: ColumnId): void {
   remember(STORED, [...next].join(","));
 }
 
-/** Everything that can be shown for the chosen quantity, in order. */
+/** Everything that can be shown for the chosen quantity, in the order of the list. */
 export const possibleColumns = computed<readonly Column[]>(() => {
   const statistics = statisticsOf(graph.value.data, quantity.value).filter((name) => name !== "update_ratio");
   const further = statistics.map((name): Column => ({
@@ -73,6 +73,12 @@ export function columnsFor(width: CssPixels, narrow: boolean): readonly Column[]
     return column.id === "number" && comparing.value ? [column, DIFFERENCE] : [column];
   });
 }
+
+/** What the columns beyond the first three take; the list grows by it, so that names keep their room. */
+export const furtherWidth = computed<CssPixels>(() => {
+  const further = columnsFor(0, false).filter((column) => !INITIAL.includes(column.id));
+  return further.reduce((sum, column) => sum + column.width + COLUMN_GAP, 0);
+});
 
 export function gridTemplate(columns: readonly Column[]): string {
   return ["minmax(0, 1fr)", ...columns.map((column) => `${column.width}px`)].join(" ");

@@ -52,7 +52,7 @@ function OrderSelect(): JSX.Element {
       name="Order of nodes"
       className="quiet"
       value={encodeSort(sort.value)}
-      options={[{ value: "", label: "in order" }, ...options]}
+      options={[{ value: "", label: "in execution order" }, ...options]}
       onChange={(value) => {
         sort.value = value === "" ? null : { by: value.replace(/^-/, ""), descending: value.startsWith("-") };
       }}
@@ -93,12 +93,18 @@ function SortHead({ column, by }: { readonly column: Column; readonly by: string
   );
 }
 
+/** Number, history and findings first: they are the ones that are there from the start. */
+function usualFirst(columns: readonly Column[]): readonly Column[] {
+  const usual = (column: Column): boolean => ["number", "history", "finding"].includes(column.id);
+  return [...columns.filter(usual), ...columns.filter((column) => !usual(column))];
+}
+
 function ColumnMenu(): JSX.Element {
   return (
     <Popover label="Columns" className="column-menu" button={<Icon name="columns" size={12} />}>
       <fieldset class="check-list">
         <legend class="sr">Columns</legend>
-        {possibleColumns.value.map((column) => (
+        {usualFirst(possibleColumns.value).map((column) => (
           <label key={column.id}>
             <input
               type="checkbox"

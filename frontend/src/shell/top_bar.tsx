@@ -208,7 +208,7 @@ function LiveMark({ narrow }: { readonly narrow: boolean }): JSX.Element {
   if (last === null) {
     return (
       <span class="live">
-        <i /> looking every 3 s
+        <i /> looking every few seconds
       </span>
     );
   }
@@ -217,7 +217,7 @@ function LiveMark({ narrow }: { readonly narrow: boolean }): JSX.Element {
   if (!live.value && age < FRESH) return <NewData />;
   return (
     <span class={`live ${age < FRESH ? "" : "old"}`} title="Age of the last capture">
-      <i /> {age >= FRESH ? `last capture ${ago}` : narrow ? "live" : `live · ${ago}`}
+      <i /> {age < FRESH ? (narrow ? "live" : `live · ${ago}`) : narrow ? ago : `last capture ${ago}`}
     </span>
   );
 }
@@ -252,20 +252,14 @@ function FindingsButton({ narrow }: { readonly narrow: boolean }): JSX.Element {
     (severity) => [severity, all.filter((each) => each.severity === severity).length] as const,
   );
   const shown = counts.filter(([, count]) => count > 0);
-  const label = `${all.length} findings: ${shown.map(([severity, count]) => `${count} ${severity}`).join(", ")}`;
   return (
-    <button
-      type="button"
-      class="btn"
-      aria-label={all.length === 0 ? "No findings" : label}
-      onClick={() => setView("findings")}
-    >
+    <button type="button" class="btn" title="Show the findings" onClick={() => setView("findings")}>
       {shown.map(([severity, count]) => (
         <span key={severity} class="count">
-          <SeverityIcon severity={severity} /> {count}
+          <SeverityIcon severity={severity} /> {count} <span class="sr">{severity},</span>
         </span>
       ))}
-      {all.length === 0 ? <span class="dim">no findings</span> : !narrow && <span class="dim">findings</span>}
+      {all.length === 0 ? <span class="dim">no findings</span> : <span class={narrow ? "sr" : "dim"}>findings</span>}
     </button>
   );
 }

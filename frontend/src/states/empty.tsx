@@ -62,7 +62,10 @@ model.fit(
 }
 
 function loopCode(folder: string): string {
-  return `train_step = tba.watch(train_step, model=model, log_dir=${folder}, every=100)
+  return `train_step = tba.watch(
+    train_step, model=model,
+    log_dir=${folder}, every=100,
+)
 
 for batch in dataset:
     loss = train_step(batch)  # call it as before`;
@@ -87,7 +90,7 @@ export function Empty(): JSX.Element {
         <h2>With model.fit</h2>
         <CodeBlock code={fitCode(folder)} added={[4]} />
         <h2>With your own training loop</h2>
-        <CodeBlock code={loopCode(folder)} added={[0]} />
+        <CodeBlock code={loopCode(folder)} added={[0, 1, 2, 3]} />
       </div>
       <Where root={root} />
     </div>

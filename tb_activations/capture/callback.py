@@ -32,7 +32,7 @@ from tb_activations.store.schema import QUANTITIES, Kind, Quantity
 __all__ = ["ActivationsCallback"]
 
 
-class ActivationsCallback(keras.callbacks.Callback):
+class ActivationsCallback(keras.callbacks.Callback):  # type: ignore[misc]  # Keras has no types
     """Records the values, gradients and updates of every node of a model while it trains, for TensorBoard and `open_run`.
 
     Args:
@@ -135,6 +135,7 @@ class ActivationsCallback(keras.callbacks.Callback):
                 self.model.steps_per_execution,
                 expected=self.params.get("steps"),
                 iterations=None if iterations is None else iterations - self._iterations,
+                stopped=bool(self.model.stop_training),
             )
 
     def on_train_end(self, logs: Any = None) -> None:
@@ -199,6 +200,8 @@ class ActivationsCallback(keras.callbacks.Callback):
         return self._destinations[run]
 
     def _close(self) -> None:
+        for swap in self._swaps.values():
+            swap.release()
         for destination in self._destinations.values():
             destination.close()
         self._tell()

@@ -119,8 +119,7 @@ def _shape(node: Seen) -> tuple[int | None, ...] | None:
 def _trainable(node: Seen) -> bool | None:
     if node.variable is not None:
         return bool(node.variable.trainable)
-    weights = getattr(node.op, "weights", None)
-    return bool(node.op.trainable_weights) if weights else None
+    return bool(getattr(node.op, "trainable_weights", ())) if getattr(node.op, "weights", ()) else None
 
 
 class _Plans:

@@ -32,21 +32,27 @@ class Clock:
         self._executions += 1
         return first
 
-    def end_epoch(self, steps_per_execution: int, *, expected: int | None, iterations: int | None) -> None:
+    def end_epoch(self, steps_per_execution: int, *, expected: int | None, iterations: int | None, stopped: bool) -> None:
         """Corrects the count of an epoch.
 
         Args:
           steps_per_execution: steps that each execution makes, but for the last.
           expected: steps of the epoch as Keras announced them; None when it didn't know.
           iterations: how far the optimizer's own count went in this epoch; None where it isn't one per step.
+          stopped: whether training was told to stop, so that the epoch may have ended before its data.
         """
         most = self._executions * steps_per_execution
         fewest = max(most - steps_per_execution, 0)
-        if iterations is not None and fewest <= iterations <= most:
+        length = expected or self._epoch_length
+        if length is not None and length <= most:
+            executed = length
+        elif steps_per_execution == 1 and not stopped:
+            # The execution that met the end of the data made no step, though the optimizer's count may have moved: it doesn't wait for the data.
+            executed = fewest
+        elif iterations is not None and fewest <= iterations <= most:
             executed = iterations
-        elif expected is not None or self._epoch_length is not None:
-            executed = min(most, expected or self._epoch_length or most)
         else:
-            executed = fewest  # the execution that met the end of the data made no step
-        self._epoch_length = executed
+            executed = most if stopped else fewest
+        if not stopped:
+            self._epoch_length = executed
         self.step = self._epoch_start + executed

@@ -42,14 +42,6 @@ class Destination:
         """Hands a capture to the writer; its tensors are copied to the host on the writer's thread."""
         if self._failed:
             return
-        try:
-            writer = self._opened()
-            if captured.catalogue.graph is not self._graph:
-                self._graph = captured.catalogue.graph
-                writer.set_graph(self._graph)
-        except Exception as error:  # noqa: BLE001  (a directory that can't be written must not end a training)
-            self._fail(error)
-            return
         moment = time.time()
 
         def resolve() -> list[Capture]:
@@ -58,7 +50,14 @@ class Destination:
             quantities = unpack(captured.packed, captured.catalogue)
             return [Capture(step, moment, quantities, epoch=epoch, overhead=overhead, loss_scale=loss_scale)]
 
-        writer.put(step, resolve)
+        try:
+            writer = self._opened()
+            if captured.catalogue.graph is not self._graph:
+                self._graph = captured.catalogue.graph
+                writer.set_graph(self._graph)
+            writer.put(step, resolve)
+        except Exception as error:  # noqa: BLE001  (a directory that can't be written must not end a training)
+            self._fail(error)
 
     def close(self) -> None:
         """Writes what is left. A capture put later begins a new session."""

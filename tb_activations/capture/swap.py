@@ -14,7 +14,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from tb_activations.capture.batches import take
+from tb_activations.capture.batches import Feed
 from tb_activations.capture.twin import NAMES, Captured, Options, StepKind, Twin, single_step
 
 __all__ = ["Swap"]
@@ -40,6 +40,7 @@ class Swap:
         self._armed: Any = None
         self._twin: Twin | None = None
         self._single: Callable[[Any], Any] | None = None
+        self._feed = Feed()
         self._broken = self._proven = False
 
     def arm(self, due: Sequence[bool]) -> None:
@@ -58,37 +59,50 @@ class Swap:
             setattr(self._model, self._attribute, self._plain)
         self._armed = None
 
+    def release(self) -> None:
+        """Lets go of what was only needed while a loop ran."""
+        self.disarm()
+        self._feed = Feed()
+
     def _execute(self, source: Any, due: Sequence[bool]) -> Any:
         self.disarm()
         if self._kind == "predict":
             return self._predict(source)
-        if len(due) == 1:
-            return self._record(source, 0, self._plain)
-        return self._several(source, due)
+        if len(due) > 1:
+            return self._several(source, due)
+        if self._fails_late():
+            return self._record(partial(self._feed.give, self._feed.take(source)), 0, self._plain)
+        return self._record(lambda: source, 0, self._plain)
 
     def _several(self, source: Any, due: Sequence[bool]) -> Any:
-        """The steps of one execution, one after the other; like Keras, stops early where the data ends, but not before the first."""
+        """The steps of one execution, one after the other; like Keras, stops early where the data ends, but not before the first.
+
+        Each batch is taken before its step: a step that meets the end of the data may have moved what doesn't depend on data, such as
+        the optimizer's count.
+        """
         if self._single is None:
             self._single = single_step(self._model, self._kind)
         result: Any = None
         for index, is_due in enumerate(due):
             try:
-                result = self._record(source, index, self._single) if is_due and not self._broken else self._single(source)
+                batch = self._feed.take(source)
             except _END_OF_DATA:
                 if index == 0:
                     raise
                 break
+            feed = partial(self._feed.give, batch)
+            result = self._record(feed, index, self._single) if is_due and not self._broken else self._single(feed())
         return result
 
     def _predict(self, batches: list[Any]) -> Any:
         """Records the first of the batches of one execution."""
-        first = self._record(batches[:1], 0, self._plain)
+        first = self._record(lambda: batches[:1], 0, self._plain)
         if len(batches) == 1:
             return first
         return tf.nest.map_structure(_concatenated, first, self._plain(batches[1:]))
 
-    def _record(self, source: Any, index: int, plain: Callable[[Any], Any]) -> Any:
-        feed = take(source) if self._fails_late() else partial(_itself, source)
+    def _record(self, feed: Callable[[], Any], index: int, plain: Callable[[Any], Any]) -> Any:
+        """One recorded step, on what ``feed`` gives."""
         started = time.perf_counter()
         try:
             if self._twin is None:
@@ -125,10 +139,6 @@ class Swap:
     def _give_up(self, error: Exception | None) -> None:
         self._broken, self._twin = True, None
         self._warn(f"Recording the {self._kind} step failed, and is over for this model: {_describe(error)} Training goes on without it.")
-
-
-def _itself(source: Any) -> Any:
-    return source
 
 
 def _is_ours(error: Exception) -> bool:

@@ -39,7 +39,6 @@ def tap(x: Any, flowed_back: Callable[[Any], None]) -> Any:
 
 
 def _tap_dense(x: tf.Tensor, flowed_back: Callable[[Any], None]) -> tf.Tensor:
-    @tf.custom_gradient
     def identity(value: tf.Tensor) -> tuple[tf.Tensor, Callable[[Any], Any]]:
         def backward(gradient: Any) -> Any:
             flowed_back(gradient)
@@ -47,4 +46,4 @@ def _tap_dense(x: tf.Tensor, flowed_back: Callable[[Any], None]) -> tf.Tensor:
 
         return tf.identity(value), backward
 
-    return identity(x)
+    return tf.custom_gradient(identity)(x)

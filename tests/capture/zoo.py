@@ -131,7 +131,9 @@ class Adversarial(keras.Model):
     def __init__(self):
         super().__init__(name="gan")
         self.generator = keras.Sequential([L.Input((3,)), L.Dense(4, activation="relu", name="up"), L.Dense(2, name="fake")], name="generator")
-        self.discriminator = keras.Sequential([L.Input((2,)), L.Dense(4, activation="relu", name="look"), L.Dense(1, name="judge")], name="discriminator")
+        self.discriminator = keras.Sequential(
+            [L.Input((2,)), L.Dense(4, activation="relu", name="look"), L.Dense(1, name="judge")], name="discriminator"
+        )
         self.seeds = keras.random.SeedGenerator(11)
         self.optimizers = keras.optimizers.Adam(0.01), keras.optimizers.Adam(0.01)
 

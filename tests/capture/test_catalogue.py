@@ -1,0 +1,165 @@
+"""The list has every node, under its name, with its facts; and for what is not captured the reason."""
+
+from __future__ import annotations
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+import tb_activations as tba
+
+from . import zoo
+
+L = keras.layers
+pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore:`build..` was called on layer", "ignore:Gradients do not exist")]
+
+
+def run_of(tmp_path, model, x, y, **options):
+    callback = tba.ActivationsCallback(tmp_path, every=1, **{"histograms": False, "samples": "none", **options})
+    model.fit(x, y, batch_size=8, epochs=1, verbose=0, callbacks=[callback])
+    return tba.open_run(tmp_path / "train")
+
+
+def listed(run, *kinds):
+    return [node.name for node in run.nodes if node.kind in kinds]
+
+
+def inputs_of(run):
+    return {node.name: [run.nodes[index].name for index in node.inputs] for node in run.nodes if node.kind != "variable"}
+
+
+def reason(run, name, quantity="value"):
+    (node,) = [node for node in run.nodes if node.name == name]
+    return node.quantities[quantity].reason
+
+
+def test_functional_model(tmp_path):
+    run = run_of(tmp_path, *zoo.build("functional"))
+    assert set(listed(run, "input")) == {"left", "right", "encoder/inner"}
+    assert set(listed(run, "layer")) == {"encoder", "encoder/widen", "encoder/squash", "shared", "shared@2", "first", "second"}
+    assert len(listed(run, "op")) == 3
+    assert {"encoder/widen/kernel", "encoder/squash/bias", "shared/kernel", "first/kernel"} <= set(listed(run, "variable"))
+    edges = inputs_of(run)
+    assert edges["shared"] == ["left"]
+    assert edges["shared@2"] == ["right"]
+    assert edges["encoder/inner"] == ["left"]
+    assert edges["encoder/widen"] == ["encoder/inner"]
+    assert edges["second"] == ["shared@2"]
+    nodes = {node.name: node for node in run.nodes}
+    assert nodes["encoder/squash"].activation == "tanh"
+    assert nodes["first"].shape == (None, 2)
+    assert nodes["encoder/widen"].attributes["units"] == 5
+    assert nodes["shared"].class_name == "Dense"
+
+
+def test_subclassed_model(tmp_path):
+    run = run_of(tmp_path, *zoo.build("subclassed"))
+    parts = [f"{block}/{part}" for block in ("block_a", "block_b") for part in ("project", "gate")]
+    assert set(listed(run, "layer")) == {*parts, "block_a", "block_b", "head", "spare", "custom"}
+    assert listed(run, "probe") == ["block_a/product", "block_b/product"]
+    assert listed(run, "input") == ["inputs"]
+    edges = inputs_of(run)
+    assert edges["block_a/project"] == ["inputs"]
+    assert sorted(edges["block_a/product"]) == ["block_a/gate", "block_a/project"]
+    assert edges["block_a"] == ["block_a/product"]
+    assert edges["block_b/gate"] == ["block_a"]
+    assert edges["custom"] == ["head"]
+    assert edges["loss"] == ["custom"]
+    nodes = {node.name: node for node in run.nodes}
+    assert nodes["spare"].state == "unreachable"
+    assert reason(run, "spare") == "not_called"
+    assert nodes["block_a/project"].source.file.endswith("zoo.py")
+    assert nodes["block_a/product"].source.function == "call"
+
+
+def test_own_train_step_with_two_optimizers(tmp_path):
+    run = run_of(tmp_path, *zoo.build("adversarial"))
+    assert {"generator/up", "generator/up@2", "discriminator/look", "discriminator/look@3"} <= set(listed(run, "layer"))
+    assert listed(run, "loss") == ["loss", "loss@2"]
+    for name in ("generator/up/kernel", "discriminator/judge/bias"):
+        assert run.steps(name, "gradient").tolist() == [0]
+        assert run.steps(name, "update").tolist() == [0]
+
+
+def test_what_can_not_be_recorded_says_why(tmp_path):
+    class Mixed(keras.Model):
+        def __init__(self):
+            super().__init__(name="mixed")
+            self.frozen = L.Dense(3, name="frozen", trainable=False)
+            self.side = L.Dense(3, name="side")
+            self.cut = L.Dense(3, name="cut")
+            self.flat = L.Dense(3, name="flat")
+            self.numbers = L.Lambda(lambda x: tf.cast(x, tf.int32), name="numbers")
+            self.words = L.Lambda(lambda x: tf.strings.as_string(x), name="words")
+            self.head = L.Dense(1, name="head")
+
+        def call(self, x):
+            x = self.frozen(x)
+            self.side(x)
+            self.words(self.numbers(x))
+            stopped = keras.ops.stop_gradient(self.cut(x))
+            return self.head(x + stopped + tf.round(self.flat(x)))
+
+    model = Mixed()
+    model.compile("sgd", "mse", jit_compile=False)
+    run = run_of(tmp_path, model, np.ones((8, 2), "float32"), np.ones((8, 1), "float32"), exclude="^head$")
+    assert reason(run, "frozen", "gradient") == "not_trainable"
+    assert reason(run, "frozen/kernel", "gradient") == "not_trainable"
+    assert reason(run, "frozen/kernel", "update") == "not_trainable"
+    assert reason(run, "side", "gradient") == "not_on_loss_path"
+    assert reason(run, "side/kernel", "gradient") == "not_on_loss_path"
+    assert reason(run, "cut", "gradient") == "gradient_stopped"
+    assert reason(run, "flat", "gradient") == "non_differentiable"
+    assert reason(run, "numbers", "gradient") == "no_gradient_dtype"
+    assert run.steps("numbers").tolist() == [0]
+    assert reason(run, "words") == "no_statistics_dtype"
+    assert reason(run, "head") == "filtered"
+    assert reason(run, "head", "update") == "no_update"
+
+
+def test_quantities_that_are_off_and_kinds_that_are_left_out(tmp_path):
+    run = run_of(tmp_path, *zoo.build("regularized"), quantities=["value"], kinds=["layer"])
+    assert reason(run, "hidden", "gradient") == "quantity_off"
+    assert reason(run, "hidden/kernel") == "filtered"
+    assert {node.state for node in run.nodes if node.kind == "variable"} == {"available"}
+
+
+def test_layers_inside_a_loop_are_listed_with_the_reason(tmp_path):
+    run = run_of(tmp_path, *zoo.build("recurrent"))
+    assert run.steps("lstm").tolist() == [0]
+    assert reason(run, "lstm/lstm_cell") == "while_body"
+    assert run.steps("lstm/lstm_cell/recurrent_kernel", "gradient").tolist() == [0]
+
+
+def test_ragged_and_sparse_tensors(tmp_path):
+    class Layouts(keras.Model):
+        def __init__(self):
+            super().__init__(name="layouts")
+            self.ragged = L.Lambda(lambda x: tf.RaggedTensor.from_tensor(x * 2.0), name="ragged")
+            self.head = L.Dense(1, name="head")
+
+        def call(self, x):
+            ragged = self.ragged(x)
+            return self.head(x) + tf.reduce_sum(ragged, axis=1, keepdims=True)
+
+    model = Layouts()
+    model.compile("sgd", "mse", jit_compile=False)
+    x = np.arange(6, dtype="float32").reshape(3, 2)
+    run = run_of(tmp_path, model, x, np.ones((3, 1), "float32"), samples="full")
+    (node,) = [node for node in run.nodes if node.name == "ragged"]
+    assert node.attributes["layout"] == "ragged"
+    np.testing.assert_array_equal(np.sort(run.value("ragged", 0)), np.arange(6) * 2.0)
+
+
+def test_several_outputs_are_several_nodes(tmp_path):
+    x = L.Input((5, 3), name="x")
+    sequence, hidden, cell = L.LSTM(4, return_sequences=True, return_state=True, name="lstm")(x)
+    model = keras.Model(x, L.Dense(1, name="head")(L.Flatten(name="flat")(sequence)) + L.Dense(1, name="tail")(hidden))
+    model.compile("sgd", "mse", jit_compile=False)
+    run = run_of(tmp_path, model, np.ones((4, 5, 3), "float32"), np.ones((4, 1), "float32"))
+    nodes = {node.name: node for node in run.nodes}
+    assert nodes["lstm"].shape == (None, 5, 4)
+    assert nodes["lstm:1"].shape == nodes["lstm:2"].shape == (None, 4)
+    assert inputs_of(run)["tail"] == ["lstm:1"]
+    assert run.steps("lstm:1", "gradient").tolist() == [0]

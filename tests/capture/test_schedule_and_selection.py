@@ -1,0 +1,128 @@
+"""Which steps, nodes and quantities are recorded: pure rules, and what is said of bad arguments."""
+
+from __future__ import annotations
+
+import re
+
+import numpy as np
+import pytest
+
+from tb_activations.capture.clock import Clock
+from tb_activations.capture.schedule import Schedule
+from tb_activations.capture.selection import Selection
+from tb_activations.errors import ArgumentError
+
+
+@pytest.mark.parametrize(
+    ("every", "steps"),
+    [
+        (7, [0, 7, 14, 21, 28]),
+        (1, list(range(30))),
+        (np.int64(10), [0, 10, 20]),
+        ([0, 3, 29, 500], [0, 3, 29]),
+        ({4}, [4]),
+        (np.array([2, 5]), [2, 5]),
+        (range(1, 30, 9), [1, 10, 19, 28]),
+        (lambda step: step in (8, 9), [8, 9]),
+    ],
+)
+def test_due_steps(every, steps):
+    schedule = Schedule(every)
+    assert [step for step in range(30) if schedule.due(step)] == steps
+
+
+@pytest.mark.parametrize("every", [0, -1, 2.5, "100", None, True, [], [1, -2], [1.5], b"7", object()], ids=repr)
+def test_unusable_schedules_are_refused_with_what_was_received(every):
+    with pytest.raises(ArgumentError, match=r"`every` must be .* Received: every="):
+        Schedule(every)
+
+
+NAMES = ["image", "encoder/conv", "encoder/conv/kernel", "encoder/conv_1", "head", "head/kernel", "loss"]
+
+
+@pytest.mark.parametrize(
+    ("options", "selected"),
+    [
+        ({}, NAMES),
+        ({"include": "conv"}, ["encoder/conv", "encoder/conv/kernel", "encoder/conv_1"]),
+        ({"include": ["^head$", re.compile("LOSS", re.I)]}, ["head", "loss"]),
+        ({"exclude": "/"}, ["image", "head", "loss"]),
+        ({"include": "conv", "exclude": ["kernel$"]}, ["encoder/conv", "encoder/conv_1"]),
+        ({"include": lambda name: len(name) == 4}, ["head", "loss"]),
+    ],
+)
+def test_selected_names(options, selected):
+    selection = Selection(**options)
+    assert [name for name in NAMES if selection.selects(name, "layer", "value")] == selected
+
+
+def test_what_is_left_out_names_the_option():
+    selection = Selection(include="a", exclude="b", kinds=["layer"], quantities=["value"])
+    assert selection.plan("a", "variable", "value").detail["option"] == "`kinds`"
+    assert selection.plan("ab", "layer", "value").detail["option"] == "`exclude`"
+    assert selection.plan("c", "layer", "value").detail["option"] == "`include`"
+    assert selection.plan("a", "layer", "gradient").reason == "quantity_off"
+    pattern = selection.plan("x.y", "variable", "value").detail["pattern"]
+    assert re.search(str(pattern), "x.y")
+    assert not re.search(str(pattern), "xzy")
+
+
+def test_patterns_without_a_match_are_told_with_the_nearest_names():
+    (sentence,) = Selection(include=["encoder/konv", "head"]).unmatched(NAMES)
+    assert "`include` names 'encoder/konv'" in sentence
+    assert "encoder/conv" in sentence
+    (sentence,) = Selection(exclude="kernal").unmatched(NAMES)
+    assert "`exclude`" in sentence
+    assert "head/kernel" in sentence or "encoder/conv/kernel" in sentence
+
+
+@pytest.mark.parametrize(
+    "options",
+    [{"include": 3}, {"include": "("}, {"exclude": [1]}, {"kinds": ["layers"]}, {"kinds": []}, {"quantities": "gradients"}, {"quantities": 1}],
+    ids=repr,
+)
+def test_unusable_selections_are_refused_with_what_was_received(options):
+    (name,) = options
+    with pytest.raises(ArgumentError, match=f"`{name}` must .* Received: {name}="):
+        Selection(**options)
+
+
+def run_epoch(clock, executions, steps_per_execution=1, **ending):
+    clock.begin_epoch()
+    firsts = [clock.begin_execution(steps_per_execution) for _ in range(executions)]
+    clock.end_epoch(steps_per_execution, **{"expected": None, "iterations": None, "stopped": False, **ending})
+    return firsts
+
+
+def test_steps_go_on_over_epochs():
+    clock = Clock(5)
+    assert run_epoch(clock, 3, expected=3) == [5, 6, 7]
+    assert run_epoch(clock, 3, expected=3) == [8, 9, 10]
+
+
+def test_the_last_execution_may_be_shorter():
+    clock = Clock(0)
+    assert run_epoch(clock, 3, 4, expected=10) == [0, 4, 8]
+    assert clock.step == 10
+
+
+def test_where_the_length_is_unknown_the_optimizer_tells_how_many_steps_there_were():
+    clock = Clock(0)
+    run_epoch(clock, 4, 4, iterations=13)
+    assert clock.step == 13
+
+
+def test_the_execution_that_met_the_end_of_the_data_made_no_step():
+    clock = Clock(0)
+    run_epoch(clock, 6, iterations=6)
+    assert clock.step == 5
+    run_epoch(clock, 5)
+    assert clock.step == 10
+
+
+def test_a_stopped_epoch_made_all_the_steps_it_began():
+    clock = Clock(0)
+    run_epoch(clock, 3, expected=10, iterations=3, stopped=True)
+    assert clock.step == 3
+    run_epoch(clock, 4, expected=10, iterations=None, stopped=True)
+    assert clock.step == 7

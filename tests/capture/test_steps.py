@@ -1,0 +1,149 @@
+"""Exactly the scheduled steps are recorded, and numbered by the train steps executed before them."""
+
+from __future__ import annotations
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+import tb_activations as tba
+from tb_activations.capture.twin import Twin
+
+pytestmark = pytest.mark.slow
+
+
+def test_over_epochs_and_a_second_fit(make_tiny, data, lean, steps):
+    model, callback = make_tiny(), lean(7)
+    model.fit(*data, batch_size=4, epochs=3, verbose=0, callbacks=[callback])
+    model.fit(*data, batch_size=4, epochs=4, initial_epoch=2, verbose=0, callbacks=[callback])
+    assert steps() == [0, 7, 14, 21, 28]
+
+
+def test_thousands_of_steps_are_all_kept(make_tiny, data, lean, steps):
+    make_tiny().fit(*data, batch_size=1, epochs=50, verbose=0, callbacks=[lean(range(0, 1200, 1))])
+    assert steps() == list(range(1200))
+
+
+def test_the_loss_at_a_step_is_that_of_the_step(make_tiny, data, lean, tmp_path):
+    class Losses(keras.callbacks.Callback):
+        seen = ()
+
+        def on_train_batch_end(self, batch, logs=None):
+            self.model.reset_metrics()  # so that the next log is the loss of one batch
+            self.seen = (*self.seen, logs["loss"])
+
+    losses = Losses()
+    make_tiny().fit(*data, batch_size=8, epochs=2, shuffle=False, verbose=0, callbacks=[lean(1), losses])
+    np.testing.assert_allclose(tba.open_run(tmp_path / "train").statistics("loss")["mean"], losses.seen, rtol=1e-5)
+
+
+@pytest.mark.filterwarnings("ignore:Your input ran out of data")
+@pytest.mark.parametrize("examples", [24, 22], ids=["even", "shorter last batch"])
+@pytest.mark.parametrize("length_known", [True, False])
+def test_several_steps_per_execution(make_tiny, data, lean, steps, examples, length_known):
+    """6 steps an epoch, 4 per execution: the second execution of each epoch is cut short."""
+
+    def batches():
+        for first in range(0, examples, 4):
+            yield data[0][:examples][first : first + 4], data[1][:examples][first : first + 4]
+
+    signature = tf.TensorSpec((None, 3)), tf.TensorSpec((None, 1))
+    dataset = tf.data.Dataset.from_generator(batches, output_signature=signature)
+    fed = (data[0][:examples], data[1][:examples]) if length_known else (dataset,)
+    model = make_tiny(steps_per_execution=4)
+    model.fit(*fed, **({"batch_size": 4} if length_known else {}), shuffle=False, epochs=3, verbose=0, callbacks=[lean([0, 3, 5, 6, 11, 13, 17])])
+    assert steps() == [0, 3, 5, 6, 11, 13, 17]
+    assert int(model.optimizer.iterations.numpy()) == 18
+
+
+@pytest.mark.filterwarnings("ignore:Your input ran out of data")
+def test_data_of_unknown_length(make_tiny, data, lean, steps):
+    dataset = tf.data.Dataset.from_generator(lambda: zip(*data, strict=True), output_signature=(tf.TensorSpec((3,)), tf.TensorSpec((1,)))).batch(4)
+    make_tiny().fit(dataset, shuffle=False, epochs=3, verbose=0, callbacks=[lean(5)])
+    assert steps() == [0, 5, 10, 15]
+
+
+def test_a_pydataset_feeds_too(make_tiny, data, lean, steps):
+    class Batches(keras.utils.PyDataset):
+        def __len__(self):
+            return 6
+
+        def __getitem__(self, index):
+            return data[0][4 * index : 4 * index + 4], data[1][4 * index : 4 * index + 4]
+
+    make_tiny().fit(Batches(), shuffle=False, epochs=2, verbose=0, callbacks=[lean(4)])
+    assert steps() == [0, 4, 8]
+
+
+def test_a_shorter_last_batch_is_not_traced_again_each_epoch(make_tiny, data, lean, monkeypatch):
+    traces = []
+    finish = Twin._finish
+    monkeypatch.setattr(Twin, "_finish", lambda self, recorder: traces.append(1) or finish(self, recorder))
+    make_tiny().fit(data[0][:22], data[1][:22], batch_size=4, epochs=4, verbose=0, callbacks=[lean(1)])
+    assert len(traces) <= 2
+
+
+def test_a_resumed_training_goes_on_counting(make_tiny, data, lean, steps, tmp_path):
+    backup = tmp_path / "backup"
+
+    class Stop(keras.callbacks.Callback):
+        def on_epoch_begin(self, epoch, logs=None):
+            if epoch == 2:
+                raise KeyboardInterrupt
+
+    def fit(*more):
+        make_tiny().fit(*data, batch_size=4, epochs=4, verbose=0, callbacks=[lean(5), keras.callbacks.BackupAndRestore(backup), *more])
+
+    with pytest.raises(KeyboardInterrupt):
+        fit(Stop())
+    fit()
+    assert steps() == [0, 5, 10, 15, 20]
+
+
+def test_a_fresh_model_in_a_used_directory_starts_at_zero(make_tiny, data, lean, tmp_path):
+    for learning_rate in (0.0, 0.1):
+        model = make_tiny(optimizer=keras.optimizers.SGD(learning_rate))
+        model.fit(*data, batch_size=8, epochs=2, shuffle=False, verbose=0, callbacks=[lean(1)])
+    run = tba.open_run(tmp_path / "train")
+    assert run.steps().tolist() == list(range(6))
+    assert len(set(run.statistics("loss")["mean"].tolist())) == 6  # of the second training: at rate 0 the losses would recur
+
+
+def test_a_pretrained_model_in_a_fresh_directory_starts_at_zero(make_tiny, data, lean, steps):
+    model = make_tiny()
+    model.fit(*data, batch_size=8, verbose=0)
+    model.fit(*data, batch_size=8, verbose=0, callbacks=[lean(1)])
+    assert steps() == [0, 1, 2]
+
+
+def test_compiling_anew_and_freezing_make_a_new_generation(make_tiny, data, lean, tmp_path):
+    model, callback = make_tiny(), lean(1, kinds=["layer", "variable", "loss"], quantities=["gradient"])
+    model.fit(*data, batch_size=24, verbose=0, callbacks=[callback])
+    model.get_layer("hidden").trainable = False
+    model.compile("sgd", "mse", jit_compile=False)
+    model.fit(*data, batch_size=24, verbose=0, callbacks=[callback])
+    run = tba.open_run(tmp_path / "train")
+    assert run.steps().tolist() == [0, 1]
+    assert run.steps("hidden/kernel", "gradient").tolist() == [0]
+    assert run.steps("out/kernel", "gradient").tolist() == [0, 1]
+    assert len(list((tmp_path / "train/plugins/tb_activations").glob("graph-*.json"))) == 2
+
+
+def test_the_plain_function_is_never_exchanged(make_tiny, data, lean):
+    class Functions(keras.callbacks.Callback):
+        seen = ()
+
+        def on_train_batch_end(self, batch, logs=None):
+            self.seen = (*self.seen, self.model.train_function)
+
+    model, functions = make_tiny(), Functions()
+    model.fit(*data, batch_size=4, verbose=0, callbacks=[lean(2), functions])
+    assert len(set(functions.seen)) == 1
+    assert model.train_function is functions.seen[0]
+
+
+def test_steps_between_captures_run_asynchronously_to_callbacks(lean):
+    callback = lean()
+    for name in ("on_train_batch_end", "on_test_batch_end", "on_predict_batch_end", "on_batch_end"):
+        assert getattr(type(callback), name) is getattr(keras.callbacks.Callback, name)

@@ -50,6 +50,7 @@ class Writer:
       max_bytes: size budget of this worker in this run, in bytes; None: no bound.
       on_failure: called once, on the writer's thread, with the error that ended the writing.
       on_budget: called on the writer's thread with a sentence whenever the size budget makes the writer keep less.
+      on_segment: called on the writer's thread when a segment is on disk; must not raise.
     """
 
     def __init__(
@@ -60,6 +61,7 @@ class Writer:
         max_bytes: int | None = None,
         on_failure: Callable[[BaseException], object] | None = None,
         on_budget: Callable[[str], object] | None = None,
+        on_segment: Callable[[], object] | None = None,
     ) -> None:
         if not 0 <= worker <= 9999:
             raise ArgumentError(f"Expected a worker of 0 to 9999. Received: worker={worker!r}")
@@ -68,7 +70,7 @@ class Writer:
         self._session = Session(Path(run_dir), worker)
         self._budget = Budget(max_bytes)
         self._stage = self._budget.stage
-        self._on_failure, self._on_budget = on_failure, on_budget
+        self._on_failure, self._on_budget, self._on_segment = on_failure, on_budget, on_segment
         self._changed = threading.Condition()
         self._queue: deque[_Item] = deque()
         self._graph = ""
@@ -208,6 +210,8 @@ class Writer:
         with self._changed:
             self._written_count = self._taken_count
             self._changed.notify_all()
+        if pending.captures and self._on_segment is not None:
+            self._on_segment()
 
     def _weigh(self) -> None:
         """Takes the size on disk for what was estimated, and tells when a new stage of the budget begins."""

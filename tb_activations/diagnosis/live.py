@@ -1,0 +1,111 @@
+"""Findings while training runs: told once each, and acted on.
+
+The one invariant: nothing that happens here, in a rule or in the user's function, reaches training or the writer; it is told once, and training goes on. Called on
+the writer's thread after each segment, so what it costs is no cost of a training step.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import textwrap
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from tb_activations.diagnosis.engine import Diagnosis
+from tb_activations.diagnosis.finding import SEVERITIES, Finding, Identity, Severity
+from tb_activations.errors import ArgumentError
+from tb_activations.store.run import Run
+
+__all__ = ["Actions", "LiveFindings", "describe"]
+
+MOST_PRINTED = 20
+"""Findings that are printed of one run; a training that is thoroughly wrong must not fill the terminal."""
+
+WIDTH = 110
+"""Columns of the printed block."""
+
+
+@dataclass(frozen=True, slots=True)
+class Actions:
+    """What happens when a finding appears.
+
+    Attributes:
+      print: whether it is printed to stderr.
+      on_finding: called with the `Finding`, on the writer's thread.
+      stop_on: the severity from which on training is asked to stop; None: never.
+    """
+
+    print: bool = True
+    on_finding: Callable[[Finding], object] | None = None
+    stop_on: Severity | None = None
+
+    def __post_init__(self) -> None:
+        if self.on_finding is not None and not callable(self.on_finding):
+            raise ArgumentError(f"Expected on_finding to be a function of a finding, or None. Received: on_finding={self.on_finding!r}")
+        if self.stop_on is not None and self.stop_on not in SEVERITIES:
+            raise ArgumentError(f"Expected stop_on to be one of {', '.join(SEVERITIES)}, or None. Received: stop_on={self.stop_on!r}")
+
+    @property
+    def any(self) -> bool:
+        """Whether there is anything to do."""
+        return self.print or self.on_finding is not None or self.stop_on is not None
+
+
+@dataclass
+class LiveFindings:
+    """Follows the run in ``run_dir`` while it is written. Call it after each segment.
+
+    Attributes:
+      warn: called with a sentence, once, when following had to be given up.
+      stop: the finding because of which training should stop; None so far. Read by the training thread.
+    """
+
+    run_dir: str | os.PathLike[str]
+    actions: Actions
+    warn: Callable[[str], object]
+    stop: Finding | None = None
+    _diagnosis: Diagnosis | None = None
+    _run: Run | None = None
+    _told: set[Identity] = field(default_factory=set)
+    _failed: bool = False
+
+    def __call__(self) -> None:
+        """Looks at what is new, and tells each new finding once."""
+        if self._failed or not self.actions.any:
+            return
+        try:
+            self._follow()
+        except Exception as error:  # noqa: BLE001  (a rule or the user's function; training must go on)
+            self._failed = True
+            self.warn(f"Findings are no longer looked for in {self.run_dir}: {type(error).__name__}: {error}. Training and recording go on.")
+
+    def _follow(self) -> None:
+        if self._run is None or self._diagnosis is None:
+            self._run = Run(self.run_dir)
+            self._diagnosis = Diagnosis(self._run)
+        else:
+            self._run.refresh()
+        report = self._diagnosis.update()
+        for finding in report.findings:
+            if finding.identity not in self._told:
+                self._told.add(finding.identity)
+                self._tell(finding)
+
+    def _tell(self, finding: Finding) -> None:
+        if self.actions.print and len(self._told) <= MOST_PRINTED:
+            print(f"\n{describe(finding)}", file=sys.stderr, flush=True)
+        stop_on = self.actions.stop_on
+        if stop_on is not None and SEVERITIES.index(finding.severity) >= SEVERITIES.index(stop_on) and finding.last_step is None:
+            self.stop = self.stop or finding
+        if self.actions.on_finding is not None:
+            self.actions.on_finding(finding)
+
+
+def describe(finding: Finding) -> str:
+    """A finding as a short block of text; one that likely follows from another as one line."""
+    head = f"tb_activations {finding.severity}: {finding.title} at {finding.node or 'the run'} ({finding.quantity})"
+    if finding.consequence_of is not None:
+        return f"{head}, likely a consequence of {finding.consequence_of}"
+    body = textwrap.fill(f"{finding.sentence} {finding.remedy}".strip(), WIDTH, initial_indent="    ", subsequent_indent="    ")
+    return "\n".join([head, body, *(f"        {line}" for line in finding.code.splitlines())])

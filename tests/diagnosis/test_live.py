@@ -1,0 +1,69 @@
+"""Findings while training runs: printed once, acted on, and no danger to anything."""
+
+from __future__ import annotations
+
+import pytest
+
+from tb_activations.diagnosis import rules
+from tb_activations.diagnosis.live import Actions, LiveFindings
+from tb_activations.errors import ArgumentError
+from tests.builders import capture_of, open_writer, parse_nodes, put
+from tests.diagnosis.test_engine import NET, values
+
+
+def train(tmp_path, actions, warnings, flushes=6):
+    """A run whose `stem` dies at step 40, written in so many segments and followed live."""
+    graph = parse_nodes(NET)
+    live = LiveFindings(tmp_path / "train", actions, warnings.append)
+    with open_writer(tmp_path / "train", graph, on_segment=live) as writer:
+        for count in range(30):
+            put(writer, 5 * count, [capture_of(graph, values(graph, 40), 5 * count)])
+            if count % (30 // flushes) == 0:
+                writer.flush()
+    return live
+
+
+def test_a_finding_is_printed_once_and_its_consequence_in_one_line(tmp_path, capsys):
+    warnings = []
+    train(tmp_path, Actions(), warnings)
+    printed = capsys.readouterr().err
+    assert printed.count("tb_activations error: Dead ReLU at stem (value)\n    All 8 units give 0 for every example since step 40.") == 1
+    assert printed.count("Dead ReLU at hidden (value), likely a consequence of dead_units at stem\n") == 1
+    assert "keras.layers.LeakyReLU(negative_slope=0.01)" in printed
+    assert warnings == []
+
+
+def test_a_function_is_called_with_each_finding_and_nothing_is_printed_when_not_asked_for(tmp_path, capsys):
+    seen = []
+    live = train(tmp_path, Actions(print=False, on_finding=seen.append), [])
+    assert [(f.rule, f.node) for f in seen] == [("dead_units", "stem"), ("dead_units", "hidden")]
+    assert capsys.readouterr().err == ""
+    assert live.stop is None
+
+
+def test_training_is_asked_to_stop_at_the_severity_asked_for(tmp_path):
+    assert train(tmp_path, Actions(print=False, stop_on="error"), []).stop.node == "stem"
+
+
+def test_a_function_that_fails_is_told_once_and_the_run_is_whole(tmp_path):
+    warnings = []
+
+    def fail(finding):
+        raise RuntimeError("mine")
+
+    train(tmp_path, Actions(print=False, on_finding=fail), warnings)
+    assert len(warnings) == 1
+    assert "RuntimeError: mine. Training and recording go on." in warnings[0]
+
+
+def test_a_rule_that_fails_takes_nothing_with_it(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(rules, "_registered", {})
+    rules.rule("broken")(lambda statistics: 1 / 0)
+    train(tmp_path, Actions(), [])
+    assert "Dead ReLU at stem" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("arguments", [{"on_finding": "print"}, {"stop_on": "fatal"}])
+def test_a_bad_argument_is_named(arguments):
+    with pytest.raises(ArgumentError, match=f"Received: {next(iter(arguments))}="):
+        Actions(**arguments)

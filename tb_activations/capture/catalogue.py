@@ -20,7 +20,8 @@ import tb_activations
 from tb_activations.capture import describe
 from tb_activations.capture.edges import producing_nodes
 from tb_activations.capture.loss_path import LossPath
-from tb_activations.capture.recorder import Mode, Recorder, Seen
+from tb_activations.capture.nodes import Seen
+from tb_activations.capture.recorder import Mode, Recorder
 from tb_activations.store.schema import QUANTITIES, Graph, NodeRecord, Quantity, QuantityPlan
 
 __all__ = ["Catalogue", "make_catalogue"]
@@ -158,8 +159,7 @@ class _Plans:
 
     def _missing(self, node: Seen, quantity: Quantity) -> QuantityPlan:
         if node.variable is not None:
-            handed_over = self._recorder.applied.get(id(node.variable))
-            return QuantityPlan("no_optimizer_step" if handed_over is None else "not_on_loss_path")
+            return QuantityPlan("not_on_loss_path" if self._recorder.variables.was_offered(node.variable) else "no_optimizer_step")
         return self._no_gradient(node)
 
     def _no_gradient(self, node: Seen) -> QuantityPlan:

@@ -14,7 +14,8 @@ import numpy as np
 import tensorflow as tf
 
 from tb_activations.capture.catalogue import Catalogue
-from tb_activations.capture.recorder import Recorder, Recording
+from tb_activations.capture.nodes import Recording
+from tb_activations.capture.recorder import Recorder
 from tb_activations.capture.statistics import Request, measure_all, sample
 from tb_activations.store.schema import STATISTICS, Quantity, QuantityRecord
 

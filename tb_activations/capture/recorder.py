@@ -12,21 +12,22 @@ import threading
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
-from typing import Any, Concatenate, Literal, NamedTuple, ParamSpec, TypeVar
+from typing import Any, Concatenate, Literal, ParamSpec, TypeVar
 
 import keras
 import tensorflow as tf
 
 from tb_activations.capture import describe
+from tb_activations.capture.nodes import Recording, Seen, numbered
 from tb_activations.capture.selection import Selection
 from tb_activations.capture.source import user_line
 from tb_activations.capture.statistics import has_statistics
 from tb_activations.capture.structure import Structure
-from tb_activations.capture.taps import Tensor, dense_part, tap
-from tb_activations.store.schema import Kind, Quantity, QuantityPlan, Source
+from tb_activations.capture.taps import dense_part, tap
+from tb_activations.capture.variables import Variable, Variables, read
+from tb_activations.store.schema import Kind, Quantity, QuantityPlan
 
-__all__ = ["Mode", "Recorder", "Recording", "Seen", "current"]
+__all__ = ["Mode", "Recorder", "current"]
 
 Mode = Literal["train", "evaluate", "predict", "probe"]
 
@@ -36,40 +37,6 @@ _active = threading.local()  # replicas are traced each in a thread of its own
 def current() -> Recorder | None:
     """The recorder of the trace that runs in this thread, if any."""
     return getattr(_active, "recorder", None)
-
-
-class Recording(NamedTuple):
-    """A tensor that is recorded. ``scale``: the loss scale by which it is multiplied, or None."""
-
-    tensor: tf.Tensor
-    batch: bool
-    activation: str | None = None
-    scale: tf.Tensor | None = None
-
-
-@dataclass(slots=True)
-class Seen:
-    """A node that the trace met. ``obstacle``: why nothing of it can be recorded, or None."""
-
-    name: str
-    kind: Kind
-    class_name: str
-    tensor: Tensor | None
-    op: keras.Operation | None = None
-    variable: keras.Variable | tf.Variable | None = None
-    activation: str | None = None
-    source: Source | None = None
-    obstacle: QuantityPlan | None = None
-    attributes: dict[str, Any] = field(default_factory=dict)
-
-    @property
-    def dtype(self) -> tf.DType | None:
-        return None if self.tensor is None else self.tensor.dtype
-
-    @property
-    def has_batch(self) -> bool:
-        shape = None if self.tensor is None else self.tensor.shape
-        return self.kind not in ("loss", "variable") and shape is not None and (shape.rank is None or shape.rank > 0)
 
 
 P = ParamSpec("P")
@@ -112,12 +79,10 @@ class Recorder:
         self.producers: dict[int, str] = {}
         self.arguments: dict[str, list[str]] = {}
         self.targets: list[tf.Tensor] = []
-        self.applied: dict[int, bool] = {}
+        self.variables = Variables(structure)
         self.loss_scale: tf.Tensor | None = None
         self._calls: Counter[str] = Counter()
         self._scopes: list[str] = []
-        self._before: dict[int, tf.Tensor] = {}
-        self._variables: dict[int, keras.Variable | tf.Variable] = {}
         self._unscaled: dict[int, tf.Tensor] = {}
         self._kept: list[Any] = []  # what `producers` and `_unscaled` know by id must stay alive
         self._replaying = False
@@ -130,7 +95,7 @@ class Recorder:
         self.graph = None if tf.executing_eagerly() else tf.compat.v1.get_default_graph()
         previous, _active.recorder = current(), self
         try:
-            self._read_known_variables()
+            self._read_variables()
             yield
         finally:
             _active.recorder = previous
@@ -194,13 +159,10 @@ class Recorder:
         self._kept.append(scaled)
 
     @_harmless
-    def applied_gradients(self, gradients: Sequence[Any], variables: Sequence[keras.Variable | tf.Variable]) -> None:
+    def applied_gradients(self, gradients: Sequence[Any], variables: Sequence[Variable]) -> None:
         """An optimizer is about to change ``variables``."""
         for gradient, variable in zip(gradients, variables, strict=False):
-            self._read(variable)
-            self.applied[id(variable)] = self.applied.get(id(variable), False) or gradient is not None
-            if gradient is not None:
-                self._record_variable_gradient(variable, gradient)
+            self.variables.hand_over(variable, gradient, self.loss_scale)
 
     @contextmanager
     def applying(self) -> Iterator[None]:
@@ -228,14 +190,18 @@ class Recorder:
     # Nodes.
 
     @_harmless
+    def _read_variables(self) -> None:
+        self.variables.read_known()
+
+    @_harmless
     def _enter(self, op: keras.Operation) -> str:
         name = self.structure.name_of(op, self._scope)
         self._calls[name] += 1
         if self.records_here():
             for weight in getattr(op, "weights", ()):
-                self._read(weight)
+                self.variables.read(weight)  # of a layer that is built by this very call
         self._scopes.append("" if op is self.structure.model else name + "/")
-        return _numbered(name, self._calls[name])
+        return numbered(name, self._calls[name])
 
     @property
     def _scope(self) -> str:
@@ -260,7 +226,7 @@ class Recorder:
     def _tap_input(self, scope: str, name: str, layer: keras.Operation | None, tensor: Any) -> Any:
         name = self.structure.name_of(layer, scope) if layer is not None else name
         self._calls[name] += 1
-        return self._tap(Seen(_numbered(name, self._calls[name]), "input", type(layer).__name__ if layer else "Tensor", None, op=layer), tensor)
+        return self._tap(Seen(numbered(name, self._calls[name]), "input", type(layer).__name__ if layer else "Tensor", None, op=layer), tensor)
 
     @_harmless
     def _note_arguments(self, name: str, args: Any, kwargs: Any) -> None:
@@ -287,7 +253,7 @@ class Recorder:
     def _tap_probe(self, x: Any, name: str) -> tuple[Any]:
         name = f"{self._scope}{name}"
         self._calls[name] += 1
-        first = _numbered(name, self._calls[name])
+        first = numbered(name, self._calls[name])
         leaves, source = describe.named_leaves(x), user_line()
         tapped = [
             self._tap(Seen(first if index == 0 else f"{first}:{key}", "probe", "probe", None, source=source), leaf)
@@ -348,7 +314,7 @@ class Recorder:
         if not self.belongs(loss) or any(loss is known for known in self.targets):
             return
         self.targets.append(loss)
-        self._tap(Seen(_numbered("loss", len(self.targets)), "loss", "Loss", None), loss)
+        self._tap(Seen(numbered("loss", len(self.targets)), "loss", "Loss", None), loss)
 
     def _selects(self, node: Seen, quantity: Quantity) -> bool:
         return self.selection.selects(node.name, node.kind, quantity)
@@ -358,54 +324,19 @@ class Recorder:
             activation = node.activation if quantity == "value" else None
             self.recordings[quantity][node.name] = Recording(tensor, node.has_batch, activation, scale)
 
-    # Variables.
-
-    @_harmless
-    def _read_known_variables(self) -> None:
-        for _, variable, _ in self.structure.owners():
-            self._read(variable)
-
-    def _read(self, variable: keras.Variable | tf.Variable) -> None:
-        if id(variable) not in self._before:
-            self._variables[id(variable)] = variable
-            self._before[id(variable)] = read(variable)
-
-    def _record_variable_gradient(self, variable: keras.Variable | tf.Variable, gradient: Any) -> None:
-        values = gradient.values if isinstance(gradient, tf.IndexedSlices) else tf.convert_to_tensor(gradient)
-        if self.belongs(values):
-            self.gradients[id(variable)] = Recording(values, False, None, self.loss_scale)
-
-    @functools.cached_property
-    def gradients(self) -> dict[int, Recording]:
-        """Gradients handed to an optimizer, by the id of their variable."""
-        return {}
-
     @_harmless
     def record_variables(self) -> None:
-        """Turns what was read and applied into nodes. Called once, in the graph of the step, when the user's step has returned."""
-        owned = {id(variable): (name, op) for name, variable, op in self.structure.owners()}
-        for key, variable in self._variables.items():
-            name, op = owned.get(key) or (self.structure.unique(variable.name.split(":")[0]), None)
-            before = self._before[key]
+        """Turns what was read and handed over into nodes. Called once, in the graph of the step, when the user's step has returned."""
+        for name, variable, op, before in self.variables.named():
             node = Seen(name, "variable", "Variable", before, op=op, variable=variable, obstacle=self.obstacle(before))
             self.seen[name] = node
             if node.obstacle is None:
                 self._record_variable(node, variable, before)
 
-    def _record_variable(self, node: Seen, variable: keras.Variable | tf.Variable, before: tf.Tensor) -> None:
+    def _record_variable(self, node: Seen, variable: Variable, before: tf.Tensor) -> None:
         self._record("value", node, before)
-        gradient = self.gradients.get(id(variable))
-        if gradient is not None and self._selects(node, "gradient"):
+        gradient = self.variables.gradient_of(variable)
+        if gradient is not None and self.belongs(gradient.tensor) and self._selects(node, "gradient"):
             self.recordings["gradient"][node.name] = gradient
-        if self.applied.get(id(variable)) and self._selects(node, "update"):
+        if self.variables.was_handed_over(variable) and self._selects(node, "update"):
             self._record("update", node, read(variable) - before)
-
-
-def read(variable: keras.Variable | tf.Variable) -> tf.Tensor:
-    """The present value of a variable in the dtype it is kept in."""
-    # `Variable.value` would answer in the compute dtype while a layer with a mixed-precision policy is called.
-    return tf.convert_to_tensor(variable._value if isinstance(variable, keras.Variable) else variable)
-
-
-def _numbered(name: str, call: int) -> str:
-    return name if call == 1 else f"{name}@{call}"

@@ -1,0 +1,75 @@
+"""The variables of one step: their values before it changed them, and the gradients that optimizers were handed for them.
+
+The one invariant: a variable is read once, before anything in the step assigns it. Only tensors are kept here; which of them are recorded
+is the recorder's business.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, TypeAlias
+
+import keras
+import tensorflow as tf
+
+from tb_activations.capture.nodes import Recording
+from tb_activations.capture.structure import Structure
+
+__all__ = ["Variable", "Variables", "read"]
+
+Variable: TypeAlias = keras.Variable | tf.Variable
+
+
+class Variables:
+    """What one trace of a step knows of variables.
+
+    Args:
+      structure: names the weights of the model's layers; other variables go by their own names.
+    """
+
+    def __init__(self, structure: Structure) -> None:
+        self._structure = structure
+        self._before: dict[int, tuple[Variable, tf.Tensor]] = {}
+        self._handed_over: dict[int, Recording | None] = {}
+
+    def read_known(self) -> None:
+        """Reads every weight that is there when the step begins."""
+        for _, variable, _ in self._structure.owners():
+            self.read(variable)
+
+    def read(self, variable: Variable) -> None:
+        if id(variable) not in self._before:
+            self._before[id(variable)] = variable, read(variable)
+
+    def hand_over(self, variable: Variable, gradient: Any, scale: tf.Tensor | None) -> None:
+        """An optimizer is about to change ``variable`` by ``gradient``, which carries the loss scale ``scale``."""
+        self.read(variable)
+        if gradient is None:
+            self._handed_over.setdefault(id(variable), None)
+        else:
+            # The rows of an embedding that were looked up; never made dense.
+            values = gradient.values if isinstance(gradient, tf.IndexedSlices) else tf.convert_to_tensor(gradient)
+            self._handed_over[id(variable)] = Recording(values, batch=False, scale=scale)
+
+    def was_offered(self, variable: Variable) -> bool:
+        """Whether an optimizer was asked to change ``variable``, with a gradient or with None."""
+        return id(variable) in self._handed_over
+
+    def was_handed_over(self, variable: Variable) -> bool:
+        return self.gradient_of(variable) is not None
+
+    def gradient_of(self, variable: Variable) -> Recording | None:
+        return self._handed_over.get(id(variable))
+
+    def named(self) -> Iterator[tuple[str, Variable, keras.Operation | None, tf.Tensor]]:
+        """Each variable with its name, the layer that keeps it, and its value before the step."""
+        owned = {id(variable): (name, op) for name, variable, op in self._structure.owners()}
+        for key, (variable, before) in self._before.items():
+            name, op = owned.get(key) or (self._structure.unique(variable.name.split(":")[0]), None)
+            yield name, variable, op, before
+
+
+def read(variable: Variable) -> tf.Tensor:
+    """The present value of a variable in the dtype it is kept in."""
+    # `Variable.value` would answer in the compute dtype while a layer with a mixed-precision policy is called.
+    return tf.convert_to_tensor(variable._value if isinstance(variable, keras.Variable) else variable)

@@ -48,17 +48,16 @@ def reduce_stack(stack: Stack, *, histogram: bool) -> Columns:
     """Statistics [m, K], counts [m, 4] and, when asked for, histogram [m, B] and its range [m, 2]."""
     has_units = stack.shape.rank is not None and stack.shape.rank >= 2
     kind = _Kind(stack.dtype, stack.values.dtype, stack.activation, stack.batch and has_units, has_units, histogram)
-    tensors = stack.values.shape[0]
     positions = math.prod(extent or 1 for extent in stack.shape[1:]) if has_units else 1
     results = _reducer(kind)(_as_examples(stack), stack.elements, tf.constant(sampled.prime_factors(positions), tf.int32))
     for result in results:
-        result.set_shape([tensors, *result.shape[1:]])
+        result.set_shape([len(stack.indices), *result.shape[1:]])
     return tuple(results)
 
 
 def _as_examples(stack: Stack) -> tf.Tensor:
     """The stack as [m, examples, positions, units]; a vector has one unit. Without a batch axis, any split into examples will do."""
-    shape, tensors = stack.shape, stack.values.shape[0]
+    shape, tensors = stack.shape, len(stack.indices)
     if shape.rank is None or shape.rank < 2:
         return tf.reshape(stack.values, [tensors, -1, 1, 1])
     if shape[1:].is_fully_defined():

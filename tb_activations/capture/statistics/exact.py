@@ -95,13 +95,18 @@ def reduce_carefully(units: tf.Tensor, elements: tf.Tensor) -> Exact:
     magnitude = tf.maximum(-low, high)
     scale = tf.where(magnitude == 0, tf.ones_like(magnitude), magnitude)
     scaled = tf.where(finite, units / scale[:, None, None], 0)
-    mean = tf.reduce_sum(scaled, [1, 2]) / count
+    mean = _sum(scaled) / count
     centred = tf.where(finite, scaled - mean[:, None, None], 0)
-    std = tf.sqrt(tf.reduce_sum(centred * centred, [1, 2]) / count)
-    l2_norm = tf.sqrt(tf.reduce_sum(scaled * scaled, [1, 2]))
+    std = tf.sqrt(_sum(centred * centred) / count)
+    l2_norm = tf.sqrt(_sum(scaled * scaled))
     columns = (low, high, mean * scale, std * scale, l2_norm * scale, _zero_units(units, elements))
     low, high, mean, std, l2_norm, zero_units = (tf.where(count > 0, column, float("nan")) for column in columns)
     return Exact(low, high, mean, std, l2_norm, zero_units, _count_nonfinite(units, elements))
+
+
+def _sum(units: tf.Tensor) -> tf.Tensor:
+    # XLA adds one number after the other: two stages keep the sums, and with them the rounding, small.
+    return tf.reduce_sum(tf.reduce_sum(units, 1), 1)
 
 
 def _count(hits: tf.Tensor, dtype: tf.DType) -> tf.Tensor:

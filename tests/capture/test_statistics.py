@@ -1,0 +1,278 @@
+"""Statistics inside the step against numpy, for hostile tensors, dtypes and ways to run."""
+
+from __future__ import annotations
+
+import ml_dtypes
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from tb_activations.capture.statistics import Request, has_statistics, measure, measure_all, sample
+from tb_activations.errors import ArgumentError
+from tb_activations.store.schema import COUNTS, HISTOGRAM_BINS, SAMPLED_ELEMENTS, STATISTICS
+
+RANDOM = np.random.default_rng(7)
+NAN, INF = np.nan, np.inf
+NORMAL = RANDOM.normal(size=(6, 5, 4, 3))
+LARGE = np.maximum(RANDOM.normal(size=(16, 28, 28, 32)), 0).astype(np.float32)
+
+HOSTILE = {
+    "normal": NORMAL,
+    "large": LARGE,
+    "mean far above std": 1e4 + RANDOM.normal(size=(50, 40)),
+    "mean far above std, large": np.float32(1e3) + LARGE,
+    "squares overflow": RANDOM.normal(size=(30, 20)) * 1e30,
+    "range overflows": np.array([[-3.4e38, 3.4e38, 0.0]]),
+    "largest": np.full((4, 3), 3.4e38),
+    "squares underflow": RANDOM.normal(size=(30, 20)) * 1e-25,
+    "all NaN": np.full((3, 4), NAN),
+    "all infinite": np.full((3, 4), INF),
+    "some of all": np.array([[1, NAN, INF, 0], [-INF, 2, NAN, 0]]),
+    "one NaN in a large one": np.where(np.arange(LARGE.size).reshape(LARGE.shape) == 777, NAN, LARGE),
+    "constant": np.full((100, 7), 1.1),
+    "zeros": np.zeros((4, 3)),
+    "negative": -np.abs(NORMAL) - 1,
+    "zero units": NORMAL * np.array([1, 0, 1]),
+    "one element": np.array([[2.5]]),
+    "scalar": np.array(3.0),
+    "vector": RANDOM.normal(size=9),
+    "empty": np.zeros((0, 3)),
+    "no units": np.zeros((3, 0)),
+    "empty vector": np.zeros(0),
+}
+MODES = ("eager", "graph", "xla")
+
+
+def run(function, *arrays, mode="graph", unknown=False, **options):
+    """``function`` of tensors in one of three ways; ``unknown``: traced for any shape of that rank."""
+    tensors = [tf.constant(array) for array in arrays]
+    if mode == "eager":
+        return function(*tensors, **options)
+    signature = [tf.TensorSpec([None] * x.shape.rank, x.dtype) for x in tensors] if unknown else None
+    return tf.function(lambda *args: function(*args, **options), signature, jit_compile=mode == "xla", autograph=False)(*tensors)
+
+
+def columns(measured):
+    return dict(zip(STATISTICS, measured.statistics.numpy(), strict=True)), dict(zip(COUNTS, measured.counts.numpy(), strict=True))
+
+
+def exact(array):
+    """The exact columns, by numpy in float64."""
+    array = np.asarray(array, np.float64)
+    finite = array[np.isfinite(array)]
+    if not finite.size:
+        return dict.fromkeys(("min", "max", "mean", "std", "l2_norm", "zero_unit_fraction"), NAN)
+    zero_units = (array == 0).all(axis=tuple(range(array.ndim - 1))).mean() if array.ndim > 1 else NAN
+    with np.errstate(over="ignore"):
+        l2_norm = np.float32(np.sqrt((finite**2).sum()))
+    return {
+        "min": finite.min(),
+        "max": finite.max(),
+        "mean": finite.mean(),
+        "std": finite.std(),
+        "l2_norm": l2_norm,
+        "zero_unit_fraction": zero_units,
+    }
+
+
+def counts(array):
+    array = np.asarray(array, np.float64)
+    return {"elements": array.size, "nan_count": np.isnan(array).sum(), "pos_inf_count": (array == INF).sum(), "neg_inf_count": (array == -INF).sum()}
+
+
+def assert_exact(measured, array):
+    got, got_counts = columns(measured)
+    assert got_counts == counts(array)
+    expected = exact(array)
+    # The mean of numbers that cancel is as good as the numbers are large.
+    scale = float(np.nan_to_num(max(abs(expected["min"]), abs(expected["max"]))))
+    for name, value in expected.items():
+        np.testing.assert_allclose(got[name], np.float32(value), rtol=1e-4, atol=2e-6 * scale, err_msg=name)
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("name", HOSTILE)
+def test_exact_columns_and_counts_are_those_of_numpy(name, mode):
+    array = HOSTILE[name].astype(np.float32)
+    assert_exact(run(measure, array, mode=mode), array)
+
+
+@pytest.mark.parametrize("name", [name for name in HOSTILE if name != "no units"])
+def test_extents_may_be_unknown_while_tracing(name):
+    array = HOSTILE[name].astype(np.float32)
+    assert_exact(run(measure, array, unknown=True), array)
+
+
+@pytest.mark.parametrize("dtype", [np.float16, ml_dtypes.bfloat16, np.float64, np.int8, np.uint8, np.int32, np.int64, bool])
+def test_every_real_dtype(dtype):
+    array = (RANDOM.normal(size=(20, 6)) * 3).astype(np.float32).astype(dtype)
+    measured = run(measure, array)
+    assert_exact(measured, array)
+    assert np.isclose(columns(measured)[0]["zero_fraction"], (array == 0).mean())
+
+
+def test_float64_and_int64_are_reduced_in_double_precision():
+    array = 1e9 + np.arange(6, dtype=np.float64).reshape(2, 3)
+    for x in (array, array.astype(np.int64)):
+        assert np.isclose(columns(run(measure, x))[0]["std"], array.std(), rtol=1e-6)
+
+
+@pytest.mark.parametrize("x", [tf.constant(["a"]), tf.constant([1j])])
+def test_a_dtype_without_statistics_is_refused(x):
+    assert not has_statistics(x.dtype)
+    with pytest.raises(ArgumentError, match=rf"Received: x\.dtype={x.dtype.name}"):
+        measure(x)
+
+
+def test_an_unknown_rank_is_measured():
+    function = tf.function(measure, [tf.TensorSpec(None, tf.float32)], autograph=False)
+    got, got_counts = columns(function(tf.constant(NORMAL, tf.float32)))
+    assert got_counts == counts(NORMAL)
+    assert np.isclose(got["std"], NORMAL.std())
+    assert np.isnan(got["zero_unit_fraction"])
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_histogram_is_that_of_numpy(mode):
+    # Multiples of 1/64 lie on edges or within bins in float32 exactly.
+    array = RANDOM.integers(0, 65, size=(40, 30)).astype(np.float32) / 64
+    array[0, :2] = 0, 1
+    measured = run(measure, np.where(array == 0.5, NAN, array), mode=mode)
+    expected, _ = np.histogram(array[array != 0.5], HISTOGRAM_BINS, (0, 1))
+    np.testing.assert_array_equal(measured.histogram, expected)
+    np.testing.assert_array_equal(measured.histogram_range, [0, 1])
+
+
+@pytest.mark.parametrize(("array", "kept"), [(np.full((2, 3), 5.0), 6), (np.array([[-3e38, 3e38]]), 2), (np.array([1.0, INF, NAN, 2.0]), 2)])
+def test_histogram_counts_each_finite_element_once(array, kept):
+    measured = run(measure, array.astype(np.float32))
+    assert measured.histogram.numpy().sum() == kept
+    assert measured.histogram.numpy()[-1] >= 1  # the highest element is in the last bin
+
+
+def test_no_histogram_of_nothing():
+    measured = run(measure, np.full((2, 2), NAN, np.float32))
+    assert not measured.histogram.numpy().any()
+    assert run(measure, np.zeros((2, 2), np.float32), histogram=False).histogram is None
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_sampled_columns_of_a_large_tensor_are_near_the_truth(mode):
+    got, _ = columns(run(measure, LARGE, mode=mode))
+    assert abs(got["zero_fraction"] - (LARGE == 0).mean()) < 0.02
+    truth = np.sqrt(LARGE.reshape(16, -1).var(0).mean())
+    assert abs(got["batch_std"] / truth - 1) < 0.1
+
+
+@pytest.mark.parametrize("channels", [2, 3, 32, 64, 96, 100, 128])
+def test_a_stride_visits_all_channels(channels):
+    array = np.tile(np.arange(channels, dtype=np.float32), (8, 200_000 // 8 // channels, 1))
+    measured = run(measure, array)
+    assert measured.histogram.numpy().sum() <= SAMPLED_ELEMENTS
+    expected, _ = np.histogram(array, HISTOGRAM_BINS)
+    shares = measured.histogram.numpy() / measured.histogram.numpy().sum()
+    np.testing.assert_allclose(shares, expected / expected.sum(), atol=0.02)
+
+
+@pytest.mark.parametrize(("dtype", "small"), [(np.float32, 1e-40), (np.float16, 1e-6), (np.float64, 1e-310), (ml_dtypes.bfloat16, 1e-39)])
+def test_subnormal_numbers_are_told_from_zeros(dtype, small):
+    got, _ = columns(run(measure, np.array([[0, small, -small, 1]]).astype(dtype)))
+    assert (got["zero_fraction"], got["subnormal_fraction"]) == (0.25, 0.5)
+
+
+def test_spread_over_examples():
+    examples = RANDOM.normal(size=(8, 4, 5)).astype(np.float32)
+    truth = np.sqrt(examples.var(0).mean())
+    assert np.isclose(columns(run(measure, examples))[0]["batch_std"], truth, rtol=1e-5)
+    collapsed = np.tile(examples[:1], (8, 1, 1))
+    assert columns(run(measure, collapsed))[0]["batch_std"] < 1e-6
+    for alone in (examples[:1], examples[0, 0]):
+        assert np.isnan(columns(run(measure, alone))[0]["batch_std"])
+    assert np.isnan(columns(run(measure, examples, batch=False))[0]["batch_std"])
+
+
+def test_spread_over_examples_leaves_out_what_is_not_finite():
+    examples = RANDOM.normal(size=(8, 5)).astype(np.float32)
+    examples[2, 3] = NAN
+    got, _ = columns(run(measure, examples))
+    assert np.isclose(got["batch_std"], np.sqrt(np.nanvar(examples, 0).mean()), rtol=1e-5)
+
+
+@pytest.mark.parametrize("poison", [False, True])
+@pytest.mark.parametrize(
+    ("activation", "array", "truth"),
+    [
+        ("sigmoid", [[0.01, 0.5, 0.99, 0.5]], 0.5),
+        ("tanh", [[-0.99, 0.5, 0.0, 0.2]], 0.25),
+        ("softmax", [[0.9999, 0.0001, 0, 0], [0.25, 0.25, 0.25, 0.25]], 0.5),
+        ("relu", [[0.0, 1.0]], NAN),
+        (None, [[0.0, 1.0]], NAN),
+    ],
+)
+def test_saturation(activation, array, truth, poison):
+    rows = [*array, [NAN] * len(array[0])] if poison else array
+    got, _ = columns(run(measure, np.array(rows, np.float32), activation=activation))
+    np.testing.assert_equal(got["saturated_fraction"], np.float32(truth))
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_many_tensors_are_measured_as_each_alone(mode):
+    arrays = [*(RANDOM.normal(size=(4, 3)) for _ in range(3)), *HOSTILE.values(), RANDOM.normal(size=(4, 3)), np.zeros((4, 3)), np.full((4, 3), NAN)]
+    arrays = [array.astype(np.float32) for array in arrays if array.size < 10_000]
+    together = run(lambda *xs: measure_all([Request(x) for x in xs]), *arrays, mode=mode)
+    for index, array in enumerate(arrays):
+        alone = measure(tf.constant(array))
+        for one, other in zip(alone, together, strict=True):
+            np.testing.assert_allclose(one, other[index], rtol=1e-5, atol=1e-30)
+
+
+def test_tensors_of_unlike_batches_share_a_stack():
+    arrays = [RANDOM.normal(size=(rows, 3)).astype(np.float32) for rows in (4, 7, 0, 1)]
+    arrays[0][:, 1] = 0
+    arrays[1][2, 2] = NAN
+    signature = [tf.TensorSpec([None, 3], tf.float32)] * len(arrays)
+    together = tf.function(lambda *xs: measure_all([Request(x) for x in xs]), signature, autograph=False)(*arrays)
+    for index, array in enumerate(arrays):
+        for one, other in zip(measure(tf.constant(array)), together, strict=True):
+            np.testing.assert_allclose(one, other[index], rtol=1e-5)
+
+
+def test_a_thousand_layers_of_one_shape_cost_the_operations_of_one():
+    def operations(tensors):
+        function = tf.function(lambda *xs: measure_all([Request(x) for x in xs]), autograph=False)
+        return len(function.get_concrete_function(*[tf.TensorSpec([32, 16])] * tensors).graph.get_operations()) - tensors
+
+    assert operations(1000) < operations(2) + 5
+
+
+# Samples.
+
+
+@pytest.mark.parametrize(
+    ("shape", "batch", "expected"),
+    [
+        ((16, 8, 8, 4), True, (3, 8, 8, 4)),  # three examples of 256 fit into 1,000
+        ((16, 10), True, (4, 10)),
+        ((2, 10), True, (2, 10)),
+        ((16, 20, 20, 16), True, (1, 20, 20, 2)),  # the first channels
+        ((16, 64, 64, 16), True, (1, 15, 64, 1)),  # then the first rows
+        ((3, 3, 8, 64), False, (3, 3, 8, 13)),
+        ((5000,), False, (1000,)),
+        ((5000,), True, (4,)),
+        ((), False, ()),
+        ((0, 3), True, (0, 3)),
+    ],
+)
+@pytest.mark.parametrize("unknown", [False, True])
+def test_a_sample_is_a_bounded_block_from_the_beginning(shape, batch, expected, unknown):
+    array = np.arange(np.prod(shape, dtype=int), dtype=np.float32).reshape(shape)
+    block = run(sample, array, unknown=unknown, batch=batch, examples=4, elements=1000)
+    np.testing.assert_array_equal(block, array[tuple(slice(0, extent) for extent in expected)])
+
+
+@pytest.mark.parametrize("dtype", [np.float16, ml_dtypes.bfloat16, np.int32])
+def test_a_sample_keeps_its_dtype(dtype):
+    array = np.arange(6).reshape(2, 3).astype(dtype)
+    block = run(sample, array, mode="xla", batch=True, examples=1, elements=100).numpy()
+    assert block.dtype == dtype
+    np.testing.assert_array_equal(block, array[:1])

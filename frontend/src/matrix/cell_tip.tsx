@@ -10,7 +10,8 @@ import type { Steps } from "../types";
 import { isCompared } from "./compare";
 import type { MatrixPicture } from "./paint";
 import { Tip } from "./tip";
-import { columnAt, cursor, hovered, xOfStep, yOfRow, type CellPlace } from "./view";
+import { columnAt, xOfStep, yOfRow, type CellPlace } from "./geometry";
+import { cursor, hovered } from "./view";
 import { firstAtLeast } from "../charts/timeline";
 
 export interface CellText {

@@ -64,9 +64,11 @@ export function pixelColumns(edges: ColumnEdges, range: StepRange, width: CssPix
   const end = new Int32Array(width);
   const place = (step: Step): number => ((step - range.first) / (range.last - range.first)) * width;
   for (let column = 0; column < edges.from.length; column += 1) {
-    const left = Math.round(place(edges.from[column]));
-    const right = Math.max(left + 1, Math.round(place(edges.to[column])));
-    for (let x = Math.max(0, left); x < Math.min(width, right); x += 1) {
+    const [start, stop] = [place(edges.from[column]), place(edges.to[column])];
+    if (stop <= 0 || start >= width) continue;
+    const left = Math.min(width - 1, Math.max(0, Math.round(start)));
+    const right = Math.max(left + 1, Math.min(width, Math.round(stop)));
+    for (let x = left; x < right; x += 1) {
       if (end[x] === 0) first[x] = column;
       end[x] = column + 1;
     }
@@ -83,3 +85,17 @@ export function columnsToAsk(width: CssPixels, share: number, nodes: number): nu
 
 /** 9 bytes each: 45 MB. */
 const MOST_CELLS = 5_000_000;
+
+/** Column that holds `step` or is nearest to it; −1 when there is none. */
+export function nearestColumn(
+  { start, stop, columns }: Pick<Matrix, "start" | "stop" | "columns">,
+  step: Step,
+): number {
+  let [low, high] = [0, columns - 1];
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if (stop[middle] < step) low = middle + 1;
+    else high = middle;
+  }
+  return low > 0 && step < start[low] && step - stop[low - 1] <= start[low] - step ? low - 1 : high < 0 ? -1 : low;
+}

@@ -22,6 +22,7 @@ import {
 import { columnOf } from "../statistics";
 import type { Matrix, Quantity } from "../types";
 import type { NodeIndex, Step } from "../units";
+import { nearestColumn } from "./columns";
 
 /** What is subtracted at a node (of the chosen run) and the steps of a column. */
 export type Reference = (node: NodeIndex, start: Step, stop: Step) => { readonly low: number; readonly high: number };
@@ -45,20 +46,6 @@ export function matrixReference(matrix: Matrix, indexOf: (node: NodeIndex) => No
     const at = other * matrix.columns + column;
     return { low: matrix.low[at], high: matrix.high[at] };
   };
-}
-
-/** Column that holds `step` or is nearest to it; −1 when there is none. */
-export function nearestColumn(
-  { start, stop, columns }: Pick<Matrix, "start" | "stop" | "columns">,
-  step: Step,
-): number {
-  let [low, high] = [0, columns - 1];
-  while (low < high) {
-    const middle = (low + high) >> 1;
-    if (stop[middle] < step) low = middle + 1;
-    else high = middle;
-  }
-  return low > 0 && step < start[low] && step - stop[low - 1] <= start[low] - step ? low - 1 : high < 0 ? -1 : low;
 }
 
 /** `matrix` minus the reference. Of columns of several captures, the ends are compared with the ends. */

@@ -25,7 +25,8 @@ import { paintHeat, paintOverlay, paintSteps, type MatrixPicture } from "./paint
 import { matrixPointer } from "./pointer";
 import { labelParts, rowHeight } from "./rows";
 import { CellTip } from "./cell_tip";
-import { columnAt, cursor, hovered, matrixRows, type CellPlace, type Geometry } from "./view";
+import { columnAt, type CellPlace, type Geometry } from "./geometry";
+import { cursor, hovered, matrixRows } from "./view";
 import "./matrix.css";
 
 export { MatrixToolbar } from "./toolbar";

@@ -16,7 +16,7 @@ import type { Area } from "../widgets/canvas";
 import { pixelColumns, type ColumnEdges } from "./columns";
 import { paintRows, rowPlaces, type HatchColors } from "./raster";
 import type { Shading } from "./shading";
-import { columnAt, xOfStep, yOfRow, type CellPlace, type Geometry } from "./view";
+import { columnAt, xOfStep, yOfRow, type CellPlace, type Geometry } from "./geometry";
 
 export interface MatrixPicture {
   readonly matrix: Matrix;

@@ -10,7 +10,8 @@ import { zoomed } from "../charts/timeline";
 import { node, nodes, selectNode, selectStep, step } from "../state";
 import type { CssPixels } from "../units";
 import type { MatrixPicture } from "./paint";
-import { columnAt, cursor, rowAtY, setHovered, stepAtX, yOfRow, type CellPlace } from "./view";
+import { columnAt, rowAtY, stepAtX, yOfRow, type CellPlace } from "./geometry";
+import { cursor, setHovered } from "./view";
 
 const CLICK_DISTANCE: CssPixels = 4;
 const ZOOM_FACTOR = 2;

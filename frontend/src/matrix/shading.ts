@@ -53,7 +53,7 @@ export function shadeSigned(lowest: Float32Array, highest: Float32Array, kind: C
   const { low, high } = finiteRange(values) ?? { low: 0, high: 0 };
   const largest = Math.max(-low, high);
   const limit = limitOf(values, largest, kind) || 1;
-  const scale = makeScale(kind === "log" ? "symlog" : "linear", -limit, limit, limit / 1e4);
+  const scale = makeScale(kind === "log" ? "symlog" : "linear", -limit, limit, limit / 1e3);
   return { map: "div", scale, clipped: largest > limit };
 }
 

@@ -71,8 +71,6 @@ export function choicesOf(history: History): Choice[] {
   return choices;
 }
 
-export const DEFAULT_CHOICES: ReadonlySet<string> = new Set([RANGE, SPREAD, MEAN]);
-
 const DASHES: readonly (readonly CssPixels[] | undefined)[] = [undefined, [6, 3], [2, 2], [8, 3, 2, 3], [1, 3]];
 const UNITS: readonly Unit[] = ["size", "norm", "share"];
 

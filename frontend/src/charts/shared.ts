@@ -4,6 +4,7 @@
  */
 
 import { computed, signal } from "@preact/signals";
+import { linkSignal } from "../host";
 import { steps } from "../state";
 import type { Step } from "../units";
 import { gapsOf, type StepRange, wholeRange } from "./timeline";
@@ -22,3 +23,12 @@ export const whole = computed(() => wholeRange(steps.value.data?.step ?? NOTHING
 export const shown = computed(() => zoom.value ?? whole.value);
 
 export const gaps = computed(() => gapsOf(steps.value.data?.step ?? NOTHING, steps.value.data?.dropped ?? NOTHING));
+
+linkSignal("zoom", zoom, {
+  encode: (range) => (range === null ? null : `${Math.round(range.first)}-${Math.round(range.last)}`),
+  decode: (text) => {
+    const found = /^(\d{1,16})-(\d{1,16})$/.exec(text ?? "");
+    const [first, last] = [Number(found?.[1]), Number(found?.[2])];
+    return first < last ? { first, last } : null;
+  },
+});

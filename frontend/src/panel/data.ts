@@ -110,7 +110,6 @@ export function useValue(key: ValueKey | null, neighbours: readonly Step[] = [])
       clearTimeout(timer);
       abort.abort();
     };
-    // eslint-disable-next-line -- the id stands for the keys
   }, [id]);
   return answer;
 }

@@ -46,7 +46,7 @@ export function PanelHead({
         <FindingChip key={`${finding.rule} ${finding.quantity} ${finding.first_step}`} finding={finding} />
       ))}
       <span class="panel-meta ellipsis">
-        <span>{node.class}</span>
+        <span title={factsOf(node)}>{node.class}</span>
         <span>{shapeNow(node, history)}</span>
         {node.source !== null && <SourceLink source={node.source} />}
       </span>
@@ -60,6 +60,12 @@ export function PanelHead({
       />
     </div>
   );
+}
+
+/** What is known of the node besides: `units 32, use_bias true`. */
+function factsOf(node: GraphNode): string {
+  const facts = Object.entries(node.attributes).map(([name, value]) => `${name} ${String(value)}`);
+  return [...facts, node.activation === null ? "" : `activation ${node.activation}`].filter(Boolean).join(", ");
 }
 
 /** Extents at the current step, the batch worked out from the number of elements. */

@@ -71,7 +71,7 @@ function Chosen({
         !small && <ReasonPanel node={node} />
       ) : (
         <>
-          {!small && <QuantityTabs node={node} captures={capturesWords(node)} />}
+          {!small && <QuantityTabs node={node} captures={capturesWords(node, history?.steps.length)} />}
           {history !== null && (
             <Strip history={history} quantity={of} node={node.name} named={small} other={otherOf(compared, history)} />
           )}
@@ -104,8 +104,9 @@ function useCompared(node: string): Compared | undefined {
   return { run: name, history, gaps: recorded === null ? [] : gapsOf(recorded.step, recorded.dropped) };
 }
 
-function capturesWords(node: GraphNode): string {
-  const captures = node.quantities[quantity.value]?.captures ?? 0;
+/** `recorded` is newer than what the graph says, which is asked for again only when a state changes. */
+function capturesWords(node: GraphNode, recorded?: number): string {
+  const captures = recorded ?? node.quantities[quantity.value]?.captures ?? 0;
   const dropped = steps.value.data?.dropped.length ?? 0;
   if (captures === 0) return run.value === null ? "" : "not recorded";
   return `materialized at ${formatCount(captures)} ${captures === 1 ? "step" : "steps"}${dropped > 0 ? `, ${formatCount(dropped)} dropped` : ""}`;

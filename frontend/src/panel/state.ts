@@ -1,14 +1,16 @@
 /*
  * What the user chose inside the node panel. The one invariant: a choice belongs to the panel and not to a node, so that going from node to node
- * compares like with like; a choice that a node can't follow is passed over for that node and kept for the next.
+ * compares like with like; a choice that a node can't follow is passed over for that node and kept for the next. Every choice is part of the address.
  */
 
 import { signal } from "@preact/signals";
 import type { AxisKind } from "../charts/lanes";
-import { DEFAULT_CHOICES } from "../charts/lanes";
+import { choiceLink, linkSignal, stepLink } from "../host";
+import type { LinkCodec } from "../host";
 import type { ViewKind } from "../tensor/arrangement";
 import type { Extent } from "../tensor/coloring";
 import type { Quantity } from "../types";
+import { QUANTITIES } from "../types";
 
 /** Which example of the kept ones, 0-based. */
 export const example = signal(0);
@@ -16,8 +18,9 @@ export const example = signal(0);
 /** Shows value, gradient and update side by side. */
 export const beside = signal(false);
 
-/** What the charts show. */
-export const chosenStatistics = signal<ReadonlySet<string>>(DEFAULT_CHOICES);
+/** What the charts show: ids of `choicesOf`. */
+export const DEFAULT_STATISTICS: ReadonlySet<string> = new Set(["range", "spread", "mean"]);
+export const chosenStatistics = signal(DEFAULT_STATISTICS);
 export const axisKinds = signal<Readonly<Record<Quantity, AxisKind>>>({
   value: "linear",
   gradient: "log",
@@ -26,6 +29,8 @@ export const axisKinds = signal<Readonly<Record<Quantity, AxisKind>>>({
 
 export type HistogramStyle = "heat" | "ridges" | "overlay";
 export const histogramStyle = signal<HistogramStyle>("heat");
+
+const VIEW_KINDS: readonly ViewKind[] = ["images", "attention", "heat", "bars", "table", "number"];
 
 /** The view of values the user asked for; null: what suits the node best. */
 export const wantedView = signal<ViewKind | null>(null);
@@ -53,3 +58,62 @@ export function moveExample(count: number): void {
   const last = Math.max(0, exampleCount.peek() - 1);
   example.value = Math.min(last, Math.max(0, Math.min(last, example.peek()) + count));
 }
+
+// The address. It is read before the panel itself is loaded, so this file imports nothing that draws.
+
+const flagLink: LinkCodec<boolean> = {
+  encode: (on) => (on ? "1" : null),
+  decode: (text) => text === "1",
+};
+
+const countLink: LinkCodec<number> = {
+  encode: (value) => (value === 0 ? null : String(value)),
+  decode: (text) => stepLink.decode(text) ?? 0,
+};
+
+/** One choice per quantity, `gradient:step,update:tile`; those that are as they began are not mentioned. */
+export function perQuantityLink<T extends string>(
+  initial: Readonly<Record<Quantity, T>>,
+  choices: readonly T[],
+): LinkCodec<Readonly<Record<Quantity, T>>> {
+  return {
+    encode: (chosen) => {
+      const changed = QUANTITIES.filter((each) => chosen[each] !== initial[each]);
+      return changed.length === 0 ? null : changed.map((each) => `${each}:${chosen[each]}`).join(",");
+    },
+    decode: (text) => {
+      const decoded = { ...initial };
+      for (const part of text?.split(",") ?? []) {
+        const [name, value] = part.split(":");
+        const of = QUANTITIES.find((each) => each === name);
+        const choice = choices.find((each) => each === value);
+        if (of !== undefined && choice !== undefined) decoded[of] = choice;
+      }
+      return decoded;
+    },
+  };
+}
+
+const statisticsLink: LinkCodec<ReadonlySet<string>> = {
+  encode: (chosen) => {
+    const same = chosen.size === DEFAULT_STATISTICS.size && [...chosen].every((id) => DEFAULT_STATISTICS.has(id));
+    return same ? null : [...chosen].join(",");
+  },
+  decode: (text) => (text === null ? DEFAULT_STATISTICS : new Set(text.split(",").filter((id) => id !== ""))),
+};
+
+const viewLink: LinkCodec<ViewKind | null> = {
+  encode: (kind) => kind,
+  decode: (text) => VIEW_KINDS.find((kind) => kind === text) ?? null,
+};
+
+linkSignal("example", example, countLink);
+linkSignal("beside", beside, flagLink);
+linkSignal("picture", wantedView, viewLink);
+linkSignal("minus", minus, choiceLink<Minus>("nothing", ["nothing", "previous", "first", "compared"]));
+linkSignal("extent", extents, perQuantityLink(extents.peek(), ["steps", "percentile", "step", "tile"]));
+linkSignal("axis", axisKinds, perQuantityLink(axisKinds.peek(), ["linear", "log", "symlog"]));
+linkSignal("lines", chosenStatistics, statisticsLink);
+linkSignal("histogram", histogramStyle, choiceLink<HistogramStyle>("heat", ["heat", "ridges", "overlay"]));
+linkSignal("tile", chosenTile, stepLink);
+linkSignal("line", chosenRow, stepLink);

@@ -147,7 +147,10 @@ export function Strip({
         </div>
       ))}
       {finite > 0 && (
-        <div class="strip-note">over the {formatCount(history.elements[row] - finite)} finite elements</div>
+        <div class="strip-note">
+          <dt class="sr">Statistics</dt>
+          <dd>over the {formatCount(history.elements[row] - finite)} finite elements</dd>
+        </div>
       )}
     </dl>
   );

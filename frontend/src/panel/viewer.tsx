@@ -9,7 +9,7 @@ import type { JSX } from "preact";
 import { useCallback, useEffect, useMemo, useRef, useState } from "preact/hooks";
 import type { History } from "../charts/history";
 import { nearestStep } from "../charts/timeline";
-import { formatCount } from "../format";
+import { formatCount, formatFull, formatNumber } from "../format";
 import { comparedStep, compareRun, run } from "../state";
 import { type Arrangement, kindsOf, type ViewKind } from "../tensor/arrangement";
 import { countNonFinite } from "../tensor/plane";
@@ -199,9 +199,10 @@ function SceneCard({
       )}
       {scene.kind === "heat" && <HeatPicture scene={scene} {...exporting} />}
       {scene.kind === "bars" && <BarsPicture scene={scene} sorting={sorting} {...exporting} />}
-      {(scene.kind === "table" || scene.kind === "number") && <NumberTable {...table} />}
+      {scene.kind === "table" && <NumberTable {...table} />}
+      {scene.kind === "number" && <TheNumber value={scene.tensor.data[0]} />}
       {scene.kind === "attention" && large && <AttentionRows scene={scene} />}
-      <Foot scene={scene} nonFinite={nonFinite} />
+      {view !== "bars" && view !== "table" && <Foot scene={scene} nonFinite={nonFinite} />}
     </>
   );
 }
@@ -210,6 +211,16 @@ function noteOf(scene: Scene): string {
   if (scene.kind === "table" || scene.kind === "bars" || scene.kind === "number") return "";
   const colors = coloringWords(scene, coloringFor(scene, scene.tensor.data));
   return scene.kind === "attention" ? `rows = query, columns = key · ${colors}` : colors;
+}
+
+/** A scalar, large enough to be read across the room while training runs. */
+function TheNumber({ value }: { readonly value: number }): JSX.Element {
+  return (
+    <div class="the-number fill">
+      <b>{formatNumber(value, 4)}</b>
+      <span class="dim">{formatFull(value)}</span>
+    </div>
+  );
 }
 
 /** Where several views of the same value stand side by side, each says what it adds. */

@@ -34,11 +34,11 @@ export interface Subject {
 export function looksLikeAttention({ shape, batched, node }: Subject): boolean {
   if (!batched || shape.length !== 4) return false;
   if (node.activation === "softmax" || node.class === "Softmax") return true;
-  return shape[2] === shape[3] && shape[1] !== shape[2] && !isConvolution(node);
+  return shape[2] === shape[3] && shape[1] !== shape[2] && !holdsImages(node);
 }
 
-function isConvolution(node: NodeFacts): boolean {
-  return /conv|pool|padding|resiz|crop/i.test(node.class);
+function holdsImages(node: NodeFacts): boolean {
+  return "data_format" in node.attributes || /conv|pool|padding|resiz|crop|random/i.test(node.class);
 }
 
 function channelsFirst(node: NodeFacts): boolean {

@@ -3,8 +3,10 @@
  * that serves the same log directory. The filters of the list register theirs in `nodes/filter.ts`.
  */
 
+import "./charts/shared";
+import "./panel/state";
 import { choiceLink, linkSignal, stepLink, textLink } from "./host";
-import { compareRun, compareStep, live, node, quantity, run, statistic, step, view } from "./state";
+import { compareRun, compareStep, live, node, quantity, run, setLive, statistic, step, view } from "./state";
 import type { View } from "./state";
 import { QUANTITIES } from "./types";
 import type { Step } from "./units";
@@ -17,7 +19,7 @@ const linkedStep = {
     return live.value ? null : step.value;
   },
   set value(chosen: Step | null) {
-    live.value = chosen === null;
+    setLive(chosen === null);
     if (chosen !== null) step.value = chosen;
   },
 };

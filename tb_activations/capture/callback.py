@@ -26,7 +26,9 @@ from tb_activations.capture.schedule import Every, Schedule
 from tb_activations.capture.selection import KINDS, Names, Selection
 from tb_activations.capture.swap import Swap
 from tb_activations.capture.twin import Captured, Options, StepKind
-from tb_activations.errors import ArgumentError
+from tb_activations.diagnosis import Finding, Severity
+from tb_activations.diagnosis.live import Actions, LiveFindings
+from tb_activations.errors import ActivationsError, ArgumentError
 from tb_activations.store.schema import QUANTITIES, Kind, Quantity
 
 __all__ = ["ActivationsCallback"]
@@ -50,6 +52,9 @@ class ActivationsCallback(keras.callbacks.Callback):  # type: ignore[misc]  # Ke
       max_bytes: size budget of each run in bytes; None: no bound.
       validation: whether to record the first batch of each evaluation during `fit`.
       probe_data: a batch of inputs whose forward pass (inference mode) is recorded at the same steps, beside the training batch.
+      print_findings: whether what the rules find wrong is printed to stderr, once, when it appears.
+      on_finding: a function called with each new `Finding`, on another thread.
+      stop_on: stop training at a finding of this severity ("note", "warning", "error") or a higher one; None: never.
     """
 
     def __init__(
@@ -68,8 +73,13 @@ class ActivationsCallback(keras.callbacks.Callback):  # type: ignore[misc]  # Ke
         max_bytes: int | None = None,
         validation: bool = True,
         probe_data: Any = None,
+        print_findings: bool = True,
+        on_finding: Callable[[Finding], object] | None = None,
+        stop_on: Severity | None = None,
     ) -> None:
         super().__init__()
+        if keras.backend.backend() != "tensorflow":
+            raise ActivationsError(f"Expected Keras on its TensorFlow backend. Received: keras.backend.backend()={keras.backend.backend()!r}")
         self._log_dir = _directory(log_dir)
         self._schedule = Schedule(every)
         selection = Selection(include, exclude, kinds, quantities)
@@ -82,6 +92,8 @@ class ActivationsCallback(keras.callbacks.Callback):  # type: ignore[misc]  # Ke
         self._max_bytes = None if max_bytes is None else _positive("max_bytes", max_bytes)
         self._validation = _flag("validation", validation)
         self._probe_data = probe_data
+        actions = Actions(_flag("print_findings", print_findings), on_finding, stop_on)
+        self._findings = LiveFindings(self._log_dir / "train", actions, self._warn)
         configuration = {"every": self._schedule.description, **selection.description, **{name: getattr(keep, name) for name in keep.__slots__}}
         self._options = Options(selection, keep, configuration)
         self._destinations: dict[str, Destination] = {}
@@ -125,6 +137,7 @@ class ActivationsCallback(keras.callbacks.Callback):  # type: ignore[misc]  # Ke
             self._step = first
             self._record_probe(first + due.index(True))
             self._swap("train", self._trained).arm(due)
+        self._stop_if_asked()
         self._tell()
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
@@ -144,7 +157,7 @@ class ActivationsCallback(keras.callbacks.Callback):  # type: ignore[misc]  # Ke
 
     def on_test_batch_begin(self, batch: int, logs: Any = None) -> None:
         if batch == 0 and (self._validation or not self._fitting):
-            self._swap("evaluate", self._evaluated).arm([True])
+            self._swap("evaluate", self._evaluated).arm([True] + [False] * (self.model.steps_per_execution - 1))
 
     def on_test_end(self, logs: Any = None) -> None:
         self._swap("evaluate", self._evaluated).disarm()
@@ -196,7 +209,8 @@ class ActivationsCallback(keras.callbacks.Callback):  # type: ignore[misc]  # Ke
 
     def _destination(self, run: str) -> Destination:
         if run not in self._destinations:
-            self._destinations[run] = Destination(self._log_dir / run, self._max_bytes, self._warn)
+            follow = self._findings if run == "train" else None
+            self._destinations[run] = Destination(self._log_dir / run, self._max_bytes, self._warn, follow)
         return self._destinations[run]
 
     def _close(self) -> None:
@@ -223,6 +237,12 @@ class ActivationsCallback(keras.callbacks.Callback):  # type: ignore[misc]  # Ke
     def _begin_epoch(self, clock: Clock) -> None:
         clock.begin_epoch()
         self._iterations = _iterations(self.model) or 0
+
+    def _stop_if_asked(self) -> None:
+        finding, self._findings.stop = self._findings.stop, None
+        if finding is not None:
+            self.model.stop_training = True
+            self._warn(f"Training stops because of `stop_on`: {finding.title} at {finding.node} since step {finding.first_step:,}. {finding.sentence}")
 
     def _now(self) -> int:
         return 0 if self._clock is None else self._clock.step

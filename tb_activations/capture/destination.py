@@ -24,12 +24,16 @@ class Destination:
     Args:
       max_bytes: size budget of the run in bytes, or None.
       warn: called with a sentence when writing has ended for good; may be called on another thread.
+      on_segment: called on the writer's thread when new captures are on disk.
     """
 
-    def __init__(self, run_dir: Path, max_bytes: int | None, warn: Callable[[str], None]) -> None:
+    def __init__(
+        self, run_dir: Path, max_bytes: int | None, warn: Callable[[str], None], on_segment: Callable[[], None] | None = None
+    ) -> None:
         self.run_dir = run_dir
         self._max_bytes = max_bytes
         self._warn = warn
+        self._on_segment = on_segment
         self._writer: Writer | None = None
         self._graph: Graph | None = None
         self._failed = False
@@ -70,7 +74,7 @@ class Destination:
             self.run_dir.mkdir(parents=True, exist_ok=True)
             if not any(self.run_dir.glob(f"*tfevents*.{PLUGIN_NAME}")):
                 write_marker(self.run_dir)
-            self._writer = Writer(self.run_dir, max_bytes=self._max_bytes, on_failure=self._fail, on_budget=self._warn)
+            self._writer = Writer(self.run_dir, max_bytes=self._max_bytes, on_failure=self._fail, on_budget=self._warn, on_segment=self._on_segment)
         return self._writer
 
     def _fail(self, error: BaseException) -> None:

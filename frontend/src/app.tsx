@@ -48,7 +48,6 @@ export function App(): JSX.Element {
   return (
     <div ref={page} class={`page ${narrow ? "narrow" : ""}`}>
       <TopBar narrow={narrow} />
-      {shown === "dashboard" && <h1 class="sr">Activations</h1>}
       {shown === "dashboard" && <StepStrip narrow={narrow} />}
       {runs.value !== null && <Banners />}
       {shown === "loading" && <Loading />}

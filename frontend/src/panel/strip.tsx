@@ -149,7 +149,9 @@ export function Strip({
       {finite > 0 && (
         <div class="strip-note">
           <dt class="sr">Statistics</dt>
-          <dd>over the {formatCount(history.elements[row] - finite)} finite elements</dd>
+          <dd>
+            <span class="strip-beside">over the {formatCount(history.elements[row] - finite)} finite elements</span>
+          </dd>
         </div>
       )}
     </dl>

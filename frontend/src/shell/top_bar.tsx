@@ -43,6 +43,7 @@ export function TopBar({ narrow }: { readonly narrow: boolean }): JSX.Element {
   const some = (runs.value ?? []).length > 0;
   return (
     <header class="top">
+      {summary.value !== null && <h1 class="sr">Activations</h1>}
       <RunSelect />
       {some && (
         <>

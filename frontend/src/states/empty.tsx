@@ -13,7 +13,7 @@ import { CodeBlock, Prose } from "../widgets/prose";
 export function Loading(): JSX.Element {
   const { failures, message } = connection.value;
   return (
-    <div class="empty">
+    <main class="empty">
       <div>
         <h1>{failures > 0 ? message : "Looking for activations …"}</h1>
         {failures > 0 && (
@@ -22,14 +22,14 @@ export function Loading(): JSX.Element {
           </p>
         )}
       </div>
-    </div>
+    </main>
   );
 }
 
 /** A deep link may name a run that is not (or not yet) in this log directory. */
 export function MissingRun(): JSX.Element {
   return (
-    <div class="empty">
+    <main class="empty">
       <div>
         <h1>
           There is no run <bdi>{run.value}</bdi> here
@@ -48,7 +48,7 @@ export function MissingRun(): JSX.Element {
           ))}
         </ul>
       </div>
-    </div>
+    </main>
   );
 }
 
@@ -75,7 +75,7 @@ export function Empty(): JSX.Element {
   const root = logdir.value === "" ? "logs" : logdir.value;
   const folder = JSON.stringify(`${root.replace(/[/\\]$/, "")}/run1`);
   return (
-    <div class="empty">
+    <main class="empty">
       <div>
         <h1>No activations recorded yet</h1>
         {problem.value !== null && (
@@ -93,13 +93,13 @@ export function Empty(): JSX.Element {
         <CodeBlock code={loopCode(folder)} added={[0, 1, 2, 3]} />
       </div>
       <Where root={root} />
-    </div>
+    </main>
   );
 }
 
 function Where({ root }: { readonly root: string }): JSX.Element {
   return (
-    <aside>
+    <section>
       <h2>Where TensorBoard looks</h2>
       <p>
         {logdir.value === "" ? (
@@ -118,6 +118,6 @@ function Where({ root }: { readonly root: string }): JSX.Element {
         A run appears once its folder has a subfolder <code>plugins/tb_activations</code> with a graph file in it. The
         callback writes it before the first scheduled step ends.
       </p>
-    </aside>
+    </section>
   );
 }

@@ -13,7 +13,7 @@ export TF_CPP_MIN_LOG_LEVEL := 3
 NODE_PATH_CMD = export PATH="$$($(PY) scripts/toolchain.py node):$$PATH"
 CHROMIUM_CMD = CHROMIUM="$$($(PY) scripts/toolchain.py chromium)" && export CHROMIUM
 
-.PHONY: help demo test check lint types fast-tests slow-tests unit-frontend lint-frontend browser-tests bundle bundle-check screenshots bench clean
+.PHONY: help demo test check lint types fast-tests slow-tests frontend-check browser-tests bundle bundle-check screenshots bench clean
 
 help:
 	@sed -n 's/^# //p' Makefile | head -2
@@ -53,16 +53,13 @@ fast-tests: $(VENV)/.dev
 slow-tests: $(VENV)/.dev
 	$(PY) -m pytest -m "slow and not browser" -n 2 --dist loadfile -q
 
-lint-frontend: frontend/node_modules/.installed
-	$(NODE_PATH_CMD) && cd frontend && npm run --silent lint && npm run --silent types
-
-unit-frontend: frontend/node_modules/.installed
-	$(NODE_PATH_CMD) && cd frontend && npm run --silent test
+frontend-check: frontend/node_modules/.installed
+	$(NODE_PATH_CMD) && cd frontend && npm run --silent check
 
 browser-tests: $(VENV)/.dev frontend/node_modules/.installed
 	$(NODE_PATH_CMD) && $(CHROMIUM_CMD) && $(PY) -m pytest -m browser -q
 
-check: lint types lint-frontend unit-frontend fast-tests
+check: lint types frontend-check fast-tests
 
 test: check browser-tests slow-tests
 

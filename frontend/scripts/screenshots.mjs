@@ -26,7 +26,7 @@ const VIEWS = {
   matrix: { run: "digits/train", node: "hidden/kernel", view: "matrix" },
   findings: { run: "digits/train", view: "findings" },
   attention: { run: "text/train", node: "block1_attention/softmax", step: "312" },
-  unreachable: { run: "sequence/train", node: "lstm/lstm_cell" },
+  unreachable: { run: "digits/train", node: "encoder/block1_norm/moving_mean", quantity: "gradient" },
 };
 
 const link = (values) => Object.entries(values).map(([key, value]) => `&p.tb_activations.${key}=${encodeURIComponent(value)}`);

@@ -14,6 +14,9 @@ __all__ = ["producing_nodes"]
 
 def producing_nodes(tensor: tf.Tensor, producers: Mapping[int, str], itself: str) -> list[str]:
     """The nodes whose values ``tensor`` was computed from, without another node between, nearest first."""
+    maker = producers.get(id(tensor), itself)
+    if maker != itself:
+        return [maker]  # handed on as it is
     found: dict[str, None] = {}
     waiting, met = [tensor], {id(tensor)}
     while waiting:

@@ -50,4 +50,6 @@ class FixedBatch:
         if recorder.failure is not None:
             raise recorder.failure
         self._catalogue = make_catalogue(recorder, self._options.configuration)
-        return pack(recorder, self._catalogue, self._options.keep)
+        packed = pack(recorder, self._catalogue, self._options.keep)
+        recorder.release()
+        return packed

@@ -73,9 +73,12 @@ def _wrap_gradient(original: Callable[..., Any]) -> Callable[..., Any]:
     @functools.wraps(original)
     def gradient(tape: tf.GradientTape, target: Any, sources: Any, *args: Any, **kwargs: Any) -> Any:
         recorder = current()
-        if recorder is not None:
-            recorder.differentiated(target, sources)
-        return original(tape, target, sources, *args, **kwargs)
+        if recorder is None:
+            return original(tape, target, sources, *args, **kwargs)
+        recorder.differentiated(target, sources)
+        gradients = original(tape, target, sources, *args, **kwargs)
+        recorder.found_gradients(sources, gradients)
+        return gradients
 
     return gradient
 

@@ -100,6 +100,19 @@ class Recorder:
         finally:
             _active.recorder = previous
 
+    def release(self) -> None:
+        """Lets go of the tensors of a trace that is over.
+
+        TensorFlow keeps the backward function of every tap in a table for as long as the process lives, and through them this recorder.
+        """
+        for node in self.seen.values():
+            node.tensor = node.op = node.variable = None
+        held: tuple[dict[Any, Any] | list[Any], ...] = (self.seen, self.producers, self.arguments, self.targets, self._unscaled, self._kept)
+        for things in (*held, *self.recordings.values()):
+            things.clear()
+        self.variables = Variables(self.structure)
+        self.loss_scale = self.graph = None
+
     @contextmanager
     def paused(self) -> Iterator[None]:
         """What runs inside is none of the step's business, for example shape inference on placeholders."""
@@ -144,6 +157,15 @@ class Recorder:
         if any(isinstance(source, (tf.Variable, keras.Variable)) for source in tf.nest.flatten(sources)):
             for tensor in tf.nest.flatten(target):
                 self._loss(tensor)
+
+    @_harmless
+    def found_gradients(self, sources: Any, gradients: Any) -> None:
+        """The tape's answer."""
+        flat = tf.nest.flatten(sources)
+        found = [gradients] if len(flat) == 1 and not tf.nest.is_nested(sources) else tf.nest.flatten(gradients)
+        for source, gradient in zip(flat, found, strict=False):
+            if isinstance(source, (tf.Variable, keras.Variable)):
+                self.variables.differentiate(source, gradient, self.loss_scale)
 
     @_harmless
     def computed_loss(self, loss: Any) -> None:
@@ -306,7 +328,7 @@ class Recorder:
         return getattr(tensor, "graph", None) is self.graph if self.graph is not None else isinstance(tensor, tf.__internal__.EagerTensor)
 
     def _produced(self, name: str, tensor: tf.Tensor) -> None:
-        self.producers[id(tensor)] = name
+        self.producers.setdefault(id(tensor), name)  # a layer that returns what another made is not its producer
         self._kept.append(tensor)
 
     def _loss(self, tensor: Any) -> None:

@@ -6,6 +6,7 @@ plain function runs in its place. Only an error that the plain function would ra
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -113,11 +114,17 @@ class Swap:
         except Exception as error:  # noqa: BLE001  (told once, or raised again by the plain function)
             return self._fall_back(error, feed, plain)
         self._proven = True
-        if captured is None:
-            self._give_up(self._twin.failure)
-        else:
-            self._handle(index, captured, time.perf_counter() - started)
+        self._hand_on(index, captured, time.perf_counter() - started)
         return result
+
+    def _hand_on(self, index: int, captured: Captured | None, seconds: float) -> None:
+        if captured is None:
+            self._give_up(None if self._twin is None else self._twin.failure)
+            return
+        try:
+            self._handle(index, captured, seconds)
+        except Exception as error:  # noqa: BLE001  (the step is done: what is made of the capture must not undo it)
+            self._give_up(error)
 
     def _fails_late(self) -> bool:
         """Whether the twin could fail after it has taken a batch, so that the batch is better kept.
@@ -143,7 +150,11 @@ class Swap:
 
 def _is_ours(error: Exception) -> bool:
     """Whether an error of a running graph comes from what we added to it; the memory it needs counts as ours."""
-    return isinstance(error, tf.errors.ResourceExhaustedError) or "tb_activations/" in str(error)
+    return isinstance(error, tf.errors.ResourceExhaustedError) or bool(_OUR_OPERATION.search(str(error)))
+
+
+_OUR_OPERATION = re.compile(r"(\{\{node |\[\[)[^\]}]*\btb_activations/")
+"""An operation below our name scope, as TensorFlow names it in a message; not a file of this package in a stack."""
 
 
 def _describe(error: Exception | None) -> str:

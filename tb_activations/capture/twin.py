@@ -137,6 +137,7 @@ class Twin:
             with recorder.recording():
                 result = self._step(data)
             captured = self._finish(recorder)
+            recorder.release()
             self.tracing = False
             return {"result": result, "captured": captured}
 

@@ -25,10 +25,12 @@ class Variables:
 
     Args:
       structure: names the weights of the model's layers; other variables go by their own names.
+      by_hand: whether the step may change variables without an optimizer; then what a tape differentiates counts as handed over.
     """
 
-    def __init__(self, structure: Structure) -> None:
+    def __init__(self, structure: Structure, *, by_hand: bool = False) -> None:
         self._structure = structure
+        self._by_hand = by_hand
         self._before: dict[int, tuple[Variable, tf.Tensor]] = {}
         self._handed_over: dict[int, Recording | None] = {}
 
@@ -38,35 +40,45 @@ class Variables:
             self.read(variable)
 
     def read(self, variable: Variable) -> None:
-        if id(variable) not in self._before:
-            self._before[id(variable)] = variable, read(variable)
+        if _key(variable) not in self._before:
+            self._before[_key(variable)] = variable, read(variable)
 
     def hand_over(self, variable: Variable, gradient: Any, scale: tf.Tensor | None) -> None:
         """An optimizer is about to change ``variable`` by ``gradient``, which carries the loss scale ``scale``."""
         self.read(variable)
         if gradient is None:
-            self._handed_over.setdefault(id(variable), None)
+            self._handed_over.setdefault(_key(variable), None)
         else:
             # The rows of an embedding that were looked up; never made dense.
             values = gradient.values if isinstance(gradient, tf.IndexedSlices) else tf.convert_to_tensor(gradient)
-            self._handed_over[id(variable)] = Recording(values, batch=False, scale=scale)
+            self._handed_over[_key(variable)] = Recording(values, batch=False, scale=scale)
+
+    def differentiate(self, variable: Variable, gradient: Any, scale: tf.Tensor | None) -> None:
+        """A tape found ``gradient``. What an optimizer is handed later takes its place."""
+        if self._by_hand:
+            self.hand_over(variable, gradient, scale)
 
     def was_offered(self, variable: Variable) -> bool:
         """Whether an optimizer was asked to change ``variable``, with a gradient or with None."""
-        return id(variable) in self._handed_over
+        return _key(variable) in self._handed_over
 
     def was_handed_over(self, variable: Variable) -> bool:
         return self.gradient_of(variable) is not None
 
     def gradient_of(self, variable: Variable) -> Recording | None:
-        return self._handed_over.get(id(variable))
+        return self._handed_over.get(_key(variable))
 
     def named(self) -> Iterator[tuple[str, Variable, keras.Operation | None, tf.Tensor]]:
         """Each variable with its name, the layer that keeps it, and its value before the step."""
-        owned = {id(variable): (name, op) for name, variable, op in self._structure.owners()}
+        owned = {_key(variable): (name, op) for name, variable, op in self._structure.owners()}
         for key, (variable, before) in self._before.items():
             name, op = owned.get(key) or (self._structure.unique(variable.name.split(":")[0]), None)
             yield name, variable, op, before
+
+
+def _key(variable: Variable) -> int:
+    """One key for a variable of Keras and the one of TensorFlow that it keeps: tapes are asked for either."""
+    return id(variable._value if isinstance(variable, keras.Variable) else variable)
 
 
 def read(variable: Variable) -> tf.Tensor:

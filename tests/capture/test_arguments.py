@@ -33,13 +33,13 @@ def test_bad_options(tmp_path, options):
 
 @pytest.mark.parametrize("log_dir", [None, 3, ""], ids=repr)
 def test_bad_log_dir(log_dir):
-    with pytest.raises(ArgumentError, match="`log_dir` must .*Received: log_dir="):
+    with pytest.raises(ArgumentError, match=r"`log_dir` must .*Received: log_dir="):
         tba.ActivationsCallback(log_dir)
 
 
 @pytest.mark.parametrize("name", ["", None, "/a", "a/"], ids=repr)
 def test_bad_probe_name(name):
-    with pytest.raises(ArgumentError, match="`name` must .*Received: name="):
+    with pytest.raises(ArgumentError, match=r"`name` must .*Received: name="):
         tba.probe(1, name)
 
 

@@ -33,6 +33,13 @@ def test_validation_goes_to_a_run_of_its_own(make_tiny, data, tmp_path):
     assert {node.quantities["gradient"].reason for node in run.nodes} == {"inference_only"}
 
 
+def test_evaluation_with_several_steps_per_execution_sees_all_the_data(make_tiny, data, tmp_path):
+    model = make_tiny(steps_per_execution=4)
+    loss = model.evaluate(*data, batch_size=4, verbose=0, callbacks=[tba.ActivationsCallback(tmp_path, **VALUES)])
+    np.testing.assert_allclose(loss, model.evaluate(*data, batch_size=4, verbose=0), rtol=1e-6)
+    np.testing.assert_allclose(tba.open_run(tmp_path / "validation").value("hidden", 0), hidden(model, data[0][:4]), rtol=1e-5)
+
+
 def test_validation_can_be_left_out(make_tiny, data, tmp_path):
     make_tiny().fit(*data, verbose=0, validation_data=data, callbacks=[tba.ActivationsCallback(tmp_path, **{**LEAN, "validation": False})])
     assert not (tmp_path / "validation").exists()

@@ -90,8 +90,9 @@ export const findings = resource(
 );
 
 effect(() => {
-  const { data, pending } = findings.value;
-  if (pending || data?.pending !== true) return;
+  const { data, pending, error } = findings.value;
+  // A server that is away is asked by `live.ts` alone.
+  if (pending || error !== null || data?.pending !== true) return;
   const timer = setTimeout(() => (findingsRound.value += 1), FINDINGS_WAIT);
   return () => clearTimeout(timer);
 });

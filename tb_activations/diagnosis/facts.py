@@ -154,7 +154,7 @@ class Facts:
     @cached_property
     def kernel_layers(self) -> int:
         """Bit set of the layer calls that own a kernel."""
-        return sum(1 << place for kernel in self.kernels.tolist() for place in self.places(kernel))
+        return _union(1 << place for kernel in self.kernels.tolist() for place in self.places(kernel))
 
     @cached_property
     def later_kernels(self) -> tuple[tuple[int, ...], ...]:
@@ -163,7 +163,7 @@ class Facts:
         for position, kernel in enumerate(self.kernels.tolist()):
             for place in self.places(kernel):
                 at[place] = at.get(place, 0) | 1 << position
-        places = sum(1 << place for place in at)
+        places = _union(1 << place for place in at)
         after = []
         for position, kernel in enumerate(self.kernels.tolist()):
             reached = 0
@@ -179,7 +179,7 @@ class Facts:
     def _same_layer(self, place: int) -> int:
         """Bit set of the node and of the layers that contain it, whose output may be the same tensor."""
         path = _path(self.nodes[place]) + "/"
-        return sum(1 << index for index in self._containers if path.startswith(_path(self.nodes[index]) + "/"))
+        return _union(1 << index for index in self._containers if path.startswith(_path(self.nodes[index]) + "/"))
 
     @cached_property
     def _containers(self) -> tuple[int, ...]:
@@ -235,7 +235,7 @@ def _bits(members: int) -> Iterator[int]:
 
 def _closure(edges: Sequence[Sequence[int]]) -> tuple[int, ...]:
     """Bit sets of everything that can be reached along ``edges``. Works for cycles too, which a hostile file may have."""
-    reached = [sum(1 << target for target in set(targets)) for targets in edges]
+    reached = [_union(1 << target for target in targets) for targets in edges]
     changed = True
     while changed:
         changed = False

@@ -65,3 +65,23 @@ def test_fan_in_counts_what_one_output_is_a_sum_of():
 def test_the_next_effective_node_is_behind_what_passes_numbers_on():
     facts = Facts(nodes_of("input x [?,8,8,1]; layer flat Flatten [?,64] <- x; layer drop Dropout [?,64] <- flat; layer dense Dense [?,8] <- drop"))
     assert [facts.names[node] for node in facts.next_effective(0)] == ["dense"]
+
+
+def test_the_weights_of_a_cell_act_where_the_recurrent_layer_stands():
+    facts = Facts(
+        nodes_of(
+            """
+            input x [?,8,8]
+            layer lstm/cell LSTMCell [?,4] <- x
+            variable lstm/cell/kernel [8,16]
+            variable lstm/cell/recurrent_kernel [4,16]
+            layer lstm LSTM [?,4] <- x
+            layer last Dense [?,2] <- lstm
+            variable last/kernel [4,2]
+            loss loss [] <- last
+            """
+        )
+    )
+    assert [facts.names[place] for place in facts.places(facts.names.index("lstm/cell/kernel"))] == ["lstm"]
+    assert [facts.is_output(facts.names.index(name)) for name in ("lstm/cell/kernel", "lstm", "last/kernel")] == [False, False, True]
+    assert facts.later_kernels == ((2,), (2,), ())

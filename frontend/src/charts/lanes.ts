@@ -13,6 +13,7 @@ import type { Quantity } from "../types";
 import type { CssPixels } from "../units";
 import type { History } from "./history";
 import type { ScaleKind } from "./scale";
+import { weakly } from "./weakly";
 
 export type AxisKind = Extract<ScaleKind, "linear" | "log" | "symlog">;
 export type Unit = "size" | "norm" | "share";
@@ -59,7 +60,7 @@ function unitOf(name: string): Unit {
 }
 
 /** What can be shown of a history: the two bands first, then every column that has a number somewhere. */
-export function choicesOf(history: History): Choice[] {
+export const choicesOf = weakly((history: History): readonly Choice[] => {
   const has = (...names: string[]): boolean =>
     names.every((name) => history.columns.get(name)?.some((value) => !Number.isNaN(value)));
   const choices: Choice[] = [];
@@ -69,7 +70,7 @@ export function choicesOf(history: History): Choice[] {
     if (has(name)) choices.push({ id: name, label: labelOf(name), unit: unitOf(name), columns: [name] });
   }
   return choices;
-}
+});
 
 const DASHES: readonly (readonly CssPixels[] | undefined)[] = [undefined, [6, 3], [2, 2], [8, 3, 2, 3], [1, 3]];
 const UNITS: readonly Unit[] = ["size", "norm", "share"];

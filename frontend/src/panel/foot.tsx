@@ -4,22 +4,17 @@
  */
 
 import type { JSX } from "preact";
-import { useMemo } from "preact/hooks";
 import { finiteRange } from "../colormap";
 import { formatCount } from "../format";
 import { keptWords, nonFiniteWords, plural, rangeWords } from "../tensor/facts";
-import { allZeroAlong, type NonFinite } from "../tensor/plane";
-import { type Scene, scenePlane, tileCount, tileValues } from "./scene";
+import type { NonFinite } from "../tensor/plane";
+import { deadTiles, type Scene, scenePlane, tileCount, tileValues } from "./scene";
 import { chosenTile } from "./state";
 
 export function Foot({ scene, nonFinite }: { readonly scene: Scene; readonly nonFinite: NonFinite }): JSX.Element {
-  const { arrangement, names, tensor } = scene;
+  const { arrangement, names } = scene;
   const tiled = arrangement.tile !== null;
-  const zero = useMemo(
-    () => (arrangement.tile === null ? [] : allZeroAlong(tensor, arrangement.tile)),
-    [tensor, arrangement.tile],
-  );
-  const dead = zero.filter(Boolean).length;
+  const dead = deadTiles(scene).filter(Boolean).length;
   const chosen = tiled ? chosenTile.value : null;
   const odd = nonFiniteWords(nonFinite);
   const words = [

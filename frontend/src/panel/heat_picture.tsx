@@ -13,7 +13,7 @@ import { placeWords } from "../tensor/facts";
 import { drawHeat, heatCellAt, type HeatLayout } from "../tensor/heat_chart";
 import { elementAt } from "../tensor/plane";
 import type { Paint } from "../widgets/canvas";
-import { coloringFor, indexAt, scenePlane } from "./scene";
+import { commonColoring, indexAt, scenePlane } from "./scene";
 import { chosenRow, example } from "./state";
 import type { PictureOfScene } from "./tiles_picture";
 
@@ -33,7 +33,7 @@ export function HeatPicture({ scene, areaRef, baseRef }: PictureOfScene): JSX.El
   const [hover, setHover] = useState<Hover | null>(null);
   const placed = useRef<Placed | null>(null);
   const plane = useMemo(() => scenePlane(scene), [scene]);
-  const coloring = useMemo(() => coloringFor(scene, scene.tensor.data), [scene]);
+  const coloring = commonColoring(scene);
   const examples = scene.subject.batched && scene.arrangement.row === 0;
   const rowName = scene.arrangement.row === null ? "" : scene.names[scene.arrangement.row];
   const columnName = scene.arrangement.column === null ? "" : scene.names[scene.arrangement.column];

@@ -6,7 +6,8 @@
  */
 
 import type { History } from "../charts/history";
-import { type Coloring } from "../colormap";
+import { weakly } from "../charts/weakly";
+import type { Coloring } from "../colormap";
 import {
   type Arrangement,
   axisNames,
@@ -18,7 +19,7 @@ import {
   type ViewKind,
 } from "../tensor/arrangement";
 import { chooseColoring, type Extent } from "../tensor/coloring";
-import { type Axis, difference, flatten, type Plane, planeOf, type Sliceable } from "../tensor/plane";
+import { allZeroAlong, type Axis, difference, flatten, type Plane, planeOf, type Sliceable } from "../tensor/plane";
 import type { GraphNode, Histogram, Quantity, Value } from "../types";
 import type { Step } from "../units";
 
@@ -98,6 +99,14 @@ export function scenePlane(scene: Scene, tile = 0): Plane {
   if (arrangement.tile !== null) index[arrangement.tile] = tile;
   return planeOf(tensor, arrangement.row, arrangement.column, index);
 }
+
+/** The colours of the whole scene, worked out once. */
+export const commonColoring = weakly((scene: Scene) => coloringFor(scene, scene.tensor.data));
+
+/** For each tile: is it 0 in every example and place? */
+export const deadTiles = weakly((scene: Scene): readonly boolean[] =>
+  scene.arrangement.tile === null ? [] : allZeroAlong(scene.tensor, scene.arrangement.tile),
+);
 
 export function tileValues(scene: Scene, tile: number): ArrayLike<number> {
   return flatten(scenePlane(scene, tile));

@@ -4,7 +4,7 @@
  */
 
 import type { JSX } from "preact";
-import { useCallback, useMemo, useRef, useState } from "preact/hooks";
+import { useCallback, useRef, useState } from "preact/hooks";
 import { COLORBAR_GAP, COLORBAR_WIDTH, type ColorbarPlace, drawColorbar, drawColorbarMark } from "../charts/colorbar";
 import { Picture } from "../charts/picture";
 import { Tip } from "../charts/tip";
@@ -12,10 +12,19 @@ import { colormap } from "../colormap";
 import { formatCount, formatFull, formatNumber } from "../format";
 import { meanRowEntropy, placeWords, plural } from "../tensor/facts";
 import { type GridLayout, gridLayout, tileAt, tilesPerPage } from "../tensor/grid_layout";
-import { allZeroAlong, elementAt } from "../tensor/plane";
+import { elementAt } from "../tensor/plane";
 import { drawChosenRow, drawChosenTile, drawTiles, type Tile } from "../tensor/tiles_chart";
 import type { Area, Paint } from "../widgets/canvas";
-import { coloringFor, indexAt, type Scene, scenePlane, tileCount, tileValues } from "./scene";
+import {
+  coloringFor,
+  commonColoring,
+  deadTiles,
+  indexAt,
+  type Scene,
+  scenePlane,
+  tileCount,
+  tileValues,
+} from "./scene";
 import { chosenRow, chosenTile } from "./state";
 import { Stepper } from "./stepper";
 
@@ -107,12 +116,6 @@ function useTiles(
   placed: { current: Placed | null },
   setPerPage: (count: number) => void,
 ): Paint {
-  const { tensor, arrangement } = scene;
-  const zero = useMemo(
-    () => (arrangement.tile === null ? [] : allZeroAlong(tensor, arrangement.tile)),
-    [tensor, arrangement.tile],
-  );
-  const common = useMemo(() => coloringFor(scene, tensor.data), [scene, tensor]);
   return useCallback<Paint>(
     (pen, area, palette) => {
       const count = tileCount(scene);
@@ -130,6 +133,8 @@ function useTiles(
       setPerPage(perPage);
       const shown = Math.min(perPage, count - first);
       const layout = gridLayout({ ...box, count: shown });
+      const common = commonColoring(scene);
+      const zero = deadTiles(scene);
       const ownScale = scene.extent === "tile";
       const tiles = Array.from({ length: shown }, (_, at): Tile => {
         const tile = first + at;
@@ -152,7 +157,7 @@ function useTiles(
       if (bar !== null) drawColorbar(pen, bar, common, colormap(common.map), palette);
       placed.current = { layout, bar };
     },
-    [scene, first, common, zero, placed, setPerPage],
+    [scene, first, placed, setPerPage],
   );
 }
 
@@ -182,7 +187,7 @@ function useOverTiles(
         drawChosenTile(pen, layout, tile - first, palette);
       if (hover === null || bar === null) return;
       const value = elementAt(scenePlane(scene, hover.tile), hover.row, hover.column);
-      drawColorbarMark(pen, bar, coloringFor(scene, scene.tensor.data), value, palette);
+      drawColorbarMark(pen, bar, commonColoring(scene), value, palette);
     },
     [scene, first, shown, hover, tile, row, placed],
   );

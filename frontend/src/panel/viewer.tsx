@@ -25,7 +25,7 @@ import { Foot } from "./foot";
 import { HeatPicture } from "./heat_picture";
 import { InputThumb } from "./input_thumb";
 import { planeTable } from "./plane_table";
-import { coloringFor, coloringWords, type Scene, sceneOf } from "./scene";
+import { coloringWords, commonColoring, type Scene, sceneOf } from "./scene";
 import { example, exampleCount, extents, minus, squareRoot, wantedView } from "./state";
 import { TilesPicture } from "./tiles_picture";
 import { type Adjust, ViewerTools } from "./viewer_tools";
@@ -209,7 +209,7 @@ function SceneCard({
 
 function noteOf(scene: Scene): string {
   if (scene.kind === "table" || scene.kind === "bars" || scene.kind === "number") return "";
-  const colors = coloringWords(scene, coloringFor(scene, scene.tensor.data));
+  const colors = coloringWords(scene, commonColoring(scene));
   return scene.kind === "attention" ? `rows = query, columns = key · ${colors}` : colors;
 }
 

@@ -8,6 +8,7 @@
 import { commonRange, historyPercentile } from "../charts/histogram";
 import type { History } from "../charts/history";
 import { makeScale } from "../charts/scale";
+import { weakly } from "../charts/weakly";
 import { type Coloring, coloringOf, finiteRange } from "../colormap";
 import type { Histogram } from "../types";
 
@@ -40,18 +41,19 @@ interface Range {
 }
 
 function extentRange({ extent, history, histogram, values }: ColoringRequest): Range {
-  const own = finiteRange(values) ?? { low: 0, high: 1 };
-  if (extent === "step" || extent === "tile") return own;
-  const all = (history === null ? undefined : historyRange(history)) ?? own;
+  const all = extent === "step" || extent === "tile" || history === null ? undefined : historyRange(history);
+  if (all === undefined) return finiteRange(values) ?? { low: 0, high: 1 };
   if (extent === "steps" || histogram === null || commonRange(histogram) === undefined) return all;
-  const limit = historyPercentile(histogram, PERCENTILE);
+  const limit = percentileOf(histogram);
   // A tensor that is almost everywhere zero has a percentile of zero; then only the extremes are left to scale by.
   return limit > 0 ? { low: Math.max(all.low, -limit), high: Math.min(all.high, limit) } : all;
 }
 
+const percentileOf = weakly((histogram: Histogram) => historyPercentile(histogram, PERCENTILE));
+
 /** Smallest min and largest max of the history; undefined before there is one. */
-export function historyRange(history: History): Range | undefined {
+export const historyRange = weakly((history: History): Range | undefined => {
   const lows = finiteRange(history.columns.get("min") ?? []);
   const highs = finiteRange(history.columns.get("max") ?? []);
   return lows === undefined || highs === undefined ? undefined : { low: lows.low, high: highs.high };
-}
+});

@@ -87,7 +87,7 @@ export function measureItems(
     const text: BoxText = {
       title: shorten(entry.label, WIDEST_TEXT, TITLE_SIZE, measure),
       detail: node === undefined ? "" : shorten(detailOf(node), WIDEST_TEXT, DETAIL_SIZE, measure),
-      inside: below[item.entry],
+      inside: entry.children.length > 0 ? below[item.entry] : 0,
       node: entry.node,
       state: node?.state ?? null,
       cells: closed

@@ -15,7 +15,9 @@ import { Tip } from "../matrix/tip";
 import { differences, numbers } from "../nodes/model";
 import { findings, graph, node, nodeIndexByName, nodes, quantity, selectNode, statistic, step, theme } from "../state";
 import { useArea } from "../widgets/canvas";
+import type { Finding } from "../types";
 import { IconButton } from "../widgets/controls";
+import { SeverityIcon } from "../widgets/icons";
 import { layoutRequest, measureItems, type Measured } from "./boxes";
 import { marksOf } from "./cells";
 import { cellOf, openAround, selectedEntry, toggleScope, tree, visibleGraph } from "./data";
@@ -26,7 +28,7 @@ import type { Direction } from "./layout/nested";
 import { measureText } from "./measure";
 import { colorBy, lowView, showGradients } from "./options";
 import { pointerHandlers, minimapHandlers } from "./pointer";
-import { isScope, makeScene, pathOf, type Scene } from "./scene";
+import { isScope, itemOfNode, makeScene, pathOf, type Scene } from "./scene";
 import { GraphStage } from "./stage";
 import type { VisibleGraph } from "./visible";
 import "./graph.css";
@@ -35,6 +37,7 @@ export { GraphToolbar } from "./toolbar";
 
 /** A view lower than this is laid out from left to right. */
 const LOW_VIEW = 320;
+const MOST_FINDINGS = 4;
 
 interface Pending {
   readonly visible: VisibleGraph;
@@ -226,21 +229,33 @@ function FocusedItem({ stage }: { readonly stage: GraphStage }): JSX.Element | n
   );
 }
 
+/** Findings of everything that an item shows, of its variables and of what a closed scope holds. */
+function findingsIn(scene: Scene, item: number): readonly Finding[] {
+  const known = findings.value.data?.findings ?? [];
+  return known.filter((finding) => itemOfNode(scene, nodeIndexByName.value.get(finding.node) ?? -1) === item);
+}
+
 function HoverTip({ stage }: { readonly stage: GraphStage }): JSX.Element | null {
   const scene = stage.scene.value;
   const item = stage.hovered.value;
   if (scene === null || item <= 0 || item >= scene.boxes.length) return null;
   const { scope, name, kind, lines } = describeItem(scene, item, describedStep());
-  const found = (findings.value.data?.findings ?? []).filter((finding) => finding.node === scope + name);
+  const found = findingsIn(scene, item);
   return (
     <Tip {...stage.pointer.value}>
       <div class="tip-path">
         <span class="dim">{scope}</span>
         <b>{name}</b> <span class="dim">{kind}</span>
       </div>
-      {[...lines, ...found.map((finding) => finding.title)].map((line) => (
-        <div key={line}>{line}</div>
+      {lines.map((line, index) => (
+        <div key={index}>{line}</div>
       ))}
+      {found.slice(0, MOST_FINDINGS).map((finding, index) => (
+        <div key={index} class={`sev sev-${finding.severity}`}>
+          <SeverityIcon severity={finding.severity} /> {finding.title}
+        </div>
+      ))}
+      {found.length > MOST_FINDINGS && <div class="dim">and {found.length - MOST_FINDINGS} more findings</div>}
     </Tip>
   );
 }

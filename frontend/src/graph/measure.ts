@@ -8,17 +8,24 @@ const MOST_REMEMBERED = 50_000;
 let context: CanvasRenderingContext2D | null = null;
 const widths = new Map<string, CssPixels>();
 
+/** Widths grow with the font size, so one measurement serves every zoom. */
+const MEASURED_SIZE: CssPixels = 12;
+
 export function measureText(text: string, size: CssPixels, bold = false): CssPixels {
-  const rounded = Math.round(size * 4) / 4;
-  const key = `${bold ? "b" : ""}${rounded}/${text}`;
-  const known = widths.get(key);
-  if (known !== undefined) return known;
+  const key = bold ? `b/${text}` : `n/${text}`;
+  let width = widths.get(key);
+  if (width === undefined) {
+    if (widths.size >= MOST_REMEMBERED) widths.clear();
+    width = measureAnew(text, bold);
+    widths.set(key, width);
+  }
+  return (width * size) / MEASURED_SIZE;
+}
+
+function measureAnew(text: string, bold: boolean): CssPixels {
   context ??= document.createElement("canvas").getContext("2d");
-  if (context === null) return text.length * size * 0.55;
+  if (context === null) return text.length * MEASURED_SIZE * 0.55;
   const font = getComputedStyle(document.documentElement).getPropertyValue("--font");
-  context.font = `${bold ? "600 " : ""}${rounded}px ${font}`;
-  const { width } = context.measureText(text);
-  if (widths.size >= MOST_REMEMBERED) widths.clear();
-  widths.set(key, width);
-  return width;
+  context.font = `${bold ? "600 " : ""}${MEASURED_SIZE}px ${font}`;
+  return context.measureText(text).width;
 }

@@ -30,6 +30,13 @@ export interface Picture {
   readonly ink: Ink;
 }
 
+export interface ScenePicture extends Picture {
+  /** Item; −1 for none. */
+  readonly selected: number;
+  /** Draw the way of the gradients too. */
+  readonly gradients: boolean;
+}
+
 /** Font size in page units so that the text is `size` at zoom 1 and never below 11 px on the screen. */
 const fontSize = (size: CssPixels, zoom: number): number => Math.max(size, SMALLEST_TEXT / zoom);
 
@@ -180,14 +187,14 @@ function paintFrame(context: Context, { scene, camera, ink }: Picture, item: num
   context.fillText(shorten(text.title, width - 32, size, measure), x + 6 + CHEVRON_WIDTH, y + HEADER / 2 + 4);
 }
 
-function paintBox(context: Context, picture: Picture, item: number, measure: Measure): void {
+function paintBox(context: Context, picture: ScenePicture, item: number, measure: Measure): void {
   const { scene, camera, ink } = picture;
   const { x, y, width, height } = scene.boxes[item];
   const text = scene.texts[item];
   const missing = text.state !== null && text.state !== "materialized";
   context.beginPath();
   context.roundRect(x + 0.5, y + 0.5, width - 1, height - 1, RADIUS);
-  context.fillStyle = ink.surface;
+  context.fillStyle = item === picture.selected ? ink.selected : ink.surface;
   context.fill();
   context.strokeStyle = missing ? ink.state[text.state] : ink.control;
   context.lineWidth = 1;
@@ -225,13 +232,13 @@ function paintTexts(context: Context, { scene, camera, ink }: Picture, item: num
 }
 
 /** Paints the lower canvas. */
-export function paintScene(context: Context, picture: Picture, gradients: boolean, measure: Measure): void {
+export function paintScene(context: Context, picture: ScenePicture, measure: Measure): void {
   context.save();
   enterPage(context, picture);
   const seen = seenItems(picture);
   for (const item of seen) if (picture.scene.visible.items[item].open) paintFrame(context, picture, item, measure);
   paintRoutes(context, picture);
-  if (gradients) paintGradients(context, picture);
+  if (picture.gradients) paintGradients(context, picture);
   for (const item of seen) if (!picture.scene.visible.items[item].open) paintBox(context, picture, item, measure);
   paintLoops(context, picture);
   context.restore();

@@ -57,13 +57,12 @@ export function buildScopes(nodes: readonly GraphNode[], variables: boolean): Sc
   return { entries, byPath, entryOf: Int32Array.from(nodes, (node) => nearest(node.name)) };
 }
 
-/** Number of nodes below each entry that have an entry, itself not counted. */
-export function countBelow({ entries }: ScopeTree): Int32Array {
-  const below = new Int32Array(entries.length);
-  for (let id = entries.length - 1; id > 0; id -= 1) {
-    below[entries[id].parent] += below[id] + (entries[id].node >= 0 ? 1 : 0);
-  }
-  return below;
+/** Number of nodes below each entry, variables too, itself not counted: what the list says of the same scope. */
+export function countBelow({ entries, entryOf }: ScopeTree): Int32Array {
+  const within = new Int32Array(entries.length);
+  for (const entry of entryOf) within[entry] += 1;
+  for (let id = entries.length - 1; id > 0; id -= 1) within[entries[id].parent] += within[id];
+  return within.map((count, id) => count - (entries[id].node >= 0 ? 1 : 0));
 }
 
 /** Nodes below an entry, itself included, in execution order of their scopes. */

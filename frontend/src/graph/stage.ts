@@ -84,6 +84,8 @@ export class GraphStage {
   }
 
   setLook(look: StepLook): void {
+    // The ground of the selected box lies on the lower canvas.
+    this.lowerStale ||= look.selected !== this.look?.selected;
     this.look = look;
     this.schedule();
   }
@@ -203,7 +205,9 @@ export class GraphStage {
     if (this.lowerStale) {
       this.lowerStale = false;
       this.paints.lower += 1;
-      onCanvas(this.canvases.lower, view, (context) => paintScene(context, picture, this.gradients, this.measure));
+      onCanvas(this.canvases.lower, view, (context) =>
+        paintScene(context, { ...picture, gradients: this.gradients }, this.measure),
+      );
     }
     this.paints.upper += 1;
     onCanvas(this.canvases.upper, view, (context) => paintStep(context, picture));

@@ -2,6 +2,7 @@
 
 import type { JSX } from "preact";
 import { shading } from "../matrix/coloring";
+import { isCompared } from "../matrix/compare";
 import { Legend } from "../matrix/legend";
 import { colorScale } from "../matrix/options";
 import { quantity, statistic } from "../state";
@@ -13,7 +14,7 @@ import { colorBy, showGradients, showVariables } from "./options";
 type Show = "choose" | "variables" | "gradients" | "all" | "none";
 
 export function GraphToolbar(): JSX.Element {
-  const named = `${labelOf(statistic.value)} of ${quantity.value}`;
+  const named = `${isCompared() ? "difference of " : ""}${labelOf(statistic.value)} of ${quantity.value}`;
   return (
     <>
       <ShowSelect />

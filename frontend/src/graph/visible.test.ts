@@ -46,7 +46,7 @@ describe("scopes", () => {
   it("counts and lists what is below", () => {
     const { tree, nodes } = visibleOf(MODEL, []);
     const scope = tree.byPath.get("enc") as number;
-    expect(countBelow(tree)[scope]).toBe(4);
+    expect(countBelow(tree)[scope]).toBe(5);
     expect(nodesBelow(tree, scope).map((index) => nodes[index].name)).toEqual([
       "enc/conv",
       "enc/block/a",

@@ -33,9 +33,12 @@ export { MatrixToolbar } from "./toolbar";
 
 const KEYS =
   "Arrow keys move over cells, Enter goes to the node and the step, plus and minus zoom, 0 shows all steps. The list of nodes holds the numbers of one step as text.";
+/** Below this width names get less room. */
+const NARROW: CssPixels = 640;
 const BAR_WIDTH: CssPixels = 74;
 
 export function MatrixView(): JSX.Element {
+  const [view, viewArea] = useArea<HTMLDivElement>();
   const [scroller, area] = useArea<HTMLDivElement>();
   const [plot, plotArea] = useArea<HTMLDivElement>();
   const [scrollTop, setScrollTop] = useState<CssPixels>(0);
@@ -52,7 +55,7 @@ export function MatrixView(): JSX.Element {
   );
   useScrollToSelection(scroller, rows, height, area.height);
   return (
-    <div class="mx" role="group" aria-label="Matrix">
+    <div ref={view} class={`mx ${viewArea.width < NARROW ? "narrow" : ""}`} role="group" aria-label="Matrix">
       <div ref={scroller} class="mx-scroll" onScroll={(event) => setScrollTop(event.currentTarget.scrollTop)}>
         <Labels rows={rows} height={height} scrollTop={scrollTop} viewHeight={area.height} />
         <div ref={plot} class="mx-plot" style={{ height: `${area.height}px` }}>
@@ -171,7 +174,7 @@ function Heat({ geometry, rows, scroller }: HeatProps): JSX.Element {
     [picture, ...Object.values(overlay)],
   );
   const handlers = picture === null ? {} : matrixPointer(picture, scroller);
-  const label = `${labelOf(statistic.value)} of ${quantity.value} of ${rows.length} nodes over steps.`;
+  const label = `${isCompared() ? "Difference of " : ""}${labelOf(statistic.value)} of ${quantity.value} of ${rows.length} nodes over steps.`;
   return (
     <Picture label={label} keys={KEYS} base={base} over={over} {...handlers}>
       {picture !== null && <CellTip picture={picture} />}
@@ -209,7 +212,7 @@ function Bar({ rows }: { readonly rows: readonly NodeIndex[] }): JSX.Element {
       : chosen === undefined
         ? NaN
         : (values?.[chosen] ?? NaN);
-  const title = `${labelOf(statistic.value)}, ${own?.scale.kind ?? ""}`;
+  const title = isCompared() ? "difference" : `${labelOf(statistic.value)}, ${own?.scale.kind ?? ""}`;
   const perRow = domain.value === "row" && row !== undefined ? labelParts(nodes.value[row].name).label : "";
   const base = useCallback<Paint>(
     (pen, area, palette) => {

@@ -97,9 +97,10 @@ def reduce_carefully(units: tf.Tensor, elements: tf.Tensor) -> Exact:
     scaled = tf.where(finite, units / scale[:, None, None], 0)
     mean = _sum(scaled) / count
     centred = tf.where(finite, scaled - mean[:, None, None], 0)
-    std = tf.sqrt(_sum(centred * centred) / count)
+    rest = _sum(centred) / count  # what rounding kept out of the mean
+    std = tf.sqrt(tf.maximum(_sum(centred * centred) / count - rest * rest, 0))
     l2_norm = tf.sqrt(_sum(scaled * scaled))
-    columns = (low, high, mean * scale, std * scale, l2_norm * scale, _zero_units(units, elements))
+    columns = (low, high, (mean + rest) * scale, std * scale, l2_norm * scale, _zero_units(units, elements))
     low, high, mean, std, l2_norm, zero_units = (tf.where(count > 0, column, float("nan")) for column in columns)
     return Exact(low, high, mean, std, l2_norm, zero_units, _count_nonfinite(units, elements))
 

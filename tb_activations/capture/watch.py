@@ -1,0 +1,248 @@
+"""`watch`: records a train step that is the user's own function, of a loop that is the user's own.
+
+The one invariant: on every step that isn't recorded the user's function is called, the object itself with the arguments as they came; nothing is
+copied, wrapped or traced anew. What is recorded, and how, is the same as in `fit`: this module knows how to make the twin of a function, and when
+to run it.
+"""
+
+from __future__ import annotations
+
+import functools
+import os
+import threading
+import time
+import warnings
+from collections import deque
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from statistics import median
+from types import TracebackType
+from typing import Any, Literal
+
+import keras
+import tensorflow as tf
+
+from tb_activations.capture.destination import Destination
+from tb_activations.capture.instrument import instrumented
+from tb_activations.capture.packing import Keep
+from tb_activations.capture.recorder import Recorder
+from tb_activations.capture.schedule import Every, Schedule
+from tb_activations.capture.selection import KINDS, Names, Selection
+from tb_activations.capture.structure import Structure
+from tb_activations.capture.twin import Captured, Options, Twin
+from tb_activations.capture.variables import Variables
+from tb_activations.errors import ArgumentError
+from tb_activations.store.schema import QUANTITIES, Kind, Quantity
+
+__all__ = ["WatchedStep", "watch"]
+
+
+def watch(
+    train_step: Callable[..., Any],
+    *,
+    log_dir: str | os.PathLike[str],
+    model: keras.Model | None = None,
+    every: Every = 100,
+    first_step: int = 0,
+    include: Names | None = None,
+    exclude: Names | None = None,
+    kinds: Sequence[Kind] = KINDS,
+    quantities: Sequence[Quantity] = QUANTITIES,
+    histograms: bool = True,
+    samples: Literal["none", "sample", "full"] = "sample",
+    sample_examples: int = 4,
+    sample_elements: int = 1024,
+    max_bytes: int | None = None,
+) -> WatchedStep:
+    """Returns a function to call in the place of ``train_step``; it does the same, and records every so many calls.
+
+    ```python
+    @tf.function
+    def train_step(x, y):
+        with tf.GradientTape() as tape:
+            loss = loss_function(y, model(x, training=True))
+        optimizer.apply(tape.gradient(loss, model.trainable_variables), model.trainable_variables)
+        return loss
+
+    with tb_activations.watch(train_step, model=model, log_dir="logs/run1", every=100) as step:
+        for x, y in batches:
+            loss = step(x, y)
+    ```
+
+    Args:
+      train_step: a `tf.function` or a plain Python function that runs eagerly; one call is one step.
+      log_dir: directory below which the run `train` is written.
+      model: the Keras model whose layers name the nodes. Without one, layers are named as they are met.
+      every: which calls are recorded: an int n (0, n, 2n, …), a collection of numbers, or a function of the number that returns a bool.
+      first_step: number of the first call; for a training that is resumed, the steps it made before.
+      include, exclude, kinds, quantities, histograms, samples, sample_examples, sample_elements, max_bytes: as of `ActivationsCallback`.
+    """
+    if not callable(train_step):
+        raise ArgumentError(f"`train_step` must be a function, such as a tf.function. Received: train_step={train_step!r}")
+    if model is not None and not isinstance(model, keras.Model):
+        raise ArgumentError(f"`model` must be a keras.Model, or None. Received: model={model!r}")
+    if isinstance(first_step, bool) or not isinstance(first_step, int) or first_step < 0:
+        raise ArgumentError(f"`first_step` must be an int of 0 or more. Received: first_step={first_step!r}")
+    schedule = Schedule(every)
+    selection = Selection(include, exclude, kinds, quantities)
+    keep = Keep(histograms, samples, sample_examples, sample_elements)
+    configuration = {"every": schedule.description, **selection.description, **{name: getattr(keep, name) for name in keep.__slots__}}
+    run_dir = Path(log_dir).expanduser() / "train"
+    return WatchedStep(train_step, model, Options(selection, keep, configuration), schedule, run_dir, max_bytes, first_step)
+
+
+class WatchedStep:
+    """A train step that records itself. Made by `watch`.
+
+    Attributes:
+      step: number of the next call.
+    """
+
+    def __init__(
+        self,
+        train_step: Callable[..., Any],
+        model: keras.Model | None,
+        options: Options,
+        schedule: Schedule,
+        run_dir: Path,
+        max_bytes: int | None,
+        first_step: int,
+    ) -> None:
+        self.step = first_step
+        self._plain = train_step
+        self._model, self._options, self._schedule = model, options, schedule
+        self._warnings: deque[str] = deque()
+        self._thread = threading.get_ident()
+        self._destination: Destination | None = Destination(run_dir, max_bytes, self._warn)
+        self._twin: FunctionTwin | None = None
+        self._idle: deque[float] = deque(maxlen=32)
+        self._names_checked = False
+        functools.update_wrapper(self, train_step, updated=())
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """One step."""
+        started = time.perf_counter()
+        if self._is_due():
+            result = self._record(args, kwargs, started)
+        else:
+            result = self._plain(*args, **kwargs)
+            self._idle.append(time.perf_counter() - started)
+        self.step += 1
+        self._tell()
+        return result
+
+    def close(self) -> None:
+        """Writes what is left and ends the recording; calls go on as plain steps. Happens by itself when the process ends."""
+        destination, self._destination, self._twin = self._destination, None, None
+        if destination is not None:
+            destination.close()
+        self._tell()
+
+    def __enter__(self) -> WatchedStep:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None) -> None:
+        self.close()
+
+    def _is_due(self) -> bool:
+        try:
+            return self._destination is not None and self._schedule.due(self.step)
+        except Exception as error:  # noqa: BLE001  (the user's function; a schedule must not end a training)
+            self._end("The function given as `every` failed", error)
+            return False
+
+    def _record(self, args: tuple[Any, ...], kwargs: dict[str, Any], started: float) -> Any:
+        if self._twin is None:
+            self._twin = FunctionTwin(self._plain, self._model, self._options)
+        twin = self._twin
+        try:
+            result, captured = twin(*args, **kwargs)
+        except Exception as error:
+            if twin.has_run_the_step:
+                raise
+            result = self._plain(*args, **kwargs)
+            self._end("Recording the step failed", error)
+            return result
+        if captured is None:
+            self._end("Recording the step failed", twin.failure)
+        else:
+            self._keep(captured, time.perf_counter() - started)
+        return result
+
+    def _keep(self, captured: Captured, seconds: float) -> None:
+        if not self._names_checked:
+            self._names_checked = True
+            for sentence in self._options.selection.unmatched([node.name for node in captured.catalogue.graph.nodes]):
+                self._warn(sentence)
+        overhead = max(seconds - median(self._idle), 0.0) if self._idle else float("nan")
+        if self._destination is not None:
+            self._destination.put(self.step, captured, overhead=overhead)
+
+    def _end(self, what: str, error: Exception | None) -> None:
+        self._warn(f"{what}, and recording is over: {type(error).__name__}: {str(error)[:300]} The steps themselves go on.")
+        self.close()
+
+    def _warn(self, sentence: str) -> None:
+        """Keeps a warning for the training thread; the writer's thread has no one to tell."""
+        self._warnings.append(sentence)
+
+    def _tell(self) -> None:
+        while self._warnings and threading.get_ident() == self._thread:
+            warnings.warn(f"tb_activations: {self._warnings.popleft()}", RuntimeWarning, stacklevel=3)
+
+
+class FunctionTwin(Twin):
+    """The instrumented twin of a function: for a `tf.function`, a second one of the same options; else the function itself, watched."""
+
+    _function: Any
+
+    def __init__(self, function: Any, model: keras.Model | None, options: Options) -> None:
+        self._model = model
+        self._options = options
+        self._catalogues = {}
+        self.failure = None
+        self.tracing = False
+        self._entered = False
+        self._compiled = isinstance(function, tf.types.experimental.PolymorphicFunction)
+        body = function.python_function if self._compiled else function
+        if self._compiled and function._autograph:
+            # Converted by itself: what is ours in the same trace needs no conversion.
+            body = tf.__internal__.autograph.tf_convert(body, tf.__internal__.autograph.control_status_ctx())
+        instrumented_step = self._instrumented(body)
+        # The copy has every option of the user's function: signature, XLA, retracing.
+        self._function = function._clone(python_function=instrumented_step) if self._compiled else instrumented_step
+
+    @property
+    def has_run_the_step(self) -> bool:
+        """Whether the last call got so far that the step may have changed something: it must not be run again."""
+        if self._compiled and not tf.config.functions_run_eagerly():
+            return not self.tracing and not self._function._jit_compile  # XLA runs a step whole or not at all
+        return self._entered
+
+    def __call__(self, *args: Any, **kwargs: Any) -> tuple[Any, Captured | None]:
+        """Runs one step. Returns the step's own result and what was recorded."""
+        self.tracing = self._entered = False
+        with instrumented():
+            outputs = self._function(*args, **kwargs)
+        for key, packed in outputs["captured"].items():
+            return outputs["result"], Captured(self._catalogues[key], packed)
+        return outputs["result"], None
+
+    def _instrumented(self, body: Callable[..., Any]) -> Callable[..., Any]:
+        @tf.autograph.experimental.do_not_convert  # type: ignore[untyped-decorator]
+        @functools.wraps(body)
+        def instrumented_step(*args: Any, **kwargs: Any) -> dict[str, Any]:
+            self.tracing = True
+            structure = Structure(self._model)
+            recorder = Recorder(structure, self._options.selection, "train")
+            recorder.variables = Variables(structure, by_hand=True)
+            with recorder.recording():
+                self._entered = True
+                result = body(*args, **kwargs)
+            captured = self._finish(recorder)
+            recorder.release()
+            self.tracing = False
+            return {"result": result, "captured": captured}
+
+        stepper: Callable[..., Any] = instrumented_step
+        return stepper

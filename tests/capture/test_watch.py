@@ -1,0 +1,196 @@
+"""`watch`: the user's own loop, recorded: by value, without a trace on the training, and with nothing of ours in the way."""
+
+from __future__ import annotations
+
+import warnings
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+import tb_activations as tba
+from tb_activations.errors import ArgumentError
+
+L = keras.layers
+pytestmark = pytest.mark.slow
+
+MODES = {"eager": None, "graph": {}, "xla": {"jit_compile": True}}
+
+
+@pytest.fixture(params=MODES)
+def compiled(request):
+    """Makes a step function eager, a `tf.function`, or one under XLA."""
+    options = MODES[request.param]
+    return (lambda function: function) if options is None else tf.function(**options)
+
+
+def batches(count, seed=0):
+    random = np.random.default_rng(seed)
+    for _ in range(count):
+        yield tf.constant(random.normal(size=(8, 3)), tf.float32), tf.constant(random.normal(size=(8, 1)), tf.float32)
+
+
+def make_model():
+    keras.utils.set_random_seed(4)
+    layers = [L.Input((3,)), L.Dense(4, activation="tanh", name="hidden"), L.Dropout(0.3, seed=2, name="drop"), L.Dense(1, name="out")]
+    return keras.Sequential(layers, name="tiny")
+
+
+def make_step(model, optimizer, apply="apply"):
+    def step(x, y):
+        with tf.GradientTape() as tape:
+            loss = tf.reduce_mean((model(x, training=True) - y) ** 2)
+        gradients = tape.gradient(loss, model.trainable_variables)
+        if apply == "apply":
+            optimizer.apply(gradients, model.trainable_variables)
+        else:
+            optimizer.apply_gradients(zip(gradients, model.trainable_variables, strict=True))
+        return loss
+
+    return step
+
+
+def train(compiled, count, watching=None, apply="apply"):
+    model = make_model()
+    optimizer = keras.optimizers.Adam(0.05)
+    step = compiled(make_step(model, optimizer, apply))
+    if watching is not None:
+        step = tba.watch(step, model=model, **watching)
+    losses = [float(step(x, y)) for x, y in batches(count)]
+    if watching is not None:
+        step.close()
+    return model, losses
+
+
+def test_values_gradients_and_updates_are_those_of_the_step(tmp_path, compiled):
+    model = make_model()
+    optimizer = keras.optimizers.SGD(0.1)
+    with tba.watch(compiled(make_step(model, optimizer, "apply_gradients")), model=model, log_dir=tmp_path, every=1, samples="full") as step:
+        expected = []
+        for x, y in batches(2):
+            hidden = np.tanh(x @ model.layers[0].kernel + model.layers[0].bias)
+            kernel = model.layers[0].kernel.numpy()
+            step(x, y)
+            expected.append((hidden, kernel, model.layers[0].kernel.numpy()))
+    run = tba.open_run(tmp_path / "train")
+    assert run.steps().tolist() == [0, 1]
+    for index, (hidden, before, after) in enumerate(expected):
+        np.testing.assert_allclose(run.value("hidden", index), hidden, rtol=1e-5, atol=1e-6)
+        np.testing.assert_array_equal(run.value("hidden/kernel", index), before)
+        np.testing.assert_allclose(run.value("hidden/kernel", index, "update"), after - before, atol=1e-7)
+        np.testing.assert_allclose(run.value("hidden/kernel", index, "gradient"), (before - after) / 0.1, atol=1e-5)
+        # d loss / d hidden, through the dropout, whose output is known.
+        upstream = run.value("drop", index, "gradient")
+        kept = run.value("drop", index) != 0
+        np.testing.assert_allclose(run.value("hidden", index, "gradient"), upstream * kept / 0.7, rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.parametrize("apply", ["apply", "apply_gradients"])
+def test_weights_and_results_are_bit_identical(tmp_path, compiled, apply):
+    plain, plain_losses = train(compiled, 6, apply=apply)
+    watched, losses = train(compiled, 6, {"log_dir": tmp_path, "every": 2}, apply=apply)
+    assert losses == plain_losses
+    for one, other in zip(plain.get_weights(), watched.get_weights(), strict=True):
+        np.testing.assert_array_equal(one, other)
+    assert tba.open_run(tmp_path / "train").steps().tolist() == [0, 2, 4]
+
+
+def test_without_a_model_and_by_hand(tmp_path, compiled):
+    weight = tf.Variable([[1.0], [2.0], [3.0]], name="weight")
+
+    def by_hand(x, y):
+        with tf.GradientTape() as tape:
+            product = tba.probe(x @ weight, "product")
+            loss = tf.reduce_sum((product - y) ** 2)
+        weight.assign_sub(0.01 * tape.gradient(loss, weight))
+        return loss
+
+    step = tba.watch(compiled(by_hand), log_dir=tmp_path, every=1, samples="full")
+    (x, y), *_ = batches(1)
+    before = weight.numpy()
+    step(x, y)
+    step.close()
+    run = tba.open_run(tmp_path / "train")
+    error = x.numpy() @ before - y.numpy()
+    np.testing.assert_allclose(run.value("product", 0), x.numpy() @ before, rtol=1e-5)
+    np.testing.assert_allclose(run.value("product", 0, "gradient"), 2 * error, rtol=1e-5)
+    np.testing.assert_allclose(run.value("weight", 0, "gradient"), 2 * x.numpy().T @ error, rtol=1e-4)
+    np.testing.assert_allclose(run.value("weight", 0, "update"), weight.numpy() - before, rtol=1e-4)
+
+
+def test_the_plain_function_itself_runs_between_captures(tmp_path):
+    traces, model = [], make_model()
+    optimizer = keras.optimizers.SGD(0.1)
+    body = make_step(model, optimizer)
+
+    @tf.function(input_signature=[tf.TensorSpec([None, 3]), tf.TensorSpec([None, 1])])
+    def train_step(x, y):
+        traces.append("trace")
+        return body(x, y)
+
+    step = tba.watch(train_step, model=model, log_dir=tmp_path, every=lambda n: n in (1, 3))
+    for index, (x, y) in enumerate(batches(5)):
+        step(x[: 8 - index], y[: 8 - index])  # one signature: no batch size traces anew
+        if index == 0:
+            before = len(traces)
+    step.close()
+    assert len(traces) == before + 1  # the twin, once
+    assert train_step.experimental_get_tracing_count() == before
+    assert tba.open_run(tmp_path / "train").steps().tolist() == [1, 3]
+    assert step.__name__ == "train_step"
+
+
+def test_python_control_flow_is_converted_in_the_twin_too(tmp_path):
+    @tf.function
+    def train_step(x):
+        y = x * 3
+        if tf.reduce_sum(x) > 0:
+            y = x * 2
+        for _ in tf.range(2):
+            y += 1
+        return tba.probe(y, "y")
+
+    with tba.watch(train_step, log_dir=tmp_path, every=1) as step:
+        assert step(tf.constant([1.0])).numpy() == [4.0]
+        assert step(tf.constant([-1.0])).numpy() == [-1.0]
+    assert tba.open_run(tmp_path / "train").statistics("y")["max"].tolist() == [4.0, -1.0]
+
+
+def test_an_error_of_the_step_is_the_users(tmp_path, compiled):
+    def train_step(x):
+        raise KeyError("mine")
+
+    with tba.watch(compiled(train_step), log_dir=tmp_path, every=1) as step, warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        with pytest.raises(KeyError, match="mine"):
+            step(tf.constant(1.0))
+
+
+def test_a_failure_of_ours_is_one_warning_and_the_steps_go_on(tmp_path, compiled, monkeypatch):
+    monkeypatch.setattr("tb_activations.capture.twin.pack", lambda *args: 1 / 0)
+    plain, _ = train(compiled, 3)
+    with pytest.warns(RuntimeWarning, match="recording is over: ZeroDivisionError") as told:
+        watched, _ = train(compiled, 3, {"log_dir": tmp_path, "every": 1})
+    assert len([warning for warning in told if "tb_activations" in str(warning.message)]) == 1
+    for one, other in zip(plain.get_weights(), watched.get_weights(), strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+def test_calls_go_on_after_close_and_a_resumed_training_counts_on(tmp_path):
+    step = tba.watch(lambda x: tba.probe(x, "x"), log_dir=tmp_path, every=1, first_step=10)
+    step(tf.constant([1.0]))
+    step.close()
+    step.close()
+    step(tf.constant([2.0]))
+    assert tba.open_run(tmp_path / "train").steps().tolist() == [10]
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [({"train_step": 3}, "train_step=3"), ({"model": "m"}, "model='m'"), ({"first_step": -1}, "first_step=-1"), ({"every": 0}, "every=0")],
+)
+def test_bad_arguments_are_named(tmp_path, options, message):
+    arguments = {"train_step": print, "log_dir": tmp_path, **options}
+    with pytest.raises(ArgumentError, match=f"Received: {message}"):
+        tba.watch(arguments.pop("train_step"), **arguments)

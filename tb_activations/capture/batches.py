@@ -39,9 +39,11 @@ class Feed:
         return self._iterator
 
     def _endless(self) -> Any:
+        waiting = self._waiting  # not `self`: TensorFlow keeps the function, and it would keep the iterator
+
         def batches() -> Iterator[Any]:
             while True:
-                yield self._waiting.popleft()
+                yield waiting.popleft()
 
         options = tf.data.Options()
         options.autotune.enabled = False

@@ -163,3 +163,33 @@ def test_several_outputs_are_several_nodes(tmp_path):
     assert nodes["lstm:1"].shape == nodes["lstm:2"].shape == (None, 4)
     assert inputs_of(run)["tail"] == ["lstm:1"]
     assert run.steps("lstm:1", "gradient").tolist() == [0]
+
+
+@pytest.mark.parametrize("as_dict", [True, False])
+def test_inputs_go_by_the_names_of_their_layers(tmp_path, as_dict):
+    a, b = L.Input((2,), name="wide"), L.Input((3,), name="age")
+    out = L.Dense(1, name="head")(L.Concatenate(name="both")([a, b]))
+    model = keras.Model({"wide": a, "age": b} if as_dict else [a, b], out)
+    model.compile("sgd", "mse", jit_compile=False)
+    x = {"age": np.full((4, 3), 7.0, "float32"), "wide": np.full((4, 2), 5.0, "float32")}
+    run = run_of(tmp_path, model, x, np.ones((4, 1), "float32"), samples="full")
+    np.testing.assert_array_equal(run.value("age", 0), x["age"])
+    np.testing.assert_array_equal(run.value("wide", 0), x["wide"])
+    assert sorted(inputs_of(run)["both"]) == ["age", "wide"]
+
+
+def test_layers_made_while_the_model_is_called_have_stable_names(tmp_path):
+    class Careless(keras.Model):
+        def __init__(self):
+            super().__init__(name="careless")
+            self.head = L.Dense(1, name="head")
+
+        def call(self, x):
+            return self.head(L.LeakyReLU()(L.ReLU()(x)) + L.ReLU()(-x))
+
+    for _ in range(2):
+        model = Careless()
+        model.compile("sgd", "mse", jit_compile=False)
+        run = run_of(tmp_path, model, np.ones((4, 2), "float32"), np.ones((4, 1), "float32"))
+        assert [name for name in listed(run, "layer") if name not in ("head", "careless")] == ["re_lu", "leaky_re_lu", "re_lu_1"]
+    assert len(list((tmp_path / "train/plugins/tb_activations").glob("graph-*.json"))) == 1

@@ -52,7 +52,7 @@ function OrderSelect(): JSX.Element {
       name="Order of nodes"
       className="quiet"
       value={encodeSort(sort.value)}
-      options={[{ value: "", label: "in execution order" }, ...options]}
+      options={[{ value: "", label: "execution order" }, ...options]}
       onChange={(value) => {
         sort.value = value === "" ? null : { by: value.replace(/^-/, ""), descending: value.startsWith("-") };
       }}

@@ -9,6 +9,7 @@ import "./nodes.css";
 import { useComputed } from "@preact/signals";
 import type { JSX } from "preact";
 import { useCallback, useLayoutEffect, useRef, useState } from "preact/hooks";
+import { formatCount } from "../format";
 import { addShortcuts } from "../keys";
 import { graph, node, nodes, quantity, selectNode, snapshot, step, summary } from "../state";
 import { STATES } from "../types";
@@ -240,7 +241,7 @@ function ListFoot(): JSX.Element {
       {STATES.map((state, index) => (
         <span key={state}>
           <StateGlyph state={state} />
-          <b>{counts.value[index]}</b> {state}
+          <b>{formatCount(counts.value[index])}</b> {state}
         </span>
       ))}
     </div>

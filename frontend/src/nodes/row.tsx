@@ -4,7 +4,7 @@
 
 import type { JSX } from "preact";
 import { Fragment } from "preact";
-import { formatNumber, formatShape, MISSING } from "../format";
+import { formatCount, formatNumber, formatShape, MISSING } from "../format";
 import type { Column } from "./columns";
 import { bySeverity, findingsByNode } from "./filter";
 import { differences, numbersOf, numbers } from "./model";
@@ -12,10 +12,14 @@ import type { Row } from "./tree";
 import { nodes, quantity, snapshot, statistic } from "../state";
 import { formatStatistic, nonfiniteOf, primaryReason, reasonOf } from "../statistics";
 import type { GraphNode, Kind } from "../types";
-import { Icon, SeverityIcon, StateGlyph } from "../widgets/icons";
+import type { CssPixels } from "../units";
+import { SeverityIcon } from "../widgets/icons";
 
 /** Kinds that aren't plain from the name and the place of a node. */
 const KIND_WORD: Readonly<Partial<Record<Kind, string>>> = { variable: "var", op: "op", probe: "probe" };
+
+/** Indentation per level. */
+const GUIDE_WIDTH: CssPixels = 15;
 
 export interface RowProps {
   readonly row: Row;
@@ -60,21 +64,20 @@ export function NodeRow({ row, position, columns, active, selected }: RowProps):
   );
 }
 
+/** Arrow and glyph are drawn by the style sheet here: with an SVG each, a row would have twice as many elements to come and go. */
 function NameCell({ row, node }: { readonly row: Row; readonly node: GraphNode | undefined }): JSX.Element {
   const { item } = row;
   const kind = node === undefined ? undefined : KIND_WORD[node.kind];
   return (
     <div class="nm" role="rowheader" title={item.path}>
-      {Array.from({ length: item.depth }, (_, level) => (
-        <i key={level} class="guide" />
-      ))}
-      <i class="tw">{item.children.length > 0 && <Icon name={row.open ? "open" : "closed"} size={12} />}</i>
-      {node !== undefined && <StateGlyph state={node.state} />}
+      {item.depth > 0 && <i class="guides" style={{ width: `${item.depth * GUIDE_WIDTH}px` }} />}
+      <i class={`tw ${item.children.length === 0 ? "" : row.open ? "open" : "closed"}`} />
+      {node !== undefined && <i class={`glyph ${node.state}`} />}
       <bdi>
         {node !== undefined && <span class="sr">{node.state} </span>}
         {item.label}
       </bdi>
-      {node === undefined && <span class="cnt">{item.below}</span>}
+      {node === undefined && <span class="cnt">{formatCount(item.below)}</span>}
       {kind !== undefined && <span class="cnt">{kind}</span>}
     </div>
   );
@@ -163,7 +166,7 @@ function NumberCell({ node, index }: { readonly node: GraphNode; readonly index:
   const broken = shown === null ? { nan: 0, inf: 0 } : nonfiniteOf(shown, index);
   const counted = statistic.value.endsWith("_count");
   if (!counted && broken.nan + broken.inf > 0) {
-    const text = broken.nan > 0 ? `${broken.nan.toLocaleString("en")} NaN` : `${broken.inf.toLocaleString("en")} Inf`;
+    const text = broken.nan > 0 ? `${formatCount(broken.nan)} NaN` : `${formatCount(broken.inf)} Inf`;
     return (
       <div class="num broken" role="gridcell" title={text}>
         {text}

@@ -69,7 +69,7 @@ class ActivationsCallback(keras.callbacks.Callback):  # type: ignore[misc]  # Ke
         histograms: bool = True,
         samples: Literal["none", "sample", "full"] = "sample",
         sample_examples: int = 4,
-        sample_elements: int = 1024,
+        sample_elements: int = 2048,
         max_bytes: int | None = None,
         validation: bool = True,
         probe_data: Any = None,

@@ -40,7 +40,10 @@ class Destination:
 
     def has_captures(self) -> bool:
         """Whether an earlier session left captures here."""
-        return any((self.run_dir / "plugins" / PLUGIN_NAME).glob("segment-*.safetensors"))
+        try:
+            return any((self.run_dir / "plugins" / PLUGIN_NAME).glob("segment-*.safetensors"))
+        except OSError:
+            return False  # what is wrong with the directory is told when it is written
 
     def put(self, step: int, captured: Captured, *, epoch: int = -1, overhead: float = float("nan")) -> None:
         """Hands a capture to the writer; its tensors are copied to the host on the writer's thread."""

@@ -1,5 +1,6 @@
 /** The graph's controls for the strip of tabs: what colours the boxes, the scale, what else is drawn, and the colour bar. */
 
+import type { Signal } from "@preact/signals";
 import type { JSX } from "preact";
 import { shading } from "../matrix/coloring";
 import { isCompared } from "../matrix/compare";
@@ -10,8 +11,6 @@ import { labelOf } from "../statistics";
 import { Select } from "../widgets/controls";
 import { openAll } from "./data";
 import { colorBy, showGradients, showVariables } from "./options";
-
-type Show = "choose" | "variables" | "gradients" | "all" | "none";
 
 export function GraphToolbar(): JSX.Element {
   const named = `${isCompared() ? "difference of " : ""}${labelOf(statistic.value)} of ${quantity.value}`;
@@ -37,27 +36,37 @@ export function GraphToolbar(): JSX.Element {
   );
 }
 
-/** Toggles and actions in one select, since the strip has little room. */
+interface Choice {
+  readonly label: string;
+  readonly run: () => void;
+}
+
+/** Toggles and actions in one select, since the strip has little room. It always goes back to its name. */
 function ShowSelect(): JSX.Element {
-  const choose = (value: Show): void => {
-    if (value === "variables") showVariables.value = !showVariables.peek();
-    else if (value === "gradients") showGradients.value = !showGradients.peek();
-    else if (value === "all" || value === "none") openAll(value === "all");
-  };
-  const check = (on: boolean, label: string): string => `${on ? "✓ " : ""}${label}`;
+  const toggle = (label: string, flag: Signal<boolean>): Choice => ({
+    label: `${flag.value ? "✓ " : ""}${label}`,
+    run: () => (flag.value = !flag.peek()),
+  });
+  const choices: readonly Choice[] = [
+    toggle("flow of gradients", showGradients),
+    toggle("variables", showVariables),
+    { label: "open all scopes", run: () => openAll(true) },
+    { label: "close all scopes", run: () => openAll(false) },
+  ];
   return (
-    <Select<Show>
-      name="Show in the graph"
-      value="choose"
-      className="graph-show"
-      options={[
-        { value: "choose", label: "show" },
-        { value: "gradients", label: check(showGradients.value, "flow of gradients") },
-        { value: "variables", label: check(showVariables.value, "variables") },
-        { value: "all", label: "open all scopes" },
-        { value: "none", label: "close all scopes" },
-      ]}
-      onChange={choose}
-    />
+    <label class="sel graph-show">
+      <select
+        aria-label="Show in the graph"
+        onChange={({ currentTarget }) => {
+          choices[currentTarget.selectedIndex - 1]?.run();
+          currentTarget.selectedIndex = 0;
+        }}
+      >
+        <option>show</option>
+        {choices.map(({ label }) => (
+          <option key={label}>{label}</option>
+        ))}
+      </select>
+    </label>
   );
 }

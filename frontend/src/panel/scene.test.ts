@@ -1,0 +1,187 @@
+// @vitest-environment jsdom
+import { describe, expect, test } from "vitest";
+import { historyOf } from "../charts/history";
+import type { GraphNode, Value } from "../types";
+import { sortedOrder } from "./bars_picture";
+import { layoutOf } from "./body";
+import { imageInput } from "./input_thumb";
+import {
+  commonColoring,
+  deadTiles,
+  indexAt,
+  type Scene,
+  scenePlane,
+  sceneOf,
+  type SceneRequest,
+  tileCount,
+} from "./scene";
+import { axisKinds, example, exampleCount, moveExample, perQuantityLink } from "./state";
+import { stripItems } from "./strip";
+
+function nodeOf(facts: Partial<GraphNode>): GraphNode {
+  return {
+    name: "node",
+    kind: "layer",
+    class: "Conv2D",
+    dtype: "float32",
+    shape: null,
+    trainable: null,
+    activation: null,
+    source: null,
+    inputs: [],
+    attributes: {},
+    state: "materialized",
+    quantities: {},
+    ...facts,
+  };
+}
+
+function valueOf(shape: readonly number[], batched = true): Value {
+  const length = shape.reduce((product, extent) => product * extent, 1);
+  const data = Float32Array.from({ length }, (_, index) => index);
+  return {
+    dtype: "F32",
+    shape,
+    data,
+    bytes: new Uint8Array(data.buffer),
+    elements: length,
+    batch_axis: batched ? 0 : null,
+  };
+}
+
+const REQUEST: SceneRequest = {
+  node: nodeOf({}),
+  quantity: "value",
+  step: 10,
+  value: valueOf([3, 4, 4, 5]),
+  subtrahend: null,
+  wanted: null,
+  arrangement: null,
+  index: [],
+  example: 0,
+  extent: "steps",
+  squareRoot: null,
+  history: null,
+  histogram: null,
+};
+const scene = (request: Partial<SceneRequest> = {}): Scene => {
+  const made = sceneOf({ ...REQUEST, ...request });
+  if (made === undefined) throw new Error("Expected a scene.");
+  return made;
+};
+
+describe("a scene", () => {
+  test("shows each channel of the chosen example", () => {
+    const made = scene({ example: 2 });
+    expect(tileCount(made)).toBe(5);
+    const plane = scenePlane(made, 3);
+    // numpy: arange(240).reshape(3, 4, 4, 5)[2, 1, 2, 3]
+    expect(plane.data[plane.offset + plane.rowStride + 2 * plane.columnStride]).toBe(2 * 80 + 1 * 20 + 2 * 5 + 3);
+    expect(indexAt(made, 3, 1, 2)).toEqual([2, 1, 2, 3]);
+  });
+  test("keeps an example that this node doesn't have inside", () => {
+    expect(scene({ example: 99 }).index[0]).toBe(2);
+  });
+  test("passes over a view that the tensor can't be shown as", () => {
+    expect(scene({ wanted: "attention" }).kind).toBe("images");
+    expect(scene({ wanted: "table" }).kind).toBe("table");
+  });
+  test("of a difference is signed, scaled to itself, and needs equal shapes", () => {
+    const made = scene({ subtrahend: { ...valueOf([3, 4, 4, 5]), data: new Float32Array(240).fill(100) } });
+    expect(made.isDifference).toBe(true);
+    expect(made.extent).toBe("step");
+    expect(commonColoring(made)).toMatchObject({ map: "div", scale: { low: -139, high: 139 } });
+    expect(sceneOf({ ...REQUEST, subtrahend: valueOf([3, 4, 4, 6]) })).toBeUndefined();
+  });
+  test("of a softmax is coloured by square root unless the user says otherwise", () => {
+    const attention = { node: nodeOf({ class: "Softmax" }), value: valueOf([2, 2, 3, 3]) };
+    expect(commonColoring(scene(attention)).scale.kind).toBe("sqrt");
+    expect(commonColoring(scene({ ...attention, squareRoot: false })).scale.kind).toBe("linear");
+  });
+  test("knows its dead channels", () => {
+    const value = valueOf([1, 2, 2, 2]);
+    value.data.fill(0);
+    value.data[1] = 4;
+    expect(deadTiles(scene({ value }))).toEqual([true, false]);
+  });
+});
+
+test("bars sorted by value keep their indices, NaN first", () => {
+  expect([...sortedOrder([1, NaN, -5, 3], "index")]).toEqual([0, 1, 2, 3]);
+  expect([...sortedOrder([1, NaN, -5, 3], "value")]).toEqual([1, 3, 0, 2]);
+  expect([...sortedOrder([1, NaN, -5, 3], "size")]).toEqual([1, 2, 3, 0]);
+});
+
+test("the layout follows the room", () => {
+  expect(layoutOf({ width: 540, height: 900 })).toBe("stacked");
+  expect(layoutOf({ width: 960, height: 330 })).toBe("split");
+  expect(layoutOf({ width: 960, height: 640 })).toBe("large");
+});
+
+test("the input beside feature maps is a recorded grey image", () => {
+  const tokens = nodeOf({ kind: "input", shape: [null, 24] });
+  const hidden = nodeOf({ kind: "input", shape: [null, 28, 28, 1], state: "available" });
+  const image = nodeOf({ kind: "input", shape: [null, 28, 28, 1] });
+  expect(imageInput([tokens, hidden, image])).toBe(image);
+  expect(imageInput([tokens, nodeOf({ shape: [null, 28, 28, 1] })])).toBeUndefined();
+});
+
+describe("the strip", () => {
+  const names = ["mean", "std", "zero_fraction", "saturated_fraction"];
+  const history = historyOf(
+    {
+      captures: 2,
+      columns: 4,
+      step: Float64Array.of(0, 10),
+      statistics: Float32Array.of(1, 2, 0.47, NaN, 1.5, 2, 0.78, NaN),
+      counts: Float64Array.of(4096, 0, 0, 0, 4096, 12, 1, 0),
+    },
+    names,
+  );
+  const item = (
+    name: string,
+    row = 1,
+    other?: Parameters<typeof stripItems>[3],
+  ): ReturnType<typeof stripItems>[number] | undefined =>
+    stripItems(history, row, new Set(["zero_fraction"]), other).find((each) => each.name === name);
+
+  test("has the numbers of the row", () => {
+    expect(item("mean")?.text).toBe("1.50");
+    expect(item("zero_fraction")).toMatchObject({ text: "78.0\u202f%", bad: true, beside: "was 47.0\u202f% at 0" });
+    expect(item("nan_count")).toMatchObject({ text: "12", bad: true });
+    expect(item("pos_inf_count")).toMatchObject({ text: "1", bad: true });
+    expect(item("elements")?.text).toBe("4,096");
+  });
+  test("leaves out what isn't defined for this node", () => {
+    expect(item("saturated_fraction")).toBeUndefined();
+  });
+  test("has dashes where nothing was recorded", () => {
+    expect(item("mean", -1)?.text).toBe("–");
+    expect(item("elements", -1)?.text).toBe("–");
+  });
+  test("shows differences when two are compared, of shares in points", () => {
+    const other = { history, row: 0 };
+    expect(item("mean", 1, other)?.beside).toBe("+0.500");
+    expect(item("zero_fraction", 1, other)?.beside).toBe("+31.0 points");
+    expect(item("std", 1, other)?.beside).toBe("0");
+  });
+});
+
+test("a choice per quantity goes into an address and back, and nonsense is passed over", () => {
+  const link = perQuantityLink(axisKinds.peek(), ["linear", "log", "symlog"]);
+  expect(link.encode(axisKinds.peek())).toBeNull();
+  const chosen = { ...axisKinds.peek(), value: "symlog" as const, update: "linear" as const };
+  expect(link.encode(chosen)).toBe("value:symlog,update:linear");
+  expect(link.decode("value:symlog,update:linear")).toEqual(chosen);
+  expect(link.decode("__proto__:log,value:nonsense,:,x")).toEqual(axisKinds.peek());
+  expect(link.decode(null)).toEqual(axisKinds.peek());
+});
+
+test("examples stop at the ends", () => {
+  exampleCount.value = 3;
+  example.value = 1;
+  moveExample(5);
+  expect(example.value).toBe(2);
+  moveExample(-9);
+  expect(example.value).toBe(0);
+});

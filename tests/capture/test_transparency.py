@@ -25,9 +25,9 @@ def trained(name, callbacks, *, fit=None, **compiling):
     return state, history.history
 
 
-def assert_transparent(tmp_path, name, **options):
+def assert_transparent(tmp_path, name, recording=None, **options):
     plain, plain_history = trained(name, [], **options)
-    ours, history = trained(name, [tba.ActivationsCallback(tmp_path, every=2)], **options)
+    ours, history = trained(name, [tba.ActivationsCallback(tmp_path, every=2, **(recording or {}))], **options)
     assert len(plain) == len(ours)
     for before, after in zip(plain, ours, strict=True):
         np.testing.assert_array_equal(before, after)
@@ -42,7 +42,8 @@ def test_in_graph_mode(tmp_path, name):
 
 @pytest.mark.parametrize("name", ["stochastic", "variational", "adversarial", "masked", "remat"])
 def test_under_xla(tmp_path, name):
-    assert_transparent(tmp_path, name, jit_compile=True)
+    # Histograms take long to compile; one model shows that they change nothing.
+    assert_transparent(tmp_path, name, {"histograms": name == "stochastic"}, jit_compile=True)
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore:`build..` was
 
 
 def captured_run(tmp_path, model, x, y, **options):
-    callback = tba.ActivationsCallback(tmp_path, every=1, samples="full", **options)
+    callback = tba.ActivationsCallback(tmp_path, every=1, samples="full", histograms=False, **options)
     model.fit(x, y, batch_size=8, epochs=1, shuffle=False, verbose=0, callbacks=[callback])
     return tba.open_run(tmp_path / "train")
 

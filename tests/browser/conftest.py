@@ -20,7 +20,7 @@ from tensorboard.summary.writer.event_file_writer import EventFileWriter
 
 from tb_activations import diagnosis, open_run
 from tb_activations.store.schema import COUNTS, QUANTITIES, Graph, NodeRecord, QuantityPlan, Source
-from tests.builders import build_run, normal_values, parse_nodes
+from tests.builders import Values, build_run, normal_values, parse_nodes
 from tests.tensorboards import serve
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -64,7 +64,8 @@ HOSTILE_NAMES = (
 )
 
 
-def _digits(seed: int) -> Any:
+def digits_values(seed: int) -> Values:
+    """The tensors of `DIGITS`; with seed 0, `head/dense` has NaN and infinities from `FIRST_NAN` on."""
     normal = normal_values(DIGITS, seed=seed)
 
     def values(name: str, quantity: str, step: int) -> np.ndarray:
@@ -142,11 +143,12 @@ def handover(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 def hand_over(root: Path) -> Iterator[Path]:
     """Makes runs and servers in ``root`` and yields the file that tells of them."""
     logs = root / "logs"
-    build_run(logs / "digits" / "train", DIGITS, STEPS, _digits(0), per_segment=20)
-    build_run(logs / "second" / "train", DIGITS, STEPS, _digits(1), per_segment=20)
+    build_run(logs / "digits" / "train", DIGITS, STEPS, digits_values(0), per_segment=20)
+    build_run(logs / "second" / "train", DIGITS, STEPS, digits_values(1), per_segment=20)
     build_run(logs / "<img src=x onerror=alert(4)>" / "train", _hostile_graph(), range(5))
     _write_scalar(logs / "digits" / "train")
-    (root / "empty").mkdir()
+    for name in ("empty", "live"):
+        (root / name).mkdir()
     SHOTS.mkdir(parents=True, exist_ok=True)
     ways = {
         "fast": ["--logdir", str(logs)],
@@ -154,6 +156,7 @@ def hand_over(root: Path) -> Iterator[Path]:
         "prefixed": ["--logdir", str(logs), "--path_prefix=/some/where"],
         "specified": ["--logdir_spec", f"one:{logs / 'digits'}"],
         "empty": ["--logdir", str(root / "empty")],
+        "live": ["--logdir", str(root / "live")],
     }
     with ExitStack() as stack:
         servers = {name: stack.enter_context(serve(*arguments, "--reload_interval=2")).url for name, arguments in ways.items()}
@@ -163,6 +166,7 @@ def hand_over(root: Path) -> Iterator[Path]:
             "runs": {str(path.relative_to(logs)): _expected(path) for path in sorted(logs.glob("*/train"))},
             "firstNan": FIRST_NAN,
             "logs": str(logs),
+            "live": str(root / "live"),
             "shots": str(SHOTS),
             "python": sys.executable,
             "root": str(ROOT),

@@ -3,6 +3,8 @@
  * here has printed no error to the console, thrown nothing and violated no content security policy, or the test fails.
  * Servers and expected numbers come from pytest (`tests/browser`), which computes them with `open_run`.
  */
+import { spawn } from "node:child_process";
+import type { ChildProcessWithoutNullStreams } from "node:child_process";
 import { existsSync, readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import type { AxeResults } from "axe-core";
@@ -19,6 +21,8 @@ export interface Handover {
   /** The step from which `head/dense` of `digits/train` has NaN. */
   readonly firstNan: number;
   readonly logs: string;
+  /** The log directory of the server `live`, empty at first. */
+  readonly live: string;
   readonly shots: string;
   readonly python: string;
   readonly root: string;
@@ -45,7 +49,7 @@ export interface ExpectedNode {
 }
 
 export interface TabOptions {
-  /** Name of the server; "fast" by default. */
+  /** Name or address of the server; "fast" by default. */
   readonly server?: string;
   /** What stands in the deep link: `p.tb_activations.<key>`. */
   readonly link?: Readonly<Record<string, string>>;
@@ -218,6 +222,64 @@ export async function eventually<T>(
   }
 }
 
+/** A training that makes a capture when told to. */
+export class Training {
+  private readonly process: ChildProcessWithoutNullStreams;
+
+  constructor(runDirectory: string) {
+    this.process = spawn(handover.python, ["-m", "tests.browser.grow", runDirectory], { cwd: handover.root });
+  }
+
+  /** Resolves once the capture is in a file. */
+  async capture(step: number): Promise<void> {
+    const done = new Promise((resolve, reject) => {
+      this.process.stdout.once("data", resolve);
+      this.process.once("exit", () => reject(new Error("The training ended.")));
+    });
+    this.process.stdin.write(`${step}\n`);
+    await done;
+  }
+
+  async end(): Promise<void> {
+    const ended = new Promise((resolve) => this.process.once("exit", resolve));
+    this.process.stdin.end();
+    await ended;
+  }
+}
+
+/** A TensorBoard of the test's own, to be killed and started again. */
+export class Server {
+  private constructor(
+    readonly url: string,
+    private readonly process: ChildProcessWithoutNullStreams,
+  ) {}
+
+  static async start(logdir: string, port = "0"): Promise<Server> {
+    const code = "import sys; sys.modules['tensorflow'] = None; from tensorboard.main import run_main; run_main()";
+    const process = spawn(handover.python, ["-c", code, "--logdir", logdir, "--host=127.0.0.1", `--port=${port}`]);
+    let log = "";
+    const url = await new Promise<string>((resolve, reject) => {
+      process.stderr.on("data", (text: Buffer) => {
+        log += text.toString();
+        const found = /at (http:\/\/\S+)/.exec(log);
+        if (found !== null) resolve(found[1]);
+      });
+      process.once("exit", () => reject(new Error(log)));
+    });
+    return new Server(url, process);
+  }
+
+  get port(): string {
+    return new URL(this.url).port;
+  }
+
+  async kill(): Promise<void> {
+    const ended = new Promise((resolve) => this.process.once("exit", resolve));
+    this.process.kill("SIGKILL");
+    await ended;
+  }
+}
+
 /** What `open_run` says of a node at a step. */
 export function expectedNumber(run: string, node: string, quantity: string, step: number, column: string): number {
   const { steps, nodes, columns, numbers } = handover.runs[run];
@@ -227,8 +289,7 @@ export function expectedNumber(run: string, node: string, quantity: string, step
 
 export function address({ server = "fast", link = {}, dark = false }: TabOptions): string {
   const keys = Object.entries(link).map(([key, value]) => `&p.tb_activations.${key}=${encodeURIComponent(value)}`);
-  const url = handover.servers[server];
-  if (url === undefined) throw new Error(`No server ${server}.`);
+  const url = server.startsWith("http") ? server : handover.servers[server];
   return `${url}${dark ? "?darkMode=true" : ""}#tb_activations${keys.join("")}`;
 }
 

@@ -19,7 +19,7 @@ async function damage(): Promise<string[]> {
   const frame = await tab.inside();
   return frame.evaluate(() => {
     const foreign = [...document.querySelectorAll("img, script[src=''], b > i, u, iframe, object, embed")];
-    const texts = foreign.map((element) => element.outerHTML.slice(0, 100));
+    const texts = foreign.map((element) => `${element.localName} ${element.textContent}`);
     const { scrollWidth, clientWidth, scrollHeight, clientHeight } = document.documentElement;
     // The live region for screen readers, one pixel, stands below the page.
     if (scrollWidth > clientWidth) texts.push(`wider than the page: ${scrollWidth} > ${clientWidth}`);

@@ -13,8 +13,11 @@ import numpy.typing as npt
 
 from tb_activations.diagnosis.block import Block
 from tb_activations.diagnosis.episodes import Episode, Persistence
-from tb_activations.diagnosis.facts import Facts
+from tb_activations.diagnosis.facts import NORMALIZATIONS, WEIGHTED, Facts
+from tb_activations.diagnosis.gradients import input_scale
 from tb_activations.diagnosis.rule import NodeRule, Observation, Words, location, number, percent
+
+from tb_activations.store.nodes import Node
 
 __all__ = ["DeadUnits", "ExplodingActivation", "SaturatedActivation"]
 
@@ -22,6 +25,9 @@ Rows = npt.NDArray[np.int64]
 Observe = Callable[[Block], Observation]
 
 RELU_LIKE = frozenset({"relu", "relu6"})
+
+_KERAS_LAYERS = WEIGHTED | NORMALIZATIONS | {"Embedding", "TimeDistributed", "PReLU", "Functional", "Sequential", "Wrapper", "SpectralNormalization"}
+"""Layers with weights that say themselves what activation they end in."""
 
 
 class DeadUnits(NodeRule):
@@ -40,19 +46,21 @@ class DeadUnits(NodeRule):
     """Mean number of examples and positions at which a living unit is active. With fewer, a unit can be zero in one batch by chance."""
 
     def select(self, facts: Facts) -> Rows:
-        """ReLUs with a known number of units."""
-        return facts.select(lambda node: node.kind != "variable" and _ends_in_relu(node.activation, node.class_name) and len(node.shape or ()) >= 2)
+        """ReLUs with a known number of units, and layers of users that have weights and may end in one."""
+        return facts.select(lambda node: node.kind in ("layer", "op", "probe") and len(node.shape or ()) >= 2 and _may_end_in_relu(node))
 
     def observe(self, facts: Facts, rows: Rows) -> Observe:
         """Compares the share of dead units with what chance explains."""
         units = np.array([facts.nodes[row].shape[-1] or 64 for row in rows], float)[:, None]  # type: ignore[index]
         limit = np.minimum(self.SHARE + self.CHANCE / np.sqrt(units), 1.0)
+        may_be_negative = np.array([not _ends_in_relu(facts.nodes[row]) for row in rows.tolist()])[:, None]
 
         def look(block: Block) -> Observation:
             dead, zero = block.column("zero_unit_fraction")[rows], block.column("zero_fraction")[rows]
             positions = block.column("elements")[rows] / units
             active = positions * (1 - zero) / np.maximum(1 - dead, 1e-9)
             holds = (dead >= limit) & ((dead == 1) | (active >= self.ACTIVE_POSITIONS)) & (positions > 1)
+            holds &= ~(may_be_negative & (block.column("min")[rows] < 0))
             return Observation(holds, ~np.isnan(dead), {"zero_unit_fraction": dead, "zero_fraction": zero, "units": np.broadcast_to(units, dead.shape)})
 
         return look
@@ -76,13 +84,13 @@ class SaturatedActivation(NodeRule):
     reference = "SageMaker Debugger SaturatedActivation; Glorot & Bengio 2010; DeepDiagnosis Saturated Activation"
     severity, statistic = "warning", "saturated_fraction"
 
-    HIDDEN = 0.8
-    """Share inside the network. Trained hidden layers of healthy networks stay below 0.6."""
-    LEARNED = 0.95
+    HIDDEN = 0.65
+    """Share inside the network. Hidden layers of healthy networks stay below 0.3; a narrow tanh on raw flowers begins with 0.5, and learns."""
+    LEARNED = 0.9
     """Share inside the network where it was lower at first: gates and generators of near-binary images learn to sit at an end."""
     OUTPUT = 0.7
     """Share at an output layer, which must be there from the first capture: confidence without training is no confidence."""
-    START = 0.5
+    START = 0.4
     """Share at the first capture from which on it counts as saturated from the start."""
 
     def select(self, facts: Facts) -> Rows:
@@ -122,7 +130,7 @@ class ExplodingActivation(NodeRule):
     """Values that are out of proportion to what went into the network."""
 
     name, title = "exploding_activation", "Exploding activation"
-    definition = "The root mean square of a layer's output is thousands of times that of the network's input, and training doesn't bring it there on purpose."
+    definition = "The root mean square of a layer's output is hundreds of times that of the network's input, and training doesn't bring it there on purpose."
     reference = "SageMaker Debugger ExplodingTensor; DeepDiagnosis Exploding Tensor; He et al. 2015 (variance propagation)"
     severity, statistic = "error", "l2_norm"
     persistence = Persistence(captures=2, steps=0)
@@ -133,20 +141,15 @@ class ExplodingActivation(NodeRule):
     AT_ONCE = GROWTH**2
     """The same, for which one capture is enough: the next one may be NaN."""
 
-    MASKING = frozenset({"Add", "Subtract", "Where", "Maximum", "Minimum", "Select", "SelectV2", "AddV2"})
-    """Operations that put large negative numbers where attention must not look."""
-
     def select(self, facts: Facts) -> Rows:
         """What comes after weights, masks left out."""
-        return facts.select(lambda node: node.kind in ("layer", "op", "probe") and node.class_name not in self.MASKING)
+        return facts.scaled
 
     def observe(self, facts: Facts, rows: Rows) -> Observe:
-        """Compares with the input, and leaves later layers to the first one that left the scale."""
-        inputs = facts.select(lambda node: node.kind == "input" and (node.dtype or "float").startswith(("float", "bfloat")))
+        """Compares with the input."""
 
         def look(block: Block) -> Observation:
-            rms = block.rms()
-            scale = np.fmax(np.fmax.reduce(rms[inputs], axis=0, initial=np.nan), 1.0)
+            rms, scale = block.rms(), input_scale(block, facts)
             holds, extreme = (rms[rows] > self.GROWTH * scale) & ~block.progress, rms[rows] > self.AT_ONCE * scale
             return Observation(holds, ~np.isnan(rms[rows]), {"root_mean_square": rms[rows], "max": block.column("max")[rows]}, extreme)
 
@@ -161,8 +164,13 @@ class ExplodingActivation(NodeRule):
         )
 
 
-def _ends_in_relu(activation: str | None, class_name: str) -> bool:
-    return activation in RELU_LIKE or (activation is None and class_name in {"ReLU", "Relu", "Relu6"})
+def _ends_in_relu(node: Node) -> bool:
+    return node.activation in RELU_LIKE or (node.activation is None and node.class_name in {"ReLU", "Relu", "Relu6"})
+
+
+def _may_end_in_relu(node: Node) -> bool:
+    """A layer of a user with weights of its own may end in a ReLU that nobody can see; its lowest number being 0 then tells."""
+    return _ends_in_relu(node) or (node.kind == "layer" and node.trainable is True and node.activation is None and node.class_name not in _KERAS_LAYERS)
 
 
 def _first_known(values: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 import operator
+import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import cached_property, reduce
 
@@ -36,7 +37,14 @@ WEIGHTED = frozenset(
 )
 """Layers that multiply what comes in by trained weights."""
 
-_KERNEL_NAMES = ("kernel", "recurrent_kernel", "depthwise_kernel", "pointwise_kernel")
+RECURRENT = frozenset({"LSTM", "GRU", "SimpleRNN", "RNN", "ConvLSTM1D", "ConvLSTM2D", "ConvLSTM3D"})
+"""Layers that apply their weights once per time step."""
+
+MASKING = frozenset({"Add", "Subtract", "Where", "Maximum", "Minimum", "Select", "SelectV2", "AddV2"})
+"""Operations that put large negative numbers where attention must not look."""
+
+_KERNEL_NAME = re.compile(r"(.*_)?kernel|w|w_?\d+|w_[a-z]+|weights?|weight_matrix|matrix", re.IGNORECASE)
+"""Names of weights that a layer multiplies its input by, in Keras and in layers of users."""
 
 
 class Facts:
@@ -157,8 +165,32 @@ class Facts:
         return _union(1 << place for kernel in self.kernels.tolist() for place in self.places(kernel))
 
     @cached_property
-    def later_kernels(self) -> tuple[tuple[int, ...], ...]:
-        """For each of `kernels` the positions, among them, of those that come next towards the loss; what comes after those is left out."""
+    def float_inputs(self) -> Rows:
+        """Inputs of the network that are floating-point."""
+        return self.select(lambda node: node.kind == "input" and not node.inputs and is_float(node.dtype))
+
+    @cached_property
+    def scaled(self) -> Rows:
+        """What comes out of layers and operations, but where masks put large negative numbers."""
+        return self.select(lambda node: node.kind in ("layer", "op", "probe") and node.class_name not in MASKING and is_float(node.dtype))
+
+    @cached_property
+    def recurrences(self) -> dict[int, tuple[int, int]]:
+        """For each of `kernels` (its position) that belongs to a recurrent layer: the node of the layer and of what it reads."""
+        found = {}
+        for position, kernel in enumerate(self.kernels.tolist()):
+            place = self.places(kernel)[0]
+            if self.nodes[place].class_name in RECURRENT and self.inputs[place]:
+                found[position] = (place, self.inputs[place][0])
+        return found
+
+    def siblings(self, variable: int) -> tuple[int, ...]:
+        """All variables of the layer that ``variable`` belongs to."""
+        return self.owned.get(self.places(variable)[0], ())
+
+    @cached_property
+    def _kernels_after(self) -> tuple[int, ...]:
+        """For each of `kernels` a bit set of the positions, among them, of those that come later towards the loss."""
         at: dict[int, int] = {}
         for position, kernel in enumerate(self.kernels.tolist()):
             for place in self.places(kernel):
@@ -166,11 +198,37 @@ class Facts:
         places = _union(1 << place for place in at)
         after = []
         for position, kernel in enumerate(self.kernels.tolist()):
-            reached = 0
-            for place in _bits(places & _union(self.downstream[place] for place in self.places(kernel))):
-                reached |= at[place]
-            after.append(reached & ~(1 << position))
+            reached = _union(self.downstream[place] for place in self.places(kernel)) & places
+            after.append(_union(at[place] for place in _bits(reached)) & ~(1 << position) & self._group(kernel))
+        return tuple(after)
+
+    @cached_property
+    def later_kernels(self) -> tuple[tuple[int, ...], ...]:
+        """For each of `kernels` the positions of those that come next towards the loss; what comes after those is left out."""
+        after = self._kernels_after
         return tuple(tuple(_bits(reached & ~_union(after[item] for item in _bits(reached)) or reached)) for reached in after)
+
+    @cached_property
+    def kernels_not_after(self) -> npt.NDArray[np.float32]:
+        """For each of `kernels` (row) which others stand before or beside it, [kernels, kernels] of 0 and 1."""
+        table = np.zeros((len(self.kernels), len(self.kernels)), np.float32)
+        for row, (kernel, after) in enumerate(zip(self.kernels.tolist(), self._kernels_after, strict=True)):
+            table[row, list(_bits(self._group(kernel) & ~after & ~(1 << row)))] = 1
+        return table
+
+    def _group(self, variable: int) -> int:
+        """Bit set of the `kernels` whose gradients can be compared with that of ``variable``: with several losses, those of the same part of the model."""
+        return self._groups[self._part(variable)]
+
+    @cached_property
+    def _groups(self) -> dict[str, int]:
+        groups: dict[str, int] = {}
+        for position, kernel in enumerate(self.kernels.tolist()):
+            groups[self._part(kernel)] = groups.get(self._part(kernel), 0) | 1 << position
+        return groups
+
+    def _part(self, variable: int) -> str:
+        return self.names[variable].split("/")[0] if len(self.losses) > 1 else ""
 
     def is_output(self, index: int) -> bool:
         """Whether no weights come after the node: it is what the loss is computed from."""
@@ -193,7 +251,7 @@ class Facts:
             if node in seen:
                 continue
             seen.add(node)
-            if self.nodes[node].class_name in TRANSPARENT:
+            if self.nodes[node].class_name in TRANSPARENT or self.nodes[node].kind == "input":
                 pending.extend(self.consumers[node])
             else:
                 found.append(node)
@@ -202,18 +260,19 @@ class Facts:
     def fan_in(self, index: int) -> int:
         """Numbers that one output of a kernel is a sum of."""
         shape = [extent or 1 for extent in self.nodes[index].shape or ()]
-        if self.names[index].endswith("depthwise_kernel") or _depthwise(self.nodes[index]):
+        if self.names[index].endswith("depthwise_kernel") or self.nodes[self.places(index)[0]].class_name.startswith("Depthwise"):
             return max(1, math.prod(shape[:-2]))
         return max(1, math.prod(shape[:-1]))
 
 
 def _is_kernel(node: Node) -> bool:
     base = node.name.rsplit("/", 1)[-1]
-    return base in _KERNEL_NAMES and len(node.shape or ()) >= 2 and "lora" not in node.name
+    return _KERNEL_NAME.fullmatch(base) is not None and len(node.shape or ()) >= 2 and "lora" not in node.name
 
 
-def _depthwise(node: Node) -> bool:
-    return "depthwise_conv" in node.name
+def is_float(dtype: str | None) -> bool:
+    """Whether a dtype is floating-point; an unknown one counts as such."""
+    return dtype is None or dtype.startswith(("float", "bfloat"))
 
 
 def _path(node: Node) -> str:

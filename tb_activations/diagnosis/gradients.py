@@ -11,10 +11,10 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import numpy.typing as npt
 
-from tb_activations.diagnosis.block import Block
+from tb_activations.diagnosis.block import Block, Floats
 from tb_activations.diagnosis.episodes import AT_ONCE, Episode, Episodes, Persistence
 from tb_activations.diagnosis.facts import Facts
-from tb_activations.diagnosis.finding import Finding
+from tb_activations.diagnosis.finding import Finding, Severity
 from tb_activations.diagnosis.rule import NodeRule, Observation, Rule, Watch, Words, number
 
 __all__ = ["ExplodingGradient", "MissingGradient", "VanishingGradient"]
@@ -36,9 +36,9 @@ class _DepthWatch(Watch):
         if not len(self._kernels):
             return
         own = block.column("l2_norm", "gradient")[self._kernels]
-        later = _largest_later(own, self._facts.later_kernels)
+        later = _largest_later(_strength(block, self._facts), self._facts.later_kernels)
         ratio = own / np.where(later > 0, later, np.nan)
-        holds, urgent = self._rule.holds(block, self._kernels, own, ratio)
+        holds, urgent = self._rule.holds(block, self._facts, own, ratio)
         evidence = {"gradient_norm": own, "norm_nearer_to_the_loss": later, "ratio": ratio}
         self._episodes.update(block.steps, holds, ~np.isnan(own), evidence, urgent)
 
@@ -73,21 +73,28 @@ class VanishingGradient(Rule):
     """Gradients that die on the way to the first layers."""
 
     name, title = "vanishing_gradient", "Vanishing gradient"
-    definition = "The gradient of a kernel is not 0, but less than 1/10,000 of the largest gradient of a kernel nearer to the loss."
+    definition = (
+        "The gradient of a kernel is not 0, but less than 1/1,000 of the largest of the weights nearer to the loss, and so are those of all kernels before"
+        " and beside it."
+    )
     reference = "Glorot & Bengio 2010; AutoTrainer (gradient ratio over depth); SageMaker Debugger VanishingGradient"
-    severity = "warning"
+    severity: Severity = "warning"
     persistence = Persistence()
 
-    RATIO = 1e-4
-    """L2 norm over L2 norm. Healthy networks with three layers of sigmoids reach 1/100, 30-layer ones with normalization 1/10."""
+    RATIO = 1e-3
+    """L2 norm over L2 norm. Healthy layers stay above 1/100; keys and queries of attention come near it, while the layers before them don't."""
 
     def watch(self, facts: Facts) -> Watch:
         """Follows all kernels."""
         return _DepthWatch(self, facts)
 
-    def holds(self, block: Block, kernels: Rows, own: npt.NDArray[np.float32], ratio: npt.NDArray[np.float32]) -> tuple[Bools, Bools]:
+    def holds(self, block: Block, facts: Facts, own: Floats, ratio: Floats) -> tuple[Bools, Bools]:
         """Whether the gradient has vanished, [kernels, c]; it must last to be told."""
-        return (ratio < self.RATIO) & (own > 0), np.zeros(own.shape, bool)
+        vanished = ratio < self.RATIO
+        if vanished.any():
+            alive = (ratio >= self.RATIO).astype(np.float32)
+            vanished &= (facts.kernels_not_after @ alive) == 0
+        return vanished & (own > 0), np.zeros(own.shape, bool)
 
     def words(self, facts: Facts, kernel: int, episode: Episode) -> Words:
         """How small it is."""
@@ -100,36 +107,48 @@ class VanishingGradient(Rule):
 
 
 class ExplodingGradient(Rule):
-    """Gradients that grow on the way to the first layers, or with time."""
+    """Gradients that grow on the way to the first layers or through time."""
 
     name, title = "exploding_gradient", "Exploding gradient"
-    definition = "The gradient of a kernel is 1,000 times those nearer to the loss, or so large that one step would replace the weights many times over."
+    definition = (
+        "The gradient of a kernel is larger than the weights and 100 times those nearer to the loss; or that of a recurrent layer is 30 times what its output"
+        " and input explain; or it is 10,000 times the weights (10 times, where the activations explode too)."
+    )
     reference = "Pascanu et al. 2013; AutoTrainer (exploding gradient); DeepDiagnosis Exploding Gradient"
-    severity = "error"
+    severity: Severity = "error"
     persistence = Persistence(captures=2, steps=0)
 
-    RATIO = 1e3
-    """Over the largest gradient nearer to the loss (L2 norms)."""
+    RATIO = 100.0
+    """Over the largest gradient nearer to the loss (L2 norms). Healthy networks stay below 10."""
+    THROUGH_TIME = 30.0
+    """L2 norm over the product of those of the gradient at the output and of the input. Without a recurrence it can't exceed 1."""
     RELATIVE = 1e4
     """Over the L2 norm of the weights themselves."""
+    RELATIVE_TO_BLOWN_UP = 10.0
+    """The same, where activations are `BLOWN_UP`. Healthy networks stay below 3."""
+    BLOWN_UP = 30.0
+    """Root mean square of an activation over that of the input."""
     AT_ONCE = 1e6
-    """The same, for which one capture is enough: the next one may be NaN."""
+    """Over the L2 norm of the weights, for which one capture is enough: the next one may be NaN."""
 
     def watch(self, facts: Facts) -> Watch:
         """Follows all kernels."""
         return _DepthWatch(self, facts)
 
-    def holds(self, block: Block, kernels: Rows, own: npt.NDArray[np.float32], ratio: npt.NDArray[np.float32]) -> tuple[Bools, Bools]:
+    def holds(self, block: Block, facts: Facts, own: Floats, ratio: Floats) -> tuple[Bools, Bools]:
         """Whether the gradient explodes, [kernels, c], and where so much that it is told at once."""
-        weights = block.column("l2_norm")[kernels]
+        weights = block.column("l2_norm")[facts.kernels]
+        large = (own > self.RELATIVE * weights) | (own > self.RELATIVE_TO_BLOWN_UP * weights) & (blow_up(block, facts) > self.BLOWN_UP)
+        through_time = _through_time(block, facts, own) > self.THROUGH_TIME
         extreme = (own > self.AT_ONCE * weights) & (weights > 0)
-        return ((ratio > self.RATIO) & (own > weights) | (own > self.RELATIVE * weights) & (weights > 0)) & ~block.progress, extreme
+        return ((ratio > self.RATIO) & (own > weights) | through_time | large & (weights > 0)) & ~block.progress | extreme, extreme
 
     def words(self, facts: Facts, kernel: int, episode: Episode) -> Words:
         """How large it is."""
+        nearer = episode.evidence["norm_nearer_to_the_loss"]
+        against = "" if np.isnan(nearer) else f", against {number(nearer)} nearer to the loss"
         return Words(
-            f"The L2 norm of the gradient of its weights is {number(episode.evidence['gradient_norm'])} since step {episode.first_step:,}, against"
-            f" {number(episode.evidence['norm_nearer_to_the_loss'])} nearer to the loss.",
+            f"The L2 norm of the gradient of its weights is {number(episode.evidence['gradient_norm'])}{against}, since step {episode.first_step:,}.",
             "Clip the gradients, start from smaller (recurrent: orthogonal) weights, or normalize between the layers:",
             "keras.optimizers.Adam(1e-3, global_clipnorm=1.0)",
         )
@@ -174,7 +193,31 @@ def _lasts(episode: Episode, step: int) -> bool:
     return episode.closed_at is None or episode.closed_at > step
 
 
-def _largest_later(values: npt.NDArray[np.float32], later: Sequence[Sequence[int]]) -> npt.NDArray[np.float32]:
+def blow_up(block: Block, facts: Facts) -> Floats:
+    """The largest root mean square of a layer's output over that of the network's input (or 1, if that is smaller), [c]."""
+    return np.fmax.reduce(block.rms()[facts.scaled], axis=0, initial=0) / input_scale(block, facts)
+
+
+def input_scale(block: Block, facts: Facts) -> Floats:
+    """Root mean square of the largest float input, at least 1, [c]."""
+    return np.fmax(np.fmax.reduce(block.rms()[facts.float_inputs], axis=0, initial=1.0), 1.0)
+
+
+def _strength(block: Block, facts: Facts) -> Floats:
+    """For each kernel the largest gradient (L2 norm) among all weights of its layer: biases too, as a layer of tiny inputs has no other, [kernels, c]."""
+    gradient = block.column("l2_norm", "gradient")
+    return np.stack([np.fmax.reduce(gradient[[kernel, *facts.siblings(kernel)]], axis=0) for kernel in facts.kernels.tolist()])
+
+
+def _through_time(block: Block, facts: Facts, own: Floats) -> Floats:
+    """How much larger the gradient of a recurrent layer's weights is than its output and input explain, [kernels, c]; NaN for other layers."""
+    excess = np.full(own.shape, np.nan, np.float32)
+    for row, (output, source) in facts.recurrences.items():
+        excess[row] = own[row] / (block.column("l2_norm", "gradient")[output] * block.column("l2_norm")[source])
+    return excess
+
+
+def _largest_later(values: Floats, later: Sequence[Sequence[int]]) -> Floats:
     """For each row the largest number among the rows that come later towards the loss; NaN where there is none."""
     largest = np.full_like(values, np.nan)
     for row in range(len(values) - 1, -1, -1):

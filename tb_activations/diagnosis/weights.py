@@ -164,13 +164,15 @@ class UpdateTooSmall(NodeRule):
     """Steps too small to get anywhere."""
 
     name, title = "update_too_small", "Update too small"
-    definition = "Since the first capture no step has changed a kernel by more than a 100,000th of its size, and updates don't grow."
+    definition = "Since the first capture no step has changed a kernel, and most others, by more than a 100,000th of its size, and updates don't grow."
     reference = "SageMaker Debugger WeightUpdateRatio; AutoTrainer slow convergence; UMLAUT learning rate low"
     severity, quantity, statistic = "warning", "update", "update_ratio"
     persistence = Persistence(captures=3, steps=30)
 
     RATIO = 1e-5
     """L2 norm of the update over that of the weights: 100,000 steps for a change as large as the weights."""
+    SHARE = 0.5
+    """Of the kernels. Where most of them move, the few that don't have a vanishing gradient, not a small learning rate."""
     GROWTH = 1.5
     """Times the first update. A learning rate that is being warmed up grows."""
 
@@ -190,7 +192,8 @@ class UpdateTooSmall(NodeRule):
                 first[:] = np.where(np.isnan(first) & known.any(1)[:, None], ratio[np.arange(len(rows)), known.argmax(1)][:, None], first)
             so_far = np.maximum(np.maximum.accumulate(np.nan_to_num(ratio), axis=1), largest)
             largest[:] = so_far[:, -1:]
-            holds = (so_far < self.RATIO) & (ratio > 0) & (ratio <= self.GROWTH * first) & ~block.progress
+            small = (so_far < self.RATIO) & (ratio > 0) & (ratio <= self.GROWTH * first)
+            holds = small & (small.sum(0) >= self.SHARE * known.sum(0)) & ~block.progress
             return Observation(holds, known, {"update_ratio": ratio})
 
         return look

@@ -58,8 +58,8 @@ def test_a_cycle_of_a_hostile_file_ends():
 
 
 def test_fan_in_counts_what_one_output_is_a_sum_of():
-    facts = Facts(nodes_of("variable a/kernel [3,3,8,16]; variable depthwise_conv2d/kernel [3,3,8,1]; variable s/depthwise_kernel [3,3,8,2]; variable d/kernel [64,10]"))
-    assert [facts.fan_in(index) for index in range(4)] == [72, 9, 9, 64]
+    facts = Facts(nodes_of("variable a/kernel [3,3,8,16]; layer dw DepthwiseConv2D; variable dw/kernel [3,3,8,1]; variable s/depthwise_kernel [3,3,8,2]; variable d/kernel [64,10]"))
+    assert [facts.fan_in(index) for index in facts.kernels.tolist()] == [72, 9, 9, 64]
 
 
 def test_the_next_effective_node_is_behind_what_passes_numbers_on():

@@ -48,15 +48,36 @@ def test_small_gradients_everywhere_are_convergence():
     assert deep(**{f"d{i}": {"gradient": 1e-9} for i in range(5)}).find(VanishingGradient()) == []
 
 
+def test_keys_of_attention_have_small_gradients_while_what_comes_before_them_has_not():
+    assert deep(d2={"gradient": 1e-5}).find(VanishingGradient()) == []
+
+
 def test_the_member_of_a_chain_that_is_told_first_stands_for_it():
-    gradient = np.where(np.arange(20) < 10, 0.1, 1e-7)
-    found = deep(d1={"gradient": gradient}, d0={"gradient": np.where(np.arange(20) < 15, 0.1, 1e-7)}).find(VanishingGradient())
-    assert [(f.node, f.first_step) for f in found] == [("d1", 100)]
+    late, later = np.where(np.arange(20) < 10, 0.1, 1e4), np.where(np.arange(20) < 15, 0.1, 1e4)
+    found = deep(d1={"gradient": later}, d2={"gradient": late}).find(ExplodingGradient())
+    assert [(f.node, f.first_step) for f in found] == [("d2", 100)]
+
+
+def test_biases_show_that_weights_behind_tiny_activations_get_no_gradient():
+    history = deep(**{f"d{i}": {"gradient": 1e-9} for i in range(5)})
+    history.set("d4/bias", "gradient", l2_norm=0.5)
+    assert [f.node for f in history.find(VanishingGradient())] == ["d0"]
 
 
 def test_gradients_that_grow_on_the_way_explode():
     assert [f.node for f in decaying(40.0).find(ExplodingGradient())] == ["d0"]
     assert decaying(4.0).find(ExplodingGradient()) == []
+
+
+def recurrent(gradient):
+    text = "input x [?,9,8]; layer r SimpleRNN [?,8] <- x gradient; variable r/kernel [8,8] gradient update; layer d Dense [?,2] <- r gradient; loss loss [] <- d"
+    history = History(text, STEPS).set("x", l2_norm=16.0).set("r", "gradient", l2_norm=0.1).set("r", l2_norm=5.0)
+    return history.set("r/kernel", elements=64, l2_norm=8.0).set("r/kernel", "gradient", elements=64, l2_norm=gradient)
+
+
+def test_gradients_that_grow_through_time_explode():
+    assert [f.node for f in recurrent(1e3).find(ExplodingGradient())] == ["r"]
+    assert recurrent(1.0).find(ExplodingGradient()) == []
 
 
 def test_gradients_far_beyond_the_weights_explode():
@@ -122,7 +143,9 @@ def test_steps_as_large_as_the_weights_are_told_unless_the_loss_falls():
 
 
 def test_steps_too_small_from_the_beginning_are_told():
-    assert [f.node for f in deep(d3={"update": 1e-7}).find(UpdateTooSmall())] == ["d3/kernel"]
+    found = deep(**{f"d{i}": {"update": 1e-7} for i in range(5)}).find(UpdateTooSmall())
+    assert [f.node for f in found] == [f"d{i}/kernel" for i in range(5)]
+    assert deep(d0={"update": 1e-7}).find(UpdateTooSmall()) == []
 
 
 @pytest.mark.parametrize("update", [np.linspace(1e-6, 1e-5, 20), np.geomspace(0.1, 1e-9, 20)])

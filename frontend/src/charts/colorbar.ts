@@ -13,7 +13,7 @@ const BAR_WIDTH: CssPixels = 12;
 const TICK_DISTANCE: CssPixels = 36;
 
 /** Room that a bar with its numbers takes beside a picture. */
-export const COLORBAR_WIDTH: CssPixels = 64;
+export const COLORBAR_WIDTH: CssPixels = 76;
 /** Between the picture and the bar. */
 export const COLORBAR_GAP: CssPixels = 10;
 

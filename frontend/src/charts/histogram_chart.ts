@@ -117,7 +117,7 @@ export interface RidgePicture {
 const RIDGES = 13;
 const RIDGE_MARGINS = { left: 52, right: 10, top: 34, bottom: 20 };
 
-/** A dozen columns of the range, the current one among them in orange. */
+/** A dozen columns of the range, the current one among them in orange. Heights are √share, as the colours of the heat map. */
 export function drawRidges(
   pen: Pen,
   width: CssPixels,
@@ -136,7 +136,7 @@ export function drawRidges(
   }
   const { columns, current } = ridgeColumns(histogram, picture.range, picture.step);
   const rise = picture.overlay ? box.height : Math.max(RIDGE_MARGINS.top - 4, (2.4 * box.height) / RIDGES);
-  const most = Math.max(...columns.map((column) => peak(histogram, column)), 1e-9);
+  const most = Math.sqrt(Math.max(...columns.map((column) => peak(histogram, column)), 1e-9));
   const order = picture.overlay
     ? [...columns.filter((column) => column !== current), ...(current < 0 ? [] : [current])]
     : columns;
@@ -195,7 +195,7 @@ function ridgeLine(
 ): RidgeLine {
   const { bins, shares } = histogram;
   const xs = Float32Array.from({ length: bins }, (_, bin) => left + ((bin + 0.5) / bins) * width);
-  const ys = Float32Array.from({ length: bins }, (_, bin) => base - shares[column * bins + bin] * scale);
+  const ys = Float32Array.from({ length: bins }, (_, bin) => base - Math.sqrt(shares[column * bins + bin]) * scale);
   return { xs, ys, floor: new Float32Array(bins).fill(base) };
 }
 

@@ -70,7 +70,11 @@ export function HistogramCard({
   const ridges = useRidges(histogram, quantity, style === "overlay");
   const base = style === "heat" ? heat : ridges;
   const tails = histogram.cut ? "0.1 % lie beyond the axis" : "";
-  const words = ["share of elements", tails, sampledAt(histogram, history, currentStep.value)];
+  const words = [
+    style === "heat" ? "share of elements" : "height: √share",
+    tails,
+    sampledAt(histogram, history, currentStep.value),
+  ];
   return (
     <>
       <CardHead

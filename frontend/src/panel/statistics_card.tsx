@@ -53,6 +53,16 @@ export function StatisticsCard({
   return (
     <>
       <CardHead title="Statistics over steps" note={note(history, axis, compared)} pending={pending}>
+        {zoom.value !== null && (
+          <button
+            type="button"
+            class="btn"
+            title="Show all steps (double click, or 0)"
+            onClick={() => (zoom.value = null)}
+          >
+            {formatCount(zoom.value.first)}–{formatCount(zoom.value.last)} ×
+          </button>
+        )}
         <CheckMenu
           name="Statistics"
           options={choicesOf(history)}
@@ -210,7 +220,7 @@ function HistoryTip({
       <b>step {formatCount(step)}</b>
       {row < 0 && <div>nothing recorded</div>}
       {row >= 0 &&
-        ["max", "mean", "std", "min", "l2_norm"].map((name) => (
+        chosenColumns(history).map((name) => (
           <div key={name} class="tip-row">
             <span class="dim">{labelOf(name)}</span>
             <span>{formatStatistic(name, history.columns.get(name)?.[row] ?? NaN)}</span>
@@ -222,6 +232,12 @@ function HistoryTip({
       {row >= 0 && history.nan[row] > 0 && <div class="bad">{formatCount(history.nan[row])} NaN</div>}
     </>
   );
+}
+
+/** The columns behind what the chart shows; all that bands are made of. */
+function chosenColumns(history: History): string[] {
+  const chosen = choicesOf(history).filter(({ id }) => chosenStatistics.value.has(id));
+  return [...new Set(chosen.flatMap(({ columns }) => columns))];
 }
 
 const COUNT_COLUMNS = ["elements", "NaN", "+Inf", "−Inf"] as const;

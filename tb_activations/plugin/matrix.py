@@ -1,10 +1,12 @@
 """The matrix of one statistic: all nodes over all steps, as wide as a screen.
 
-The one invariant: a cell shows the smallest and the largest number of the captures it stands for, and whether any of their elements was not finite.
+The one invariant: a cell shows the smallest and the largest number of the captures it stands for, and whether any of their elements was not
+finite. A run is gone through a stretch of captures at a time, so a long run takes time but no memory.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
@@ -12,54 +14,83 @@ import numpy.typing as npt
 
 from tb_activations.plugin.reduce import column_starts, column_stops, reduce_columns, reduce_flags
 from tb_activations.store.run import Run
-from tb_activations.store.schema import COUNTS, NOT_RECORDED, Quantity
+from tb_activations.store.schema import NOT_RECORDED, Quantity
 
 __all__ = ["DERIVED", "Matrix", "make_matrix"]
 
 DERIVED = ("nan_count", "inf_count", "update_ratio")
 """What a matrix can show besides the columns of a run."""
 
-_INFINITE = ("pos_inf_count", "neg_inf_count")
+_STRETCH_NUMBERS = 4 << 20
+"""Numbers of one stretch; several arrays of this size, of 4 bytes each, are held at a time."""
 
-Column = tuple[npt.NDArray[np.int64], npt.NDArray[np.float32]]
+Numbers = npt.NDArray[np.float32]
 
 
 class Matrix(NamedTuple):
     """N nodes, W columns: ``low`` and ``high`` float32[N, W], ``nonfinite`` uint8[N, W], ``start`` and ``stop`` int64[W], steps."""
 
-    low: npt.NDArray[np.float32]
-    high: npt.NDArray[np.float32]
+    low: Numbers
+    high: Numbers
     nonfinite: npt.NDArray[np.uint8]
     start: npt.NDArray[np.int64]
     stop: npt.NDArray[np.int64]
 
 
+class _Stretch(NamedTuple):
+    """Columns ``columns`` of the matrix: the captures ``captures``, each column beginning at one of ``starts``, counted from the first of them."""
+
+    columns: slice
+    captures: slice
+    starts: npt.NDArray[np.int64]
+
+
 def make_matrix(run: Run, statistic: str, quantity: Quantity, columns: int) -> Matrix:
     """Returns the matrix of a column of ``run`` or of one of `DERIVED`, at most ``columns`` wide."""
-    steps, numbers = _column(run, statistic, quantity)
+    steps, nodes = run.steps(), len(run.nodes)
     starts = column_starts(len(steps), columns)
-    low, high = reduce_columns(numbers, starts)
-    nonfinite = np.maximum.reduce([_flags(run, name, quantity, starts) for name in ("nan_count", *_INFINITE)])
+    low, high = np.full((2, nodes, len(starts)), np.nan, np.float32)
+    nonfinite = np.zeros((nodes, len(starts)), np.uint8)
+    for stretch in _stretches(starts, len(steps), nodes):
+        wanted = steps[stretch.captures]
+        numbers = _align(wanted, _read(run, statistic, quantity, wanted), nodes)
+        low[:, stretch.columns], high[:, stretch.columns] = reduce_columns(numbers, stretch.starts)
+        broken = _align(wanted, run.column("nonfinite_count", quantity, int(wanted[0]) - 1, int(wanted[-1])), nodes)
+        nonfinite[:, stretch.columns] = reduce_flags(broken > 0, stretch.starts)
     return Matrix(low, high, nonfinite, steps[starts], steps[column_stops(starts, len(steps))])
 
 
-def _column(run: Run, statistic: str, quantity: Quantity) -> Column:
-    if statistic == "inf_count":
-        (steps, positive), (_, negative) = (_count(run, name, quantity) for name in _INFINITE)
-        return steps, positive + negative
+def _stretches(starts: npt.NDArray[np.int64], captures: int, nodes: int) -> Iterator[_Stretch]:
+    """Cuts the captures between columns, into stretches of about `_STRETCH_NUMBERS` numbers."""
+    bounds = np.append(starts, captures)
+    first = 0
+    while first < len(starts):
+        last = int(np.searchsorted(bounds, bounds[first] + _STRETCH_NUMBERS // max(nodes, 1), side="right")) - 1
+        last = min(max(last, first + 1), len(starts))
+        yield _Stretch(slice(first, last), slice(int(bounds[first]), int(bounds[last])), starts[first:last] - bounds[first])
+        first = last
+
+
+def _read(run: Run, statistic: str, quantity: Quantity, wanted: npt.NDArray[np.int64]) -> tuple[npt.NDArray[np.int64], Numbers]:
+    after, until = int(wanted[0]) - 1, int(wanted[-1])
     if statistic == "update_ratio":
-        (steps, update), (_, weight) = run.column("l2_norm", "update"), run.column("l2_norm", "value")
+        steps, update = run.column("l2_norm", "update", after, until)
+        weight = _align(steps, run.column("l2_norm", "value", after, until), len(update))
         with np.errstate(divide="ignore", invalid="ignore"):
             return steps, update / weight
-    return _count(run, statistic, quantity) if statistic in COUNTS else run.column(statistic, quantity)
+    steps, numbers = run.column(statistic, quantity, after, until)
+    if statistic.endswith("_count"):
+        numbers[numbers == NOT_RECORDED] = np.nan
+    return steps, numbers
 
 
-def _count(run: Run, name: str, quantity: Quantity) -> Column:
-    """A count as the matrix has it: NaN where nothing was recorded."""
-    steps, counts = run.column(name, quantity)
-    counts[counts == NOT_RECORDED] = np.nan
-    return steps, counts
-
-
-def _flags(run: Run, count: str, quantity: Quantity, starts: npt.NDArray[np.int64]) -> npt.NDArray[np.uint8]:
-    return reduce_flags(run.column(count, quantity)[1] > 0, starts)
+def _align(wanted: npt.NDArray[np.int64], column: tuple[npt.NDArray[np.int64], Numbers], nodes: int) -> Numbers:
+    """Returns a column at the steps ``wanted``: nearly always as it is, but the run may have changed between two questions."""
+    steps, numbers = column
+    if len(numbers) == nodes and np.array_equal(steps, wanted):
+        return numbers
+    result = np.full((nodes, len(wanted)), np.nan, np.float32)
+    _, ours, theirs = np.intersect1d(wanted, steps, assume_unique=True, return_indices=True)
+    rows = min(nodes, len(numbers))
+    result[:rows, ours] = numbers[:rows, theirs]
+    return result

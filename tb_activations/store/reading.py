@@ -6,7 +6,7 @@ The one invariant: a result depends on an `Index` only, never on what happens in
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -18,7 +18,14 @@ from tb_activations.store.merge import merge_histograms, merge_replicas, rebin
 from tb_activations.store.schema import COUNTS, NOT_RECORDED, Quantity
 from tb_activations.store.track import blank_track, read_track
 
-__all__ = ["read_column", "read_histogram", "read_history", "read_sample", "read_sample_steps", "read_snapshot", "read_window"]
+__all__ = ["COUNTED", "read_column", "read_histogram", "read_history", "read_sample", "read_sample_steps", "read_snapshot", "read_window"]
+
+COUNTED: Mapping[str, tuple[int, ...]] = {
+    **{name: (column,) for column, name in enumerate(COUNTS)},
+    "inf_count": (2, 3),
+    "nonfinite_count": (1, 2, 3),
+}
+"""What can be counted -> the columns of `COUNTS` that are added for it, in one reading."""
 
 Statistics = npt.NDArray[np.float32]
 Counts = npt.NDArray[np.int64]
@@ -59,7 +66,7 @@ def read_column(index: Index, statistic: str, quantity: Quantity, after: int = -
     stop = len(index.steps) if until is None else max(start, int(np.searchsorted(index.steps, until, side="right")))
     if index.row_count != len(index.steps):
         return index.steps[start:stop], _merged_column(index, statistic, quantity, start, stop)
-    result = np.full((len(index.joined.records), stop - start), NOT_RECORDED if statistic in COUNTS else np.nan, np.float32)
+    result = np.full((len(index.joined.records), stop - start), NOT_RECORDED if statistic in COUNTED else np.nan, np.float32)
     for live in index.holding(quantity):
         _scatter_column(index, live, statistic, quantity, result, start)
     return index.steps[start:stop], result
@@ -68,7 +75,7 @@ def read_column(index: Index, statistic: str, quantity: Quantity, after: int = -
 def _scatter_column(index: Index, live: LiveSegment, statistic: str, quantity: Quantity, result: Statistics, start: int) -> None:
     """Fills in what a segment has; without replicas row ``start + c`` of the table is column ``c`` of ``result``."""
     wanted = (live.table >= start) & (live.table < start + result.shape[1])
-    name = "counts" if statistic in COUNTS else "statistics"
+    name = "counts" if statistic in COUNTED else "statistics"
     if not wanted.any() or (name == "statistics" and statistic not in live.segment.columns):
         return
     with live.segment.file.reader() as reader:
@@ -85,7 +92,8 @@ def _region(positions: npt.NDArray[np.int64], table: npt.NDArray[np.int64]) -> A
 
 
 def _count(counts: Counts, name: str) -> npt.NDArray[np.int64]:
-    values: npt.NDArray[np.int64] = np.where(counts[..., 0] == NOT_RECORDED, NOT_RECORDED, counts[..., COUNTS.index(name)])
+    total = sum(counts[..., column] for column in COUNTED[name])
+    values: npt.NDArray[np.int64] = np.where(counts[..., 0] == NOT_RECORDED, NOT_RECORDED, total)
     return values
 
 
@@ -102,7 +110,7 @@ def _merged_column(index: Index, statistic: str, quantity: Quantity, first_step:
         first, last = _row_range(index, start, stop)
         statistics, counts = _rows_of_all(index, quantity, first, last)
         merged, total = merge_replicas(statistics, counts, index.starts[start:stop] - first, index.columns, _shared(index))
-        values = _count(total, statistic) if statistic in COUNTS else merged[..., index.columns.index(statistic)]
+        values = _count(total, statistic) if statistic in COUNTED else merged[..., index.columns.index(statistic)]
         result[:, start - first_step : stop - first_step] = values
     return result
 

@@ -183,7 +183,9 @@ class Run:
     def column(
         self, statistic: str, quantity: Quantity = "value", after: int = -1, until: int | None = None
     ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float32]]:
-        """One statistic (or count) of all nodes: int64[C] and float32[N, C]; NaN (counts: −1) where nothing was recorded.
+        """One statistic of all nodes: int64[C] and float32[N, C]; NaN where nothing was recorded.
+
+        Counts can be asked for too (−1: nothing recorded): `COUNTS`, ``"inf_count"`` and ``"nonfinite_count"``.
 
         Args:
           after: only steps later than this one.
@@ -191,7 +193,7 @@ class Run:
         """
 
         def read(view: _View) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float32]]:
-            known = (*view.index.columns, *COUNTS)
+            known = (*view.index.columns, *reading.COUNTED)
             if statistic not in known:
                 raise NotFoundError(f"Expected a statistic of {', '.join(known)}. Received: statistic={statistic!r}")
             return reading.read_column(view.index, statistic, _quantity(quantity), after, until)

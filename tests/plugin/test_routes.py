@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from tb_activations import open_run
+from tb_activations.plugin import matrix
 from tb_activations.store.schema import COUNTS
 from tests.builders import build_run, normal_values, parse_nodes
 from tests.plugin.client import NODES, STEPS, PluginClient
@@ -175,6 +176,19 @@ def test_matrix_flags_what_is_not_finite(broken_numbers):
     infinities = broken_numbers.arrays("matrix", run="train", quantity="value", statistic="inf_count")
     assert infinities["high"][0].tolist() == [0, 0, 0, 0, 0, 2, 0, 0, 0, 0]
     assert np.isnan(infinities["high"][2][1::2]).all()
+
+
+def test_a_matrix_is_the_same_however_it_is_cut_into_stretches(client, run, monkeypatch):
+    whole = {
+        statistic: client.arrays("matrix", run=RUN, quantity="update", statistic=statistic, columns=7)
+        for statistic in ("mean", "nan_count", "update_ratio")
+    }
+    for numbers in (1, 13, 20):
+        monkeypatch.setattr(matrix, "_STRETCH_NUMBERS", numbers)
+        for statistic, expected in whole.items():
+            arrays = client.arrays("matrix", run=RUN, quantity="update", statistic=statistic, columns=7)
+            for name, array in expected.items():
+                np.testing.assert_array_equal(arrays[name], array)
 
 
 BAD = [

@@ -8,9 +8,11 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from tb_activations.capture.marker import write_marker
 from tb_activations.capture.packing import unpack
+from tb_activations.capture.replicas import of_each, this_worker
 from tb_activations.capture.twin import Captured
 from tb_activations.store.schema import PLUGIN_NAME, Capture, Graph
 from tb_activations.store.writer import Writer
@@ -27,9 +29,7 @@ class Destination:
       on_segment: called on the writer's thread when new captures are on disk.
     """
 
-    def __init__(
-        self, run_dir: Path, max_bytes: int | None, warn: Callable[[str], None], on_segment: Callable[[], None] | None = None
-    ) -> None:
+    def __init__(self, run_dir: Path, max_bytes: int | None, warn: Callable[[str], None], on_segment: Callable[[], None] | None = None) -> None:
         self.run_dir = run_dir
         self._max_bytes = max_bytes
         self._warn = warn
@@ -52,10 +52,13 @@ class Destination:
         moment = time.time()
 
         def resolve() -> list[Capture]:
-            scale = captured.packed.get("loss_scale")
+            return [capture(rank, packed) for rank, packed in of_each(captured.packed, captured.catalogue)]
+
+        def capture(rank: int, packed: dict[str, Any]) -> Capture:
+            scale = packed.get("loss_scale")
             loss_scale = float("nan") if scale is None else float(scale)
-            quantities = unpack(captured.packed, captured.catalogue)
-            return [Capture(step, moment, quantities, epoch=epoch, overhead=overhead, loss_scale=loss_scale)]
+            quantities = unpack(packed, captured.catalogue)
+            return Capture(step, moment, quantities, rank=rank, epoch=epoch, overhead=overhead, loss_scale=loss_scale)
 
         try:
             writer = self._opened()
@@ -77,7 +80,14 @@ class Destination:
             self.run_dir.mkdir(parents=True, exist_ok=True)
             if not any(self.run_dir.glob(f"*tfevents*.{PLUGIN_NAME}")):
                 write_marker(self.run_dir)
-            self._writer = Writer(self.run_dir, max_bytes=self._max_bytes, on_failure=self._fail, on_budget=self._warn, on_segment=self._on_segment)
+            self._writer = Writer(
+                self.run_dir,
+                worker=this_worker()[0],
+                max_bytes=self._max_bytes,
+                on_failure=self._fail,
+                on_budget=self._warn,
+                on_segment=self._on_segment,
+            )
         return self._writer
 
     def _fail(self, error: BaseException) -> None:

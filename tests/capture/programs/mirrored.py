@@ -1,0 +1,44 @@
+"""Trains on two logical CPUs and compares the run with numpy on the global batch. Argument: a directory."""
+
+import sys
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+import tb_activations as tba
+
+tf.config.set_logical_device_configuration(tf.config.list_physical_devices("CPU")[0], [tf.config.LogicalDeviceConfiguration()] * 2)
+random = np.random.default_rng(0)
+x, y = random.normal(size=(22, 12)).astype("float32"), random.normal(size=(22, 1)).astype("float32")
+
+
+def train(callbacks):
+    with tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"]).scope():
+        keras.utils.set_random_seed(0)
+        hidden = keras.layers.Dense(4, activation="relu", name="hidden")
+        model = keras.Sequential([keras.layers.Input((12,)), hidden, keras.layers.Dropout(0.2, seed=1), keras.layers.Dense(1, name="out")])
+        model.compile(keras.optimizers.SGD(0.1), "mse")
+    before = [weight.numpy() for weight in hidden.weights]
+    model.fit(x, y, batch_size=8, epochs=1, verbose=0, shuffle=False, callbacks=callbacks)
+    return model.get_weights(), before
+
+
+plain, _ = train([])
+recorded, (kernel, bias) = train([tba.ActivationsCallback(sys.argv[1], every=2, samples="full")])
+for one, other in zip(plain, recorded, strict=True):
+    np.testing.assert_array_equal(one, other)
+run = tba.open_run(f"{sys.argv[1]}/train")
+assert run.steps().tolist() == [0, 2], run.steps()  # step 2 has six examples
+expected = np.maximum(x[:8] @ kernel + bias, 0)
+merged = run.statistics("hidden")
+for name, value in {"min": expected.min(), "max": expected.max(), "mean": expected.mean(), "std": expected.std()}.items():
+    np.testing.assert_allclose(merged[name][0], value, rtol=1e-4, atol=1e-6, err_msg=name)
+assert merged["elements"].tolist() == [32, 24]
+for rank, half in enumerate((expected[:4], expected[4:])):
+    alone = run.statistics("hidden", rank=rank)
+    np.testing.assert_allclose(alone["max"][0], half.max(), rtol=1e-5)
+    assert alone["elements"].tolist() == [16, 12]
+np.testing.assert_allclose(run.value("hidden", 0), expected, rtol=1e-4, atol=1e-6)
+np.testing.assert_array_equal(run.value("hidden/kernel", 0), kernel)
+assert run.histogram("hidden").counts.sum(1).tolist() == [32, 24]

@@ -77,17 +77,26 @@ def _in_order(recorder: Recorder) -> Iterator[Seen]:
                 yield from variables.pop(id(node.op), ())
     for name, op in recorder.structure:
         if id(op) not in called:
-            yield _never_called(name, op)
+            yield _never_called(name, op, _unseen(op, recorder))
             yield from variables.pop(id(op), ())
     for rest in variables.values():
         yield from rest
 
 
-def _never_called(name: str, op: keras.Operation) -> Seen:
+def _never_called(name: str, op: keras.Operation, obstacle: QuantityPlan) -> Seen:
     is_layer = isinstance(op, keras.layers.Layer)
     kind = "input" if isinstance(op, keras.layers.InputLayer) else "layer" if is_layer else "op"
     facts = {"op": op, "activation": describe.activation(op), "attributes": describe.attributes(op)}
-    return Seen(name, kind, type(op).__name__, None, obstacle=QuantityPlan("not_called"), **facts)  # type: ignore[arg-type]
+    return Seen(name, kind, type(op).__name__, None, obstacle=obstacle, **facts)  # type: ignore[arg-type]
+
+
+def _unseen(op: keras.Operation, recorder: Recorder) -> QuantityPlan:
+    """Why no call of ``op`` was met: it was called in a function that can't be looked into, or not at all."""
+    weights = {id(weight._value.handle) for weight in getattr(op, "weights", ())}
+    for function in recorder.functions.unseen:
+        if not weights or weights & function.handles:
+            return QuantityPlan("traced_earlier", {"function": function.name, "detail": function.detail})
+    return QuantityPlan("not_called")
 
 
 def _record(node: Seen, recorder: Recorder, ids: Mapping[str, int], plans: Mapping[Quantity, QuantityPlan]) -> NodeRecord:
@@ -135,7 +144,7 @@ class _Plans:
 
     def _plan(self, node: Seen, quantity: Quantity) -> QuantityPlan:
         if node.name in self._recorder.recordings[quantity]:
-            return QuantityPlan()
+            return node.until_taken
         if quantity == "update" and node.kind != "variable":
             return QuantityPlan("no_update")
         if node.obstacle is not None:

@@ -13,9 +13,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from tb_activations.store.schema import QuantityPlan
-
-__all__ = ["activation", "attributes", "bind", "inner_graph", "input_layers", "layout", "map_inputs", "named_leaves"]
+__all__ = ["activation", "attributes", "bind", "input_layers", "layout", "map_inputs", "named_leaves"]
 
 _ACTIVATION_CLASSES = {
     "ReLU": "relu",
@@ -138,17 +136,3 @@ def bind(op: keras.Operation, args: Sequence[Any], kwargs: dict[str, Any]) -> It
         for path, leaf in _with_paths(value, (parameter,)):
             if tf.is_tensor(leaf):
                 yield "/".join(map(str, path)), leaf
-
-
-_CONSTRUCTS = {"WhileBodyFuncGraph": "while_body", "WhileCondFuncGraph": "while_body", "CondBranchFuncGraph": "other_branch"}
-
-
-def inner_graph(graph: Any) -> QuantityPlan:
-    """Why a tensor of a graph inside the step's graph can't leave it."""
-    code = _CONSTRUCTS.get(type(graph).__name__, "traced_earlier")
-    name = str(getattr(graph, "name", "a function"))
-    if code == "while_body":
-        return QuantityPlan(code, {"detail": "One tensor per iteration has no place in a capture.", "unroll": "keras.layers.RNN(..., unroll=True)"})
-    if code == "other_branch":
-        return QuantityPlan(code, {"construct": name})
-    return QuantityPlan(code, {"function": name.removeprefix("__inference_"), "detail": "it has a graph of its own."})

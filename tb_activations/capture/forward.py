@@ -13,8 +13,10 @@ import tensorflow as tf
 
 from tb_activations.capture.catalogue import Catalogue, make_catalogue
 from tb_activations.capture.instrument import instrumented
+from tb_activations.capture.nodes import Lasting
 from tb_activations.capture.packing import pack
 from tb_activations.capture.recorder import Recorder
+from tb_activations.capture.rehearsals import forget_rehearsals
 from tb_activations.capture.structure import Structure
 from tb_activations.capture.twin import Captured, Options
 
@@ -29,6 +31,7 @@ class FixedBatch:
         self._options = options
         self._batch = tf.nest.map_structure(tf.convert_to_tensor, batch)
         self._catalogue: Catalogue | None = None
+        self._lasting = Lasting()
         self._function = tf.function(self._instrumented_forward, autograph=False)
 
     def __call__(self) -> Captured:
@@ -43,12 +46,13 @@ class FixedBatch:
             takes_training = "training" in inspect.signature(self._model.call).parameters
             self._model(inputs, **({"training": False} if takes_training else {}))
 
-        recorder = Recorder(Structure(self._model), self._options.selection, "probe")
+        recorder = Recorder(Structure(self._model), self._options.selection, "probe", self._lasting)
         with keras.StatelessScope(), recorder.recording():
             instrumented_step(batch)
         recorder.record_variables()
         if recorder.failure is not None:
             raise recorder.failure
+        forget_rehearsals(recorder)
         self._catalogue = make_catalogue(recorder, self._options.configuration)
         packed = pack(recorder, self._catalogue, self._options.keep)
         recorder.release()

@@ -15,12 +15,15 @@ from typing import Any
 
 import keras
 import tensorflow as tf
+from tensorflow.python.eager.polymorphic_function.concrete_function import ConcreteFunction
 
 from tb_activations.capture.recorder import current
 
 __all__ = ["instrumented"]
 
 Wrapper = Callable[[Callable[..., Any]], Callable[..., Any]]
+
+_FUNCTIONS = (type(tf.function(lambda: None)), ConcreteFunction)
 
 
 @contextmanager
@@ -75,12 +78,40 @@ def _wrap_gradient(original: Callable[..., Any]) -> Callable[..., Any]:
         recorder = current()
         if recorder is None:
             return original(tape, target, sources, *args, **kwargs)
-        recorder.differentiated(target, sources)
-        gradients = original(tape, target, sources, *args, **kwargs)
-        recorder.found_gradients(sources, gradients)
-        return gradients
+        return recorder.gradient(original, tape, target, sources, *args, **kwargs)
 
     return gradient
+
+
+def _wrap_enter(original: Callable[..., Any]) -> Callable[..., Any]:
+    @functools.wraps(original)
+    def enter(tape: tf.GradientTape) -> Any:
+        recorder = current()
+        if recorder is not None:
+            recorder.inner.begin_tape(tape)
+        return original(tape)
+
+    return enter
+
+
+def _wrap_exit(original: Callable[..., Any]) -> Callable[..., Any]:
+    @functools.wraps(original)
+    def leave(tape: tf.GradientTape, *error: Any) -> Any:
+        recorder = current()
+        if recorder is not None:
+            recorder.inner.end_tape(tape)
+        return original(tape, *error)
+
+    return leave
+
+
+def _wrap_function(original: Callable[..., Any]) -> Callable[..., Any]:
+    @functools.wraps(original)
+    def call(function: Any, *args: Any, **kwargs: Any) -> Any:
+        recorder = current()
+        return original(function, *args, **kwargs) if recorder is None else recorder.function(function, original, args, kwargs)
+
+    return call
 
 
 def _wrap_recompute(original: Callable[..., Any]) -> Callable[..., Any]:
@@ -126,6 +157,9 @@ def _targets() -> list[tuple[Any, str, Wrapper]]:
         *((optimizer, "apply", _wrap_apply) for optimizer in optimizers),
         *((optimizer, "scale_loss", _wrap_scale_loss) for optimizer in optimizers),
         (tf.GradientTape, "gradient", _wrap_gradient),
+        (tf.GradientTape, "__enter__", _wrap_enter),
+        (tf.GradientTape, "__exit__", _wrap_exit),
+        *((kind, "__call__", _wrap_function) for kind in _FUNCTIONS),
         (tf, "recompute_grad", _wrap_recompute),
     ]
 

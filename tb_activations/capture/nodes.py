@@ -5,16 +5,18 @@ The one invariant: these hold tensors of the trace and live no longer than it do
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 import keras
 import tensorflow as tf
 
+from tb_activations.capture.statistics import Measured
 from tb_activations.capture.taps import Tensor
 from tb_activations.store.schema import Kind, QuantityPlan, Source
 
-__all__ = ["Recording", "Seen", "numbered"]
+__all__ = ["Lasting", "Recording", "Seen", "Tally", "numbered"]
 
 
 class Recording(NamedTuple):
@@ -26,9 +28,21 @@ class Recording(NamedTuple):
     scale: tf.Tensor | None = None
 
 
+class Tally(NamedTuple):
+    """A tensor of an inner graph that was reduced there. ``read`` gives its row, at the end of the step; ``scale`` as above."""
+
+    read: Callable[[], Measured]
+    scale: tf.Tensor | None = None
+
+
 @dataclass(slots=True)
 class Seen:
-    """A node that the trace met. ``obstacle``: why nothing of it can be recorded, or None."""
+    """A node that the trace met.
+
+    Attributes:
+      obstacle: why nothing of it can be recorded, or None.
+      until_taken: what is to be said of it as long as no step has recorded it.
+    """
 
     name: str
     kind: Kind
@@ -39,6 +53,7 @@ class Seen:
     activation: str | None = None
     source: Source | None = None
     obstacle: QuantityPlan | None = None
+    until_taken: QuantityPlan = field(default_factory=QuantityPlan)
     attributes: dict[str, Any] = field(default_factory=dict)
 
     @property
@@ -49,6 +64,19 @@ class Seen:
     def has_batch(self) -> bool:
         shape = None if self.tensor is None else self.tensor.shape
         return self.kind not in ("loss", "variable") and shape is not None and (shape.rank is None or shape.rank > 0)
+
+
+@dataclass(slots=True)
+class Lasting:
+    """What must live as long as the twin that was traced.
+
+    Attributes:
+      variables: those that the traced step assigns.
+      refused: functions that can't run inline, see `functions.Functions`.
+    """
+
+    variables: list[tf.Variable] = field(default_factory=list)
+    refused: dict[int, str] = field(default_factory=dict)
 
 
 def numbered(name: str, call: int) -> str:

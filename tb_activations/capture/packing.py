@@ -6,7 +6,7 @@ thread asks. Rows are in the order of `Catalogue.ids`.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -14,9 +14,9 @@ import numpy as np
 import tensorflow as tf
 
 from tb_activations.capture.catalogue import Catalogue
-from tb_activations.capture.nodes import Recording
+from tb_activations.capture.nodes import Recording, Tally
 from tb_activations.capture.recorder import Recorder
-from tb_activations.capture.statistics import Request, measure_all, sample
+from tb_activations.capture.statistics import Measured, Request, measure_all, sample
 from tb_activations.store.schema import STATISTICS, Quantity, QuantityRecord
 
 __all__ = ["Keep", "pack", "unpack"]
@@ -31,7 +31,7 @@ class Keep:
     histograms: bool = True
     samples: Literal["none", "sample", "full"] = "sample"
     examples: int = 4
-    elements: int = 1024
+    elements: int = 2048
 
 
 def pack(recorder: Recorder, catalogue: Catalogue, keep: Keep) -> Packed:
@@ -44,28 +44,42 @@ def pack(recorder: Recorder, catalogue: Catalogue, keep: Keep) -> Packed:
         if keep.samples != "none":
             for quantity, recordings in recorded.items():
                 ids = catalogue.ids[quantity].tolist()
-                packed[quantity]["samples"] = {str(node): _sample(item, keep) for node, item in zip(ids, recordings, strict=True)}
+                packed[quantity]["samples"] = {
+                    str(node): _sample(item, keep) for node, item in zip(ids, recordings, strict=True) if isinstance(item, Recording)
+                }
         if recorder.loss_scale is not None:
             packed["loss_scale"] = recorder.loss_scale
     return packed
 
 
-def _reduce(recorded: Mapping[Quantity, list[Recording]], keep: Keep) -> Packed:
+def _reduce(recorded: Mapping[Quantity, list[Recording | Tally]], keep: Keep) -> Packed:
     """Measures the tensors of all quantities together: those of one shape share their operations."""
     everything = [item for recordings in recorded.values() for item in recordings]
-    measured = measure_all([Request(item.tensor, item.activation, item.batch) for item in everything], histogram=keep.histograms)
-    columns = {"statistics": measured.statistics, "counts": measured.counts}
-    if keep.histograms:
-        columns |= {"histogram": measured.histogram, "histogram_range": measured.histogram_range}
+    columns = _columns(everything, keep.histograms)
     if any(item.scale is not None for item in everything):
         factors = tf.stack([1.0 if item.scale is None else _factor(item.scale) for item in everything])[:, None]
         # Undone on the statistics instead of the tensor: in float16 the unscaled gradient may not exist.
-        columns["statistics"] = tf.where(_PROPORTIONAL, measured.statistics * factors, measured.statistics)
+        columns["statistics"] = tf.where(_PROPORTIONAL, columns["statistics"] * factors, columns["statistics"])
         if keep.histograms:
-            columns["histogram_range"] = measured.histogram_range * factors
+            columns["histogram_range"] *= factors
     sizes = [len(recordings) for recordings in recorded.values()]
     parts = {name: tf.split(column, sizes) for name, column in columns.items()}
     return {quantity: {name: part[index] for name, part in parts.items()} for index, quantity in enumerate(recorded)}
+
+
+def _columns(items: Sequence[Recording | Tally], histograms: bool) -> dict[str, tf.Tensor]:
+    """The rows of ``items``; those of inner graphs are ready."""
+    whole = [index for index, item in enumerate(items) if isinstance(item, Recording)]
+    requests = [Request(item.tensor, item.activation, item.batch) for item in items if isinstance(item, Recording)]
+    rows = [item.read() for item in items if isinstance(item, Tally)]
+    parts = [measure_all(requests, histogram=histograms)] if requests else []
+    parts += [Measured(*map(tf.stack, zip(*rows, strict=True)))] if rows else []
+    names = Measured._fields if histograms else ("statistics", "counts")
+    if not rows:
+        return {name: getattr(parts[0], name) for name in names}
+    order = whole + [index for index, item in enumerate(items) if isinstance(item, Tally)]
+    back = sorted(range(len(order)), key=order.__getitem__)
+    return {name: tf.gather(tf.concat([getattr(part, name) for part in parts], 0), back) for name in names}
 
 
 def _factor(scale: tf.Tensor) -> tf.Tensor:

@@ -18,7 +18,9 @@ import keras
 import tensorflow as tf
 
 from tb_activations.capture import describe
-from tb_activations.capture.nodes import Recording, Seen, numbered
+from tb_activations.capture.functions import Functions
+from tb_activations.capture.inner_graphs import InnerGraphs
+from tb_activations.capture.nodes import Lasting, Recording, Seen, Tally, numbered
 from tb_activations.capture.selection import Selection
 from tb_activations.capture.source import user_line
 from tb_activations.capture.statistics import has_statistics
@@ -66,20 +68,24 @@ class Recorder:
       structure: the names of the model's layers.
       selection: what is recorded.
       mode: what kind of step this is; only `train` has gradients and updates.
+      lasting: what the traces of one twin have in common.
     """
 
-    def __init__(self, structure: Structure, selection: Selection, mode: Mode = "train") -> None:
+    def __init__(self, structure: Structure, selection: Selection, mode: Mode = "train", lasting: Lasting | None = None) -> None:
         self.structure = structure
         self.selection = selection
         self.mode = mode
         self.graph: tf.Graph | None = None
         self.failure: Exception | None = None
         self.seen: dict[str, Seen] = {}
-        self.recordings: dict[Quantity, dict[str, Recording]] = {"value": {}, "gradient": {}, "update": {}}
+        self.recordings: dict[Quantity, dict[str, Recording | Tally]] = {"value": {}, "gradient": {}, "update": {}}
         self.producers: dict[int, str] = {}
         self.arguments: dict[str, list[str]] = {}
         self.targets: list[tf.Tensor] = []
         self.variables = Variables(structure)
+        lasting = lasting or Lasting()
+        self.inner = InnerGraphs(lasting.variables)
+        self.functions = Functions(lasting.refused, bool(getattr(structure.model, "_jit_compile", False)))
         self.loss_scale: tf.Tensor | None = None
         self._calls: Counter[str] = Counter()
         self._scopes: list[str] = []
@@ -93,6 +99,7 @@ class Recorder:
     def recording(self) -> Iterator[None]:
         """Everything that runs inside is recorded. Begins with reading the variables, before the step changes them."""
         self.graph = None if tf.executing_eagerly() else tf.compat.v1.get_default_graph()
+        self.inner.begin(self.graph)
         previous, _active.recorder = current(), self
         try:
             self._read_variables()
@@ -111,6 +118,7 @@ class Recorder:
         for things in (*held, *self.recordings.values()):
             things.clear()
         self.variables = Variables(self.structure)
+        self.inner = InnerGraphs([])
         self.loss_scale = self.graph = None
 
     @contextmanager
@@ -147,6 +155,7 @@ class Recorder:
         tapped = self._tap_outputs(op, name, outputs)
         return outputs if tapped is None else tapped[0]
 
+    @tf.autograph.experimental.do_not_convert  # type: ignore[untyped-decorator]
     def probe(self, x: Any, name: str) -> Any:
         tapped = self._tap_probe(x, name)
         return x if tapped is None else tapped[0]
@@ -166,6 +175,23 @@ class Recorder:
         for source, gradient in zip(flat, found, strict=False):
             if isinstance(source, (tf.Variable, keras.Variable)):
                 self.variables.differentiate(source, gradient, self.loss_scale)
+
+    def gradient(self, original: Callable[..., Any], tape: tf.GradientTape, target: Any, sources: Any, *args: Any, **kwargs: Any) -> Any:
+        """What a tape answers; on the way, the gradients of inner graphs."""
+        self.differentiated(target, sources)
+        gradients, tallies = self.inner.gradient(original, tape, target, sources, *args, **kwargs)
+        self.found_gradients(sources, gradients)
+        for node, tally in tallies:
+            self.recordings["gradient"][node.name] = tally._replace(scale=self.loss_scale)
+        return gradients
+
+    def function(self, function: Any, original: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """Runs a function of its own that the step calls."""
+        obstacle = self.functions.obstacle(function, args, kwargs)
+        if obstacle is None:
+            return self.functions.run_inline(function, args, kwargs)
+        with self.paused():
+            return self.functions.call_unseen(function, lambda: original(function, *args, **kwargs), obstacle, args, kwargs)
 
     @_harmless
     def computed_loss(self, loss: Any) -> None:
@@ -286,7 +312,7 @@ class Recorder:
     def _tap(self, node: Seen, x: Any) -> Any:
         """Lists a node, records its value, and returns what takes the place of ``x``: the same value, whose gradient is recorded."""
         if self._replaying and node.name in self.seen:
-            return self._tapped(node, x) if tf.is_tensor(x) else x
+            return self._tapped(node, x) if tf.is_tensor(x) and self.belongs(dense_part(x)) else x
         self.seen[node.name] = node
         if not tf.is_tensor(x):
             node.obstacle = QuantityPlan("not_a_tensor", {"type": type(x).__name__})
@@ -297,8 +323,27 @@ class Recorder:
         self._produced(node.name, node.tensor)
         if node.obstacle is not None:
             return x
+        if not self.belongs(node.tensor):
+            return self._tap_inside(node, x, node.tensor)
         self._record("value", node, node.tensor)
         return self._tapped(node, x)
+
+    def _tap_inside(self, node: Seen, x: Any, tensor: tf.Tensor) -> Any:
+        """The same for a tensor of a graph inside the step's."""
+        node.until_taken = self.inner.until_taken(tensor)
+        if self.inner.is_repeated(tensor):
+            node.attributes["recorded"] = "over all iterations of a loop"
+        with self.paused():
+            if self._selects(node, "value"):
+                self.recordings["value"][node.name] = self.inner.record_value(node, tensor)
+            if self.mode != "train" or not tensor.dtype.is_floating or not self._selects(node, "gradient"):
+                return x
+            tapped = self.inner.tap(node, x, self._fail)
+        self._produced(node.name, dense_part(tapped))
+        return tapped
+
+    def _fail(self, error: Exception) -> None:
+        self.failure = self.failure or error
 
     def _tapped(self, node: Seen, x: Any) -> Any:
         if self.mode != "train" or not dense_part(x).dtype.is_floating or not self._selects(node, "gradient"):
@@ -318,7 +363,7 @@ class Recorder:
     def obstacle(self, tensor: tf.Tensor) -> QuantityPlan | None:
         """Why ``tensor`` can't leave the step."""
         if not self.belongs(tensor):
-            return describe.inner_graph(tensor.graph)
+            return self.inner.obstacle(tensor)
         if not has_statistics(tensor.dtype):
             return QuantityPlan("no_statistics_dtype", {"dtype": tensor.dtype.name})
         return None

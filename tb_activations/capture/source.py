@@ -6,15 +6,18 @@ kept, never text.
 
 from __future__ import annotations
 
+import functools
+import inspect
 import os
 import sys
 import sysconfig
 from pathlib import Path
 from types import FrameType
+from typing import Any
 
 from tb_activations.store.schema import Source
 
-__all__ = ["user_line"]
+__all__ = ["is_user_function", "user_line"]
 
 _ROOT = "instrumented_step"
 """Name of the functions of this package that call the user's step: the search ends there."""
@@ -37,6 +40,13 @@ def user_line() -> Source | None:
     return None
 
 
+def is_user_function(function: Any) -> bool:
+    """Whether a function, however it is wrapped, was written outside of Keras and TensorFlow."""
+    code = getattr(inspect.unwrap(function), "__code__", None) if callable(function) else None
+    return code is None or _is_user_code(code.co_filename, _foreign_folders())
+
+
+@functools.cache
 def _foreign_folders() -> tuple[str, ...]:
     files = (getattr(sys.modules.get(name), "__file__", None) for name in ("keras", "tensorflow"))
     return tuple(str(Path(file).parent) + os.sep for file in files if file)

@@ -11,7 +11,7 @@ from typing import Any
 
 import tensorflow as tf
 
-__all__ = ["Tensor", "dense_part", "tap"]
+__all__ = ["Tensor", "dense_part", "tap", "tap_summing"]
 
 Tensor = tf.Tensor | tf.RaggedTensor | tf.SparseTensor | tf.IndexedSlices
 
@@ -25,7 +25,34 @@ def dense_part(x: Any) -> tf.Tensor:
 
 def tap(x: Any, flowed_back: Callable[[Any], None]) -> Any:
     """Returns ``x``; when a gradient flows back through it, calls ``flowed_back`` with d loss / d x."""
-    tapped = _tap_dense(dense_part(x), flowed_back)
+
+    def identity(value: tf.Tensor) -> tuple[tf.Tensor, Callable[[Any], Any]]:
+        def backward(gradient: Any) -> Any:
+            flowed_back(gradient)
+            return gradient
+
+        return tf.identity(value), backward
+
+    return _with_dense_part(x, tf.custom_gradient(identity)(dense_part(x)))
+
+
+def tap_summing(x: Any, zeros: tf.Tensor, summarize: Callable[[tf.Tensor], tf.Tensor]) -> Any:
+    """Returns ``x``; the gradient of ``zeros`` is ``summarize(d loss / d x)``, added up over all the times that the tap runs.
+
+    A tensor can't leave the gradient of a loop or of a branch. The gradient of what all iterations share can: TensorFlow adds it up.
+    """
+
+    def identity(value: tf.Tensor, _: tf.Tensor) -> tuple[tf.Tensor, Callable[[Any], Any]]:
+        def backward(gradient: Any) -> Any:
+            return gradient, summarize(dense_part(gradient))
+
+        return tf.identity(value), backward
+
+    return _with_dense_part(x, tf.custom_gradient(identity)(dense_part(x), zeros))
+
+
+def _with_dense_part(x: Any, tapped: tf.Tensor) -> Any:
+    """``x``, its numbers replaced by ``tapped``."""
     if isinstance(x, tf.RaggedTensor):
         return x.with_flat_values(tapped)
     if isinstance(x, tf.SparseTensor):
@@ -36,14 +63,3 @@ def tap(x: Any, flowed_back: Callable[[Any], None]) -> Any:
     if mask is not None:
         tapped._keras_mask = mask
     return tapped
-
-
-def _tap_dense(x: tf.Tensor, flowed_back: Callable[[Any], None]) -> tf.Tensor:
-    def identity(value: tf.Tensor) -> tuple[tf.Tensor, Callable[[Any], Any]]:
-        def backward(gradient: Any) -> Any:
-            flowed_back(gradient)
-            return gradient
-
-        return tf.identity(value), backward
-
-    return tf.custom_gradient(identity)(x)

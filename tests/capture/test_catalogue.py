@@ -125,7 +125,7 @@ def test_quantities_that_are_off_and_kinds_that_are_left_out(tmp_path):
     assert {node.state for node in run.nodes if node.kind == "variable"} == {"available"}
 
 
-def test_layers_inside_a_loop_are_listed_with_the_reason(tmp_path):
+def test_layers_inside_a_loop_are_recorded(tmp_path):
     run = run_of(tmp_path, *zoo.build("recurrent"))
     assert run.steps("lstm").tolist() == [0]
     assert reason(run, "lstm/lstm_cell@2") == "while_body"  # the first call is Keras asking the cell for its shapes

@@ -4,37 +4,22 @@ The one invariant: only numeric operations that every device and XLA can compile
 nothing that changes what the user's step computes. Columns and definitions: ``docs/format.md``.
 
 Nothing here chooses tensors or knows about nodes. ``exact`` holds what looks at every element, ``sampled`` what looks at an even stride,
-``stacks`` how many small tensors become few operations, ``blocks`` the raw numbers kept.
+``stacks`` how many small tensors become few operations, ``blocks`` the raw numbers kept, ``running`` what adds up over the iterations
+of a loop.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
 
 import tensorflow as tf
 
 from tb_activations.capture.statistics.blocks import sample
 from tb_activations.capture.statistics.columns import reduce_stack
+from tb_activations.capture.statistics.measured import Measured
 from tb_activations.capture.statistics.stacks import Request, has_statistics, stack_requests
 
 __all__ = ["Measured", "Request", "has_statistics", "measure", "measure_all", "sample"]
-
-
-class Measured(NamedTuple):
-    """Statistics as tensors of the graph they were computed in. Of `measure_all` each has one more, leading axis: the request.
-
-    Attributes:
-      statistics: float32[K], in the order of `schema.STATISTICS`.
-      counts: int64[4], in the order of `schema.COUNTS`.
-      histogram: int32[B], or None when not asked for.
-      histogram_range: float32[2], or None when not asked for.
-    """
-
-    statistics: tf.Tensor
-    counts: tf.Tensor
-    histogram: tf.Tensor | None
-    histogram_range: tf.Tensor | None
 
 
 def measure(x: tf.Tensor, *, activation: str | None = None, batch: bool = True, histogram: bool = True) -> Measured:

@@ -15,7 +15,7 @@ import tensorflow as tf
 
 from tb_activations.errors import ArgumentError
 
-__all__ = ["Request", "Stack", "has_statistics", "stack_requests"]
+__all__ = ["Request", "Stack", "has_statistics", "stack_requests", "working_dtype"]
 
 _SMALL = 8_192
 """Most elements of a tensor of known shape that is worth copying."""
@@ -106,7 +106,7 @@ def _stack(requests: list[Request], indices: tuple[int, ...]) -> Stack:
         elements = tf.constant([first.shape.num_elements()] * len(tensors), tf.int64)
     else:
         elements = tf.stack([tf.size(x, out_type=tf.int64) for x in tensors])
-    wide = _working_dtype(first.dtype)
+    wide = working_dtype(first.dtype)
     if len(tensors) == 1:
         values = tf.cast(first, wide)[None]
     elif first.shape.is_fully_defined():
@@ -116,7 +116,8 @@ def _stack(requests: list[Request], indices: tuple[int, ...]) -> Stack:
     return Stack(values, elements, first.shape, first.dtype, _graded(requests[0]), requests[0].batch, indices)
 
 
-def _working_dtype(dtype: tf.DType) -> tf.DType:
+def working_dtype(dtype: tf.DType) -> tf.DType:
+    """float32 where it holds every value of ``dtype`` exactly, else float64."""
     return tf.float64 if dtype == tf.float64 or (dtype.is_integer and dtype.size >= 4) else tf.float32
 
 

@@ -1,0 +1,72 @@
+"""Functions of their own (`tf.function`) that the user's step calls.
+
+The one invariant: nothing of ours gets into the trace of such a function: the plain step calls the same trace. While a twin is traced its
+Python body runs inline instead, converted as TensorFlow converts it, so that its layers are in the graph of the step; where that can't be
+done, it is called as it is, unseen, and what is known of its layers is kept for the list.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
+
+import tensorflow as tf
+from tensorflow.python.eager.polymorphic_function import autograph_util
+
+from tb_activations.capture.source import is_user_function
+
+__all__ = ["Functions", "Unseen"]
+
+
+class Unseen(NamedTuple):
+    """A call that nothing was recorded of. ``handles``: the ids of the variables it uses."""
+
+    name: str
+    detail: str
+    handles: frozenset[int]
+
+
+class Functions:
+    """The functions that one trace of a step calls.
+
+    Args:
+      refused: id of a function -> why its body can't run inline. Is added to; a second trace of the step then calls those as they are.
+      compiled: whether the step itself is compiled by XLA.
+    """
+
+    def __init__(self, refused: dict[int, str], compiled: bool) -> None:
+        self._refused = refused
+        self._compiled = compiled
+        self.unseen: list[Unseen] = []
+
+    def obstacle(self, function: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> str | None:
+        """Why the body of ``function`` can't run inline."""
+        if tf.executing_eagerly():
+            return "the step runs eagerly, and the function has a graph of its own."
+        if not hasattr(function, "python_function"):
+            return "it is a concrete function, of which only the graph is left."
+        if getattr(function, "_jit_compile", None) and not self._compiled:
+            return "it is compiled by XLA on its own, which may give other last bits."
+        if getattr(function, "input_signature", None) is not None and not all(map(tf.is_tensor, tf.nest.flatten((args, kwargs)))):
+            return "its signature turns Python values into tensors."
+        return self._refused.get(id(function))
+
+    def run_inline(self, function: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
+        body = function.python_function
+        if getattr(function, "_autograph", True):
+            # What `tf.function` itself does with the body; `tf.autograph.to_graph` can't take methods.
+            body = autograph_util.py_func_from_autograph(body, getattr(function, "_experimental_autograph_options", None))
+        try:
+            return body(*args, **kwargs)
+        except Exception as error:
+            self._refused[id(function)] = f"its body failed there with {type(error).__name__}."
+            raise
+
+    def call_unseen(self, function: Any, call: Callable[[], Any], obstacle: str, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
+        """Calls a function as it is, and notes what it uses."""
+        result = call()
+        if is_user_function(getattr(function, "python_function", function)):
+            concrete = function.get_concrete_function(*args, **kwargs) if hasattr(function, "get_concrete_function") else function
+            name = str(getattr(function, "__name__", None) or getattr(function, "name", "a function"))
+            self.unseen.append(Unseen(name, obstacle, frozenset(map(id, concrete.captured_inputs))))
+        return result

@@ -1,0 +1,190 @@
+"""Tensors of the graphs inside the step's graph: the bodies of loops and the branches of conditions.
+
+The one invariant: no such tensor leaves its graph. It is reduced where it is made. Its value goes through a variable of ours, which is cleared
+when the step begins and read when it ends. In the gradient of a loop no variable can be assigned: there the numbers go out as the gradient
+of zeros that the step's tapes watch (`taps.tap_summing`), which changes nothing in what the user asked the tape for.
+
+A loop adds up over its iterations; a branch runs at most once, and has all columns. Where a variable would be one per replica, nothing is
+recorded, and the node says so.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from typing import Any, Literal, NamedTuple
+
+import tensorflow as tf
+from tensorflow.python.ops.resource_variable_ops import ResourceVariable
+
+from tb_activations.capture.nodes import Seen, Tally
+from tb_activations.capture.statistics import has_statistics, measure
+from tb_activations.capture.statistics.running import EXTREMES, SUMS, as_vector, extremes, from_sums, from_vector, sums, vector_size
+from tb_activations.capture.taps import dense_part, tap_summing
+from tb_activations.store.schema import QuantityPlan
+
+__all__ = ["InnerGraphs"]
+
+Construct = Literal["loop", "branch", "function"]
+
+_CONSTRUCTS: dict[str, Construct] = {"WhileBodyFuncGraph": "loop", "WhileCondFuncGraph": "loop", "CondBranchFuncGraph": "branch"}
+
+
+class _Watched(NamedTuple):
+    """Zeros whose gradient is what is known of the gradient of ``node``."""
+
+    node: Seen
+    zeros: tf.Tensor
+    repeated: bool
+
+
+class InnerGraphs:
+    """What one trace of a step meets in other graphs than its own.
+
+    Args:
+      variables: where the variables made here are kept alive: the traced step needs them for as long as it is called.
+    """
+
+    def __init__(self, variables: list[tf.Variable]) -> None:
+        self._variables = variables
+        self._graph: tf.Graph | None = None
+        self._tapes: list[tf.GradientTape] = []
+        self._watched: dict[int, list[_Watched]] = {}
+
+    def begin(self, graph: tf.Graph | None) -> None:
+        """A step begins whose own graph is ``graph``; None: it runs eagerly."""
+        self._graph = graph
+
+    def obstacle(self, tensor: tf.Tensor) -> QuantityPlan | None:
+        """Why nothing of ``tensor`` can be recorded."""
+        constructs = self._constructs(tensor)
+        if "function" in constructs:
+            return QuantityPlan("traced_earlier", {"function": stable_name(tensor.graph), "detail": "it has a graph of its own."})
+        if _is_replicated():
+            return _replicated("loop" if "loop" in constructs else "branch")
+        if not has_statistics(tensor.dtype):
+            return QuantityPlan("no_statistics_dtype", {"dtype": tensor.dtype.name})
+        return None
+
+    def until_taken(self, tensor: tf.Tensor) -> QuantityPlan:
+        """What is to be said of ``tensor`` as long as no recorded step has made it."""
+        if "branch" not in self._constructs(tensor):
+            return QuantityPlan()
+        branch = next(graph for graph in self._way_out(tensor.graph) if _construct(graph) == "branch")
+        return QuantityPlan("other_branch", {"construct": re.sub(r"_(true|false|branch\d+)$", "", stable_name(branch))})
+
+    def is_repeated(self, tensor: tf.Tensor) -> bool:
+        """Whether one step may make ``tensor`` several times."""
+        return "loop" in self._constructs(tensor)
+
+    def record_value(self, node: Seen, tensor: tf.Tensor) -> Tally:
+        """Reduces ``tensor`` where it is made, into a variable."""
+        if self.is_repeated(tensor):
+            return self._add_up(sums(tensor, node.activation), extremes(tensor))
+        return self._put(as_vector(measure(tensor, activation=node.activation, batch=node.has_batch)))
+
+    def _add_up(self, added: tf.Tensor, low_and_high: tf.Tensor) -> Tally:
+        slot = self._slot([0.0] * len(SUMS) + list(EXTREMES))
+        before = slot.read_value()
+        low, high = tf.minimum(before[-2], low_and_high[0]), tf.maximum(before[-1], low_and_high[1])
+        slot.assign(tf.concat([before[:-2] + added, tf.stack([low, high])], 0))
+
+        def read() -> Any:
+            after = slot.read_value()
+            return from_sums(after[:-2], after[-2:])
+
+        return Tally(read)
+
+    def _put(self, vector: tf.Tensor) -> Tally:
+        slot = self._slot([0.0] * vector.shape[0])
+        slot.assign(vector)
+        return Tally(lambda: from_vector(slot.read_value()))
+
+    def _slot(self, initial: list[float]) -> tf.Variable:
+        with tf.init_scope():
+            # Not `tf.Variable`: the function being traced would count it among its own, and be traced once more for it.
+            slot = ResourceVariable(initial, trainable=False, dtype=tf.float64)
+        self._variables.append(slot)
+        assert self._graph is not None
+        with self._graph.as_default(), tf.control_dependencies(None):
+            slot.assign(tf.constant(initial, tf.float64))  # made before the loop it is for, and so run before it
+        return slot
+
+    # Gradients.
+
+    def begin_tape(self, tape: tf.GradientTape) -> None:
+        self._tapes.append(tape)
+
+    def end_tape(self, tape: tf.GradientTape) -> None:
+        self._tapes = [other for other in self._tapes if other is not tape]
+
+    def tap(self, node: Seen, x: Any, failed: Callable[[Exception], None]) -> Any:
+        """Returns what takes the place of ``x``: the same value, the gradient of which is reduced where it is computed."""
+        if not self._tapes or self._graph is None:
+            return x
+        repeated = self.is_repeated(dense_part(x))
+        with self._graph.as_default(), tf.control_dependencies(None):
+            zeros = tf.zeros([len(SUMS) if repeated else vector_size()], tf.float64)
+        for tape in self._tapes:
+            tape.watch(zeros)
+            self._watched.setdefault(id(tape), []).append(_Watched(node, zeros, repeated))
+
+        def summarize(gradient: tf.Tensor) -> tf.Tensor:
+            try:
+                return sums(gradient) if repeated else as_vector(measure(gradient, batch=node.has_batch))
+            except Exception as error:  # noqa: BLE001  (the user's own gradient must be had all the same)
+                failed(error)
+                return tf.zeros_like(zeros)
+
+        return tap_summing(x, zeros, summarize)
+
+    def gradient(self, original: Callable[..., Any], tape: tf.GradientTape, target: Any, sources: Any, *args: Any, **kwargs: Any) -> Any:
+        """What ``tape.gradient`` gives, and the tallies of the gradients that were computed on the way."""
+        watched = self._watched.get(id(tape), [])
+        if not watched:
+            return original(tape, target, sources, *args, **kwargs), ()
+        flat = tf.nest.flatten(sources)
+        results = original(tape, target, [*flat, *(item.zeros for item in watched)], *args, **kwargs)
+        pairs = zip(watched, results[len(flat) :], strict=True)
+        tallies = [(item.node, self._tally(item, result)) for item, result in pairs if result is not None]
+        return tf.nest.pack_sequence_as(sources, results[: len(flat)]), tallies
+
+    def _tally(self, item: _Watched, result: tf.Tensor) -> Tally:
+        if result.graph is self._graph:
+            return Tally(lambda: from_sums(result) if item.repeated else from_vector(result))
+        # The tape itself is in a loop or a branch, so what it found can't leave either.
+        unknown = tf.constant([float("nan")] * 2, tf.float64)
+        return self._add_up(result, unknown) if item.repeated else self._put(result)
+
+    # Graphs.
+
+    def _constructs(self, tensor: tf.Tensor) -> set[Construct]:
+        return {_construct(graph) for graph in self._way_out(tensor.graph)}
+
+    def _way_out(self, graph: Any) -> Iterator[Any]:
+        """The graphs that ``graph`` is in, itself first, up to the step's."""
+        while graph is not None and graph is not self._graph:
+            yield graph
+            graph = getattr(graph, "outer_graph", None)
+
+
+def stable_name(graph: Any) -> str:
+    """The name of what a graph was made for, without the counter that tells traces apart."""
+    name = str(getattr(graph, "name", "")) or "a function"
+    return re.sub(r"_\d+$", "", name.removeprefix("__inference_"))
+
+
+def _construct(graph: Any) -> Construct:
+    # By the exact class: the graphs of gradients are subclasses, and no variable of ours can be assigned there.
+    return _CONSTRUCTS.get(type(graph).__name__, "function")
+
+
+def _is_replicated() -> bool:
+    context = tf.distribute.get_replica_context()
+    return context is None or context.num_replicas_in_sync > 1
+
+
+def _replicated(construct: Construct) -> QuantityPlan:
+    place = "the body of a loop, once per iteration" if construct == "loop" else "a branch of a condition"
+    detail = "What happens there is added up in a variable, which is not done where several replicas train."
+    return QuantityPlan("while_body", {"place": place, "detail": detail, "unroll": "keras.layers.LSTM(units, unroll=True)"})

@@ -1,0 +1,279 @@
+"""Layers in loops, in branches and in functions of their own: compared with the same computation written out in Python, run eagerly."""
+
+from __future__ import annotations
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+import tb_activations as tba
+from tb_activations.capture.statistics.running import EXTREMES, SUMS, extremes, from_sums, sums
+from tb_activations.store.schema import COUNTS, STATISTICS
+
+pytestmark = pytest.mark.filterwarnings(
+    "ignore:Gradients do not exist", "ignore:`build..` was called on layer", "ignore:Layer .* does not have a `build"
+)
+
+L = keras.layers
+TIMES = 3
+
+
+class Construct(L.Layer):
+    """A construct of TensorFlow or Keras around a layer, and what it means: `plain` tells each value that the layer makes."""
+
+    def __init__(self, name, activation="tanh"):
+        super().__init__(name=name)
+        self.inner = L.Dense(4, activation=activation, name="inner")
+        self.other = L.Dense(4, activation="relu", name="other")
+
+    def build(self, shape):
+        self.inner.build((None, 4))
+        self.other.build((None, 4))
+
+    def loop(self, x, tell):
+        for _ in range(TIMES):
+            x = tell(f"{self.name}/inner", self.inner(x))
+        return x
+
+    plain = loop
+
+
+class While(Construct):
+    def call(self, x):
+        return tf.while_loop(lambda i, h: i < TIMES, lambda i, h: (i + 1, self.inner(h)), (0, x), maximum_iterations=TIMES)[1]
+
+
+class KerasWhile(Construct):
+    def call(self, x):
+        return keras.ops.while_loop(lambda i, h: i < TIMES, lambda i, h: (i + 1, self.inner(h)), (0, x), maximum_iterations=TIMES)[1]
+
+
+class Fori(Construct):
+    def call(self, x):
+        return keras.ops.fori_loop(0, TIMES, lambda i, h: self.inner(h), x)
+
+
+class Scan(Construct):
+    def call(self, x):
+        def body(carry, row):
+            carry = self.inner(carry + row)
+            return carry, carry * 2.0
+
+        carry, rows = keras.ops.scan(body, x, tf.stack([x, 2 * x, 3 * x]))
+        return carry + rows[0]
+
+    def plain(self, x, tell):
+        carry, rows = x, []
+        for factor in range(1, TIMES + 1):
+            carry = tell(f"{self.name}/inner", self.inner(carry + factor * x))
+            rows.append(carry * 2.0)
+        return carry + rows[0]
+
+
+class Function(Construct):
+    """A `tf.function` that needs AutoGraph, and was traced before."""
+
+    @tf.function
+    def run(self, x):
+        h = self.inner(x)
+        if tf.reduce_sum(h) > 1e9:
+            h = h * 0.0
+        return tf.nn.relu(h)
+
+    def call(self, x):
+        return self.run(x)
+
+    def plain(self, x, tell):
+        return tf.nn.relu(tell(f"{self.name}/inner", self.inner(x)))
+
+
+class Branch(Construct):
+    """`inner` where the mean is positive, else `other`."""
+
+    def call(self, x):
+        return tf.cond(tf.reduce_mean(x) > 0, lambda: self.inner(x), lambda: self.other(x) * 2.0)
+
+    def plain(self, x, tell):
+        if tf.reduce_mean(x) > 0:
+            return tell(f"{self.name}/inner", self.inner(x))
+        return tell(f"{self.name}/other", self.other(x)) * 2.0
+
+
+class KerasBranch(Branch):
+    def call(self, x):
+        return keras.ops.cond(tf.reduce_mean(x) > 0, lambda: self.inner(x), lambda: self.other(x) * 2.0)
+
+
+class Switch(Branch):
+    def call(self, x):
+        return keras.ops.switch(tf.cast(tf.reduce_mean(x) <= 0, tf.int32), [self.inner, lambda x: self.other(x) * 2.0], x)
+
+
+class BranchInLoop(Construct):
+    """Even iterations go one way, odd ones the other."""
+
+    def call(self, x):
+        def body(i, h):
+            return i + 1, tf.cond(i % 2 == 0, lambda: self.inner(h), lambda: self.other(h))
+
+        return tf.while_loop(lambda i, h: i < TIMES, body, (0, x), maximum_iterations=TIMES)[1]
+
+    def plain(self, x, tell):
+        for i in range(TIMES):
+            x = tell(f"{self.name}/{('inner', 'other')[i % 2]}", (self.inner, self.other)[i % 2](x))
+        return x
+
+
+class Recurrent(Construct):
+    """An LSTM, whose cell hands its output on twice: as output and as state."""
+
+    def __init__(self, name):
+        super().__init__(name)
+        self.lstm = L.LSTM(4, name="lstm")
+
+    def call(self, x):
+        return self.lstm(tf.stack([x, -x, 2 * x], axis=1))
+
+    def plain(self, x, tell):
+        h, c = tf.zeros_like(x), tf.zeros_like(x)
+        cell, name = self.lstm.cell, f"{self.name}/lstm/lstm_cell"
+        for row in (x, -x, 2 * x):
+            gates = row @ cell.kernel.value + h @ cell.recurrent_kernel.value + cell.bias.value
+            i, f, g, o = tf.split(gates, 4, axis=1)
+            c = tf.sigmoid(f) * c + tf.sigmoid(i) * tf.tanh(g)
+            h = tf.sigmoid(o) * tf.tanh(c)
+            output, h, c = tell(name, h), tell(f"{name}:1/0", h), tell(f"{name}:1/1", c)
+        return output
+
+
+class All(keras.Model):
+    def __init__(self, kinds):
+        super().__init__(name="all")
+        self.constructs = [kind(name=kind.__name__.lower()) for kind in kinds]
+
+    def call(self, x):
+        return sum(construct(x) for construct in self.constructs)
+
+
+REPEATED = (While, KerasWhile, Scan, BranchInLoop, Recurrent)
+ONCE = (Function, Branch, KerasBranch, Switch)
+
+
+def data():
+    random = np.random.default_rng(3)
+    x = random.normal(size=(16, 4)).astype("float32")
+    x[:8] += 1.0 - x[:8].mean()  # the first batch goes into one branch, the second into the other
+    x[8:] -= 1.0 + x[8:].mean()
+    return x, random.normal(size=(16, 4)).astype("float32")
+
+
+def make(kinds, jit_compile):
+    keras.utils.set_random_seed(5)
+    model = All(kinds)
+    model(data()[0])  # traces the function
+    model.compile(keras.optimizers.SGD(0.05), "mse", jit_compile=jit_compile)
+    return model
+
+
+def written_out(model, x, y):
+    """Values and gradients of every call, as {name: [arrays]}, of the same computation in Python."""
+    told = {}
+
+    def tell(name, tensor):
+        told.setdefault(name, []).append(tf.identity(tensor))
+        return told[name][-1]
+
+    with tf.GradientTape(persistent=True) as tape:
+        predicted = sum(construct.plain(tf.constant(x), tell) for construct in model.constructs)
+        loss = tf.reduce_mean((predicted - y) ** 2)
+    return told, {name: [tape.gradient(loss, part, unconnected_gradients="zero") for part in parts] for name, parts in told.items()}
+
+
+def assert_same(statistics, arrays, columns):
+    numbers = np.stack([np.asarray(array, np.float64) for array in arrays])
+    expected = {"min": numbers.min(), "max": numbers.max(), "mean": numbers.mean(), "std": numbers.std(), "l2_norm": np.sqrt((numbers**2).sum())}
+    expected |= {"zero_fraction": (numbers == 0).mean(), "elements": numbers.size}
+    for column in columns:
+        np.testing.assert_allclose(statistics[column][0], expected[column], rtol=2e-4, atol=1e-6, err_msg=column)
+    assert [statistics[count][0] for count in COUNTS[1:]] == [0, 0, 0]
+
+
+SUMMED = ("mean", "std", "l2_norm", "zero_fraction", "elements")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("jit_compile", [False, True], ids=["graph", "xla"])
+def test_values_and_gradients_are_those_of_the_same_computation_written_out(tmp_path, jit_compile):
+    kinds = (*REPEATED, *ONCE, *([] if jit_compile else [Fori]))  # XLA can't differentiate a loop whose length it isn't told
+    model, plain = make(kinds, jit_compile), make(kinds, jit_compile)
+    x, y = data()
+    values, gradients = written_out(model, x[:8], y[:8])
+    callback = tba.ActivationsCallback(tmp_path, every=1, kinds=["layer"], quantities=["value", "gradient"], samples="none")
+    model.fit(x, y, batch_size=8, shuffle=False, verbose=0, callbacks=[callback])
+    plain.fit(x, y, batch_size=8, shuffle=False, verbose=0)
+    for ours, theirs in zip(model.get_weights(), plain.get_weights(), strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+
+    run = tba.open_run(tmp_path / "train")
+    nodes = {node.name: node for node in run.nodes}
+    once = {construct.name for construct in model.constructs if isinstance(construct, ONCE)}
+    for name in values:
+        is_once = name.split("/")[0] in once
+        assert_same(run.statistics(name), values[name], ("min", "max", *SUMMED))
+        assert_same(run.statistics(name, "gradient"), gradients[name], ("min", "max", *SUMMED) if is_once else SUMMED)
+        assert nodes[name].attributes.get("recorded") == (None if is_once else "over all iterations of a loop")
+        assert (run.histogram(name).counts.sum(1) > 0).all() == is_once
+    for name in once - {"function"}:
+        for quantity in ("value", "gradient"):
+            assert run.steps(f"{name}/inner", quantity).tolist() == [0]
+            assert run.steps(f"{name}/other", quantity).tolist() == [1]
+    assert not [node.name for node in run.nodes if "@" in node.name]
+
+
+@pytest.mark.slow
+def test_a_branch_not_taken_yet_says_so(tmp_path):
+    model = make([Branch], False)
+    x, y = data()
+    callback = tba.ActivationsCallback(tmp_path, every=1, kinds=["layer"], samples="none", histograms=False)
+    model.fit(x[:8], y[:8], batch_size=8, verbose=0, callbacks=[callback])
+    nodes = {node.name: node for node in tba.open_run(tmp_path / "train").nodes}
+    assert nodes["branch/inner"].state == "materialized"
+    assert nodes["branch/other"].state == "unreachable"
+    assert nodes["branch/other"].reason == "other_branch"
+    assert nodes["branch/other"].quantities["gradient"].reason == "other_branch"
+    assert "branch of `cond`" in nodes["branch/other"].sentence
+
+
+HOSTILE = {
+    "normal": (np.arange(-6, 6) / 3, np.ones(5)),
+    "not finite": (np.array([np.nan, 1, np.inf]), np.array([-np.inf, 0, 2, 3])),
+    "large": (np.full(4, 3e38), np.full(3, -3e38)),
+    "far from zero": (1e4 + np.arange(6) / 100, 1e4 - np.arange(6) / 100),
+    "nothing finite": (np.array([np.nan]), np.array([np.inf])),
+}
+
+
+@pytest.mark.parametrize("case", HOSTILE)
+def test_sums_of_several_times_are_the_statistics_of_all(case):
+    parts = [np.asarray(part, np.float32) for part in HOSTILE[case]]
+    found = [extremes(tf.constant(part)).numpy() for part in parts]
+    low_and_high = tf.constant([min(EXTREMES[0], *(low for low, _ in found)), max(EXTREMES[1], *(high for _, high in found))])
+    row = from_sums(sum(sums(tf.constant(part)) for part in parts), low_and_high)
+    columns, counts = dict(zip(STATISTICS, row.statistics.numpy(), strict=True)), dict(zip(COUNTS, row.counts.numpy(), strict=True))
+    everything = np.concatenate(parts).astype(np.float64)
+    finite = everything[np.isfinite(everything)]
+    assert counts["elements"] == everything.size
+    assert counts["nan_count"] == np.isnan(everything).sum()
+    assert (counts["pos_inf_count"], counts["neg_inf_count"]) == ((everything == np.inf).sum(), (everything == -np.inf).sum())
+    expected = {"min": np.min, "max": np.max, "mean": np.mean, "std": np.std, "l2_norm": np.linalg.norm, "zero_fraction": lambda a: np.mean(a == 0)}
+    for name, function in expected.items():
+        with np.errstate(over="ignore"):
+            wanted = np.float32(function(finite)) if finite.size else np.nan
+        np.testing.assert_allclose(columns[name], wanted, rtol=1e-5, err_msg=name)
+
+
+def test_nothing_summed_is_nothing_recorded():
+    row = from_sums(tf.zeros([len(SUMS)], tf.float64), tf.constant(EXTREMES, tf.float64))
+    assert row.counts.numpy().tolist() == [-1, 0, 0, 0]
+    assert np.isnan(row.statistics).all()

@@ -169,7 +169,7 @@ class ReaderSuite:
             run.value("head/rare", 8)
         with pytest.raises(ArgumentError, match=r"Expected a quantity of value, gradient, update. Received: quantity='weights'"):
             run.steps("image", "weights")
-        with pytest.raises(NotFoundError, match=r"Expected a statistic of min, .*, neg_inf_count. Received: statistic='median'"):
+        with pytest.raises(NotFoundError, match=r"Expected a statistic of min, .*, nonfinite_count. Received: statistic='median'"):
             run.column("median")
 
     def test_a_quantity_that_was_never_recorded_is_empty_not_an_error(self, run):

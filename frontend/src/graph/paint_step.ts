@@ -20,7 +20,7 @@ import {
   ZOOM_OF_TITLE,
   type Picture,
 } from "./paint";
-import type { Scene } from "./scene";
+import { routesBetween } from "./scene";
 import type { ColormapName } from "../colormap";
 
 type Context = CanvasRenderingContext2D;
@@ -132,41 +132,23 @@ function outline(context: Context, box: Box, color: string, width: number, grow:
   context.stroke();
 }
 
-/** The edges of one item, from and to the very items they join, across the borders of scopes. */
+/** The lines of one item's edges, through all scopes, and an outline around what they lead to. */
 function paintLinks(context: Context, { scene, ink, camera }: StepPicture, item: number): void {
-  const drawn = scene.routes.filter((route) => !route.port && (route.from === item || route.to === item));
-  const joined = new Set(drawn.map((route) => (route.from === item ? route.to : route.from)));
+  const routes = new Set([
+    ...scene.sources[item].flatMap((source) => routesBetween(scene, source, item)),
+    ...scene.targets[item].flatMap((target) => routesBetween(scene, item, target)),
+  ]);
+  const scale = Math.min(1, camera.zoom);
   context.strokeStyle = context.fillStyle = ink.ink;
-  context.lineWidth = 1.8 / Math.min(1, camera.zoom);
+  context.lineWidth = 1.8 / scale;
   context.beginPath();
-  for (const route of drawn) tracePath(context, route);
+  for (const route of routes) tracePath(context, route);
   context.stroke();
   context.beginPath();
-  for (const route of drawn) traceHead(context, route, 8);
+  for (const route of routes) traceHead(context, route, route.port ? 6 : 8);
   context.fill();
-  context.setLineDash([5, 3]);
-  context.beginPath();
-  for (const source of scene.sources[item]) if (!joined.has(source)) traceBetween(context, scene, source, item);
-  for (const target of scene.targets[item]) if (!joined.has(target)) traceBetween(context, scene, item, target);
-  context.stroke();
-  context.setLineDash([]);
-}
-
-/** A curve between two boxes that stand in different scopes: from the side that faces the other one. */
-function traceBetween(context: Context, { boxes }: Scene, from: number, to: number): void {
-  const [a, b] = [boxes[from], boxes[to]];
-  const sideways = b.x > a.x + a.width || a.x > b.x + b.width;
-  const [ax, ay] = [a.x + a.width / 2, a.y + a.height / 2];
-  const [bx, by] = [b.x + b.width / 2, b.y + b.height / 2];
-  if (sideways) {
-    const [x0, x1] = bx > ax ? [a.x + a.width, b.x] : [a.x, b.x + b.width];
-    context.moveTo(x0, ay);
-    context.bezierCurveTo((x0 + x1) / 2, ay, (x0 + x1) / 2, by, x1, by);
-    return;
-  }
-  const [y0, y1] = by > ay ? [a.y + a.height, b.y] : [a.y, b.y + b.height];
-  context.moveTo(ax, y0);
-  context.bezierCurveTo(ax, (y0 + y1) / 2, bx, (y0 + y1) / 2, bx, y1);
+  for (const other of [...scene.sources[item], ...scene.targets[item]])
+    outline(context, scene.boxes[other], ink.ink, 1.2 / scale, 0, scene.visible.items[other].open);
 }
 
 function paintSelection(context: Context, picture: StepPicture): void {

@@ -2,7 +2,7 @@ import { describe, expect, it } from "vitest";
 import { measureFixed, sceneOf } from "./testing";
 import { shorten } from "./boxes";
 import { firstItem, nextItem } from "./keyboard";
-import { hitTest, itemOfNode, pathOf, type Scene } from "./scene";
+import { hitTest, itemOfNode, pathOf, routesBetween, type Scene } from "./scene";
 
 const MODEL = "in; s/a <- in; s/b <- s/a; t/c <- in; out <- s/b t/c";
 
@@ -54,6 +54,16 @@ describe("scene", () => {
     const scene = sceneOf(MODEL, "all");
     const out = itemAt(scene, "out");
     expect(scene.sources[out].map((item) => pathOf(scene, item))).toEqual(["s/b", "t/c"]);
+  });
+
+  it("leads from node to node through the borders of all scopes between them", () => {
+    const scene = sceneOf("a/b/c; d/e <- a/b/c; a/x <- a/b/c", "all");
+    const ways = (from: string, to: string): string[] =>
+      routesBetween(scene, itemAt(scene, from), itemAt(scene, to)).map((route) =>
+        [route.from, route.to].map((item) => pathOf(scene, item)).join(" > "),
+      );
+    expect(ways("a/b/c", "d/e")).toEqual(["a/b/c > a/b", "a/b > a", "a > d", "d > d/e"]);
+    expect(ways("a/b/c", "a/x")).toEqual(["a/b/c > a/b", "a/b > a/x"]);
   });
 
   it("gives a node the room its texts need, whatever the step", () => {

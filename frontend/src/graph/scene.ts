@@ -10,7 +10,7 @@ import type { CssPixels, NodeIndex } from "../units";
 import type { Measured, BoxText } from "./boxes";
 import { HEADER, type Direction, type LayoutAnswer } from "./layout/nested";
 import type { ScopeTree } from "./scopes";
-import type { VisibleGraph } from "./visible";
+import { ascend, type VisibleGraph } from "./visible";
 
 /** A line on the page: see `tracePath` for how its points are joined. */
 export interface Route {
@@ -34,6 +34,8 @@ export interface Scene {
   readonly texts: readonly BoxText[];
   readonly boxes: readonly Box[];
   readonly routes: readonly Route[];
+  /** Route by its ends; the way in or out of a scope has the scope as one end. */
+  readonly routeAt: ReadonlyMap<string, Route>;
   /** Items that each item takes values from, and gives values to. */
   readonly sources: readonly (readonly number[])[];
   readonly targets: readonly (readonly number[])[];
@@ -94,7 +96,20 @@ export function makeScene(
     return { x, y, width, height };
   });
   const routes = makeRoutes(visible, answer, direction);
-  return { tree, nodes, visible, texts: measured.texts, boxes, routes, sources, targets };
+  const routeAt = new Map(routes.map((route) => [`${route.from}>${route.to}`, route]));
+  return { tree, nodes, visible, texts: measured.texts, boxes, routes, routeAt, sources, targets };
+}
+
+/** The lines that stand for the edge from one item to another, through the borders of all scopes between them. */
+export function routesBetween({ visible, routeAt }: Scene, from: number, to: number): Route[] {
+  const { leaves, enters, joins } = ascend(visible.items, from, to);
+  const around = (item: number): number => visible.items[item].parent;
+  const keys = [
+    ...leaves.map((item) => `${item}>${around(item)}`),
+    ...(joins === null ? [] : [`${joins[0]}>${joins[1]}`]),
+    ...enters.map((item) => `${around(item)}>${item}`),
+  ];
+  return keys.flatMap((key) => routeAt.get(key) ?? []);
 }
 
 export const contains = (box: Box, x: CssPixels, y: CssPixels): boolean =>

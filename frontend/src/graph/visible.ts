@@ -75,6 +75,28 @@ class PairCounter {
   }
 }
 
+/** The children of the innermost common scope that hold `from` and `to`, and the items on the way there. */
+export interface Ascent {
+  /** `from` and the scopes around it, whose border the edge crosses, innermost first. */
+  readonly leaves: readonly number[];
+  /** The same for `to`. */
+  readonly enters: readonly number[];
+  /** What the edge joins in the common scope; null when one end is a scope around the other. */
+  readonly joins: readonly [number, number] | null;
+}
+
+/** How an edge between two items runs through the scopes. */
+export function ascend(items: readonly Item[], from: number, to: number): Ascent {
+  const [up, down] = [chainOf(items, from), chainOf(items, to)];
+  let [a, b] = [up.length - 1, down.length - 1];
+  while (a >= 0 && b >= 0 && up[a] === down[b]) [a, b] = [a - 1, b - 1];
+  return {
+    leaves: up.slice(0, b < 0 ? a + 1 : Math.max(a, 0)),
+    enters: down.slice(0, a < 0 ? b + 1 : Math.max(b, 0)),
+    joins: a >= 0 && b >= 0 ? [up[a], down[b]] : null,
+  };
+}
+
 /** Chain of items from `item` up to the page, itself first. */
 function chainOf(items: readonly Item[], item: number): number[] {
   const chain: number[] = [];
@@ -89,20 +111,11 @@ export function buildVisible(tree: ScopeTree, nodes: readonly GraphNode[], open:
   const links = new PairCounter(items.length);
   const loops = new Set<number>();
   const ports = new Uint8Array(items.length);
-  const chains = new Map<number, number[]>();
-  const chain = (item: number): number[] => {
-    const known = chains.get(item) ?? chainOf(items, item);
-    chains.set(item, known);
-    return known;
-  };
   const join = (from: number, to: number, gradient: boolean): void => {
-    const [up, down] = [chain(from), chain(to)];
-    let [a, b] = [up.length - 1, down.length - 1];
-    while (a >= 0 && b >= 0 && up[a] === down[b]) [a, b] = [a - 1, b - 1];
-    // Now up[a] and down[b] are the children of the innermost common scope; one is missing when one end is a scope around the other.
-    for (let index = 0; index < (b < 0 ? a + 1 : a); index += 1) ports[up[index]] |= GIVES_TO_OUTSIDE;
-    for (let index = 0; index < (a < 0 ? b + 1 : b); index += 1) ports[down[index]] |= TAKES_FROM_OUTSIDE;
-    if (a >= 0 && b >= 0) edges.add(up[a], down[b], gradient);
+    const { leaves, enters, joins } = ascend(items, from, to);
+    for (const item of leaves) ports[item] |= GIVES_TO_OUTSIDE;
+    for (const item of enters) ports[item] |= TAKES_FROM_OUTSIDE;
+    if (joins !== null) edges.add(joins[0], joins[1], gradient);
     links.add(from, to, gradient);
   };
   nodes.forEach((node, index) => {

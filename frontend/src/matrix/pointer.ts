@@ -124,6 +124,7 @@ function moveCursor(event: KeyboardEvent, picture: MatrixPicture, scroller: HTML
     const [down, right] = at === null ? [0, 0] : moves[event.key];
     const row = Math.min(rows.length - 1, Math.max(0, from.row + down));
     const to = Math.min(matrix.columns - 1, Math.max(0, column + right));
+    setHovered(null);
     cursor.value = { row, step: matrix.start[to] };
     if (scroller !== null) showRow(scroller, yOfRow(geometry, row), geometry.rowHeight);
   } else return false;

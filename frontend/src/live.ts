@@ -69,10 +69,14 @@ export function tryNow(): void {
   void ask();
 }
 
-/** Starts asking; pauses while the tab is hidden and asks at once when it is back. */
-export function startPolling(): void {
-  effect(() => {
+/** Starts asking; pauses while the tab is hidden and asks at once when it is back. Gives a function that ends it. */
+export function startPolling(): () => void {
+  const stop = effect(() => {
     if (visible.value) void ask();
     else clearTimeout(timer);
   });
+  return () => {
+    stop();
+    clearTimeout(timer);
+  };
 }

@@ -114,3 +114,47 @@ describe("the stamp of per-step data", () => {
     expect(new Set(stamps).size).toBe(3);
   });
 });
+
+/** The bytes of `/steps`: only the steps matter here. */
+function stepsAnswer(recorded: readonly number[]): ArrayBuffer {
+  const header: Record<string, unknown> = {};
+  const count = recorded.length;
+  const data = new Float64Array(7 * count);
+  data.set(recorded);
+  const arrays = {
+    step: "F64",
+    wall_time: "F64",
+    epoch: "I32",
+    overhead: "F32",
+    loss: "F32",
+    loss_scale: "F32",
+    dropped: "F64",
+  };
+  Object.entries(arrays).forEach(([name, dtype], index) => {
+    const begin = index * count * 8;
+    header[name] = { dtype, shape: [count], data_offsets: [begin, begin + count * (dtype === "F64" ? 8 : 4)] };
+  });
+  const text = new TextEncoder().encode(JSON.stringify(header));
+  const bytes = new Uint8Array(8 + text.length + data.byteLength);
+  new DataView(bytes.buffer).setBigUint64(0, BigInt(text.length), true);
+  bytes.set(text, 8);
+  bytes.set(new Uint8Array(data.buffer), 8 + text.length);
+  return bytes.buffer;
+}
+
+test("a step of the address that isn't recorded becomes the nearest one that is", async () => {
+  vi.stubGlobal("fetch", (url: URL) =>
+    url.pathname.endsWith("/steps")
+      ? Promise.resolve({ ok: true, url: url.href, arrayBuffer: () => Promise.resolve(stepsAnswer([0, 25, 50, 100])) })
+      : new Promise(() => undefined),
+  );
+  state.live.value = false;
+  state.step.value = 70;
+  state.receiveRuns(answerOf(runOf("r", 100)));
+  await vi.waitFor(() => expect(state.step.value).toBe(50));
+  expect(state.capture.value).toBe(2);
+  state.moveCapture(1);
+  expect([state.step.value, state.live.value]).toEqual([100, true]);
+  state.moveCapture(-Infinity);
+  expect([state.step.value, state.live.value]).toEqual([0, false]);
+});

@@ -212,6 +212,15 @@ export const capture = computed<CaptureIndex>(() => {
   return recorded === undefined || step.value === null ? -1 : nearestCapture(recorded, step.value);
 });
 
+// An address, or another run, may name a step that isn't recorded. While the list of steps is behind the run it proves nothing.
+effect(() => {
+  const { key, data, pending } = steps.value;
+  const at = step.value;
+  if (data === null || pending || at === null || key?.version !== version.value) return;
+  const nearest = data.step[nearestCapture(data.step, at)];
+  if (nearest !== undefined && nearest !== at) step.value = nearest;
+});
+
 // Actions.
 
 /** A new answer of `/runs`. Keeps the user's choice; picks a run when there is none yet. */

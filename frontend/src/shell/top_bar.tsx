@@ -260,7 +260,11 @@ function FindingsButton({ narrow }: { readonly narrow: boolean }): JSX.Element {
           <SeverityIcon severity={severity} /> {count} <span class="sr">{severity},</span>
         </span>
       ))}
-      {all.length === 0 ? <span class="dim">no findings</span> : <span class={narrow ? "sr" : "dim"}>findings</span>}
+      {all.length === 0 ? (
+        <span class="dim">no findings</span>
+      ) : (
+        <span class={narrow ? "sr" : "dim"}>{all.length === 1 ? "finding" : "findings"}</span>
+      )}
     </button>
   );
 }

@@ -15,7 +15,8 @@ import { Prose } from "../widgets/prose";
 
 export function Banners(): JSX.Element | null {
   if (connection.value.failures > 0) return <Disconnected />;
-  const failed = graph.value.error ?? steps.value.error ?? snapshot.value.error;
+  // Until the list of steps is there, a snapshot may have been asked for at a step that doesn't exist.
+  const failed = graph.value.error ?? steps.value.error ?? (steps.value.pending ? null : snapshot.value.error);
   if (failed !== null) {
     return (
       <Banner severity="error">

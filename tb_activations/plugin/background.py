@@ -14,7 +14,10 @@ from collections.abc import Callable
 __all__ = ["Background"]
 
 _REST = 4.0
-"""Seconds of rest per second of work: what is asked for all the time takes a fifth of a core at most."""
+"""Seconds of rest per second of work: what is asked for all the time takes a fifth of a core."""
+
+_LONGEST_REST = 10.0
+"""Seconds. What takes long is rare (a first look at a long run), and what follows must not wait for minutes."""
 
 _logger = logging.getLogger(__name__)
 
@@ -54,5 +57,5 @@ class Background:
             ended = time.monotonic()
             with self._lock:
                 self._running = False
-                self._not_before = ended + max(self._pause, (ended - started) * _REST)
+                self._not_before = ended + max(self._pause, min((ended - started) * _REST, _LONGEST_REST))
             self._first.set()

@@ -26,7 +26,7 @@ import { firstItem, isArrow, nextItem } from "./keyboard";
 import { LayoutClient } from "./layout/client";
 import type { Direction } from "./layout/nested";
 import { measureText } from "./measure";
-import { colorBy, lowView, showGradients } from "./options";
+import { colorBy, lowView, openScopes, showGradients } from "./options";
 import { pointerHandlers, minimapHandlers } from "./pointer";
 import { isScope, itemOfNode, makeScene, pathOf, type Scene } from "./scene";
 import { GraphStage } from "./stage";
@@ -114,9 +114,14 @@ function useLook(stage: GraphStage | null): void {
 function useReveal(stage: GraphStage | null): void {
   useEffect(() => {
     if (stage === null) return;
+    let opened: string | null = null;
     const open = effect(() => {
       const name = node.value;
-      if (name !== null && nodes.value.length > 0) untracked(() => openAround(name));
+      // What is open by itself depends on the height of the view; what the user opened or closed stays.
+      const chosen = !lowView.value || openScopes.peek() !== null;
+      if (name === null || nodes.value.length === 0 || (name === opened && chosen)) return;
+      opened = name;
+      untracked(() => openAround(name));
     });
     // Once per selection, as soon as its own box is there: later the camera is the user's.
     let shown: string | null = null;

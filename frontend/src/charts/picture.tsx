@@ -14,6 +14,7 @@ import type { Palette } from "../draw/palette";
 import type { Paint } from "../widgets/canvas";
 import { type Area, useArea } from "../widgets/canvas";
 import { theme } from "../state";
+import type { CssPixels } from "../units";
 
 /** Device pixels per CSS pixel; changes with browser zoom and when the window moves to another screen. */
 const pixelRatio = signal(1);
@@ -35,6 +36,12 @@ export interface PointerHandlers {
   readonly onPointerCancel?: () => void;
   readonly onDblClick?: () => void;
   readonly onKeyDown?: (event: KeyboardEvent) => void;
+}
+
+/** Where in the picture the pointer is. */
+export function placeOf(event: PointerEvent): { x: CssPixels; y: CssPixels } {
+  const box = (event.currentTarget as HTMLElement).getBoundingClientRect();
+  return { x: event.clientX - box.left, y: event.clientY - box.top };
 }
 
 export interface PictureProps extends PointerHandlers {

@@ -9,7 +9,7 @@ import { useRef } from "preact/hooks";
 import { nearestCapture, selectStep, step } from "../state";
 import type { CssPixels, Step } from "../units";
 import { type Plot, stepAt } from "./plot";
-import type { PointerHandlers } from "./picture";
+import { placeOf, type PointerHandlers } from "./picture";
 import { brush, hoverStep, zoom } from "./shared";
 import { type StepRange, zoomed } from "./timeline";
 
@@ -36,8 +36,8 @@ export const STEP_KEYS = "Plus and minus zoom, 0 shows all steps.";
 export function useStepPointer({ plots, steps, whole }: StepCanvas): PointerHandlers {
   const press = useRef<Press | null>(null);
   const before = useRef<Step | null>(null);
-  const placeOf = (event: PointerEvent): { x: CssPixels; at: Step; snapped: Step | null } => {
-    const x = event.clientX - (event.currentTarget as HTMLElement).getBoundingClientRect().left;
+  const stepUnder = (event: PointerEvent): { x: CssPixels; at: Step; snapped: Step | null } => {
+    const { x } = placeOf(event);
     const [plot] = plots.current;
     const at = plot === undefined ? NaN : stepAt(plot, x);
     return { x, at, snapped: steps.length === 0 || Number.isNaN(at) ? null : steps[nearestCapture(steps, at)] };
@@ -45,12 +45,12 @@ export function useStepPointer({ plots, steps, whole }: StepCanvas): PointerHand
   return {
     onPointerDown: (event) => {
       if (event.button !== 0) return;
-      const { x, at } = placeOf(event);
+      const { x, at } = stepUnder(event);
       (event.currentTarget as HTMLElement).setPointerCapture(event.pointerId);
       press.current = { x, from: at, scrub: event.shiftKey, moved: false };
     },
     onPointerMove: (event) => {
-      const { x, at, snapped } = placeOf(event);
+      const { x, at, snapped } = stepUnder(event);
       hoverStep.value = snapped;
       const held = press.current;
       if (held === null) return;
@@ -60,7 +60,7 @@ export function useStepPointer({ plots, steps, whole }: StepCanvas): PointerHand
       else brush.value = { first: Math.min(held.from, at), last: Math.max(held.from, at) };
     },
     onPointerUp: (event) => {
-      const { at, snapped } = placeOf(event);
+      const { at, snapped } = stepUnder(event);
       const held = press.current;
       press.current = null;
       brush.value = null;

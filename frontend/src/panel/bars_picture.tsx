@@ -6,7 +6,7 @@ import type { JSX } from "preact";
 import { useCallback, useMemo, useRef, useState } from "preact/hooks";
 import { historyRange } from "../tensor/coloring";
 import type { Plot } from "../charts/plot";
-import { Picture } from "../charts/picture";
+import { Picture, placeOf } from "../charts/picture";
 import { Tip } from "../charts/tip";
 import { formatCount, formatFull } from "../format";
 import { barAt, drawBars } from "../tensor/bars_chart";
@@ -71,8 +71,7 @@ export function BarsPicture({
     [values, order, hover, chosen, base],
   );
   const locate = (event: PointerEvent): { x: number; y: number; place: number } | null => {
-    const box = (event.currentTarget as HTMLElement).getBoundingClientRect();
-    const [x, y] = [event.clientX - box.left, event.clientY - box.top];
+    const { x, y } = placeOf(event);
     const place = plot.current === null ? -1 : barAt(plot.current, values.length, x);
     return place < 0 ? null : { x, y, place };
   };

@@ -5,11 +5,12 @@
 
 import type { JSX } from "preact";
 import { historyCsv } from "../export/csv";
-import { download, downloadPng, downloadSvg, fileName } from "../export/download";
+import { download, fileName } from "../export/download";
 import type { History } from "../charts/history";
 import { Popover } from "../charts/popover";
 import { run } from "../state";
 import type { Area, Paint } from "../widgets/canvas";
+import { MenuItems, pictureItems } from "./menu_items";
 
 export function ChartMenu({
   name,
@@ -27,34 +28,16 @@ export function ChartMenu({
   readonly onTable?: (on: boolean) => void;
 }): JSX.Element {
   const file = (extension: string): string => fileName([run.peek() ?? "", name], extension);
-  const items: (readonly [string, () => void])[] = [
-    ["PNG", () => downloadPng(file("png"), area.current, base)],
-    ["SVG", () => downloadSvg(file("svg"), area.current, base)],
-  ];
-  if (history !== undefined)
-    items.push([
-      "CSV of the numbers",
-      () => download(file("csv"), new Blob([historyCsv(history)], { type: "text/csv" })),
-    ]);
+  const items = pictureItems(file, area, base);
+  if (history !== undefined) {
+    const save = (): void => download(file("csv"), new Blob([historyCsv(history)], { type: "text/csv" }));
+    items.push(["CSV of the numbers", save]);
+  }
   if (onTable !== undefined)
     items.push([table === true ? "Show the chart" : "Show as a table", () => onTable(table !== true)]);
   return (
     <Popover label="Export and table" button="⋯" className="chart-menu">
-      {(close) =>
-        items.map(([label, act]) => (
-          <button
-            key={label}
-            type="button"
-            class="menu-item"
-            onClick={() => {
-              act();
-              close();
-            }}
-          >
-            {label}
-          </button>
-        ))
-      }
+      {(close) => <MenuItems items={items} close={close} />}
     </Popover>
   );
 }

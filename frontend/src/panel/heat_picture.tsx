@@ -5,15 +5,14 @@
 import type { JSX } from "preact";
 import { useCallback, useMemo, useRef, useState } from "preact/hooks";
 import { COLORBAR_GAP, COLORBAR_WIDTH, type ColorbarPlace, drawColorbar, drawColorbarMark } from "../charts/colorbar";
-import { Picture } from "../charts/picture";
-import { Tip } from "../charts/tip";
+import { Picture, placeOf } from "../charts/picture";
 import { colormap } from "../colormap";
-import { formatCount, formatFull } from "../format";
-import { placeWords } from "../tensor/facts";
+import { formatCount } from "../format";
 import { drawHeat, heatCellAt, type HeatLayout } from "../tensor/heat_chart";
 import { elementAt } from "../tensor/plane";
 import type { Paint } from "../widgets/canvas";
-import { commonColoring, indexAt, scenePlane } from "./scene";
+import { type ElementPlace, ElementTip } from "./element_tip";
+import { commonColoring, scenePlane } from "./scene";
 import { chosenRow, example } from "./state";
 import type { PictureOfScene } from "./tiles_picture";
 
@@ -22,15 +21,8 @@ interface Placed {
   readonly bar: ColorbarPlace;
 }
 
-interface Hover {
-  readonly x: number;
-  readonly y: number;
-  readonly row: number;
-  readonly column: number;
-}
-
 export function HeatPicture({ scene, areaRef, baseRef }: PictureOfScene): JSX.Element {
-  const [hover, setHover] = useState<Hover | null>(null);
+  const [hover, setHover] = useState<ElementPlace | null>(null);
   const placed = useRef<Placed | null>(null);
   const plane = useMemo(() => scenePlane(scene), [scene]);
   const coloring = commonColoring(scene);
@@ -65,11 +57,10 @@ export function HeatPicture({ scene, areaRef, baseRef }: PictureOfScene): JSX.El
     },
     [plane, coloring, row, hover, base],
   );
-  const locate = (event: PointerEvent): Hover | null => {
-    const box = (event.currentTarget as HTMLElement).getBoundingClientRect();
-    const [x, y] = [event.clientX - box.left, event.clientY - box.top];
+  const locate = (event: PointerEvent): ElementPlace | null => {
+    const { x, y } = placeOf(event);
     const hit = placed.current === null ? undefined : heatCellAt(placed.current.layout, plane, x, y);
-    return hit === undefined ? null : { ...hit, x, y };
+    return hit === undefined ? null : { ...hit, tile: 0, x, y };
   };
   return (
     <Picture
@@ -87,12 +78,7 @@ export function HeatPicture({ scene, areaRef, baseRef }: PictureOfScene): JSX.El
         else chosenRow.value = hit.row;
       }}
     >
-      {hover !== null && (
-        <Tip x={hover.x} y={hover.y}>
-          <b>{formatFull(elementAt(plane, hover.row, hover.column))}</b>
-          <div class="dim">{placeWords(indexAt(scene, 0, hover.row, hover.column), scene.names)}</div>
-        </Tip>
-      )}
+      {hover !== null && <ElementTip scene={scene} at={hover} />}
     </Picture>
   );
 }

@@ -6,25 +6,16 @@
 import type { JSX } from "preact";
 import { useCallback, useRef, useState } from "preact/hooks";
 import { COLORBAR_GAP, COLORBAR_WIDTH, type ColorbarPlace, drawColorbar, drawColorbarMark } from "../charts/colorbar";
-import { Picture } from "../charts/picture";
-import { Tip } from "../charts/tip";
+import { Picture, placeOf } from "../charts/picture";
 import { colormap } from "../colormap";
-import { formatCount, formatFull, formatNumber } from "../format";
-import { meanRowEntropy, placeWords, plural } from "../tensor/facts";
+import { formatCount, formatNumber } from "../format";
+import { meanRowEntropy, plural } from "../tensor/facts";
 import { type GridLayout, gridLayout, tileAt, tilesPerPage } from "../tensor/grid_layout";
 import { elementAt } from "../tensor/plane";
 import { drawChosenRow, drawChosenTile, drawTiles, type Tile } from "../tensor/tiles_chart";
 import type { Area, Paint } from "../widgets/canvas";
-import {
-  coloringFor,
-  commonColoring,
-  deadTiles,
-  indexAt,
-  type Scene,
-  scenePlane,
-  tileCount,
-  tileValues,
-} from "./scene";
+import { coloringFor, commonColoring, deadTiles, type Scene, scenePlane, tileCount, tileValues } from "./scene";
+import { type ElementPlace, ElementTip } from "./element_tip";
 import { chosenRow, chosenTile } from "./state";
 import { Stepper } from "./stepper";
 
@@ -34,14 +25,6 @@ const CAPTION = 18;
 interface Placed {
   readonly layout: GridLayout;
   readonly bar: ColorbarPlace | null;
-}
-
-interface Hover {
-  readonly x: number;
-  readonly y: number;
-  readonly tile: number;
-  readonly row: number;
-  readonly column: number;
 }
 
 export interface PictureOfScene {
@@ -54,7 +37,7 @@ export function TilesPicture({ scene, areaRef, baseRef }: PictureOfScene): JSX.E
   const count = tileCount(scene);
   const [page, setPage] = useState(0);
   const [perPage, setPerPage] = useState(count);
-  const [hover, setHover] = useState<Hover | null>(null);
+  const [hover, setHover] = useState<ElementPlace | null>(null);
   const placed = useRef<Placed | null>(null);
   const pages = Math.max(1, Math.ceil(count / perPage));
   const first = Math.min(page, pages - 1) * perPage;
@@ -62,9 +45,8 @@ export function TilesPicture({ scene, areaRef, baseRef }: PictureOfScene): JSX.E
   const base = useTiles(scene, first, placed, setPerPage);
   baseRef.current = base;
   const over = useOverTiles(scene, first, shown, hover, placed);
-  const locate = (event: PointerEvent): Hover | null => {
-    const box = (event.currentTarget as HTMLElement).getBoundingClientRect();
-    const [x, y] = [event.clientX - box.left, event.clientY - box.top];
+  const locate = (event: PointerEvent): ElementPlace | null => {
+    const { x, y } = placeOf(event);
     const plane = scenePlane(scene);
     const hit =
       placed.current === null ? undefined : tileAt(placed.current.layout, shown, plane.columns, plane.rows, x, y);
@@ -82,7 +64,7 @@ export function TilesPicture({ scene, areaRef, baseRef }: PictureOfScene): JSX.E
         onPointerLeave={() => setHover(null)}
         onPointerUp={(event) => choose(scene, locate(event))}
       >
-        {hover !== null && <TileTip scene={scene} hover={hover} />}
+        {hover !== null && <ElementTip scene={scene} at={hover} />}
       </Picture>
       {pages > 1 && (
         <Stepper
@@ -98,7 +80,7 @@ export function TilesPicture({ scene, areaRef, baseRef }: PictureOfScene): JSX.E
 }
 
 /** A click chooses the tile; in attention maps, the row: the query whose keys are listed. */
-function choose(scene: Scene, hit: Hover | null): void {
+function choose(scene: Scene, hit: ElementPlace | null): void {
   if (hit === null) return;
   if (scene.kind === "attention") chosenRow.value = hit.row;
   else chosenTile.value = chosenTile.peek() === hit.tile ? null : hit.tile;
@@ -171,7 +153,7 @@ function useOverTiles(
   scene: Scene,
   first: number,
   shown: number,
-  hover: Hover | null,
+  hover: ElementPlace | null,
   placed: { readonly current: Placed | null },
 ): Paint {
   const tile = chosenTile.value;
@@ -190,17 +172,5 @@ function useOverTiles(
       drawColorbarMark(pen, bar, commonColoring(scene), value, palette);
     },
     [scene, first, shown, hover, tile, row, placed],
-  );
-}
-
-function TileTip({ scene, hover }: { readonly scene: Scene; readonly hover: Hover }): JSX.Element {
-  const value = elementAt(scenePlane(scene, hover.tile), hover.row, hover.column);
-  const index = indexAt(scene, hover.tile, hover.row, hover.column);
-  return (
-    <Tip x={hover.x} y={hover.y}>
-      <b>{formatFull(value)}</b>
-      <div class="dim">{placeWords(index, scene.names)}</div>
-      <div class="dim mono">[{index.join(", ")}]</div>
-    </Tip>
   );
 }

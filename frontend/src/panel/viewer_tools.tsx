@@ -6,7 +6,7 @@
 import type { JSX } from "preact";
 import { Popover } from "../charts/popover";
 import { tensorCsv } from "../export/csv";
-import { download, downloadPng, downloadSvg, fileName } from "../export/download";
+import { download, fileName } from "../export/download";
 import { npyBytes } from "../export/npy";
 import { comparedStep, compareRun, run } from "../state";
 import { formatCount } from "../format";
@@ -15,6 +15,7 @@ import type { Extent } from "../tensor/coloring";
 import { type Option, Select } from "../widgets/controls";
 import type { Area, Paint } from "../widgets/canvas";
 import type { Sorting } from "./bars_picture";
+import { type MenuItem, MenuItems, pictureItems } from "./menu_items";
 import type { Scene } from "./scene";
 import { example, extents, type Minus, minus, squareRoot, wantedView } from "./state";
 import { Stepper } from "./stepper";
@@ -181,7 +182,7 @@ function Exports({ scene, areaRef, baseRef, close }: ToolsProps & { readonly clo
   const file = (extension: string): string =>
     fileName([run.peek() ?? "", scene.node.name, scene.quantity, `step ${scene.step}`], extension);
   const paint = baseRef.current;
-  const items: (readonly [string, () => void])[] = [
+  const items: MenuItem[] = [
     [".npy of the sample", () => download(file("npy"), new Blob([npyBytes(scene.value)]))],
     [
       ".csv of the sample",
@@ -189,26 +190,7 @@ function Exports({ scene, areaRef, baseRef, close }: ToolsProps & { readonly clo
     ],
   ];
   if (paint !== null && scene.kind !== "table" && scene.kind !== "number") {
-    items.push(
-      ["PNG", () => downloadPng(file("png"), areaRef.current, paint)],
-      ["SVG", () => downloadSvg(file("svg"), areaRef.current, paint)],
-    );
+    items.push(...pictureItems(file, areaRef, paint));
   }
-  return (
-    <>
-      {items.map(([label, act]) => (
-        <button
-          key={label}
-          type="button"
-          class="menu-item"
-          onClick={() => {
-            act();
-            close();
-          }}
-        >
-          {label}
-        </button>
-      ))}
-    </>
-  );
+  return <MenuItems items={items} close={close} />;
 }

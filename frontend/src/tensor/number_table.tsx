@@ -6,7 +6,7 @@
  */
 
 import type { JSX } from "preact";
-import { useRef, useState } from "preact/hooks";
+import { useLayoutEffect, useRef, useState } from "preact/hooks";
 import { announce } from "../a11y";
 import { formatCount, formatExact, formatNumber } from "../format";
 import { useArea } from "../widgets/canvas";
@@ -49,6 +49,14 @@ export function NumberTable(props: NumberTableProps): JSX.Element {
   const [box, area] = useArea<HTMLDivElement>();
   const [offset, setOffset] = useState({ left: 0, top: 0 });
   const scheduled = useRef(false);
+  const chosen = props.chosenRow ?? -1;
+  useLayoutEffect(() => {
+    if (box.current === null || chosen < 0 || area.height === 0) return;
+    const { scrollTop } = box.current;
+    const top = (chosen + 1) * ROW_HEIGHT;
+    const seen = top >= scrollTop + ROW_HEIGHT && top + ROW_HEIGHT <= scrollTop + area.height;
+    if (!seen) box.current.scrollTop = Math.max(0, top - area.height / 2);
+  }, [box, chosen, area.height]);
   const rows = visibleSpan(offset.top, area.height, ROW_HEIGHT, props.rows);
   const columns = visibleSpan(offset.left, area.width, COLUMN_WIDTH, props.columns);
   const onScroll = (): void => {

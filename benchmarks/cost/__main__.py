@@ -1,9 +1,9 @@
 """What recording costs, against plain training of the same model, in one interleaved run.
 
-    python benchmarks/cost.py                      # the modes of the callback: three models, graph and XLA
-    python benchmarks/cost.py --models "small CNN" --no-xla --rounds 5
-    python benchmarks/cost.py --peers              # what else there is, each in a process of its own
-    python benchmarks/cost.py --growth             # 10 to 1,000 layers, 10 thousand to 10 million elements
+    python benchmarks/cost                      # the modes of the callback: three models, graph and XLA
+    python benchmarks/cost --models "small CNN" --no-xla --rounds 5
+    python benchmarks/cost --peers              # what else there is, each in a process of its own
+    python benchmarks/cost --growth             # 10 to 1,000 layers, 10 thousand to 10 million elements
 
 Every step is recorded. Ratios are of the smallest and of the median time of all rounds; CPU time counts all threads.
 The tables are those of docs/benchmarks.md.
@@ -22,8 +22,8 @@ from pathlib import Path
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
-import cost_models as models
 import keras
+import models
 import numpy as np
 import tensorflow as tf
 
@@ -182,7 +182,7 @@ PEERS = (
 def peers(options):
     print("\n| what | wall ms | CPU ms | bytes per step | peak MB | first run s |\n|---|---|---|---|---|---|", flush=True)
     for name in PEERS:
-        subprocess.run([sys.executable, __file__, "--peer", name], check=True, stderr=subprocess.DEVNULL)
+        subprocess.run([sys.executable, str(Path(__file__).parent), "--peer", name], check=True, stderr=subprocess.DEVNULL)
 
 
 def main():

@@ -5,8 +5,9 @@
     python benchmarks/findings.py --keep DIR           keep the runs; those that are there already aren't trained again
     python benchmarks/findings.py --keep DIR --part 0/2 & python benchmarks/findings.py --keep DIR --part 1/2
 
-The one invariant: what a program is said to have is fixed in its source; the rules see the recorded run only. A fault counts as found when a finding of one of
-its rules exists, and as found at the right node when one of them is at one of its nodes (or at a weight of it). A healthy program must have no finding at all.
+The one invariant: what a program is said to have is fixed in its source; the rules see the recorded run only. A fault counts as found when a finding
+of one of its rules exists, and as found at the right node when one of them is at one of its nodes (or at a weight of it). A healthy program must have
+no finding at all.
 """
 
 from __future__ import annotations
@@ -29,7 +30,6 @@ _HERE = Path(__file__).resolve().parent
 sys.path[:] = [str(_HERE.parent), *(entry for entry in sys.path if Path(entry or ".").resolve() != _HERE)]
 
 from benchmarks.programs import PROGRAMS, Program  # noqa: E402
-
 from tb_activations.diagnosis import Finding, evaluate  # noqa: E402
 from tb_activations.store.run import open_run  # noqa: E402
 

@@ -293,7 +293,7 @@ def float16_overflow() -> Training:
     inputs = keras.Input((8, 8, 1), name="pixels")
     x = layers.Conv2D(16, 3, activation="relu", name="conv_0")(inputs)
     x = layers.Rescaling(1e4, name="scaled")(x)
-    x = layers.Lambda(lambda z: keras.ops.square(z), name="energy")(x)
+    x = layers.Lambda(keras.ops.square, name="energy")(x)
     x = layers.Dense(10, activation="softmax", dtype="float32", name="output")(layers.Flatten()(x))
     return Training(compiled(keras.Model(inputs, x)), *data.images(), epochs=2)
 

@@ -68,7 +68,7 @@ def characters(length: int = 32, n: int = 1500) -> tuple[Any, Any, int]:
 def lines(length: int = 24) -> tuple[Any, Any, int]:
     """Lines of source as ids padded with 0, whether they hold a call, and the number of different ids."""
     alphabet = sorted(set(text()))
-    rows = [line for line in text().split("\n") if 4 < len(line.strip())]
+    rows = [line for line in text().split("\n") if len(line.strip()) > 4]
     ids = np.zeros((len(rows), length), "int32")
     for row, line in enumerate(rows):
         codes = [alphabet.index(character) + 1 for character in line.strip()[:length]]
@@ -81,7 +81,7 @@ def bag_of_words(words: int = 600) -> tuple[Any, Any]:
     """Lines of source as sparse rows of word counts, and whether they hold a call."""
     import re
 
-    rows = [line for line in text().split("\n") if 4 < len(line.strip())]
+    rows = [line for line in text().split("\n") if len(line.strip()) > 4]
     split = [re.findall(r"[a-z_]+", line.lower()) for line in rows]
     common: dict[str, int] = {}
     for tokens in split:

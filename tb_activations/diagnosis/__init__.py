@@ -1,6 +1,7 @@
 """From numbers to answers: rules over the statistics of a run.
 
-The one invariant: nothing here writes, and nothing here needs a tensor library. `evaluate` looks at a run once, `Diagnosis` again and again while it grows.
+The one invariant: nothing here writes, and nothing here needs a tensor library. `evaluate` looks at a run once, `Diagnosis` again and again while it
+grows.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Rules about values of nodes: units that are always zero, activations that are flat, values that grow out of hand, examples that look all the same.
 
-The one invariant: each rule looks at nodes where its question makes sense, and asks for what a healthy network does not do: a sparse layer is not dead, a
-confident output is not saturated, a large target is not an explosion, a position table is not a collapse.
+The one invariant: each rule looks at nodes where its question makes sense, and asks for what a healthy network does not do: a sparse layer is not
+dead, a confident output is not saturated, a large target is not an explosion, a position table is not a collapse.
 """
 
 from __future__ import annotations
@@ -11,12 +11,11 @@ from collections.abc import Callable
 import numpy as np
 import numpy.typing as npt
 
-from tb_activations.diagnosis.block import Block
+from tb_activations.diagnosis.block import Block, first_known
 from tb_activations.diagnosis.episodes import Episode, Persistence
 from tb_activations.diagnosis.facts import NORMALIZATIONS, WEIGHTED, Facts
 from tb_activations.diagnosis.gradients import input_scale
 from tb_activations.diagnosis.rule import NodeRule, Observation, Words, location, number, percent
-
 from tb_activations.store.nodes import Node
 
 __all__ = ["DeadUnits", "ExplodingActivation", "SaturatedActivation"]
@@ -51,7 +50,7 @@ class DeadUnits(NodeRule):
 
     def observe(self, facts: Facts, rows: Rows) -> Observe:
         """Compares the share of dead units with what chance explains."""
-        units = np.array([facts.nodes[row].shape[-1] or 64 for row in rows], float)[:, None]  # type: ignore[index]
+        units = np.array([facts.nodes[row].shape[-1] or 64 for row in rows], float)[:, None]
         limit = np.minimum(self.SHARE + self.CHANCE / np.sqrt(units), 1.0)
         may_be_negative = np.array([not _ends_in_relu(facts.nodes[row]) for row in rows.tolist()])[:, None]
 
@@ -61,7 +60,9 @@ class DeadUnits(NodeRule):
             active = positions * (1 - zero) / np.maximum(1 - dead, 1e-9)
             holds = (dead >= limit) & ((dead == 1) | (active >= self.ACTIVE_POSITIONS)) & (positions > 1)
             holds &= ~(may_be_negative & (block.column("min")[rows] < 0))
-            return Observation(holds, ~np.isnan(dead), {"zero_unit_fraction": dead, "zero_fraction": zero, "units": np.broadcast_to(units, dead.shape)})
+            return Observation(
+                holds, ~np.isnan(dead), {"zero_unit_fraction": dead, "zero_fraction": zero, "units": np.broadcast_to(units, dead.shape)}
+            )
 
         return look
 
@@ -80,7 +81,9 @@ class SaturatedActivation(NodeRule):
     """Sigmoid, tanh or softmax where they are flat."""
 
     name, title = "saturated_activation", "Saturated activation"
-    definition = "Nearly all outputs of a sigmoid, tanh or softmax inside the network lie where its slope is almost 0; of an output layer: from the start."
+    definition = (
+        "Nearly all outputs of a sigmoid, tanh or softmax inside the network lie where its slope is almost 0; of an output layer: from the start."
+    )
     reference = "SageMaker Debugger SaturatedActivation; Glorot & Bengio 2010; DeepDiagnosis Saturated Activation"
     severity, statistic = "warning", "saturated_fraction"
 
@@ -96,8 +99,10 @@ class SaturatedActivation(NodeRule):
     def select(self, facts: Facts) -> Rows:
         """Nodes that end in a function that has flat ends. A softmax over a single unit has nothing but flat ends."""
         return facts.select(
-            lambda node: node.kind != "variable" and node.activation in {"sigmoid", "tanh", "softmax"} and (node.shape or (0,))[-1] != 1
-            or node.kind != "variable" and node.activation in {"sigmoid", "tanh"}
+            lambda node: (
+                (node.kind != "variable" and node.activation in {"sigmoid", "tanh", "softmax"} and (node.shape or (0,))[-1] != 1)
+                or (node.kind != "variable" and node.activation in {"sigmoid", "tanh"})
+            )
         )
 
     def observe(self, facts: Facts, rows: Rows) -> Observe:
@@ -107,7 +112,7 @@ class SaturatedActivation(NodeRule):
 
         def look(block: Block) -> Observation:
             share = block.column("saturated_fraction")[rows]
-            first[:] = np.where(np.isnan(first), _first_known(share), first)
+            first[:] = np.where(np.isnan(first), first_known(share), first)
             early = first >= self.START
             limit = np.where(output, np.where(early, self.OUTPUT, np.inf), np.where(early, self.HIDDEN, self.LEARNED))
             return Observation((share >= limit) & ~(block.progress & (output | ~early)), ~np.isnan(share), {"saturated_fraction": share})
@@ -130,7 +135,9 @@ class ExplodingActivation(NodeRule):
     """Values that are out of proportion to what went into the network."""
 
     name, title = "exploding_activation", "Exploding activation"
-    definition = "The root mean square of a layer's output is hundreds of times that of the network's input, and training doesn't bring it there on purpose."
+    definition = (
+        "The root mean square of a layer's output is hundreds of times that of the network's input, and training doesn't bring it there on purpose."
+    )
     reference = "SageMaker Debugger ExplodingTensor; DeepDiagnosis Exploding Tensor; He et al. 2015 (variance propagation)"
     severity, statistic = "error", "l2_norm"
     persistence = Persistence(captures=2, steps=0)
@@ -158,7 +165,8 @@ class ExplodingActivation(NodeRule):
     def words(self, facts: Facts, index: int, episode: Episode) -> Words:
         """How large it is."""
         return Words(
-            f"Its root mean square is {number(episode.evidence['root_mean_square'])} since step {episode.first_step:,}, far out of proportion to the input.",
+            f"Its root mean square is {number(episode.evidence['root_mean_square'])} since step {episode.first_step:,}, far"
+            " out of proportion to the input.",
             "Start from weights that keep the variance, normalize between the layers, or lower the learning rate:",
             'keras.layers.Dense(units, kernel_initializer="he_normal")',
         )
@@ -170,10 +178,6 @@ def _ends_in_relu(node: Node) -> bool:
 
 def _may_end_in_relu(node: Node) -> bool:
     """A layer of a user with weights of its own may end in a ReLU that nobody can see; its lowest number being 0 then tells."""
-    return _ends_in_relu(node) or (node.kind == "layer" and node.trainable is True and node.activation is None and node.class_name not in _KERAS_LAYERS)
-
-
-def _first_known(values: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-    """The first entry of each row that is not NaN, [rows, 1]; NaN where there is none."""
-    known = ~np.isnan(values)
-    return np.where(known.any(1), values[np.arange(len(values)), known.argmax(1)], np.nan)[:, None].astype(np.float32)
+    return _ends_in_relu(node) or (
+        node.kind == "layer" and node.trainable is True and node.activation is None and node.class_name not in _KERAS_LAYERS
+    )

@@ -1,7 +1,7 @@
 """Rules about examples: what comes in, and whether the network still tells one example from another.
 
-The one invariant: a tensor that is the same for all examples is no trouble by itself (position tables, masks and constants are); it is when the output of
-the network is the same for all examples while its inputs differ.
+The one invariant: a tensor that is the same for all examples is no trouble by itself (position tables, masks and constants are); it is when the
+output of the network is the same for all examples while its inputs differ.
 """
 
 from __future__ import annotations
@@ -44,6 +44,7 @@ class CollapsedOutput(NodeRule):
         position = {row: index for index, row in enumerate(rows.tolist())}
         sources = [[position[source] for source in facts.inputs[row] if source in members] for row in rows.tolist()]
         targets = [[position[target] for target in facts.consumers[row] if target in members] for row in rows.tolist()]
+        reaching = np.array([facts.reaches_loss(row) for row in rows.tolist()])
         inputs = [position[row] for row in rows.tolist() if facts.nodes[row].kind == "input"]
 
         def look(block: Block) -> Observation:
@@ -53,7 +54,7 @@ class CollapsedOutput(NodeRule):
             varied = (known & ~same)[inputs].any(0) if inputs else np.ones(same.shape[1], bool)
             if not same.any():
                 return Observation(same, known, {})
-            lasting = _to_the_end(same, known, targets)
+            lasting = _to_the_end(same, known & reaching[:, None], targets) & reaching[:, None]
             fed = np.stack([(known & ~same)[items].any(0) & ~same[items].all(0) if items else np.zeros(same.shape[1], bool) for items in sources])
             return Observation(lasting & fed & varied, known, {"batch_std": std, "root_mean_square": rms})
 
@@ -63,17 +64,18 @@ class CollapsedOutput(NodeRule):
         """Where the differences end."""
         return Words(
             f"All examples of a batch give the same output here since step {episode.first_step:,} (standard deviation over examples"
-            f" {number(episode.evidence['batch_std'])}), while its input differs. Everything after it, up to the output, is the same for all examples.",
+            f" {number(episode.evidence['batch_std'])}), while its input differs. Everything after it, up to the output, is"
+            " the same for all examples.",
             "Look at the units and weights of this layer: dead units, zero weights or a reduction over the batch axis make this.",
         )
 
 
-def _to_the_end(same: Bools, known: Bools, targets: list[list[int]]) -> Bools:
-    """Whether a node is the same for all examples, and so is at least one path from it to an end of the graph. Undecided nodes don't stand in the way."""
-    lasting = same.copy()
+def _to_the_end(same: Bools, decided: Bools, targets: list[list[int]]) -> Bools:
+    """Whether a node is the same for all examples, and so is everything after it. What isn't decided doesn't stand in the way."""
+    lasting: Bools = same.copy()
     for row in range(len(same) - 1, -1, -1):
-        if targets[row]:
-            lasting[row] &= np.logical_and.reduce([lasting[target] | ~known[target] for target in targets[row]])
+        for target in targets[row]:
+            lasting[row] &= lasting[target] | ~decided[target]
     return lasting
 
 
@@ -95,15 +97,17 @@ class ConstantInput(NodeRule):
         def look(block: Block) -> Observation:
             spread, std, rms = block.column("batch_std")[rows], block.column("std")[rows], block.rms()[rows]
             holds = (np.where(np.isnan(spread), np.inf, spread) <= SAME * rms) | (std <= SAME * rms)
-            return Observation(holds & (block.column("elements")[rows] > 1), ~np.isnan(std), {"batch_std": spread, "std": std, "mean": block.column("mean")[rows]})
+            return Observation(
+                holds & (block.column("elements")[rows] > 1), ~np.isnan(std), {"batch_std": spread, "std": std, "mean": block.column("mean")[rows]}
+            )
 
         return look
 
     def words(self, facts: Facts, index: int, episode: Episode) -> Words:
         """What it always is."""
         what = f"All its elements are {number(episode.evidence['mean'])}" if episode.evidence["std"] <= 0 else "All examples of a batch are equal"
-        return Words(f"{what} since step {episode.first_step:,}, so the network can learn nothing from it.", "Look at one batch of the data set that `fit` gets:",
-                     "print(next(iter(dataset)))")  # fmt: skip
+        sentence = f"{what} since step {episode.first_step:,}, so the network can learn nothing from it."
+        return Words(sentence, "Look at one batch of the data set that `fit` gets:", "print(next(iter(dataset)))")
 
 
 class UnnormalizedInput(NodeRule):
@@ -131,7 +135,12 @@ class UnnormalizedInput(NodeRule):
             rms, zero = block.rms()[rows], block.column("zero_fraction")[rows]
             nonzero = rms / np.sqrt(np.maximum(1 - np.nan_to_num(zero), 1e-9))
             holds = (rms > self.LARGEST) | (nonzero < self.SMALLEST) & (rms > 0)
-            evidence = {"root_mean_square": rms, "min": block.column("min")[rows], "max": block.column("max")[rows], "mean": block.column("mean")[rows]}
+            evidence = {
+                "root_mean_square": rms,
+                "min": block.column("min")[rows],
+                "max": block.column("max")[rows],
+                "mean": block.column("mean")[rows],
+            }
             return Observation(holds, ~np.isnan(rms), evidence)
 
         return look
@@ -140,7 +149,8 @@ class UnnormalizedInput(NodeRule):
         """Its range."""
         seen = episode.evidence
         return Words(
-            f"It goes from {number(seen['min'])} to {number(seen['max'])} (root mean square {number(seen['root_mean_square'])}). Initial weights and usual"
+            f"It goes from {number(seen['min'])} to {number(seen['max'])} (root mean square"
+            f" {number(seen['root_mean_square'])}). Initial weights and usual"
             " learning rates are made for inputs near 1.",
             "Put a normalization in front, and let it see the training data:",
             "normalization = keras.layers.Normalization(); normalization.adapt(x_train)",

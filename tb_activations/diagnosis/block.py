@@ -1,21 +1,22 @@
 """A stretch of captures as the rules see it: arrays [nodes, captures] of one statistic.
 
-The one invariant: rows are in the order of `Run.nodes`, columns in ascending order of steps, and where nothing was recorded there is NaN, in counts too.
-Blocks carry numbers; what they mean is the rules' business.
+The one invariant: rows are in the order of `Run.nodes`, columns in ascending order of steps, and where nothing was recorded there is NaN, in counts
+too. Blocks carry numbers; what they mean is the rules' business.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from tb_activations.store.schema import Quantity
 
-__all__ = ["Block", "Floats", "Reader"]
+__all__ = ["Block", "Floats", "Reader", "first_known"]
 
-Floats = npt.NDArray[np.float32]
+Floats = npt.NDArray[np.floating[Any]]
 Reader = Callable[[str, Quantity], Floats]
 """Gives one statistic or count of all nodes, [nodes, captures], for the captures of the block."""
 
@@ -65,3 +66,10 @@ class Block:
     def recorded(self, quantity: Quantity = "value") -> npt.NDArray[np.bool_]:
         """Whether something was recorded, [nodes, c]."""
         return ~np.isnan(self.column("elements", quantity))
+
+
+def first_known(values: Floats) -> Floats:
+    """The first entry of each row that is not NaN, [rows, 1]; NaN where there is none."""
+    known = ~np.isnan(values)
+    first: Floats = np.where(known.any(1), values[np.arange(len(values)), known.argmax(1)], np.nan)[:, None].astype(np.float32)
+    return first

@@ -1,7 +1,7 @@
 """Which finding likely follows from which.
 
-The one invariant: a cause began no later than its consequence and stands where its effect can arrive: forward along the data for values, against it for
-gradients. A link is a likelihood, never a claim: nothing here is measured.
+The one invariant: a cause began no later than its consequence and stands where its effect can arrive: forward along the data for values, against it
+for gradients. A link is a likelihood, never a claim: nothing here is measured.
 """
 
 from __future__ import annotations
@@ -18,16 +18,29 @@ __all__ = ["link_consequences"]
 Relation = Literal["before", "after", "beside", "anywhere"]
 """Where the cause stands seen from its consequence: before it or at it in the data flow, after it or at it, either, or anywhere."""
 
-_SIZES = {"exploding_gradient": "anywhere", "exploding_activation": "anywhere", "update_too_large": "anywhere"}
-_BEGINNINGS = {"constant_input": "before", "unnormalized_input": "before", "poor_initialization": "before"}
+_SIZES: Mapping[str, Relation] = {"exploding_gradient": "anywhere", "exploding_activation": "anywhere", "update_too_large": "anywhere"}
+_BEGINNINGS: Mapping[str, Relation] = {"constant_input": "before", "unnormalized_input": "before", "poor_initialization": "before"}
 
 CAUSES: Mapping[str, Mapping[str, Relation]] = {
-    "nonfinite": {**_SIZES, "poor_initialization": "anywhere", "unnormalized_input": "anywhere", "exploding_loss": "anywhere", "float16_overflow": "anywhere"},
+    "nonfinite": {
+        **_SIZES,
+        "poor_initialization": "anywhere",
+        "unnormalized_input": "anywhere",
+        "exploding_loss": "anywhere",
+        "float16_overflow": "anywhere",
+    },
     "float16_overflow": {**_BEGINNINGS, **_SIZES, "float16_overflow": "before", "exploding_activation": "before"},
     "dead_units": {**_BEGINNINGS, **_SIZES, "dead_units": "before", "exploding_loss": "anywhere", "oscillating_loss": "anywhere"},
     "saturated_activation": {**_BEGINNINGS, **_SIZES, "saturated_activation": "before", "exploding_loss": "anywhere", "oscillating_loss": "anywhere"},
     "exploding_activation": {**_BEGINNINGS, "exploding_activation": "before", "exploding_gradient": "anywhere", "update_too_large": "anywhere"},
-    "collapse": {**_BEGINNINGS, "vanishing_gradient": "anywhere", "dead_units": "before", "saturated_activation": "before", "exploding_activation": "anywhere", "update_too_large": "anywhere"},
+    "collapse": {
+        **_BEGINNINGS,
+        "vanishing_gradient": "anywhere",
+        "dead_units": "before",
+        "saturated_activation": "before",
+        "exploding_activation": "anywhere",
+        "update_too_large": "anywhere",
+    },
     "vanishing_gradient": {
         "dead_units": "anywhere",
         "saturated_activation": "anywhere",
@@ -73,9 +86,27 @@ CAUSES: Mapping[str, Mapping[str, Relation]] = {
 _RANK = {
     rule: rank
     for rank, rule in enumerate(
-        "constant_input unnormalized_input poor_initialization missing_gradient float16_overflow exploding_activation exploding_gradient update_too_large "
-        "saturated_activation dead_units vanishing_gradient collapse nonfinite loss_scale_thrash float16_underflow unchanged_weights update_too_small "
-        "exploding_loss oscillating_loss".split()
+        [
+            "constant_input",
+            "unnormalized_input",
+            "poor_initialization",
+            "missing_gradient",
+            "float16_overflow",
+            "exploding_activation",
+            "exploding_gradient",
+            "update_too_large",
+            "saturated_activation",
+            "dead_units",
+            "vanishing_gradient",
+            "collapse",
+            "nonfinite",
+            "loss_scale_thrash",
+            "float16_underflow",
+            "unchanged_weights",
+            "update_too_small",
+            "exploding_loss",
+            "oscillating_loss",
+        ]
     )
 }
 """Of two findings that begin at the same step, which comes first as a cause. It also keeps two findings from being each other's cause."""

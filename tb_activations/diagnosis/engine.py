@@ -1,7 +1,7 @@
 """Applies all rules to a run, once or again and again while it grows.
 
-The one invariant: a `Diagnosis` shows every capture to every rule once and in order. What it reports after any number of updates is what one cold evaluation
-of the same captures reports. When the past of a run changed (another graph, steps trained anew), it begins again.
+The one invariant: a `Diagnosis` shows every capture to every rule once and in order. What it reports after any number of updates is what one cold
+evaluation of the same captures reports. When the past of a run changed (another graph, steps trained anew), it begins again.
 """
 
 from __future__ import annotations
@@ -152,7 +152,8 @@ class _Reader:
             self._windows[quantity] = statistics, _as_columns(counts)
         statistics, columns = self._windows[quantity]
         if statistic in COUNTS:
-            return columns[COUNTS.index(statistic)]
+            count: Floats = columns[COUNTS.index(statistic)]
+            return count
         names = self._run.columns
         if statistic not in names:  # written by an older version
             return np.full(statistics.shape[:2], np.nan, np.float32)

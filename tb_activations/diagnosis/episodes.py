@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -16,7 +17,7 @@ __all__ = ["Episode", "Episodes", "Persistence"]
 
 Bools = npt.NDArray[np.bool_]
 Ints = npt.NDArray[np.int64]
-Floats = npt.NDArray[np.floating]
+Floats = npt.NDArray[np.floating[Any]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,10 +111,10 @@ class Episodes:
                 self._open[row] = episode = Episode(row, int(first[position]), int(step))
                 self.all.append(episode)
         for position in np.flatnonzero(over).tolist() if self._open else ():
-            episode = self._open.pop(int(active[position]), None)
-            if episode is not None:
-                _extend(episode, held[position, : column + 1], steps, evidence)
-                episode.closed_at = int(step)
+            ended = self._open.pop(int(active[position]), None)
+            if ended is not None:
+                _extend(ended, held[position, : column + 1], steps, evidence)
+                ended.closed_at = int(step)
 
 
 def _extend(episode: Episode, held: Bools, steps: Ints, evidence: Mapping[str, Floats]) -> None:

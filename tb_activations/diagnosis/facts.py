@@ -21,19 +21,73 @@ __all__ = ["Facts"]
 
 Rows = npt.NDArray[np.int64]
 
-NORMALIZATIONS = frozenset({"BatchNormalization", "LayerNormalization", "GroupNormalization", "UnitNormalization", "RMSNormalization", "Normalization"})
+NORMALIZATIONS = frozenset(
+    {"BatchNormalization", "LayerNormalization", "GroupNormalization", "UnitNormalization", "RMSNormalization", "Normalization"}
+)
 """Layers whose output has a scale of its own, whatever comes in."""
 
 TRANSPARENT = frozenset(
-    "Reshape Flatten Permute RepeatVector Cropping1D Cropping2D Cropping3D ZeroPadding1D ZeroPadding2D ZeroPadding3D Identity Masking Dropout "
-    "GaussianNoise GaussianDropout AlphaDropout SpatialDropout1D SpatialDropout2D SpatialDropout3D Cast Concatenate "
-    "RandomFlip RandomTranslation RandomRotation RandomZoom RandomCrop Resizing CenterCrop ExpandDims Squeeze Transpose".split()
+    [
+        "Reshape",
+        "Flatten",
+        "Permute",
+        "RepeatVector",
+        "Cropping1D",
+        "Cropping2D",
+        "Cropping3D",
+        "ZeroPadding1D",
+        "ZeroPadding2D",
+        "ZeroPadding3D",
+        "Identity",
+        "Masking",
+        "Dropout",
+        "GaussianNoise",
+        "GaussianDropout",
+        "AlphaDropout",
+        "SpatialDropout1D",
+        "SpatialDropout2D",
+        "SpatialDropout3D",
+        "Cast",
+        "Concatenate",
+        "RandomFlip",
+        "RandomTranslation",
+        "RandomRotation",
+        "RandomZoom",
+        "RandomCrop",
+        "Resizing",
+        "CenterCrop",
+        "ExpandDims",
+        "Squeeze",
+        "Transpose",
+    ]
 )
 """Layers and operations that pass numbers on without changing their scale."""
 
 WEIGHTED = frozenset(
-    "Dense EinsumDense Conv1D Conv2D Conv3D Conv1DTranspose Conv2DTranspose Conv3DTranspose DepthwiseConv1D DepthwiseConv2D SeparableConv1D "
-    "SeparableConv2D LSTM GRU SimpleRNN RNN Bidirectional ConvLSTM1D ConvLSTM2D ConvLSTM3D MultiHeadAttention GroupQueryAttention".split()
+    [
+        "Dense",
+        "EinsumDense",
+        "Conv1D",
+        "Conv2D",
+        "Conv3D",
+        "Conv1DTranspose",
+        "Conv2DTranspose",
+        "Conv3DTranspose",
+        "DepthwiseConv1D",
+        "DepthwiseConv2D",
+        "SeparableConv1D",
+        "SeparableConv2D",
+        "LSTM",
+        "GRU",
+        "SimpleRNN",
+        "RNN",
+        "Bidirectional",
+        "ConvLSTM1D",
+        "ConvLSTM2D",
+        "ConvLSTM3D",
+        "MultiHeadAttention",
+        "GroupQueryAttention",
+    ]
 )
 """Layers that multiply what comes in by trained weights."""
 
@@ -112,13 +166,13 @@ class Facts:
         return tuple(self._owner(node.name, layers) if node.kind == "variable" else None for node in self.nodes)
 
     def _owner(self, name: str, layers: dict[str, list[int]]) -> int | None:
-        losses, innermost = _union(1 << loss for loss in self.losses.tolist()), None
+        innermost = None
         while "/" in name:
             name = name.rsplit("/", 1)[0]
-            calls = layers.get(name, ())
+            calls = layers.get(name, [])
             if calls and innermost is None:
                 innermost = calls[0]
-            if any(self.downstream[call] & losses for call in calls):
+            if any(self.reaches_loss(call) for call in calls):
                 return calls[0]
         return innermost
 
@@ -217,7 +271,8 @@ class Facts:
         return table
 
     def _group(self, variable: int) -> int:
-        """Bit set of the `kernels` whose gradients can be compared with that of ``variable``: with several losses, those of the same part of the model."""
+        """Bit set of the `kernels` whose gradients can be compared with that of ``variable``: with several losses, those of the same part of the
+        model."""
         return self._groups[self._part(variable)]
 
     @cached_property
@@ -229,6 +284,11 @@ class Facts:
 
     def _part(self, variable: int) -> str:
         return self.names[variable].split("/")[0] if len(self.losses) > 1 else ""
+
+    def reaches_loss(self, index: int) -> bool:
+        """Whether a loss depends on the node; in a graph without losses everything counts."""
+        losses = _union(1 << loss for loss in self.losses.tolist())
+        return not losses or bool(self.downstream[index] & losses)
 
     def is_output(self, index: int) -> bool:
         """Whether no weights come after the node: it is what the loss is computed from."""

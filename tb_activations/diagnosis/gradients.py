@@ -74,7 +74,8 @@ class VanishingGradient(Rule):
 
     name, title = "vanishing_gradient", "Vanishing gradient"
     definition = (
-        "The gradient of a kernel is not 0, but less than 1/1,000 of the largest of the weights nearer to the loss, and so are those of all kernels before"
+        "The gradient of a kernel is not 0, but less than 1/1,000 of the largest of the weights nearer to the loss, and so"
+        " are those of all kernels before"
         " and beside it."
     )
     reference = "Glorot & Bengio 2010; AutoTrainer (gradient ratio over depth); SageMaker Debugger VanishingGradient"
@@ -100,7 +101,8 @@ class VanishingGradient(Rule):
         """How small it is."""
         return Words(
             f"The L2 norm of the gradient of its weights is {number(episode.evidence['gradient_norm'])}, against"
-            f" {number(episode.evidence['norm_nearer_to_the_loss'])} nearer to the loss: these weights hardly learn since step {episode.first_step:,}.",
+            f" {number(episode.evidence['norm_nearer_to_the_loss'])} nearer to the loss: these weights hardly learn since step"
+            f" {episode.first_step:,}.",
             "Use ReLU-like activations, normalization or residual connections between the layers:",
             'x = x + keras.layers.Dense(units, activation="relu")(keras.layers.LayerNormalization()(x))',
         )
@@ -111,7 +113,8 @@ class ExplodingGradient(Rule):
 
     name, title = "exploding_gradient", "Exploding gradient"
     definition = (
-        "The gradient of a kernel is larger than the weights and 100 times those nearer to the loss; or that of a recurrent layer is 30 times what its output"
+        "The gradient of a kernel is larger than the weights and 100 times those nearer to the loss; or that of a recurrent"
+        " layer is 30 times what its output"
         " and input explain; or it is 10,000 times the weights (10 times, where the activations explode too)."
     )
     reference = "Pascanu et al. 2013; AutoTrainer (exploding gradient); DeepDiagnosis Exploding Gradient"
@@ -195,16 +198,19 @@ def _lasts(episode: Episode, step: int) -> bool:
 
 def blow_up(block: Block, facts: Facts) -> Floats:
     """The largest root mean square of a layer's output over that of the network's input (or 1, if that is smaller), [c]."""
-    return np.fmax.reduce(block.rms()[facts.scaled], axis=0, initial=0) / input_scale(block, facts)
+    largest: Floats = np.fmax.reduce(block.rms()[facts.scaled], axis=0, initial=0)
+    return largest / input_scale(block, facts)
 
 
 def input_scale(block: Block, facts: Facts) -> Floats:
     """Root mean square of the largest float input, at least 1, [c]."""
-    return np.fmax(np.fmax.reduce(block.rms()[facts.float_inputs], axis=0, initial=1.0), 1.0)
+    largest: Floats = np.fmax.reduce(block.rms()[facts.float_inputs], axis=0, initial=1.0)
+    return largest
 
 
 def _strength(block: Block, facts: Facts) -> Floats:
-    """For each kernel the largest gradient (L2 norm) among all weights of its layer: biases too, as a layer of tiny inputs has no other, [kernels, c]."""
+    """For each kernel the largest gradient (L2 norm) among all weights of its layer: biases too, as a layer of tiny inputs has no other, [kernels,
+    c]."""
     gradient = block.column("l2_norm", "gradient")
     return np.stack([np.fmax.reduce(gradient[[kernel, *facts.siblings(kernel)]], axis=0) for kernel in facts.kernels.tolist()])
 

@@ -1,7 +1,7 @@
 """Findings while training runs: told once each, and acted on.
 
-The one invariant: nothing that happens here, in a rule or in the user's function, reaches training or the writer; it is told once, and training goes on. Called on
-the writer's thread after each segment, so what it costs is no cost of a training step.
+The one invariant: nothing that happens here, in a rule or in the user's function, reaches training or the writer; it is told once, and training goes
+on. Called on the writer's thread after each segment, so what it costs is no cost of a training step.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Rules about the loss, and whether training gets somewhere.
 
-The one invariant: the loss is compared with its own beginning, smoothed over captures; its size means nothing by itself, and a loss that was ever negative
-(an adversarial or likelihood loss) is not judged at all.
+The one invariant: the loss is compared with its own beginning, smoothed over captures; its size means nothing by itself, and a loss that was ever
+negative (an adversarial or likelihood loss) is not judged at all.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from collections.abc import Callable
 import numpy as np
 import numpy.typing as npt
 
-from tb_activations.diagnosis.block import Block
+from tb_activations.diagnosis.block import Block, Floats
 from tb_activations.diagnosis.episodes import Episode, Persistence
 from tb_activations.diagnosis.facts import Facts
 from tb_activations.diagnosis.rule import NodeRule, Observation, Words, number
@@ -20,7 +20,6 @@ __all__ = ["ExplodingLoss", "LossHistory", "OscillatingLoss"]
 
 Rows = npt.NDArray[np.int64]
 Observe = Callable[[Block], Observation]
-Floats = npt.NDArray[np.float32]
 
 WINDOW = 5
 """Captures whose median stands for the loss of the moment."""
@@ -122,7 +121,9 @@ class OscillatingLoss(NodeRule):
             above = windows > np.median(windows, axis=1, keepdims=True)
             swings, deviation = (above[:, 1:] != above[:, :-1]).sum(1), windows.std(1)
             holds = (swings >= self.SWINGS) & (deviation > self.AMPLITUDE * block.first_loss) & ~block.progress
-            return Observation(holds[None], ~np.isnan(loss), {"loss": loss, "first_loss": block.first_loss[None], "standard_deviation": deviation[None]})
+            return Observation(
+                holds[None], ~np.isnan(loss), {"loss": loss, "first_loss": block.first_loss[None], "standard_deviation": deviation[None]}
+            )
 
         return look
 

@@ -1,7 +1,7 @@
 """Where NaN and infinity come from.
 
-The one invariant: the origin is the first node in execution order that has them while everything it was computed from is finite, forward or, where the
-forward pass is finite, backward. Infinities that reach neither a loss nor a gradient nor a weight are no trouble: masks are made of them.
+The one invariant: the origin is the first node in execution order that has them while everything it was computed from is finite, forward or, where
+the forward pass is finite, backward. Infinities that reach neither a loss nor a gradient nor a weight are no trouble: masks are made of them.
 """
 
 from __future__ import annotations
@@ -28,7 +28,29 @@ Ints = npt.NDArray[np.int64]
 PATIENCE = 5
 """Captures without NaN or infinity after which the trouble is over."""
 
-RISKY = frozenset("Log Log1p Log10 Log2 Sqrt Rsqrt Divide TrueDivide Reciprocal Power Exp Expm1 Arccos Arcsin Arctanh Norm Normalize Tan Logsumexp".split())
+RISKY = frozenset(
+    [
+        "Log",
+        "Log1p",
+        "Log10",
+        "Log2",
+        "Sqrt",
+        "Rsqrt",
+        "Divide",
+        "TrueDivide",
+        "Reciprocal",
+        "Power",
+        "Exp",
+        "Expm1",
+        "Arccos",
+        "Arcsin",
+        "Arctanh",
+        "Norm",
+        "Normalize",
+        "Tan",
+        "Logsumexp",
+    ]
+)
 """Operations that are not defined, not differentiable or not finite for some finite input."""
 
 How = Literal["value", "gradient", "backward", "update", "unknown"]
@@ -82,7 +104,9 @@ class Nonfinite(Rule):
     """NaN or infinity, told once at its origin."""
 
     name, title = "nonfinite", "NaN or Inf"
-    definition = "NaN or infinity reaches a loss, a gradient or a weight; told at the first node in execution order, forward or backward, that has it."
+    definition = (
+        "NaN or infinity reaches a loss, a gradient or a weight; told at the first node in execution order, forward or backward, that has it."
+    )
     reference = "SageMaker Debugger ExplodingTensor; TF Debugger V2 NaN alerts; UMLAUT NaN loss"
 
     def watch(self, facts: Facts) -> Watch:
@@ -96,7 +120,7 @@ class _Watch(Watch):
         self._episodes = Episodes(1, replace(AT_ONCE, patience=PATIENCE))
         self._outbreaks: list[Outbreak] = []
         self._previous_step = -1
-        self._last_range = np.full((len(facts.nodes), 2), np.nan, np.float32)
+        self._last_range: Floats = np.full((len(facts.nodes), 2), np.nan, np.float32)
 
     def update(self, block: Block) -> None:
         """Takes in the next captures."""
@@ -137,7 +161,7 @@ class _Watch(Watch):
         finite = (bad[:, :column] == 0) & ~np.isnan(low)
         last = column - 1 - finite[:, ::-1].argmax(1) if column else np.zeros(len(low), np.int64)
         rows = np.flatnonzero(finite.any(1))
-        ranges = self._last_range.copy()
+        ranges: Floats = self._last_range.copy()
         ranges[rows] = np.stack([low[rows, last[rows]], high[rows, last[rows]]], 1)
         return ranges
 
@@ -153,7 +177,17 @@ class _Watch(Watch):
             evidence |= {f"last finite min of {name}": low, f"last finite max of {name}": high}
         statistic = "nan_count" if outbreak.is_nan else "pos_inf_count"
         return Finding(
-            Nonfinite.name, f"{what} in {quantity}", node, quantity, statistic, episode.first_step, episode.end, "error", evidence, *words[:2], code=words.code
+            Nonfinite.name,
+            f"{what} in {quantity}",
+            node,
+            quantity,
+            statistic,
+            episode.first_step,
+            episode.end,
+            "error",
+            evidence,
+            *words[:2],
+            code=words.code,
         )
 
 
@@ -212,7 +246,11 @@ def _words(facts: Facts, outbreak: Outbreak, what: str) -> Words:
     if origin.how == "unknown":
         since = f"between steps {outbreak.previous_step:,} and {step:,}" if outbreak.previous_step >= 0 else f"before step {step:,}"
         sentence = f"{count} at step {step:,}; the weights have it too, so it began {since}, and where can't be told for certain.{came_in}"
-        return Words(sentence, "Record every step around there:", f"tb_activations.ActivationsCallback(log_dir, every=range({max(outbreak.previous_step, 0)}, {step + 1}))")
+        return Words(
+            sentence,
+            "Record every step around there:",
+            f"tb_activations.ActivationsCallback(log_dir, every=range({max(outbreak.previous_step, 0)}, {step + 1}))",
+        )
     if origin.how == "value":
         sentence = f"{count} in the output at step {step:,}{place}, the first node in execution order.{came_in}{inherited}"
         return Words(sentence, "Keep its input away from where it is undefined or overflows:", "x = keras.ops.maximum(x, 1e-7)")
@@ -220,5 +258,7 @@ def _words(facts: Facts, outbreak: Outbreak, what: str) -> Words:
         sentence = f"Its backward pass{place} makes {count} for `{witness}` at step {step:,}, out of a finite gradient.{came_in}{inherited}"
         return Words(sentence, "Its derivative is undefined there; a `where` doesn't help after it, only before:", "x = keras.ops.maximum(x, 1e-7)")
     if origin.how == "update":
-        return Words(f"{count} in the update at step {step:,}, although the gradient is finite.", "Check the learning rate and the optimizer's epsilon.")
+        return Words(
+            f"{count} in the update at step {step:,}, although the gradient is finite.", "Check the learning rate and the optimizer's epsilon."
+        )
     return Words(f"{count} in the gradient at step {step:,}, the first node in backward order.{inherited}", "Check how the loss is computed from it.")

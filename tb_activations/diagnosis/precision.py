@@ -86,7 +86,8 @@ class HalfUnderflow(NodeRule):
         """How much is lost."""
         seen = episode.evidence
         return Words(
-            f"{percent(seen['subnormal_fraction'])} of its gradient is below 6e-5, where float16 loses digits, and {percent(seen['zero_fraction'])} is 0,"
+            f"{percent(seen['subnormal_fraction'])} of its gradient is below 6e-5, where float16 loses digits, and"
+            f" {percent(seen['zero_fraction'])} is 0,"
             f" since step {episode.first_step:,}.",
             "Use a loss scale (Keras adds one for the policy mixed_float16), or bfloat16:",
             'keras.config.set_dtype_policy("mixed_bfloat16")',
@@ -126,7 +127,8 @@ class LossScaleThrash(NodeRule):
         """How far it fell."""
         seen = episode.evidence
         return Words(
-            f"The loss scale fell from {number(seen['largest'])} to {number(seen['loss_scale'])}: gradients overflow float16 whatever the scale, and their steps"
+            f"The loss scale fell from {number(seen['largest'])} to {number(seen['loss_scale'])}: gradients overflow float16"
+            " whatever the scale, and their steps"
             " are skipped.",
             "Find what overflows in the forward pass, or use bfloat16, which needs no scale:",
             'keras.config.set_dtype_policy("mixed_bfloat16")',

@@ -1,7 +1,7 @@
 """What a rule is, and what following it through a run looks like.
 
-The one invariant: a rule holds no state; `Rule.watch` makes a fresh `Watch` for one graph, and only that one remembers what it has seen. A watch looks at
-every capture once, in order.
+The one invariant: a rule holds no state; `Rule.watch` makes a fresh `Watch` for one graph, and only that one remembers what it has seen. A watch
+looks at every capture once, in order.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import ClassVar, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from tb_activations.diagnosis.block import Block
+from tb_activations.diagnosis.block import Block, Floats
 from tb_activations.diagnosis.episodes import Episode, Episodes, Persistence
 from tb_activations.diagnosis.facts import Facts
 from tb_activations.diagnosis.finding import Finding, Severity
@@ -79,7 +79,7 @@ class Observation:
 
     holds: npt.NDArray[np.bool_]
     known: npt.NDArray[np.bool_]
-    evidence: Mapping[str, npt.NDArray[np.floating]] = field(default_factory=dict)
+    evidence: Mapping[str, Floats] = field(default_factory=dict)
     urgent: npt.NDArray[np.bool_] | None = None
 
 

@@ -1,7 +1,7 @@
 """The rules there are: those that come with tb_activations, and those that users write.
 
-The one invariant: `all_rules` is the one list; whoever evaluates a run takes its rules from there. A rule of a user that raises is left out with a problem
-and disturbs no other.
+The one invariant: `all_rules` is the one list; whoever evaluates a run takes its rules from there. A rule of a user that raises is left out with a
+problem and disturbs no other.
 
     @tb_activations.rule("negative_mean", quantity="value", statistic="mean", kinds=("layer",), sentence="The mean is {mean}.")
     def negative_mean(statistics):
@@ -102,7 +102,9 @@ def rule(
     def register(condition: Condition) -> Condition:
         if not callable(condition):
             raise ArgumentError(f"Expected a function of the statistics. Received: {condition!r}. Write @rule({name!r}) above a `def`.")
-        _registered[name] = _UserRule(name, title or name.replace("_", " ").capitalize(), severity, quantity, statistic, kinds, (captures, steps), words, condition)
+        _registered[name] = _UserRule(
+            name, title or name.replace("_", " ").capitalize(), severity, quantity, statistic, kinds, (captures, steps), words, condition
+        )
         return condition
 
     return register
@@ -113,7 +115,11 @@ def _check(name: str, quantity: str, statistic: str, severity: str, captures: in
         raise ArgumentError(f"Expected a name in lower case with underscores. Received: name={name!r}")
     if name in {built_in.name for built_in in BUILT_IN}:
         raise ArgumentError(f"Expected a name that no rule of tb_activations has. Received: name={name!r}")
-    for argument, value, allowed in (("quantity", quantity, QUANTITIES), ("statistic", statistic, (*STATISTICS, *COUNTS)), ("severity", severity, SEVERITIES)):
+    for argument, value, allowed in (
+        ("quantity", quantity, QUANTITIES),
+        ("statistic", statistic, (*STATISTICS, *COUNTS)),
+        ("severity", severity, SEVERITIES),
+    ):
         if value not in allowed:
             raise ArgumentError(f"Expected {argument} to be one of {', '.join(allowed)}. Received: {argument}={value!r}")
     if captures < 1 or steps < 0:
@@ -143,7 +149,7 @@ class _UserRule(NodeRule):
             holds = np.asarray(self._condition(statistics))
             if holds.shape != known.shape or holds.dtype != bool:
                 raise ArgumentError(f"Expected {self.name} to return bool {known.shape}. Received: {holds.dtype} {holds.shape}")
-            return Observation(holds & known, known, {name: values for name, values in statistics.seen.items()})
+            return Observation(holds & known, known, dict(statistics.seen))
 
         return look
 

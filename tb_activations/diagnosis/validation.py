@@ -1,7 +1,7 @@
 """Rules that compare the training run with the validation run beside it.
 
-The one invariant: only differences that training can't explain count. Moving statistics need time to arrive; before that, batch normalization differs between
-training and validation in every healthy network.
+The one invariant: only differences that training can't explain count. Moving statistics need time to arrive; before that, batch normalization differs
+between training and validation in every healthy network.
 """
 
 from __future__ import annotations
@@ -22,7 +22,10 @@ class BatchNormDrift(Rule):
     """Batch normalization that does something else in validation than in training."""
 
     name, title = "batchnorm_drift", "Batch norm drift"
-    definition = "In validation the output of a batch normalization has another scale or mean than in training, after the moving statistics had time to arrive."
+    definition = (
+        "In validation the output of a batch normalization has another scale or mean than in training, after the moving"
+        " statistics had time to arrive."
+    )
     reference = "Ioffe & Szegedy 2015; Keras FAQ on training=False"
     persistence = Persistence(captures=2, steps=0, patience=3)
 
@@ -90,7 +93,8 @@ class _Watch(Watch):
         )
         return Finding(
             rule.name, rule.title, self._facts.names[index], "value", "std", episode.first_step, episode.end, "warning", dict(seen),
-            f"In validation its output has standard deviation {number(seen['validation_std'])} and mean {number(seen['validation_mean'])}, in training"
+            f"In validation its output has standard deviation {number(seen['validation_std'])} and mean"
+            f" {number(seen['validation_mean'])}, in training"
             f" {number(seen['training_std'])} and {number(seen['training_mean'])}, since step {episode.first_step:,}.",
             remedy,
             "keras.layers.BatchNormalization(momentum=0.9)",

@@ -1,7 +1,7 @@
 """Rules about weights: how they begin, whether they change, and by how much.
 
-The one invariant: only kernels are judged by the size of numbers. Biases and scales begin at 0 or 1, have gradients that are exactly zero for good reasons
-(a bias before a batch normalization, the bias of attention keys), and say little about whether a network learns.
+The one invariant: only kernels are judged by the size of numbers. Biases and scales begin at 0 or 1, have gradients that are exactly zero for good
+reasons (a bias before a batch normalization, the bias of attention keys), and say little about whether a network learns.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from collections.abc import Callable
 import numpy as np
 import numpy.typing as npt
 
-from tb_activations.diagnosis.block import Block
+from tb_activations.diagnosis.block import Block, Floats, first_known
 from tb_activations.diagnosis.episodes import AT_ONCE, Episode, Persistence
 from tb_activations.diagnosis.facts import NORMALIZATIONS, Facts
 from tb_activations.diagnosis.rule import NodeRule, Observation, Words, location, number
@@ -66,7 +66,9 @@ class PoorInitialization(NodeRule):
             sentence = f"All initial weights are {number(rms)}, so all units compute the same and get the same gradient."
         else:
             what = "grows" if gain > 1 else "shrinks"
-            sentence = f"The initial weights have a root mean square of {number(rms)}: what passes through {what} about {number(max(gain, 1 / gain))} times."
+            sentence = (
+                f"The initial weights have a root mean square of {number(rms)}: what passes through {what} about {number(max(gain, 1 / gain))} times."
+            )
         return Words(
             sentence,
             f"Use an initializer that keeps the variance{location(facts, facts.owners[index] or index)}:",
@@ -78,7 +80,9 @@ class UnchangedWeights(NodeRule):
     """Trainable weights that never change."""
 
     name, title = "unchanged_weights", "Unchanged weights"
-    definition = "The updates of a trainable kernel or table are exactly 0, and its numbers stay the same from capture to capture, since the first one."
+    definition = (
+        "The updates of a trainable kernel or table are exactly 0, and its numbers stay the same from capture to capture, since the first one."
+    )
     reference = "SageMaker Debugger UnchangedTensor; DeepDiagnosis Unchanged Weight"
     severity, quantity, statistic = "error", "update", "l2_norm"
     persistence = Persistence(captures=3, steps=20)
@@ -90,26 +94,33 @@ class UnchangedWeights(NodeRule):
     def observe(self, facts: Facts, rows: Rows) -> Observe:
         """Remembers the first numbers: an optimizer that accumulates gradients changes nothing at most steps."""
         columns = ("mean", "l2_norm", "min", "max")
-        first: list[npt.NDArray[np.float32]] = []
+        forgotten = np.array([_is_forgotten(facts, row) for row in rows.tolist()])[:, None]
+        first = np.full((len(columns), len(rows), 1), np.nan, np.float32)
         changed = np.zeros((len(rows), 1), bool)
 
         def look(block: Block) -> Observation:
-            nonlocal changed
+            nonlocal first, changed
             now = np.stack([block.column(name)[rows] for name in columns])
-            if not first:
-                first.append(now[:, :, :1])
+            first = np.where(np.isnan(first), now[:, :, :1], first)
             update, gradient = block.column("l2_norm", "update")[rows], block.column("l2_norm", "gradient")[rows]
-            moved = np.logical_or.accumulate(((now != first[0]).any(0) & ~np.isnan(now).any(0)) | (update > 0), axis=1) | changed
+            moved = np.logical_or.accumulate(((now != first) & ~np.isnan(now)).any(0) | (update > 0), axis=1) | changed
             changed = moved[:, -1:]
-            return Observation(~moved & (update == 0), ~np.isnan(update), {"update_norm": update, "gradient_norm": gradient})
+            known = ~np.isnan(update) | forgotten & ~np.isnan(now).any(0)
+            return Observation(~moved & ((update == 0) | forgotten), known, {"update_norm": update, "gradient_norm": gradient})
 
         return look
 
     def words(self, facts: Facts, index: int, episode: Episode) -> Words:
         """Whether the gradient or the optimizer is to blame."""
         gradient = episode.evidence["gradient_norm"]
+        if np.isnan(gradient):
+            sentence, remedy = "No optimizer was given its gradient.", "Hand it to the optimizer with the others:"
+            return Words(f"Nothing has changed these weights since step {episode.first_step:,}. {sentence}", remedy, _APPLY_ALL)
         if gradient == 0:
-            sentence, remedy = "Its gradient is exactly 0.", "Look for dead units, a multiplication by 0 or a cut graph between these weights and the loss."
+            sentence, remedy = (
+                "Its gradient is exactly 0.",
+                "Look for dead units, a multiplication by 0 or a cut graph between these weights and the loss.",
+            )
         else:
             sentence, remedy = f"Its gradient is not (L2 norm {number(gradient)}).", "Check the learning rate and its schedule:"
         return Words(
@@ -124,7 +135,8 @@ class UpdateTooLarge(NodeRule):
 
     name, title = "update_too_large", "Update too large"
     definition = (
-        "One step changes a kernel by a third of its size, again and again, and the loss doesn't fall; or one single step replaces it by weights that are far"
+        "One step changes a kernel by a third of its size, again and again, and the loss doesn't fall; or one single step"
+        " replaces it by weights that are far"
         " too large."
     )
     reference = "SageMaker Debugger WeightUpdateRatio; Karpathy's 1e-3 rule; UMLAUT learning rate high"
@@ -164,7 +176,9 @@ class UpdateTooSmall(NodeRule):
     """Steps too small to get anywhere."""
 
     name, title = "update_too_small", "Update too small"
-    definition = "Since the first capture no step has changed a kernel, and most others, by more than a 100,000th of its size, and updates don't grow."
+    definition = (
+        "Since the first capture no step has changed a kernel, and most others, by more than a 100,000th of its size, and updates don't grow."
+    )
     reference = "SageMaker Debugger WeightUpdateRatio; AutoTrainer slow convergence; UMLAUT learning rate low"
     severity, quantity, statistic = "warning", "update", "update_ratio"
     persistence = Persistence(captures=3, steps=30)
@@ -188,8 +202,7 @@ class UpdateTooSmall(NodeRule):
         def look(block: Block) -> Observation:
             ratio = _update_ratio(block, rows)
             known = ~np.isnan(ratio)
-            if np.isnan(first).any() and known.any():
-                first[:] = np.where(np.isnan(first) & known.any(1)[:, None], ratio[np.arange(len(rows)), known.argmax(1)][:, None], first)
+            first[:] = np.where(np.isnan(first), first_known(ratio), first)
             so_far = np.maximum(np.maximum.accumulate(np.nan_to_num(ratio), axis=1), largest)
             largest[:] = so_far[:, -1:]
             small = (so_far < self.RATIO) & (ratio > 0) & (ratio <= self.GROWTH * first)
@@ -207,7 +220,19 @@ class UpdateTooSmall(NodeRule):
         )
 
 
-def _update_ratio(block: Block, rows: Rows) -> npt.NDArray[np.float32]:
+_APPLY_ALL = "weights = self.trainable_weights\nself.optimizer.apply(tape.gradient(loss, weights), weights)"
+
+
+def _is_forgotten(facts: Facts, variable: int) -> bool:
+    """Whether no optimizer is given the gradient of a weight through whose layer gradients flow."""
+    state, owner = facts.nodes[variable].quantities.get("update"), facts.owners[variable]
+    if state is None or state.reason != "no_optimizer_step" or owner is None:
+        return False
+    flow = facts.nodes[owner].quantities.get("gradient")
+    return flow is not None and flow.state == "materialized"
+
+
+def _update_ratio(block: Block, rows: Rows) -> Floats:
     weights = block.column("l2_norm")[rows]
     return block.column("l2_norm", "update")[rows] / np.where(weights > 0, weights, np.nan)
 

@@ -22,7 +22,9 @@ COUNTS = ("elements", "nan_count", "pos_inf_count", "neg_inf_count")
 def nodes_of(text: str, **changes: Mapping[str, Any]) -> tuple[Node, ...]:
     """The nodes of a drawing; ``changes``: name with ``/`` as ``__`` -> fields of the node to replace."""
     joined = join_generations([("0" * 16, parse_nodes(text))])
-    captured = {q: np.array([q in r.quantities and r.quantities[q].reason is None for r in joined.records], np.int64) for q in ("value", "gradient", "update")}
+    captured = {
+        q: np.array([q in r.quantities and r.quantities[q].reason is None for r in joined.records], np.int64) for q in ("value", "gradient", "update")
+    }
     nodes = describe_nodes(joined, captured, {q: flags.astype(bool) for q, flags in captured.items()})
     by_name = {name.replace("__", "/"): fields for name, fields in changes.items()}
     return tuple(replace(node, **by_name.get(node.name, {})) for node in nodes)
@@ -49,12 +51,11 @@ class History:
     def block(self, start: int = 0, stop: int | None = None) -> Block:
         """The captures from ``start`` to ``stop``."""
         part = slice(start, stop)
-        block = Block(
+        return Block(
             self.steps[part],
             self.loss_scale[part],
             lambda name, quantity: self.columns.get((name, quantity), np.full((len(self.facts.names), len(self.steps)), np.nan, np.float32))[:, part],
         )
-        return block
 
     def watch(self, rule: Rule, pieces: int = 1) -> Watch:
         """A watch that has seen the history, in so many pieces."""
@@ -64,7 +65,9 @@ class History:
             for start, stop in zip(bounds[:-1].tolist(), bounds[1:].tolist(), strict=True):
                 if stop > start:
                     block = self.block(start, stop)
-                    losses.feed(block, block.column("mean")[self.facts.names.index("loss")] if "loss" in self.facts.names else np.full(stop - start, np.nan))
+                    losses.feed(
+                        block, block.column("mean")[self.facts.names.index("loss")] if "loss" in self.facts.names else np.full(stop - start, np.nan)
+                    )
                     block.progress |= self.progress[start:stop]
                     watch.update(block)
         return watch

@@ -10,7 +10,15 @@ from tb_activations.diagnosis.batches import CollapsedOutput, ConstantInput, Unn
 from tests.diagnosis.hand import History
 
 STEPS = range(0, 100, 5)
-RELU = "input x [?,8]; layer hidden Dense [?,64] <- x relu; variable hidden/kernel [8,64]; layer output Dense [?,3] <- hidden softmax; variable output/kernel [64,3]; loss loss [] <- output"
+RELU = """
+    input x [?,8]
+    layer hidden Dense [?,64] <- x relu
+    variable hidden/kernel [8,64]
+    layer output Dense [?,3] <- hidden softmax
+    variable output/kernel [64,3]
+    loss loss [] <- output
+"""
+TANH = RELU.replace("relu", "tanh")
 
 
 def relu(dead, zero, elements=32 * 64):
@@ -47,9 +55,6 @@ def test_a_moment_is_not_told():
 def test_a_leaky_relu_has_no_dead_units():
     history = History("input x [?,8]; layer hidden LeakyReLU [?,64] <- x", STEPS).set("hidden", zero_unit_fraction=1.0, zero_fraction=1.0)
     assert history.find(DeadUnits()) == []
-
-
-TANH = "input x [?,8]; layer hidden Dense [?,64] <- x tanh; layer output Dense [?,3] <- hidden softmax; variable output/kernel [64,3]; loss loss [] <- output"
 
 
 def saturated(node, share):
@@ -137,7 +142,9 @@ def test_equal_inputs_are_the_inputs_fault():
 
 def fed(consumer="Dense", **statistics):
     text = f"input x [?,8]; layer flat Flatten [?,8] <- x; layer first {consumer} [?,8] <- flat; loss loss [] <- first"
-    return History(text, STEPS).set("x", **{"l2_norm": np.sqrt(320), "std": 1.0, "mean": 0.0, "batch_std": 1.0, "zero_fraction": 0.0, "min": -3, "max": 3, **statistics})
+    return History(text, STEPS).set(
+        "x", **{"l2_norm": np.sqrt(320), "std": 1.0, "mean": 0.0, "batch_std": 1.0, "zero_fraction": 0.0, "min": -3, "max": 3, **statistics}
+    )
 
 
 def test_an_input_on_another_scale_is_told():

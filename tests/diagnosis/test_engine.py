@@ -90,7 +90,10 @@ def test_a_run_followed_while_it_grows_says_what_a_cold_look_says(tmp_path, grap
             now = {finding.identity for finding in report.findings}
             assert told <= now
             told = now
-    assert [(f.rule, f.node, f.first_step, f.last_step) for f in report.findings] == [("dead_units", "stem", 40, 95), ("dead_units", "hidden", 40, 95)]
+    assert [(f.rule, f.node, f.first_step, f.last_step) for f in report.findings] == [
+        ("dead_units", "stem", 40, 95),
+        ("dead_units", "hidden", 40, 95),
+    ]
 
 
 def test_training_resumed_earlier_begins_again(tmp_path, graph, monkeypatch):
@@ -105,7 +108,9 @@ def test_training_resumed_earlier_begins_again(tmp_path, graph, monkeypatch):
 
 
 def test_batch_norm_that_does_something_else_in_validation_is_told(tmp_path):
-    graph = parse_nodes("input x [?,8]; layer dense Dense [?,8] <- x; layer bn BatchNormalization [?,8] <- dense; layer out Dense [?,4] <- bn; loss loss [] <- out")
+    graph = parse_nodes(
+        "input x [?,8]; layer dense Dense [?,8] <- x; layer bn BatchNormalization [?,8] <- dense; layer out Dense [?,4] <- bn; loss loss [] <- out"
+    )
     normal = normal_values(graph)
 
     def scaled(factor):
@@ -128,7 +133,9 @@ def registry(monkeypatch):
 
 
 def test_a_function_can_be_a_rule(tmp_path, graph, registry):
-    @tb_activations.rule("spread", title="Wide", statistic="std", severity="note", sentence="`{node}` has a standard deviation of {std}.", remedy="Narrow it.")
+    @tb_activations.rule(
+        "spread", title="Wide", statistic="std", severity="note", sentence="`{node}` has a standard deviation of {std}.", remedy="Narrow it."
+    )
     def spread(statistics):
         return statistics["std"] > 0.9
 
@@ -157,7 +164,15 @@ def test_a_rule_that_fails_takes_no_other_with_it(tmp_path, graph, registry):
 
 @pytest.mark.parametrize(
     "arguments",
-    [{"name": "Not A Name"}, {"name": "dead_units"}, {"quantity": "weight"}, {"statistic": "median"}, {"severity": "fatal"}, {"captures": 0}, {"steps": -1}],
+    [
+        {"name": "Not A Name"},
+        {"name": "dead_units"},
+        {"quantity": "weight"},
+        {"statistic": "median"},
+        {"severity": "fatal"},
+        {"captures": 0},
+        {"steps": -1},
+    ],
 )
 def test_a_bad_argument_is_named(arguments):
     with pytest.raises(ArgumentError, match=f"Received: .*{next(iter(arguments))}=" if "name" not in arguments else "Received: name="):

@@ -41,7 +41,11 @@ def test_an_output_has_no_weights_after_it():
 
 
 def test_a_layer_inside_a_container_is_an_output_too():
-    facts = Facts(nodes_of("input x [?,8]; layer net/last Dense [?,4] <- x; variable net/last/kernel [8,4]; layer net Net [?,4] <- net/last; loss loss [] <- net"))
+    facts = Facts(
+        nodes_of(
+            "input x [?,8]; layer net/last Dense [?,4] <- x; variable net/last/kernel [8,4]; layer net Net [?,4] <- net/last; loss loss [] <- net"
+        )
+    )
     assert facts.is_output(facts.names.index("net/last"))
 
 
@@ -58,7 +62,12 @@ def test_a_cycle_of_a_hostile_file_ends():
 
 
 def test_fan_in_counts_what_one_output_is_a_sum_of():
-    facts = Facts(nodes_of("variable a/kernel [3,3,8,16]; layer dw DepthwiseConv2D; variable dw/kernel [3,3,8,1]; variable s/depthwise_kernel [3,3,8,2]; variable d/kernel [64,10]"))
+    facts = Facts(
+        nodes_of(
+            "variable a/kernel [3,3,8,16]; layer dw DepthwiseConv2D; variable dw/kernel [3,3,8,1]; variable"
+            " s/depthwise_kernel [3,3,8,2]; variable d/kernel [64,10]"
+        )
+    )
     assert [facts.fan_in(index) for index in facts.kernels.tolist()] == [72, 9, 9, 64]
 
 

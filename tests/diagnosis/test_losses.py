@@ -58,7 +58,9 @@ HALF = "input x [?,8]; layer dense Dense [?,8] <- x gradient; loss loss [] <- de
 
 
 def half(loss_scale=np.nan, quantity="value", **statistics):
-    return History(HALF, range(0, 40, 2), loss_scale=loss_scale, dense={"dtype": "float16"}).set("dense", quantity, **statistics).set("loss", mean=1.0)
+    return (
+        History(HALF, range(0, 40, 2), loss_scale=loss_scale, dense={"dtype": "float16"}).set("dense", quantity, **statistics).set("loss", mean=1.0)
+    )
 
 
 def test_float16_at_the_end_of_its_range_is_told():

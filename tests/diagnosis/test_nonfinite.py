@@ -8,7 +8,7 @@ import pytest
 from tb_activations.diagnosis.nonfinite import Nonfinite
 from tests.diagnosis.hand import History
 
-STEPS = range(0, 10)
+STEPS = range(10)
 NET = """
     input x [?,8]
     layer first Dense [?,8] <- x gradient
@@ -37,7 +37,10 @@ def net(*bad, steps=(4, 5, 6, 7, 8, 9), count="nan_count", loss_scale=np.nan, ev
 def test_the_first_node_forward_is_the_origin():
     found = net("norm", "last", "loss", "mask", "first gradient", "first/kernel gradient", "last/kernel gradient")
     assert [(f.node, f.quantity, f.title, f.first_step, f.last_step) for f in found] == [("norm", "value", "NaN in value", 4, None)]
-    assert "3 NaN in the output at step 4 at model.py:13, the first node in execution order. `first` was last finite between -2 and 2." in found[0].sentence
+    assert (
+        "3 NaN in the output at step 4 at model.py:13, the first node in execution order. `first` was last finite between -2 and 2."
+        in found[0].sentence
+    )
     assert found[0].evidence["inheriting_nodes"] == 3
 
 
@@ -52,7 +55,9 @@ def test_a_weight_gradient_alone_comes_from_its_layer():
 
 
 def test_a_loss_that_makes_it_itself_is_the_origin():
-    assert [f.node for f in net("loss", "last gradient", "norm gradient", "first gradient", "first/kernel gradient", "last/kernel gradient")] == ["loss"]
+    assert [f.node for f in net("loss", "last gradient", "norm gradient", "first gradient", "first/kernel gradient", "last/kernel gradient")] == [
+        "loss"
+    ]
     assert [f.node for f in net("last gradient", "norm gradient", "first gradient", "first/kernel gradient", "last/kernel gradient")] == ["loss"]
 
 

@@ -7,11 +7,13 @@ import pytest
 
 from tb_activations.diagnosis.gradients import ExplodingGradient, MissingGradient, VanishingGradient
 from tb_activations.diagnosis.weights import PoorInitialization, UnchangedWeights, UpdateTooLarge, UpdateTooSmall
+from tb_activations.store.nodes import QuantityState
 from tests.diagnosis.hand import History, without_gradient
 
 STEPS = range(0, 200, 10)
 DEEP = "input x [?,8];" + ";".join(
-    f"layer d{i} Dense [?,8] <- {f'd{i - 1}' if i else 'x'} sigmoid gradient; variable d{i}/kernel [8,8] gradient update; variable d{i}/bias [8] gradient update"
+    f"layer d{i} Dense [?,8] <- {f'd{i - 1}' if i else 'x'} sigmoid gradient; variable d{i}/kernel [8,8] gradient update;"
+    f" variable d{i}/bias [8] gradient update"
     for i in range(5)
 ) + "; loss loss [] <- d4"  # fmt: skip
 
@@ -70,7 +72,10 @@ def test_gradients_that_grow_on_the_way_explode():
 
 
 def recurrent(gradient):
-    text = "input x [?,9,8]; layer r SimpleRNN [?,8] <- x gradient; variable r/kernel [8,8] gradient update; layer d Dense [?,2] <- r gradient; loss loss [] <- d"
+    text = (
+        "input x [?,9,8]; layer r SimpleRNN [?,8] <- x gradient; variable r/kernel [8,8] gradient update; layer d Dense [?,2] <-"
+        " r gradient; loss loss [] <- d"
+    )
     history = History(text, STEPS).set("x", l2_norm=16.0).set("r", "gradient", l2_norm=0.1).set("r", l2_norm=5.0)
     return history.set("r/kernel", elements=64, l2_norm=8.0).set("r/kernel", "gradient", elements=64, l2_norm=gradient)
 
@@ -81,7 +86,9 @@ def test_gradients_that_grow_through_time_explode():
 
 
 def test_gradients_far_beyond_the_weights_explode():
-    assert [(f.node, f.first_step) for f in deep(**{f"d{i}": {"gradient": [0.1] * 18 + [1e6] * 2} for i in range(5)}).find(ExplodingGradient())] == [("d0", 180)]
+    assert [(f.node, f.first_step) for f in deep(**{f"d{i}": {"gradient": [0.1] * 18 + [1e6] * 2} for i in range(5)}).find(ExplodingGradient())] == [
+        ("d0", 180)
+    ]
 
 
 def init(at=1, **statistics):
@@ -113,7 +120,10 @@ def test_only_step_0_is_a_beginning():
 
 def test_small_weights_before_a_normalization_or_a_sum_do_no_harm():
     for follower in ("LayerNormalization", "Add"):
-        text = f"input x [?,8]; layer d Dense [?,8] <- x; variable d/kernel [8,8]; layer n {follower} [?,8] <- d x; layer e Dense [?,8] <- n; variable e/kernel [8,8]"
+        text = (
+            f"input x [?,8]; layer d Dense [?,8] <- x; variable d/kernel [8,8]; layer n {follower} [?,8] <- d x; layer e Dense"
+            " [?,8] <- n; variable e/kernel [8,8]"
+        )
         history = History(text, STEPS).set("d/kernel", elements=64, l2_norm=0.0, std=0.0).set("e/kernel", elements=64, l2_norm=2.8, std=0.35)
         assert history.find(PoorInitialization()) == []
 
@@ -123,6 +133,16 @@ def test_weights_that_never_change_are_told():
     assert [(f.node, f.quantity) for f in found] == [("d2/kernel", "update")]
     assert "Its gradient is exactly 0." in found[0].sentence
     assert "learning rate" in deep(d2={"moves": False, "update": 0.0}).find(UnchangedWeights())[0].remedy
+
+
+@pytest.mark.parametrize(("flow", "told"), [("gradient", ["d/kernel"]), ("", [])])
+def test_weights_that_no_optimizer_is_given_are_told_where_gradients_flow_through_their_layer(flow, told):
+    states = {"quantities": {"value": QuantityState("materialized"), "update": QuantityState("unreachable", "no_optimizer_step")}}
+    history = History(f"input x [?,8]; layer d Dense [?,8] <- x {flow}; variable d/kernel [8,8]; loss loss [] <- d", STEPS, d__kernel=states)
+    found = history.set("d/kernel", l2_norm=3.0, mean=0.1, min=-1.0, max=1.0).find(UnchangedWeights())
+    assert [f.node for f in found] == told
+    moving = history.set("d/kernel", l2_norm=np.linspace(3, 4, 20), mean=0.1, min=-1.0, max=1.0)
+    assert moving.find(UnchangedWeights()) == []
 
 
 def test_accumulated_gradients_change_weights_between_captures():
@@ -153,7 +173,9 @@ def test_warm_up_and_convergence_are_healthy(update):
     assert deep(**{f"d{i}": {"update": update} for i in range(5)}).find(UpdateTooSmall()) == []
 
 
-@pytest.mark.parametrize(("reason", "told"), [("not_on_loss_path", 1), ("gradient_stopped", 1), ("non_differentiable", 1), ("not_trainable", 0), ("not_called", 0)])
+@pytest.mark.parametrize(
+    ("reason", "told"), [("not_on_loss_path", 1), ("gradient_stopped", 1), ("non_differentiable", 1), ("not_trainable", 0), ("not_called", 0)]
+)
 def test_trainable_weights_without_gradient_are_told(reason, told):
     history = History("input x [?,8]; layer d Dense [?,8] <- x; variable d/kernel [8,8]", [0], d__kernel=without_gradient(reason)).set("d/kernel")
     assert [f.node for f in history.watch(MissingGradient()).findings()] == ["d/kernel"] * told

@@ -35,7 +35,12 @@ export interface ExpectedRun {
   readonly nodes: readonly ExpectedNode[];
   /** Quantity -> [step][node][column]; "nan" and "inf" are texts. */
   readonly numbers: Readonly<Record<string, readonly (readonly (readonly (number | string)[])[])[]>>;
-  readonly findings: readonly { readonly title: string; readonly node: string; readonly sentence: string }[];
+  readonly findings: readonly {
+    readonly title: string;
+    readonly node: string;
+    readonly sentence: string;
+    readonly first_step: number;
+  }[];
 }
 
 export interface ExpectedNode {

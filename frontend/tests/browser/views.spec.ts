@@ -1,0 +1,217 @@
+/* What a user does in each view, with the pointer, and what must then be on screen. */
+import { afterAll, afterEach, beforeEach, describe, expect, it } from "vitest";
+import { formatCount, formatNumber } from "../../src/format";
+import { eventually, expectedNumber, handover, quit, Tab } from "./harness";
+
+afterAll(quit);
+
+const RUN = "digits/train";
+const SECOND = "second/train";
+const { steps, nodes, findings } = handover.runs[RUN];
+const STEP = 350;
+
+let tab: Tab;
+beforeEach(async () => {
+  tab = await Tab.open({ link: { run: RUN, step: String(STEP) } });
+  await tab.row("head/dense").waitFor();
+});
+afterEach(async () => tab.close());
+
+const shownNodes = (): Promise<string[]> =>
+  tab.frame.locator("[role=row][data-path]").evaluateAll((rows) => rows.map((row) => row.dataset.path ?? ""));
+
+async function unfold(): Promise<void> {
+  const closed = tab.frame.locator("[role=row][aria-expanded=false] .tw");
+  while ((await closed.count()) > 0) await closed.first().click();
+}
+
+describe("the list", () => {
+  it("sorts by a statistic", async () => {
+    await tab.frame.getByRole("combobox", { name: "Order of nodes" }).selectOption("-l2_norm");
+    const recorded = nodes.filter((node) => node.state === "materialized").map((node) => node.name);
+    const norm = (name: string): number => expectedNumber(RUN, name, "value", STEP, "l2_norm");
+    const expected = [...recorded].sort((a, b) => norm(b) - norm(a));
+    await eventually(
+      async () => (await shownNodes()).filter((name) => recorded.includes(name)),
+      (found) => found.join() === expected.join(),
+    );
+  });
+
+  it("filters by state, kind and regular expression", async () => {
+    const only = async (expected: readonly string[]): Promise<void> => {
+      const names = new Set(nodes.map((node) => node.name));
+      await eventually(
+        async () => (await shownNodes()).filter((path) => names.has(path)),
+        (found) => expected.every((name) => found.includes(name)),
+      );
+      expect(await tab.frame.locator(".lh-name").textContent()).toContain(`${expected.length} of ${nodes.length}`);
+    };
+    const state = tab.frame.getByRole("combobox", { name: "State" });
+    await state.selectOption("unreachable");
+    await only(nodes.filter((node) => node.state === "unreachable").map((node) => node.name));
+    await state.selectOption("all");
+    const kind = tab.frame.getByRole("combobox", { name: "Kind" });
+    await kind.selectOption("variable");
+    await only(nodes.filter((node) => node.kind === "variable").map((node) => node.name));
+    await kind.selectOption("all");
+    await tab.frame.getByRole("button", { name: "Regular expression" }).click();
+    await tab.frame.getByLabel("Search nodes").fill("^(encoder|head)/[cd]");
+    await only(nodes.filter((node) => /^(encoder|head)\/[cd]/.test(node.name)).map((node) => node.name));
+  });
+
+  it("shows another statistic of everything", async () => {
+    await tab.frame.getByRole("combobox", { name: "Statistic" }).selectOption("max");
+    await unfold();
+    for (const name of ["image", "encoder/conv2d/kernel", "loss"]) {
+      const expected = formatNumber(expectedNumber(RUN, name, "value", STEP, "max"));
+      await eventually(
+        async () => (await tab.row(name).locator(".num").textContent()) ?? "",
+        (text) => text === expected,
+      );
+    }
+  });
+});
+
+describe("the matrix", () => {
+  it("goes to the node and the step of a cell", async () => {
+    await tab.frame.getByRole("tab", { name: "Matrix" }).click();
+    const plot = tab.frame.getByRole("group", { name: /of value of \d+ nodes over steps/ });
+    const label = tab.frame.locator(".mx-label", { hasText: "attention" });
+    await label.waitFor();
+    const [area, row] = [await plot.boundingBox(), await label.boundingBox()];
+    if (area === null || row === null) throw new Error("The matrix has no area.");
+    await tab.page.mouse.click(area.x + area.width * 0.7, row.y + row.height / 2);
+    await eventually(
+      () => tab.row("encoder/attention").getAttribute("aria-selected"),
+      (selected) => selected === "true",
+    );
+    const step = await eventually(
+      () => tab.step(),
+      (at) => at !== STEP,
+    );
+    expect(steps).toContain(step);
+    expect(Math.abs(step / steps[steps.length - 1] - 0.7)).toBeLessThan(0.02);
+  });
+});
+
+describe("findings", () => {
+  it("are those of the rules, and lead to node and step", async () => {
+    expect(findings.length).toBeGreaterThan(0);
+    await tab.frame.getByRole("tab", { name: /^Findings/ }).click();
+    const rows = tab.frame.locator(".fd tbody tr");
+    await eventually(
+      () => rows.count(),
+      (count) => count === findings.length,
+    );
+    const text = (await tab.frame.locator(".fd").innerText()).replace(/\s+/g, " ");
+    for (const finding of findings) {
+      expect(text).toContain(finding.title);
+      expect(text).toContain(finding.sentence.replaceAll("`", "").replace(/\s+/g, " "));
+    }
+    const finding = findings.find((each) => each.node !== "");
+    if (finding === undefined) return;
+    const row = rows.filter({ hasText: finding.node }).filter({ hasText: finding.title }).first();
+    await row.getByRole("button", { name: formatCount(finding.first_step), exact: true }).click();
+    await eventually(
+      () => tab.step(),
+      (at) => at === finding.first_step,
+    );
+    expect(await tab.frame.locator(".panel-path").getAttribute("title")).toBe(finding.node);
+  });
+});
+
+describe("comparison", () => {
+  const difference = (node: string, other: number): string => {
+    const change = expectedNumber(RUN, node, "value", STEP, "std") - other;
+    return `${change > 0 ? "+" : ""}${formatNumber(change)}`;
+  };
+  const column = (node: string): Promise<string> =>
+    tab
+      .row(node)
+      .locator(".num")
+      .nth(1)
+      .textContent()
+      .then((text) => text ?? "");
+
+  it("with another run shows differences at the same step", async () => {
+    await tab.frame.getByRole("combobox", { name: "Compare" }).selectOption(`run:${SECOND}`);
+    for (const node of ["image", "encoder/pool"]) {
+      const expected = difference(node, expectedNumber(SECOND, node, "value", STEP, "std"));
+      await eventually(
+        () => column(node),
+        (text) => text === expected,
+      );
+    }
+    await tab.shoot("compare-run");
+  });
+
+  it("with another step shows differences to it", async () => {
+    await tab.frame.getByRole("combobox", { name: "Compare" }).selectOption("step:here");
+    await tab.ruler.focus();
+    await tab.page.keyboard.press("End");
+    const last = steps[steps.length - 1];
+    await eventually(
+      () => tab.step(),
+      (at) => at === last,
+    );
+    const change =
+      expectedNumber(RUN, "image", "value", last, "std") - expectedNumber(RUN, "image", "value", STEP, "std");
+    await eventually(
+      () => column("image"),
+      (text) => text === `${change > 0 ? "+" : ""}${formatNumber(change)}`,
+    );
+  });
+});
+
+describe("steps", () => {
+  it("play and pause", async () => {
+    await tab.frame.getByRole("button", { name: /^Play/ }).click();
+    await eventually(
+      () => tab.step(),
+      (at) => at > STEP + 7,
+    );
+    await tab.frame.getByRole("button", { name: /^Pause/ }).click();
+    const paused = await tab.step();
+    await tab.page.waitForTimeout(1200);
+    expect(await tab.step()).toBe(paused);
+    expect(steps).toContain(paused);
+  });
+
+  it("go where the ruler is pressed", async () => {
+    const area = await tab.ruler.boundingBox();
+    if (area === null) throw new Error("The ruler has no area.");
+    await tab.page.mouse.click(area.x + area.width * 0.25, area.y + area.height / 2);
+    const step = await eventually(
+      () => tab.step(),
+      (at) => at !== STEP,
+    );
+    expect(steps).toContain(step);
+    expect(Math.abs(step / steps[steps.length - 1] - 0.25)).toBeLessThan(0.03);
+  });
+});
+
+describe("a click on a node of the graph", () => {
+  it("selects it in the list and the panel", async () => {
+    const graph = tab.frame.locator("#upper-view canvas").first();
+    const area = await graph.boundingBox();
+    if (area === null) throw new Error("The graph has no area.");
+    // The picture is a canvas: look for a box by hovering until the tip names a node, then click there.
+    const names = nodes.map((node) => node.name);
+    for (let y = 0.1; y < 1; y += 0.08) {
+      for (let x = 0.05; x < 1; x += 0.04) {
+        const [px, py] = [area.x + area.width * x, area.y + area.height * y];
+        await tab.page.mouse.move(px, py);
+        const tip = tab.frame.locator("#upper-view .tip");
+        const text = (await tip.count()) > 0 ? (await tip.first().innerText()).split("\n")[0].trim() : "";
+        if (!names.includes(text)) continue;
+        await tab.page.mouse.click(px, py);
+        await eventually(
+          () => tab.frame.locator(".panel-path").getAttribute("title"),
+          (title) => title === text,
+        );
+        return;
+      }
+    }
+    throw new Error("No node of the graph was found.");
+  });
+});

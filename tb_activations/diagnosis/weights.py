@@ -48,7 +48,7 @@ class PoorInitialization(NodeRule):
         recurrent = np.array([facts.names[row].endswith("recurrent_kernel") for row in rows.tolist()])[:, None]
         largest = np.where(recurrent, self.LARGEST_RECURRENT_GAIN, self.LARGEST_GAIN)
         output = np.array([facts.is_output(row) for row in rows.tolist()])[:, None]
-        small_is_fine = output | np.array([_starts_small(facts, row) for row in rows.tolist()])[:, None]
+        small_is_fine = output | np.array([_starts_small(facts, row) for row in rows.tolist()], np.bool_)[:, None]
 
         def look(block: Block) -> Observation:
             std, rms, known = block.column("std")[rows], block.rms()[rows], block.recorded()[rows]

@@ -72,3 +72,8 @@ def test_a_request_does_not_wait_for_the_rules(tmp_path, monkeypatch):
 def test_bad_input(tmp_path, query):
     response = PluginClient(tmp_path).open("findings", **query)
     assert response.status_code == (404 if query else 400)
+
+
+def test_no_rule_fails_on_a_run_without_weights(tmp_path):
+    build_run(tmp_path / "train", GRAPH, range(3))
+    assert _settled(PluginClient(tmp_path))["problems"] == []

@@ -92,6 +92,8 @@ const VIEWS: readonly { readonly value: View; readonly label: string }[] = [
 ];
 
 const PANEL_ID = "upper-view";
+/** The view above the panel in a narrow page: 1 : 1.35. */
+const NARROW_SHARE = 1 / 2.35;
 
 function viewTabs(): { value: View; label: string; count?: number }[] {
   const count = findings.value.data?.findings.length;
@@ -99,11 +101,6 @@ function viewTabs(): { value: View; label: string; count?: number }[] {
 }
 
 function Right(): JSX.Element {
-  const [box, area] = useArea<HTMLDivElement>();
-  // Height of both parts together, without the bar between them.
-  const room = Math.max(0, area.height - SPLITTER);
-  const most = Math.max(0, room - LEAST_LOWER);
-  const upper = Math.round(fit(upperShare.value * room, LEAST_UPPER, most));
   return (
     <div class="right">
       <Tabs name="View" value={view.value} options={viewTabs()} controls={PANEL_ID} onChange={choose}>
@@ -115,26 +112,43 @@ function Right(): JSX.Element {
           <ViewTools />
         )}
       </Tabs>
-      <div
-        ref={box}
-        class="right-box"
-        style={{ gridTemplateRows: enlarged.value ? "0 minmax(0, 1fr)" : `${upper}px ${SPLITTER}px minmax(0, 1fr)` }}
-      >
+      <Stack share={upperShare.value} onShare={setUpperShare}>
         <UpperView />
-        {enlarged.value ? (
-          <span />
-        ) : (
-          <Splitter
-            label="Height of the view"
-            orientation="horizontal"
-            size={upper}
-            least={Math.min(LEAST_UPPER, most)}
-            most={most}
-            onResize={(size) => room > 0 && setUpperShare(size / room)}
-          />
-        )}
-        <LowerPanel />
-      </div>
+      </Stack>
+    </div>
+  );
+}
+
+/** A view above, the panel below, and a bar between them that moves; or the panel alone while it is enlarged. */
+function Stack({
+  share,
+  onShare,
+  children,
+}: {
+  readonly share: number;
+  readonly onShare: (share: number) => void;
+  readonly children: JSX.Element;
+}): JSX.Element {
+  const [box, area] = useArea<HTMLDivElement>();
+  // Height of both parts together, without the bar between them.
+  const room = Math.max(0, area.height - SPLITTER);
+  const most = Math.max(0, room - LEAST_LOWER);
+  const upper = Math.round(fit(share * room, LEAST_UPPER, most));
+  const rows = enlarged.value ? "minmax(0, 1fr)" : `${upper}px ${SPLITTER}px minmax(0, 1fr)`;
+  return (
+    <div ref={box} class="right-box" style={{ gridTemplateRows: rows }}>
+      {children}
+      {!enlarged.value && (
+        <Splitter
+          label="Height of the view"
+          orientation="horizontal"
+          size={upper}
+          least={Math.min(LEAST_UPPER, most)}
+          most={most}
+          onResize={(size) => room > 0 && onShare(size / room)}
+        />
+      )}
+      <LowerPanel />
     </div>
   );
 }
@@ -188,47 +202,33 @@ function NoNode(): JSX.Element {
   );
 }
 
+/** Where there is no room for a list beside the views, it is the first of the tabs. */
 function NarrowMain(): JSX.Element {
-  const [tab, setTab] = useState<View | "nodes">("nodes");
-  const [box, area] = useArea<HTMLDivElement>();
-  const room = Math.max(0, area.height - SPLITTER);
-  const [share, setShare] = useState(1 / 2.35);
-  const most = Math.max(0, room - LEAST_LOWER);
-  const upper = Math.round(fit(share * room, LEAST_UPPER, most));
-  const shown = tab === "nodes" ? tab : view.value;
-  const tabs = [{ value: "nodes" as const, label: "Nodes" }, ...viewTabs()];
+  const [nodesShown, setNodesShown] = useState(true);
+  const [share, setShare] = useState(NARROW_SHARE);
   return (
     <main class="app">
       <Tabs
         name="View"
-        value={shown}
-        options={tabs}
+        value={nodesShown ? "nodes" : view.value}
+        options={[{ value: "nodes" as const, label: "Nodes" }, ...viewTabs()]}
         controls={PANEL_ID}
         onChange={(chosen) => {
-          setTab(chosen);
+          setNodesShown(chosen === "nodes");
           if (chosen !== "nodes") choose(chosen);
         }}
       >
-        {shown !== "nodes" && <ViewTools />}
+        {!nodesShown && <ViewTools />}
       </Tabs>
-      <div ref={box} class="right-box" style={{ gridTemplateRows: `${upper}px ${SPLITTER}px minmax(0, 1fr)` }}>
-        {shown === "nodes" ? (
-          <div id={PANEL_ID} class="upper" role="tabpanel" aria-labelledby={tabId("nodes")}>
+      <Stack share={share} onShare={setShare}>
+        {nodesShown ? (
+          <div id={PANEL_ID} class="upper" role="tabpanel" aria-labelledby={tabId("nodes")} hidden={enlarged.value}>
             <NodeList narrow />
           </div>
         ) : (
           <UpperView />
         )}
-        <Splitter
-          label="Height of the view"
-          orientation="horizontal"
-          size={upper}
-          least={Math.min(LEAST_UPPER, most)}
-          most={most}
-          onResize={(size) => room > 0 && setShare(size / room)}
-        />
-        <LowerPanel />
-      </div>
+      </Stack>
     </main>
   );
 }

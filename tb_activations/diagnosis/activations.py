@@ -52,7 +52,7 @@ class DeadUnits(NodeRule):
         """Compares the share of dead units with what chance explains."""
         units = np.array([facts.nodes[row].shape[-1] or 64 for row in rows], float)[:, None]
         limit = np.minimum(self.SHARE + self.CHANCE / np.sqrt(units), 1.0)
-        may_be_negative = np.array([not _ends_in_relu(facts.nodes[row]) for row in rows.tolist()])[:, None]
+        may_be_negative = np.array([not _ends_in_relu(facts.nodes[row]) for row in rows.tolist()], np.bool_)[:, None]
 
         def look(block: Block) -> Observation:
             dead, zero = block.column("zero_unit_fraction")[rows], block.column("zero_fraction")[rows]
@@ -107,7 +107,7 @@ class SaturatedActivation(NodeRule):
 
     def observe(self, facts: Facts, rows: Rows) -> Observe:
         """Compares the saturated share with the limit for the part the node plays and for how it began."""
-        output = np.array([facts.is_output(row) for row in rows.tolist()])[:, None]
+        output = np.array([facts.is_output(row) for row in rows.tolist()], np.bool_)[:, None]
         first = np.full((len(rows), 1), np.nan, np.float32)
 
         def look(block: Block) -> Observation:

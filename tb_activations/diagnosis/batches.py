@@ -44,7 +44,7 @@ class CollapsedOutput(NodeRule):
         position = {row: index for index, row in enumerate(rows.tolist())}
         sources = [[position[source] for source in facts.inputs[row] if source in members] for row in rows.tolist()]
         targets = [[position[target] for target in facts.consumers[row] if target in members] for row in rows.tolist()]
-        reaching = np.array([facts.reaches_loss(row) for row in rows.tolist()])
+        reaching = np.array([facts.reaches_loss(row) for row in rows.tolist()], np.bool_)
         inputs = [position[row] for row in rows.tolist() if facts.nodes[row].kind == "input"]
 
         def look(block: Block) -> Observation:

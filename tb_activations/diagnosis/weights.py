@@ -45,9 +45,9 @@ class PoorInitialization(NodeRule):
     def observe(self, facts: Facts, rows: Rows) -> Observe:
         """Looks at step 0 only: what comes later is trained."""
         fan_in = np.array([facts.fan_in(row) for row in rows.tolist()], float)[:, None]
-        recurrent = np.array([facts.names[row].endswith("recurrent_kernel") for row in rows.tolist()])[:, None]
+        recurrent = np.array([facts.names[row].endswith("recurrent_kernel") for row in rows.tolist()], np.bool_)[:, None]
         largest = np.where(recurrent, self.LARGEST_RECURRENT_GAIN, self.LARGEST_GAIN)
-        output = np.array([facts.is_output(row) for row in rows.tolist()])[:, None]
+        output = np.array([facts.is_output(row) for row in rows.tolist()], np.bool_)[:, None]
         small_is_fine = output | np.array([_starts_small(facts, row) for row in rows.tolist()], np.bool_)[:, None]
 
         def look(block: Block) -> Observation:
@@ -94,7 +94,7 @@ class UnchangedWeights(NodeRule):
     def observe(self, facts: Facts, rows: Rows) -> Observe:
         """Remembers the first numbers: an optimizer that accumulates gradients changes nothing at most steps."""
         columns = ("mean", "l2_norm", "min", "max")
-        forgotten = np.array([_is_forgotten(facts, row) for row in rows.tolist()])[:, None]
+        forgotten = np.array([_is_forgotten(facts, row) for row in rows.tolist()], np.bool_)[:, None]
         first = np.full((len(columns), len(rows), 1), np.nan, np.float32)
         changed = np.zeros((len(rows), 1), bool)
 

@@ -202,12 +202,13 @@ describe("a click on a node of the graph", () => {
         const [px, py] = [area.x + area.width * x, area.y + area.height * y];
         await tab.page.mouse.move(px, py);
         const tip = tab.frame.locator("#upper-view .tip");
-        const text = (await tip.count()) > 0 ? (await tip.first().innerText()).split("\n")[0].trim() : "";
-        if (!names.includes(text)) continue;
+        const text = (await tip.count()) > 0 ? await tip.first().locator(".tip-path").innerText() : "";
+        const name = names.find((each) => text.trim().startsWith(`${each} `));
+        if (name === undefined) continue;
         await tab.page.mouse.click(px, py);
         await eventually(
           () => tab.frame.locator(".panel-path").getAttribute("title"),
-          (title) => title === text,
+          (title) => title === name,
         );
         return;
       }

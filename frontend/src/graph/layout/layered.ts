@@ -35,6 +35,8 @@ export interface FlowLayout {
 const VERTEX_GAP = 14;
 const LANE_GAP = 8;
 const SMALLEST_LAYER_GAP = 20;
+/** Between the border of a scope, where its ports are, and what is inside. */
+const PORT_GAP = 14;
 const LARGEST_LAYER_GAP = 56;
 
 /**
@@ -114,7 +116,8 @@ function placeLayers(graph: FlowGraph, routed: Routed, across: Float64Array): Ba
       (most, vertex) => routed.down[vertex].reduce((m, to) => Math.max(m, Math.abs(across[vertex] - across[to])), most),
       0,
     );
-    const gap = Math.min(LARGEST_LAYER_GAP, SMALLEST_LAYER_GAP + travel / 12);
+    const isPort = layer.includes(graph.entry) || (routed.layers[rank + 1]?.includes(graph.exit) ?? false);
+    const gap = Math.min(LARGEST_LAYER_GAP, (isPort ? PORT_GAP : SMALLEST_LAYER_GAP) + travel / 12);
     start += size + (rank < routed.layers.length - 1 ? gap : 0);
   });
   return bands;

@@ -34,7 +34,7 @@ describe("speed of the layout", () => {
     [100, false],
     [500, false],
     [2000, false],
-  ])("of %i nodes, flat: %s", (size, flat) => {
+  ])("of %i nodes, flat: %s", { timeout: 60_000 }, (size, flat) => {
     const request = requestOf(size, flat);
     const { answer, first, best } = timed(request);
     const edges = request.edges.length / 2;

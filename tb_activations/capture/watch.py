@@ -11,7 +11,6 @@ import functools
 import os
 import threading
 import time
-import warnings
 from collections import deque
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -24,11 +23,13 @@ import tensorflow as tf
 
 from tb_activations.capture.destination import Destination
 from tb_activations.capture.instrument import instrumented
-from tb_activations.capture.packing import Keep
+from tb_activations.capture.nodes import Lasting
+from tb_activations.capture.packing import SAMPLE_ELEMENTS, SAMPLE_EXAMPLES, Keep
 from tb_activations.capture.recorder import Recorder
 from tb_activations.capture.schedule import Every, Schedule
 from tb_activations.capture.selection import KINDS, Names, Selection
 from tb_activations.capture.structure import Structure
+from tb_activations.capture.tell import tell
 from tb_activations.capture.twin import Captured, Options, Twin
 from tb_activations.capture.variables import Variables
 from tb_activations.errors import ArgumentError
@@ -50,8 +51,8 @@ def watch(
     quantities: Sequence[Quantity] = QUANTITIES,
     histograms: bool = True,
     samples: Literal["none", "sample", "full"] = "sample",
-    sample_examples: int = 4,
-    sample_elements: int = 1024,
+    sample_examples: int = SAMPLE_EXAMPLES,
+    sample_elements: int = SAMPLE_ELEMENTS,
     max_bytes: int | None = None,
 ) -> WatchedStep:
     """Returns a function to call in the place of ``train_step``; it does the same, and records every so many calls.
@@ -166,6 +167,7 @@ class WatchedStep:
         if captured is None:
             self._end("Recording the step failed", twin.failure)
         else:
+            self._warnings.extend(twin.take_remarks())
             self._keep(captured, time.perf_counter() - started)
         return result
 
@@ -188,18 +190,20 @@ class WatchedStep:
 
     def _tell(self) -> None:
         while self._warnings and threading.get_ident() == self._thread:
-            warnings.warn(f"tb_activations: {self._warnings.popleft()}", RuntimeWarning, stacklevel=3)
+            tell(self._warnings.popleft(), stacklevel=3)
 
 
 class FunctionTwin(Twin):
     """The instrumented twin of a function: for a `tf.function`, a second one of the same options; else the function itself, watched."""
 
-    _function: Any
-
     def __init__(self, function: Any, model: keras.Model | None, options: Options) -> None:
         self._model = model
         self._options = options
         self._catalogues = {}
+        self._remarks = {}
+        self._reductions = {}
+        self._compiled_by_xla = bool(getattr(function, "_jit_compile", False))
+        self._lasting = Lasting()
         self.failure = None
         self.tracing = False
         self._entered = False
@@ -210,23 +214,22 @@ class FunctionTwin(Twin):
             body = tf.__internal__.autograph.tf_convert(body, tf.__internal__.autograph.control_status_ctx())
         instrumented_step = self._instrumented(body)
         # The copy has every option of the user's function: signature, XLA, retracing.
-        self._function = function._clone(python_function=instrumented_step) if self._compiled else instrumented_step
+        self._twin: Any = function._clone(python_function=instrumented_step) if self._compiled else instrumented_step
+        self._function = lambda arguments: self._twin(*arguments[0], **arguments[1])
 
     @property
     def has_run_the_step(self) -> bool:
         """Whether the last call got so far that the step may have changed something: it must not be run again."""
         if self._compiled and not tf.config.functions_run_eagerly():
-            return not self.tracing and not self._function._jit_compile  # XLA runs a step whole or not at all
+            return not self.tracing and not self._twin._jit_compile  # XLA runs a step whole or not at all
         return self._entered
 
     def __call__(self, *args: Any, **kwargs: Any) -> tuple[Any, Captured | None]:
         """Runs one step. Returns the step's own result and what was recorded."""
         self.tracing = self._entered = False
         with instrumented():
-            outputs = self._function(*args, **kwargs)
-        for key, packed in outputs["captured"].items():
-            return outputs["result"], Captured(self._catalogues[key], packed)
-        return outputs["result"], None
+            outputs = self._run((args, kwargs))
+        return outputs["result"], self._captured(outputs["captured"])
 
     def _instrumented(self, body: Callable[..., Any]) -> Callable[..., Any]:
         @tf.autograph.experimental.do_not_convert  # type: ignore[untyped-decorator]
@@ -234,12 +237,12 @@ class FunctionTwin(Twin):
         def instrumented_step(*args: Any, **kwargs: Any) -> dict[str, Any]:
             self.tracing = True
             structure = Structure(self._model)
-            recorder = Recorder(structure, self._options.selection, "train")
+            recorder = Recorder(structure, self._options.selection, "train", self._lasting)
             recorder.variables = Variables(structure, by_hand=True)
             with recorder.recording():
                 self._entered = True
                 result = body(*args, **kwargs)
-            captured = self._finish(recorder)
+            captured = self._finish(recorder, result)
             recorder.release()
             self.tracing = False
             return {"result": result, "captured": captured}

@@ -1,12 +1,15 @@
-"""The way of the recorded tensors from the step to the writer: reduced and stacked inside the graph, unstacked outside.
+"""The way of the recorded tensors from the step to the writer: reduced and stacked on the device, unstacked outside.
 
 The one invariant: few tensors leave the device, one per kind and quantity (samples apart), and nothing is copied to the host before the writer's
 thread asks. Rows are in the order of `Catalogue.ids`.
+
+A step that XLA compiles hands the tensors out as they are, and they are reduced in a graph of their own: XLA would compile the same
+statistics once for every shape there is, which takes longer than the step itself.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -19,9 +22,13 @@ from tb_activations.capture.recorder import Recorder
 from tb_activations.capture.statistics import Measured, Request, measure_all, sample
 from tb_activations.store.schema import STATISTICS, Quantity, QuantityRecord
 
-__all__ = ["Keep", "pack", "unpack"]
+__all__ = ["SAMPLE_ELEMENTS", "SAMPLE_EXAMPLES", "Keep", "Reduction", "collect", "pack", "unpack"]
 
 Packed = dict[str, Any]
+
+SAMPLE_EXAMPLES = 4
+SAMPLE_ELEMENTS = 2048
+"""Defaults: a 32×32 map of two channels, or a row of 512 units of each example."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,70 +37,108 @@ class Keep:
 
     histograms: bool = True
     samples: Literal["none", "sample", "full"] = "sample"
-    examples: int = 4
-    elements: int = 2048
+    examples: int = SAMPLE_EXAMPLES
+    elements: int = SAMPLE_ELEMENTS
 
 
 def pack(recorder: Recorder, catalogue: Catalogue, keep: Keep) -> Packed:
     """Reduces everything recorded; runs in the graph of the step. The result is a structure of tensors with string keys."""
-    recorded = {quantity: [recorder.recordings[quantity][name] for name in names] for quantity, names in catalogue.names.items() if names}
-    packed: Packed = {}
+    return Reduction(recorder, catalogue, keep)(collect(recorder, catalogue))
+
+
+def collect(recorder: Recorder, catalogue: Catalogue) -> Packed:
+    """Everything recorded, as it is, and what is ready; for a `Reduction` in another graph."""
     with tf.name_scope("tb_activations"):
-        if recorded:
-            packed.update(_reduce(recorded, keep))
-        if keep.samples != "none":
-            for quantity, recordings in recorded.items():
-                ids = catalogue.ids[quantity].tolist()
-                packed[quantity]["samples"] = {
-                    str(node): _sample(item, keep) for node, item in zip(ids, recordings, strict=True) if isinstance(item, Recording)
-                }
+        collected: Packed = {"tensors": {}, "rows": {}, "scales": {}}
+        for index, item in enumerate(_recorded(recorder, catalogue)):
+            if isinstance(item, Recording):
+                collected["tensors"][str(index)] = item.tensor
+            else:
+                collected["rows"][str(index)] = item.read()._asdict()
+            if item.scale is not None:
+                collected["scales"][str(index)] = item.scale
         if recorder.loss_scale is not None:
-            packed["loss_scale"] = recorder.loss_scale
-    return packed
+            collected["loss_scale"] = recorder.loss_scale
+    return collected
 
 
-def _reduce(recorded: Mapping[Quantity, list[Recording | Tally]], keep: Keep) -> Packed:
-    """Measures the tensors of all quantities together: those of one shape share their operations."""
-    everything = [item for recordings in recorded.values() for item in recordings]
-    columns = _columns(everything, keep.histograms)
-    if any(item.scale is not None for item in everything):
-        factors = tf.stack([1.0 if item.scale is None else _factor(item.scale) for item in everything])[:, None]
-        # Undone on the statistics instead of the tensor: in float16 the unscaled gradient may not exist.
-        columns["statistics"] = tf.where(_PROPORTIONAL, columns["statistics"] * factors, columns["statistics"])
-        if keep.histograms:
-            columns["histogram_range"] *= factors
-    sizes = [len(recordings) for recordings in recorded.values()]
-    parts = {name: tf.split(column, sizes) for name, column in columns.items()}
-    return {quantity: {name: part[index] for name, part in parts.items()} for index, quantity in enumerate(recorded)}
+def _recorded(recorder: Recorder, catalogue: Catalogue) -> list[Recording | Tally]:
+    return [recorder.recordings[quantity][name] for quantity, names in catalogue.names.items() for name in names]
 
 
-def _columns(items: Sequence[Recording | Tally], histograms: bool) -> dict[str, tf.Tensor]:
-    """The rows of ``items``; those of inner graphs are ready."""
-    whole = [index for index, item in enumerate(items) if isinstance(item, Recording)]
-    requests = [Request(item.tensor, item.activation, item.batch) for item in items if isinstance(item, Recording)]
-    rows = [item.read() for item in items if isinstance(item, Tally)]
-    parts = [measure_all(requests, histogram=histograms)] if requests else []
-    parts += [Measured(*map(tf.stack, zip(*rows, strict=True)))] if rows else []
-    names = Measured._fields if histograms else ("statistics", "counts")
-    if not rows:
-        return {name: getattr(parts[0], name) for name in names}
-    order = whole + [index for index, item in enumerate(items) if isinstance(item, Tally)]
-    back = sorted(range(len(order)), key=order.__getitem__)
-    return {name: tf.gather(tf.concat([getattr(part, name) for part in parts], 0), back) for name in names}
+class Reduction:
+    """Turns what `collect` gives into a packed capture: a function of tensors only, which holds none."""
+
+    def __init__(self, recorder: Recorder, catalogue: Catalogue, keep: Keep) -> None:
+        self._keep = keep
+        self._ids = {quantity: ids.tolist() for quantity, ids in catalogue.ids.items() if len(ids)}
+        items = _recorded(recorder, catalogue)
+        self._facts = {str(index): (item.activation, item.batch) for index, item in enumerate(items) if isinstance(item, Recording)}
+
+    def __call__(self, collected: Packed) -> Packed:
+        packed: Packed = {}
+        with tf.name_scope("tb_activations"):
+            if self._ids:
+                packed.update(self._split(self._columns(collected)))
+            if self._keep.samples != "none":
+                for (quantity, node), key in zip(self._nodes(), self._keys(), strict=True):
+                    samples = packed[quantity].setdefault("samples", {})
+                    if key in collected["tensors"]:
+                        samples[str(node)] = self._sample(collected["tensors"][key], self._facts[key][1], collected["scales"].get(key))
+            if "loss_scale" in collected:
+                packed["loss_scale"] = collected["loss_scale"]
+        return packed
+
+    def _nodes(self) -> list[tuple[Quantity, int]]:
+        return [(quantity, node) for quantity, ids in self._ids.items() for node in ids]
+
+    def _keys(self) -> list[str]:
+        return [str(index) for index in range(len(self._nodes()))]
+
+    def _split(self, columns: Mapping[str, tf.Tensor]) -> Packed:
+        parts = {name: tf.split(column, [len(ids) for ids in self._ids.values()]) for name, column in columns.items()}
+        return {quantity: {name: part[index] for name, part in parts.items()} for index, quantity in enumerate(self._ids)}
+
+    def _columns(self, collected: Packed) -> dict[str, tf.Tensor]:
+        """Measures the tensors of all quantities together: those of one shape share their operations."""
+        tensors, rows = collected["tensors"], collected["rows"]
+        columns = self._in_order([*_measured(tensors, self._facts, self._keep.histograms), *_ready(rows)], [*tensors, *rows])
+        if collected["scales"]:
+            factors = tf.stack([_factor(collected["scales"].get(key)) for key in self._keys()])[:, None]
+            # Undone on the statistics instead of the tensor: in float16 the unscaled gradient may not exist.
+            columns["statistics"] = tf.where(_PROPORTIONAL, columns["statistics"] * factors, columns["statistics"])
+            if self._keep.histograms:
+                columns["histogram_range"] *= factors
+        return columns
+
+    def _in_order(self, parts: list[Measured], keys: list[str]) -> dict[str, tf.Tensor]:
+        """The rows of ``parts``, which belong to ``keys``, in the order of the nodes."""
+        back = sorted(range(len(keys)), key=lambda place: int(keys[place]))
+        names = Measured._fields if self._keep.histograms else ("statistics", "counts")
+        return {name: tf.gather(tf.concat([getattr(part, name) for part in parts], 0), back) for name in names}
+
+    def _sample(self, tensor: tf.Tensor, batch: bool, scale: tf.Tensor | None) -> tf.Tensor:
+        if self._keep.samples == "sample":
+            tensor = sample(tensor, batch=batch, examples=self._keep.examples, elements=self._keep.elements)
+        return tensor if scale is None else tf.cast(tensor, tf.float32) * _factor(scale)
 
 
-def _factor(scale: tf.Tensor) -> tf.Tensor:
-    return 1.0 / tf.cast(scale, tf.float32)
+def _measured(tensors: Mapping[str, tf.Tensor], facts: Mapping[str, tuple[str | None, bool]], histograms: bool) -> Iterator[Measured]:
+    requests = [Request(tensor, *facts[key]) for key, tensor in tensors.items()]
+    if requests:
+        yield measure_all(requests, histogram=histograms)
+
+
+def _ready(rows: Mapping[str, Mapping[str, tf.Tensor]]) -> Iterator[Measured]:
+    if rows:
+        yield Measured(*(tf.stack([row[name] for row in rows.values()]) for name in Measured._fields))
+
+
+def _factor(scale: tf.Tensor | None) -> tf.Tensor:
+    return tf.ones([]) if scale is None else 1.0 / tf.cast(scale, tf.float32)
 
 
 _PROPORTIONAL = np.array([name in {"min", "max", "mean", "std", "l2_norm", "batch_std"} for name in STATISTICS])
-
-
-def _sample(recording: Recording, keep: Keep) -> tf.Tensor:
-    kept = recording.tensor
-    if keep.samples == "sample":
-        kept = sample(kept, batch=recording.batch, examples=keep.examples, elements=keep.elements)
-    return kept if recording.scale is None else tf.cast(kept, tf.float32) * _factor(recording.scale)
 
 
 def unpack(packed: Packed, catalogue: Catalogue) -> Mapping[Quantity, QuantityRecord]:

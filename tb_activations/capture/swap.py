@@ -16,6 +16,7 @@ import keras
 import tensorflow as tf
 
 from tb_activations.capture.batches import Feed
+from tb_activations.capture.trainability import Trainability
 from tb_activations.capture.twin import NAMES, Captured, Options, StepKind, Twin, single_step
 
 __all__ = ["Swap"]
@@ -38,18 +39,24 @@ class Swap:
         self._handle, self._warn = handle, warn
         self._attribute = NAMES[kind].function
         self._plain: Any = None
+        self._trainability: Trainability | None = None
         self._armed: Any = None
         self._twin: Twin | None = None
         self._single: Callable[[Any], Any] | None = None
         self._feed = Feed()
         self._broken = self._proven = False
 
+    def meet(self) -> None:
+        """Looks at the model's present function; one that is new has no twin yet."""
+        plain = getattr(self._model, self._attribute)
+        if plain is not self._plain and plain is not None:
+            self._plain, self._trainability = plain, Trainability(self._model, plain)
+            self._twin, self._single, self._broken, self._proven = None, None, False, False
+
     def arm(self, due: Sequence[bool]) -> None:
         """The next execution records its i-th step where ``due[i]``."""
         self.disarm()
-        plain = getattr(self._model, self._attribute)
-        if plain is not self._plain:
-            self._plain, self._twin, self._single, self._proven = plain, None, None, False
+        self.meet()
         if not self._broken:
             self._armed = lambda source: self._execute(source, due)
             setattr(self._model, self._attribute, self._armed)
@@ -107,7 +114,8 @@ class Swap:
         started = time.perf_counter()
         try:
             if self._twin is None:
-                self._twin = Twin(self._model, self._kind, self._options)
+                assert self._trainability is not None
+                self._twin = Twin(self._model, self._kind, self._options, self._trainability)
             result, captured = self._twin(feed())
         except _END_OF_DATA:
             raise
@@ -121,6 +129,8 @@ class Swap:
         if captured is None:
             self._give_up(None if self._twin is None else self._twin.failure)
             return
+        for sentence in self._twin.take_remarks() if self._twin is not None else ():
+            self._warn(sentence)
         try:
             self._handle(index, captured, seconds)
         except Exception as error:  # noqa: BLE001  (the step is done: what is made of the capture must not undo it)
@@ -145,7 +155,7 @@ class Swap:
 
     def _give_up(self, error: Exception | None) -> None:
         self._broken, self._twin = True, None
-        self._warn(f"Recording the {self._kind} step failed, and is over for this model: {_describe(error)} Training goes on without it.")
+        self._warn(f"Recording the {self._kind} step failed, and is over until it is compiled anew: {_describe(error)} Training goes on without it.")
 
 
 def _is_ours(error: Exception) -> bool:

@@ -13,13 +13,21 @@ from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple
 
 import keras
+import tensorflow as tf
 
 from tb_activations.capture.catalogue import Catalogue, make_catalogue
 from tb_activations.capture.instrument import instrumented
-from tb_activations.capture.packing import Keep, pack
+from tb_activations.capture.nodes import Lasting
+from tb_activations.capture.op_nodes import record_operations
+from tb_activations.capture.packing import Keep, Reduction, collect, pack
+from tb_activations.capture.randomness import stateful_draws
 from tb_activations.capture.recorder import Recorder, current
+from tb_activations.capture.rehearsals import forget_rehearsals
+from tb_activations.capture.replicas import gather
 from tb_activations.capture.selection import Selection
 from tb_activations.capture.structure import Structure
+from tb_activations.capture.trainability import Trainability
+from tb_activations.errors import ActivationsError
 
 __all__ = ["Captured", "Options", "StepKind", "Twin", "overridden", "single_step"]
 
@@ -96,17 +104,25 @@ def single_step(model: keras.Model, kind: StepKind) -> Callable[[Any], Any]:
 class Twin:
     """The instrumented twin of one step function of ``model``.
 
+    Args:
+      trainability: the flags with which the plain function is traced.
+
     Attributes:
       failure: what of ours went wrong, once something did; the twin is of no use then.
       tracing: a trace of the step has begun and not ended. An error that leaves it so was raised before any data was consumed.
     """
 
-    def __init__(self, model: keras.Model, kind: StepKind, options: Options) -> None:
+    def __init__(self, model: keras.Model, kind: StepKind, options: Options, trainability: Trainability) -> None:
         self._model = model
         self._kind = kind
         self._options = options
+        self._trainability = trainability
         self._step: Callable[[Any], Any] = getattr(model, NAMES[kind].step)
         self._catalogues: dict[str, Catalogue] = {}
+        self._reductions: dict[str, Callable[[Any], Any]] = {}
+        self._compiled_by_xla = bool(model.jit_compile) and model.distribute_strategy.num_replicas_in_sync == 1
+        self._remarks: dict[str, bool] = {}
+        self._lasting = Lasting()
         self.failure: Exception | None = None
         self.tracing = False
         with self._overrides():
@@ -115,10 +131,34 @@ class Twin:
     def __call__(self, source: Any) -> tuple[Any, Captured | None]:
         """Runs one step on data from ``source``. Returns the step's own result and what was recorded."""
         with instrumented(), self._overrides():
-            outputs = self._function(source)
-        for key, packed in outputs["captured"].items():
-            return outputs["result"], Captured(self._catalogues[key], packed)
-        return outputs["result"], None
+            outputs = self._run(source)
+        return outputs["result"], self._captured(outputs["captured"])
+
+    def _captured(self, outputs: Mapping[str, Any]) -> Captured | None:
+        """The capture that a run of the step handed out, whole or still to be reduced."""
+        for key, packed in outputs.items():
+            try:
+                return Captured(self._catalogues[key], self._reductions[key](packed) if key in self._reductions else packed)
+            except Exception as error:  # noqa: BLE001  (the step is done; kept, and told once by who owns the twin)
+                self.failure = error
+        return None
+
+    def take_remarks(self) -> list[str]:
+        """What the user should know of the step, each sentence once."""
+        new = [sentence for sentence, is_new in self._remarks.items() if is_new]
+        self._remarks.update(dict.fromkeys(new, False))
+        return new
+
+    def _run(self, source: Any) -> dict[str, Any]:
+        """Runs the step; is traced again where a function that it calls turns out not to run inline."""
+        refused = len(self._lasting.refused)
+        try:
+            outputs: dict[str, Any] = self._function(source)
+        except Exception:
+            if not self.tracing or len(self._lasting.refused) == refused:
+                raise
+            outputs = self._run(source)
+        return outputs
 
     @contextmanager
     def _overrides(self) -> Iterator[None]:
@@ -133,15 +173,21 @@ class Twin:
     def _instrumented_step(self) -> Callable[[Any], dict[str, Any]]:
         def instrumented_step(data: Any) -> dict[str, Any]:
             self.tracing = True
-            recorder = Recorder(Structure(self._model), self._options.selection, self._kind)
+            self._check_trainability()
+            recorder = Recorder(Structure(self._model), self._options.selection, self._kind, self._lasting)
             with recorder.recording():
                 result = self._step(data)
-            captured = self._finish(recorder)
+            captured = self._finish(recorder, result)
             recorder.release()
             self.tracing = False
             return {"result": result, "captured": captured}
 
         return instrumented_step
+
+    def _check_trainability(self) -> None:
+        changed = [] if self._kind != "train" or tf.executing_eagerly() else self._trainability.changed()
+        if changed:
+            raise ActivationsError(f"`trainable` of {', '.join(changed[:5])} was changed after the train step was made. Call `model.compile()`.")
 
     def _telling_compute_loss(self) -> Callable[..., Any]:
         original = self._model.compute_loss
@@ -155,18 +201,35 @@ class Twin:
 
         return compute_loss
 
-    def _finish(self, recorder: Recorder) -> dict[str, Any]:
+    def _finish(self, recorder: Recorder, result: Any) -> dict[str, Any]:
         """What the step hands out besides its result: the key names the catalogue of the trace that made it."""
         recorder.record_variables()
         self.failure = self.failure or recorder.failure
         if self.failure is not None:
             return {}
         try:
+            self._remark_draws(recorder.graph)
+            forget_rehearsals(recorder, tf.nest.flatten(result))
+            record_operations(recorder)
             catalogue = make_catalogue(recorder, self._options.configuration)
-            return {self._key_of(catalogue): pack(recorder, catalogue, self._options.keep)}
+            key = self._key_of(catalogue)
+            if not self._compiled_by_xla:
+                return {key: gather(pack(recorder, catalogue, self._options.keep))}
+            reduction = Reduction(recorder, catalogue, self._options.keep)
+            self._reductions.setdefault(key, tf.function(reduction, autograph=False, reduce_retracing=True))
+            return {key: collect(recorder, catalogue)}
         except Exception as error:  # noqa: BLE001  (kept, and told once by who owns the twin)
             self.failure = error
             return {}
+
+    def _remark_draws(self, graph: tf.Graph | None) -> None:
+        draws = [] if graph is None else stateful_draws(graph)
+        if draws:
+            self._remarks.setdefault(
+                f"The step draws random numbers by {', '.join(draws)} of TensorFlow, which count their draws in each traced function by itself: "
+                "on recorded steps they are others than without recording. Draw them with `keras.random` and a `keras.random.SeedGenerator`.",
+                True,
+            )
 
     def _key_of(self, catalogue: Catalogue) -> str:
         for key, known in self._catalogues.items():

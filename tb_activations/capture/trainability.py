@@ -1,0 +1,51 @@
+"""What of a model was trainable when its step function was made.
+
+The one invariant: flags are read, never set. Keras reads them when a step is traced, once; a function traced earlier goes on with the old
+ones until the model is compiled anew. A twin traced after they changed would train something else than the plain function does.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import keras
+
+__all__ = ["Trainability"]
+
+
+class Trainability:
+    """The flags of all layers and weights that a model has now.
+
+    Args:
+      function: the model's plain step function. Where it was traced before, in a training that nobody watched, what the optimizer was built
+        for tells what has been frozen since.
+    """
+
+    def __init__(self, model: keras.Model, function: Callable[..., Any]) -> None:
+        self._flags = [(item, bool(item.trainable)) for item in _flagged(model)]
+        if _was_traced(function):
+            self._flags += [(variable, True) for variable in _optimized(model.optimizer)]
+
+    def changed(self) -> list[str]:
+        """The names of what has another flag now."""
+        return [str(getattr(item, "path", item.name)) for item, flag in self._flags if bool(item.trainable) != flag]
+
+
+def _flagged(model: keras.Model) -> Iterator[Any]:
+    for layer in model._flatten_layers():
+        yield layer
+        if not isinstance(layer, keras.Model):  # its weights are those of its layers
+            yield from layer.weights
+
+
+def _optimized(optimizer: Any) -> list[Any]:
+    return list(getattr(optimizer, "_trainable_variables", None) or ())
+
+
+def _was_traced(function: Callable[..., Any]) -> bool:
+    """Keras keeps the traced functions in the closure of a plain one, some of them wrapped; older versions have a traced one alone."""
+    kept = (cell.cell_contents for cell in getattr(function, "__closure__", None) or ())
+    functions = map(inspect.unwrap, filter(callable, (function, *kept)))
+    return any(count() > 0 for count in (getattr(each, "experimental_get_tracing_count", int) for each in functions))

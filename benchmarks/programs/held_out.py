@@ -56,7 +56,7 @@ def lenet_average_pool() -> Training:
     model = sequential(
         keras.Input((8, 8, 1)),
         layers.Conv2D(6, 3, activation="tanh", padding="same"),
-        layers.AveragePooling2D(),
+        layers.AveragePooling2D(2),
         layers.Conv2D(16, 3, activation="tanh"),
         layers.Flatten(),
         layers.Dense(32, activation="tanh"),

@@ -39,6 +39,10 @@ class DeadUnits(NodeRule):
 
     SHARE = 0.5
     """Share of units. Of ReLUs with random weights on inputs of one sign, one half is dead from the start and the rest learns well."""
+    SHARE_OF_LINES = 0.9
+    """The same where the network has at most `LINES` input numbers: a unit then bends a curve or a plane somewhere, often outside of the data."""
+    LINES = 3
+    """Input numbers."""
     CHANCE = 1.0
     """Standard deviations (of a coin per unit, doubled) above `SHARE`: small layers have more dead units by chance."""
     ACTIVE_POSITIONS = 4.0
@@ -51,7 +55,8 @@ class DeadUnits(NodeRule):
     def observe(self, facts: Facts, rows: Rows) -> Observe:
         """Compares the share of dead units with what chance explains."""
         units = np.array([facts.nodes[row].shape[-1] or 64 for row in rows], float)[:, None]
-        limit = np.minimum(self.SHARE + self.CHANCE / np.sqrt(units), 1.0)
+        share = self.SHARE_OF_LINES if 0 < facts.input_numbers <= self.LINES else self.SHARE
+        limit = np.minimum(share + self.CHANCE / np.sqrt(units), 1.0)
         may_be_negative = np.array([not _ends_in_relu(facts.nodes[row]) for row in rows.tolist()], np.bool_)[:, None]
 
         def look(block: Block) -> Observation:

@@ -224,6 +224,14 @@ class Facts:
         return self.select(lambda node: node.kind == "input" and not node.inputs and is_float(node.dtype))
 
     @cached_property
+    def input_numbers(self) -> int:
+        """How many numbers make one example; 0 where it isn't known."""
+        shapes = [node.shape for node in self.nodes if node.kind == "input" and not node.inputs]
+        if not shapes or any(shape is None or None in shape[1:] for shape in shapes):
+            return 0
+        return sum(math.prod(extent or 1 for extent in (shape or ())[1:]) for shape in shapes)
+
+    @cached_property
     def scaled(self) -> Rows:
         """What comes out of layers and operations, but where masks put large negative numbers."""
         return self.select(lambda node: node.kind in ("layer", "op", "probe") and node.class_name not in MASKING and is_float(node.dtype))

@@ -13,6 +13,7 @@ from tb_activations.diagnosis.block import Block, Floats
 from tb_activations.diagnosis.episodes import Episode, Episodes, Persistence
 from tb_activations.diagnosis.facts import Facts
 from tb_activations.diagnosis.finding import Finding
+from tb_activations.diagnosis.gradients import input_scale
 from tb_activations.diagnosis.rule import Rule, Watch, number
 
 __all__ = ["BatchNormDrift"]
@@ -52,13 +53,15 @@ class _Watch(Watch):
         momentum = [facts.nodes[row].attributes.get("momentum", 0.99) for row in self._rows.tolist()]
         self._momentum = np.array([value if isinstance(value, float) else 0.99 for value in momentum])[:, None]
         self._steps = np.empty(0, np.int64)
-        self._trained = np.empty((4, len(self._rows), 0), np.float32)
+        self._trained: Floats = np.empty((2, len(self._rows), 0), np.float32)
+        self._scale: Floats = np.empty(0, np.float32)
         self._episodes = Episodes(len(self._rows), BatchNormDrift.persistence)
 
     def update(self, block: Block) -> None:
         """Remembers what training gave."""
         self._steps = np.concatenate([self._steps, block.steps])
-        self._trained = np.concatenate([self._trained, _of_rows(block, self._facts, self._rows)], axis=2)
+        self._trained = np.concatenate([self._trained, _of_rows(block, self._rows)], axis=2)
+        self._scale = np.concatenate([self._scale, input_scale(block, self._facts)])
 
     def compare(self, block: Block, facts: Facts) -> None:
         """Compares what validation gave with the training before it."""
@@ -66,16 +69,15 @@ class _Watch(Watch):
         known = np.array([index.get(self._facts.names[row], -1) for row in self._rows.tolist()], np.int64)
         if not len(self._rows) or not len(self._steps):
             return
-        validated = np.where((known >= 0)[None, :, None], _of_rows(block, facts, np.maximum(known, 0)), np.nan)
-        trained = self._trained[:, :, np.maximum(np.searchsorted(self._steps, block.steps, side="right") - 1, 0)]
-        std, mean, source = validated[0], validated[1], validated[2]
-        ratio = std / np.where(trained[0] > 0, trained[0], np.nan)
-        apart = _far(ratio) | (np.abs(mean - trained[1]) > BatchNormDrift.SHIFT * trained[0])
-        arrived = np.where(
-            self._momentum > BatchNormDrift.USUAL_MOMENTUM, block.steps >= BatchNormDrift.STEPS, self._momentum**block.steps < BatchNormDrift.ARRIVED
-        )
-        other_data = _far(source / np.where(trained[2] > 0, trained[2], np.nan))
-        evidence = {"training_std": trained[0], "validation_std": std, "training_mean": trained[1], "validation_mean": mean}
+        validated = np.where((known >= 0)[None, :, None], _of_rows(block, np.maximum(known, 0)), np.nan)
+        before = np.maximum(np.searchsorted(self._steps, block.steps, side="right") - 1, 0)
+        trained = self._trained[:, :, before]
+        ratio = validated[0] / np.where(trained[0] > 0, trained[0], np.nan)
+        apart = _far(ratio) | (np.abs(validated[1] - trained[1]) > BatchNormDrift.SHIFT * trained[0])
+        slow = self._momentum > BatchNormDrift.USUAL_MOMENTUM
+        arrived = np.where(slow, block.steps >= BatchNormDrift.STEPS, self._momentum**block.steps < BatchNormDrift.ARRIVED)
+        other_data = _far(input_scale(block, facts) / self._scale[before])
+        evidence = {"training_std": trained[0], "validation_std": validated[0], "training_mean": trained[1], "validation_mean": validated[1]}
         self._episodes.update(block.steps, apart & (arrived | other_data), ~np.isnan(ratio), evidence)
 
     def findings(self) -> list[Finding]:
@@ -101,11 +103,9 @@ class _Watch(Watch):
         )  # fmt: skip
 
 
-def _of_rows(block: Block, facts: Facts, rows: npt.NDArray[np.int64]) -> Floats:
-    """Standard deviation and mean of the outputs, and of the input, [4, rows, c]."""
-    std, mean = block.column("std"), block.column("mean")
-    sources = np.array([facts.inputs[row][0] if facts.inputs[row] else row for row in rows.tolist()], np.int64)
-    return np.stack([std[rows], mean[rows], std[sources], mean[sources]])
+def _of_rows(block: Block, rows: npt.NDArray[np.int64]) -> Floats:
+    """Standard deviation and mean of the outputs, [2, rows, c]."""
+    return np.stack([block.column("std")[rows], block.column("mean")[rows]])
 
 
 def _far(ratio: Floats) -> npt.NDArray[np.bool_]:

@@ -48,6 +48,12 @@ def test_sparse_layers_are_not_dead(dead, zero):
     assert relu(dead, zero).find(DeadUnits()) == []
 
 
+def test_units_on_a_line_often_bend_outside_of_the_data():
+    narrow = History(RELU.replace("x [?,8]", "x [?,1]"), STEPS).set("hidden", zero_unit_fraction=0.8, zero_fraction=0.81, elements=2048)
+    assert narrow.find(DeadUnits()) == []
+    assert [f.node for f in narrow.set("hidden", zero_unit_fraction=1.0, zero_fraction=1.0, elements=2048).find(DeadUnits())] == ["hidden"]
+
+
 def test_a_moment_is_not_told():
     assert relu(dead=np.where(np.arange(20) == 5, 1.0, 0.1), zero=0.5).find(DeadUnits()) == []
 

@@ -49,8 +49,8 @@ class Clock:
         elif steps_per_execution == 1 and not stopped:
             # The execution that met the end of the data made no step, though the optimizer's count may have moved: it doesn't wait for the data.
             executed = fewest
-        elif iterations is not None and fewest <= iterations <= most:
-            executed = iterations
+        elif iterations is not None and most - 2 * steps_per_execution < iterations <= most:
+            executed = iterations  # the last execution may have found no data at all, and the one before it not enough
         else:
             executed = most if stopped else fewest
         if not stopped:

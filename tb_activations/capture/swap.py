@@ -50,7 +50,7 @@ class Swap:
         """Looks at the model's present function; one that is new has no twin yet."""
         plain = getattr(self._model, self._attribute)
         if plain is not self._plain and plain is not None:
-            self._plain, self._trainability = plain, Trainability(self._model, plain)
+            self._plain, self._trainability = plain, Trainability(self._model, plain) if self._kind == "train" else None
             self._twin, self._single, self._broken, self._proven = None, None, False, False
 
     def arm(self, due: Sequence[bool]) -> None:
@@ -114,7 +114,6 @@ class Swap:
         started = time.perf_counter()
         try:
             if self._twin is None:
-                assert self._trainability is not None
                 self._twin = Twin(self._model, self._kind, self._options, self._trainability)
             result, captured = self._twin(feed())
         except _END_OF_DATA:

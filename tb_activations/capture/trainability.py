@@ -26,7 +26,7 @@ class Trainability:
     def __init__(self, model: keras.Model, function: Callable[..., Any]) -> None:
         self._flags = [(item, bool(item.trainable)) for item in _flagged(model)]
         if _was_traced(function):
-            self._flags += [(variable, True) for variable in _optimized(model.optimizer)]
+            self._flags += [(variable, True) for variable in _optimized(getattr(model, "optimizer", None))]
 
     def changed(self) -> list[str]:
         """The names of what has another flag now."""
@@ -47,5 +47,9 @@ def _optimized(optimizer: Any) -> list[Any]:
 def _was_traced(function: Callable[..., Any]) -> bool:
     """Keras keeps the traced functions in the closure of a plain one, some of them wrapped; older versions have a traced one alone."""
     kept = (cell.cell_contents for cell in getattr(function, "__closure__", None) or ())
-    functions = map(inspect.unwrap, filter(callable, (function, *kept)))
-    return any(count() > 0 for count in (getattr(each, "experimental_get_tracing_count", int) for each in functions))
+    functions = (inspect.unwrap(each, stop=_counts_traces) for each in (function, *kept) if callable(each))
+    return any(each.experimental_get_tracing_count() > 0 for each in functions if _counts_traces(each))
+
+
+def _counts_traces(function: Any) -> bool:
+    return hasattr(function, "experimental_get_tracing_count")

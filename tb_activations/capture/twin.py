@@ -105,14 +105,14 @@ class Twin:
     """The instrumented twin of one step function of ``model``.
 
     Args:
-      trainability: the flags with which the plain function is traced.
+      trainability: the flags with which the plain function is traced; None: they don't matter.
 
     Attributes:
       failure: what of ours went wrong, once something did; the twin is of no use then.
       tracing: a trace of the step has begun and not ended. An error that leaves it so was raised before any data was consumed.
     """
 
-    def __init__(self, model: keras.Model, kind: StepKind, options: Options, trainability: Trainability) -> None:
+    def __init__(self, model: keras.Model, kind: StepKind, options: Options, trainability: Trainability | None = None) -> None:
         self._model = model
         self._kind = kind
         self._options = options
@@ -185,9 +185,11 @@ class Twin:
         return instrumented_step
 
     def _check_trainability(self) -> None:
-        changed = [] if self._kind != "train" or tf.executing_eagerly() else self._trainability.changed()
+        changed = [] if self._trainability is None or tf.executing_eagerly() else self._trainability.changed()
         if changed:
-            raise ActivationsError(f"`trainable` of {', '.join(changed[:5])} was changed after the train step was made. Call `model.compile()`.")
+            raise ActivationsError(
+                f"`trainable` of {', '.join(changed[:5])} was changed after the train step was traced, which has no effect on it before `compile()`."
+            )
 
     def _telling_compute_loss(self) -> Callable[..., Any]:
         original = self._model.compute_loss

@@ -30,6 +30,7 @@ from tb_activations.capture.schedule import Every, Schedule
 from tb_activations.capture.selection import KINDS, Names, Selection
 from tb_activations.capture.structure import Structure
 from tb_activations.capture.tell import tell
+from tb_activations.capture.trainability import Trainability
 from tb_activations.capture.twin import Captured, Options, Twin
 from tb_activations.capture.variables import Variables
 from tb_activations.errors import ArgumentError
@@ -115,6 +116,7 @@ class WatchedStep:
         self._warnings: deque[str] = deque()
         self._thread = threading.get_ident()
         self._destination: Destination | None = Destination(run_dir, max_bytes, self._warn)
+        self._trainability: Trainability | None = None
         self._twin: FunctionTwin | None = None
         self._idle: deque[float] = deque(maxlen=32)
         self._names_checked = False
@@ -123,6 +125,8 @@ class WatchedStep:
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """One step."""
         started = time.perf_counter()
+        if self._trainability is None and self._model is not None:
+            self._trainability = Trainability(self._model, self._plain)
         if self._is_due():
             result = self._record(args, kwargs, started)
         else:
@@ -154,7 +158,7 @@ class WatchedStep:
 
     def _record(self, args: tuple[Any, ...], kwargs: dict[str, Any], started: float) -> Any:
         if self._twin is None:
-            self._twin = FunctionTwin(self._plain, self._model, self._options)
+            self._twin = FunctionTwin(self._plain, self._model, self._options, self._trainability)
         twin = self._twin
         try:
             result, captured = twin(*args, **kwargs)
@@ -196,9 +200,10 @@ class WatchedStep:
 class FunctionTwin(Twin):
     """The instrumented twin of a function: for a `tf.function`, a second one of the same options; else the function itself, watched."""
 
-    def __init__(self, function: Any, model: keras.Model | None, options: Options) -> None:
+    def __init__(self, function: Any, model: keras.Model | None, options: Options, trainability: Trainability | None) -> None:
         self._model = model
         self._options = options
+        self._trainability = trainability
         self._catalogues = {}
         self._remarks = {}
         self._reductions = {}
@@ -236,6 +241,7 @@ class FunctionTwin(Twin):
         @functools.wraps(body)
         def instrumented_step(*args: Any, **kwargs: Any) -> dict[str, Any]:
             self.tracing = True
+            self._check_trainability()
             structure = Structure(self._model)
             recorder = Recorder(structure, self._options.selection, "train", self._lasting)
             recorder.variables = Variables(structure, by_hand=True)

@@ -7,6 +7,7 @@ over; changes neither it nor the graph.
 from __future__ import annotations
 
 import platform
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -22,6 +23,7 @@ from tb_activations.capture.edges import producing_nodes
 from tb_activations.capture.loss_path import LossPath
 from tb_activations.capture.nodes import Seen
 from tb_activations.capture.recorder import Mode, Recorder
+from tb_activations.capture.structure import Structure
 from tb_activations.store.schema import QUANTITIES, Graph, NodeRecord, Quantity, QuantityPlan
 
 __all__ = ["Catalogue", "make_catalogue"]
@@ -102,7 +104,8 @@ def _unseen(op: keras.Operation, recorder: Recorder) -> QuantityPlan:
 def _record(node: Seen, recorder: Recorder, ids: Mapping[str, int], plans: Mapping[Quantity, QuantityPlan]) -> NodeRecord:
     inputs: list[str] = []
     if node.tensor is not None and node.variable is None:
-        inputs = producing_nodes(node.tensor, recorder.producers, node.name) or recorder.arguments.get(node.name, [])
+        producers = recorder.producers if node.graph_op is None else {**recorder.producers, **recorder.op_producers}
+        inputs = producing_nodes(node.tensor, producers, node.name) or recorder.arguments.get(node.name, [])
     return NodeRecord(
         name=node.name,
         kind=node.kind,
@@ -132,6 +135,11 @@ def _trainable(node: Seen) -> bool | None:
     return bool(getattr(node.op, "trainable_weights", ())) if getattr(node.op, "weights", ()) else None
 
 
+def _not_trainable(owner: str, structure: Structure) -> QuantityPlan:
+    """The owner is named as a path; the code to paste says how to come by it."""
+    return QuantityPlan("not_trainable", {"owner": owner, "layer": structure.expression(owner)})
+
+
 class _Plans:
     """Decides for each quantity of a node whether it is captured, else why not."""
 
@@ -147,9 +155,18 @@ class _Plans:
             return node.until_taken
         if quantity == "update" and node.kind != "variable":
             return QuantityPlan("no_update")
+        if node.graph_op is not None:
+            return self._of_operation(node, quantity)
         if node.obstacle is not None:
             return node.obstacle
         return self._impossible(node, quantity) or self._unselected(node, quantity) or self._missing(node, quantity)
+
+    def _of_operation(self, node: Seen, quantity: Quantity) -> QuantityPlan:
+        if node.obstacle is not None:
+            return node.obstacle
+        if quantity == "gradient":
+            return QuantityPlan("op_value_only")
+        return QuantityPlan("op_not_selected", {"pattern": f"^{re.escape(node.name)}$"})
 
     def _impossible(self, node: Seen, quantity: Quantity) -> QuantityPlan | None:
         if quantity == "value":
@@ -159,7 +176,7 @@ class _Plans:
         if node.dtype is not None and not node.dtype.is_floating:
             return QuantityPlan("no_gradient_dtype", {"dtype": node.dtype.name})
         if node.variable is not None and not node.variable.trainable:
-            return QuantityPlan("not_trainable", {"owner": node.name.rsplit("/", 1)[0]})
+            return _not_trainable(node.name.rsplit("/", 1)[0], self._recorder.structure)
         return None
 
     def _unselected(self, node: Seen, quantity: Quantity) -> QuantityPlan | None:
@@ -173,11 +190,13 @@ class _Plans:
 
     def _no_gradient(self, node: Seen) -> QuantityPlan:
         """Nothing flowed back to a node: no loss depends on it, the way is cut, or nothing before it is trained."""
+        if node.kind == "loss":
+            return QuantityPlan("is_loss")
         if self._loss_path is None or node.tensor is None:
             return QuantityPlan("not_on_loss_path")
         cut = self._loss_path.cut(node.tensor)
         if cut is None:
-            return QuantityPlan("not_trainable", {"owner": node.name})
+            return _not_trainable(node.name, self._recorder.structure) if _trainable(node) is False else QuantityPlan("nothing_trained")
         return QuantityPlan(cut.reason, {} if cut.operation is None else {"by": cut.operation.type})
 
 

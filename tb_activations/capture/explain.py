@@ -190,7 +190,8 @@ def _explain_variable(variable: Any, model: keras.Model, data: Any) -> TensorExp
     value = f"`{name}` is a variable: its value can be read at any time."
     code = f"{_callback_code(name)}\nrun.statistics(node, 'gradient')"
     if not variable.trainable:
-        reason = explain_reason("not_trainable", name, {"owner": name.rsplit("/", 1)[0]})
+        owner = name.rsplit("/", 1)[0]
+        reason = explain_reason("not_trainable", name, {"owner": owner, "layer": f'model.get_layer("{owner}")'})
         return TensorExplanation(name, value, gradient=reason.sentence, remedy=reason.remedy, code=reason.code_to_paste)
     inputs = data if data is not None else model.input if _is_functional(model) else None
     if inputs is None:

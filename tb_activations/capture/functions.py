@@ -67,6 +67,7 @@ class Functions:
         result = call()
         if is_user_function(getattr(function, "python_function", function)):
             concrete = function.get_concrete_function(*args, **kwargs) if hasattr(function, "get_concrete_function") else function
-            name = str(getattr(function, "__name__", None) or getattr(function, "name", "a function"))
+            name = str(getattr(function, "__name__", None) or getattr(function, "name", ""))
+            name = name if name.isidentifier() else "function"
             self.unseen.append(Unseen(name, obstacle, frozenset(map(id, concrete.captured_inputs))))
         return result

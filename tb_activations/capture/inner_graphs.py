@@ -18,6 +18,7 @@ import tensorflow as tf
 from tensorflow.python.ops.resource_variable_ops import ResourceVariable
 
 from tb_activations.capture.nodes import Seen, Tally
+from tb_activations.capture.operations import SCOPE
 from tb_activations.capture.statistics import has_statistics, measure
 from tb_activations.capture.statistics.running import EXTREMES, SUMS, as_vector, extremes, from_sums, from_vector, sums, vector_size
 from tb_activations.capture.taps import dense_part, tap_summing
@@ -71,7 +72,8 @@ class InnerGraphs:
         if "branch" not in self._constructs(tensor):
             return QuantityPlan()
         branch = next(graph for graph in self._way_out(tensor.graph) if _construct(graph) == "branch")
-        return QuantityPlan("other_branch", {"construct": re.sub(r"_(true|false|branch\d+)$", "", stable_name(branch))})
+        is_switch = re.search(r"_branch\d+$", stable_name(branch))
+        return QuantityPlan("other_branch", {"construct": "tf.switch_case" if is_switch else "tf.cond"})
 
     def is_repeated(self, tensor: tf.Tensor) -> bool:
         """Whether one step may make ``tensor`` several times."""
@@ -106,7 +108,7 @@ class InnerGraphs:
             slot = ResourceVariable(initial, trainable=False, dtype=tf.float64)
         self._variables.append(slot)
         assert self._graph is not None
-        with self._graph.as_default(), tf.control_dependencies(None):
+        with self._graph.as_default(), tf.control_dependencies(None), tf.name_scope(SCOPE):
             slot.assign(tf.constant(initial, tf.float64))  # made before the loop it is for, and so run before it
         return slot
 
@@ -122,19 +124,21 @@ class InnerGraphs:
         """Returns what takes the place of ``x``: the same value, the gradient of which is reduced where it is computed."""
         if not self._tapes or self._graph is None:
             return x
-        repeated = self.is_repeated(dense_part(x))
-        with self._graph.as_default(), tf.control_dependencies(None):
-            zeros = tf.zeros([len(SUMS) if repeated else vector_size()], tf.float64)
+        repeated, batch = self.is_repeated(dense_part(x)), node.has_batch
+        size = len(SUMS) if repeated else vector_size()
+        with self._graph.as_default(), tf.control_dependencies(None), tf.name_scope(SCOPE):
+            zeros = tf.zeros([size], tf.float64)
         for tape in self._tapes:
             tape.watch(zeros)
             self._watched.setdefault(id(tape), []).append(_Watched(node, zeros, repeated))
 
+        # Holds no tensor: TensorFlow keeps the backward functions of a process in a table.
         def summarize(gradient: tf.Tensor) -> tf.Tensor:
             try:
-                return sums(gradient) if repeated else as_vector(measure(gradient, batch=node.has_batch))
+                return sums(gradient) if repeated else as_vector(measure(gradient, batch=batch))
             except Exception as error:  # noqa: BLE001  (the user's own gradient must be had all the same)
                 failed(error)
-                return tf.zeros_like(zeros)
+                return tf.zeros([size], tf.float64)
 
         return tap_summing(x, zeros, summarize)
 
@@ -170,8 +174,8 @@ class InnerGraphs:
 
 def stable_name(graph: Any) -> str:
     """The name of what a graph was made for, without the counter that tells traces apart."""
-    name = str(getattr(graph, "name", "")) or "a function"
-    return re.sub(r"_\d+$", "", name.removeprefix("__inference_"))
+    name = re.sub(r"_\d+$", "", str(getattr(graph, "name", "")).removeprefix("__inference_"))
+    return name if name.isidentifier() else "function"
 
 
 def _construct(graph: Any) -> Construct:
@@ -187,4 +191,4 @@ def _is_replicated() -> bool:
 def _replicated(construct: Construct) -> QuantityPlan:
     place = "the body of a loop, once per iteration" if construct == "loop" else "a branch of a condition"
     detail = "What happens there is added up in a variable, which is not done where several replicas train."
-    return QuantityPlan("while_body", {"place": place, "detail": detail, "unroll": "keras.layers.LSTM(units, unroll=True)"})
+    return QuantityPlan("while_body", {"place": place, "detail": detail})

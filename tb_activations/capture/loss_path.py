@@ -75,7 +75,7 @@ def _cuts(op: tf.Operation) -> bool:
     """Whether no gradient passes from the outputs of ``op`` to its inputs."""
     if op.type in _READS or op.type in _CALLS:
         return False
-    if op.outputs and not any(output.dtype.is_floating or output.dtype.is_complex for output in op.outputs):
+    if op.outputs and not any(output.dtype.is_floating or output.dtype.is_complex or output.dtype == tf.variant for output in op.outputs):
         return True
     return op.type in _STEPWISE or _gradient_function(op) is None
 

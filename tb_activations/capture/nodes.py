@@ -41,6 +41,7 @@ class Seen:
 
     Attributes:
       obstacle: why nothing of it can be recorded, or None.
+      graph_op: the TensorFlow operation that the node is, when it is just one.
       until_taken: what is to be said of it as long as no step has recorded it.
     """
 
@@ -53,6 +54,7 @@ class Seen:
     activation: str | None = None
     source: Source | None = None
     obstacle: QuantityPlan | None = None
+    graph_op: tf.Operation | None = None
     until_taken: QuantityPlan = field(default_factory=QuantityPlan)
     attributes: dict[str, Any] = field(default_factory=dict)
 
@@ -63,6 +65,8 @@ class Seen:
     @property
     def has_batch(self) -> bool:
         shape = None if self.tensor is None else self.tensor.shape
+        if self.graph_op is not None:
+            return bool(shape is not None and shape.rank and shape[0] is None)  # most operations know of no batch
         return self.kind not in ("loss", "variable") and shape is not None and (shape.rank is None or shape.rank > 0)
 
 

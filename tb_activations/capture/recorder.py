@@ -21,6 +21,7 @@ from tb_activations.capture import describe
 from tb_activations.capture.functions import Functions
 from tb_activations.capture.inner_graphs import InnerGraphs
 from tb_activations.capture.nodes import Lasting, Recording, Seen, Tally, numbered
+from tb_activations.capture.operations import SCOPE, Calls
 from tb_activations.capture.selection import Selection
 from tb_activations.capture.source import user_line
 from tb_activations.capture.statistics import has_statistics
@@ -87,6 +88,8 @@ class Recorder:
         self.inner = InnerGraphs(lasting.variables)
         self.functions = Functions(lasting.refused, bool(getattr(structure.model, "_jit_compile", False)))
         self.loss_scale: tf.Tensor | None = None
+        self.op_producers: dict[int, str] = {}
+        self.operations = Calls()
         self._calls: Counter[str] = Counter()
         self._scopes: list[str] = []
         self._unscaled: dict[int, tf.Tensor] = {}
@@ -146,12 +149,15 @@ class Recorder:
         name = self._enter(op)
         if name is None:
             return original(op, *args, **kwargs)
-        args = self._tap_inputs(op, args, kwargs) or args
+        args, kwargs = self._tap_inputs(op, args, kwargs) or (args, kwargs)
         self._note_arguments(name, args, kwargs)
+        graph = self.graph if self.records_here() else None
+        self.operations.begin("" if op is self.structure.model else name, graph)
         try:
             outputs = original(op, *args, **kwargs)
         finally:
             self._scopes.pop()
+            self.operations.end(graph)
         tapped = self._tap_outputs(op, name, outputs)
         return outputs if tapped is None else tapped[0]
 
@@ -209,8 +215,9 @@ class Recorder:
     @_harmless
     def applied_gradients(self, gradients: Sequence[Any], variables: Sequence[Variable]) -> None:
         """An optimizer is about to change ``variables``."""
-        for gradient, variable in zip(gradients, variables, strict=False):
-            self.variables.hand_over(variable, gradient, self.loss_scale)
+        with tf.name_scope(SCOPE):
+            for gradient, variable in zip(gradients, variables, strict=False):
+                self.variables.hand_over(variable, gradient, self.loss_scale)
 
     @contextmanager
     def applying(self) -> Iterator[None]:
@@ -239,7 +246,8 @@ class Recorder:
 
     @_harmless
     def _read_variables(self) -> None:
-        self.variables.read_known()
+        with tf.name_scope(SCOPE):
+            self.variables.read_known()
 
     @_harmless
     def _enter(self, op: keras.Operation) -> str:
@@ -260,16 +268,17 @@ class Recorder:
         return tf.executing_eagerly() if self.graph is None else tf.compat.v1.get_default_graph() is self.graph
 
     @_harmless
-    def _tap_inputs(self, op: keras.Operation, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, ...]:
+    def _tap_inputs(self, op: keras.Operation, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:
         """Nodes for what a model is fed: an `InputLayer` is never called."""
         layers = describe.input_layers(op)
-        if layers is not None and args:
-            return (describe.map_inputs(layers, args[0], functools.partial(self._tap_input, self._scope)), *args[1:])
+        if layers is not None and (args or "inputs" in kwargs):
+            fed = describe.map_inputs(layers, args[0] if args else kwargs["inputs"], functools.partial(self._tap_input, self._scope))
+            return ((fed, *args[1:]), kwargs) if args else (args, {**kwargs, "inputs": fed})
         if op is self.structure.model:
             bound = describe.bind(op, args, kwargs)
             for name, tensor in bound:
                 self._tap_input("", name, None, tensor)
-        return args
+        return args, kwargs
 
     def _tap_input(self, scope: str, name: str, layer: keras.Operation | None, tensor: Any) -> Any:
         name = self.structure.name_of(layer, scope) if layer is not None else name
@@ -394,11 +403,12 @@ class Recorder:
     @_harmless
     def record_variables(self) -> None:
         """Turns what was read and handed over into nodes. Called once, in the graph of the step, when the user's step has returned."""
-        for name, variable, op, before in self.variables.named():
-            node = Seen(name, "variable", "Variable", before, op=op, variable=variable, obstacle=self.obstacle(before))
-            self.seen[name] = node
-            if node.obstacle is None:
-                self._record_variable(node, variable, before)
+        with tf.name_scope(SCOPE):
+            for name, variable, op, before in self.variables.named():
+                node = Seen(name, "variable", "Variable", before, op=op, variable=variable, obstacle=self.obstacle(before))
+                self.seen[name] = node
+                if node.obstacle is None:
+                    self._record_variable(node, variable, before)
 
     def _record_variable(self, node: Seen, variable: Variable, before: tf.Tensor) -> None:
         self._record("value", node, before)

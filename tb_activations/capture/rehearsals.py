@@ -7,7 +7,6 @@ depends on its numbers. The loop's node then has the plain name, as if the layer
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import replace
 
 import tensorflow as tf
 
@@ -57,7 +56,10 @@ def _matters(tensor: tf.Tensor, results: set[int]) -> bool:
 
 def _take_place(recorder: Recorder, name: str, plain: str) -> None:
     """The node ``name`` becomes ``plain``, whose own recordings are dropped."""
-    recorder.seen[plain] = replace(recorder.seen.pop(name), name=plain)
+    dropped, node = recorder.seen[plain], recorder.seen.pop(name)
+    dropped.tensor = dropped.op = None  # its tap, which TensorFlow keeps, knows it
+    node.name = plain
+    recorder.seen[plain] = node
     for recordings in recorder.recordings.values():
         recordings.pop(plain, None)
         if name in recordings:

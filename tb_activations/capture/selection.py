@@ -28,6 +28,8 @@ class Selection:
       exclude: the same, for nodes to leave out; wins over ``include``.
       kinds: kinds of nodes.
       quantities: `"value"`, `"gradient"`, `"update"`.
+      ops: TensorFlow operations: None lists none, "list" lists all and records none, regular expressions searched for in names (or matching
+        types) list and record what they find.
     """
 
     def __init__(
@@ -36,16 +38,19 @@ class Selection:
         exclude: Names | None = None,
         kinds: Sequence[Kind] = KINDS,
         quantities: Sequence[Quantity] = QUANTITIES,
+        ops: Names | None = None,
     ) -> None:
         self.include = None if include is None else _Matcher("include", include)
         self.exclude = None if exclude is None else _Matcher("exclude", exclude)
         self.kinds = _subset("kinds", kinds, KINDS)
         self.quantities = _subset("quantities", quantities, QUANTITIES)
+        self.lists_all_ops = isinstance(ops, str) and ops == "list"
+        self.ops = None if ops is None or self.lists_all_ops else _Matcher("ops", ops)
 
     def plan(self, name: str, kind: str, quantity: Quantity) -> QuantityPlan:
         """Whether the options select a quantity of a node, and if not, which option leaves it out."""
         if kind not in self.kinds:
-            return _filtered(name, "`kinds`")
+            return QuantityPlan("kind_off", {"kind": kind, "kinds": repr([*self.kinds, kind])})
         if self.exclude is not None and self.exclude(name):
             return _filtered(name, "`exclude`")
         if self.include is not None and not self.include(name):
@@ -56,6 +61,10 @@ class Selection:
 
     def selects(self, name: str, kind: str, quantity: Quantity) -> bool:
         return self.plan(name, kind, quantity).reason is None
+
+    def selects_op(self, name: str, type_name: str) -> bool:
+        """Whether a TensorFlow operation is recorded; the other options are about layers and have no say."""
+        return self.ops is not None and (self.ops(name) or self.ops(type_name))
 
     def unmatched(self, names: Sequence[str]) -> list[str]:
         """One sentence for each pattern that no name matches, with the names nearest to it."""
@@ -69,6 +78,7 @@ class Selection:
             "exclude": self.exclude and self.exclude.description,
             "kinds": list(self.kinds),
             "quantities": list(self.quantities),
+            "ops": "list" if self.lists_all_ops else self.ops and self.ops.description,
         }
 
 

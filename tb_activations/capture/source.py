@@ -17,7 +17,7 @@ from typing import Any
 
 from tb_activations.store.schema import Source
 
-__all__ = ["is_user_function", "user_line"]
+__all__ = ["is_user_function", "operation_line", "user_line"]
 
 _ROOT = "instrumented_step"
 """Name of the functions of this package that call the user's step: the search ends there."""
@@ -37,6 +37,15 @@ def user_line() -> Source | None:
         elif _is_user_code(code.co_filename, foreign):
             return Source(_relative(code.co_filename), frame.f_lineno, code.co_name)
         frame = frame.f_back
+    return None
+
+
+def operation_line(op: Any) -> Source | None:
+    """The innermost line of user code that made a TensorFlow operation."""
+    foreign = (*_foreign_folders(), _PACKAGE)
+    for frame in reversed(op.traceback or ()):
+        if _is_user_code(frame.filename, foreign):
+            return Source(_relative(frame.filename), frame.lineno, frame.name)
     return None
 
 

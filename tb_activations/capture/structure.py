@@ -63,6 +63,16 @@ class Structure:
         self._taken.add(free)
         return free
 
+    def expression(self, path: str) -> str:
+        """Python that gives the layer named ``path``; just `layer` where no chain of models leads to it."""
+        expression, inner = "model", self.model
+        for part in path.split("@")[0].split("/"):
+            if not isinstance(inner, keras.Model):
+                return "layer"
+            expression += f".get_layer({part!r})"
+            inner = next((child for child in children(inner) if child.name == part), None)
+        return expression.replace("'", '"')
+
     def __iter__(self) -> Iterator[tuple[str, keras.Operation]]:
         """All operations but the root, each after the layer that keeps it."""
         for op in self._members:

@@ -11,6 +11,8 @@ from typing import Any
 
 import tensorflow as tf
 
+from tb_activations.capture.operations import SCOPE
+
 __all__ = ["Tensor", "dense_part", "tap", "tap_summing"]
 
 Tensor = tf.Tensor | tf.RaggedTensor | tf.SparseTensor | tf.IndexedSlices
@@ -33,7 +35,8 @@ def tap(x: Any, flowed_back: Callable[[Any], None]) -> Any:
 
         return tf.identity(value), backward
 
-    return _with_dense_part(x, tf.custom_gradient(identity)(dense_part(x)))
+    with tf.name_scope(SCOPE):
+        return _with_dense_part(x, tf.custom_gradient(identity)(dense_part(x)))
 
 
 def tap_summing(x: Any, zeros: tf.Tensor, summarize: Callable[[tf.Tensor], tf.Tensor]) -> Any:
@@ -48,7 +51,8 @@ def tap_summing(x: Any, zeros: tf.Tensor, summarize: Callable[[tf.Tensor], tf.Te
 
         return tf.identity(value), backward
 
-    return _with_dense_part(x, tf.custom_gradient(identity)(dense_part(x), zeros))
+    with tf.name_scope(SCOPE):
+        return _with_dense_part(x, tf.custom_gradient(identity)(dense_part(x), zeros))
 
 
 def _with_dense_part(x: Any, tapped: tf.Tensor) -> Any:

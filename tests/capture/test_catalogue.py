@@ -121,14 +121,13 @@ def test_what_can_not_be_recorded_says_why(tmp_path):
 def test_quantities_that_are_off_and_kinds_that_are_left_out(tmp_path):
     run = run_of(tmp_path, *zoo.build("regularized"), quantities=["value"], kinds=["layer"])
     assert reason(run, "hidden", "gradient") == "quantity_off"
-    assert reason(run, "hidden/kernel") == "filtered"
+    assert reason(run, "hidden/kernel") == "kind_off"
     assert {node.state for node in run.nodes if node.kind == "variable"} == {"available"}
 
 
 def test_layers_inside_a_loop_are_recorded(tmp_path):
     run = run_of(tmp_path, *zoo.build("recurrent"))
-    assert run.steps("lstm").tolist() == [0]
-    assert reason(run, "lstm/lstm_cell@2") == "while_body"  # the first call is Keras asking the cell for its shapes
+    assert run.steps("lstm").tolist() == run.steps("lstm/lstm_cell").tolist() == run.steps("lstm/lstm_cell", "gradient").tolist() == [0]
     assert run.steps("lstm/lstm_cell/recurrent_kernel", "gradient").tolist() == [0]
 
 
@@ -176,6 +175,49 @@ def test_inputs_go_by_the_names_of_their_layers(tmp_path, as_dict):
     np.testing.assert_array_equal(run.value("age", 0), x["age"])
     np.testing.assert_array_equal(run.value("wide", 0), x["wide"])
     assert sorted(inputs_of(run)["both"]) == ["age", "wide"]
+
+
+def test_inputs_handed_over_by_name(tmp_path):
+    class Outer(keras.Model):
+        def __init__(self):
+            super().__init__(name="outer")
+            inner = L.Input((2,), name="pixels")
+            self.scale = L.Dense(2, name="scale")
+            self.encoder = keras.Model(inner, L.Dense(1, name="out")(inner), name="encoder")
+
+        def call(self, x):
+            return self.encoder(inputs=self.scale(x))
+
+    model = Outer()
+    model.compile("sgd", "mse", jit_compile=False)
+    x = np.arange(8, dtype="float32").reshape(4, 2)
+    run = run_of(tmp_path, model, x, np.ones((4, 1), "float32"), samples="full")
+    assert inputs_of(run)["encoder/pixels"] == ["scale"]
+    assert inputs_of(run)["encoder/out"] == ["encoder/pixels"]
+    np.testing.assert_array_equal(run.value("encoder/pixels", 0), run.value("scale", 0))
+    np.testing.assert_array_equal(run.value("encoder/pixels", 0, "gradient"), run.value("scale", 0, "gradient"))
+
+
+def test_what_is_not_differentiated_says_so(tmp_path):
+    run = run_of(tmp_path, *zoo.build("sequential"))
+    (name,) = listed(run, "input")
+    assert reason(run, name, "gradient") == "nothing_trained"
+    assert reason(run, "loss", "gradient") == "is_loss"
+
+
+def test_quantized_layers(tmp_path):
+    x = L.Input((4,), name="x")
+    model = keras.Model(x, L.Dense(2, name="head")(L.Dense(6, name="quantized")(x)), name="quantizing")
+    model.get_layer("quantized").quantize("int8")
+    model.compile("sgd", "mse", jit_compile=False)
+    inputs = np.random.default_rng(0).normal(size=(4, 4)).astype("float32")
+    run = run_of(tmp_path, model, inputs, np.ones((4, 2), "float32"), samples="full")
+    np.testing.assert_allclose(run.value("quantized", 0), model.get_layer("quantized")(inputs), rtol=1e-6)
+    nodes = {node.name: node for node in run.nodes}
+    assert nodes["quantized/kernel"].dtype == "int8"
+    assert run.value("quantized/kernel", 0).dtype == np.int8
+    assert reason(run, "quantized/kernel", "gradient") == "no_gradient_dtype"
+    assert run.steps("head/kernel", "gradient").tolist() == [0]
 
 
 def test_layers_made_while_the_model_is_called_have_stable_names(tmp_path):

@@ -58,11 +58,12 @@ def test_selected_names(options, selected):
 
 def test_what_is_left_out_names_the_option():
     selection = Selection(include="a", exclude="b", kinds=["layer"], quantities=["value"])
-    assert selection.plan("a", "variable", "value").detail["option"] == "`kinds`"
+    plan = selection.plan("a", "variable", "value")
+    assert (plan.reason, plan.detail["kinds"]) == ("kind_off", "['layer', 'variable']")
     assert selection.plan("ab", "layer", "value").detail["option"] == "`exclude`"
     assert selection.plan("c", "layer", "value").detail["option"] == "`include`"
     assert selection.plan("a", "layer", "gradient").reason == "quantity_off"
-    pattern = selection.plan("x.y", "variable", "value").detail["pattern"]
+    pattern = selection.plan("x.y", "layer", "value").detail["pattern"]
     assert re.search(str(pattern), "x.y")
     assert not re.search(str(pattern), "xzy")
 
@@ -110,6 +111,13 @@ def test_where_the_length_is_unknown_the_optimizer_tells_how_many_steps_there_we
     clock = Clock(0)
     run_epoch(clock, 4, 4, iterations=13)
     assert clock.step == 13
+
+
+def test_a_last_execution_that_finds_no_data_comes_after_a_shorter_one():
+    clock = Clock(0)
+    assert run_epoch(clock, 3, 4, iterations=6) == [0, 4, 8]
+    assert run_epoch(clock, 2, 4) == [6, 10]
+    assert clock.step == 12
 
 
 def test_the_execution_that_met_the_end_of_the_data_made_no_step():

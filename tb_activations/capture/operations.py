@@ -1,0 +1,59 @@
+"""The TensorFlow operations of a step's graph, for those who ask for them.
+
+The one invariant: only the graph is read, when the user's step has returned; what this package added to it is left out. An operation is named
+after the call of a layer that made it (`encoder/dense/MatMul`), else as TensorFlow names it in the graph of the step
+(`gradient_tape/…`): names depend on the step alone, not on how often it was traced.
+
+Operations inside a loop, a branch or a function are not listed one by one; the operation that runs it is.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+import tensorflow as tf
+
+__all__ = ["SCOPE", "Calls", "operations"]
+
+SCOPE = "tb_activations"
+"""Name scope of everything that this package adds to the graph of a step, so that it can be told from what is the user's."""
+
+_OURS = re.compile(rf"(^|/){SCOPE}(_\d+)?/")
+
+
+class Calls:
+    """Which operations were made in which call of a layer: operations are numbered as they are made."""
+
+    def __init__(self) -> None:
+        self._open: list[str] = []
+        self._marks: list[tuple[int, str]] = []
+
+    def begin(self, name: str, graph: tf.Graph | None) -> None:
+        self._open.append(name)
+        self._mark(graph)
+
+    def end(self, graph: tf.Graph | None) -> None:
+        self._open.pop()
+        self._mark(graph)
+
+    def _mark(self, graph: tf.Graph | None) -> None:
+        if graph is not None:
+            self._marks.append((graph.version, self._open[-1] if self._open else ""))
+
+    def innermost(self, graph: tf.Graph) -> Iterator[tuple[tf.Operation, str]]:
+        """Each operation with the innermost call that made it, or ""."""
+        marks = iter([*self._marks, (2**63, "")])
+        owner, (until, following) = "", next(marks)
+        for number, op in enumerate(graph.get_operations()):
+            while number >= until:
+                owner, (until, following) = following, next(marks)
+            yield op, owner
+
+
+def operations(calls: Calls, graph: tf.Graph) -> Iterator[tuple[str, tf.Operation]]:
+    """The user's operations, each with a name that need not be unique yet."""
+    for op, owner in calls.innermost(graph):
+        if not _OURS.search(op.name):
+            leaf = re.sub(r"_\d+$", "", op.name.rsplit("/", 1)[-1])
+            yield f"{owner}/{leaf}" if owner else op.name, op

@@ -1,0 +1,181 @@
+"""Every reason of the closed list is produced by a real step; the code that a reason hands out is code that can be run."""
+
+from __future__ import annotations
+
+import ast
+import functools
+import inspect
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+import tb_activations as tba
+from tb_activations.store.reasons import REASONS
+
+pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore")]
+L = keras.layers
+LEAN = {"histograms": False, "samples": "none", "validation": False, "print_findings": False}
+X, Y = np.ones((8, 3), "float32"), np.ones((8, 1), "float32")
+
+
+class Everything(keras.Model):
+    """One layer for each way in which a tensor can't be had."""
+
+    def __init__(self):
+        super().__init__(name="everything")
+        names = ("early", "side", "cut", "rounded", "compiled", "taken", "untaken", "head", "left_out", "spare")
+        self.dense = {name: L.Dense(3, name=name) for name in names}
+        self.frozen = L.Dense(3, name="frozen", trainable=False)
+        self.scaled = L.Rescaling(2.0, name="scaled")
+        self.numbers = L.Lambda(lambda x: tf.cast(x, tf.int32), name="numbers")
+        self.words = L.Lambda(tf.strings.as_string, name="words")
+        self.shape_of = L.Lambda(lambda x: x.shape.rank, name="shape_of")
+        self.on_its_own = tf.function(self.dense["compiled"], jit_compile=True)
+        self.count = self.add_weight(shape=(), name="count", trainable=False)
+
+    def call(self, x):
+        dense = self.dense
+        x = self.frozen(self.scaled(x))
+        dense["side"](x)
+        self.words(self.numbers(x))
+        self.shape_of(x)
+        self.count.assign_add(1.0)
+        stopped = tf.stop_gradient(dense["cut"](x)) + tf.round(dense["rounded"](x)) + self.on_its_own(x)
+        branch = tf.cond(self.count > 0, lambda: dense["taken"](x), lambda: dense["untaken"](x))
+        return dense["head"](dense["left_out"](x) + stopped + branch)
+
+
+class ByHand(keras.Model):
+    """A step that changes its weights without an optimizer of Keras."""
+
+    def __init__(self):
+        super().__init__(name="by_hand")
+        self.head = L.Dense(1, name="head")
+
+    def call(self, x):
+        return self.head(x)
+
+    def train_step(self, data):
+        with tf.GradientTape() as tape:
+            loss = tf.reduce_mean((self(data[0]) - data[1]) ** 2)
+        for gradient, weight in zip(tape.gradient(loss, self.trainable_weights), self.trainable_weights, strict=True):
+            weight.assign_sub(0.0 * gradient)
+        return {"loss": loss}
+
+
+REPLICATED = """
+import sys, numpy as np, tensorflow as tf, keras
+tf.config.set_logical_device_configuration(tf.config.list_physical_devices("CPU")[0], [tf.config.LogicalDeviceConfiguration()] * 2)
+import tb_activations as tba
+with tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"]).scope():
+    model = keras.Sequential([keras.Input((4, 3)), keras.layers.GRU(2, name="gru"), keras.layers.Dense(1)])
+    model.compile("sgd", "mse", jit_compile=False)
+callback = tba.ActivationsCallback(sys.argv[1], every=1, histograms=False, samples="none", kinds=["layer"], validation=False, print_findings=False)
+model.fit(np.ones((8, 4, 3), "float32"), np.ones((8, 1), "float32"), batch_size=8, verbose=0, callbacks=[callback])
+"""
+
+
+def fitted(log_dir, model, **options):
+    model.compile("sgd", "mse", jit_compile=False)
+    model.fit(X, Y, batch_size=8, verbose=0, callbacks=[tba.ActivationsCallback(log_dir, every=1, **{**LEAN, **options})])
+    return tba.open_run(log_dir / "train")
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory):
+    """Runs by name, each trained when first asked for."""
+
+    @functools.cache
+    def run(name):
+        log_dir = tmp_path_factory.mktemp(name)
+        if name == "everything":
+            return fitted(log_dir, Everything(), exclude="^left_out", ops="list")
+        if name == "values":
+            return fitted(log_dir, ByHand(), kinds=["layer"], quantities=["value"])
+        if name == "by hand":
+            return fitted(log_dir, ByHand(), kinds=["variable"])
+        if name == "predict":
+            ByHand().predict(X, batch_size=8, verbose=0, callbacks=[tba.ActivationsCallback(log_dir, **LEAN, kinds=["layer"])])
+            return tba.open_run(log_dir / "predict")
+        if name == "replicated":
+            subprocess.run([sys.executable, "-c", REPLICATED, str(log_dir)], check=True, capture_output=True, timeout=600)
+            return tba.open_run(log_dir / "train")
+        return without_captures(Path(run("values").path), log_dir)
+
+    return run
+
+
+def without_captures(run_dir, log_dir):
+    """What a run is between its first step and the first segment on disk."""
+    folder = log_dir / "train/plugins/tb_activations"
+    folder.mkdir(parents=True)
+    for graph in (run_dir / "plugins/tb_activations").glob("graph-*.json"):
+        shutil.copy(graph, folder)
+    return tba.open_run(log_dir / "train")
+
+
+CASES = {
+    "not_captured_yet": ("fresh", "head", "value"),
+    "filtered": ("everything", "left_out", "value"),
+    "kind_off": ("values", "head/kernel", "value"),
+    "quantity_off": ("values", "head", "gradient"),
+    "not_called": ("everything", "spare", "value"),
+    "other_branch": ("everything", "untaken", "value"),
+    "while_body": ("replicated", "gru/gru_cell", "value"),
+    "traced_earlier": ("everything", "compiled", "value"),
+    "not_on_loss_path": ("everything", "side", "gradient"),
+    "gradient_stopped": ("everything", "cut", "gradient"),
+    "non_differentiable": ("everything", "rounded", "gradient"),
+    "not_trainable": ("everything", "frozen", "gradient"),
+    "nothing_trained": ("everything", "scaled", "gradient"),
+    "is_loss": ("everything", "loss", "gradient"),
+    "op_value_only": ("everything", "head/MatMul", "gradient"),
+    "op_not_selected": ("everything", "head/MatMul", "value"),
+    "no_output": ("everything", "AssignAddVariableOp", "value"),
+    "no_gradient_dtype": ("everything", "numbers", "gradient"),
+    "no_statistics_dtype": ("everything", "words", "value"),
+    "not_a_tensor": ("everything", "shape_of", "value"),
+    "inference_only": ("predict", "head", "gradient"),
+    "no_optimizer_step": ("by hand", "head/kernel", "update"),
+    "no_update": ("everything", "head", "update"),
+}
+
+
+@pytest.mark.parametrize("code", REASONS)
+def test_a_real_step_produces_it(runs, code):
+    name, node, quantity = CASES[code]
+    nodes = {found.name: found for found in runs(name).nodes}
+    if code == "no_output":
+        node = next(found.name for found in nodes.values() if found.class_name == "AssignSubVariableOp" or found.class_name == node)
+    state = nodes[node].quantities[quantity]
+    assert state.reason == code, state
+    assert state.state == REASONS[code].state
+    for text in (state.title, state.sentence, state.remedy, state.code_to_paste):
+        assert "?" not in text, text
+        assert "{" not in text, text
+    check_code(state.code_to_paste)
+
+
+def check_code(code):
+    """It parses, and what it calls by a public name exists and takes these arguments."""
+    for call in [found for found in ast.walk(ast.parse(code)) if isinstance(found, ast.Call)]:
+        path = ast.unparse(call.func)
+        if path.startswith(("tb_activations.", "keras.")):
+            module, *names = path.split(".")
+            function = functools.reduce(getattr, names, {"tb_activations": tba, "keras": keras}[module])
+            inspect.signature(function).bind(*call.args, **{keyword.arg: keyword.value for keyword in call.keywords})
+        else:
+            assert path.endswith("get_layer"), path
+
+
+def test_the_code_for_a_frozen_layer_unfreezes_it(runs):
+    nodes = {node.name: node for node in runs("everything").nodes}
+    model = Everything()
+    exec(nodes["frozen"].quantities["gradient"].code_to_paste, {"model": model})
+    assert model.frozen.trainable

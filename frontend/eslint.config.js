@@ -30,5 +30,10 @@ export default tseslint.config(
       "max-lines": ["error", 400],
     },
   },
-  { files: ["**/*.js"], extends: [tseslint.configs.disableTypeChecked] },
+  {
+    // Scripts that node runs as they are.
+    files: ["**/*.js", "**/*.mjs"],
+    extends: [tseslint.configs.disableTypeChecked],
+    rules: { "no-undef": "off", "@typescript-eslint/explicit-module-boundary-types": "off" },
+  },
 );

@@ -99,7 +99,7 @@ class LossScaleThrash(NodeRule):
 
     name, title = "loss_scale_thrash", "Loss scale thrash"
     definition = "Gradients overflow again and again, so the loss scale falls to 1 or below, or is halved at most captures."
-    reference = "Micikevicius et al. 2018; SageMaker Debugger (none)"
+    reference = "Micikevicius et al. 2018, section 3.2"
     severity, statistic = "error", "loss_scale"
     persistence = Persistence(captures=3, steps=0)
 

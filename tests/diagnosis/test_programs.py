@@ -1,0 +1,37 @@
+"""Real Keras programs, trained with the real callback: known faults are found where they are, healthy programs have none.
+
+All of them run with `python benchmarks/findings.py`; these stand for their families.
+"""
+
+from __future__ import annotations
+
+import pytest
+
+pytestmark = pytest.mark.slow
+
+FAULTY = [
+    "dense/dead_hidden_1",
+    "dense/vanishing_sigmoid_9",
+    "dense/init_hidden_2_3.0",
+    "conv/nan_gradient_by_norm",
+    "recurrent/exploding_rnn",
+    "held_out/zero_over_zero",
+]
+HEALTHY = ["dense/digits_relu", "dense/iris_raw", "conv/digits_relu_batchnorm", "recurrent/digits_gru", "transformer/digits_own_attention_infinite"]
+
+
+def judged(name, tmp_path):
+    from benchmarks.findings import judge
+    from benchmarks.programs import PROGRAMS
+
+    return judge(PROGRAMS[name], tmp_path)
+
+
+@pytest.mark.parametrize("name", FAULTY)
+def test_a_fault_is_found_where_it_is(name, tmp_path):
+    assert judged(name, tmp_path).placed
+
+
+@pytest.mark.parametrize("name", HEALTHY)
+def test_a_healthy_program_has_no_finding(name, tmp_path):
+    assert judged(name, tmp_path).findings == ()

@@ -57,7 +57,7 @@ class Program:
         keras.config.set_dtype_policy("float32")
         keras.utils.set_random_seed(zlib.crc32(self.name.encode()) % 10_000)
         training = self.build()
-        callback = tb_activations.ActivationsCallback(log_dir, every=self.every, samples="none", histograms=False)
+        callback = tb_activations.ActivationsCallback(log_dir, every=self.every, samples="none", histograms=False, print_findings=False)
         options = {"batch_size": training.batch_size, "epochs": training.epochs, "verbose": 0, "callbacks": [callback], **training.options}
         training.model.fit(training.x, training.y, **options)
         for more in training.again:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 import threading
 import time
-import warnings
 from collections import deque
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -21,10 +20,11 @@ import keras
 from tb_activations.capture.clock import Clock
 from tb_activations.capture.destination import Destination
 from tb_activations.capture.forward import FixedBatch
-from tb_activations.capture.packing import Keep
+from tb_activations.capture.packing import SAMPLE_ELEMENTS, SAMPLE_EXAMPLES, Keep
 from tb_activations.capture.schedule import Every, Schedule
 from tb_activations.capture.selection import KINDS, Names, Selection
 from tb_activations.capture.swap import Swap
+from tb_activations.capture.tell import tell
 from tb_activations.capture.twin import Captured, Options, StepKind
 from tb_activations.diagnosis import Finding, Severity
 from tb_activations.diagnosis.live import Actions, LiveFindings
@@ -45,6 +45,8 @@ class ActivationsCallback(keras.callbacks.Callback):  # type: ignore[misc]  # Ke
       exclude: the same: don't record these.
       kinds: kinds of nodes to record: "input", "layer", "op", "probe", "variable", "loss".
       quantities: what to record of them: "value", "gradient" and, for variables, "update".
+      ops: single TensorFlow operations of the step, beside layers: "list" lists them all, regular expressions for names or types
+        (`"MatMul"`, `r"^head/"`) list and record what they find. None: there are so many that they would bury the layers.
       histograms: whether to keep a histogram of each tensor.
       samples: raw numbers to keep of each tensor: "none", "sample" (a bounded part) or "full".
       sample_examples: most examples of the batch in a sample.
@@ -66,10 +68,11 @@ class ActivationsCallback(keras.callbacks.Callback):  # type: ignore[misc]  # Ke
         exclude: Names | None = None,
         kinds: Sequence[Kind] = KINDS,
         quantities: Sequence[Quantity] = QUANTITIES,
+        ops: Names | None = None,
         histograms: bool = True,
         samples: Literal["none", "sample", "full"] = "sample",
-        sample_examples: int = 4,
-        sample_elements: int = 2048,
+        sample_examples: int = SAMPLE_EXAMPLES,
+        sample_elements: int = SAMPLE_ELEMENTS,
         max_bytes: int | None = None,
         validation: bool = True,
         probe_data: Any = None,
@@ -82,7 +85,7 @@ class ActivationsCallback(keras.callbacks.Callback):  # type: ignore[misc]  # Ke
             raise ActivationsError(f"Expected Keras on its TensorFlow backend. Received: keras.backend.backend()={keras.backend.backend()!r}")
         self._log_dir = _directory(log_dir)
         self._schedule = Schedule(every)
-        selection = Selection(include, exclude, kinds, quantities)
+        selection = Selection(include, exclude, kinds, quantities, ops)
         keep = Keep(
             _flag("histograms", histograms),
             _one_of("samples", samples, ("none", "sample", "full")),
@@ -117,6 +120,7 @@ class ActivationsCallback(keras.callbacks.Callback):  # type: ignore[misc]  # Ke
 
     def on_train_begin(self, logs: Any = None) -> None:
         self._fitting, self._thread = True, threading.get_ident()
+        self._swap("train", self._trained).meet()
 
     def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
         self._epoch = epoch
@@ -242,7 +246,9 @@ class ActivationsCallback(keras.callbacks.Callback):  # type: ignore[misc]  # Ke
         finding, self._findings.stop = self._findings.stop, None
         if finding is not None:
             self.model.stop_training = True
-            self._warn(f"Training stops because of `stop_on`: {finding.title} at {finding.node} since step {finding.first_step:,}. {finding.sentence}")
+            self._warn(
+                f"Training stops because of `stop_on`: {finding.title} at {finding.node} since step {finding.first_step:,}. {finding.sentence}"
+            )
 
     def _now(self) -> int:
         return 0 if self._clock is None else self._clock.step
@@ -263,7 +269,7 @@ class ActivationsCallback(keras.callbacks.Callback):  # type: ignore[misc]  # Ke
 
     def _tell(self) -> None:
         while self._warnings:
-            warnings.warn(f"tb_activations: {self._warnings.popleft()}", RuntimeWarning, stacklevel=2)
+            tell(self._warnings.popleft(), stacklevel=2)
 
 
 class _Pace:

@@ -94,9 +94,11 @@ def _never_called(name: str, op: keras.Operation, obstacle: QuantityPlan) -> See
 
 def _unseen(op: keras.Operation, recorder: Recorder) -> QuantityPlan:
     """Why no call of ``op`` was met: it was called in a function that can't be looked into, or not at all."""
-    weights = {id(weight._value.handle) for weight in getattr(op, "weights", ())}
+    if not getattr(op, "built", True):
+        return QuantityPlan("not_called")  # the first call would have built it
+    weights = {id(weight._value) for weight in getattr(op, "weights", ())}
     for function in recorder.functions.unseen:
-        if not weights or weights & function.handles:
+        if not weights or weights & function.variables:
             return QuantityPlan("traced_earlier", {"function": function.name, "detail": function.detail})
     return QuantityPlan("not_called")
 

@@ -19,11 +19,11 @@ __all__ = ["Functions", "Unseen"]
 
 
 class Unseen(NamedTuple):
-    """A call that nothing was recorded of. ``handles``: the ids of the variables it uses."""
+    """A call that nothing was recorded of. ``variables``: the ids of those it uses."""
 
     name: str
     detail: str
-    handles: frozenset[int]
+    variables: frozenset[int]
 
 
 class Functions:
@@ -69,5 +69,5 @@ class Functions:
             concrete = function.get_concrete_function(*args, **kwargs) if hasattr(function, "get_concrete_function") else function
             name = str(getattr(function, "__name__", None) or getattr(function, "name", ""))
             name = name if name.isidentifier() else "function"
-            self.unseen.append(Unseen(name, obstacle, frozenset(map(id, concrete.captured_inputs))))
+            self.unseen.append(Unseen(name, obstacle, frozenset(map(id, concrete.variables))))
         return result

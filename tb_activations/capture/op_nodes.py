@@ -6,6 +6,7 @@ operations are the values of other operations, and are not looked for here.
 
 from __future__ import annotations
 
+import keras
 import tensorflow as tf
 
 from tb_activations.capture.nodes import Recording, Seen
@@ -22,7 +23,9 @@ def record_operations(recorder: Recorder) -> None:
     selection = recorder.selection
     if recorder.graph is None or not (selection.ops or selection.lists_all_ops):
         return
-    for name, op in operations(recorder.operations, recorder.graph):
+    optimizer = getattr(recorder.structure.model, "optimizer", None)
+    optimizers = [optimizer.name] if isinstance(optimizer, keras.optimizers.Optimizer) else []
+    for name, op in operations(recorder.operations, recorder.graph, optimizers):
         is_selected = selection.selects_op(name, op.type)
         if is_selected or selection.lists_all_ops:
             _list(recorder, recorder.structure.unique(name), op, is_selected)

@@ -10,7 +10,7 @@ Operations inside a loop, a branch or a function are not listed one by one; the 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import tensorflow as tf
 
@@ -51,9 +51,20 @@ class Calls:
             yield op, owner
 
 
-def operations(calls: Calls, graph: tf.Graph) -> Iterator[tuple[str, tf.Operation]]:
-    """The user's operations, each with a name that need not be unique yet."""
+def operations(calls: Calls, graph: tf.Graph, optimizers: Iterable[str]) -> Iterator[tuple[str, tf.Operation]]:
+    """The user's operations, each with a name that need not be unique yet.
+
+    Args:
+      optimizers: names of optimizers. Keras numbers them through a process; their operations go by what comes before the number.
+    """
+    scopes = [(re.compile(rf"^{re.escape(name)}(_\d+)?(?=/)"), re.sub(r"_\d+$", "", name)) for name in optimizers]
     for op, owner in calls.innermost(graph):
         if not _OURS.search(op.name):
             leaf = re.sub(r"_\d+$", "", op.name.rsplit("/", 1)[-1])
-            yield f"{owner}/{leaf}" if owner else op.name, op
+            yield f"{owner}/{leaf}" if owner else _stable(op.name, scopes), op
+
+
+def _stable(name: str, scopes: Iterable[tuple[re.Pattern[str], str]]) -> str:
+    for scope, plain in scopes:
+        name = scope.sub(plain, name)
+    return name

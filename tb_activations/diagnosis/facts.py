@@ -246,29 +246,46 @@ class Facts:
                 found[position] = (place, self.inputs[place][0])
         return found
 
-    def siblings(self, variable: int) -> tuple[int, ...]:
-        """All variables of the layer that ``variable`` belongs to."""
-        return self.owned.get(self.places(variable)[0], ())
+    @cached_property
+    def siblings(self) -> Rows:
+        """For each of `kernels` all variables of its layer, [kernels, most]; where there are fewer, the kernel itself."""
+        found = [self.owned.get(self.places(kernel)[0], (kernel,)) for kernel in self.kernels.tolist()]
+        most = max(map(len, found), default=1)
+        return np.array([(*own, *[kernel] * (most - len(own))) for own, kernel in zip(found, self.kernels.tolist(), strict=True)], np.int64)
 
     @cached_property
-    def _kernels_after(self) -> tuple[int, ...]:
-        """For each of `kernels` a bit set of the positions, among them, of those that come later towards the loss."""
+    def _kernels_at(self) -> dict[int, int]:
+        """For each node that applies kernels a bit set of their positions among `kernels`."""
         at: dict[int, int] = {}
         for position, kernel in enumerate(self.kernels.tolist()):
             for place in self.places(kernel):
                 at[place] = at.get(place, 0) | 1 << position
-        places = _union(1 << place for place in at)
-        after = []
-        for position, kernel in enumerate(self.kernels.tolist()):
-            reached = _union(self.downstream[place] for place in self.places(kernel)) & places
-            after.append(_union(at[place] for place in _bits(reached)) & ~(1 << position) & self._group(kernel))
-        return tuple(after)
+        return at
+
+    @cached_property
+    def _kernels_after(self) -> tuple[int, ...]:
+        """For each of `kernels` a bit set of the positions, among them, of those that come later towards the loss."""
+        at = self._kernels_at
+        below = _closure(self.consumers, [at.get(index, 0) for index in range(len(self.nodes))])
+        return tuple(
+            _union(below[place] for place in self.places(kernel)) & ~(1 << position) & self._group(kernel)
+            for position, kernel in enumerate(self.kernels.tolist())
+        )
 
     @cached_property
     def later_kernels(self) -> tuple[tuple[int, ...], ...]:
         """For each of `kernels` the positions of those that come next towards the loss; what comes after those is left out."""
-        after = self._kernels_after
-        return tuple(tuple(_bits(reached & ~_union(after[item] for item in _bits(reached)) or reached)) for reached in after)
+        found = []
+        for position, kernel in enumerate(self.kernels.tolist()):
+            pending, seen, reached = [target for place in self.places(kernel) for target in self.consumers[place]], set(self.places(kernel)), 0
+            while pending:
+                node = pending.pop()
+                if node not in seen:
+                    seen.add(node)
+                    reached |= self._kernels_at.get(node, 0)
+                    pending.extend(() if node in self._kernels_at else self.consumers[node])
+            found.append(tuple(_bits(reached & ~(1 << position) & self._group(kernel))))
+        return tuple(found)
 
     @cached_property
     def kernels_not_after(self) -> npt.NDArray[np.float32]:
@@ -360,13 +377,17 @@ def _bits(members: int) -> Iterator[int]:
         members ^= lowest
 
 
-def _closure(edges: Sequence[Sequence[int]]) -> tuple[int, ...]:
-    """Bit sets of everything that can be reached along ``edges``. Works for cycles too, which a hostile file may have."""
-    reached = [_union(1 << target for target in targets) for targets in edges]
+def _closure(edges: Sequence[Sequence[int]], marks: Sequence[int] | None = None) -> tuple[int, ...]:
+    """For each node the union of the marks of everything that can be reached along ``edges``; by default a mark is the node's own bit.
+
+    Works for cycles too, which a hostile file may have.
+    """
+    marks = marks or [1 << index for index in range(len(edges))]
+    reached = [_union(marks[target] for target in targets) for targets in edges]
     changed = True
     while changed:
         changed = False
-        for index in (*range(len(edges)), *range(len(edges) - 1, -1, -1)):
+        for index in (*range(len(edges) - 1, -1, -1), *range(len(edges))):
             wider = reached[index]
             for target in edges[index]:
                 wider |= reached[target]

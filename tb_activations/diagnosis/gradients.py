@@ -209,10 +209,9 @@ def input_scale(block: Block, facts: Facts) -> Floats:
 
 
 def _strength(block: Block, facts: Facts) -> Floats:
-    """For each kernel the largest gradient (L2 norm) among all weights of its layer: biases too, as a layer of tiny inputs has no other, [kernels,
-    c]."""
-    gradient = block.column("l2_norm", "gradient")
-    return np.stack([np.fmax.reduce(gradient[[kernel, *facts.siblings(kernel)]], axis=0) for kernel in facts.kernels.tolist()])
+    """For each kernel the largest gradient among all weights of its layer: biases too, as a layer of tiny inputs has no other, [kernels, c]."""
+    strength: Floats = np.fmax.reduce(block.column("l2_norm", "gradient")[facts.siblings], axis=1)
+    return strength
 
 
 def _through_time(block: Block, facts: Facts, own: Floats) -> Floats:

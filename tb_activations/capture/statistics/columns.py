@@ -49,10 +49,16 @@ def reduce_stack(stack: Stack, *, histogram: bool) -> Columns:
     has_units = stack.shape.rank is not None and stack.shape.rank >= 2
     kind = _Kind(stack.dtype, stack.values.dtype, stack.activation, stack.batch and has_units, has_units, histogram)
     positions = math.prod(extent or 1 for extent in stack.shape[1:]) if has_units else 1
-    results = _reducer(kind)(_as_examples(stack), stack.elements, tf.constant(sampled.prime_factors(positions), tf.int32))
+    factors = tf.constant(sampled.prime_factors(positions), tf.int32)
+    results = _reducer(kind)(_as_examples(stack), _not_constant(stack.elements), _not_constant(factors))
     for result in results:
         result.set_shape([len(stack.indices), *result.shape[1:]])
     return tuple(results)
+
+
+def _not_constant(vector: tf.Tensor) -> tf.Tensor:
+    # For each call with a constant TensorFlow would make, and optimize, a copy of the function: most of the time to the first capture.
+    return tf.raw_ops.PlaceholderWithDefault(input=vector, shape=[None])
 
 
 def _as_examples(stack: Stack) -> tf.Tensor:

@@ -8,14 +8,19 @@ done, it is called as it is, unseen, and what is known of its layers is kept for
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from typing import Any, NamedTuple
 
 import tensorflow as tf
 from tensorflow.python.eager.polymorphic_function import autograph_util
 
 from tb_activations.capture.source import is_user_function
+from tb_activations.errors import ActivationsError
 
 __all__ = ["Functions", "Unseen"]
+
+
+_READS = frozenset({"ReadVariableOp", "ResourceGather", "ResourceGatherNd"})
 
 
 class Unseen(NamedTuple):
@@ -51,16 +56,29 @@ class Functions:
             return "its signature turns Python values into tensors."
         return self._refused.get(id(function))
 
-    def run_inline(self, function: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
+    def run_inline(self, function: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any], unseen: Callable[[], AbstractContextManager[None]]) -> Any:
+        """Runs the body of ``function``; what is done in ``unseen()`` is none of the recorder's business."""
         body = function.python_function
         if getattr(function, "_autograph", True):
             # What `tf.function` itself does with the body; `tf.autograph.to_graph` can't take methods.
             body = autograph_util.py_func_from_autograph(body, getattr(function, "_experimental_autograph_options", None))
+        graph = tf.compat.v1.get_default_graph()
+        before = graph.version
         try:
-            return body(*args, **kwargs)
+            result = body(*args, **kwargs)
+            with unseen():
+                is_frozen = _is_frozen(function, args, kwargs)
+            if is_frozen and any(op.type in _READS for op in graph.get_operations()[before:]):
+                raise ActivationsError(f"`{function.python_function}` was traced without its variables.")
         except Exception as error:
-            self._refused[id(function)] = f"its body failed there with {type(error).__name__}."
+            detail = (
+                "it was traced with constants in place of its variables"
+                if isinstance(error, ActivationsError)
+                else f"its body failed there with {type(error).__name__}"
+            )
+            self._refused[id(function)] = f"{detail}."
             raise
+        return result
 
     def call_unseen(self, function: Any, call: Callable[[], Any], obstacle: str, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
         """Calls a function as it is, and notes what it uses."""
@@ -71,3 +89,8 @@ class Functions:
             name = name if name.isidentifier() else "function"
             self.unseen.append(Unseen(name, obstacle, frozenset(map(id, concrete.variables))))
         return result
+
+
+def _is_frozen(function: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> bool:
+    """Whether the plain step calls a trace without variables, as Keras makes them when it infers shapes before the weights are there."""
+    return bool(function.experimental_get_tracing_count()) and not function.get_concrete_function(*args, **kwargs).variables

@@ -81,6 +81,7 @@ class InnerGraphs:
 
     def record_value(self, node: Seen, tensor: tf.Tensor) -> Tally:
         """Reduces ``tensor`` where it is made, into a variable."""
+        tensor = tf.stop_gradient(tensor)  # or the user's tape would follow what we do with it
         if self.is_repeated(tensor):
             return self._add_up(sums(tensor, node.activation), extremes(tensor))
         return self._put(as_vector(measure(tensor, activation=node.activation, batch=node.has_batch)))
@@ -134,6 +135,7 @@ class InnerGraphs:
 
         # Holds no tensor: TensorFlow keeps the backward functions of a process in a table.
         def summarize(gradient: tf.Tensor) -> tf.Tensor:
+            gradient = tf.stop_gradient(gradient)
             try:
                 return sums(gradient) if repeated else as_vector(measure(gradient, batch=batch))
             except Exception as error:  # noqa: BLE001  (the user's own gradient must be had all the same)

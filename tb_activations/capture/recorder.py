@@ -195,7 +195,7 @@ class Recorder:
         """Runs a function of its own that the step calls."""
         obstacle = self.functions.obstacle(function, args, kwargs)
         if obstacle is None:
-            return self.functions.run_inline(function, args, kwargs)
+            return self.functions.run_inline(function, args, kwargs, self.paused)
         with self.paused():
             return self.functions.call_unseen(function, lambda: original(function, *args, **kwargs), obstacle, args, kwargs)
 

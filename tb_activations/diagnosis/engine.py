@@ -135,8 +135,8 @@ class _Seen:
             self._remember(captures, int(captures.step[stop - 1]))
 
 
-_BLOCK_NUMBERS = 1 << 18
-"""Nodes times captures of a block: its arrays take some 20 MB for each quantity."""
+_BLOCK_NUMBERS = 1 << 19
+"""Nodes times captures of a block: its arrays take some 40 MB for each quantity."""
 
 
 class _Reader:

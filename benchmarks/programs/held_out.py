@@ -346,10 +346,10 @@ def loss_of_a_logarithm() -> Training:
     return Training(model, data.digits()[0], data.digits()[1][:, None], epochs=1)
 
 
-@faulty("missing_gradient", "dense", every=5, held_out=True)
+@faulty("missing_gradient", "hidden", every=5, held_out=True)
 def thresholded() -> Training:
     inputs = keras.Input((64,))
-    x = layers.Dense(32, name="dense")(inputs)
+    x = layers.Dense(32, name="hidden")(inputs)
     x = ops.cast(x > 0, "float32")
     model = keras.Model(inputs, layers.Dense(10, activation="softmax")(x))
     model.compile("adam", "sparse_categorical_crossentropy")

@@ -12,6 +12,7 @@ from contextlib import AbstractContextManager
 from typing import Any, NamedTuple
 
 import tensorflow as tf
+from tensorflow.python.autograph.core import ag_ctx
 from tensorflow.python.eager.polymorphic_function import autograph_util
 
 from tb_activations.capture.source import is_user_function
@@ -58,14 +59,17 @@ class Functions:
 
     def run_inline(self, function: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any], unseen: Callable[[], AbstractContextManager[None]]) -> Any:
         """Runs the body of ``function``; what is done in ``unseen()`` is none of the recorder's business."""
-        body = function.python_function
-        if getattr(function, "_autograph", True):
+        body, converted = function.python_function, bool(getattr(function, "_autograph", True))
+        options = getattr(function, "_experimental_autograph_options", None)
+        if converted:
             # What `tf.function` itself does with the body; `tf.autograph.to_graph` can't take methods.
-            body = autograph_util.py_func_from_autograph(body, getattr(function, "_experimental_autograph_options", None))
+            body = autograph_util.py_func_from_autograph(body, options)
         graph = tf.compat.v1.get_default_graph()
         before = graph.version
         try:
-            result = body(*args, **kwargs)
+            # Keras switches the conversion off around a train step.
+            with ag_ctx.ControlStatusCtx(ag_ctx.Status.ENABLED if converted else ag_ctx.Status.DISABLED, options):
+                result = body(*args, **kwargs)
             with unseen():
                 is_frozen = _is_frozen(function, args, kwargs)
             if is_frozen and any(op.type in _READS for op in graph.get_operations()[before:]):

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import warnings
+
 import keras
 import numpy as np
 import pytest
 import tensorflow as tf
 
 import tb_activations as tba
-from tb_activations.capture import packing, recorder, twin
+from tb_activations.capture import packing, recorder, twin, variables
 from tb_activations.store.writer import Writer
 
 pytestmark = pytest.mark.slow
@@ -38,7 +40,7 @@ def fit_both(make_tiny, data, callback, compiling, match):
 
 @pytest.mark.parametrize(
     ("module", "name"),
-    [(recorder, "tap"), (recorder, "user_line"), (recorder, "read"), (twin, "make_catalogue"), (twin, "pack"), (packing, "measure_all")],
+    [(recorder, "tap"), (recorder, "user_line"), (variables, "read"), (twin, "make_catalogue"), (packing, "_recorded"), (packing, "measure_all")],
     ids=["tap", "source", "variables", "catalogue", "packing", "statistics"],
 )
 def test_while_the_step_is_traced(make_tiny, data, tmp_path, monkeypatch, compiling, module, name):
@@ -58,10 +60,10 @@ def test_while_a_gradient_flows_back(make_tiny, data, tmp_path, monkeypatch, com
 def test_when_the_compiler_refuses(make_tiny, data, tmp_path, monkeypatch):
     """A string has no XLA kernel: the batch is read before the compiler says so."""
 
-    def pack(*args):
-        return {"value": {"statistics": tf.strings.to_number(tf.strings.as_string(tf.ones([])))}}
+    def collect(*args):
+        return {"tensors": {"0": tf.strings.to_number(tf.strings.as_string(tf.ones([])))}}
 
-    monkeypatch.setattr(twin, "pack", pack)
+    monkeypatch.setattr(twin, "collect", collect)
     fit_both(make_tiny, data, tba.ActivationsCallback(tmp_path, every=3), {"jit_compile": True}, "Error: ")
 
 
@@ -75,6 +77,14 @@ def test_while_the_graph_runs(make_tiny, data, tmp_path, monkeypatch):
     with pytest.warns(RuntimeWarning, match="InvalidArgumentError") as told:
         model.fit(*data, batch_size=4, epochs=2, verbose=0, callbacks=[tba.ActivationsCallback(tmp_path, every=3)])
     assert len(told) == 1
+
+
+def test_where_warnings_are_errors_training_goes_on(make_tiny, data, lean, monkeypatch, capfd):
+    monkeypatch.setattr(Writer, "put", fail)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", RuntimeWarning)
+        make_tiny().fit(*data, batch_size=4, verbose=0, callbacks=[lean(3)])
+    assert capfd.readouterr().err.count("RuntimeWarning: tb_activations: Activations can't be written") == 1
 
 
 def test_the_users_own_error_is_the_users(data, lean):

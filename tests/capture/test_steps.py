@@ -79,12 +79,15 @@ def test_a_pydataset_feeds_too(make_tiny, data, lean, steps):
 def test_a_shorter_last_batch_is_not_traced_again_each_epoch(make_tiny, data, lean, monkeypatch):
     traces = []
     finish = Twin._finish
-    monkeypatch.setattr(Twin, "_finish", lambda self, recorder: traces.append(1) or finish(self, recorder))
+    monkeypatch.setattr(Twin, "_finish", lambda self, *rest: traces.append(1) or finish(self, *rest))
     make_tiny().fit(data[0][:22], data[1][:22], batch_size=4, epochs=4, verbose=0, callbacks=[lean(1)])
     assert len(traces) <= 2
 
 
-def test_a_resumed_training_goes_on_counting(make_tiny, data, lean, steps, tmp_path):
+@pytest.mark.parametrize(
+    "optimizer", [lambda: keras.optimizers.SGD(0.01), lambda: keras.optimizers.LossScaleOptimizer(keras.optimizers.SGD(0.01))], ids=["sgd", "scaled"]
+)
+def test_a_resumed_training_goes_on_counting(make_tiny, data, lean, steps, tmp_path, optimizer):
     backup = tmp_path / "backup"
 
     class Stop(keras.callbacks.Callback):
@@ -93,7 +96,8 @@ def test_a_resumed_training_goes_on_counting(make_tiny, data, lean, steps, tmp_p
                 raise KeyboardInterrupt
 
     def fit(*more):
-        make_tiny().fit(*data, batch_size=4, epochs=4, verbose=0, callbacks=[lean(5), keras.callbacks.BackupAndRestore(backup), *more])
+        model = make_tiny(optimizer=optimizer())
+        model.fit(*data, batch_size=4, epochs=4, verbose=0, callbacks=[lean(5), keras.callbacks.BackupAndRestore(backup), *more])
 
     with pytest.raises(KeyboardInterrupt):
         fit(Stop())
@@ -128,6 +132,54 @@ def test_compiling_anew_and_freezing_make_a_new_generation(make_tiny, data, lean
     assert run.steps("hidden/kernel", "gradient").tolist() == [0]
     assert run.steps("out/kernel", "gradient").tolist() == [0, 1]
     assert len(list((tmp_path / "train/plugins/tb_activations").glob("graph-*.json"))) == 2
+
+
+class Freeze(keras.callbacks.Callback):
+    """Freezes a layer at an epoch, and forgets to compile."""
+
+    def __init__(self, epoch):
+        super().__init__()
+        self.epoch = epoch
+
+    def on_epoch_begin(self, epoch, logs=None):
+        if epoch == self.epoch:
+            self.model.get_layer("hidden").trainable = False
+
+
+@pytest.mark.parametrize(("every", "recorded"), [(4, [0, 4, 8]), ([0, 5], [0, 5])], ids=["traced before", "traced for the last batch too"])
+def test_freezing_without_compiling_changes_nothing_as_without_recording(make_tiny, data, lean, steps, every, recorded):
+    x, y = data[0][:22], data[1][:22]
+    plain, ours = make_tiny(), make_tiny()
+    plain.fit(x, y, batch_size=4, epochs=2, verbose=0, callbacks=[Freeze(1)])
+    ours.fit(x, y, batch_size=4, epochs=2, verbose=0, callbacks=[lean(every), Freeze(1)])
+    for before, after in zip(plain.get_weights(), ours.get_weights(), strict=True):
+        np.testing.assert_array_equal(before, after)
+    assert steps() == recorded
+
+
+@pytest.mark.filterwarnings("ignore:A layer's `trainable` state has changed")
+@pytest.mark.parametrize("watched", [True, False], ids=["frozen while watched", "frozen before"])
+def test_a_twin_that_would_train_less_is_refused_until_the_model_is_compiled(make_tiny, data, lean, steps, watched):
+    ends = []
+    for callbacks in ([], [lean(lambda step: step >= 8)]):
+        model = make_tiny()
+        if watched:
+            model.fit(*data, batch_size=4, epochs=1, verbose=0, callbacks=callbacks)
+        else:
+            model.fit(*data, batch_size=4, epochs=2, verbose=0)
+        model.get_layer("hidden").trainable = False
+        if callbacks:
+            with pytest.warns(RuntimeWarning, match=r"`trainable` of .*hidden.* was changed after the train step was traced") as told:
+                model.fit(*data, batch_size=4, epochs=2, verbose=0, callbacks=callbacks)
+            assert len([warning for warning in told if "tb_activations" in str(warning.message)]) == 1
+        else:
+            model.fit(*data, batch_size=4, epochs=2, verbose=0)
+        ends.append(model.get_weights())
+    for before, after in zip(*ends, strict=True):
+        np.testing.assert_array_equal(before, after)
+    model.compile("sgd", "mse", jit_compile=False)
+    model.fit(*data, batch_size=24, verbose=0, callbacks=callbacks)
+    assert steps() == ([18] if watched else [12])
 
 
 def test_the_plain_function_is_never_exchanged(make_tiny, data, lean):

@@ -80,7 +80,7 @@ it("says so when TensorBoard is away, keeps what it has, and recovers", async ()
   await tab.page.keyboard.press("ArrowDown");
   await eventually(mean, (text) => text !== before && text !== "");
   await again.kill();
-  await tab.close(/ERR_CONNECTION_REFUSED|ERR_CONNECTION_RESET|ERR_EMPTY_RESPONSE|ERR_FAILED/);
+  await tab.close(/net::ERR_/);
 });
 
 it("scrubs without showing one step's numbers under another step's name", async () => {

@@ -141,6 +141,25 @@ def test_the_plain_function_itself_runs_between_captures(tmp_path):
     assert step.__name__ == "train_step"
 
 
+def test_a_twin_that_would_train_other_weights_than_the_function_is_refused(tmp_path):
+    ends = []
+    for every in (None, [2]):
+        model = make_model()
+        step = tf.function(make_step(model, keras.optimizers.SGD(0.1)))
+        step = step if every is None else tba.watch(step, model=model, log_dir=tmp_path, every=every)
+        for index, (x, y) in enumerate(batches(4)):
+            if index == 2 and every:
+                with pytest.warns(RuntimeWarning, match="`trainable` of .*hidden.* was changed after the train step was traced"):
+                    step(x, y)
+            else:
+                step(x, y)
+            if index == 0:
+                model.get_layer("hidden").trainable = False
+        ends.append(model.get_weights())
+    for one, other in zip(*ends, strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
 def test_python_control_flow_is_converted_in_the_twin_too(tmp_path):
     @tf.function
     def train_step(x):

@@ -23,6 +23,8 @@ __all__ = ["DeadUnits", "ExplodingActivation", "SaturatedActivation"]
 Rows = npt.NDArray[np.int64]
 Observe = Callable[[Block], Observation]
 
+_COMPUTED = ("layer", "op", "probe")
+
 RELU_LIKE = frozenset({"relu", "relu6"})
 
 _KERAS_LAYERS = WEIGHTED | NORMALIZATIONS | {"Embedding", "TimeDistributed", "PReLU", "Functional", "Sequential", "Wrapper", "SpectralNormalization"}
@@ -50,7 +52,8 @@ class DeadUnits(NodeRule):
 
     def select(self, facts: Facts) -> Rows:
         """ReLUs with a known number of units, and layers of users that have weights and may end in one."""
-        return facts.select(lambda node: node.kind in ("layer", "op", "probe") and len(node.shape or ()) >= 2 and _may_end_in_relu(node))
+        wrapped = {node.name.rsplit("/", 1)[0] for node in facts.nodes if node.kind == "layer" and _ends_in_relu(node)}
+        return facts.select(lambda node: node.kind in _COMPUTED and len(node.shape or ()) >= 2 and (_may_end_in_relu(node) or _wraps(node, wrapped)))
 
     def observe(self, facts: Facts, rows: Rows) -> Observe:
         """Compares the share of dead units with what chance explains."""
@@ -179,6 +182,11 @@ class ExplodingActivation(NodeRule):
 
 def _ends_in_relu(node: Node) -> bool:
     return node.activation in RELU_LIKE or (node.activation is None and node.class_name in {"ReLU", "Relu", "Relu6"})
+
+
+def _wraps(node: Node, wrapped: set[str]) -> bool:
+    """Whether a node applies a ReLU layer to every time step."""
+    return node.class_name == "TimeDistributed" and node.name.split("@")[0] in wrapped
 
 
 def _may_end_in_relu(node: Node) -> bool:

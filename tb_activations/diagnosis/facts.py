@@ -234,15 +234,16 @@ class Facts:
     @cached_property
     def scaled(self) -> Rows:
         """What comes out of layers and operations, but where masks put large negative numbers."""
-        return self.select(lambda node: node.kind in ("layer", "op", "probe") and node.class_name not in MASKING and is_float(node.dtype))
+        return self.select(lambda node: _is_inside(node) and node.class_name not in MASKING and is_float(node.dtype))
 
     @cached_property
     def recurrences(self) -> dict[int, tuple[int, int]]:
-        """For each of `kernels` (its position) that belongs to a recurrent layer: the node of the layer and of what it reads."""
+        """For each of `kernels` (its position) by which a recurrent layer multiplies its input: the node of the layer and of that input."""
         found = {}
         for position, kernel in enumerate(self.kernels.tolist()):
             place = self.places(kernel)[0]
-            if self.nodes[place].class_name in RECURRENT and self.inputs[place]:
+            reads_input = not self.names[kernel].endswith("recurrent_kernel")
+            if reads_input and self.nodes[place].class_name in RECURRENT and self.inputs[place]:
                 found[position] = (place, self.inputs[place][0])
         return found
 
@@ -353,6 +354,11 @@ class Facts:
 def _is_kernel(node: Node) -> bool:
     base = node.name.rsplit("/", 1)[-1]
     return _KERNEL_NAME.fullmatch(base) is not None and len(node.shape or ()) >= 2 and "lora" not in node.name
+
+
+def _is_inside(node: Node) -> bool:
+    """Whether a node is computed: also what is fed to a model inside the model."""
+    return node.kind in ("layer", "op", "probe") or (node.kind == "input" and bool(node.inputs))
 
 
 def is_float(dtype: str | None) -> bool:

@@ -218,7 +218,8 @@ def _through_time(block: Block, facts: Facts, own: Floats) -> Floats:
     """How much larger the gradient of a recurrent layer's weights is than its output and input explain, [kernels, c]; NaN for other layers."""
     excess = np.full(own.shape, np.nan, np.float32)
     for row, (output, source) in facts.recurrences.items():
-        excess[row] = own[row] / (block.column("l2_norm", "gradient")[output] * block.column("l2_norm")[source])
+        explained = block.column("l2_norm", "gradient")[output] * block.column("l2_norm")[source]
+        excess[row] = own[row] / np.where(explained > 0, explained, np.nan)
     return excess
 
 

@@ -48,6 +48,13 @@ def test_sparse_layers_are_not_dead(dead, zero):
     assert relu(dead, zero).find(DeadUnits()) == []
 
 
+def test_a_relu_applied_to_every_time_step_can_be_dead():
+    text = "input x [?,9,8]; layer t/dense Dense [?,16] <- x relu value=while_body; layer t TimeDistributed [?,9,16] <- x; loss loss [] <- t"
+    history = History(text, STEPS).set("t", zero_unit_fraction=1.0, zero_fraction=1.0, min=0.0)
+    assert [f.node for f in history.find(DeadUnits())] == ["t"]
+    assert History(text.replace("relu", "tanh"), STEPS).set("t", zero_unit_fraction=1.0, zero_fraction=1.0, min=0.0).find(DeadUnits()) == []
+
+
 def test_units_on_a_line_often_bend_outside_of_the_data():
     narrow = History(RELU.replace("x [?,8]", "x [?,1]"), STEPS).set("hidden", zero_unit_fraction=0.8, zero_fraction=0.81, elements=2048)
     assert narrow.find(DeadUnits()) == []

@@ -83,6 +83,7 @@ def recurrent(gradient):
 def test_gradients_that_grow_through_time_explode():
     assert [f.node for f in recurrent(1e3).find(ExplodingGradient())] == ["r"]
     assert recurrent(1.0).find(ExplodingGradient()) == []
+    assert recurrent(1.0).set("x", l2_norm=0.0).find(ExplodingGradient()) == []
 
 
 def test_gradients_far_beyond_the_weights_explode():

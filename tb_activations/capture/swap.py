@@ -16,6 +16,7 @@ import keras
 import tensorflow as tf
 
 from tb_activations.capture.batches import Feed
+from tb_activations.capture.operations import SCOPE
 from tb_activations.capture.trainability import Trainability
 from tb_activations.capture.twin import NAMES, Captured, Options, StepKind, Twin, single_step
 
@@ -162,7 +163,7 @@ def _is_ours(error: Exception) -> bool:
     return isinstance(error, tf.errors.ResourceExhaustedError) or bool(_OUR_OPERATION.search(str(error)))
 
 
-_OUR_OPERATION = re.compile(r"(\{\{node |\[\[)[^\]}]*\btb_activations/")
+_OUR_OPERATION = re.compile(r"(\{\{node |\[\[)[^\]}]*\b" + SCOPE + r"(_\d+)?/")
 """An operation below our name scope, as TensorFlow names it in a message; not a file of this package in a stack."""
 
 

@@ -7,14 +7,14 @@ order; "downstream" means towards the loss.
 from __future__ import annotations
 
 import math
-import operator
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from functools import cached_property, reduce
+from collections.abc import Callable, Sequence
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
 
+from tb_activations.diagnosis.bitsets import closure, members, union
 from tb_activations.store.nodes import Node
 
 __all__ = ["Facts"]
@@ -196,12 +196,12 @@ class Facts:
     @cached_property
     def downstream(self) -> tuple[int, ...]:
         """For each node a bit set of the nodes that depend on it, itself left out."""
-        return _closure(self.consumers)
+        return closure(self.consumers)
 
     @cached_property
     def upstream(self) -> tuple[int, ...]:
         """For each node a bit set of the nodes that it depends on, itself left out."""
-        return _closure(self.inputs)
+        return closure(self.inputs)
 
     def depends(self, later: int, earlier: int) -> bool:
         """Whether the value of ``later`` depends on the value of ``earlier``. A variable counts as the calls of its layer."""
@@ -216,7 +216,7 @@ class Facts:
     @cached_property
     def kernel_layers(self) -> int:
         """Bit set of the layer calls that own a kernel."""
-        return _union(1 << place for kernel in self.kernels.tolist() for place in self.places(kernel))
+        return union(1 << place for kernel in self.kernels.tolist() for place in self.places(kernel))
 
     @cached_property
     def float_inputs(self) -> Rows:
@@ -267,9 +267,9 @@ class Facts:
     def _kernels_after(self) -> tuple[int, ...]:
         """For each of `kernels` a bit set of the positions, among them, of those that come later towards the loss."""
         at = self._kernels_at
-        below = _closure(self.consumers, [at.get(index, 0) for index in range(len(self.nodes))])
+        below = closure(self.consumers, [at.get(index, 0) for index in range(len(self.nodes))])
         return tuple(
-            _union(below[place] for place in self.places(kernel)) & ~(1 << position) & self._group(kernel)
+            union(below[place] for place in self.places(kernel)) & ~(1 << position) & self._group(kernel)
             for position, kernel in enumerate(self.kernels.tolist())
         )
 
@@ -285,7 +285,7 @@ class Facts:
                     seen.add(node)
                     reached |= self._kernels_at.get(node, 0)
                     pending.extend(() if node in self._kernels_at else self.consumers[node])
-            found.append(tuple(_bits(reached & ~(1 << position) & self._group(kernel))))
+            found.append(tuple(members(reached & ~(1 << position) & self._group(kernel))))
         return tuple(found)
 
     @cached_property
@@ -293,7 +293,7 @@ class Facts:
         """For each of `kernels` (row) which others stand before or beside it, [kernels, kernels] of 0 and 1."""
         table = np.zeros((len(self.kernels), len(self.kernels)), np.float32)
         for row, (kernel, after) in enumerate(zip(self.kernels.tolist(), self._kernels_after, strict=True)):
-            table[row, list(_bits(self._group(kernel) & ~after & ~(1 << row)))] = 1
+            table[row, list(members(self._group(kernel) & ~after & ~(1 << row)))] = 1
         return table
 
     def _group(self, variable: int) -> int:
@@ -313,7 +313,7 @@ class Facts:
 
     def reaches_loss(self, index: int) -> bool:
         """Whether a loss depends on the node; in a graph without losses everything counts."""
-        losses = _union(1 << loss for loss in self.losses.tolist())
+        losses = union(1 << loss for loss in self.losses.tolist())
         return not losses or bool(self.downstream[index] & losses)
 
     def is_output(self, index: int) -> bool:
@@ -323,7 +323,7 @@ class Facts:
     def _same_layer(self, place: int) -> int:
         """Bit set of the node and of the layers that contain it, whose output may be the same tensor."""
         path = _path(self.nodes[place]) + "/"
-        return _union(1 << index for index in self._containers if path.startswith(_path(self.nodes[index]) + "/"))
+        return union(1 << index for index in self._containers if path.startswith(_path(self.nodes[index]) + "/"))
 
     @cached_property
     def _containers(self) -> tuple[int, ...]:
@@ -369,34 +369,3 @@ def is_float(dtype: str | None) -> bool:
 def _path(node: Node) -> str:
     """The name of a node without the number of the call and the key of the output."""
     return node.name.split("@")[0].split(":")[0]
-
-
-def _union(sets: Iterable[int]) -> int:
-    return reduce(operator.or_, sets, 0)
-
-
-def _bits(members: int) -> Iterator[int]:
-    """The members of a bit set, ascending."""
-    while members:
-        lowest = members & -members
-        yield lowest.bit_length() - 1
-        members ^= lowest
-
-
-def _closure(edges: Sequence[Sequence[int]], marks: Sequence[int] | None = None) -> tuple[int, ...]:
-    """For each node the union of the marks of everything that can be reached along ``edges``; by default a mark is the node's own bit.
-
-    Works for cycles too, which a hostile file may have.
-    """
-    marks = marks or [1 << index for index in range(len(edges))]
-    reached = [_union(marks[target] for target in targets) for targets in edges]
-    changed = True
-    while changed:
-        changed = False
-        for index in (*range(len(edges) - 1, -1, -1), *range(len(edges))):
-            wider = reached[index]
-            for target in edges[index]:
-                wider |= reached[target]
-            if wider != reached[index]:
-                reached[index], changed = wider, True
-    return tuple(reached)

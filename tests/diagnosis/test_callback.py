@@ -9,6 +9,8 @@ import pytest
 import tb_activations
 from tb_activations.errors import ArgumentError
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def dying():

@@ -74,7 +74,7 @@ screenshots: $(VENV)/.dev frontend/node_modules/.installed
 	$(NODE_PATH_CMD) && $(CHROMIUM_CMD) && $(PY) scripts/screenshots.py --log-dir $(LOGDIR) --out docs/screenshots
 
 bench: $(VENV)/.dev
-	$(PY) -m benchmarks.cost
+	$(PY) benchmarks/cost
 
 clean:
 	rm -rf $(VENV) .cache frontend/node_modules logs build dist *.egg-info

@@ -29,7 +29,8 @@ const VIEWS = {
   unreachable: { run: "digits/train", node: "encoder/block1_norm/moving_mean", quantity: "gradient" },
 };
 
-const link = (values) => Object.entries(values).map(([key, value]) => `&p.tb_activations.${key}=${encodeURIComponent(value)}`);
+const link = (values) =>
+  Object.entries(values).map(([key, value]) => `&p.tb_activations.${key}=${encodeURIComponent(value)}`);
 
 const browser = await chromium.launch({ executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium", args: FLAGS });
 for (const [name, values] of Object.entries(VIEWS)) {

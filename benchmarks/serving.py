@@ -1,6 +1,6 @@
 """What the plugin costs in a real TensorBoard: start, requests on a large run, memory.
 
-    python -m benchmarks.http [--nodes 1000] [--captures 10000]
+    python -m benchmarks.serving [--nodes 1000] [--captures 10000]
 
 The one invariant: every figure is taken from a real TensorBoard process over HTTP, or from a fresh Python process; nothing is mocked.
 """

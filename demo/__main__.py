@@ -61,7 +61,7 @@ def inside_a_compiled_step(log_dir: Path) -> None:
     run = tba.open_run(log_dir / "tape" / "train")
     print("\n(c) Gradients of a GradientTape step compiled with tf.function.")
     print(f"    plain code:      print(gradients[0]) shows {printed}")
-    print(f"    tb_activations:  {_show(run, 'hidden/kernel', 'gradient')}")
+    print(f"    tb_activations:  {_show(run, 'logits/kernel', 'gradient')}")
 
 
 def main() -> None:

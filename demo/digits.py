@@ -62,10 +62,10 @@ def model() -> keras.Model:
 
 
 def train(log_dir: Path) -> keras.Model:
-    """Trains for 8 epochs, with the callback's one line, and returns the model."""
+    """Trains for 6 epochs, with the callback's one line, and returns the model."""
     split = data.digits()
     classifier = model()
     callback = tba.ActivationsCallback(log_dir / "digits", every=4, probe_data=split.x_validation[:16])
     validation = (split.x_validation, split.y_validation)
-    classifier.fit(split.x, split.y, batch_size=32, epochs=8, validation_data=validation, callbacks=[callback])
+    classifier.fit(split.x, split.y, batch_size=32, epochs=6, validation_data=validation, callbacks=[callback])
     return classifier

@@ -52,10 +52,10 @@ def model(alphabet_size: int) -> keras.Model:
 
 
 def train(log_dir: Path) -> keras.Model:
-    """Trains for 2 epochs of 160 steps, and returns the model."""
+    """Trains for 2 epochs of 100 steps, and returns the model."""
     text = data.text()
-    x, y = data.windows(text.codes, LENGTH, 160 * 32)
+    x, y = data.windows(text.codes, LENGTH, 100 * 32)
     transformer = model(len(text.alphabet))
-    callback = tba.ActivationsCallback(log_dir / "text", every=8)
+    callback = tba.ActivationsCallback(log_dir / "text", every=5)
     transformer.fit(x, y, batch_size=32, epochs=2, callbacks=[callback])
     return transformer

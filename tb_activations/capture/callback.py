@@ -235,8 +235,8 @@ class ActivationsCallback(keras.callbacks.Callback):  # type: ignore[misc]  # Ke
             return [False] * steps
 
     def _first_step(self) -> int:
-        """0 in a new run; where a training is resumed into a run that has captures, the optimizer's count."""
-        return (_iterations(self.model) or 0) if self._destination("train").has_captures() else 0
+        """0 in a new run; where a training is resumed into a run that was recorded before, the optimizer's count."""
+        return (_iterations(self.model) or 0) if self._destination("train").was_recorded() else 0
 
     def _begin_epoch(self, clock: Clock) -> None:
         clock.begin_epoch()

@@ -38,10 +38,10 @@ class Destination:
         self._graph: Graph | None = None
         self._failed = False
 
-    def has_captures(self) -> bool:
-        """Whether an earlier session left captures here."""
+    def was_recorded(self) -> bool:
+        """Whether an earlier session recorded this run; its graph stands there from the first capture on, before any segment."""
         try:
-            return any((self.run_dir / "plugins" / PLUGIN_NAME).glob("segment-*.safetensors"))
+            return any((self.run_dir / "plugins" / PLUGIN_NAME).glob("graph-*.json"))
         except OSError:
             return False  # what is wrong with the directory is told when it is written
 

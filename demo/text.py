@@ -10,7 +10,7 @@ from keras import layers
 import tb_activations as tba
 from demo import data
 
-LENGTH = 48
+LENGTH = 32
 WIDTH = 64
 
 
@@ -28,7 +28,7 @@ class Positions(layers.Layer):
 def block(x: keras.KerasTensor, name: str) -> keras.KerasTensor:
     """Attention to what came before, then a feed-forward part, each with its shortcut."""
     y = layers.LayerNormalization(name=f"{name}_norm1")(x)
-    y = layers.MultiHeadAttention(4, WIDTH // 4, dropout=0.1, name=f"{name}_attention")(y, y, use_causal_mask=True)
+    y = layers.MultiHeadAttention(2, WIDTH // 2, dropout=0.1, name=f"{name}_attention")(y, y, use_causal_mask=True)
     x = layers.Add(name=f"{name}_add1")([x, y])
     y = layers.LayerNormalization(name=f"{name}_norm2")(x)
     y = layers.Dense(2 * WIDTH, activation="gelu", name=f"{name}_expand")(y)

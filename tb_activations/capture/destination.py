@@ -10,6 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from tb_activations.capture.joining import split_samples
 from tb_activations.capture.marker import write_marker
 from tb_activations.capture.packing import unpack
 from tb_activations.capture.replicas import of_each, this_worker
@@ -52,7 +53,7 @@ class Destination:
         moment = time.time()
 
         def resolve() -> list[Capture]:
-            return [capture(rank, packed) for rank, packed in of_each(captured.packed, captured.catalogue)]
+            return [capture(rank, packed) for rank, packed in of_each(split_samples(captured.packed), captured.catalogue)]
 
         def capture(rank: int, packed: dict[str, Any]) -> Capture:
             scale = packed.get("loss_scale")

@@ -13,6 +13,7 @@ import tensorflow as tf
 
 from tb_activations.capture.catalogue import Catalogue, make_catalogue
 from tb_activations.capture.instrument import instrumented
+from tb_activations.capture.joining import join_samples
 from tb_activations.capture.nodes import Lasting
 from tb_activations.capture.packing import pack
 from tb_activations.capture.recorder import Recorder
@@ -54,6 +55,6 @@ class FixedBatch:
             raise recorder.failure
         forget_rehearsals(recorder)
         self._catalogue = make_catalogue(recorder, self._options.configuration)
-        packed = pack(recorder, self._catalogue, self._options.keep)
+        packed = join_samples(pack(recorder, self._catalogue, self._options.keep))
         recorder.release()
         return packed

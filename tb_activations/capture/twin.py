@@ -17,6 +17,7 @@ import tensorflow as tf
 
 from tb_activations.capture.catalogue import Catalogue, make_catalogue
 from tb_activations.capture.instrument import instrumented
+from tb_activations.capture.joining import join_samples
 from tb_activations.capture.nodes import Lasting
 from tb_activations.capture.op_nodes import record_operations
 from tb_activations.capture.packing import Keep, Reduction, collect, pack
@@ -216,9 +217,9 @@ class Twin:
             catalogue = make_catalogue(recorder, self._options.configuration)
             key = self._key_of(catalogue)
             if not self._compiled_by_xla:
-                return {key: gather(pack(recorder, catalogue, self._options.keep))}
+                return {key: join_samples(gather(pack(recorder, catalogue, self._options.keep)))}
             reduction = Reduction(recorder, catalogue, self._options.keep)
-            self._reductions.setdefault(key, tf.function(reduction, autograph=False, reduce_retracing=True))
+            self._reductions.setdefault(key, tf.function(lambda tensors: join_samples(reduction(tensors)), autograph=False, reduce_retracing=True))
             return {key: collect(recorder, catalogue)}
         except Exception as error:  # noqa: BLE001  (kept, and told once by who owns the twin)
             self.failure = error

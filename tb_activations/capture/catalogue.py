@@ -137,6 +137,10 @@ def _trainable(node: Seen) -> bool | None:
     return bool(getattr(node.op, "trainable_weights", ())) if getattr(node.op, "weights", ()) else None
 
 
+def _owner_name(op: keras.Operation | None) -> str:
+    return "the step" if op is None else op.name
+
+
 def _not_trainable(owner: str, structure: Structure) -> QuantityPlan:
     """The owner is named as a path; the code to paste says how to come by it."""
     return QuantityPlan("not_trainable", {"owner": owner, "layer": structure.expression(owner)})
@@ -178,8 +182,14 @@ class _Plans:
         if node.dtype is not None and not node.dtype.is_floating:
             return QuantityPlan("no_gradient_dtype", {"dtype": node.dtype.name})
         if node.variable is not None and not node.variable.trainable:
-            return _not_trainable(node.name.rsplit("/", 1)[0], self._recorder.structure)
+            return self._untrained(node)
         return None
+
+    def _untrained(self, node: Seen) -> QuantityPlan:
+        """A variable that no optimizer changes: its layer was frozen, or it is none that training changes anyway."""
+        owner = node.name.rsplit("/", 1)[0] if "/" in node.name else _owner_name(node.op)
+        frozen = node.op is None or not getattr(node.op, "trainable", False)
+        return _not_trainable(owner, self._recorder.structure) if frozen else QuantityPlan("kept_by_layer", {"owner": owner})
 
     def _unselected(self, node: Seen, quantity: Quantity) -> QuantityPlan | None:
         plan = self._recorder.selection.plan(node.name, node.kind, quantity)

@@ -139,6 +139,14 @@ _ALL = (
         "Replace it by a differentiable operation, or compute the loss from what comes before it.",
     ),
     Reason(
+        "kept_by_layer",
+        "unreachable",
+        "not trained",
+        "`{node}` is kept by `{owner}` itself, as a moving average, a counter or a random state: no optimizer changes it, so it has no gradient "
+        "and no update.",
+        "Nothing is wrong. Its value is recorded.",
+    ),
+    Reason(
         "not_trainable",
         "unreachable",
         "not trainable",

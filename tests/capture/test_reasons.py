@@ -134,6 +134,7 @@ CASES = {
     "not_on_loss_path": ("everything", "side", "gradient"),
     "gradient_stopped": ("everything", "cut", "gradient"),
     "non_differentiable": ("everything", "rounded", "gradient"),
+    "kept_by_layer": ("everything", "count", "gradient"),
     "not_trainable": ("everything", "frozen", "gradient"),
     "nothing_trained": ("everything", "scaled", "gradient"),
     "is_loss": ("everything", "loss", "gradient"),

@@ -19,9 +19,9 @@ from typing import Any
 from tb_activations.diagnosis import SEVERITIES, Finding, Report, evaluate
 from tb_activations.errors import ActivationsError
 from tb_activations.store.discovery import find_runs
+from tb_activations.store.names import data_directory
 from tb_activations.store.run import Run, open_run
 from tb_activations.store.schema import State
-from tb_activations.store.session import data_directory
 
 __all__ = ["main"]
 

@@ -15,7 +15,8 @@ from tb_activations.capture.marker import write_marker
 from tb_activations.capture.packing import unpack
 from tb_activations.capture.replicas import of_each, this_worker
 from tb_activations.capture.twin import Captured
-from tb_activations.store.schema import PLUGIN_NAME, Capture, Graph
+from tb_activations.store.names import PLUGIN_NAME
+from tb_activations.store.schema import Capture, Graph
 from tb_activations.store.writer import Writer
 
 __all__ = ["Destination"]

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import tensorflow as tf
 
-from tb_activations.store.schema import FORMAT_VERSION, PLUGIN_NAME
+from tb_activations.store.names import PLUGIN_NAME
+from tb_activations.store.schema import FORMAT_VERSION
 
 __all__ = ["write_marker"]
 

@@ -19,9 +19,9 @@ from tb_activations.diagnosis.finding import SEVERITIES, Finding, QuietRule, Rep
 from tb_activations.diagnosis.losses import LossHistory
 from tb_activations.diagnosis.rule import Rule, Watch
 from tb_activations.diagnosis.rules import all_rules
+from tb_activations.store.names import data_directory
 from tb_activations.store.run import Captures, Run
 from tb_activations.store.schema import COUNTS, NOT_RECORDED, Quantity
-from tb_activations.store.session import data_directory
 
 __all__ = ["Diagnosis", "evaluate"]
 

@@ -14,7 +14,7 @@ from tb_activations.plugin.assets import Assets
 from tb_activations.plugin.http import WsgiApplication
 from tb_activations.plugin.routes import Routes
 from tb_activations.plugin.runs import Runs, source_of
-from tb_activations.store.schema import PLUGIN_NAME
+from tb_activations.store.names import PLUGIN_NAME
 
 __all__ = ["ActivationsPlugin"]
 

@@ -24,6 +24,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tb_activations.errors import FormatError
+from tb_activations.store.atomic import write_whole
 
 __all__ = ["DTYPES", "ArrayFile", "ArrayReader", "ArraySpec", "FileChangedError", "dtype_code", "violation", "write_arrays"]
 
@@ -235,7 +236,7 @@ def _sizes(value: Any) -> tuple[int, ...] | None:
 
 
 def write_arrays(path: Path, arrays: Mapping[str, npt.NDArray[Any]], metadata: Mapping[str, str]) -> int:
-    """Writes a safetensors file that is there whole or not at all: temporary sibling, flush to disk, rename. Returns its size in bytes.
+    """Writes a safetensors file that is there whole or not at all. Returns its size in bytes.
 
     (`safetensors.numpy.save_file` makes files that only their owner may read, and turns the error of a full disk into text.)
 
@@ -245,20 +246,11 @@ def write_arrays(path: Path, arrays: Mapping[str, npt.NDArray[Any]], metadata: M
     # By descending size of item: then every array is aligned, with no gap between them.
     ordered = sorted(arrays.items(), key=lambda item: (-item[1].dtype.itemsize, item[0]))
     header = _header_bytes(ordered, metadata)
-    temporary = path.with_name(path.name + ".tmp")
-    try:
-        with temporary.open("wb") as file:
-            file.write(header)
-            for _, array in ordered:
-                file.write(np.ascontiguousarray(array).reshape(-1).view(np.uint8).data)
-            file.flush()
-            os.fsync(file.fileno())
-            size_bytes = file.tell()
-        temporary.replace(path)
-    except OSError:
-        temporary.unlink(missing_ok=True)
-        raise
-    return size_bytes
+    with write_whole(path) as file:
+        file.write(header)
+        for _, array in ordered:
+            file.write(np.ascontiguousarray(array).reshape(-1).view(np.uint8).data)
+    return len(header) + sum(array.nbytes for _, array in ordered)
 
 
 def _header_bytes(arrays: Sequence[tuple[str, npt.NDArray[Any]]], metadata: Mapping[str, str]) -> bytes:

@@ -11,8 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from tb_activations.store.graphfile import GRAPH_NAME
-from tb_activations.store.schema import PLUGIN_NAME
+from tb_activations.store.names import GRAPH_NAME, PLUGIN_NAME, data_directory
 
 __all__ = ["MAX_DIRECTORIES", "Discovery", "find_runs", "holds_activations"]
 
@@ -62,7 +61,7 @@ def find_runs(logdir: str | os.PathLike[str], most: int = MAX_DIRECTORIES) -> Di
 def holds_activations(run_dir: str | os.PathLike[str]) -> bool:
     """Whether ``run_dir`` has a graph file, the first file that the writer makes."""
     try:
-        with os.scandir(Path(run_dir) / _PLUGINS / PLUGIN_NAME) as entries:
+        with os.scandir(data_directory(Path(run_dir))) as entries:
             return any(GRAPH_NAME.fullmatch(entry.name) for entry in entries)
     except OSError:  # no such folder, or one that may not be read
         return False

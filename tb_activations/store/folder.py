@@ -15,7 +15,8 @@ from typing import TypeVar
 
 from tb_activations.errors import FormatError
 from tb_activations.store.container import FileChangedError
-from tb_activations.store.graphfile import GRAPH_NAME, GraphFile, read_graph
+from tb_activations.store.graphfile import GraphFile, read_graph
+from tb_activations.store.names import GRAPH_NAME
 from tb_activations.store.segments import Segment, SegmentId, open_segment
 
 __all__ = ["Contents", "Folder"]

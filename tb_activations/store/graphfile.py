@@ -9,8 +9,6 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-import os
-import re
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -20,12 +18,13 @@ from typing import Any, get_args
 import numpy as np
 
 from tb_activations.errors import VersionError
+from tb_activations.store.atomic import write_whole
 from tb_activations.store.container import violation
+from tb_activations.store.names import GRAPH_NAME, graph_name
 from tb_activations.store.schema import FORMAT, FORMAT_VERSION, QUANTITIES, Graph, Kind, NodeRecord, QuantityPlan, Source
 
-__all__ = ["GRAPH_NAME", "GraphFile", "check_version", "fingerprint_of", "graph_name", "read_graph", "write_graph"]
+__all__ = ["GraphFile", "check_version", "fingerprint_of", "read_graph", "write_graph"]
 
-GRAPH_NAME = re.compile(r"graph-([0-9a-f]{16})\.json")
 MAX_GRAPH_BYTES = 256 << 20
 _KINDS: tuple[Kind, ...] = get_args(Kind)
 
@@ -37,11 +36,6 @@ class GraphFile:
     fingerprint: str
     created: float
     graph: Graph
-
-
-def graph_name(fingerprint: str) -> str:
-    """The name of the file that holds the generation ``fingerprint``."""
-    return f"graph-{fingerprint}.json"
 
 
 def fingerprint_of(graph: Graph) -> str:
@@ -57,17 +51,8 @@ def write_graph(directory: Path, graph: Graph) -> str:
     content = _encode(graph)
     fingerprint = _fingerprint(content)
     text = json.dumps({**content, "fingerprint": fingerprint, "created": time.time()}, ensure_ascii=False, allow_nan=False)
-    path = directory / graph_name(fingerprint)
-    temporary = path.with_name(f"{path.name}.{os.getpid()}.tmp")
-    try:
-        with temporary.open("wb") as file:
-            file.write(text.encode("utf-8", "backslashreplace"))
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    except OSError:
-        temporary.unlink(missing_ok=True)
-        raise
+    with write_whole(directory / graph_name(fingerprint)) as file:
+        file.write(text.encode("utf-8", "backslashreplace"))
     return fingerprint
 
 

@@ -24,9 +24,9 @@ from tb_activations.store.container import FileChangedError
 from tb_activations.store.discovery import find_runs, holds_activations
 from tb_activations.store.folder import Contents, Folder
 from tb_activations.store.index import Index, build_index
+from tb_activations.store.names import data_directory
 from tb_activations.store.nodes import Node, QuantityState, describe_nodes
 from tb_activations.store.schema import COUNTS, QUANTITIES, Graph, Quantity
-from tb_activations.store.session import data_directory
 
 __all__ = ["Captures", "Histogram", "Node", "QuantityState", "Run", "open_run"]
 

@@ -16,9 +16,6 @@ import numpy.typing as npt
 FORMAT = "tb_activations"
 FORMAT_VERSION = 1
 
-PLUGIN_NAME = "tb_activations"
-"""Folder below ``<run>/plugins`` and name of the TensorBoard plugin."""
-
 Kind = Literal["input", "layer", "op", "probe", "variable", "loss"]
 Quantity = Literal["value", "gradient", "update"]
 State = Literal["materialized", "available", "unreachable"]

@@ -15,13 +15,15 @@ from pathlib import Path
 
 from tb_activations.errors import FormatError
 from tb_activations.store.assemble import Arrays, arrays_of
+from tb_activations.store.atomic import remove_leftovers
 from tb_activations.store.compact import compact
 from tb_activations.store.container import FileChangedError, write_arrays
-from tb_activations.store.graphfile import GRAPH_NAME, graph_name, write_graph
-from tb_activations.store.schema import FORMAT, FORMAT_VERSION, PLUGIN_NAME, STATISTICS, Capture, Graph
+from tb_activations.store.graphfile import write_graph
+from tb_activations.store.names import GRAPH_NAME, data_directory, graph_name
+from tb_activations.store.schema import FORMAT, FORMAT_VERSION, STATISTICS, Capture, Graph
 from tb_activations.store.segments import SegmentId, open_segment
 
-__all__ = ["Session", "data_directory"]
+__all__ = ["Session"]
 
 FAN_IN = 8
 """So many segments of a level become one of the next: a capture is rewritten a few times in its life, and the number of small files stays small."""
@@ -30,11 +32,6 @@ COMPACT_BYTES = 32 << 20
 
 SMALL_BYTES = 4 << 20
 """Only segments below this are merged at the end of a session."""
-
-
-def data_directory(run_dir: Path) -> Path:
-    """Where the files of a run lie."""
-    return run_dir / "plugins" / PLUGIN_NAME
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +57,11 @@ class Session:
         self._written: list[_Written] = []
         self._undeleted: list[str] = []
         self._graphs: dict[str, Graph] = {}
+
+    def prepare(self) -> None:
+        """Makes the directory, and removes what a killed session was writing in it."""
+        self.directory.mkdir(parents=True, exist_ok=True)
+        remove_leftovers(self.directory)
 
     def write_graph(self, graph: Graph) -> str:
         """Writes a generation of the graph and returns its fingerprint."""

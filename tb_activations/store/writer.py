@@ -144,7 +144,7 @@ class Writer:
 
     def _run(self) -> None:
         try:
-            self._session.directory.mkdir(parents=True, exist_ok=True)
+            self._session.prepare()
             self._weigh()
             while self._turn():
                 pass

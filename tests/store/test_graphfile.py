@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from tb_activations.errors import FormatError, VersionError
-from tb_activations.store.graphfile import fingerprint_of, graph_name, read_graph, write_graph
+from tb_activations.store.graphfile import fingerprint_of, read_graph, write_graph
+from tb_activations.store.names import graph_name
 from tb_activations.store.schema import Graph, NodeRecord, QuantityPlan, Source
 
 GRAPH = Graph(

@@ -1,0 +1,58 @@
+"""Files that are there whole or not at all.
+
+The one invariant: a file gets its name when all of it is on disk, and what failed half-way leaves nothing behind. Only a killed process can; its
+leftovers have names of their own, and the next session removes them.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import secrets
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import BinaryIO
+
+__all__ = ["remove_leftovers", "write_whole"]
+
+_TEMPORARY_NAME = re.compile(r"((graph|findings)-[0-9a-f-]+\.json|segment-[0-9a-f-]+\.safetensors)(\.[0-9a-f]+)?\.tmp")
+"""Names that `write_whole` gives, and those that the first version gave."""
+
+LEFTOVER_SECONDS = 3600.0
+"""Age from which on a temporary file counts as left over. A segment is written in seconds; the clock of a file server may be off by minutes."""
+
+
+@contextmanager
+def write_whole(path: Path) -> Iterator[BinaryIO]:
+    """Yields a file to write to, which becomes ``path`` when the block ends without an error: temporary sibling, flush to disk, rename.
+
+    Raises:
+      OSError: it could not be written.
+    """
+    # A name of its own for each writer: several workers write the same graph.
+    temporary = path.with_name(f"{path.name}.{secrets.token_hex(4)}.tmp")
+    try:
+        with temporary.open("wb") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+
+
+def remove_leftovers(directory: Path) -> None:
+    """Removes what a killed process was writing into ``directory``. Files of others, and those that may still be written, stay."""
+    with suppress(OSError):
+        for path in directory.iterdir():
+            if _TEMPORARY_NAME.fullmatch(path.name):
+                _remove_when_old(path)
+
+
+def _remove_when_old(path: Path) -> None:
+    with suppress(OSError):  # another session may remove it at the same time
+        if not path.is_symlink() and time.time() - path.stat().st_mtime > LEFTOVER_SECONDS:
+            path.unlink()

@@ -1,0 +1,26 @@
+"""Names of the folder of a run and of the files in it.
+
+The one invariant: importing this costs next to nothing. TensorBoard's start waits for what looks for runs, and that needs these names only.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+__all__ = ["GRAPH_NAME", "PLUGIN_NAME", "data_directory", "graph_name"]
+
+PLUGIN_NAME = "tb_activations"
+"""Folder below ``<run>/plugins`` and name of the TensorBoard plugin."""
+
+GRAPH_NAME = re.compile(r"graph-([0-9a-f]{16})\.json")
+
+
+def data_directory(run_dir: Path) -> Path:
+    """Where the files of a run lie."""
+    return run_dir / "plugins" / PLUGIN_NAME
+
+
+def graph_name(fingerprint: str) -> str:
+    """The name of the file that holds the generation ``fingerprint`` of the graph."""
+    return f"graph-{fingerprint}.json"

@@ -118,7 +118,7 @@ def _wrap_recompute(original: Callable[..., Any]) -> Callable[..., Any]:
     @functools.wraps(original)
     def recompute_grad(function: Callable[..., Any]) -> Any:
         recorder = current()
-        return original(function if recorder is None else recorder.recomputed(function))
+        return original(function if recorder is None else recorder.calls.recomputed(function))
 
     return recompute_grad
 

@@ -16,7 +16,7 @@ from tb_activations.capture.statistics import Measured
 from tb_activations.capture.taps import Tensor
 from tb_activations.store.schema import Kind, QuantityPlan, Source
 
-__all__ = ["Lasting", "Recording", "Seen", "Tally", "numbered"]
+__all__ = ["Lasting", "Recording", "Seen", "Tally"]
 
 
 class Recording(NamedTuple):
@@ -81,8 +81,3 @@ class Lasting:
 
     variables: list[tf.Variable] = field(default_factory=list)
     refused: dict[int, str] = field(default_factory=dict)
-
-
-def numbered(name: str, call: int) -> str:
-    """The name of the node that the ``call``-th call makes."""
-    return name if call == 1 else f"{name}@{call}"

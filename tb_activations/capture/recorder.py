@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import functools
 import threading
-from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, Concatenate, Literal, ParamSpec, TypeVar
@@ -18,9 +17,10 @@ import keras
 import tensorflow as tf
 
 from tb_activations.capture import describe
+from tb_activations.capture.calls import CallNames, numbered
 from tb_activations.capture.functions import Functions
 from tb_activations.capture.inner_graphs import InnerGraphs
-from tb_activations.capture.nodes import Lasting, Recording, Seen, Tally, numbered
+from tb_activations.capture.nodes import Lasting, Recording, Seen, Tally
 from tb_activations.capture.operations import SCOPE, Calls
 from tb_activations.capture.selection import Selection
 from tb_activations.capture.source import user_line
@@ -90,11 +90,9 @@ class Recorder:
         self.loss_scale: tf.Tensor | None = None
         self.op_producers: dict[int, str] = {}
         self.operations = Calls()
-        self._calls: Counter[str] = Counter()
-        self._scopes: list[str] = []
+        self.calls = CallNames(structure)
         self._unscaled: dict[int, tf.Tensor] = {}
         self._kept: list[Any] = []  # what `producers` and `_unscaled` know by id must stay alive
-        self._replaying = False
 
     # Lifetime.
 
@@ -156,7 +154,7 @@ class Recorder:
         try:
             outputs = original(op, *args, **kwargs)
         finally:
-            self._scopes.pop()
+            self.calls.leave()
             self.operations.end(graph)
         tapped = self._tap_outputs(op, name, outputs)
         return outputs if tapped is None else tapped[0]
@@ -225,23 +223,6 @@ class Recorder:
         with self.paused():
             yield
 
-    def recomputed(self, function: Callable[..., Any]) -> Callable[..., Any]:
-        """A function that runs in the forward pass and once more in the backward pass: the second time its calls are the same nodes."""
-        calls: list[Counter[str]] = []
-
-        @functools.wraps(function)
-        def counted(*args: Any, **kwargs: Any) -> Any:
-            if not calls:
-                calls.append(self._calls.copy())
-                return function(*args, **kwargs)
-            before, self._calls, self._replaying = self._calls, calls[0].copy(), True
-            try:
-                return function(*args, **kwargs)
-            finally:
-                self._calls, self._replaying = before, False
-
-        return counted
-
     # Nodes.
 
     @_harmless
@@ -251,17 +232,10 @@ class Recorder:
 
     @_harmless
     def _enter(self, op: keras.Operation) -> str:
-        name = self.structure.name_of(op, self._scope)
-        self._calls[name] += 1
         if self.records_here():
             for weight in getattr(op, "weights", ()):
                 self.variables.read(weight)  # of a layer that is built by this very call
-        self._scopes.append("" if op is self.structure.model else name + "/")
-        return numbered(name, self._calls[name])
-
-    @property
-    def _scope(self) -> str:
-        return self._scopes[-1] if self._scopes else ""
+        return self.calls.enter(op)
 
     def records_here(self) -> bool:
         """Whether tensors made now belong to the graph of the step."""
@@ -272,7 +246,7 @@ class Recorder:
         """Nodes for what a model is fed: an `InputLayer` is never called."""
         layers = describe.input_layers(op)
         if layers is not None and (args or "inputs" in kwargs):
-            fed = describe.map_inputs(layers, args[0] if args else kwargs["inputs"], functools.partial(self._tap_input, self._scope))
+            fed = describe.map_inputs(layers, args[0] if args else kwargs["inputs"], functools.partial(self._tap_input, self.calls.scope))
             return ((fed, *args[1:]), kwargs) if args else (args, {**kwargs, "inputs": fed})
         if op is self.structure.model:
             bound = describe.bind(op, args, kwargs)
@@ -282,8 +256,7 @@ class Recorder:
 
     def _tap_input(self, scope: str, name: str, layer: keras.Operation | None, tensor: Any) -> Any:
         name = self.structure.name_of(layer, scope) if layer is not None else name
-        self._calls[name] += 1
-        return self._tap(Seen(numbered(name, self._calls[name]), "input", type(layer).__name__ if layer else "Tensor", None, op=layer), tensor)
+        return self._tap(Seen(self.calls.next(name), "input", type(layer).__name__ if layer else "Tensor", None, op=layer), tensor)
 
     @_harmless
     def _note_arguments(self, name: str, args: Any, kwargs: Any) -> None:
@@ -308,9 +281,7 @@ class Recorder:
 
     @_harmless
     def _tap_probe(self, x: Any, name: str) -> tuple[Any]:
-        name = f"{self._scope}{name}"
-        self._calls[name] += 1
-        first = numbered(name, self._calls[name])
+        first = self.calls.next(f"{self.calls.scope}{name}")
         leaves, source = describe.named_leaves(x), user_line()
         tapped = [
             self._tap(Seen(first if index == 0 else f"{first}:{key}", "probe", "probe", None, source=source), leaf)
@@ -320,7 +291,7 @@ class Recorder:
 
     def _tap(self, node: Seen, x: Any) -> Any:
         """Lists a node, records its value, and returns what takes the place of ``x``: the same value, whose gradient is recorded."""
-        if self._replaying and node.name in self.seen:
+        if self.calls.repeating and node.name in self.seen:
             return self._tapped(node, x) if tf.is_tensor(x) and self.belongs(dense_part(x)) else x
         self.seen[node.name] = node
         if not tf.is_tensor(x):

@@ -23,7 +23,7 @@ from tb_activations.capture.edges import producing_nodes
 from tb_activations.capture.loss_path import LossPath
 from tb_activations.capture.nodes import Seen
 from tb_activations.capture.recorder import Mode, Recorder
-from tb_activations.capture.structure import Structure
+from tb_activations.capture.trainability import not_trainable, untrained
 from tb_activations.store.schema import QUANTITIES, Graph, NodeRecord, Quantity, QuantityPlan
 
 __all__ = ["Catalogue", "make_catalogue"]
@@ -137,15 +137,6 @@ def _trainable(node: Seen) -> bool | None:
     return bool(getattr(node.op, "trainable_weights", ())) if getattr(node.op, "weights", ()) else None
 
 
-def _owner_name(op: keras.Operation | None) -> str:
-    return "the step" if op is None else op.name
-
-
-def _not_trainable(owner: str, structure: Structure) -> QuantityPlan:
-    """The owner is named as a path; the code to paste says how to come by it."""
-    return QuantityPlan("not_trainable", {"owner": owner, "layer": structure.expression(owner)})
-
-
 class _Plans:
     """Decides for each quantity of a node whether it is captured, else why not."""
 
@@ -182,14 +173,8 @@ class _Plans:
         if node.dtype is not None and not node.dtype.is_floating:
             return QuantityPlan("no_gradient_dtype", {"dtype": node.dtype.name})
         if node.variable is not None and not node.variable.trainable:
-            return self._untrained(node)
+            return untrained(node.name, node.variable, node.op, self._recorder.structure)
         return None
-
-    def _untrained(self, node: Seen) -> QuantityPlan:
-        """A variable that no optimizer changes: its layer was frozen, or it is none that training changes anyway."""
-        owner = node.name.rsplit("/", 1)[0] if "/" in node.name else _owner_name(node.op)
-        frozen = node.op is None or not getattr(node.op, "trainable", False)
-        return _not_trainable(owner, self._recorder.structure) if frozen else QuantityPlan("kept_by_layer", {"owner": owner})
 
     def _unselected(self, node: Seen, quantity: Quantity) -> QuantityPlan | None:
         plan = self._recorder.selection.plan(node.name, node.kind, quantity)
@@ -208,7 +193,7 @@ class _Plans:
             return QuantityPlan("not_on_loss_path")
         cut = self._loss_path.cut(node.tensor)
         if cut is None:
-            return _not_trainable(node.name, self._recorder.structure) if _trainable(node) is False else QuantityPlan("nothing_trained")
+            return not_trainable(node.name, self._recorder.structure) if _trainable(node) is False else QuantityPlan("nothing_trained")
         return QuantityPlan(cut.reason, {} if cut.operation is None else {"by": cut.operation.type})
 
 

@@ -14,6 +14,8 @@ import keras
 import tensorflow as tf
 
 from tb_activations.capture.loss_path import Cut, LossPath
+from tb_activations.capture.structure import Structure
+from tb_activations.capture.trainability import untrained
 from tb_activations.errors import ArgumentError
 from tb_activations.store.reasons import explain_reason
 
@@ -186,12 +188,13 @@ def _gradient_of_output(tensor: keras.KerasTensor, model: keras.Model) -> str:
 
 
 def _explain_variable(variable: Any, model: keras.Model, data: Any) -> TensorExplanation:
-    name = variable.path if isinstance(variable, keras.Variable) else variable.name.removesuffix(":0")
+    structure = Structure(model)
+    name, weight, layer = _owned(variable, structure)
     value = f"`{name}` is a variable: its value can be read at any time."
     code = f"{_callback_code(name)}\nrun.statistics(node, 'gradient')"
     if not variable.trainable:
-        owner = name.rsplit("/", 1)[0]
-        reason = explain_reason("not_trainable", name, {"owner": owner, "layer": f'model.get_layer("{owner}")'})
+        plan = untrained(name, weight, layer, structure)
+        reason = explain_reason(str(plan.reason), name, plan.detail)
         return TensorExplanation(name, value, gradient=reason.sentence, remedy=reason.remedy, code=reason.code_to_paste)
     inputs = data if data is not None else model.input if _is_functional(model) else None
     if inputs is None:
@@ -209,6 +212,14 @@ def _explain_variable(variable: Any, model: keras.Model, data: Any) -> TensorExp
         sound = f"`{name}` leads to the outputs of `{model.name}` on a differentiable path. If its gradient is None, the loss doesn't use that output"
         return TensorExplanation(name, value, gradient=f"{sound}, or the tape was not recording when the model was called.", code=code)
     return TensorExplanation(name, value, gradient=_gradient_sentence(cut, name), code=code)
+
+
+def _owned(variable: Any, structure: Structure) -> tuple[str, Any, keras.layers.Layer | None]:
+    """A variable by the name of its node, as its layer keeps it, and the layer; by its own name where no layer of the model keeps it."""
+    for name, weight, layer in structure.owners():
+        if variable is weight or variable is weight._value:
+            return name, weight, layer
+    return (variable.path if isinstance(variable, keras.Variable) else variable.name.removesuffix(":0")), variable, None
 
 
 def _captured(graph: Any, variable: Any) -> tf.Tensor | None:

@@ -1,4 +1,4 @@
-"""What of a model was trainable when its step function was made.
+"""What of a model is trainable, what was when its step function was made, and why a variable isn't.
 
 The one invariant: flags are read, never set. Keras reads them when a step is traced, once; a function traced earlier goes on with the old
 ones until the model is compiled anew. A twin traced after they changed would train something else than the plain function does.
@@ -11,8 +11,12 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import keras
+import tensorflow as tf
 
-__all__ = ["Trainability"]
+from tb_activations.capture.structure import Structure
+from tb_activations.store.schema import QuantityPlan
+
+__all__ = ["Trainability", "not_trainable", "untrained"]
 
 
 class Trainability:
@@ -53,3 +57,17 @@ def _was_traced(function: Callable[..., Any]) -> bool:
 
 def _counts_traces(function: Any) -> bool:
     return hasattr(function, "experimental_get_tracing_count")
+
+
+def untrained(name: str, variable: keras.Variable | tf.Variable, layer: keras.Operation | None, structure: Structure) -> QuantityPlan:
+    """Why no optimizer changes ``variable``: it was frozen with its ``layer``, or training is none of its business."""
+    owner = name.rpartition("/")[0] or (layer.name if layer is not None else "the step")
+    # Keras sets `trainable` of these, and of no others, when that of the layer is set.
+    if any(variable is weight for weight in getattr(layer, "_trainable_variables", ())):
+        return not_trainable(owner, structure)
+    return QuantityPlan("kept_by_layer", {"owner": owner})
+
+
+def not_trainable(owner: str, structure: Structure) -> QuantityPlan:
+    """The owner is named as a path; the code to paste says how to come by it."""
+    return QuantityPlan("not_trainable", {"owner": owner, "layer": structure.expression(owner)})

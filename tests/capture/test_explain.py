@@ -103,6 +103,33 @@ def test_a_frozen_weight_and_an_unused_one():
     answer = tba.explain(model.used.kernel, model, batch)
     assert "not trainable" in answer.gradient
     assert "before `compile`" in answer.remedy
+    exec(answer.code, {"model": model})
+    assert model.used.kernel.trainable
+
+
+@pytest.mark.parametrize("frozen", [False, True])
+def test_what_a_layer_keeps_by_itself_is_not_called_frozen(frozen):
+    inner = keras.Sequential([keras.Input((3,)), layers.Dense(2, name="out"), layers.BatchNormalization(name="norm")], name="inner")
+    model = keras.Sequential([keras.Input((3,)), inner, layers.Dropout(0.5, name="drop")])
+    inner.trainable = not frozen
+    for variable in (inner.get_layer("norm").moving_mean, inner.get_layer("norm").moving_mean.value):
+        answer = tba.explain(variable, model)
+        assert "kept by `inner/norm` itself" in answer.gradient
+        assert answer.code == ""
+    assert "a random state" in tba.explain(model.get_layer("drop").seed_generator.state, model).gradient
+    gamma = tba.explain(inner.get_layer("norm").gamma, model)
+    assert gamma.subject == "inner/norm/gamma"
+    assert ("not trainable" in gamma.gradient) is frozen
+    assert gamma.code.startswith('model.get_layer("inner").get_layer("norm").trainable = True' if frozen else "model.fit(")
+
+
+def test_a_weight_frozen_alone_is_told_with_code_that_unfreezes_it():
+    model = keras.Sequential([keras.Input((3,)), layers.Dense(2, name="out")])
+    model.get_layer("out").kernel.trainable = False
+    answer = tba.explain(model.get_layer("out").kernel, model)
+    assert "not trainable" in answer.gradient
+    exec(answer.code, {"model": model})
+    assert model.get_layer("out").kernel.trainable
 
 
 def test_a_tensor_kept_from_call_says_where_it_was_made():

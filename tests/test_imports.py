@@ -111,6 +111,25 @@ assert new == {"tb_activations", "tb_activations.plugin", "tb_activations.plugin
     assert not _loaded(code) & {"numpy", "safetensors", "tensorflow", "keras"}
 
 
+def test_loading_the_plugin_where_nobody_records_imports_no_reader():
+    """TensorBoard's start waits for `load`. Each module costs some milliseconds, so they are counted; time would depend on the machine."""
+    code = """
+import tempfile, types
+import tensorboard.default, tensorboard.program
+from tensorboard.plugins import base_plugin
+before = set(sys.modules)
+from tb_activations.plugin.loader import ActivationsLoader
+loaded = ActivationsLoader().load(base_plugin.TBContext(logdir=tempfile.mkdtemp(), flags=types.SimpleNamespace()))
+loaded._runs.listing(), loaded.is_active(), loaded.frontend_metadata()
+new = {name for name in set(sys.modules) - before if name.partition(".")[0] not in sys.stdlib_module_names}
+store = "errors store store.discovery store.names"
+plugin = "loader plugin assets background findings http present routes runs"
+ours = {"", ".plugin", *(f".{name}" for name in store.split()), *(f".plugin.{name}" for name in plugin.split())}
+assert new <= {f"tb_activations{name}" for name in ours}, new
+"""
+    assert not _loaded(code) & {"tensorflow", "keras"}
+
+
 @pytest.mark.slow
 def test_a_trainer_loads_nothing_of_tensorboard():
     keras = "import tensorflow, keras"

@@ -10,10 +10,10 @@ import threading
 from typing import TYPE_CHECKING, Any
 
 from tb_activations.plugin.background import Background
-from tb_activations.store.run import Run
 
 if TYPE_CHECKING:
     from tb_activations.diagnosis import Diagnosis
+    from tb_activations.store.run import Run
 
 __all__ = ["Findings"]
 

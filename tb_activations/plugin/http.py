@@ -1,7 +1,7 @@
 """From a request to typed arguments, and from a result or an error to a response.
 
 The one invariant: every response is made by ``http_util.Respond``, which sets the headers that TensorBoard insists on, and none of them shows
-a stack trace or a path of the server. This module knows HTTP and the layout of binary answers; it knows no run.
+a stack trace or a path of the server. This module knows HTTP; it knows no run and no array.
 """
 
 from __future__ import annotations
@@ -13,14 +13,12 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
-import numpy.typing as npt
 from tensorboard.backend import http_util, json_util
 from werkzeug.wrappers import Request, Response
 
 from tb_activations.errors import ArgumentError, FormatError, NotFoundError
-from tb_activations.store.container import dtype_code
 
-__all__ = ["Answer", "Arguments", "View", "WsgiApplication", "array_answer", "endpoint", "json_answer", "quote"]
+__all__ = ["Answer", "Arguments", "View", "WsgiApplication", "broken_installation", "endpoint", "json_answer", "quote"]
 
 CACHE_SECONDS = 86_400
 """How long a browser may keep an answer that can't change."""
@@ -28,7 +26,6 @@ CACHE_SECONDS = 86_400
 _METHODS = ("GET", "HEAD")
 _INTEGER = re.compile(r"-?[0-9]{1,18}", re.ASCII)
 _QUOTED_CHARACTERS = 200
-_ALIGNMENT = 8
 
 _logger = logging.getLogger(__name__)
 
@@ -108,22 +105,9 @@ def json_answer(payload: Mapping[str, Any], cacheable: bool = False) -> Answer:
     return Answer(text.encode("ascii"), "application/json", cacheable)
 
 
-def array_answer(arrays: Mapping[str, npt.NDArray[Any]], metadata: Mapping[str, str] | None = None, cacheable: bool = False) -> Answer:
-    """Arrays, laid out as a safetensors file.
-
-    Arrays come in the order of falling item sizes behind a header of a multiple of 8 bytes, so each starts at a multiple of its item size:
-    a browser makes a typed array of it without a copy.
-    """
-    ordered = sorted(arrays.items(), key=lambda item: -item[1].dtype.itemsize)
-    header: dict[str, Any] = {"__metadata__": dict(metadata)} if metadata else {}
-    position = 0
-    for name, array in ordered:
-        header[name] = {"dtype": dtype_code(array.dtype), "shape": list(array.shape), "data_offsets": [position, position + array.nbytes]}
-        position += array.nbytes
-    text = json.dumps(header, separators=(",", ":")).encode("ascii")
-    text += b" " * (-len(text) % _ALIGNMENT)
-    parts = [len(text).to_bytes(8, "little"), text, *(array.tobytes() for _, array in ordered)]
-    return Answer(b"".join(parts), "application/octet-stream", cacheable)
+def broken_installation(error: ImportError) -> str:
+    """What to say when a module of ours, or a library that it needs, can't be imported."""
+    return f"The installation of tb-activations is not whole: {error.name or 'a module'} can't be imported. Reinstalling tb-activations may help."
 
 
 def _received(values: Mapping[str, str]) -> str:
@@ -141,6 +125,8 @@ def _answer(request: Request, view: View) -> Answer:
         return _sentence(404, str(error))
     except FormatError as error:
         return _sentence(422, f"A file of this run can't be read. {error}")
+    except ImportError as error:
+        return _sentence(500, broken_installation(error))
     except Exception:
         _logger.exception("The Activations tab could not answer %s", request.path)
         return _sentence(500, "The Activations plugin failed to answer this request. TensorBoard's log says why.")

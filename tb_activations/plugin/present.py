@@ -6,10 +6,11 @@ The one invariant: every key written here stands on that page. Values are those 
 from __future__ import annotations
 
 import zlib
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from tb_activations.store.nodes import Node, QuantityState
-from tb_activations.store.run import Run
+if TYPE_CHECKING:
+    from tb_activations.store.nodes import Node, QuantityState
+    from tb_activations.store.run import Run
 
 __all__ = ["present_graph", "present_run"]
 

@@ -1,37 +1,28 @@
-"""The routes of ``docs/http_api.md``: one short function each, from arguments over a question to the run to an answer.
+"""The routes of ``docs/http_api.md``: which there are, and what they have in common.
 
-The one invariant: an answer may be cached only when the request named the version of the run that the answer was made from.
+The one invariant: an answer may be cached only when the request named the version of the run that the answer was made from. Whatever reads numbers is
+imported when a run is first asked about: TensorBoard waits for this module at its start, also where nobody has a run with activations.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any, cast
-
-import numpy as np
-import numpy.typing as npt
+from typing import TYPE_CHECKING
 
 from tb_activations.errors import NotFoundError
 from tb_activations.plugin.assets import Assets
 from tb_activations.plugin.findings import Findings
-from tb_activations.plugin.http import Answer, Arguments, View, WsgiApplication, array_answer, endpoint, json_answer, quote
-from tb_activations.plugin.matrix import DERIVED, make_matrix
-from tb_activations.plugin.present import present_graph
-from tb_activations.plugin.reduce import column_starts, column_stops, merge_histograms
+from tb_activations.plugin.http import Answer, Arguments, View, WsgiApplication, endpoint, json_answer, quote
 from tb_activations.plugin.runs import Runs
-from tb_activations.store.run import Run
-from tb_activations.store.schema import COUNTS, QUANTITIES, Quantity
+
+if TYPE_CHECKING:
+    from tb_activations.store.run import Run
 
 __all__ = ["Routes"]
 
-_MAX_STEP = 2**53
-"""Beyond it a browser can't tell steps apart."""
-_MAX_COLUMNS = 4096
-_MATRIX_COLUMNS = 512
-_HISTOGRAM_COLUMNS = 400
-
-RunView = Callable[[Run, Arguments], Answer]
+_OF_RUNS = ("/graph", "/steps", "/snapshot", "/matrix", "/statistics", "/histogram", "/value")
+"""Routes that ask one run; their views are those of `views`."""
 
 
 class Routes:
@@ -46,13 +37,7 @@ class Routes:
         """Returns route -> WSGI application."""
         views: Mapping[str, View] = {
             "/runs": self._list_runs,
-            "/graph": self._of_run(graph),
-            "/steps": self._of_run(steps),
-            "/snapshot": self._of_run(snapshot),
-            "/matrix": self._of_run(matrix),
-            "/statistics": self._of_run(statistics),
-            "/histogram": self._of_run(histogram),
-            "/value": self._of_run(value),
+            **{route: self._of_run(route) for route in _OF_RUNS},
             "/findings": self._tell_findings,
             "/static/*": self._read_asset,
         }
@@ -80,127 +65,15 @@ class Routes:
             run.refresh()
         return run
 
-    def _of_run(self, view: RunView) -> View:
-        """Makes a view of the run that a request names."""
+    def _of_run(self, route: str) -> View:
+        """Makes the view of a route that asks about the run that a request names."""
 
         def of_run(arguments: Arguments) -> Answer:
+            from tb_activations.plugin.views import RUN_VIEWS
+
             run = self._find_run(arguments)
             before = run.version
-            answer = view(run, arguments)
+            answer = RUN_VIEWS[route](run, arguments)
             return replace(answer, cacheable=arguments.text("v", "") == before == run.version)
 
         return of_run
-
-
-def graph(run: Run, arguments: Arguments) -> Answer:
-    """All nodes, their states and reasons."""
-    return json_answer(present_graph(arguments.text("run"), run))
-
-
-def steps(run: Run, _: Arguments) -> Answer:
-    """What is known of every recorded step."""
-    captures = run.captures()
-    return array_answer(
-        {
-            "step": captures.step.astype(np.float64),
-            "wall_time": captures.wall_time,
-            "dropped": captures.dropped.astype(np.float64),
-            "epoch": captures.epoch.astype(np.int32),
-            "overhead": captures.overhead.astype(np.float32),
-            "loss": _loss(run, captures.step),
-            "loss_scale": captures.loss_scale,
-        }
-    )
-
-
-def snapshot(run: Run, arguments: Arguments) -> Answer:
-    """All nodes at one step."""
-    numbers, counts = run.snapshot(arguments.integer("step", 0, _MAX_STEP), _quantity(arguments))
-    return array_answer({"counts": counts.astype(np.float64), "statistics": numbers})
-
-
-def matrix(run: Run, arguments: Arguments) -> Answer:
-    """One statistic of all nodes over all steps, at most so many columns wide."""
-    quantity = _quantity(arguments)
-    statistic = arguments.choice("statistic", (*run.columns, *DERIVED))
-    columns = arguments.integer("columns", 1, _MAX_COLUMNS, _MATRIX_COLUMNS)
-    reduced = make_matrix(run, statistic, quantity, columns)
-    return array_answer(
-        {
-            "start": reduced.start.astype(np.float64),
-            "stop": reduced.stop.astype(np.float64),
-            "low": reduced.low,
-            "high": reduced.high,
-            "nonfinite": reduced.nonfinite,
-        }
-    )
-
-
-def statistics(run: Run, arguments: Arguments) -> Answer:
-    """One node over all its steps."""
-    history = run.statistics(arguments.text("node"), _quantity(arguments), arguments.optional_integer("rank", 0, 2**31 - 1))
-    return array_answer(
-        {
-            "step": history["step"].astype(np.float64),
-            "counts": np.stack([history[name] for name in COUNTS], axis=1).astype(np.float64),
-            "statistics": np.stack([history[name] for name in run.columns], axis=1).astype(np.float32),
-        }
-    )
-
-
-def histogram(run: Run, arguments: Arguments) -> Answer:
-    """The histograms of one node over its steps, at most so many columns wide."""
-    node, quantity = arguments.text("node"), _quantity(arguments)
-    columns = arguments.integer("columns", 1, _MAX_COLUMNS, _HISTOGRAM_COLUMNS)
-    found = run.histogram(node, quantity)
-    starts = column_starts(len(found.steps), columns)
-    merged = merge_histograms(found.counts, found.edges, starts)
-    elements = _at(found.steps, run.statistics(node, quantity), "elements")
-    return array_answer(
-        {
-            "start": found.steps[starts].astype(np.float64),
-            "stop": found.steps[column_stops(starts, len(found.steps))].astype(np.float64),
-            "elements": np.add.reduceat(elements, starts) if len(starts) else elements,
-            "range": merged.range.astype(np.float32),
-            "counts": merged.counts.astype(np.float32),
-        }
-    )
-
-
-def value(run: Run, arguments: Arguments) -> Answer:
-    """The sample of one node that was kept at one step."""
-    name, step, quantity = arguments.text("node"), arguments.integer("step", 0, _MAX_STEP), _quantity(arguments)
-    sample = run.value(name, step, quantity)
-    history = run.statistics(name, quantity)
-    elements = history["elements"][history["step"] == step].sum()
-    return array_answer({"value": sample}, {"elements": str(elements), "batch_axis": "0" if _has_batch_axis(run, name, sample.ndim) else ""})
-
-
-def _quantity(arguments: Arguments) -> Quantity:
-    return cast(Quantity, arguments.choice("quantity", QUANTITIES))
-
-
-def _at(steps: npt.NDArray[np.int64], history: Mapping[str, npt.NDArray[Any]], name: str) -> npt.NDArray[np.float64]:
-    """Returns a column of a node's history at ``steps``; NaN where it has none, for the run may have changed between two questions."""
-    result = np.full(len(steps), np.nan)
-    _, wanted, found = np.intersect1d(steps, history["step"], assume_unique=True, return_indices=True)
-    result[wanted] = history[name][found]
-    return result
-
-
-def _loss(run: Run, steps: npt.NDArray[np.int64]) -> npt.NDArray[np.float32]:
-    """The first loss at each step; NaN where it was not recorded."""
-    name = next((node.name for node in run.nodes if node.kind == "loss"), None)
-    if name is None:
-        return np.full(len(steps), np.nan, np.float32)
-    return _at(steps, run.statistics(name), "mean").astype(np.float32)
-
-
-def _has_batch_axis(run: Run, name: str, rank: int) -> bool:
-    """Whether axis 0 of a node counts examples: it has no fixed size, or the model was built for a fixed number of examples."""
-    node = next(node for node in run.nodes if node.name == name)
-    if node.kind in ("variable", "loss") or not rank:
-        return False
-    if not node.shape or node.shape[0] is None:
-        return True
-    return all(other.shape is None or other.shape[:1] != (None,) for other in run.nodes if other.kind == "input")

@@ -6,7 +6,7 @@ in the background, never in a request; a run whose files can't be read is listed
 
 from __future__ import annotations
 
-import difflib
+import functools
 import logging
 import os
 import threading
@@ -14,16 +14,18 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from tensorboard.plugins import base_plugin
 
 from tb_activations.errors import ActivationsError, NotFoundError
 from tb_activations.plugin.background import Background
-from tb_activations.plugin.http import quote
+from tb_activations.plugin.http import broken_installation, quote
 from tb_activations.plugin.present import present_run
 from tb_activations.store.discovery import MAX_DIRECTORIES, Discovery, find_runs, holds_activations
-from tb_activations.store.run import Run
+
+if TYPE_CHECKING:
+    from tb_activations.store.run import Run
 
 __all__ = ["Runs", "Source", "source_of"]
 
@@ -72,6 +74,8 @@ class _Entry:
     lock: threading.Lock = field(default_factory=threading.Lock)
 
     def open(self) -> Run:
+        from tb_activations.store.run import Run  # here, as TensorBoard's start would wait for it where there is no run at all
+
         with self.lock:
             if self.run is None:
                 self.run = Run(self.path)
@@ -87,6 +91,9 @@ class _Entry:
             self.problem = str(error)
         except OSError as error:
             self.problem = f"The files of this run can't be read: {error.strerror}."
+        except ImportError as error:
+            self.problem = broken_installation(error)
+            _warn_once(self.problem)
         except Exception:
             _logger.exception("The files of a run could not be read")
             self.problem = "The files of this run can't be read. TensorBoard's log says why."
@@ -175,7 +182,14 @@ class Runs:
                 entry.refresh()
 
 
+@functools.cache
+def _warn_once(sentence: str) -> None:
+    _logger.warning("TensorBoard goes on. %s", sentence)
+
+
 def _nearest(name: str, names: Iterable[str]) -> str:
+    import difflib
+
     matches = difflib.get_close_matches(name[:200], names, n=1)
     return f" Did you mean {quote(matches[0])}?" if matches else ""
 

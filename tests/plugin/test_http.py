@@ -14,7 +14,8 @@ from werkzeug.test import Client
 from werkzeug.wrappers import Response
 
 from tb_activations.errors import ArgumentError, FormatError, NotFoundError
-from tb_activations.plugin.http import Answer, Arguments, array_answer, endpoint, json_answer
+from tb_activations.plugin.http import Answer, Arguments, endpoint, json_answer
+from tb_activations.plugin.wire import array_answer
 
 
 def _client(view):

@@ -82,8 +82,7 @@ def test_a_run_is_there_before_tensorboard_has_seen_it(tmp_path):
 
 
 BROKEN = {
-    "a module of the plugin": "import sys; sys.modules['tb_activations.store.run'] = None",
-    "a library": "import sys; sys.modules['ml_dtypes'] = None",
+    "a module of the plugin": "import sys; sys.modules['tb_activations.plugin.routes'] = None",
     "the construction": "from tb_activations.plugin import runs; runs.source_of = lambda context: 1 / 0",
 }
 
@@ -97,6 +96,26 @@ def test_a_broken_plugin_does_not_stop_tensorboard(home, prelude):
         assert "scalars" in listing
         assert server.get("/data/runs")[0] == 200
         assert server.log.count("TensorBoard goes on without the Activations tab") == 1
+        assert "Traceback" not in server.log
+
+
+BROKEN_READERS = {
+    "tb_activations.store.run": "import sys; sys.modules['tb_activations.store.run'] = None",
+    "ml_dtypes": "import sys; sys.modules['ml_dtypes'] = None",
+}
+
+
+@pytest.mark.parametrize(("missing", "prelude"), BROKEN_READERS.items(), ids=BROKEN_READERS)
+def test_what_is_missing_to_read_runs_is_told_on_the_page_and_in_one_line_of_the_log(home, missing, prelude):
+    prelude = f"import sys; sys.modules['tensorflow'] = sys.modules['keras'] = None\n{prelude}"
+    with serve("--logdir", str(home / "logs"), prelude=prelude) as server:
+        answer = _wait_for(server, lambda answer: len(answer["runs"]) == 2)
+        sentence = f"The installation of tb-activations is not whole: {missing} can't be imported. Reinstalling tb-activations may help."
+        assert [run["problems"] for run in answer["runs"]] == [[sentence], [sentence]]
+        assert server.get("graph?run=a/train") == (500, sentence.encode())
+        assert server.get("static/index.js")[0] == 200
+        assert json.loads(server.get("/data/plugins_listing")[1])["scalars"]
+        assert server.log.count(sentence) == 1
         assert "Traceback" not in server.log
 
 

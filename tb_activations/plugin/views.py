@@ -1,0 +1,157 @@
+"""What a run answers: one short function for each route of ``docs/http_api.md`` that asks about a run.
+
+The one invariant: a view gives what the reader gave, laid out for a browser, and keeps nothing. TensorBoard's start does not wait for this module: it is
+imported when a run is first asked about.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, cast
+
+import numpy as np
+import numpy.typing as npt
+
+from tb_activations.plugin.http import Answer, Arguments, json_answer
+from tb_activations.plugin.matrix import DERIVED, make_matrix
+from tb_activations.plugin.present import present_graph
+from tb_activations.plugin.reduce import column_starts, column_stops, merge_histograms
+from tb_activations.plugin.wire import array_answer
+from tb_activations.store.run import Run
+from tb_activations.store.schema import COUNTS, QUANTITIES, Quantity
+
+__all__ = ["RUN_VIEWS", "RunView"]
+
+_MAX_STEP = 2**53
+"""Beyond it a browser can't tell steps apart."""
+_MAX_COLUMNS = 4096
+_MATRIX_COLUMNS = 512
+_HISTOGRAM_COLUMNS = 400
+
+RunView = Callable[[Run, Arguments], Answer]
+
+
+def graph(run: Run, arguments: Arguments) -> Answer:
+    """All nodes, their states and reasons."""
+    return json_answer(present_graph(arguments.text("run"), run))
+
+
+def steps(run: Run, _: Arguments) -> Answer:
+    """What is known of every recorded step."""
+    captures = run.captures()
+    return array_answer(
+        {
+            "step": captures.step.astype(np.float64),
+            "wall_time": captures.wall_time,
+            "dropped": captures.dropped.astype(np.float64),
+            "epoch": captures.epoch.astype(np.int32),
+            "overhead": captures.overhead.astype(np.float32),
+            "loss": _loss(run, captures.step),
+            "loss_scale": captures.loss_scale,
+        }
+    )
+
+
+def snapshot(run: Run, arguments: Arguments) -> Answer:
+    """All nodes at one step."""
+    numbers, counts = run.snapshot(arguments.integer("step", 0, _MAX_STEP), _quantity(arguments))
+    return array_answer({"counts": counts.astype(np.float64), "statistics": numbers})
+
+
+def matrix(run: Run, arguments: Arguments) -> Answer:
+    """One statistic of all nodes over all steps, at most so many columns wide."""
+    quantity = _quantity(arguments)
+    statistic = arguments.choice("statistic", (*run.columns, *DERIVED))
+    columns = arguments.integer("columns", 1, _MAX_COLUMNS, _MATRIX_COLUMNS)
+    reduced = make_matrix(run, statistic, quantity, columns)
+    return array_answer(
+        {
+            "start": reduced.start.astype(np.float64),
+            "stop": reduced.stop.astype(np.float64),
+            "low": reduced.low,
+            "high": reduced.high,
+            "nonfinite": reduced.nonfinite,
+        }
+    )
+
+
+def statistics(run: Run, arguments: Arguments) -> Answer:
+    """One node over all its steps."""
+    history = run.statistics(arguments.text("node"), _quantity(arguments), arguments.optional_integer("rank", 0, 2**31 - 1))
+    return array_answer(
+        {
+            "step": history["step"].astype(np.float64),
+            "counts": np.stack([history[name] for name in COUNTS], axis=1).astype(np.float64),
+            "statistics": np.stack([history[name] for name in run.columns], axis=1).astype(np.float32),
+        }
+    )
+
+
+def histogram(run: Run, arguments: Arguments) -> Answer:
+    """The histograms of one node over its steps, at most so many columns wide."""
+    node, quantity = arguments.text("node"), _quantity(arguments)
+    columns = arguments.integer("columns", 1, _MAX_COLUMNS, _HISTOGRAM_COLUMNS)
+    found = run.histogram(node, quantity)
+    starts = column_starts(len(found.steps), columns)
+    merged = merge_histograms(found.counts, found.edges, starts)
+    elements = _at(found.steps, run.statistics(node, quantity), "elements")
+    return array_answer(
+        {
+            "start": found.steps[starts].astype(np.float64),
+            "stop": found.steps[column_stops(starts, len(found.steps))].astype(np.float64),
+            "elements": np.add.reduceat(elements, starts) if len(starts) else elements,
+            "range": merged.range.astype(np.float32),
+            "counts": merged.counts.astype(np.float32),
+        }
+    )
+
+
+def value(run: Run, arguments: Arguments) -> Answer:
+    """The sample of one node that was kept at one step."""
+    name, step, quantity = arguments.text("node"), arguments.integer("step", 0, _MAX_STEP), _quantity(arguments)
+    sample = run.value(name, step, quantity)
+    history = run.statistics(name, quantity)
+    elements = history["elements"][history["step"] == step].sum()
+    return array_answer({"value": sample}, {"elements": str(elements), "batch_axis": "0" if _has_batch_axis(run, name, sample.ndim) else ""})
+
+
+RUN_VIEWS: Mapping[str, RunView] = {
+    "/graph": graph,
+    "/steps": steps,
+    "/snapshot": snapshot,
+    "/matrix": matrix,
+    "/statistics": statistics,
+    "/histogram": histogram,
+    "/value": value,
+}
+"""Route -> view."""
+
+
+def _quantity(arguments: Arguments) -> Quantity:
+    return cast(Quantity, arguments.choice("quantity", QUANTITIES))
+
+
+def _at(steps: npt.NDArray[np.int64], history: Mapping[str, npt.NDArray[Any]], name: str) -> npt.NDArray[np.float64]:
+    """Returns a column of a node's history at ``steps``; NaN where it has none, for the run may have changed between two questions."""
+    result = np.full(len(steps), np.nan)
+    _, wanted, found = np.intersect1d(steps, history["step"], assume_unique=True, return_indices=True)
+    result[wanted] = history[name][found]
+    return result
+
+
+def _loss(run: Run, steps: npt.NDArray[np.int64]) -> npt.NDArray[np.float32]:
+    """The first loss at each step; NaN where it was not recorded."""
+    name = next((node.name for node in run.nodes if node.kind == "loss"), None)
+    if name is None:
+        return np.full(len(steps), np.nan, np.float32)
+    return _at(steps, run.statistics(name), "mean").astype(np.float32)
+
+
+def _has_batch_axis(run: Run, name: str, rank: int) -> bool:
+    """Whether axis 0 of a node counts examples: it has no fixed size, or the model was built for a fixed number of examples."""
+    node = next(node for node in run.nodes if node.name == name)
+    if node.kind in ("variable", "loss") or not rank:
+        return False
+    if not node.shape or node.shape[0] is None:
+        return True
+    return all(other.shape is None or other.shape[:1] != (None,) for other in run.nodes if other.kind == "input")

@@ -1,7 +1,7 @@
 """What a run answers: one short function for each route of ``docs/http_api.md`` that asks about a run.
 
-The one invariant: a view gives what the reader gave, laid out for a browser, and keeps nothing. TensorBoard's start does not wait for this module: it is
-imported when a run is first asked about.
+The one invariant: a view gives what the reader gave, laid out for a browser, and keeps nothing. TensorBoard's start does not wait for it: the
+module is imported when a run is first asked about.
 """
 
 from __future__ import annotations

@@ -100,7 +100,7 @@ def _explain_keras_tensor(tensor: keras.KerasTensor, model: keras.Model) -> Tens
         path=path,
         gradient=gradient,
         remedy="Compute it for a batch with a second model, or record it from the real training step with the callback:",
-        code=_second_model_code(subject) + "\n" + _callback_code(subject),
+        code=_second_model_code(subject, model) + "\n" + _callback_code(subject),
     )
 
 
@@ -124,7 +124,16 @@ def _input_ids(model: keras.Model) -> set[int]:
 
 
 def _is_functional(model: keras.Model) -> bool:
-    return bool(getattr(model, "inputs", None)) and hasattr(model, "operations")
+    return bool(getattr(model, "inputs", None))
+
+
+def _inputs(model: keras.Model) -> Any:
+    """What a model with a graph of its own takes. `Sequential.input` would be what it was called on, inside another model."""
+    return model.inputs[0] if isinstance(model, keras.Sequential) else model.input
+
+
+def _inputs_code(expression: str, model: keras.Model) -> str:
+    return f"{expression}.inputs[0]" if isinstance(model, keras.Sequential) else f"{expression}.input"
 
 
 def _feeds(operation: keras.layers.InputLayer, model: keras.Model) -> bool:
@@ -164,12 +173,12 @@ def _nested_model_with(operation: keras.layers.InputLayer, model: keras.Model) -
 def _nested_code(subject: str, nested: keras.Model) -> str:
     return (
         f'nested = model.get_layer("{nested.name}")\n'
-        f'inner = keras.Model(nested.input, nested.get_layer("{subject}").output)   # call it on what `{nested.name}` gets'
+        f'inner = keras.Model({_inputs_code("nested", nested)}, nested.get_layer("{subject}").output)   # call it on what `{nested.name}` gets'
     )
 
 
-def _second_model_code(subject: str) -> str:
-    return f'keras.Model(model.input, model.get_layer("{subject}").output).predict(x)'
+def _second_model_code(subject: str, model: keras.Model) -> str:
+    return f'keras.Model({_inputs_code("model", model)}, model.get_layer("{subject}").output).predict(x)'
 
 
 def _callback_code(subject: str) -> str:
@@ -178,7 +187,7 @@ def _callback_code(subject: str) -> str:
 
 def _gradient_of_output(tensor: keras.KerasTensor, model: keras.Model) -> str:
     """Traces the model with ``tensor`` as a further output and looks for the path from it to the model's own outputs."""
-    extended = keras.Model(model.input, [tensor, *tf.nest.flatten(model.outputs)])
+    extended = keras.Model(_inputs(model), [tensor, *tf.nest.flatten(model.outputs)])
     graph = _trace(extended, extended.input)
     own, *outputs = graph.structured_outputs
     return _gradient_sentence(LossPath([*outputs]).cut(_origin(own)), tensor.name)
@@ -196,7 +205,7 @@ def _explain_variable(variable: Any, model: keras.Model, data: Any) -> TensorExp
         plan = untrained(name, weight, layer, structure)
         reason = explain_reason(str(plan.reason), name, plan.detail)
         return TensorExplanation(name, value, gradient=reason.sentence, remedy=reason.remedy, code=reason.code_to_paste)
-    inputs = data if data is not None else model.input if _is_functional(model) else None
+    inputs = data if data is not None else _inputs(model) if _is_functional(model) else None
     if inputs is None:
         raise ArgumentError(
             f"`data` must be a batch of inputs, as `{model.name}` is a subclassed model whose input shapes are not known. Received: data=None"

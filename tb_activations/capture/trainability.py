@@ -63,9 +63,12 @@ def untrained(name: str, variable: keras.Variable | tf.Variable, layer: keras.Op
     """Why no optimizer changes ``variable``: it was frozen with its ``layer``, or training is none of its business."""
     owner = name.rpartition("/")[0] or (layer.name if layer is not None else "the step")
     # Keras sets `trainable` of these, and of no others, when that of the layer is set.
-    if any(variable is weight for weight in getattr(layer, "_trainable_variables", ())):
+    if all(variable is not weight for weight in getattr(layer, "_trainable_variables", ())):
+        return QuantityPlan("kept_by_layer", {"owner": owner})
+    if not getattr(layer, "trainable", False):
         return not_trainable(owner, structure)
-    return QuantityPlan("kept_by_layer", {"owner": owner})
+    weight = f'next(weight for weight in {structure.expression(owner)}.weights if weight.name == "{variable.name}")'
+    return QuantityPlan("not_trainable", {"owner": name, "layer": weight})  # the weight alone
 
 
 def not_trainable(owner: str, structure: Structure) -> QuantityPlan:

@@ -53,6 +53,24 @@ def test_a_connected_tensor_is_said_to_be_symbolic_with_its_path(nested_model):
     assert "symbolic" in str(answer)
 
 
+def test_a_sequential_model_has_a_graph_also_where_another_model_calls_it():
+    chain = keras.Sequential([keras.Input((3,)), layers.Dense(2, name="first"), layers.Dense(1, name="second")], name="chain")
+    outside = keras.Input((3,), name="outside")
+    outer = keras.Model(outside, chain(outside))
+    answer = tba.explain(chain.get_layer("first").output, chain)
+    assert answer.connected is True
+    assert answer.path[1:] == ("first",)
+    scope = {"keras": keras, "model": chain, "x": np.ones((2, 3), np.float32)}
+    exec(answer.code.splitlines()[0].replace(".predict(x)", "(x)"), scope)
+    inner = tba.explain(chain.get_layer("first").output, outer)
+    assert inner.connected is False
+    assert "`chain`" in inner.value
+    code = [line for line in inner.code.splitlines() if "ActivationsCallback" not in line]
+    scope["model"] = outer
+    exec("\n".join(code), scope)
+    np.testing.assert_allclose(scope["inner"](scope["x"]), chain.get_layer("first")(scope["x"]))
+
+
 def cut_model(cut):
     x = keras.Input((4,), name="x")
     hidden = layers.Dense(4, name="hidden")(x)

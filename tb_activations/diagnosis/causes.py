@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Literal
+from typing import Literal, NamedTuple
 
+from tb_activations.diagnosis.bitsets import union
 from tb_activations.diagnosis.facts import Facts
 from tb_activations.diagnosis.finding import Finding
 
@@ -112,35 +113,73 @@ _RANK = {
 """Of two findings that begin at the same step, which comes first as a cause. It also keeps two findings from being each other's cause."""
 
 
+class _Order(NamedTuple):
+    """What decides which of two findings may be the cause of the other: the smaller."""
+
+    first_step: int
+    rank: int
+    node: int
+
+
+class _Candidate(NamedTuple):
+    """A finding as a cause. ``places``: bit set of the nodes where it acts."""
+
+    order: _Order
+    places: int
+    name: str
+
+
 def link_consequences(findings: Sequence[Finding], facts: Facts) -> list[Finding]:
     """The findings, in the same order, each with its cause among the others."""
-    index = {name: position for position, name in enumerate(facts.names)}
-    return [replace(finding, consequence_of=_name(_cause_of(finding, findings, facts, index))) for finding in findings]
+    links = _Links(findings, facts)
+    return [replace(finding, consequence_of=links.cause_of(finding)) for finding in findings]
 
 
-def _cause_of(finding: Finding, findings: Sequence[Finding], facts: Facts, index: Mapping[str, int]) -> Finding | None:
-    """The earliest finding that may have brought it about."""
-    candidates = [other for other in findings if _precedes(other, finding, index) and _stands(other, finding, facts, index)]
-    return min(candidates, key=lambda other: _order(other, index), default=None)
+class _Links:
+    """Looks for causes among ``findings``. There may be thousands of them, so candidates of a rule are sorted once, and places are bit sets."""
 
+    def __init__(self, findings: Sequence[Finding], facts: Facts) -> None:
+        self._facts = facts
+        self._index = {name: position for position, name in enumerate(facts.names)}
+        self._reach: dict[tuple[int, Relation], int] = {}
+        self._candidates: dict[str, list[_Candidate]] = {}
+        for finding in findings:
+            candidate = _Candidate(self._order(finding), self._places(finding), f"{finding.rule} at {finding.node}")
+            self._candidates.setdefault(finding.rule, []).append(candidate)
+        for candidates in self._candidates.values():
+            candidates.sort(key=lambda candidate: candidate.order)
 
-def _precedes(cause: Finding, effect: Finding, index: Mapping[str, int]) -> bool:
-    return cause.rule in CAUSES.get(effect.rule, ()) and cause is not effect and _order(cause, index) < _order(effect, index)
+    def cause_of(self, effect: Finding) -> str | None:
+        """The name of the earliest finding that may have brought it about."""
+        bound, name = self._order(effect), None
+        for rule, relation in CAUSES.get(effect.rule, {}).items():
+            candidates = self._candidates.get(rule, ())
+            reach = self._reached(self._index.get(effect.node), relation) if candidates else 0
+            for candidate in candidates:
+                if candidate.order >= bound:
+                    break
+                if relation == "anywhere" or candidate.places & reach:
+                    bound, name = candidate.order, candidate.name
+                    break
+        return name
 
+    def _order(self, finding: Finding) -> _Order:
+        return _Order(finding.first_step, _RANK.get(finding.rule, len(_RANK)), self._index.get(finding.node, -1))
 
-def _order(finding: Finding, index: Mapping[str, int]) -> tuple[int, int, int]:
-    return finding.first_step, _RANK.get(finding.rule, len(_RANK)), index.get(finding.node, -1)
+    def _places(self, finding: Finding) -> int:
+        index = self._index.get(finding.node)
+        return 0 if index is None else union(1 << place for place in self._facts.places(index))
 
-
-def _stands(cause: Finding, effect: Finding, facts: Facts, index: Mapping[str, int]) -> bool:
-    relation = CAUSES[effect.rule][cause.rule]
-    if relation == "anywhere":
-        return True
-    one, two = index.get(cause.node), index.get(effect.node)
-    if one is None or two is None:
-        return False
-    return (relation in ("before", "beside") and facts.depends(two, one)) or (relation in ("after", "beside") and facts.depends(one, two))
-
-
-def _name(cause: Finding | None) -> str | None:
-    return None if cause is None else f"{cause.rule} at {cause.node}"
+    def _reached(self, index: int | None, relation: Relation) -> int:
+        """Bit set of the nodes that stand in ``relation`` to the node at ``index``."""
+        if index is None or relation == "anywhere":
+            return 0
+        if (index, relation) not in self._reach:
+            places = self._facts.places(index)
+            reach = union(1 << place for place in places)
+            if relation in ("before", "beside"):
+                reach |= union(self._facts.upstream[place] for place in places)
+            if relation in ("after", "beside"):
+                reach |= union(self._facts.downstream[place] for place in places)
+            self._reach[index, relation] = reach
+        return self._reach[index, relation]

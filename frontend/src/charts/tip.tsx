@@ -1,5 +1,6 @@
 /*
- * The tip of a picture: what is under the pointer. The one invariant: it never covers that place; it stands 14 px off and flips at the edges.
+ * The tip of a picture: what is under the pointer. The one invariant: it never covers that place. It stands 14 px off, flips where the window
+ * ends, and isn't cut off by the view it belongs to.
  */
 
 import type { ComponentChildren, JSX } from "preact";
@@ -8,6 +9,7 @@ import type { CssPixels } from "../units";
 
 const DISTANCE: CssPixels = 14;
 
+/** `x` and `y` are places in the parent of the tip. */
 export function Tip({
   x,
   y,
@@ -20,34 +22,20 @@ export function Tip({
   const tip = useRef<HTMLDivElement>(null);
   useLayoutEffect(() => {
     const element = tip.current;
-    const box = element?.parentElement;
-    if (element === null || box === null || box === undefined) return;
-    const { left, top } = placeTip(x, y, element.offsetWidth, element.offsetHeight, box.getBoundingClientRect());
-    element.style.transform = `translate(${left}px, ${top}px)`;
+    const box = element?.parentElement?.getBoundingClientRect();
+    if (element === null || box === undefined) return;
+    element.style.left = `${tipStart(box.left + x, element.offsetWidth, window.innerWidth)}px`;
+    element.style.top = `${tipStart(box.top + y, element.offsetHeight, window.innerHeight)}px`;
   });
   return (
-    <div ref={tip} class="tip picture-tip">
+    <div ref={tip} class="tip" aria-hidden="true">
       {children}
     </div>
   );
 }
 
-/** Where the tip stands in its box: right below the place, or on the other side where the window ends. */
-export function placeTip(
-  x: CssPixels,
-  y: CssPixels,
-  width: CssPixels,
-  height: CssPixels,
-  box: { readonly left: CssPixels; readonly top: CssPixels },
-  frame: { readonly width: CssPixels; readonly height: CssPixels } = {
-    width: window.innerWidth,
-    height: window.innerHeight,
-  },
-): { left: CssPixels; top: CssPixels } {
-  const right = box.left + x + DISTANCE + width <= frame.width;
-  const below = box.top + y + DISTANCE + height <= frame.height;
-  return {
-    left: right ? x + DISTANCE : Math.max(-box.left, x - DISTANCE - width),
-    top: below ? y + DISTANCE : Math.max(-box.top, y - DISTANCE - height),
-  };
+/** Start of a tip of this extent on one axis: after the place, or before it where the window ends, and never outside. */
+export function tipStart(place: CssPixels, extent: CssPixels, available: CssPixels): CssPixels {
+  const after = place + DISTANCE;
+  return after + extent <= available ? after : Math.max(0, place - DISTANCE - extent);
 }

@@ -11,7 +11,7 @@ import { useEffect, useLayoutEffect, useMemo, useRef, useState } from "preact/ho
 import { addShortcuts } from "../keys";
 import { isCompared } from "../matrix/compare";
 import { shading } from "../matrix/coloring";
-import { Tip } from "../matrix/tip";
+import { Tip } from "../charts/tip";
 import { differences, numbers } from "../nodes/model";
 import { findings, graph, node, nodeIndexByName, nodes, quantity, selectNode, statistic, step, theme } from "../state";
 import { useArea } from "../widgets/canvas";

@@ -9,7 +9,7 @@ import { formatStatistic, labelOf } from "../statistics";
 import type { Steps } from "../types";
 import { isCompared } from "./compare";
 import type { MatrixPicture } from "./paint";
-import { Tip } from "./tip";
+import { Tip } from "../charts/tip";
 import { columnAt, xOfStep, yOfRow, type CellPlace } from "./geometry";
 import { cursor, hovered } from "./view";
 import { firstAtLeast } from "../charts/timeline";

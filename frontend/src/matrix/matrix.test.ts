@@ -10,7 +10,6 @@ import { matrixCsv } from "./csv";
 import { paintRows, rowPlaces, type HatchColors } from "./raster";
 import { chooseRows, labelParts, preorder, rowHeight } from "./rows";
 import { shadeSigned, shadeStatistic } from "./shading";
-import { tipStart } from "./tip";
 
 /** Rows of numbers, one column per step; `null` is nothing recorded. */
 function matrixOf(rows: readonly (readonly (number | null)[])[], steps: readonly number[], high = rows): Matrix {
@@ -273,13 +272,5 @@ describe("csv", () => {
       "a,value,std,10,10,2,2,0",
       "",
     ]);
-  });
-});
-
-describe("tip", () => {
-  it("stands beside the pointer, on the other side at the edge, and never outside", () => {
-    expect(tipStart(100, 50, 400)).toBe(114);
-    expect(tipStart(380, 50, 400)).toBe(316);
-    expect(tipStart(20, 500, 400)).toBe(0);
   });
 });

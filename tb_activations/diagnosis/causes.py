@@ -132,7 +132,8 @@ class _Candidate(NamedTuple):
 def link_consequences(findings: Sequence[Finding], facts: Facts) -> list[Finding]:
     """The findings, in the same order, each with its cause among the others."""
     links = _Links(findings, facts)
-    return [replace(finding, consequence_of=links.cause_of(finding)) for finding in findings]
+    causes = map(links.cause_of, findings)
+    return [finding if cause is None else replace(finding, consequence_of=cause) for finding, cause in zip(findings, causes, strict=True)]
 
 
 class _Links:

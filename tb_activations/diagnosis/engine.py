@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterator, Sequence
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
@@ -131,7 +132,7 @@ class _Seen:
         captures, width = self.run.captures(), max(1, _BLOCK_NUMBERS // max(1, len(self.facts.nodes)))
         for start in range(len(self.steps), len(captures.step), width):
             stop = min(start + width, len(captures.step))
-            yield Block(captures.step[start:stop], captures.loss_scale[start:stop], _Reader(self.run, start, stop))
+            yield Block(captures.step[start:stop], captures.loss_scale[start:stop], _Reader(self.run, len(self.facts.nodes), start, stop))
             self._remember(captures, int(captures.step[stop - 1]))
 
 
@@ -142,11 +143,13 @@ _BLOCK_NUMBERS = 1 << 19
 class _Reader:
     """Reads the columns of a block, all of one quantity at a time: they lie together in the files."""
 
-    def __init__(self, run: Run, start: int, stop: int) -> None:
-        self._run, self._start, self._stop = run, start, stop
+    def __init__(self, run: Run, nodes: int, start: int, stop: int) -> None:
+        self._run, self._nodes, self._start, self._stop = run, nodes, start, stop
         self._windows: dict[Quantity, tuple[Floats, Floats]] = {}
 
     def __call__(self, statistic: str, quantity: Quantity) -> Floats:
+        if not self._run.holds(quantity):
+            return self._nothing
         if quantity not in self._windows:
             statistics, counts = self._run.window(quantity, start=self._start, stop=self._stop)
             self._windows[quantity] = statistics, _as_columns(counts)
@@ -156,8 +159,12 @@ class _Reader:
             return count
         names = self._run.columns
         if statistic not in names:  # written by an older version
-            return np.full(statistics.shape[:2], np.nan, np.float32)
+            return self._nothing
         return np.ascontiguousarray(statistics[..., names.index(statistic)])
+
+    @cached_property
+    def _nothing(self) -> Floats:
+        return np.full((self._nodes, self._stop - self._start), np.nan, np.float32)
 
 
 def _as_columns(counts: npt.NDArray[np.int64]) -> Floats:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -64,6 +64,20 @@ class Episode:
         return None if self.closed_at is None else self.last_step
 
 
+class _Course(NamedTuple):
+    """How the condition went at some rows over some captures, arrays [rows, c].
+
+    Attributes:
+      first: the step at which the latest stretch of holding began.
+      ripe: whether it has lasted long enough to be told.
+      over: whether it has been gone long enough to count as over.
+    """
+
+    first: Ints
+    ripe: Bools
+    over: Bools
+
+
 class Episodes:
     """Follows one condition over the captures of a run, for many rows at once."""
 
@@ -86,35 +100,61 @@ class Episodes:
           urgent: bool[rows, c], where it is told at once when it holds.
         """
         active = np.flatnonzero(holds.any(1) | (self._run > 0) | (self._missed > 0))
-        held, decided = holds[active] & known[active], known[active]
-        at_once = None if urgent is None else urgent[active]
-        for column in range(len(steps) if len(active) else 0):
-            self._advance(active, held, decided[:, column], None if at_once is None else at_once[:, column], steps, column, evidence)
-        for row, episode in self._open.items():
-            _extend(episode, held[np.searchsorted(active, row)], steps, evidence)
+        if not len(active) or not len(steps):
+            return
+        held = holds[active] & known[active]
+        course = self._advance(active, held, known[active] & ~held, steps, None if urgent is None else urgent[active])
+        opened: list[tuple[int, Episode]] = []
+        for position in np.flatnonzero(course.ripe.any(1) | np.isin(active, list(self._open))).tolist():
+            opened += self._turn(int(active[position]), _Course(*(array[position] for array in course)), held[position], steps, evidence)
+        self.all += [episode for _, episode in sorted(opened, key=lambda entry: (entry[0], entry[1].row))]
 
-    def _advance(
-        self, active: Ints, held: Bools, decided: Bools, urgent: Bools | None, steps: Ints, column: int, evidence: Mapping[str, Floats]
-    ) -> None:
-        holds, step = held[:, column], steps[column]
-        run, missed = self._run[active], self._missed[active]
-        self._first[active] = first = np.where(holds & (run == 0), step, self._first[active])
-        self._run[active] = run = np.where(holds, run + 1, np.where(decided, 0, run))
-        missed = np.where(holds, 0, np.where(decided, missed + 1, missed))
-        over = missed >= self._persistence.patience
-        self._missed[active] = np.where(over, 0, missed)
-        ripe = (run >= self._persistence.captures) & (step - first >= self._persistence.steps)
-        ripe = holds & (ripe if urgent is None else ripe | urgent)
-        for position in np.flatnonzero(ripe).tolist():
-            row = int(active[position])
-            if row not in self._open:
-                self._open[row] = episode = Episode(row, int(first[position]), int(step))
-                self.all.append(episode)
-        for position in np.flatnonzero(over).tolist() if self._open else ():
-            ended = self._open.pop(int(active[position]), None)
-            if ended is not None:
-                _extend(ended, held[position, : column + 1], steps, evidence)
-                ended.closed_at = int(step)
+    def _advance(self, active: Ints, held: Bools, gone: Bools, steps: Ints, urgent: Bools | None) -> _Course:
+        """Counts holding and missing captures on from the last ones of the block before."""
+        run = _count_since(held, gone, self._run[active])
+        start = _latest(held & (run == 1))
+        first = np.where(start >= 0, steps[start], self._first[active, None])
+        missed = _count_since(gone, held, self._missed[active])
+        self._run[active], self._first[active], self._missed[active] = run[:, -1], first[:, -1], missed[:, -1] % self._persistence.patience
+        lasting = (run >= self._persistence.captures) & (steps - first >= self._persistence.steps)
+        return _Course(first, held & (lasting if urgent is None else lasting | urgent), gone & (missed % self._persistence.patience == 0))
+
+    def _turn(self, row: int, course: _Course, held: Bools, steps: Ints, evidence: Mapping[str, Floats]) -> list[tuple[int, Episode]]:
+        """Opens and closes the episodes of one row. Returns those that opened, and at which column."""
+        opened = []
+        episode, column = self._open.pop(row, None), -1
+        while True:
+            column = _next(course.ripe if episode is None else course.over, column)
+            if column < 0:
+                break
+            if episode is None:
+                episode = Episode(row, int(course.first[column]), int(steps[column]))
+                opened.append((column, episode))
+            else:
+                _extend(episode, held[: column + 1], steps, evidence)
+                episode.closed_at, episode = int(steps[column]), None
+        if episode is not None:
+            _extend(episode, held, steps, evidence)
+            self._open[row] = episode
+        return opened
+
+
+def _latest(marks: Bools) -> Ints:
+    """For each cell the column of the latest mark in its row, itself included; -1 without one."""
+    return np.maximum.accumulate(np.where(marks, np.arange(marks.shape[1]), -1), axis=1)
+
+
+def _count_since(marks: Bools, ends: Bools, before: Ints) -> Ints:
+    """For each cell the number of marks in its row since the latest end; ``before``: how many there were when the block began."""
+    total, end = np.cumsum(marks, axis=1), _latest(ends)
+    return total - np.where(end >= 0, np.take_along_axis(total, np.maximum(end, 0), axis=1), -before[:, None])
+
+
+def _next(marks: Bools, column: int) -> int:
+    """The first column with a mark after ``column``; -1 without one."""
+    later = marks[column + 1 :]
+    found = int(later.argmax()) if later.any() else -1
+    return column + 1 + found if found >= 0 else -1
 
 
 def _extend(episode: Episode, held: Bools, steps: Ints, evidence: Mapping[str, Floats]) -> None:

@@ -322,12 +322,18 @@ class Facts:
 
     def _same_layer(self, place: int) -> int:
         """Bit set of the node and of the layers that contain it, whose output may be the same tensor."""
-        path = _path(self.nodes[place]) + "/"
-        return union(1 << index for index in self._containers if path.startswith(_path(self.nodes[index]) + "/"))
+        names = _path(self.nodes[place]).split("/")
+        return union(self._containers.get("/".join(names[:depth]), 0) for depth in range(1, len(names) + 1))
 
     @cached_property
-    def _containers(self) -> tuple[int, ...]:
-        return tuple(index for index in self.flow.tolist() if self.kernel_layers >> index & 1)
+    def _containers(self) -> dict[str, int]:
+        """For each path of a layer that owns a kernel the bit set of its calls."""
+        containers: dict[str, int] = {}
+        for index in self.flow.tolist():
+            if self.kernel_layers >> index & 1:
+                path = _path(self.nodes[index])
+                containers[path] = containers.get(path, 0) | 1 << index
+        return containers
 
     def next_effective(self, index: int) -> list[int]:
         """The first nodes after ``index`` that do more than pass its numbers on."""

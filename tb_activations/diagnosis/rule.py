@@ -121,6 +121,8 @@ class EpisodeWatch(Watch):
         self._rows = rule.select(facts)
         self._observe = rule.observe(facts, self._rows)
         self._episodes = Episodes(len(self._rows), rule.persistence)
+        self._ended: dict[int, Finding] = {}
+        """Findings of episodes that are over, by number of the episode: nothing about them changes any more."""
 
     def update(self, block: Block) -> None:
         """Takes in the next captures."""
@@ -130,7 +132,13 @@ class EpisodeWatch(Watch):
 
     def findings(self) -> list[Finding]:
         """One finding for each episode."""
-        return [self._finding(episode) for episode in self._episodes.all]
+        return [self._ended.get(number) or self._tell(number, episode) for number, episode in enumerate(self._episodes.all)]
+
+    def _tell(self, number: int, episode: Episode) -> Finding:
+        finding = self._finding(episode)
+        if episode.closed_at is not None:
+            self._ended[number] = finding
+        return finding
 
     def _finding(self, episode: Episode) -> Finding:
         rule, index = self._rule, int(self._rows[episode.row])

@@ -176,6 +176,10 @@ class Run:
         """All nodes at one recorded step, in the order of `nodes`: statistics float32[N, K] and counts int64[N, 4]."""
         return self._read(lambda view: reading.read_snapshot(view.index, _find_step(view.index.steps, step), _quantity(quantity)))
 
+    def holds(self, quantity: Quantity) -> bool:
+        """Whether anything of ``quantity`` was recorded. Costs nothing."""
+        return bool(self._view.index.holding(_quantity(quantity)))
+
     def window(self, quantity: Quantity = "value", *, start: int, stop: int) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.int64]]:
         """All nodes at the recorded steps ``steps()[start:stop]``: statistics float32[N, C, K] (K: `columns`) and counts int64[N, C, 4]."""
         return self._read(lambda view: reading.read_window(view.index, _quantity(quantity), start, stop))

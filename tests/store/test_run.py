@@ -12,7 +12,7 @@ import pytest
 from tb_activations import open_run
 from tb_activations.errors import ArgumentError, NotFoundError
 from tb_activations.store.run import Run
-from tb_activations.store.schema import COUNTS, NOT_RECORDED, STATISTICS
+from tb_activations.store.schema import COUNTS, NOT_RECORDED, QUANTITIES, STATISTICS
 from tests.builders import (
     START,
     TYPICAL_DROPPED,
@@ -176,6 +176,10 @@ class ReaderSuite:
         assert run.steps("image", "update").tolist() == []
         assert run.statistics("image", "update")["mean"].tolist() == []
         assert run.histogram("image", "update").counts.shape[0] == 0
+
+    @pytest.mark.parametrize("quantity", QUANTITIES)
+    def test_it_holds_the_quantities_that_some_node_was_recorded_with(self, run, quantity):
+        assert run.holds(quantity) == any(len(run.steps(node.name, quantity)) for node in run.nodes)
 
     def test_what_the_graph_says_of_the_run(self, run):
         assert run.model == {"name": "model", "class": "Functional"}

@@ -2,8 +2,8 @@
 
     python -m benchmarks.generate_run /tmp/large/train 1000 10000
 
-The one invariant: the files are written by the product's own `Session`, so they are what a long training leaves behind; only the numbers are made up
-(smooth curves per node, a spike and some NaN here and there).
+The one invariant: the files are written and merged by the product's own `Session`, so they are what a long training leaves behind; only the numbers
+are made up (smooth curves per node, a spike and some NaN here and there).
 """
 
 from __future__ import annotations
@@ -70,6 +70,8 @@ def generate(run_dir: Path, nodes: int, captures: int, per_segment: int = 50, hi
         session.write_captures(
             [Capture(step, START + step, {"value": numbers.record(step)}, 0, step // 1000, 0.002) for step in steps], (), fingerprint
         )
+        session.compact_full_levels()
+    session.compact_rest()
     write_marker(run_dir)
 
 

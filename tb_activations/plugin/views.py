@@ -18,7 +18,7 @@ from tb_activations.plugin.present import present_graph
 from tb_activations.plugin.reduce import column_starts, column_stops, merge_histograms
 from tb_activations.plugin.wire import array_answer
 from tb_activations.store.run import Run
-from tb_activations.store.schema import COUNTS, QUANTITIES, Quantity
+from tb_activations.store.schema import QUANTITIES, Quantity
 
 __all__ = ["RUN_VIEWS", "RunView"]
 
@@ -77,14 +77,8 @@ def matrix(run: Run, arguments: Arguments) -> Answer:
 
 def statistics(run: Run, arguments: Arguments) -> Answer:
     """One node over all its steps."""
-    history = run.statistics(arguments.text("node"), _quantity(arguments), arguments.optional_integer("rank", 0, 2**31 - 1))
-    return array_answer(
-        {
-            "step": history["step"].astype(np.float64),
-            "counts": np.stack([history[name] for name in COUNTS], axis=1).astype(np.float64),
-            "statistics": np.stack([history[name] for name in run.columns], axis=1).astype(np.float32),
-        }
-    )
+    recorded, numbers, counts = run.history(arguments.text("node"), _quantity(arguments), arguments.optional_integer("rank", 0, 2**31 - 1))
+    return array_answer({"step": recorded.astype(np.float64), "counts": counts.astype(np.float64), "statistics": numbers})
 
 
 def histogram(run: Run, arguments: Arguments) -> Answer:

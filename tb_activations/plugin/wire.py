@@ -9,6 +9,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
 import numpy.typing as npt
 
 from tb_activations.plugin.http import Answer
@@ -32,5 +33,5 @@ def array_answer(arrays: Mapping[str, npt.NDArray[Any]], metadata: Mapping[str, 
         position += array.nbytes
     text = json.dumps(header, separators=(",", ":")).encode("ascii")
     text += b" " * (-len(text) % _ALIGNMENT)
-    parts = [len(text).to_bytes(8, "little"), text, *(array.tobytes() for _, array in ordered)]
-    return Answer(b"".join(parts), "application/octet-stream", cacheable)
+    parts = [np.ascontiguousarray(array).reshape(-1).view(np.uint8).data for _, array in ordered]
+    return Answer(b"".join([len(text).to_bytes(8, "little"), text, *parts]), "application/octet-stream", cacheable)

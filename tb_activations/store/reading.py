@@ -16,7 +16,7 @@ from tb_activations.store.assemble import empty_counts
 from tb_activations.store.index import Index, LiveSegment, as_slice
 from tb_activations.store.merge import merge_histograms, merge_replicas, rebin
 from tb_activations.store.schema import COUNTS, NOT_RECORDED, Quantity
-from tb_activations.store.track import blank_track, read_track
+from tb_activations.store.track import join_tracks, read_track
 
 __all__ = ["COUNTED", "read_column", "read_histogram", "read_history", "read_sample", "read_sample_steps", "read_snapshot", "read_window"]
 
@@ -34,13 +34,12 @@ Steps = npt.NDArray[np.int64]
 
 def read_history(index: Index, node: int, quantity: Quantity, rank: int | None = None) -> tuple[Steps, Statistics, Counts]:
     """Steps int64[C], statistics float32[C, K] and counts int64[C, 4] of one node, at the steps where it was recorded."""
-    statistics = blank_track(index.row_count, "statistics", len(index.columns))
-    counts = blank_track(index.row_count, "counts", len(COUNTS))
-    for layout, arrays in read_track(index, node, quantity, ("statistics", "counts")):
-        statistics[layout.table] = _in_columns(arrays["statistics"], layout.lives[0].segment.columns, index.columns)
-        counts[layout.table] = arrays["counts"]
+    tracks = read_track(index, node, quantity, ("statistics", "counts"))
+    columns = [(layout, _in_columns(arrays["statistics"], layout.lives[0].segment.columns, index.columns)) for layout, arrays in tracks]
+    statistics = join_tracks(index, "statistics", columns, len(index.columns))
+    counts = join_tracks(index, "counts", [(layout, arrays["counts"]) for layout, arrays in tracks], len(COUNTS))
     rows = np.flatnonzero((counts[:, 0] != NOT_RECORDED) & ((index.table["rank"] == rank) if rank is not None else True))
-    steps, starts = np.unique(index.table["step"][rows], return_index=True)
+    steps, starts = _steps_of(index, rows)
     taken = as_slice(rows)
     merged, total = merge_replicas(statistics[None, taken], counts[None, taken], starts, index.columns, _shared(index, [node]))
     return steps, merged[0], total[0]
@@ -125,7 +124,7 @@ def read_histogram(index: Index, node: int, quantity: Quantity) -> tuple[Steps, 
         ranges[layout.table] = arrays["histogram_range"]
         counts[layout.table] = _in_bins(arrays["histogram"], ranges[layout.table], bins)
     rows = np.flatnonzero(counts.any(axis=1) & np.isfinite(ranges).all(axis=1) & (ranges[:, 0] <= ranges[:, 1]))
-    steps, starts = np.unique(index.table["step"][rows], return_index=True)
+    steps, starts = _steps_of(index, rows)
     taken = as_slice(rows)
     counts, ranges = merge_histograms(counts[taken], ranges[taken], starts, bool(_shared(index, [node])[0]))
     return steps, counts.astype(np.uint32), np.linspace(ranges[:, 0], ranges[:, 1], bins + 1, axis=1)
@@ -162,6 +161,14 @@ def read_sample_steps(index: Index, node: int, quantity: Quantity) -> Steps:
                 rows = live.segment.sample_rows(reader, quantity, position)
             steps.append(index.table["step"][live.table[np.isin(live.rows, rows)]])
     return np.unique(np.concatenate(steps))
+
+
+def _steps_of(index: Index, rows: npt.NDArray[np.int64]) -> tuple[Steps, npt.NDArray[np.int64]]:
+    """The steps of ascending ``rows`` of the table, each once, and the first of the rows of each."""
+    steps = index.table["step"][as_slice(rows)]
+    if index.row_count == len(index.steps):  # without replicas each row is a step of its own
+        return steps, np.arange(len(steps))
+    return np.unique(steps, return_index=True)
 
 
 def _row_range(index: Index, first_step: int, last_step: int) -> tuple[int, int]:

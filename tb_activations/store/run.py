@@ -164,13 +164,20 @@ class Run:
         Returns:
           ``"step"``, every column of `STATISTICS` and `COUNTS` -> array[C].
         """
-        steps, statistics, counts = self._read(lambda view: reading.read_history(view.index, _find_node(view.index, node), _quantity(quantity), rank))
-        columns = self.columns
+        columns, (steps, statistics, counts) = self._read(
+            lambda view: (view.index.columns, reading.read_history(view.index, _find_node(view.index, node), _quantity(quantity), rank))
+        )
         return {
             "step": steps,
             **{name: statistics[:, column] for column, name in enumerate(columns)},
             **{name: counts[:, column] for column, name in enumerate(COUNTS)},
         }
+
+    def history(
+        self, node: str, quantity: Quantity = "value", rank: int | None = None
+    ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float32], npt.NDArray[np.int64]]:
+        """What `statistics` gives, as three arrays: the steps int64[C], statistics float32[C, K] (K: `columns`) and counts int64[C, 4]."""
+        return self._read(lambda view: reading.read_history(view.index, _find_node(view.index, node), _quantity(quantity), rank))
 
     def snapshot(self, step: int, quantity: Quantity = "value") -> tuple[npt.NDArray[np.float32], npt.NDArray[np.int64]]:
         """All nodes at one recorded step, in the order of `nodes`: statistics float32[N, K] and counts int64[N, 4]."""

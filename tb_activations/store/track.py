@@ -16,7 +16,7 @@ import numpy.typing as npt
 from tb_activations.store.index import Index, LiveSegment, as_slice
 from tb_activations.store.schema import NOT_RECORDED, Quantity
 
-__all__ = ["blank_track", "read_track"]
+__all__ = ["join_tracks", "read_track"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,8 +96,12 @@ def _read_group(index: Index, layout: Layout, node: int, quantity: Quantity, nam
     return {name: buffer[layout.rows] for name, buffer in zip(names, buffers, strict=True)}
 
 
-def blank_track(rows: int, name: str, width: int) -> npt.NDArray[Any]:
-    """[rows, width] that says *not recorded* everywhere."""
-    array = np.empty((rows, width), _KINDS[name].dtype)
-    array[:] = _KINDS[name].blank
-    return array
+def join_tracks(index: Index, name: str, parts: Sequence[tuple[Layout, npt.NDArray[Any]]], width: int) -> npt.NDArray[Any]:
+    """The rows of all layouts in the order of the table, [rows, width]; where none has one, it says *not recorded*."""
+    if len(parts) == 1 and len(parts[0][1]) == index.row_count and isinstance(parts[0][0].table, slice):
+        return parts[0][1]  # one layout has all rows, in this very order
+    joined = np.empty((index.row_count, width), _KINDS[name].dtype)
+    joined[:] = _KINDS[name].blank
+    for layout, rows in parts:
+        joined[layout.table] = rows
+    return joined

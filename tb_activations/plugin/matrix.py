@@ -16,7 +16,10 @@ from tb_activations.plugin.reduce import column_starts, column_stops, reduce_col
 from tb_activations.store.run import Run
 from tb_activations.store.schema import NOT_RECORDED, Quantity
 
-__all__ = ["DERIVED", "Matrix", "make_matrix"]
+__all__ = ["DERIVED", "MAX_STEP", "Matrix", "make_matrix"]
+
+MAX_STEP = 2**53
+"""Beyond it a browser can't tell steps apart."""
 
 DERIVED = ("nan_count", "inf_count", "update_ratio")
 """What a matrix can show besides the columns of a run."""
@@ -45,9 +48,10 @@ class _Stretch(NamedTuple):
     starts: npt.NDArray[np.int64]
 
 
-def make_matrix(run: Run, statistic: str, quantity: Quantity, columns: int) -> Matrix:
-    """Returns the matrix of a column of ``run`` or of one of `DERIVED`, at most ``columns`` wide."""
+def make_matrix(run: Run, statistic: str, quantity: Quantity, columns: int, first_step: int = 0, last_step: int = MAX_STEP) -> Matrix:
+    """Returns the matrix of a column of ``run`` or of one of `DERIVED`, at most ``columns`` wide, over the steps from the first to the last."""
     steps, nodes = run.steps(), len(run.nodes)
+    steps = steps[np.searchsorted(steps, first_step) : np.searchsorted(steps, last_step, side="right")]
     starts = column_starts(len(steps), columns)
     low, high = np.full((2, nodes, len(starts)), np.nan, np.float32)
     nonfinite = np.zeros((nodes, len(starts)), np.uint8)

@@ -25,6 +25,7 @@ from tb_activations.plugin.present import present_run
 from tb_activations.store.discovery import MAX_DIRECTORIES, Discovery, find_runs, holds_activations
 
 if TYPE_CHECKING:
+    from tb_activations.store.kept import KeptColumns
     from tb_activations.store.run import Run
 
 __all__ = ["Runs", "Source", "source_of"]
@@ -38,6 +39,8 @@ _FIRST_WALK = 2.0
 _LISTING_BUDGET = 0.05
 """Seconds that a listing spends on looking for new captures; what it doesn't reach is next in the next listing."""
 
+_KEPT_BYTES = 48 << 20
+"""Room for one statistic of 1,000 nodes × 10,000 captures."""
 
 _EMPTY = {
     "version": "",
@@ -78,7 +81,7 @@ class _Entry:
 
         with self.lock:
             if self.run is None:
-                self.run = Run(self.path)
+                self.run = Run(self.path, _kept_columns())
                 self.problem = None
             return self.run
 
@@ -180,6 +183,14 @@ class Runs:
         for entry in self._entries.values():
             if entry.run is None:
                 entry.refresh()
+
+
+@functools.cache
+def _kept_columns() -> KeptColumns:
+    """What the matrices of all runs share: a growing run is drawn anew every few seconds."""
+    from tb_activations.store.kept import KeptColumns
+
+    return KeptColumns(_KEPT_BYTES)
 
 
 @functools.cache

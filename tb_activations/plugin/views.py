@@ -12,8 +12,9 @@ from typing import Any, cast
 import numpy as np
 import numpy.typing as npt
 
+from tb_activations.errors import ArgumentError
 from tb_activations.plugin.http import Answer, Arguments, json_answer
-from tb_activations.plugin.matrix import DERIVED, make_matrix
+from tb_activations.plugin.matrix import DERIVED, MAX_STEP, make_matrix
 from tb_activations.plugin.present import present_graph
 from tb_activations.plugin.reduce import column_starts, column_stops, merge_histograms
 from tb_activations.plugin.wire import array_answer
@@ -22,8 +23,6 @@ from tb_activations.store.schema import QUANTITIES, Quantity
 
 __all__ = ["RUN_VIEWS", "RunView"]
 
-_MAX_STEP = 2**53
-"""Beyond it a browser can't tell steps apart."""
 _MAX_COLUMNS = 4096
 _MATRIX_COLUMNS = 512
 _HISTOGRAM_COLUMNS = 400
@@ -54,16 +53,19 @@ def steps(run: Run, _: Arguments) -> Answer:
 
 def snapshot(run: Run, arguments: Arguments) -> Answer:
     """All nodes at one step."""
-    numbers, counts = run.snapshot(arguments.integer("step", 0, _MAX_STEP), _quantity(arguments))
+    numbers, counts = run.snapshot(arguments.integer("step", 0, MAX_STEP), _quantity(arguments))
     return array_answer({"counts": counts.astype(np.float64), "statistics": numbers})
 
 
 def matrix(run: Run, arguments: Arguments) -> Answer:
-    """One statistic of all nodes over all steps, at most so many columns wide."""
+    """One statistic of all nodes over all steps, or some, at most so many columns wide."""
     quantity = _quantity(arguments)
     statistic = arguments.choice("statistic", (*run.columns, *DERIVED))
     columns = arguments.integer("columns", 1, _MAX_COLUMNS, _MATRIX_COLUMNS)
-    reduced = make_matrix(run, statistic, quantity, columns)
+    first, last = arguments.integer("first_step", 0, MAX_STEP, 0), arguments.integer("last_step", 0, MAX_STEP, MAX_STEP)
+    if first > last:
+        raise ArgumentError(f"Expected `first_step` to be at most `last_step`. Received: first_step={first}, last_step={last}.")
+    reduced = make_matrix(run, statistic, quantity, columns, first, last)
     return array_answer(
         {
             "start": reduced.start.astype(np.float64),
@@ -102,7 +104,7 @@ def histogram(run: Run, arguments: Arguments) -> Answer:
 
 def value(run: Run, arguments: Arguments) -> Answer:
     """The sample of one node that was kept at one step."""
-    name, step, quantity = arguments.text("node"), arguments.integer("step", 0, _MAX_STEP), _quantity(arguments)
+    name, step, quantity = arguments.text("node"), arguments.integer("step", 0, MAX_STEP), _quantity(arguments)
     sample = run.value(name, step, quantity)
     history = run.statistics(name, quantity)
     elements = history["elements"][history["step"] == step].sum()

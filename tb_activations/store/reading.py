@@ -13,9 +13,11 @@ import numpy as np
 import numpy.typing as npt
 
 from tb_activations.store.assemble import empty_counts
-from tb_activations.store.index import Index, LiveSegment, as_slice
+from tb_activations.store.index import Index, as_slice
+from tb_activations.store.kept import KeptColumns
 from tb_activations.store.merge import merge_histograms, merge_replicas, rebin
 from tb_activations.store.schema import COUNTS, NOT_RECORDED, Quantity
+from tb_activations.store.segments import Segment
 from tb_activations.store.track import join_tracks, read_track
 
 __all__ = ["COUNTED", "read_column", "read_histogram", "read_history", "read_sample", "read_sample_steps", "read_snapshot", "read_window"]
@@ -59,29 +61,38 @@ def read_window(index: Index, quantity: Quantity, start: int, stop: int) -> tupl
     return merge_replicas(statistics, counts, index.starts[start:stop] - first, index.columns, _shared(index))
 
 
-def read_column(index: Index, statistic: str, quantity: Quantity, after: int = -1, until: int | None = None) -> tuple[Steps, Statistics]:
-    """One statistic of all nodes over the steps in (after, until]: int64[C] and float32[N, C]; NaN (counts: −1) where nothing was recorded."""
+def read_column(
+    index: Index, statistic: str, quantity: Quantity, after: int = -1, until: int | None = None, kept: KeptColumns | None = None
+) -> tuple[Steps, Statistics]:
+    """One statistic of all nodes over the steps in (after, until]: int64[C] and float32[N, C]; NaN (counts: −1) where nothing was recorded.
+
+    Args:
+      kept: columns that were read before; those of steps with several replicas are not kept.
+    """
     start = int(np.searchsorted(index.steps, after, side="right"))
     stop = len(index.steps) if until is None else max(start, int(np.searchsorted(index.steps, until, side="right")))
     if index.row_count != len(index.steps):
         return index.steps[start:stop], _merged_column(index, statistic, quantity, start, stop)
     result = np.full((len(index.joined.records), stop - start), NOT_RECORDED if statistic in COUNTED else np.nan, np.float32)
+    kept = kept or KeptColumns()
     for live in index.holding(quantity):
-        _scatter_column(index, live, statistic, quantity, result, start)
+        # Without replicas row ``start + c`` of the table is column ``c`` of the result.
+        wanted = (live.table >= start) & (live.table < stop)
+        if wanted.any() and (statistic in COUNTED or statistic in live.segment.columns):
+            segment = live.segment
+            key = (str(segment.file.path), segment.file.signature, quantity, statistic)
+            column = kept.get(key, lambda segment=segment: _column_of(segment, statistic, quantity))  # type: ignore[misc]
+            where = _region(index.positions(live, quantity), live.table[wanted] - start)
+            result[where] = column[:, as_slice(live.rows[wanted])]
     return index.steps[start:stop], result
 
 
-def _scatter_column(index: Index, live: LiveSegment, statistic: str, quantity: Quantity, result: Statistics, start: int) -> None:
-    """Fills in what a segment has; without replicas row ``start + c`` of the table is column ``c`` of ``result``."""
-    wanted = (live.table >= start) & (live.table < start + result.shape[1])
+def _column_of(segment: Segment, statistic: str, quantity: Quantity) -> Statistics:
+    """A statistic or count of all nodes and rows of a segment."""
     name = "counts" if statistic in COUNTED else "statistics"
-    if not wanted.any() or (name == "statistics" and statistic not in live.segment.columns):
-        return
-    with live.segment.file.reader() as reader:
+    with segment.file.reader() as reader:
         part = reader.read(f"{name}/{quantity}")
-    column = _count(part, statistic) if name == "counts" else part[..., live.segment.columns.index(statistic)]
-    where = _region(index.positions(live, quantity), live.table[wanted] - start)
-    result[where] = column[:, as_slice(live.rows[wanted])]
+    return _count(part, statistic).astype(np.float32) if name == "counts" else part[..., segment.columns.index(statistic)]
 
 
 def _region(positions: npt.NDArray[np.int64], table: npt.NDArray[np.int64]) -> Any:

@@ -24,6 +24,7 @@ from tb_activations.store.container import FileChangedError
 from tb_activations.store.discovery import find_runs, holds_activations
 from tb_activations.store.folder import Contents, Folder
 from tb_activations.store.index import Index, build_index
+from tb_activations.store.kept import KeptColumns
 from tb_activations.store.names import data_directory
 from tb_activations.store.nodes import Node, QuantityState, describe_nodes
 from tb_activations.store.schema import COUNTS, QUANTITIES, Graph, Quantity
@@ -78,10 +79,12 @@ class Run:
 
     Args:
       run_dir: the directory that holds ``plugins/tb_activations``.
+      kept: where `column` keeps what it read, for who asks again and again; nothing is kept by default.
     """
 
-    def __init__(self, run_dir: str | os.PathLike[str]) -> None:
+    def __init__(self, run_dir: str | os.PathLike[str], kept: KeptColumns | None = None) -> None:
         self.path = Path(run_dir)
+        self._kept = kept
         self._folder = Folder(data_directory(self.path))
         self._lock = threading.Lock()
         self._view = _View(build_index(self._folder.scan() or Contents((), (), ())))
@@ -207,7 +210,7 @@ class Run:
             known = (*view.index.columns, *reading.COUNTED)
             if statistic not in known:
                 raise NotFoundError(f"Expected a statistic of {', '.join(known)}. Received: statistic={statistic!r}")
-            return reading.read_column(view.index, statistic, _quantity(quantity), after, until)
+            return reading.read_column(view.index, statistic, _quantity(quantity), after, until, self._kept)
 
         return self._read(read)
 

@@ -22,7 +22,18 @@ from tests.plugin.client import PluginClient
 DOCUMENT = (Path(__file__).resolve().parents[2] / "docs" / "http_api.md").read_text(encoding="utf-8")
 HEADING = re.compile(r"^## `GET (/[^`?]*)(?:\?([^`]*))?`$", re.MULTILINE)
 ROUTES = {match[1]: match[2] or "" for match in HEADING.finditer(DOCUMENT)}
-GOOD = {"run": "digits/train", "node": "x", "step": "7", "quantity": "value", "statistic": "mean", "rank": "0", "columns": "5", "v": "1"}
+GOOD = {
+    "run": "digits/train",
+    "node": "x",
+    "step": "7",
+    "quantity": "value",
+    "statistic": "mean",
+    "rank": "0",
+    "columns": "5",
+    "first_step": "0",
+    "last_step": "40",
+    "v": "1",
+}
 
 
 def _loaded(logdir, **context):

@@ -133,6 +133,25 @@ def test_matrix_shows_every_extreme(client, run):
     assert not arrays["nonfinite"].any()
 
 
+@pytest.mark.parametrize(("first", "last"), [(0, 63), (7, 21), (8, 20), (63, 2**53), (64, 70), (10, 10)])
+def test_a_matrix_of_some_steps_is_that_part_of_the_whole(client, run, first, last):
+    whole = client.arrays("matrix", run=RUN, quantity="value", statistic="std")
+    part = client.arrays("matrix", run=RUN, quantity="value", statistic="std", first_step=first, last_step=last)
+    inside = (whole["start"] >= first) & (whole["stop"] <= last)
+    assert part["start"].tolist() == run.steps()[(run.steps() >= first) & (run.steps() <= last)].tolist()
+    for name in ("start", "stop"):
+        np.testing.assert_array_equal(part[name], whole[name][inside])
+    for name in ("low", "high", "nonfinite"):
+        np.testing.assert_array_equal(part[name], whole[name][:, inside])
+
+
+def test_one_end_of_the_steps_is_enough(client, run):
+    query = {"run": RUN, "quantity": "value", "statistic": "std"}
+    steps = run.steps()
+    assert client.arrays("matrix", **query, first_step=30)["start"].tolist() == steps[steps >= 30].tolist()
+    assert client.arrays("matrix", **query, last_step=30)["start"].tolist() == steps[steps <= 30].tolist()
+
+
 def test_matrix_of_update_ratios(client, run):
     arrays = client.arrays("matrix", run=RUN, quantity="update", statistic="update_ratio")
     kernel = [node.name for node in run.nodes].index("encoder/dense/kernel")
@@ -212,6 +231,9 @@ BAD = [
     ("matrix", {"run": RUN, "quantity": "value", "statistic": "median"}, 400, "one of min, max, mean"),
     ("matrix", {"run": RUN, "quantity": "value", "statistic": "min", "columns": "0"}, 400, "from 1 to 4096"),
     ("matrix", {"run": RUN, "quantity": "value", "statistic": "min", "columns": "4097"}, 400, "from 1 to 4096"),
+    ("matrix", {"run": RUN, "quantity": "value", "statistic": "min", "first_step": "9", "last_step": "8"}, 400, "first_step=9, last_step=8"),
+    ("matrix", {"run": RUN, "quantity": "value", "statistic": "min", "first_step": "-1"}, 400, "`first_step` to be an integer from 0"),
+    ("matrix", {"run": RUN, "quantity": "value", "statistic": "min", "last_step": "end"}, 400, "`last_step` to be an integer from 0"),
     ("statistics", {"run": RUN, "quantity": "value"}, 400, "Expected the argument `node`"),
     ("statistics", {"run": RUN, "node": "encoder/dens", "quantity": "value"}, 404, "'encoder/dense'"),
     ("statistics", {"run": RUN, "node": "../../etc/passwd", "quantity": "value"}, 404, "Expected the name of a node"),

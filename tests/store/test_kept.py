@@ -1,0 +1,84 @@
+"""Columns that are kept: the same numbers, fewer readings, and never more memory than was said."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from tb_activations.store.container import ArrayReader
+from tb_activations.store.kept import KeptColumns
+from tb_activations.store.run import Run
+from tests.builders import build_run
+
+NODES = "input x [4]; layer a [3] <- x relu gradient; layer b [2] <- a gradient; variable b/kernel [3,2] update; loss loss <- b"
+
+
+@pytest.fixture
+def readings(monkeypatch):
+    """Names of the arrays that were read from files, in order."""
+    read, names = ArrayReader.read, []
+
+    def counting(self, name, *arguments):
+        names.append(name)
+        return read(self, name, *arguments)
+
+    monkeypatch.setattr(ArrayReader, "read", counting)
+    return names
+
+
+def test_kept_columns_are_the_columns(tmp_path):
+    build_run(tmp_path / "train", NODES, range(0, 60, 3), per_segment=4)
+    plain, kept = Run(tmp_path / "train"), Run(tmp_path / "train", KeptColumns(1 << 20))
+    for _ in range(2):
+        for statistic in (*plain.columns, "elements", "nan_count", "nonfinite_count"):
+            for after, until in ((-1, None), (8, 40), (9, 9), (100, None)):
+                steps, expected = plain.column(statistic, "value", after, until)
+                again, found = kept.column(statistic, "value", after, until)
+                assert again.tolist() == steps.tolist()
+                np.testing.assert_array_equal(found, expected)
+                found[...] = 0  # what the caller does with its copy is its own business
+
+
+def test_of_a_growing_run_only_what_is_new_is_read(tmp_path, readings):
+    build_run(tmp_path / "train", NODES, range(0, 40, 2), per_segment=5)
+    run = Run(tmp_path / "train", KeptColumns(1 << 20))
+    run.column("mean")
+    assert readings.count("statistics/value") == 4
+    build_run(tmp_path / "train", NODES, range(40, 50, 2), per_segment=5)
+    assert run.refresh()
+    readings.clear()
+    steps, means = run.column("mean")
+    assert readings.count("statistics/value") == 1
+    assert steps.tolist() == list(range(0, 50, 2))
+    np.testing.assert_array_equal(means, Run(tmp_path / "train").column("mean")[1])
+
+
+def test_nothing_is_kept_unless_asked_for(tmp_path, readings):
+    build_run(tmp_path / "train", NODES, range(3))
+    run = Run(tmp_path / "train")
+    run.column("mean")
+    run.column("mean")
+    assert readings.count("statistics/value") == 2
+
+
+def test_the_oldest_go_when_the_bound_is_reached():
+    kept, reads = KeptColumns(1000), []
+
+    def get(number):
+        return kept.get(number, lambda: reads.append(number) or np.arange(100, dtype=np.float32).reshape(10, 10))
+
+    for number in (1, 2, 1, 3, 1, 2):  # 400 bytes each: two fit
+        assert get(number)[9, 9] == 99
+    assert reads == [1, 2, 3, 2]
+    kept.get("huge", lambda: np.arange(1000, dtype=np.float32)[None])
+    get(1)
+    assert reads == [1, 2, 3, 2, 1]
+
+
+def test_equal_numbers_take_the_room_of_one():
+    kept, reads = KeptColumns(100), []
+    for number in [*range(25)] * 2:
+        column = kept.get(number, lambda number=number: reads.append(number) or np.zeros((1000, 50), np.float32))
+        assert column.shape == (1000, 50)
+        assert not column.any()
+    assert reads == [*range(25)]

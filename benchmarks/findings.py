@@ -7,7 +7,7 @@
 
 The one invariant: what a program is said to have is fixed in its source; the rules see the recorded run only. A fault counts as found when a finding
 of one of its rules exists, and as found at the right node when one of them is at one of its nodes (or at a weight of it). A healthy program must have
-no finding at all.
+no finding at all, and it must learn: its loss, where that means something, is printed as it was at first and at last.
 """
 
 from __future__ import annotations
@@ -29,9 +29,11 @@ _HERE = Path(__file__).resolve().parent
 # The folder of a script stands first on the path, where a neighbour could hide a module of Python's own.
 sys.path[:] = [str(_HERE.parent), *(entry for entry in sys.path if Path(entry or ".").resolve() != _HERE)]
 
+import numpy as np  # noqa: E402
+
 from benchmarks.programs import PROGRAMS, Program  # noqa: E402
 from tb_activations.diagnosis import Finding, evaluate  # noqa: E402
-from tb_activations.store.run import open_run  # noqa: E402
+from tb_activations.store.run import Run, open_run  # noqa: E402
 
 
 @dataclass(frozen=True)
@@ -42,6 +44,7 @@ class Verdict:
     findings: tuple[Finding, ...]
     captures: int
     seconds: float
+    loss: tuple[float, float]
 
     @property
     def right(self) -> tuple[Finding, ...]:
@@ -63,7 +66,8 @@ class Verdict:
             verdict = "FALSE ALARM" if self.findings else "ok"
         else:
             verdict = "ok" if self.primary else "consequence" if self.placed else "WRONG NODE" if self.right else "MISSED"
-        return f"{verdict:12} {self.program.name:44} {self.captures:4} captures {self.seconds:5.1f} s"
+        loss = "loss {:.3g} → {:.3g}".format(*self.loss)
+        return f"{verdict:12} {self.program.name:52} {self.captures:4} captures {self.seconds:5.1f} s  {loss}"
 
 
 def _at(node: str, expected: str) -> bool:
@@ -79,9 +83,18 @@ def judge(program: Program, folder: Path) -> Verdict:
         shutil.rmtree(unfinished, ignore_errors=True)
         program.train(unfinished)
         unfinished.rename(log_dir)
-    report = evaluate(open_run(log_dir / "train"))
+    run = open_run(log_dir / "train")
+    report = evaluate(run)
     assert not report.problems, report.problems
-    return Verdict(program, report.findings, report.checked_captures, time.perf_counter() - start)
+    return Verdict(program, report.findings, report.checked_captures, time.perf_counter() - start, _first_and_last_loss(run))
+
+
+def _first_and_last_loss(run: Run) -> tuple[float, float]:
+    """Means over the first and the last tenth of the captures."""
+    losses = [node.name for node in run.nodes if node.kind == "loss"]
+    values = run.statistics(losses[0])["mean"] if losses else np.full(1, np.nan)
+    share = max(len(values) // 10, 1)
+    return float(values[:share].mean()), float(values[-share:].mean())
 
 
 def summary(verdicts: Sequence[Verdict]) -> str:
@@ -120,9 +133,17 @@ def main() -> None:
         for program in chosen[part::parts]:
             verdicts.append(judge(program, options.keep or Path(temporary)))
             _print(verdicts[-1], options.verbose)
-    for title, held_out in (("Programs the rules were made with", False), ("Programs written afterwards", True)):
-        some = [verdict for verdict in verdicts if verdict.program.held_out is held_out]
+    for title in SETS:
+        some = [verdict for verdict in verdicts if _set_of(verdict.program) == title]
         print(f"\n{title}\n{summary(some)}" if some else "")
+    print(f"\nAll programs\n{summary(verdicts)}")
+
+
+SETS = ("Programs the rules were made with", "Programs written afterwards", "Programs written blind")
+
+
+def _set_of(program: Program) -> str:
+    return SETS[2 if program.family.startswith("blind") else 1 if program.held_out else 0]
 
 
 def _print(verdict: Verdict, verbose: bool) -> None:

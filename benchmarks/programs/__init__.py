@@ -2,7 +2,18 @@
 
 from __future__ import annotations
 
-from benchmarks.programs import conv, dense, generative, held_out, recurrent, transformer  # noqa: F401  (each registers its programs)
+from benchmarks.programs import (  # noqa: F401  (each registers its programs)
+    blind_faulty,
+    blind_healthy,
+    blind_sequences,
+    blind_settings,
+    conv,
+    dense,
+    generative,
+    held_out,
+    recurrent,
+    transformer,
+)
 from benchmarks.programs.registry import PROGRAMS, Program
 
 __all__ = ["PROGRAMS", "Program"]

@@ -17,15 +17,20 @@ __all__ = ["PROGRAMS", "Program", "Training", "faulty", "healthy"]
 
 @dataclass(frozen=True)
 class Training:
-    """A model and what `fit` gets. ``again``: what further calls of `fit` get."""
+    """A model and what `fit` gets.
+
+    ``again``: what further calls of `fit` get. ``loop``: a train step of one's own, called with each batch in the place of `fit`.
+    """
 
     model: Any
     x: Any
     y: Any = None
-    batch_size: int | None = 32
+    batch_size: int = 32
     epochs: int = 4
     options: dict[str, Any] = field(default_factory=dict)
     again: Sequence[Callable[[Any], dict[str, Any]]] = ()
+    more_callbacks: Sequence[Any] = ()
+    loop: Callable[[Any, Any], Any] | None = None
 
 
 @dataclass(frozen=True)
@@ -57,13 +62,27 @@ class Program:
         keras.config.set_dtype_policy("float32")
         keras.utils.set_random_seed(zlib.crc32(self.name.encode()) % 10_000)
         training = self.build()
-        callback = tb_activations.ActivationsCallback(log_dir, every=self.every, samples="none", histograms=False, print_findings=False)
-        options = {"batch_size": training.batch_size, "epochs": training.epochs, "verbose": 0, "callbacks": [callback], **training.options}
-        training.model.fit(training.x, training.y, **options)
-        for more in training.again:
-            training.model.fit(training.x, training.y, **{**options, **more(training.model)})
+        if training.loop:
+            self._loop(training, log_dir)
+        else:
+            callback = tb_activations.ActivationsCallback(log_dir, every=self.every, samples="none", histograms=False, print_findings=False)
+            callbacks = [callback, *training.more_callbacks]
+            options = {"batch_size": training.batch_size, "epochs": training.epochs, "verbose": 0, "callbacks": callbacks, **training.options}
+            training.model.fit(training.x, training.y, **options)
+            for more in training.again:
+                training.model.fit(training.x, training.y, **{**options, **more(training.model)})
         keras.config.set_dtype_policy("float32")
         return log_dir / "train"
+
+    def _loop(self, training: Training, log_dir: Path) -> None:
+        import tb_activations
+
+        watched = tb_activations.watch(training.loop, model=training.model, log_dir=log_dir, every=self.every, samples="none", histograms=False)
+        size = training.batch_size
+        with watched as step:
+            for _ in range(training.epochs):
+                for start in range(0, len(training.x) - size + 1, size):
+                    step(training.x[start : start + size], training.y[start : start + size])
 
 
 PROGRAMS: dict[str, Program] = {}

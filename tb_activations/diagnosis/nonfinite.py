@@ -133,11 +133,11 @@ class _Watch(Watch):
         self._previous_step = int(block.steps[-1])
 
     def _harmful(self, block: Block, bad: Mapping[Quantity, Floats]) -> Bools:
-        """Captures at which it matters. With a loss scale, gradients that overflow are looked for, skipped, and the scale is halved."""
+        """Captures at which it matters. With a loss scale above 1, gradients that overflow are looked for, skipped, and the scale is halved."""
         facts = self._facts
         ends = facts.losses if len(facts.losses) else facts.flow[-1:]
         forward = [bad["value"][ends], bad["value"][facts.variables], bad["update"]]
-        harmful: Bools = np.logical_or.reduce([part.any(0) for part in forward]) | bad["gradient"].any(0) & np.isnan(block.loss_scale)
+        harmful: Bools = np.logical_or.reduce([part.any(0) for part in forward]) | bad["gradient"].any(0) & ~(block.loss_scale > 1)
         return harmful
 
     def _outbreak(self, block: Block, column: int, bad: Mapping[Quantity, Floats]) -> Outbreak:
@@ -203,11 +203,10 @@ def _find_origin(facts: Facts, value: Bools, gradient: Bools, update: Bools, is_
     backward = facts.flow[gradient[facts.flow]]
     first = [int(node) for node in backward[::-1] if not gradient[list(facts.consumers[node])].any()]
     if first:
-        return _of_backward(facts, first[0])
+        return _of_backward(facts, value, first[0])
     kernels = facts.variables[gradient[facts.variables]]
     if len(kernels):
-        owner = facts.owners[int(kernels[-1])]
-        return Origin(int(kernels[-1]) if owner is None else owner, "backward", int(kernels[-1]))
+        return _of_kernel(facts, value, int(kernels[-1]))
     changed = np.flatnonzero(update)
     if len(changed):
         return Origin(int(changed[0]), "update", int(changed[0]))
@@ -231,10 +230,33 @@ def _of_weights(facts: Facts, value: Bools, weights: Ints) -> Origin:
     return Origin(int(node), "unknown", int(node))
 
 
-def _of_backward(facts: Facts, node: int) -> Origin:
-    """The gradient at ``node`` is the first that has it, so what consumes its value made it."""
+def _of_backward(facts: Facts, value: Bools, node: int) -> Origin:
+    """The gradient at ``node`` is the first that has it, so what consumes its value made it: by itself, or out of what came in forward."""
     consumers = [consumer for consumer in facts.consumers[node] if consumer != node]
-    return Origin(max(consumers), "backward", node) if consumers else Origin(node, "gradient", node)
+    if not consumers:
+        return Origin(node, "gradient", node)
+    return _came_in(facts, value, max(consumers)) or Origin(max(consumers), "backward", node)
+
+
+def _of_kernel(facts: Facts, value: Bools, kernel: int) -> Origin:
+    """The gradient of a weight is made of that of its layer's output, which is finite, and of the layer's input."""
+    owner = facts.owners[kernel]
+    if owner is None:
+        return Origin(kernel, "backward", kernel)
+    return _came_in(facts, value, owner) or Origin(owner, "backward", kernel)
+
+
+def _came_in(facts: Facts, value: Bools, node: int) -> Origin | None:
+    """Where the NaN or infinity began that ``node`` reads in the forward pass; None where it reads none.
+
+    Its output may be finite all the same: a ReLU on a CPU makes 0 out of NaN, and then neither activations nor the loss show anything.
+    """
+    source = None
+    reading = [before for before in facts.inputs[node] if value[before]]
+    while reading:
+        source = reading[0]
+        reading = [before for before in facts.inputs[source] if value[before]]
+    return None if source is None else Origin(source, "value", source)
 
 
 def _words(facts: Facts, outbreak: Outbreak, what: str) -> Words:

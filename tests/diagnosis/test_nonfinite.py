@@ -54,6 +54,13 @@ def test_a_weight_gradient_alone_comes_from_its_layer():
     assert [f.node for f in net("last/kernel gradient")] == ["last"]
 
 
+@pytest.mark.parametrize("bad", [("x", "first/kernel gradient"), ("x", "x gradient", "first/kernel gradient")])
+def test_a_relu_that_makes_0_out_of_nan_hides_nothing(bad):
+    """On a CPU the output of a dense layer with a ReLU is finite then; the gradient of its kernel is not."""
+    found = net(*bad)
+    assert [(f.node, f.quantity, f.evidence["count"]) for f in found] == [("x", "value", 3)]
+
+
 def test_a_loss_that_makes_it_itself_is_the_origin():
     assert [f.node for f in net("loss", "last gradient", "norm gradient", "first gradient", "first/kernel gradient", "last/kernel gradient")] == [
         "loss"
@@ -74,6 +81,7 @@ def test_a_skipped_step_of_a_dynamic_loss_scale_is_no_trouble():
     bad = ("last gradient", "first gradient", "first/kernel gradient", "last/kernel gradient")
     assert net(*bad, steps=(0,), count="pos_inf_count", loss_scale=32768.0) == []
     assert [f.node for f in net(*bad, "loss", loss_scale=32768.0)] == ["loss"]
+    assert [f.node for f in net(*bad, loss_scale=0.5)] == ["loss"]  # no scale is left that could be the reason
 
 
 def test_weights_that_have_it_already_leave_the_origin_open_and_say_so():

@@ -14,8 +14,8 @@ import numpy.typing as npt
 from tb_activations.diagnosis.block import Block, first_known
 from tb_activations.diagnosis.episodes import Episode, Persistence
 from tb_activations.diagnosis.facts import NORMALIZATIONS, WEIGHTED, Facts
-from tb_activations.diagnosis.gradients import input_scale
 from tb_activations.diagnosis.rule import NodeRule, Observation, Words, location, number, percent
+from tb_activations.diagnosis.scales import Targets, input_scale
 from tb_activations.store.nodes import Node
 
 __all__ = ["DeadUnits", "ExplodingActivation", "SaturatedActivation"]
@@ -155,18 +155,22 @@ class ExplodingActivation(NodeRule):
 
     AT_ONCE = GROWTH**2
     """The same, for which one capture is enough: the next one may be NaN."""
+    BEYOND_TARGETS = 10.0
+    """Times the size of the targets, where those are large: outputs have to get there."""
 
     def select(self, facts: Facts) -> Rows:
         """What comes after weights, masks left out."""
         return facts.scaled
 
     def observe(self, facts: Facts, rows: Rows) -> Observe:
-        """Compares with the input."""
+        """Compares with the input, and with the targets."""
+        targets = Targets(facts)
 
         def look(block: Block) -> Observation:
-            rms, scale = block.rms(), input_scale(block, facts)
-            holds, extreme = (rms[rows] > self.GROWTH * scale) & ~block.progress, rms[rows] > self.AT_ONCE * scale
-            return Observation(holds, ~np.isnan(rms[rows]), {"root_mean_square": rms[rows], "max": block.column("max")[rows]}, extreme)
+            rms, scale, target = block.rms()[rows], input_scale(block, facts), self.BEYOND_TARGETS * targets.size(block)
+            holds = (rms > np.maximum(self.GROWTH * scale, target)) & ~block.progress
+            extreme = rms > np.maximum(self.AT_ONCE * scale, target)
+            return Observation(holds, ~np.isnan(rms), {"root_mean_square": rms, "max": block.column("max")[rows]}, extreme)
 
         return look
 

@@ -11,7 +11,7 @@ from collections.abc import Callable
 import numpy as np
 import numpy.typing as npt
 
-from tb_activations.diagnosis.block import Block
+from tb_activations.diagnosis.block import Block, first_known
 from tb_activations.diagnosis.episodes import Episode, Persistence
 from tb_activations.diagnosis.facts import WEIGHTED, Facts
 from tb_activations.diagnosis.rule import NodeRule, Observation, Words, number
@@ -25,12 +25,17 @@ Observe = Callable[[Block], Observation]
 SAME = 1e-4
 """Standard deviation over examples, over the root mean square. Healthy networks stay above 1/1,000."""
 
+SHRUNK = 1e-3
+"""The same, over what it was at the first capture: representations that are pulled together shrink to a point near 0."""
+
 
 class CollapsedOutput(NodeRule):
     """A node from which on all examples look the same."""
 
     name, title = "collapse", "All examples equal"
-    definition = "From this node on to the output, the activations of all examples of a batch are equal, although the inputs differ."
+    definition = (
+        "From this node on to the output, all examples of a batch are equal, or differ 1,000 times less than at first, although the inputs differ."
+    )
     reference = "SageMaker Debugger TensorVariance and AllZero; representation collapse"
     severity, statistic = "error", "batch_std"
 
@@ -46,25 +51,37 @@ class CollapsedOutput(NodeRule):
         targets = [[position[target] for target in facts.consumers[row] if target in members] for row in rows.tolist()]
         reaching = np.array([facts.reaches_loss(row) for row in rows.tolist()], np.bool_)
         inputs = [position[row] for row in rows.tolist() if facts.nodes[row].kind == "input"]
+        first = np.full((len(rows), 1), np.nan, np.float32)
 
         def look(block: Block) -> Observation:
             std, rms = block.column("batch_std")[rows], block.rms()[rows]
+            first[:] = np.where(np.isnan(first), first_known(std), first)
             known = ~np.isnan(std)
-            same = known & (std <= SAME * rms)
+            same = known & ((std <= SAME * rms) | (std <= SHRUNK * first))
             varied = (known & ~same)[inputs].any(0) if inputs else np.ones(same.shape[1], bool)
             if not same.any():
                 return Observation(same, known, {})
             lasting = _to_the_end(same, known & reaching[:, None], targets) & reaching[:, None]
             fed = np.stack([(known & ~same)[items].any(0) & ~same[items].all(0) if items else np.zeros(same.shape[1], bool) for items in sources])
-            return Observation(lasting & fed & varied, known, {"batch_std": std, "root_mean_square": rms})
+            return Observation(
+                lasting & fed & varied, known, {"batch_std": std, "root_mean_square": rms, "first_batch_std": np.broadcast_to(first, std.shape)}
+            )
 
         return look
 
     def words(self, facts: Facts, index: int, episode: Episode) -> Words:
         """Where the differences end."""
+        seen = episode.evidence
+        if seen["batch_std"] > SAME * seen["root_mean_square"]:
+            return Words(
+                f"Examples of a batch hardly differ here since step {episode.first_step:,}: their standard deviation fell from"
+                f" {number(seen['first_batch_std'])} to {number(seen['batch_std'])}, up to the output, while the inputs differ as before.",
+                "The loss is lowest when all examples are alike. Add what pushes them apart: negative pairs, a stopped gradient with a"
+                " predictor, or a penalty on small variance.",
+            )
         return Words(
             f"All examples of a batch give the same output here since step {episode.first_step:,} (standard deviation over examples"
-            f" {number(episode.evidence['batch_std'])}), while its input differs. Everything after it, up to the output, is"
+            f" {number(seen['batch_std'])}), while its input differs. Everything after it, up to the output, is"
             " the same for all examples.",
             "Look at the units and weights of this layer: dead units, zero weights or a reduction over the batch axis make this.",
         )

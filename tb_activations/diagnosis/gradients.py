@@ -16,6 +16,7 @@ from tb_activations.diagnosis.episodes import AT_ONCE, Episode, Episodes, Persis
 from tb_activations.diagnosis.facts import Facts
 from tb_activations.diagnosis.finding import Finding, Severity
 from tb_activations.diagnosis.rule import NodeRule, Observation, Rule, Watch, Words, number
+from tb_activations.diagnosis.scales import Targets, blow_up
 
 __all__ = ["ExplodingGradient", "MissingGradient", "VanishingGradient"]
 
@@ -29,6 +30,7 @@ class _DepthWatch(Watch):
     def __init__(self, rule: VanishingGradient | ExplodingGradient, facts: Facts) -> None:
         self._rule, self._facts = rule, facts
         self._kernels = facts.kernels
+        self._targets = Targets(facts)
         self._episodes = Episodes(len(self._kernels), rule.persistence)
 
     def update(self, block: Block) -> None:
@@ -38,7 +40,7 @@ class _DepthWatch(Watch):
         own = block.column("l2_norm", "gradient")[self._kernels]
         later = _largest_later(_strength(block, self._facts), self._facts.later_kernels)
         ratio = own / np.where(later > 0, later, np.nan)
-        holds, urgent = self._rule.holds(block, self._facts, own, ratio)
+        holds, urgent = self._rule.holds(block, self._facts, own, ratio, self._targets.size(block))
         evidence = {"gradient_norm": own, "norm_nearer_to_the_loss": later, "ratio": ratio}
         self._episodes.update(block.steps, holds, ~np.isnan(own), evidence, urgent)
 
@@ -89,7 +91,7 @@ class VanishingGradient(Rule):
         """Follows all kernels."""
         return _DepthWatch(self, facts)
 
-    def holds(self, block: Block, facts: Facts, own: Floats, ratio: Floats) -> tuple[Bools, Bools]:
+    def holds(self, block: Block, facts: Facts, own: Floats, ratio: Floats, targets: float) -> tuple[Bools, Bools]:
         """Whether the gradient has vanished, [kernels, c]; it must last to be told."""
         vanished = ratio < self.RATIO
         if vanished.any():
@@ -126,7 +128,7 @@ class ExplodingGradient(Rule):
     THROUGH_TIME = 30.0
     """L2 norm over the product of those of the gradient at the output and of the input. Without a recurrence it can't exceed 1."""
     RELATIVE = 1e4
-    """Over the L2 norm of the weights themselves."""
+    """Over the L2 norm of the weights themselves, and of the size of the targets where those are large: gradients are proportional to it."""
     RELATIVE_TO_BLOWN_UP = 10.0
     """The same, where activations are `BLOWN_UP`. Healthy networks stay below 3."""
     BLOWN_UP = 30.0
@@ -138,12 +140,13 @@ class ExplodingGradient(Rule):
         """Follows all kernels."""
         return _DepthWatch(self, facts)
 
-    def holds(self, block: Block, facts: Facts, own: Floats, ratio: Floats) -> tuple[Bools, Bools]:
+    def holds(self, block: Block, facts: Facts, own: Floats, ratio: Floats, targets: float) -> tuple[Bools, Bools]:
         """Whether the gradient explodes, [kernels, c], and where so much that it is told at once."""
         weights = block.column("l2_norm")[facts.kernels]
-        large = (own > self.RELATIVE * weights) | (own > self.RELATIVE_TO_BLOWN_UP * weights) & (blow_up(block, facts) > self.BLOWN_UP)
+        absolute = weights * targets
+        large = (own > self.RELATIVE * absolute) | (own > self.RELATIVE_TO_BLOWN_UP * absolute) & (blow_up(block, facts) > self.BLOWN_UP)
         through_time = _through_time(block, facts, own) > self.THROUGH_TIME
-        extreme = (own > self.AT_ONCE * weights) & (weights > 0)
+        extreme = (own > self.AT_ONCE * absolute) & (weights > 0)
         return ((ratio > self.RATIO) & (own > weights) | through_time | large & (weights > 0)) & ~block.progress | extreme, extreme
 
     def words(self, facts: Facts, kernel: int, episode: Episode) -> Words:
@@ -194,18 +197,6 @@ def _reason(node: object) -> str | None:
 
 def _lasts(episode: Episode, step: int) -> bool:
     return episode.closed_at is None or episode.closed_at > step
-
-
-def blow_up(block: Block, facts: Facts) -> Floats:
-    """The largest root mean square of a layer's output over that of the network's input (or 1, if that is smaller), [c]."""
-    largest: Floats = np.fmax.reduce(block.rms()[facts.scaled], axis=0, initial=0)
-    return largest / input_scale(block, facts)
-
-
-def input_scale(block: Block, facts: Facts) -> Floats:
-    """Root mean square of the largest float input, at least 1, [c]."""
-    largest: Floats = np.fmax.reduce(block.rms()[facts.float_inputs], axis=0, initial=1.0)
-    return largest
 
 
 def _strength(block: Block, facts: Facts) -> Floats:

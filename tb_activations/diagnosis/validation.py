@@ -9,11 +9,11 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
+from tb_activations.diagnosis.bitsets import union
 from tb_activations.diagnosis.block import Block, Floats
 from tb_activations.diagnosis.episodes import Episode, Episodes, Persistence
 from tb_activations.diagnosis.facts import Facts
 from tb_activations.diagnosis.finding import Finding
-from tb_activations.diagnosis.gradients import input_scale
 from tb_activations.diagnosis.rule import Rule, Watch, number
 
 __all__ = ["BatchNormDrift"]
@@ -25,7 +25,7 @@ class BatchNormDrift(Rule):
     name, title = "batchnorm_drift", "Batch norm drift"
     definition = (
         "In validation the output of a batch normalization has another scale or mean than in training, after the moving"
-        " statistics had time to arrive."
+        " statistics had time to arrive; or so has what comes into the first one."
     )
     reference = "Ioffe & Szegedy 2015; Keras FAQ on training=False"
     persistence = Persistence(captures=2, steps=0, patience=3)
@@ -34,6 +34,10 @@ class BatchNormDrift(Rule):
     """Standard deviation over standard deviation, either way."""
     SHIFT = 2.0
     """Difference of the means, in standard deviations of the training output."""
+    SETTLED_RATIO = 1.75
+    """The same as `RATIO`, once moving statistics had three times as long and the validation loss is `WORSE`."""
+    WORSE = 1.5
+    """Validation loss over training loss. Augmented or dropped-out training data differ from validation too, but there validation is better."""
     ARRIVED = 0.05
     """Share of the initial moving statistics that is left, momentum to the power of steps."""
     USUAL_MOMENTUM = 0.995
@@ -52,33 +56,46 @@ class _Watch(Watch):
         self._rows = facts.select(lambda node: node.class_name == "BatchNormalization" and node.kind == "layer")
         momentum = [facts.nodes[row].attributes.get("momentum", 0.99) for row in self._rows.tolist()]
         self._momentum = np.array([value if isinstance(value, float) else 0.99 for value in momentum])[:, None]
+        self._sources = np.array([next(iter(facts.inputs[row]), row) for row in self._rows.tolist()], np.int64)
+        normalizations = union(1 << row for row in self._rows.tolist())
+        self._is_first = np.array([not facts.upstream[row] & normalizations for row in self._rows.tolist()], np.bool_)[:, None]
         self._steps = np.empty(0, np.int64)
-        self._trained: Floats = np.empty((2, len(self._rows), 0), np.float32)
-        self._scale: Floats = np.empty(0, np.float32)
+        self._trained: Floats = np.empty((4, len(self._rows), 0), np.float32)
+        self._loss: Floats = np.empty(0, np.float32)
         self._episodes = Episodes(len(self._rows), BatchNormDrift.persistence)
 
     def update(self, block: Block) -> None:
         """Remembers what training gave."""
         self._steps = np.concatenate([self._steps, block.steps])
-        self._trained = np.concatenate([self._trained, _of_rows(block, self._rows)], axis=2)
-        self._scale = np.concatenate([self._scale, input_scale(block, self._facts)])
+        self._trained = np.concatenate([self._trained, self._of_rows(block, self._rows, self._sources)], axis=2)
+        self._loss = np.concatenate([self._loss, block.median_loss])
 
     def compare(self, block: Block, facts: Facts) -> None:
         """Compares what validation gave with the training before it."""
-        index = {name: position for position, name in enumerate(facts.names)}
-        known = np.array([index.get(self._facts.names[row], -1) for row in self._rows.tolist()], np.int64)
         if not len(self._rows) or not len(self._steps):
             return
-        validated = np.where((known >= 0)[None, :, None], _of_rows(block, np.maximum(known, 0)), np.nan)
+        rule, index = BatchNormDrift, {name: position for position, name in enumerate(facts.names)}
+        rows, sources = (np.array([index.get(self._facts.names[row], -1) for row in own.tolist()], np.int64) for own in (self._rows, self._sources))
+        validated = self._of_rows(block, rows, sources)
         before = np.maximum(np.searchsorted(self._steps, block.steps, side="right") - 1, 0)
         trained = self._trained[:, :, before]
+        slow, left = self._momentum > rule.USUAL_MOMENTUM, self._momentum**block.steps
+        arrived = np.where(slow, block.steps >= rule.STEPS, left < rule.ARRIVED)
+        losses = facts.losses[:1]
+        worse = block.column("mean")[losses[0]] > rule.WORSE * self._loss[before] if len(losses) else np.zeros(len(before), np.bool_)
+        settled = (left < rule.ARRIVED**3) & worse
         ratio = validated[0] / np.where(trained[0] > 0, trained[0], np.nan)
-        apart = _far(ratio) | (np.abs(validated[1] - trained[1]) > BatchNormDrift.SHIFT * trained[0])
-        slow = self._momentum > BatchNormDrift.USUAL_MOMENTUM
-        arrived = np.where(slow, block.steps >= BatchNormDrift.STEPS, self._momentum**block.steps < BatchNormDrift.ARRIVED)
-        other_data = _far(input_scale(block, facts) / self._scale[before])
-        evidence = {"training_std": trained[0], "validation_std": validated[0], "training_mean": trained[1], "validation_mean": validated[1]}
-        self._episodes.update(block.steps, apart & (arrived | other_data), ~np.isnan(ratio), evidence)
+        apart, other_data = _apart(validated[:2], trained[:2]), _apart(validated[2:], trained[2:]) & self._is_first
+        holds = apart & (arrived | other_data.any(0)) | settled & _far(ratio, rule.SETTLED_RATIO) | other_data
+        names = [f"{run}_{what}" for what in ("std", "mean", "input_std", "input_mean") for run in ("training", "validation")]
+        numbers = [values[position] for position in range(4) for values in (trained, validated)]
+        self._episodes.update(block.steps, holds, ~np.isnan(ratio), dict(zip(names, numbers, strict=True)))
+
+    def _of_rows(self, block: Block, rows: npt.NDArray[np.int64], sources: npt.NDArray[np.int64]) -> Floats:
+        """Standard deviation and mean of the outputs, then of what came in, [4, rows, c]; NaN where a row isn't known (−1)."""
+        parts = [block.column(name)[np.maximum(own, 0)] for own in (rows, sources) for name in ("std", "mean")]
+        known = np.stack([rows, rows, sources, sources])[:, :, None] >= 0
+        return np.where(known, np.stack(parts), np.nan)
 
     def findings(self) -> list[Finding]:
         """One finding for each stretch."""
@@ -93,20 +110,28 @@ class _Watch(Watch):
             if slow
             else "Check that validation data are prepared as training data are, or let the moving statistics arrive sooner:"
         )
+        what, kind = ("what comes in", "input_") if self._is_of_input(episode) else ("its output", "")
         return Finding(
             rule.name, rule.title, self._facts.names[index], "value", "std", episode.first_step, episode.end, "warning", dict(seen),
-            f"In validation its output has standard deviation {number(seen['validation_std'])} and mean"
-            f" {number(seen['validation_mean'])}, in training"
-            f" {number(seen['training_std'])} and {number(seen['training_mean'])}, since step {episode.first_step:,}.",
-            remedy,
-            "keras.layers.BatchNormalization(momentum=0.9)",
+            f"In validation {what} has standard deviation {number(seen[f'validation_{kind}std'])} and mean"
+            f" {number(seen[f'validation_{kind}mean'])}, in training"
+            f" {number(seen[f'training_{kind}std'])} and {number(seen[f'training_{kind}mean'])}, since step {episode.first_step:,}.",
+            "Prepare validation data as training data are prepared." if kind else remedy,
+            "" if kind else "keras.layers.BatchNormalization(momentum=0.9)",
         )  # fmt: skip
 
+    def _is_of_input(self, episode: Episode) -> bool:
+        seen = episode.evidence
+        validated, trained = (np.array([[seen[f"{run}_input_{what}"]] for what in ("std", "mean")]) for run in ("validation", "training"))
+        return bool(self._is_first[episode.row, 0] and _apart(validated, trained)[0])
 
-def _of_rows(block: Block, rows: npt.NDArray[np.int64]) -> Floats:
-    """Standard deviation and mean of the outputs, [2, rows, c]."""
-    return np.stack([block.column("std")[rows], block.column("mean")[rows]])
+
+def _apart(validated: Floats, trained: Floats) -> npt.NDArray[np.bool_]:
+    """Whether standard deviations [0] or means [1] are far from each other."""
+    ratio = validated[0] / np.where(trained[0] > 0, trained[0], np.nan)
+    shifted: npt.NDArray[np.bool_] = np.abs(validated[1] - trained[1]) > BatchNormDrift.SHIFT * trained[0]
+    return _far(ratio, BatchNormDrift.RATIO) | shifted
 
 
-def _far(ratio: Floats) -> npt.NDArray[np.bool_]:
-    return (ratio > BatchNormDrift.RATIO) | (ratio < 1 / BatchNormDrift.RATIO)
+def _far(ratio: Floats, limit: float) -> npt.NDArray[np.bool_]:
+    return (ratio > limit) | (ratio < 1 / limit)

@@ -130,6 +130,14 @@ def test_large_targets_that_training_reaches_are_no_explosion():
     assert history.find(ExplodingActivation()) == []
 
 
+def test_targets_that_the_first_loss_tells_of_excuse_outputs_of_their_size():
+    grown = chain(two=np.geomspace(1, 250_000, 20))
+    assert [f.node for f in grown.find(ExplodingActivation())] == ["two"]
+    assert grown.set("loss", elements=1, mean=250_000.0**2).find(ExplodingActivation()) == []
+    own_fault = chain(two=np.full(20, 250_000.0), mask=np.full(20, 250_000.0)).set("loss", elements=1, mean=250_000.0**2)
+    assert [f.node for f in own_fault.find(ExplodingActivation())] == ["two"]
+
+
 def test_an_explosion_needs_two_captures_only():
     assert [f.first_step for f in chain(two=[1.0] * 18 + [1e4, 1e5]).find(ExplodingActivation())] == [90]
 
@@ -143,6 +151,14 @@ def spread(**over_examples):
 
 def test_the_first_node_from_which_on_all_examples_are_equal_is_told():
     assert [f.node for f in spread(one=0.0, two=0.0, mask=0.0).find(CollapsedOutput())] == ["one"]
+
+
+def test_representations_that_are_pulled_together_shrink():
+    history = spread(two=np.geomspace(1, 1e-5, 20), mask=np.geomspace(1, 1e-5, 20))
+    history.set("two", l2_norm=np.geomspace(1, 1e-5, 20) * np.sqrt(320), batch_std=np.geomspace(1, 1e-5, 20))
+    found = history.find(CollapsedOutput())
+    assert [f.node for f in found] == ["two"]
+    assert "their standard deviation fell from 1 to" in found[0].sentence
 
 
 def test_a_table_that_is_the_same_for_all_examples_is_no_collapse():

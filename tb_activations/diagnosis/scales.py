@@ -1,0 +1,53 @@
+"""What activations and gradients are large against: the network's input, and the targets it is trained towards.
+
+The one invariant: both are known from what was recorded up to a capture. The input is seen; the targets are not, but the first loss tells of them
+where the first outputs don't explain it.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from tb_activations.diagnosis.block import Block, Floats
+from tb_activations.diagnosis.facts import Facts
+
+__all__ = ["Targets", "blow_up", "input_scale"]
+
+
+def input_scale(block: Block, facts: Facts) -> Floats:
+    """Root mean square of the largest float input, at least 1, [c]."""
+    largest: Floats = np.fmax.reduce(block.rms()[facts.float_inputs], axis=0, initial=1.0)
+    return largest
+
+
+def blow_up(block: Block, facts: Facts) -> Floats:
+    """The largest root mean square of a layer's output over that of the network's input (or 1, if that is smaller), [c]."""
+    largest: Floats = np.fmax.reduce(block.rms()[facts.scaled], axis=0, initial=0)
+    return largest / input_scale(block, facts)
+
+
+class Targets:
+    """How large the targets of a run may be: prices of houses are learned as they are.
+
+    A first loss of 6e10 beside first outputs near 1 comes from targets near 250,000 (squared error) or larger still (absolute error), and outputs and
+    gradients of that size are what training is for. Outputs that are themselves large explain their loss, and excuse nothing.
+    """
+
+    LARGE = 100.0
+    """First loss below which targets count as usual. No loss of normalized targets or of classes begins there."""
+    EXPLAINED = 0.1
+    """Mean square of the first outputs over the first loss, above which the outputs explain it."""
+
+    def __init__(self, facts: Facts) -> None:
+        self._outputs = list(facts.inputs[facts.losses[0]]) if len(facts.losses) else []
+        self._size: float | None = None
+
+    def size(self, block: Block) -> float:
+        """An upper bound of the targets' size, at least 1; 1 where they are usual or not known."""
+        known = np.isfinite(block.median_loss) & np.isfinite(block.first_loss)
+        if self._size is None and known.any():
+            column = int(known.argmax())
+            outputs = float(np.fmax.reduce(block.rms()[self._outputs, column], initial=0.0))
+            loss = float(block.first_loss[column])
+            self._size = loss if self._outputs and loss > self.LARGE and outputs**2 < self.EXPLAINED * loss else 1.0
+        return 1.0 if self._size is None else self._size

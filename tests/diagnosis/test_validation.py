@@ -1,0 +1,54 @@
+"""Batch normalization in validation beside training."""
+
+from __future__ import annotations
+
+from tb_activations.diagnosis.validation import BatchNormDrift
+from tests.diagnosis.hand import History
+
+NET = """
+    input x [?,8]
+    layer one Dense [?,8] <- x
+    layer norm BatchNormalization [?,8] <- one
+    layer two Dense [?,8] <- norm
+    layer norm_1 BatchNormalization [?,8] <- two
+    loss loss [] <- norm_1
+"""
+MOMENTUM = {"norm": {"attributes": {"momentum": 0.9}}, "norm_1": {"attributes": {"momentum": 0.9}}}
+
+
+def run(steps, loss=1.0, **std):
+    history = History(NET, steps, **MOMENTUM)
+    for node in ("one", "norm", "two", "norm_1"):
+        history.set(node, std=std.get(node, 1.0), mean=0.0)
+    return history.set("loss", elements=1, mean=loss)
+
+
+def drift(steps=(100, 200, 300), loss=1.0, **std):
+    """What is found when validation at ``steps`` has these standard deviations; in training all are 1."""
+    watch, validated = run(range(0, 400, 10)).watch(BatchNormDrift()), run(steps, loss, **std)
+    watch.compare(validated.block(), validated.facts)
+    return watch.findings()
+
+
+def test_statistics_that_are_as_in_training_are_healthy():
+    assert drift(norm=1.5, norm_1=0.6) == []
+
+
+def test_outputs_on_another_scale_are_told_once_statistics_had_time_to_arrive():
+    found = drift(norm_1=0.2)
+    assert [(f.node, f.first_step) for f in found] == [("norm_1", 100)]
+    assert "its output has standard deviation 0.2 and mean 0, in training 1 and 0, since step 100" in found[0].sentence
+    assert drift(steps=(5, 10, 15), norm_1=0.2) == []
+
+
+def test_other_data_are_told_at_the_first_normalization_whatever_its_output():
+    found = drift(steps=(5, 10, 15), one=0.1, two=0.1)
+    assert [f.node for f in found] == ["norm"]
+    assert "what comes in has standard deviation 0.1" in found[0].sentence
+    assert "as training data are prepared" in found[0].remedy
+
+
+def test_a_smaller_difference_counts_later_where_validation_is_worse():
+    assert [f.node for f in drift(norm=2.0, loss=3.0)] == ["norm"]
+    assert drift(norm=2.0, loss=1.0) == []
+    assert drift(steps=(40, 50, 60), norm=2.0, loss=3.0) == []

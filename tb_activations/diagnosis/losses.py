@@ -57,13 +57,15 @@ class ExplodingLoss(NodeRule):
     """A loss that runs away."""
 
     name, title = "exploding_loss", "Exploding loss"
-    definition = "The loss is more than 20 times what it was at first, for several captures."
+    definition = "The loss is more than 20 times what it was at first, for several captures; or 10,000 times, once."
     reference = "AutoTrainer (exploding); DeepDiagnosis; UMLAUT learning rate high"
     severity, statistic = "error", "mean"
     persistence = Persistence(captures=3, steps=0)
 
     GROWTH = 20.0
     """Times the first loss. A cross entropy that begins at 2.3 is then at 46: more wrong than any guess."""
+    AT_ONCE = 1e4
+    """The same, for which one capture is enough: the next one may be NaN."""
 
     def select(self, facts: Facts) -> Rows:
         """The total loss."""
@@ -74,7 +76,9 @@ class ExplodingLoss(NodeRule):
 
         def look(block: Block) -> Observation:
             loss, limit = block.column("mean")[rows], self.GROWTH * block.first_loss
-            return Observation((block.median_loss > limit) & (loss > limit), ~np.isnan(loss), {"loss": loss, "first_loss": block.first_loss[None]})
+            extreme = loss > self.AT_ONCE * block.first_loss
+            holds = (block.median_loss > limit) & (loss > limit) | extreme
+            return Observation(holds, ~np.isnan(loss), {"loss": loss, "first_loss": block.first_loss[None]}, extreme)
 
         return look
 

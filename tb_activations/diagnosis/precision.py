@@ -65,6 +65,9 @@ class HalfUnderflow(NodeRule):
     reference = "Micikevicius et al. 2018, Mixed Precision Training, section 3.2"
     severity, quantity, statistic = "warning", "gradient", "subnormal_fraction"
 
+    persistence = Persistence(captures=4, steps=0)
+    """A matter of formats, not of learning, so it need not last for many steps; the small last batch of an epoch has larger gradients."""
+
     SHARE = 0.5
     """Share of the elements that are not 0."""
 

@@ -11,10 +11,13 @@ from collections.abc import Callable
 import numpy as np
 import numpy.typing as npt
 
+from tb_activations.diagnosis.batches import SAME
+from tb_activations.diagnosis.bitsets import union
 from tb_activations.diagnosis.block import Block, Floats, first_known
 from tb_activations.diagnosis.episodes import AT_ONCE, Episode, Persistence
 from tb_activations.diagnosis.facts import NORMALIZATIONS, Facts
 from tb_activations.diagnosis.rule import NodeRule, Observation, Words, location, number
+from tb_activations.store.schema import Quantity
 
 __all__ = ["PoorInitialization", "UnchangedWeights", "UpdateTooLarge", "UpdateTooSmall"]
 
@@ -43,18 +46,27 @@ class PoorInitialization(NodeRule):
         return facts.kernels
 
     def observe(self, facts: Facts, rows: Rows) -> Observe:
-        """Looks at step 0 only: what comes later is trained."""
+        """Looks at step 0 only: what comes later is trained.
+
+        Weights of zeros do no harm where something else joins what comes out of them, such as the frozen weights beside a low-rank adapter: examples
+        then differ right after them.
+        """
         fan_in = np.array([facts.fan_in(row) for row in rows.tolist()], float)[:, None]
         recurrent = np.array([facts.names[row].endswith("recurrent_kernel") for row in rows.tolist()], np.bool_)[:, None]
         largest = np.where(recurrent, self.LARGEST_RECURRENT_GAIN, self.LARGEST_GAIN)
         output = np.array([facts.is_output(row) for row in rows.tolist()], np.bool_)[:, None]
         small_is_fine = output | np.array([_starts_small(facts, row) for row in rows.tolist()], np.bool_)[:, None]
+        large_is_fine = np.array([_is_periodic(facts, row) for row in rows.tolist()], np.bool_)[:, None]
+        following = [_following(facts, row) for row in rows.tolist()]
 
         def look(block: Block) -> Observation:
             std, rms, known = block.column("std")[rows], block.rms()[rows], block.recorded()[rows]
             gain = rms * np.sqrt(fan_in)
             constant = (std <= 1e-6 * rms) & (block.column("elements")[rows] > 1)
-            poor = (gain > largest) | np.where(constant & (rms > 0), ~output, (gain < self.SMALLEST_GAIN) & ~small_is_fine)
+            differ = block.column("batch_std") > SAME * block.rms()
+            detour = (rms == 0) & np.stack([differ[nodes].any(0) for nodes in following])
+            small = (gain < self.SMALLEST_GAIN) & ~small_is_fine & ~detour
+            poor = (gain > largest) & ~large_is_fine | np.where(constant & (rms > 0), ~output, small)
             return Observation(poor & known & (block.steps == 0), known, {"std": std, "root_mean_square": rms, "gain": gain})
 
         return look
@@ -224,12 +236,28 @@ _APPLY_ALL = "weights = self.trainable_weights\nself.optimizer.apply(tape.gradie
 
 
 def _is_forgotten(facts: Facts, variable: int) -> bool:
-    """Whether no optimizer is given the gradient of a weight through whose layer gradients flow."""
+    """Whether no optimizer is given the gradient of a weight through whose layer gradients flow, although one changes weights before or after it.
+
+    A teacher is a network of its own, and one that judges pictures (a discriminator, a perceptual loss) is called on real ones too, beside all
+    weights that change.
+    """
     state, owner = facts.nodes[variable].quantities.get("update"), facts.owners[variable]
     if state is None or state.reason != "no_optimizer_step" or owner is None:
         return False
-    flow = facts.nodes[owner].quantities.get("gradient")
-    return flow is not None and flow.state == "materialized"
+    calls = facts.calls.get(owner, (owner,))
+    changing = _changing(facts)
+    return _state(facts, owner, "gradient") == "materialized" and all((facts.upstream[call] | facts.downstream[call]) & changing for call in calls)
+
+
+def _changing(facts: Facts) -> int:
+    """Bit set of the layers with a kernel that an optimizer changes."""
+    kernels = [kernel for kernel in facts.kernels.tolist() if _state(facts, kernel, "update") == "materialized"]
+    return union(1 << place for kernel in kernels for place in facts.places(kernel))
+
+
+def _state(facts: Facts, node: int, quantity: Quantity) -> str | None:
+    state = facts.nodes[node].quantities.get(quantity)
+    return None if state is None else state.state
 
 
 def _update_ratio(block: Block, rows: Rows) -> Floats:
@@ -237,7 +265,18 @@ def _update_ratio(block: Block, rows: Rows) -> Floats:
     return block.column("l2_norm", "update")[rows] / np.where(weights > 0, weights, np.nan)
 
 
+def _following(facts: Facts, kernel: int) -> list[int]:
+    """What comes next after the layer of a kernel."""
+    return [node for place in facts.places(kernel) for node in facts.next_effective(place)]
+
+
+def _is_periodic(facts: Facts, kernel: int) -> bool:
+    """Whether a sine or cosine follows: large weights are then high frequencies, chosen on purpose."""
+    names = {facts.nodes[place].activation for place in facts.places(kernel)} | {facts.nodes[node].class_name for node in _following(facts, kernel)}
+    return not names.isdisjoint({"sin", "cos", "Sin", "Cos"})
+
+
 def _starts_small(facts: Facts, kernel: int) -> bool:
     """Whether small or zero initial weights do no harm: a branch that is added to another, or a normalization that follows."""
-    following = [facts.nodes[node].class_name for place in facts.places(kernel) for node in facts.next_effective(place)]
+    following = [facts.nodes[node].class_name for node in _following(facts, kernel)]
     return any(name in NORMALIZATIONS or name == "Add" for name in following)

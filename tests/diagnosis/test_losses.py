@@ -21,6 +21,11 @@ def test_a_loss_that_runs_away_is_told():
     assert [(f.node, f.severity) for f in found] == [("loss", "error")]
 
 
+def test_a_loss_beyond_measure_is_told_before_it_is_nan():
+    found = loss([4.4, 17.8, 17e3, 4e13, np.nan, np.nan, np.nan], ExplodingLoss())
+    assert [(f.first_step, f.evidence["loss"]) for f in found] == [(6, np.float32(4e13))]
+
+
 def test_losses_that_rise_within_reason_are_not():
     assert loss(np.linspace(0.7, 8, 40), ExplodingLoss()) == []  # a generator that is losing
     assert loss(np.linspace(-0.01, -50, 40), ExplodingLoss()) == []  # a critic

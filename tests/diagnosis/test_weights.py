@@ -92,6 +92,14 @@ def test_gradients_far_beyond_the_weights_explode():
     ]
 
 
+def test_large_targets_have_large_gradients():
+    far = deep(**{f"d{i}": {"gradient": 1e6} for i in range(5)})
+    assert far.find(ExplodingGradient()) != []
+    for output, told in ((1.0, False), (3e4, True)):
+        far.set("loss", elements=1, mean=1e9).set("d4", l2_norm=output * np.sqrt(320))
+        assert bool(far.find(ExplodingGradient())) is told
+
+
 def init(at=1, **statistics):
     """Kernels that keep the variance (rms 0.35 for a fan-in of 8), but one."""
     history = deep()
@@ -129,6 +137,24 @@ def test_small_weights_before_a_normalization_or_a_sum_do_no_harm():
         assert history.find(PoorInitialization()) == []
 
 
+@pytest.mark.parametrize(("over_examples", "told"), [(1.0, []), (0.0, ["up/kernel"])])
+def test_zeros_beside_something_that_tells_examples_apart_are_an_adapter(over_examples, told):
+    text = (
+        "input x [?,8]; layer up Dense [?,8] <- x; variable up/kernel [8,8]; layer joined Adapter [?,8] <- x up;"
+        " layer e Dense [?,8] <- joined; variable e/kernel [8,8]"
+    )
+    history = History(text, STEPS).set("up/kernel", elements=64, l2_norm=0.0, std=0.0).set("e/kernel", elements=64, l2_norm=2.8, std=0.35)
+    history.set("joined", l2_norm=np.sqrt(320), batch_std=over_examples)
+    assert [f.node for f in history.find(PoorInitialization())] == told
+
+
+@pytest.mark.parametrize(("activation", "told"), [("sin", []), ("tanh", ["first/kernel"])])
+def test_large_weights_before_a_sine_are_frequencies(activation, told):
+    text = "input x [?,1]; layer first Dense [?,8] <- x; variable first/kernel [1,8]; layer e Dense [?,8] <- first; variable e/kernel [8,8]"
+    history = History(text, STEPS, first={"activation": activation}).set("first/kernel", elements=8, l2_norm=5 * np.sqrt(8), std=5.0)
+    assert [f.node for f in history.find(PoorInitialization())] == told
+
+
 def test_weights_that_never_change_are_told():
     found = deep(d2={"moves": False, "update": 0.0, "gradient": 0.0}).find(UnchangedWeights())
     assert [(f.node, f.quantity) for f in found] == [("d2/kernel", "update")]
@@ -136,14 +162,33 @@ def test_weights_that_never_change_are_told():
     assert "learning rate" in deep(d2={"moves": False, "update": 0.0}).find(UnchangedWeights())[0].remedy
 
 
+CHANGING = "layer head Dense [?,8] <- d gradient; variable head/kernel [8,8] gradient update"
+
+
 @pytest.mark.parametrize(("flow", "told"), [("gradient", ["d/kernel"]), ("", [])])
 def test_weights_that_no_optimizer_is_given_are_told_where_gradients_flow_through_their_layer(flow, told):
     states = {"quantities": {"value": QuantityState("materialized"), "update": QuantityState("unreachable", "no_optimizer_step")}}
-    history = History(f"input x [?,8]; layer d Dense [?,8] <- x {flow}; variable d/kernel [8,8]; loss loss [] <- d", STEPS, d__kernel=states)
+    text = f"input x [?,8]; layer d Dense [?,8] <- x {flow}; variable d/kernel [8,8]; {CHANGING}; loss loss [] <- head"
+    history = History(text, STEPS, d__kernel=states)
     found = history.set("d/kernel", l2_norm=3.0, mean=0.1, min=-1.0, max=1.0).find(UnchangedWeights())
     assert [f.node for f in found] == told
     moving = history.set("d/kernel", l2_norm=np.linspace(3, 4, 20), mean=0.1, min=-1.0, max=1.0)
     assert moving.find(UnchangedWeights()) == []
+
+
+@pytest.mark.parametrize(
+    "judge",
+    [
+        "layer d Dense [?,8] <- x gradient",
+        "layer d Dense [?,8] <- head gradient; layer d@2 Dense [?,8] <- x gradient",
+    ],
+    ids=["a teacher", "a network that judges what is made beside what is real"],
+)
+def test_a_network_of_its_own_needs_no_optimizer(judge):
+    states = {"quantities": {"value": QuantityState("materialized"), "update": QuantityState("unreachable", "no_optimizer_step")}}
+    text = f"input x [?,8]; layer head Dense [?,8] <- x gradient; variable head/kernel [8,8] gradient update; {judge}; variable d/kernel [8,8]"
+    history = History(f"{text}; loss loss [] <- head d", STEPS, d__kernel=states)
+    assert history.set("d/kernel", l2_norm=3.0, mean=0.1, min=-1.0, max=1.0).find(UnchangedWeights()) == []
 
 
 def test_accumulated_gradients_change_weights_between_captures():

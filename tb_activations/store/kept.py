@@ -6,9 +6,10 @@ many runs there are. A column is a tenth of the bytes that must be read for it, 
 
 from __future__ import annotations
 
+import random
 import threading
-from collections import OrderedDict
 from collections.abc import Callable, Hashable
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -17,14 +18,36 @@ __all__ = ["KeptColumns"]
 
 Column = npt.NDArray[np.float32]
 
+_FEW = 0.05
+"""Up to this share of other numbers a column is kept as one number and the others: how many elements are NaN is 0 nearly everywhere."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Packed:
+    """A column that is ``usual`` everywhere but at the flat positions ``where``."""
+
+    shape: tuple[int, ...]
+    usual: np.float32
+    where: npt.NDArray[np.int32]
+    others: Column
+
+    @property
+    def nbytes(self) -> int:
+        return self.where.nbytes + self.others.nbytes
+
+    def unpack(self) -> Column:
+        column = np.full(self.shape, self.usual)
+        column.reshape(-1)[self.where] = self.others
+        return column
+
 
 class KeptColumns:
-    """The columns that were asked for last, ``max_bytes`` of them. Thread-safe; may be shared by runs. 0: nothing is kept."""
+    """At most ``max_bytes`` of the columns that were asked for. Thread-safe; may be shared by runs. 0: nothing is kept."""
 
     def __init__(self, max_bytes: int = 0) -> None:
         self._max_bytes = max_bytes
         self._lock = threading.Lock()
-        self._columns: OrderedDict[Hashable, Column] = OrderedDict()
+        self._columns: dict[Hashable, Column | _Packed] = {}
         self._bytes = 0
 
     def get(self, key: Hashable, read: Callable[[], Column]) -> Column:
@@ -33,24 +56,28 @@ class KeptColumns:
             return read()
         with self._lock:
             kept = self._columns.get(key)
-            if kept is not None:
-                self._columns.move_to_end(key)
-                return kept
-        column = _shrunk(read())
+        if kept is None:
+            kept = _pack(read())
+            self._keep(key, kept)
+        return kept.unpack() if isinstance(kept, _Packed) else kept
+
+    def _keep(self, key: Hashable, column: Column | _Packed) -> None:
         with self._lock:
             if key not in self._columns:
                 self._columns[key] = column
-                self._bytes += _size(column)
+                self._bytes += column.nbytes
             while self._bytes > self._max_bytes:
-                self._bytes -= _size(self._columns.popitem(last=False)[1])
+                # Any one of them: a run is gone through from end to end, and the oldest would always be the one that is needed next.
+                self._bytes -= self._columns.pop(random.choice(tuple(self._columns))).nbytes
+
+
+def _pack(column: Column) -> Column | _Packed:
+    column = np.ascontiguousarray(column)
+    if not column.size:
         return column
-
-
-def _shrunk(column: Column) -> Column:
-    """One number stands for a column of equal ones: how many elements are NaN is 0 nearly everywhere."""
-    equal = column.size and (column == column.flat[0]).all()
-    return np.broadcast_to(column.flat[0], column.shape) if equal else np.ascontiguousarray(column)
-
-
-def _size(column: Column) -> int:
-    return column.nbytes if any(column.strides) else column.itemsize
+    usual = column.flat[0]
+    other = column != usual
+    if np.count_nonzero(other) > _FEW * column.size:
+        return column
+    where = np.flatnonzero(other)
+    return _Packed(column.shape, usual, where.astype(np.int32), column.reshape(-1)[where])

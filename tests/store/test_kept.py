@@ -61,24 +61,26 @@ def test_nothing_is_kept_unless_asked_for(tmp_path, readings):
     assert readings.count("statistics/value") == 2
 
 
-def test_the_oldest_go_when_the_bound_is_reached():
+def test_no_more_is_kept_than_the_bound_says():
     kept, reads = KeptColumns(1000), []
 
     def get(number):
-        return kept.get(number, lambda: reads.append(number) or np.arange(100, dtype=np.float32).reshape(10, 10))
+        """400 bytes each: two fit."""
+        return kept.get(number, lambda: reads.append(number) or np.arange(100, dtype=np.float32).reshape(10, 10) + number)
 
-    for number in (1, 2, 1, 3, 1, 2):  # 400 bytes each: two fit
-        assert get(number)[9, 9] == 99
-    assert reads == [1, 2, 3, 2]
-    kept.get("huge", lambda: np.arange(1000, dtype=np.float32)[None])
-    get(1)
-    assert reads == [1, 2, 3, 2, 1]
+    for number in [*range(4)] * 100:
+        np.testing.assert_array_equal(get(number), np.arange(number, number + 100).reshape(10, 10))
+    assert 200 <= len(reads) < 400  # more than half must be read again, but not all although they are asked for one after the other
+    column = np.arange(1000, dtype=np.float32)[None]
+    assert kept.get("larger than the bound", lambda: column) is column
 
 
-def test_equal_numbers_take_the_room_of_one():
-    kept, reads = KeptColumns(100), []
-    for number in [*range(25)] * 2:
-        column = kept.get(number, lambda number=number: reads.append(number) or np.zeros((1000, 50), np.float32))
-        assert column.shape == (1000, 50)
-        assert not column.any()
-    assert reads == [*range(25)]
+def test_numbers_that_are_nearly_all_equal_take_the_room_of_the_others():
+    kept, reads = KeptColumns(1000), []
+    random = np.random.default_rng(0)
+    columns = [np.zeros((100, 50), np.float32) for _ in range(20)]
+    for column in columns:
+        column[random.integers(0, 100, 5), random.integers(0, 50, 5)] = (np.nan, np.inf, 1, 2, 3)
+    for number in [*range(20)] * 3:
+        np.testing.assert_array_equal(kept.get(number, lambda number=number: reads.append(number) or columns[number]), columns[number])
+    assert reads == [*range(20)]

@@ -88,7 +88,13 @@ CAUSES: Mapping[str, Mapping[str, Relation]] = {
     "exploding_loss": {**_SIZES, "unnormalized_input": "anywhere", "poor_initialization": "anywhere", "nonfinite": "anywhere"},
     "oscillating_loss": {**_SIZES, "unnormalized_input": "anywhere", "poor_initialization": "anywhere", "exploding_loss": "anywhere"},
     "loss_scale_thrash": {"float16_overflow": "anywhere", "nonfinite": "anywhere", "poor_initialization": "anywhere", **_SIZES},
-    "float16_underflow": {"vanishing_gradient": "beside", "dead_units": "anywhere", "saturated_activation": "anywhere"},
+    "float16_underflow": {
+        "loss_scale_thrash": "anywhere",
+        "float16_overflow": "anywhere",
+        "vanishing_gradient": "beside",
+        "dead_units": "anywhere",
+        "saturated_activation": "anywhere",
+    },
 }
 """Consequence -> its possible causes -> where they stand."""
 

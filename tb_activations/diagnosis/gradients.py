@@ -11,11 +11,12 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import numpy.typing as npt
 
+from tb_activations.diagnosis.bitsets import members
 from tb_activations.diagnosis.block import Block, Floats
 from tb_activations.diagnosis.episodes import AT_ONCE, Episode, Episodes, Persistence
 from tb_activations.diagnosis.facts import Facts
 from tb_activations.diagnosis.finding import Finding, Severity
-from tb_activations.diagnosis.rule import NodeRule, Observation, Rule, Watch, Words, number
+from tb_activations.diagnosis.rule import NodeRule, Observation, Rule, Watch, Words, location, number
 from tb_activations.diagnosis.scales import Targets, blow_up
 
 __all__ = ["ExplodingGradient", "MissingGradient", "VanishingGradient"]
@@ -187,7 +188,35 @@ class MissingGradient(NodeRule):
     def words(self, facts: Facts, index: int, episode: Episode) -> Words:
         """Where the path ends."""
         state = facts.nodes[index].quantities["gradient"]
-        return Words(f"It is trainable, and no gradient reaches it: {state.sentence}", state.remedy, state.code_to_paste)
+        owner, last = facts.owners[index], _last_with_gradient(facts, index)
+        if owner is None or last is None:
+            return Words(f"It is trainable, and no gradient reaches it. {state.sentence}", state.remedy, state.code_to_paste)
+        between = [facts.names[node] for node in members(facts.downstream[owner] & facts.upstream[last])][:4]
+        through = f" through {', '.join(f'`{name}`' for name in between)}" if between else ""
+        return Words(
+            f"It is trainable, and no gradient reaches it: none passes back from `{facts.names[last]}`{through} to `{facts.names[owner]}`"
+            f"{location(facts, owner)}.",
+            "Look there for argmax, round, a comparison, a cast to integers, NumPy or stop_gradient. Where it must be, pass gradients around it:",
+            "y = x + keras.ops.stop_gradient(keras.ops.round(x) - x)",
+        )
+
+
+def _last_with_gradient(facts: Facts, variable: int) -> int | None:
+    """The first node on the way from a variable to the loss that gradients come to, and none of whose inputs on that way gets any; None where there
+    is no way."""
+    owner = facts.owners[variable]
+    if owner is None or not facts.reaches_loss(owner):
+        return None
+    reached = facts.downstream[owner] | 1 << owner
+    for node in members(facts.downstream[owner]):
+        if _has_gradient(facts, node) and not any(_has_gradient(facts, source) for source in facts.inputs[node] if reached >> source & 1):
+            return node
+    return None
+
+
+def _has_gradient(facts: Facts, node: int) -> bool:
+    state = facts.nodes[node].quantities.get("gradient")
+    return facts.nodes[node].kind == "loss" or (state is not None and state.state == "materialized")
 
 
 def _reason(node: object) -> str | None:

@@ -15,9 +15,10 @@ import numpy.typing as npt
 
 from tb_activations.diagnosis.block import Block, Floats
 from tb_activations.diagnosis.episodes import AT_ONCE, Episode, Episodes
-from tb_activations.diagnosis.facts import Facts
+from tb_activations.diagnosis.facts import NORMALIZATIONS, TRANSPARENT, WEIGHTED, Facts
 from tb_activations.diagnosis.finding import Finding
 from tb_activations.diagnosis.rule import Rule, Watch, Words, location, number
+from tb_activations.store.nodes import Node
 from tb_activations.store.schema import QUANTITIES, Quantity
 
 __all__ = ["Nonfinite"]
@@ -52,6 +53,11 @@ RISKY = frozenset(
     ]
 )
 """Operations that are not defined, not differentiable or not finite for some finite input."""
+
+_KERAS_LAYERS = TRANSPARENT | WEIGHTED | NORMALIZATIONS | {"Embedding", "TimeDistributed", "Wrapper", "Functional", "Sequential", "Model"}
+_KERAS_LAYERS |= {"Activation", "ReLU", "LeakyReLU", "PReLU", "ELU", "Softmax", "Rescaling", "Add", "Subtract", "Multiply", "Average", "Dot"}
+_KERAS_LAYERS |= {"Maximum", "Minimum", "Attention", "AdditiveAttention", "ActivityRegularization", "LSTMCell", "GRUCell", "SimpleRNNCell"}
+_KERAS_LAYERS_BY_END = ("Pooling1D", "Pooling2D", "Pooling3D", "UpSampling1D", "UpSampling2D", "UpSampling3D")
 
 How = Literal["value", "gradient", "backward", "update", "unknown"]
 
@@ -221,13 +227,20 @@ def _reaches(facts: Facts, node: int, value: Bools, gradient: Bools) -> bool:
 
 
 def _of_weights(facts: Facts, value: Bools, weights: Ints) -> Origin:
-    """Weights that have it already made everything after them so. Which operation it was is over; what can be undefined is the best guess."""
+    """Weights that have it already made everything after them so. Which operation it was is over; what can be undefined is the best guess: a risky
+    operation, a layer of the user's own, or the loss, as layers of Keras make no NaN out of usual numbers."""
     owners = {facts.owners[int(weight)] for weight in weights}
     if len(owners) == 1 and len(weights) < len(facts.variables):
         return Origin(int(weights[0]), "value", int(weights[0]))
-    risky = [int(node) for node in facts.flow[value[facts.flow]] if facts.nodes[node].class_name in RISKY]
-    node = risky[0] if risky else next(iter(facts.flow[value[facts.flow]].tolist()), int(weights[0]))
+    ill = facts.flow[value[facts.flow]].tolist()
+    risky = [node for node in ill if facts.nodes[node].class_name in RISKY] or [node for node in ill if _is_of_user(facts.nodes[node])]
+    node = next(iter(risky or facts.losses[value[facts.losses]].tolist() or ill), int(weights[0]))
     return Origin(int(node), "unknown", int(node))
+
+
+def _is_of_user(node: Node) -> bool:
+    """Whether a layer is of a class that doesn't come with Keras, so that it may hold any operation."""
+    return node.kind == "layer" and node.class_name not in _KERAS_LAYERS and not node.class_name.endswith(_KERAS_LAYERS_BY_END)
 
 
 def _of_backward(facts: Facts, value: Bools, node: int) -> Origin:
@@ -274,13 +287,33 @@ def _words(facts: Facts, outbreak: Outbreak, what: str) -> Words:
             f"tb_activations.ActivationsCallback(log_dir, every=range({max(outbreak.previous_step, 0)}, {step + 1}))",
         )
     if origin.how == "value":
-        sentence = f"{count} in the output at step {step:,}{place}, the first node in execution order.{came_in}{inherited}"
-        return Words(sentence, "Keep its input away from where it is undefined or overflows:", "x = keras.ops.maximum(x, 1e-7)")
+        return _of_value(
+            facts.nodes[origin.node], f"{count} in", f"at step {step:,}{place}, the first node in execution order.{came_in}{inherited}", what
+        )
     if origin.how == "backward":
         sentence = f"Its backward pass{place} makes {count} for `{witness}` at step {step:,}, out of a finite gradient.{came_in}{inherited}"
         return Words(sentence, "Its derivative is undefined there; a `where` doesn't help after it, only before:", "x = keras.ops.maximum(x, 1e-7)")
     if origin.how == "update":
         return Words(
-            f"{count} in the update at step {step:,}, although the gradient is finite.", "Check the learning rate and the optimizer's epsilon."
+            f"{count} in the update at step {step:,}, although the gradient is finite: the optimizer itself makes it.",
+            "Raise the optimizer's epsilon, lower its learning rate, or use another optimizer:",
+            "keras.optimizers.Adam(1e-3, epsilon=1e-5)",
         )
     return Words(f"{count} in the gradient at step {step:,}, the first node in backward order.{inherited}", "Check how the loss is computed from it.")
+
+
+def _of_value(node: Node, count: str, where: str, what: str) -> Words:
+    """What to say of an output that has it, by what kind of node it is."""
+    if node.kind == "input" and not node.inputs:
+        return Words(f"{count} the data {where}", "Find the missing values in what the model is given:", "print(np.argwhere(~np.isfinite(x_train)))")
+    if node.kind == "loss":
+        return Words(
+            f"{count} the loss {where}",
+            "Check the targets for NaN, and let a loss that takes a logarithm or a quotient work on logits:",
+            "keras.losses.SparseCategoricalCrossentropy(from_logits=True)",
+        )
+    if node.kind == "variable":
+        return Words(f"{count} the weights {where}", "Check how they are initialized, loaded or assigned.")
+    if node.dtype == "float16" and what == "Inf":
+        return Words(f"{count} the output {where}", "It is beyond the range of float16. Compute it in float32:", 'Layer(..., dtype="float32")')
+    return Words(f"{count} the output {where}", "Keep its input away from where it is undefined or overflows:", "x = keras.ops.maximum(x, 1e-7)")

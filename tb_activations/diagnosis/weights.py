@@ -15,7 +15,7 @@ from tb_activations.diagnosis.batches import SAME
 from tb_activations.diagnosis.bitsets import union
 from tb_activations.diagnosis.block import Block, Floats, first_known
 from tb_activations.diagnosis.episodes import AT_ONCE, Episode, Persistence
-from tb_activations.diagnosis.facts import NORMALIZATIONS, Facts
+from tb_activations.diagnosis.facts import NORMALIZATIONS, WEIGHTED, Facts
 from tb_activations.diagnosis.rule import NodeRule, Observation, Words, location, number
 from tb_activations.store.schema import Quantity
 
@@ -72,7 +72,11 @@ class PoorInitialization(NodeRule):
         return look
 
     def words(self, facts: Facts, index: int, episode: Episode) -> Words:
-        """What is wrong with the first weights."""
+        """What is wrong with the first weights, and the argument of the layer to change."""
+        owner = facts.owners[index]
+        layer = facts.nodes[index if owner is None else owner].class_name
+        recurrent = facts.names[index].endswith("recurrent_kernel")
+        argument = 'recurrent_initializer="orthogonal"' if recurrent else 'kernel_initializer="glorot_uniform"'
         rms, gain = episode.evidence["root_mean_square"], episode.evidence["gain"]
         if episode.evidence["std"] <= 1e-6 * rms:
             sentence = f"All initial weights are {number(rms)}, so all units compute the same and get the same gradient."
@@ -84,7 +88,7 @@ class PoorInitialization(NodeRule):
         return Words(
             sentence,
             f"Use an initializer that keeps the variance{location(facts, facts.owners[index] or index)}:",
-            'keras.layers.Dense(units, kernel_initializer="glorot_uniform")',
+            f"keras.layers.{layer}(..., {argument})" if layer in WEIGHTED - {"EinsumDense"} else argument,
         )
 
 
@@ -118,23 +122,29 @@ class UnchangedWeights(NodeRule):
             moved = np.logical_or.accumulate(((now != first) & ~np.isnan(now)).any(0) | (update > 0), axis=1) | changed
             changed = moved[:, -1:]
             known = ~np.isnan(update) | forgotten & ~np.isnan(now).any(0)
-            return Observation(~moved & ((update == 0) | forgotten), known, {"update_norm": update, "gradient_norm": gradient})
+            scale = np.broadcast_to(block.loss_scale, update.shape)
+            evidence = {"update_norm": update, "gradient_norm": gradient, "loss_scale": scale}
+            return Observation(~moved & ((update == 0) | forgotten), known, evidence)
 
         return look
 
     def words(self, facts: Facts, index: int, episode: Episode) -> Words:
         """Whether the gradient or the optimizer is to blame."""
         gradient = episode.evidence["gradient_norm"]
-        if np.isnan(gradient):
+        if np.isnan(episode.evidence["update_norm"]):
             sentence, remedy = "No optimizer was given its gradient.", "Hand it to the optimizer with the others:"
             return Words(f"Nothing has changed these weights since step {episode.first_step:,}. {sentence}", remedy, _APPLY_ALL)
+        scale = episode.evidence["loss_scale"]
+        if np.isnan(gradient) or scale < 1:
+            sentence = "Its steps are skipped, as gradients aren't finite" + ("." if np.isnan(scale) else f" (loss scale {number(scale)}).")
+            return Words(f"The optimizer has changed none of these weights since step {episode.first_step:,}. {sentence}", _FIND_OVERFLOW)
         if gradient == 0:
             sentence, remedy = (
                 "Its gradient is exactly 0.",
                 "Look for dead units, a multiplication by 0 or a cut graph between these weights and the loss.",
             )
         else:
-            sentence, remedy = f"Its gradient is not (L2 norm {number(gradient)}).", "Check the learning rate and its schedule:"
+            sentence, remedy = f"Its gradient isn't 0 (L2 norm {number(gradient)}).", "Check the learning rate and its schedule:"
         return Words(
             f"The optimizer has changed none of these weights since step {episode.first_step:,}. {sentence}",
             remedy,
@@ -178,7 +188,7 @@ class UpdateTooLarge(NodeRule):
     def words(self, facts: Facts, index: int, episode: Episode) -> Words:
         """How large the steps are."""
         return Words(
-            f"‖update‖ / ‖weight‖ is {number(episode.evidence['update_ratio'])} since step {episode.first_step:,}. Between 1e-4 and 1e-2 is usual.",
+            _ratio_sentence(episode),
             "Lower the learning rate, or warm it up:",
             "model.optimizer.learning_rate = model.optimizer.learning_rate / 10",
         )
@@ -226,12 +236,13 @@ class UpdateTooSmall(NodeRule):
     def words(self, facts: Facts, index: int, episode: Episode) -> Words:
         """How small the steps are."""
         return Words(
-            f"‖update‖ / ‖weight‖ is {number(episode.evidence['update_ratio'])} since step {episode.first_step:,}. Between 1e-4 and 1e-2 is usual.",
+            _ratio_sentence(episode),
             "Raise the learning rate, or check that this layer is meant to be nearly frozen:",
             "model.optimizer.learning_rate = 1e-3",
         )
 
 
+_FIND_OVERFLOW = "Find what overflows or is undefined, forward or backward: other findings, or the first node with NaN or Inf, show it."
 _APPLY_ALL = "weights = self.trainable_weights\nself.optimizer.apply(tape.gradient(loss, weights), weights)"
 
 
@@ -258,6 +269,13 @@ def _changing(facts: Facts) -> int:
 def _state(facts: Facts, node: int, quantity: Quantity) -> str | None:
     state = facts.nodes[node].quantities.get(quantity)
     return None if state is None else state.state
+
+
+def _ratio_sentence(episode: Episode) -> str:
+    return (
+        f"One step changes these weights by {number(episode.evidence['update_ratio'])} of their size (‖update‖ / ‖weight‖) since step"
+        f" {episode.first_step:,}. Between 1e-4 and 1e-2 is usual."
+    )
 
 
 def _update_ratio(block: Block, rows: Rows) -> Floats:

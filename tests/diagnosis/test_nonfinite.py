@@ -69,7 +69,23 @@ def test_a_loss_that_makes_it_itself_is_the_origin():
 
 
 def test_input_data_can_be_the_origin():
-    assert [f.node for f in net("x", "first", "norm", "last", "loss")] == ["x"]
+    found = net("x", "first", "norm", "last", "loss")
+    assert [f.node for f in found] == ["x"]
+    assert found[0].sentence.startswith("3 NaN in the data at step 4")
+    assert "x_train" in found[0].code
+
+
+def test_a_loss_is_told_as_a_loss():
+    assert net("loss")[0].sentence.startswith("3 NaN in the loss at step 4")
+
+
+@pytest.mark.parametrize(("class_name", "origin"), [("Norm", "norm"), ("LayerNormalization", "loss")])
+def test_weights_that_have_it_already_point_at_a_layer_of_the_user_or_the_loss(class_name, origin):
+    text = NET.replace("norm Norm", f"norm {class_name}").replace("op mask Where", "op mask Add")
+    history = History(text, range(0, 100, 10))
+    for name in history.facts.names:
+        history.set(name, "value", min=-2.0, max=2.0, nan_count=3 * (np.arange(10) > 3) * (name != "x"))
+    assert [f.node for f in history.find(Nonfinite())] == [origin]
 
 
 @pytest.mark.parametrize("count", ["neg_inf_count", "pos_inf_count", "nan_count"])

@@ -225,3 +225,27 @@ def test_warm_up_and_convergence_are_healthy(update):
 def test_trainable_weights_without_gradient_are_told(reason, told):
     history = History("input x [?,8]; layer d Dense [?,8] <- x; variable d/kernel [8,8]", [0], d__kernel=without_gradient(reason)).set("d/kernel")
     assert [f.node for f in history.watch(MissingGradient()).findings()] == ["d/kernel"] * told
+
+
+def test_what_lies_between_the_last_gradient_and_the_weights_is_named():
+    text = """
+        input x [?,8]
+        layer d Dense [?,8] <- x
+        variable d/kernel [8,8]
+        op round Round [?,8] <- d
+        op cast Cast [?,8] <- round
+        layer e Dense [?,8] <- cast gradient
+        variable e/kernel [8,8] gradient update
+        loss loss [] <- e
+    """
+    history = History(text, [0], d__kernel=without_gradient("not_on_loss_path")).set("d/kernel")
+    found = history.watch(MissingGradient()).findings()
+    assert "none passes back from `e` through `round`, `cast` to `d` at" in found[0].sentence
+
+
+def test_steps_that_a_loss_scale_skips_are_no_matter_of_the_learning_rate():
+    skipped = deep(d2={"moves": False, "update": 0.0, "gradient": np.nan}).find(UnchangedWeights())
+    assert "Its steps are skipped, as gradients aren't finite." in skipped[0].sentence
+    history = deep(d2={"moves": False, "update": 0.0})
+    history.loss_scale = np.full(20, 2.0**-9, np.float32)
+    assert "(loss scale 0.00195)" in history.find(UnchangedWeights())[0].sentence

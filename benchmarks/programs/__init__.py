@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from benchmarks.programs import (  # noqa: F401  (each registers its programs)
+    again_faulty,
+    again_healthy,
     blind_faulty,
     blind_healthy,
     blind_sequences,

@@ -127,7 +127,7 @@ def _print_report(name: str, report: Report) -> None:
 
 def _print_finding(finding: Finding) -> None:
     span = f"since step {finding.first_step}" if finding.last_step is None else f"steps {finding.first_step}–{finding.last_step}"
-    print(f"\n  {finding.severity.upper():7}  {finding.title}  {_clean(finding.node) or '(the run)'}  {finding.quantity}  {span}")
+    print(f"\n  {finding.severity.upper():7}  {_clean(finding.title)}  {_clean(finding.node) or '(the run)'}  {finding.quantity}  {span}")
     consequence = f"Likely a consequence of {finding.consequence_of}." if finding.consequence_of else ""
     for text in (finding.sentence, consequence, finding.remedy):
         if text:

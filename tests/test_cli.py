@@ -10,6 +10,8 @@ import pytest
 
 from tb_activations import diagnosis, open_run
 from tb_activations.cli import main
+from tb_activations.store.findingsfile import write_findings
+from tb_activations.store.names import data_directory, findings_name
 from tests.builders import build_run, normal_values, parse_nodes
 
 GRAPH = parse_nodes("input x [?,4]; layer dense Dense [?,8] <- x relu gradient; op unused [4] value=filtered; loss loss [] <- dense")
@@ -99,3 +101,15 @@ def test_a_broken_file_is_named_on_standard_error(tmp_path, capsys):
     (path / "plugins" / "tb_activations" / "graph-0000000000000000.json").write_text("{")
     assert main(["info", str(tmp_path)]) == 0
     assert "graph-0000000000000000.json" in capsys.readouterr().err
+
+
+def test_what_rules_of_the_user_recorded_is_printed_and_no_control_character_with_it(tmp_path, capsys):
+    path = build_run(tmp_path / "train", GRAPH, range(3))
+    hostile = "My \x1b[31mown\nrule"
+    finding = {"rule": "mine", "title": hostile, "node": "dense", "quantity": "value", "statistic": "mean", "first_step": 1, "last_step": None}
+    words = {"severity": "error", "evidence": {}, "sentence": f"It is {hostile}.", "remedy": hostile, "code": hostile}
+    write_findings(data_directory(path) / findings_name("0123abcd"), {"mine": hostile}, [{**finding, **words}])
+    assert main(["findings", str(tmp_path), "--fail-on", "error"]) == 1
+    text = capsys.readouterr().out
+    assert "ERROR    My \ufffd[31mown\ufffdrule  dense  value  since step 1" in text
+    assert "\x1b" not in text

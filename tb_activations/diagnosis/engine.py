@@ -39,12 +39,13 @@ class Diagnosis:
 
     Args:
       run: the run. It is not refreshed here; the validation run beside it is.
-      rules: all rules by default.
+      rules: all rules by default, and what rules recorded that are not known here.
     """
 
     def __init__(self, run: Run, rules: Sequence[Rule] | None = None) -> None:
         self._run = run
         self._rules = tuple(all_rules() if rules is None else rules)
+        self._shows_recorded = rules is None
         self._begin()
 
     def _begin(self) -> None:
@@ -97,12 +98,24 @@ class Diagnosis:
 
     def _report(self) -> Report:
         facts = self._seen.facts
+        titles = {name: rule.title for name, (rule, _) in self._watches.items()}
         found = {name: watch.findings() for name, (_, watch) in self._watches.items()}
+        if self._shows_recorded:
+            self._add_recorded(titles, found)
         linked = link_consequences([finding for findings in found.values() for finding in findings], facts)
         order = {name: position for position, name in enumerate(facts.names)}
         linked.sort(key=lambda finding: _place(finding, order.get(finding.node, -1)))
-        quiet = tuple(QuietRule(name, rule.title) for name, (rule, _) in self._watches.items() if not found[name])
+        quiet = tuple(QuietRule(name, title) for name, title in titles.items() if not found[name])
         return Report(tuple(linked), quiet, len(self._seen.steps), tuple(self._problems))
+
+    def _add_recorded(self, titles: dict[str, str], found: dict[str, list[Finding]]) -> None:
+        """Adds what rules found that are functions in the process that trained. Those that are known here were asked anew."""
+        recorded, nodes = self._run.recorded_findings, {"", *self._seen.facts.names}
+        known = {rule.name for rule in self._rules}
+        for name, title in recorded.rules.items():
+            if name not in known:
+                titles[name] = title
+                found[name] = [Finding(**each) for each in recorded.findings if each["rule"] == name and each["node"] in nodes]
 
 
 class _Seen:

@@ -8,15 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple, cast
 
-from tb_activations.store.schema import Quantity
+from tb_activations.store.schema import SEVERITIES, Quantity, RecordedFinding, Severity
 
 __all__ = ["SEVERITIES", "Finding", "Identity", "QuietRule", "Report", "Severity"]
-
-Severity = Literal["note", "warning", "error"]
-SEVERITIES: tuple[Severity, ...] = ("note", "warning", "error")
-"""In ascending order. ``error``: training can't succeed like this; ``warning``: it is worth a change; ``note``: worth knowing."""
 
 
 class Identity(NamedTuple):
@@ -70,6 +66,12 @@ class Finding:
     def to_json(self) -> dict[str, Any]:
         """The finding as ``GET /findings`` sends it."""
         return asdict(self)
+
+    def to_record(self) -> RecordedFinding:
+        """The finding as a file holds it; what it follows from is found anew whenever it is read."""
+        record = asdict(self)
+        del record["consequence_of"]
+        return cast(RecordedFinding, record)
 
 
 @dataclass(frozen=True, slots=True)

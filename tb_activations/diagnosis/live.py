@@ -7,15 +7,21 @@ on. Called on the writer's thread after each segment, so what it costs is no cos
 from __future__ import annotations
 
 import os
+import secrets
 import sys
 import textwrap
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from tb_activations.diagnosis.engine import Diagnosis
-from tb_activations.diagnosis.finding import SEVERITIES, Finding, Identity, Severity
+from tb_activations.diagnosis.finding import SEVERITIES, Finding, Identity, Report, Severity
+from tb_activations.diagnosis.rules import all_rules, user_rules
 from tb_activations.errors import ArgumentError
+from tb_activations.store.findingsfile import write_findings
+from tb_activations.store.names import data_directory, findings_name
 from tb_activations.store.run import Run
+from tb_activations.store.schema import RecordedFinding
 
 __all__ = ["Actions", "LiveFindings", "describe"]
 
@@ -68,11 +74,13 @@ class LiveFindings:
     _diagnosis: Diagnosis | None = None
     _run: Run | None = None
     _told: set[Identity] = field(default_factory=set)
+    _token: str = field(default_factory=lambda: secrets.token_hex(4))
+    _recorded: list[RecordedFinding] | None = None
     _failed: bool = False
 
     def __call__(self) -> None:
         """Looks at what is new, and tells each new finding once."""
-        if self._failed or not self.actions.any:
+        if self._failed or not (self.actions.any or user_rules()):
             return
         try:
             self._follow()
@@ -83,14 +91,23 @@ class LiveFindings:
     def _follow(self) -> None:
         if self._run is None or self._diagnosis is None:
             self._run = Run(self.run_dir)
-            self._diagnosis = Diagnosis(self._run)
+            self._diagnosis = Diagnosis(self._run, all_rules())
         else:
             self._run.refresh()
         report = self._diagnosis.update()
+        self._record(report)
         for finding in report.findings:
             if finding.identity not in self._told:
                 self._told.add(finding.identity)
                 self._tell(finding)
+
+    def _record(self, report: Report) -> None:
+        """Writes what the user's rules found beside the segments: no other process has these functions."""
+        rules = {rule.name: rule.title for rule in user_rules()}
+        recorded = [finding.to_record() for finding in report.findings if finding.rule in rules]
+        if rules and recorded != self._recorded:
+            write_findings(data_directory(Path(self.run_dir)) / findings_name(self._token), rules, recorded)
+            self._recorded = recorded
 
     def _tell(self, finding: Finding) -> None:
         if self.actions.print and len(self._told) <= MOST_PRINTED:

@@ -33,7 +33,7 @@ from tb_activations.diagnosis.weights import PoorInitialization, UnchangedWeight
 from tb_activations.errors import ArgumentError
 from tb_activations.store.schema import COUNTS, QUANTITIES, STATISTICS, Kind, Quantity
 
-__all__ = ["BUILT_IN", "all_rules", "rule"]
+__all__ = ["BUILT_IN", "all_rules", "rule", "user_rules"]
 
 BUILT_IN: tuple[Rule, ...] = (
     Nonfinite(),
@@ -67,6 +67,11 @@ Condition = Callable[[Mapping[str, npt.NDArray[np.float32]]], Any]
 def all_rules() -> tuple[Rule, ...]:
     """The rules that come with tb_activations, then those of the user in the order of their registration."""
     return (*BUILT_IN, *_registered.values())
+
+
+def user_rules() -> tuple[Rule, ...]:
+    """The rules that were registered in this process."""
+    return tuple(_registered.values())
 
 
 def rule(

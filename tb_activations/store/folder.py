@@ -15,13 +15,18 @@ from typing import TypeVar
 
 from tb_activations.errors import FormatError
 from tb_activations.store.container import FileChangedError
+from tb_activations.store.findingsfile import FindingsFile, read_findings
 from tb_activations.store.graphfile import GraphFile, read_graph
-from tb_activations.store.names import GRAPH_NAME
+from tb_activations.store.names import FINDINGS_NAME, GRAPH_NAME
 from tb_activations.store.segments import Segment, SegmentId, open_segment
 
 __all__ = ["Contents", "Folder"]
 
 Signature = tuple[int, int]
+Listing = dict[str, Signature]
+
+MOST_FINDINGS_FILES = 16
+"""Each session leaves one, and of each rule only the newest counts."""
 _T = TypeVar("_T")
 
 
@@ -32,11 +37,13 @@ class Contents:
     Attributes:
       graphs: newest first.
       segments: those that no other replaces, ordered by name.
+      findings: newest first.
       problems: one sentence for each file that can't be read.
     """
 
     graphs: tuple[GraphFile, ...]
     segments: tuple[Segment, ...]
+    findings: tuple[FindingsFile, ...]
     problems: tuple[str, ...]
 
 
@@ -47,6 +54,7 @@ class Folder:
         self._directory = directory
         self._graphs: dict[str, tuple[Signature, GraphFile | str]] = {}
         self._segments: dict[str, tuple[Signature, Segment | str]] = {}
+        self._findings: dict[str, tuple[Signature, FindingsFile | str]] = {}
 
     def scan(self) -> Contents | None:
         """Looks at the folder; None when nothing changed since the last scan."""
@@ -61,11 +69,15 @@ class Folder:
         return self._contents() if changed else None
 
     def _scan_once(self) -> bool:
-        graphs, segments = self._settled_list()
-        graphs_changed = _follow(self._graphs, graphs, lambda name: read_graph(self._directory / name))
-        return _follow(self._segments, segments, lambda name: open_segment(self._directory / name)) or graphs_changed
+        graphs, segments, findings = self._settled_list()
+        changed = (
+            _follow(self._graphs, graphs, lambda name: read_graph(self._directory / name)),
+            _follow(self._segments, segments, lambda name: open_segment(self._directory / name)),
+            _follow(self._findings, findings, lambda name: read_findings(self._directory / name)),
+        )
+        return any(changed)
 
-    def _settled_list(self) -> tuple[dict[str, Signature], dict[str, Signature]]:
+    def _settled_list(self) -> tuple[Listing, Listing, Listing]:
         """A listing to be trusted: one taken while segments are merged may hold neither the old names nor the new one."""
         listed = self._list()
         while self._segments.keys() - listed[1].keys():
@@ -75,34 +87,39 @@ class Folder:
             listed = again
         return listed
 
-    def _list(self) -> tuple[dict[str, Signature], dict[str, Signature]]:
-        graphs: dict[str, Signature] = {}
-        segments: dict[str, Signature] = {}
+    def _list(self) -> tuple[Listing, Listing, Listing]:
+        """Graphs, segments and the newest findings files."""
+        graphs: Listing = {}
+        segments: Listing = {}
+        findings: Listing = {}
         try:
             with os.scandir(self._directory) as entries:
                 for entry in entries:
-                    found = graphs if GRAPH_NAME.fullmatch(entry.name) else segments if SegmentId.parse(entry.name) else None
+                    found = segments if SegmentId.parse(entry.name) else graphs if GRAPH_NAME.fullmatch(entry.name) else None
+                    found = findings if FINDINGS_NAME.fullmatch(entry.name) else found
                     signature = None if found is None else _signature(entry)
                     if found is not None and signature is not None:
                         found[entry.name] = signature
         except NotADirectoryError:
-            return {}, {}
+            return {}, {}, {}
         except FileNotFoundError:
             if self._directory.exists():
                 raise
-            return {}, {}
-        return graphs, segments
+            return {}, {}, {}
+        newest = sorted(findings.items(), key=lambda entry: entry[1][1])[-MOST_FINDINGS_FILES:]
+        return graphs, segments, dict(newest)
 
     def _contents(self) -> Contents:
         segments = [segment for _, segment in self._segments.values() if isinstance(segment, Segment)]
         replaced = frozenset[str]().union(*(segment.replaces for segment in segments))
         graphs = [graph for _, graph in self._graphs.values() if isinstance(graph, GraphFile)]
-        problems = [
-            problem for name, (_, problem) in (*self._graphs.items(), *self._segments.items()) if isinstance(problem, str) and name not in replaced
-        ]
+        findings = [file for _, file in self._findings.values() if isinstance(file, FindingsFile)]
+        everything = (*self._graphs.items(), *self._segments.items(), *self._findings.items())
+        problems = [problem for name, (_, problem) in everything if isinstance(problem, str) and name not in replaced]
         return Contents(
             tuple(sorted(graphs, key=lambda graph: (graph.created, graph.fingerprint), reverse=True)),
             tuple(sorted((segment for segment in segments if segment.id.name not in replaced), key=lambda segment: segment.id)),
+            tuple(sorted(findings, key=lambda file: file.created, reverse=True)),
             tuple(sorted(problems)),
         )
 

@@ -13,7 +13,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any, cast, get_args
 
 import numpy as np
 
@@ -23,9 +23,11 @@ from tb_activations.store.container import violation
 from tb_activations.store.names import GRAPH_NAME, graph_name
 from tb_activations.store.schema import FORMAT, FORMAT_VERSION, QUANTITIES, Graph, Kind, NodeRecord, QuantityPlan, Source
 
-__all__ = ["GraphFile", "check_version", "fingerprint_of", "read_graph", "write_graph"]
+__all__ = ["GraphFile", "check_created", "check_version", "fingerprint_of", "read_graph", "write_graph"]
 
 MAX_GRAPH_BYTES = 256 << 20
+_END_OF_TIME = 1e12
+"""Seconds; some 30,000 years."""
 _KINDS: tuple[Kind, ...] = get_args(Kind)
 
 
@@ -76,10 +78,7 @@ def read_graph(path: Path) -> GraphFile:
     match = GRAPH_NAME.fullmatch(path.name)
     if match is None or content.get("fingerprint") != match[1]:
         raise violation("graph_fingerprint", "the fingerprint of the file's name", name=path.name, fingerprint=content.get("fingerprint"))
-    created = content.get("created")
-    if not isinstance(created, (int, float)) or not math.isfinite(created):
-        raise violation("graph_created", "seconds since the epoch", created=created)
-    return GraphFile(match[1], float(created), _parse(content))
+    return GraphFile(match[1], check_created(content.get("created")), _parse(content))
 
 
 def check_version(format_name: object, version: object) -> None:
@@ -90,6 +89,13 @@ def check_version(format_name: object, version: object) -> None:
         raise violation("bad_version", "a whole number of 1 or more", version=version)
     if version > FORMAT_VERSION:
         raise VersionError(f"version_too_new: this file has format version {version}; this tb_activations reads versions up to {FORMAT_VERSION}.")
+
+
+def check_created(created: object) -> float:
+    """The time at which a file was made, in seconds since the epoch."""
+    if type(created) not in (int, float) or not 0 <= cast(float, created) < _END_OF_TIME:
+        raise violation("bad_created", "seconds since the epoch", created=created)
+    return float(cast(float, created))
 
 
 def _encode(graph: Graph) -> dict[str, Any]:

@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tb_activations.store.budget import STAGES
+from tb_activations.store.findingsfile import FindingsFile, join_findings
 from tb_activations.store.folder import Contents
 from tb_activations.store.graphfile import GraphFile
 from tb_activations.store.nodes import Joined, join_generations
@@ -51,6 +52,7 @@ class Index:
       steps: int64[C], unique, ascending.
       starts: int64[C], the first row of each step.
       columns: statistics that some segment has, those of this version first.
+      findings: what rules of the user found in the process that trained.
     """
 
     version: str
@@ -63,6 +65,7 @@ class Index:
     dropped: npt.NDArray[np.int64]
     columns: tuple[str, ...]
     problems: tuple[str, ...]
+    findings: FindingsFile
     _derived: dict[Hashable, Any] = field(default_factory=dict, compare=False, repr=False)
 
     def derived(self, key: Hashable, make: Callable[[], _T]) -> _T:
@@ -126,12 +129,14 @@ def build_index(contents: Contents, previous: Index | None = None) -> Index:
         _dropped(segments, cutoffs),
         (*STATISTICS, *unknown),
         (*contents.problems, *problems, *_left_out(segments)),
+        join_findings(contents.findings),
     )
 
 
 def _version(contents: Contents) -> str:
     names = [f"{graph.fingerprint} {graph.created!r}" for graph in contents.graphs]
     names += [f"{segment.id.name} {segment.file.signature}" for segment in contents.segments]
+    names += [f"findings {file.created!r}" for file in contents.findings]
     return hashlib.sha256("\n".join((*names, *contents.problems)).encode()).hexdigest()[:16]
 
 

@@ -22,6 +22,7 @@ from tb_activations.errors import ArgumentError, NotFoundError
 from tb_activations.store import presence, reading
 from tb_activations.store.container import FileChangedError
 from tb_activations.store.discovery import find_runs, holds_activations
+from tb_activations.store.findingsfile import FindingsFile
 from tb_activations.store.folder import Contents, Folder
 from tb_activations.store.index import Index, build_index
 from tb_activations.store.kept import KeptColumns
@@ -87,7 +88,7 @@ class Run:
         self._kept = kept
         self._folder = Folder(data_directory(self.path))
         self._lock = threading.Lock()
-        self._view = _View(build_index(self._folder.scan() or Contents((), (), ())))
+        self._view = _View(build_index(self._folder.scan() or Contents((), (), (), ())))
 
     def __repr__(self) -> str:
         return f"Run({str(self.path)!r}, {len(self._view.index.joined.records)} nodes, {len(self._view.index.steps)} captures)"
@@ -235,8 +236,13 @@ class Run:
         return sample
 
     @property
+    def recorded_findings(self) -> FindingsFile:
+        """What rules of the user found in the process that trained: such a rule is a function that only that process has."""
+        return self._view.index.findings
+
+    @property
     def findings(self) -> tuple[Any, ...]:
-        """What is wrong in this run, by the rules of `tb_activations.diagnosis`."""
+        """What is wrong in this run, by the rules of `tb_activations.diagnosis` and by what rules of the user recorded."""
         from tb_activations.diagnosis import find
 
         return tuple(find(self))

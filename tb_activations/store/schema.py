@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, TypedDict
 
 import numpy as np
 import numpy.typing as npt
@@ -19,8 +19,12 @@ FORMAT_VERSION = 1
 Kind = Literal["input", "layer", "op", "probe", "variable", "loss"]
 Quantity = Literal["value", "gradient", "update"]
 State = Literal["materialized", "available", "unreachable"]
+Severity = Literal["note", "warning", "error"]
 
 QUANTITIES: tuple[Quantity, ...] = ("value", "gradient", "update")
+
+SEVERITIES: tuple[Severity, ...] = ("note", "warning", "error")
+"""In ascending order. ``error``: training can't succeed like this; ``warning``: it is worth a change; ``note``: worth knowing."""
 
 STATISTICS: tuple[str, ...] = (
     "min",
@@ -123,3 +127,20 @@ class Capture:
     epoch: int = -1
     overhead: float = float("nan")
     loss_scale: float = float("nan")
+
+
+class RecordedFinding(TypedDict):
+    """A finding as the findings file holds it. The words are those of ``GET /findings``."""
+
+    rule: str
+    title: str
+    node: str
+    quantity: Quantity
+    statistic: str
+    first_step: int
+    last_step: int | None
+    severity: Severity
+    evidence: Mapping[str, float | int | str]
+    sentence: str
+    remedy: str
+    code: str

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 import tb_activations
+from tb_activations.diagnosis import rules
 from tb_activations.errors import ArgumentError
 
 pytestmark = pytest.mark.slow
@@ -46,6 +47,16 @@ def test_a_finding_can_call_a_function_and_stop_the_training(tmp_path, dying, ca
     assert len(history.epoch) < 2000
     assert {finding.node for finding in seen} >= {"hidden"}
     assert "tb_activations" not in capsys.readouterr().err
+
+
+def test_what_a_rule_of_the_user_finds_is_written_with_the_run(tmp_path, dying, monkeypatch):
+    monkeypatch.setattr(rules, "_registered", {})
+    tb_activations.rule("silent", title="Silent layer", sentence="`{node}` is silent.", remedy="Wake it.")(lambda seen: seen["max"] <= 0)
+    dying.fit(X, Y, batch_size=16, epochs=2, verbose=0, callbacks=[tb_activations.ActivationsCallback(tmp_path, every=4, print_findings=False)])
+    monkeypatch.setattr(rules, "_registered", {})
+    found = {finding.node: finding for finding in tb_activations.open_run(tmp_path / "train").findings if finding.rule == "silent"}
+    assert (found["hidden"].title, found["hidden"].sentence, found["hidden"].remedy) == ("Silent layer", "`hidden` is silent.", "Wake it.")
+    assert found["hidden"].first_step == 0
 
 
 @pytest.mark.parametrize("arguments", [{"print_findings": 1}, {"on_finding": "print"}, {"stop_on": "fatal"}])

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
-from tb_activations.diagnosis import rules
+from tb_activations.diagnosis import QuietRule, evaluate, rules
 from tb_activations.diagnosis.live import Actions, LiveFindings
 from tb_activations.errors import ArgumentError
+from tb_activations.store.names import data_directory
+from tb_activations.store.run import Run
 from tests.builders import capture_of, open_writer, parse_nodes, put
 from tests.diagnosis.test_engine import NET, values
 
@@ -67,3 +70,50 @@ def test_a_rule_that_fails_takes_nothing_with_it(tmp_path, monkeypatch, capsys):
 def test_a_bad_argument_is_named(arguments):
     with pytest.raises(ArgumentError, match=f"Received: {next(iter(arguments))}="):
         Actions(**arguments)
+
+
+@pytest.fixture
+def mine(monkeypatch):
+    """Two rules of a user: one that holds at `stem` from the start, one that never does."""
+    monkeypatch.setattr(rules, "_registered", {})
+    rules.rule("mine", title="Mine", sentence="`{node}` is mine.", remedy="Give it back.", severity="note")(
+        lambda statistics: statistics["mean"] > -np.inf
+    )
+    rules.rule("never")(lambda statistics: statistics["mean"] > np.inf)
+
+
+def test_what_a_users_rule_found_is_there_for_who_lacks_the_rule(tmp_path, monkeypatch, mine):
+    """Also where nothing is to be done with findings: the file is all that another process can know."""
+    train(tmp_path, Actions(print=False), [])
+    here = [finding for finding in evaluate(Run(tmp_path / "train")).findings if finding.rule == "mine"]
+    assert {finding.node for finding in here} >= {"stem", "hidden"}
+    monkeypatch.setattr(rules, "_registered", {})
+    report = evaluate(Run(tmp_path / "train"))
+    assert [finding for finding in report.findings if finding.rule == "mine"] == here
+    assert here[0].remedy == "Give it back."
+    assert [rule for rule in report.quiet if rule.rule in ("mine", "never")] == [QuietRule("never", "Never")]
+    assert Run(tmp_path / "train").findings == report.findings
+    assert "dead_units" in {finding.rule for finding in report.findings}
+
+
+def test_a_rule_that_is_known_is_asked_anew_and_the_file_ignored(tmp_path, monkeypatch, mine):
+    train(tmp_path, Actions(print=False), [])
+    monkeypatch.setattr(rules, "_registered", {})
+    rules.rule("mine")(lambda statistics: statistics["mean"] > np.inf)
+    report = evaluate(Run(tmp_path / "train"))
+    assert "mine" not in {finding.rule for finding in report.findings}
+    assert "mine" in {rule.rule for rule in report.quiet}
+
+
+def test_without_rules_of_the_user_no_file_is_written(tmp_path, monkeypatch):
+    monkeypatch.setattr(rules, "_registered", {})
+    train(tmp_path, Actions(), [])
+    assert not list(data_directory(tmp_path / "train").glob("findings-*"))
+
+
+def test_findings_that_were_recorded_at_nodes_that_are_gone_are_left_out(tmp_path, monkeypatch, mine):
+    train(tmp_path, Actions(print=False), [])
+    monkeypatch.setattr(rules, "_registered", {})
+    (path,) = data_directory(tmp_path / "train").glob("findings-*")
+    path.write_text(path.read_text(encoding="utf-8").replace('"node": "stem"', '"node": "gone"'), encoding="utf-8")
+    assert {finding.node for finding in evaluate(Run(tmp_path / "train")).findings if finding.rule == "mine"}.isdisjoint({"stem", "gone"})

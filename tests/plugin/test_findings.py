@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import threading
 import time
 
@@ -11,6 +12,8 @@ import pytest
 
 from tb_activations import diagnosis, open_run
 from tb_activations.plugin.http import json_answer
+from tb_activations.store.findingsfile import write_findings
+from tb_activations.store.names import data_directory, findings_name
 from tests.builders import build_run, normal_values, parse_nodes
 from tests.plugin.client import PluginClient
 
@@ -53,6 +56,19 @@ def test_findings_follow_a_growing_run_and_a_pending_answer_is_never_kept(tmp_pa
     answer = _settled(client)
     assert answer["checked_captures"] == 8
     assert any(finding["rule"] == "nonfinite" and finding["first_step"] == 20 for finding in answer["findings"])
+
+
+def test_what_rules_of_the_user_recorded_is_told_with_the_others(tmp_path):
+    path = build_run(tmp_path / "train", GRAPH, range(0, 50, 5), _values)
+    client = PluginClient(tmp_path)
+    _settled(client)
+    finding = {"rule": "mine", "title": "Mine", "node": "dense", "quantity": "value", "statistic": "mean", "first_step": 5, "last_step": 20}
+    words = {"severity": "note", "evidence": {"mean": math.nan}, "sentence": "It is mine.", "remedy": "Give it back.", "code": ""}
+    write_findings(data_directory(path) / findings_name("0123abcd"), {"mine": "Mine", "quiet_one": "Quiet"}, [{**finding, **words}])
+    answer = _settled(client)
+    assert {**finding, **words, "evidence": {"mean": "NaN"}, "consequence_of": None} in answer["findings"]
+    assert {"rule": "quiet_one", "title": "Quiet"} in answer["quiet"]
+    assert any(other["rule"] == "nonfinite" for other in answer["findings"])
 
 
 def test_a_request_does_not_wait_for_the_rules(tmp_path, monkeypatch):

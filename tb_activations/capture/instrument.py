@@ -114,6 +114,18 @@ def _wrap_function(original: Callable[..., Any]) -> Callable[..., Any]:
     return call
 
 
+def _wrap_run(original: Callable[..., Any]) -> Callable[..., Any]:
+    @functools.wraps(original)
+    def run(strategy: tf.distribute.Strategy, fn: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+        recorder = current()
+        if recorder is None or recorder.on_replicas is None:
+            return original(strategy, fn, *args, **kwargs)
+        with recorder.paused():
+            return recorder.on_replicas.run(original, strategy, fn, *args, **kwargs)
+
+    return run
+
+
 def _wrap_recompute(original: Callable[..., Any]) -> Callable[..., Any]:
     @functools.wraps(original)
     def recompute_grad(function: Callable[..., Any]) -> Any:
@@ -160,6 +172,7 @@ def _targets() -> list[tuple[Any, str, Wrapper]]:
         (tf.GradientTape, "__enter__", _wrap_enter),
         (tf.GradientTape, "__exit__", _wrap_exit),
         *((kind, "__call__", _wrap_function) for kind in _FUNCTIONS),
+        (tf.distribute.Strategy, "run", _wrap_run),
         (tf, "recompute_grad", _wrap_recompute),
     ]
 

@@ -21,6 +21,7 @@ from tb_activations.capture.calls import CallNames, numbered
 from tb_activations.capture.functions import Functions
 from tb_activations.capture.inner_graphs import InnerGraphs
 from tb_activations.capture.nodes import Lasting, Recording, Seen, Tally
+from tb_activations.capture.on_replicas import OnReplicas
 from tb_activations.capture.operations import SCOPE, Calls
 from tb_activations.capture.selection import Selection
 from tb_activations.capture.source import user_line
@@ -87,6 +88,7 @@ class Recorder:
         lasting = lasting or Lasting()
         self.inner = InnerGraphs(lasting.variables)
         self.functions = Functions(lasting.refused, bool(getattr(structure.model, "_jit_compile", False)))
+        self.on_replicas: OnReplicas | None = None
         self.loss_scale: tf.Tensor | None = None
         self.op_producers: dict[int, str] = {}
         self.operations = Calls()

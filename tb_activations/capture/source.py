@@ -11,6 +11,7 @@ import inspect
 import os
 import sys
 import sysconfig
+from collections.abc import Sequence
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -21,6 +22,9 @@ __all__ = ["is_user_function", "operation_line", "user_line"]
 
 _ROOT = "instrumented_step"
 """Name of the functions of this package that call the user's step: the search ends there."""
+
+_GENERATED = "__autograph_generated_file"
+"""Part of the names of the temporary files that AutoGraph writes converted functions to."""
 
 _PACKAGE = str(Path(__file__).resolve().parent.parent) + os.sep
 
@@ -34,6 +38,8 @@ def user_line() -> Source | None:
         if code.co_filename.startswith(_PACKAGE):
             if code.co_name == _ROOT:
                 return None
+        elif _GENERATED in code.co_filename:
+            return _before_conversion(foreign)
         elif _is_user_code(code.co_filename, foreign):
             return Source(_relative(code.co_filename), frame.f_lineno, code.co_name)
         frame = frame.f_back
@@ -42,8 +48,17 @@ def user_line() -> Source | None:
 
 def operation_line(op: Any) -> Source | None:
     """The innermost line of user code that made a TensorFlow operation."""
-    foreign = (*_foreign_folders(), _PACKAGE)
-    for frame in reversed(op.traceback or ()):
+    return _innermost(op.traceback or (), (*_foreign_folders(), _PACKAGE))
+
+
+def _before_conversion(foreign: tuple[str, ...]) -> Source | None:
+    """The same where the innermost line is one that AutoGraph wrote: TensorFlow knows which line it stands for."""
+    stack = sys.modules["tensorflow.python.util.tf_stack"].extract_stack()
+    return _innermost(stack, (*foreign, _PACKAGE))
+
+
+def _innermost(stack: Sequence[Any], foreign: tuple[str, ...]) -> Source | None:
+    for frame in reversed(stack):
         if _is_user_code(frame.filename, foreign):
             return Source(_relative(frame.filename), frame.lineno, frame.name)
     return None
@@ -65,7 +80,7 @@ _LIBRARY = sysconfig.get_path("stdlib") + os.sep
 
 
 def _is_user_code(file: str, foreign: tuple[str, ...]) -> bool:
-    if file.startswith(("<", *foreign)):
+    if file.startswith(("<", *foreign)) or _GENERATED in file:
         return False
     return not file.startswith(_LIBRARY) or "site-packages" in file
 

@@ -24,6 +24,7 @@ import tensorflow as tf
 from tb_activations.capture.destination import Destination
 from tb_activations.capture.instrument import instrumented
 from tb_activations.capture.nodes import Lasting
+from tb_activations.capture.on_replicas import OnReplicas, converted
 from tb_activations.capture.packing import SAMPLE_ELEMENTS, SAMPLE_EXAMPLES, Keep
 from tb_activations.capture.recorder import Recorder
 from tb_activations.capture.schedule import Every, Schedule
@@ -72,7 +73,8 @@ def watch(
     ```
 
     Args:
-      train_step: a `tf.function` or a plain Python function that runs eagerly; one call is one step.
+      train_step: a `tf.function` or a plain Python function that runs eagerly; one call is one step. It may call `strategy.run` of a
+        `tf.distribute` strategy.
       log_dir: directory below which the run `train` is written.
       model: the Keras model whose layers name the nodes. Without one, layers are named as they are met.
       every: which calls are recorded: an int n (0, n, 2n, …), a collection of numbers, or a function of the number that returns a bool.
@@ -119,11 +121,14 @@ class WatchedStep:
         self._trainability: Trainability | None = None
         self._twin: FunctionTwin | None = None
         self._idle: deque[float] = deque(maxlen=32)
-        self._names_checked = False
+        self._names_checked = self._place_told = False
         functools.update_wrapper(self, train_step, updated=())
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """One step."""
+        if tf.inside_function() or not _outside_replicas():
+            self._tell_place()
+            return self._plain(*args, **kwargs)
         started = time.perf_counter()
         if self._trainability is None and self._model is not None:
             self._trainability = Trainability(self._model, self._plain)
@@ -188,6 +193,16 @@ class WatchedStep:
         self._warn(f"{what}, and recording is over: {type(error).__name__}: {str(error)[:300]} The steps themselves go on.")
         self.close()
 
+    def _tell_place(self) -> None:
+        """Told at once: replicas run in threads of their own."""
+        if not self._place_told:
+            self._place_told = True
+            tell(
+                "Expected a watched step to be called by the training loop itself. Received: a call inside a tf.function or `strategy.run`, where "
+                "nothing is recorded. Watch the outermost function, the one that calls `strategy.run`.",
+                stacklevel=3,
+            )
+
     def _warn(self, sentence: str) -> None:
         """Keeps a warning for the training thread; the writer's thread has no one to tell."""
         self._warnings.append(sentence)
@@ -215,8 +230,8 @@ class FunctionTwin(Twin):
         self._compiled = isinstance(function, tf.types.experimental.PolymorphicFunction)
         body = function.python_function if self._compiled else function
         if self._compiled and function._autograph:
-            # Converted by itself: what is ours in the same trace needs no conversion.
-            body = tf.__internal__.autograph.tf_convert(body, tf.__internal__.autograph.control_status_ctx())
+            body = converted(body)
+        self._on_replicas = OnReplicas(self._recorded)
         instrumented_step = self._instrumented(body)
         # The copy has every option of the user's function: signature, XLA, retracing.
         self._twin: Any = function._clone(python_function=instrumented_step) if self._compiled else instrumented_step
@@ -237,21 +252,45 @@ class FunctionTwin(Twin):
         return outputs["result"], self._captured(outputs["captured"])
 
     def _instrumented(self, body: Callable[..., Any]) -> Callable[..., Any]:
+        recorded = self._recorded(body)
+
+        @tf.autograph.experimental.do_not_convert  # type: ignore[untyped-decorator]
+        @functools.wraps(body)
+        def step(*args: Any, **kwargs: Any) -> dict[str, Any]:
+            self.tracing = True
+            self._check_trainability()
+            self._on_replicas.begin()
+            outputs = recorded(*args, **kwargs)
+            if self._on_replicas.captured is not None:
+                outputs["captured"] = self._on_replicas.captured
+            if self._on_replicas.runs > 1:
+                self._remarks.setdefault("The step calls `strategy.run` more than once: only the first run of each step is recorded.", True)
+            self.tracing = False
+            return outputs
+
+        stepper: Callable[..., Any] = step
+        return stepper
+
+    def _recorded(self, body: Callable[..., Any]) -> Callable[..., dict[str, Any]]:
+        """``body`` with a recorder of its own for each call."""
+
         @tf.autograph.experimental.do_not_convert  # type: ignore[untyped-decorator]
         @functools.wraps(body)
         def instrumented_step(*args: Any, **kwargs: Any) -> dict[str, Any]:
-            self.tracing = True
-            self._check_trainability()
             structure = Structure(self._model)
             recorder = Recorder(structure, self._options.selection, "train", self._lasting)
             recorder.variables = Variables(structure, by_hand=True)
+            recorder.on_replicas = self._on_replicas
             with recorder.recording():
                 self._entered = True
                 result = body(*args, **kwargs)
-            captured = self._finish(recorder, result)
+            captured = {} if self._on_replicas.runs and _outside_replicas() else self._finish(recorder, result)
             recorder.release()
-            self.tracing = False
             return {"result": result, "captured": captured}
 
-        stepper: Callable[..., Any] = instrumented_step
-        return stepper
+        recorded: Callable[..., dict[str, Any]] = instrumented_step
+        return recorded
+
+
+def _outside_replicas() -> bool:
+    return not tf.distribute.has_strategy() or tf.distribute.in_cross_replica_context()

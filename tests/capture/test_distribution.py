@@ -7,8 +7,11 @@ from __future__ import annotations
 
 import json
 import os
+import socket
 import subprocess
 import sys
+import tempfile
+import time
 from pathlib import Path
 
 import pytest
@@ -19,14 +22,67 @@ pytestmark = pytest.mark.slow
 PROGRAMS = Path(__file__).parent / "programs"
 
 
-def run(program, directory):
-    command = [sys.executable, str(PROGRAMS / program), str(directory)]
-    done = subprocess.run(command, env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"}, capture_output=True, text=True, check=False, timeout=600)
-    assert done.returncode == 0, done.stderr[-4000:]
+ENVIRONMENT = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"}
+
+
+def start(program, *arguments, **environment):
+    command = [sys.executable, str(PROGRAMS / program), *map(str, arguments)]
+    errors = tempfile.TemporaryFile("w+")
+    return subprocess.Popen(command, env={**ENVIRONMENT, **environment}, stderr=errors), errors
+
+
+def run(*programs):
+    """Waits for processes that train together; when one fails the others would wait for it for ever."""
+    deadline = time.monotonic() + 600
+    try:
+        while any(process.poll() is None for process, _ in programs):
+            assert not any(process.returncode for process, _ in programs), said(programs)
+            assert time.monotonic() < deadline, said(programs)
+            time.sleep(0.2)
+        assert not any(process.returncode for process, _ in programs), said(programs)
+    finally:
+        for process, errors in programs:
+            process.kill()
+            process.wait()
+            errors.close()
+
+
+def said(programs):
+    for _, errors in programs:
+        errors.seek(0)
+    return "\n\n".join(errors.read()[-4000:] for _, errors in programs)
+
+
+def two_workers(program, *arguments):
+    with socket.socket() as first, socket.socket() as second:
+        for listener in (first, second):
+            listener.bind(("127.0.0.1", 0))
+        addresses = [f"127.0.0.1:{listener.getsockname()[1]}" for listener in (first, second)]
+    tasks = [{"cluster": {"worker": addresses}, "task": {"type": "worker", "index": index}} for index in range(2)]
+    return [start(program, *arguments, TF_CONFIG=json.dumps(task)) for task in tasks]
 
 
 def test_two_mirrored_replicas(tmp_path):
-    run("mirrored.py", tmp_path)
+    run(start("mirrored.py", tmp_path))
+
+
+@pytest.mark.parametrize("compiled", ["outer", "inner"])
+def test_a_loop_of_ones_own_on_two_mirrored_replicas(tmp_path, compiled):
+    run(start("custom_loop.py", "mirrored", compiled, tmp_path))
+
+
+@pytest.mark.parametrize("compiled", ["outer", "inner"])
+def test_a_loop_of_ones_own_on_two_workers(tmp_path, compiled):
+    run(*two_workers("custom_loop.py", "workers", compiled, tmp_path))
+    assert len(list(tmp_path.glob("train/plugins/tb_activations/graph-*.json"))) == 1
+
+
+def test_the_fit_of_keras_fails_on_workers_by_itself():
+    run(*two_workers("keras_fit_on_workers.py"))
+
+
+def test_data_parallel_of_keras_trains_on_one_device(tmp_path):
+    run(start("data_parallel.py", tmp_path))
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from pathlib import Path
 
 import keras
 import numpy as np
@@ -214,3 +215,34 @@ def test_bad_arguments_are_named(tmp_path, options, message):
     arguments = {"train_step": print, "log_dir": tmp_path, **options}
     with pytest.raises(ArgumentError, match=f"Received: {message}"):
         tba.watch(arguments.pop("train_step"), **arguments)
+
+
+@pytest.mark.parametrize("place", ["function", "replicas"])
+def test_a_watched_step_inside_another_function_is_told_to_be_in_the_wrong_place(tmp_path, place):
+    step = tba.watch(lambda x: x + 1, log_dir=tmp_path, every=1)
+    inside = tf.function(step) if place == "function" else lambda x: tf.distribute.OneDeviceStrategy("CPU:0").run(step, args=(x,))
+    with pytest.warns(RuntimeWarning, match=r"Watch the outermost function, the one that calls `strategy\.run`") as told:
+        assert [float(inside(tf.constant(1.0))) for _ in range(2)] == [2.0, 2.0]
+    assert len(told) == 1
+    assert step.step == 0
+    assert float(step(tf.constant(1.0))) == 2.0
+    step.close()
+    assert tba.open_run(tmp_path / "train").steps().tolist() == [0]
+
+
+def test_lines_are_those_of_the_user_where_autograph_wrote_the_code_that_runs(tmp_path):
+    dense = L.Dense(2, name="dense")
+    dense.build((None, 3))
+
+    @tf.function
+    def train_step(x):
+        if tf.reduce_sum(x) > 1e9:
+            tf.print("large")
+        return dense(x)
+
+    with tba.watch(train_step, log_dir=tmp_path, every=1) as step:
+        step(tf.ones([1, 3]))
+    (node,) = [node for node in tba.open_run(tmp_path / "train").nodes if node.name == "dense"]
+    lines = Path(__file__).read_text().splitlines()
+    assert node.source.file.endswith("test_watch.py")
+    assert lines[node.source.line - 1].strip() == "return dense(x)"

@@ -27,7 +27,7 @@ ENVIRONMENT = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"}
 
 def start(program, *arguments, **environment):
     command = [sys.executable, str(PROGRAMS / program), *map(str, arguments)]
-    errors = tempfile.TemporaryFile("w+")
+    errors = tempfile.TemporaryFile("w+")  # noqa: SIM115  (closed by `run`)
     return subprocess.Popen(command, env={**ENVIRONMENT, **environment}, stderr=errors), errors
 
 

@@ -90,7 +90,8 @@ class SaturatedActivation(NodeRule):
 
     name, title = "saturated_activation", "Saturated activation"
     definition = (
-        "Nearly all outputs of a sigmoid, tanh or softmax inside the network lie where its slope is almost 0; of an output layer: from the start."
+        "Nearly all outputs of a sigmoid, tanh or softmax inside the network lie where its slope is almost 0; of an output layer: from the start,"
+        " or towards targets that it can't reach."
     )
     reference = "SageMaker Debugger SaturatedActivation; Glorot & Bengio 2010; DeepDiagnosis Saturated Activation"
     severity, statistic = "warning", "saturated_fraction"
@@ -117,12 +118,14 @@ class SaturatedActivation(NodeRule):
         """Compares the saturated share with the limit for the part the node plays and for how it began."""
         output = np.array([facts.is_output(row) for row in rows.tolist()], np.bool_)[:, None]
         first = np.full((len(rows), 1), np.nan, np.float32)
+        targets = Targets(facts)
 
         def look(block: Block) -> Observation:
             share = block.column("saturated_fraction")[rows]
             first[:] = np.where(np.isnan(first), first_known(share), first)
             early = first >= self.START
-            limit = np.where(output, np.where(early, self.OUTPUT, np.inf), np.where(early, self.HIDDEN, self.LEARNED))
+            late = self.LEARNED if targets.size(block) > 1 else np.inf
+            limit = np.where(output, np.where(early, self.OUTPUT, late), np.where(early, self.HIDDEN, self.LEARNED))
             return Observation((share >= limit) & ~(block.progress & (output | ~early)), ~np.isnan(share), {"saturated_fraction": share})
 
         return look
@@ -131,11 +134,13 @@ class SaturatedActivation(NodeRule):
         """How much of it is flat."""
         where = {"sigmoid": "below 0.03 or above 0.97", "tanh": "within 0.03 of −1 or +1", "softmax": "above 0.999 in one entry"}
         activation = facts.nodes[index].activation or ""
+        output = facts.is_output(index) and activation != "softmax"
         return Words(
             f"{percent(episode.evidence['saturated_fraction'])} of the outputs of {activation} are {where.get(activation, 'at its ends')} since step"
             f" {episode.first_step:,}. Its slope is almost 0 there, so almost no gradient passes.",
-            "Normalize what comes in, or start from smaller weights:",
-            "x = keras.layers.LayerNormalization()(x)",
+            "Normalize what comes in, or start from smaller weights"
+            + (f"; where targets lie beyond the ends of {activation}, end without it:" if output else ":"),
+            "keras.layers.Dense(units)" if output else "x = keras.layers.LayerNormalization()(x)",
         )
 
 

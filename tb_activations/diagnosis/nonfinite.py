@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from tb_activations.diagnosis.block import Block, Floats
 from tb_activations.diagnosis.episodes import AT_ONCE, Episode, Episodes
-from tb_activations.diagnosis.facts import NORMALIZATIONS, TRANSPARENT, WEIGHTED, Facts
+from tb_activations.diagnosis.facts import MASKING, NORMALIZATIONS, TRANSPARENT, WEIGHTED, Facts
 from tb_activations.diagnosis.finding import Finding
 from tb_activations.diagnosis.rule import Rule, Watch, Words, location, number
 from tb_activations.store.nodes import Node
@@ -233,14 +233,17 @@ def _of_weights(facts: Facts, value: Bools, weights: Ints) -> Origin:
     if len(owners) == 1 and len(weights) < len(facts.variables):
         return Origin(int(weights[0]), "value", int(weights[0]))
     ill = facts.flow[value[facts.flow]].tolist()
-    risky = [node for node in ill if facts.nodes[node].class_name in RISKY] or [node for node in ill if _is_of_user(facts.nodes[node])]
-    node = next(iter(risky or facts.losses[value[facts.losses]].tolist() or ill), int(weights[0]))
+    node = max(ill, key=lambda node: (_suspicion(facts.nodes[node]), -node), default=int(weights[0]))
     return Origin(int(node), "unknown", int(node))
 
 
-def _is_of_user(node: Node) -> bool:
-    """Whether a layer is of a class that doesn't come with Keras, so that it may hold any operation."""
-    return node.kind == "layer" and node.class_name not in _KERAS_LAYERS and not node.class_name.endswith(_KERAS_LAYERS_BY_END)
+def _suspicion(node: Node) -> int:
+    """How likely a node makes NaN out of usual numbers. A layer of a class that doesn't come with Keras may hold any operation."""
+    if node.class_name in RISKY:
+        return 4
+    if node.kind == "layer" and node.class_name not in _KERAS_LAYERS and not node.class_name.endswith(_KERAS_LAYERS_BY_END):
+        return 3
+    return 2 if node.kind == "loss" else 0 if node.class_name in TRANSPARENT or node.class_name in MASKING else 1
 
 
 def _of_backward(facts: Facts, value: Bools, node: int) -> Origin:
@@ -248,7 +251,8 @@ def _of_backward(facts: Facts, value: Bools, node: int) -> Origin:
     consumers = [consumer for consumer in facts.consumers[node] if consumer != node]
     if not consumers:
         return Origin(node, "gradient", node)
-    return _came_in(facts, value, max(consumers)) or Origin(max(consumers), "backward", node)
+    maker = max(consumers, key=lambda consumer: (_suspicion(facts.nodes[consumer]), consumer))
+    return _came_in(facts, value, maker) or Origin(maker, "backward", node)
 
 
 def _of_kernel(facts: Facts, value: Bools, kernel: int) -> Origin:

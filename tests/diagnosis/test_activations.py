@@ -88,6 +88,14 @@ def test_confidence_without_training_is_not():
     assert [f.node for f in saturated("output", 0.97)] == ["output"]
 
 
+@pytest.mark.parametrize(("loss", "told"), [(29_000.0, ["output"]), (0.7, [])])
+def test_an_output_that_is_pushed_to_its_end_by_targets_beyond_it_is_told(loss, told):
+    history = History(RELU.replace("softmax", "sigmoid"), STEPS).set("output", l2_norm=1.0, saturated_fraction=np.linspace(0, 1, 20) ** 0.1)
+    found = history.set("loss", elements=1, mean=loss).find(SaturatedActivation())
+    assert [f.node for f in found] == told
+    assert all("where targets lie beyond the ends of sigmoid, end without it" in f.remedy for f in found)
+
+
 def test_a_hidden_layer_that_slowly_hardens_is_healthy():
     assert saturated("hidden", np.linspace(0.1, 0.85, 20)) == []
 

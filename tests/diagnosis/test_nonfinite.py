@@ -50,6 +50,21 @@ def test_a_finite_forward_pass_puts_the_origin_into_the_backward_pass():
     assert "Its backward pass at model.py:13 makes 3 NaN for `first`" in found[0].sentence
 
 
+def test_of_two_consumers_the_one_that_can_make_it_is_the_origin():
+    text = """
+        input x [?,8]
+        layer first Dense [?,8] <- x gradient
+        layer angle Angle [?,1] <- first gradient
+        layer both Concatenate [?,9] <- first angle gradient
+        loss loss [] <- both
+    """
+    history = History(text, STEPS)
+    for name in history.facts.names:
+        history.set(name)
+    history.set("first", "gradient", nan_count=3)
+    assert [f.node for f in history.find(Nonfinite())] == ["angle"]
+
+
 def test_a_weight_gradient_alone_comes_from_its_layer():
     assert [f.node for f in net("last/kernel gradient")] == ["last"]
 

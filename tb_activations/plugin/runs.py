@@ -11,7 +11,7 @@ import logging
 import os
 import threading
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -38,6 +38,9 @@ _FIRST_WALK = 2.0
 
 _LISTING_BUDGET = 0.05
 """Seconds that a listing spends on looking for new captures; what it doesn't reach is next in the next listing."""
+
+_MOST_NAMED = 5
+"""Runs that an error names."""
 
 _KEPT_BYTES = 48 << 20
 """Room for one statistic of 1,000 nodes × 10,000 captures."""
@@ -160,7 +163,7 @@ class Runs:
             self._discovery.wait_for_first(_FIRST_WALK)
         entry = self._entries.get(name)
         if entry is None:
-            raise NotFoundError(f"No run {quote(name)} holds activations.{_nearest(name, self._entries)}")
+            raise NotFoundError(f"No run {quote(name)} holds activations.{_advice(name, self._entries)}")
         return entry.open()
 
     def listing(self) -> list[dict[str, Any]]:
@@ -198,11 +201,16 @@ def _warn_once(sentence: str) -> None:
     _logger.warning("TensorBoard goes on. %s", sentence)
 
 
-def _nearest(name: str, names: Iterable[str]) -> str:
+def _advice(name: str, names: Collection[str]) -> str:
     import difflib
 
     matches = difflib.get_close_matches(name[:200], names, n=1)
-    return f" Did you mean {quote(matches[0])}?" if matches else ""
+    if matches:
+        return f" Did you mean {quote(matches[0])}?"
+    if not names:
+        return " None does yet: a run is listed some seconds after its first capture."
+    others = f" and {len(names) - _MOST_NAMED:,} more" if len(names) > _MOST_NAMED else ""
+    return f" These do: {', '.join(map(quote, sorted(names)[:_MOST_NAMED]))}{others}."
 
 
 def _summary(name: str, entry: _Entry) -> dict[str, Any]:

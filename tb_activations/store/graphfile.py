@@ -25,7 +25,10 @@ from tb_activations.store.schema import FORMAT, FORMAT_VERSION, QUANTITIES, Grap
 
 __all__ = ["GraphFile", "check_created", "check_version", "fingerprint_of", "read_graph", "write_graph"]
 
-MAX_GRAPH_BYTES = 256 << 20
+MAX_GRAPH_BYTES = 64 << 20
+"""A graph of 100,000 operations is 40 MB."""
+MAX_GRAPH_VALUES = 4 << 20
+"""Commas and brackets. Brackets alone, 64 MiB of them, would become gigabytes of objects and hold TensorBoard up for a minute."""
 _END_OF_TIME = 1e12
 """Seconds; some 30,000 years."""
 _KINDS: tuple[Kind, ...] = get_args(Kind)
@@ -49,12 +52,18 @@ def write_graph(directory: Path, graph: Graph) -> str:
     """Writes the graph file, there whole or not at all, and returns the fingerprint.
 
     A file of the same generation is replaced: its ``created`` tells which generation is the newest.
+
+    Raises:
+      FormatError: the graph is larger than ``docs/format.md`` allows.
+      OSError: it could not be written.
     """
     content = _encode(graph)
     fingerprint = _fingerprint(content)
     text = json.dumps({**content, "fingerprint": fingerprint, "created": time.time()}, ensure_ascii=False, allow_nan=False)
+    data = text.encode("utf-8", "backslashreplace")
+    _check_size(data)
     with write_whole(directory / graph_name(fingerprint)) as file:
-        file.write(text.encode("utf-8", "backslashreplace"))
+        file.write(data)
     return fingerprint
 
 
@@ -65,11 +74,11 @@ def read_graph(path: Path) -> GraphFile:
       FormatError: it violates ``docs/format.md``.
       VersionError: it was written in a newer version of the format.
     """
-    size = path.stat().st_size
-    if size > MAX_GRAPH_BYTES:
-        raise violation("graph_too_large", f"at most {MAX_GRAPH_BYTES} bytes", size=size)
+    with path.open("rb") as file:
+        data = file.read(MAX_GRAPH_BYTES + 1)
+    _check_size(data)
     try:
-        content = json.loads(path.read_bytes().decode("utf-8"))
+        content = json.loads(data.decode("utf-8"))
     except (ValueError, RecursionError) as error:
         raise violation("graph_not_json", "UTF-8 JSON", error=str(error)) from error
     if not isinstance(content, dict):
@@ -79,6 +88,14 @@ def read_graph(path: Path) -> GraphFile:
     if match is None or content.get("fingerprint") != match[1]:
         raise violation("graph_fingerprint", "the fingerprint of the file's name", name=path.name, fingerprint=content.get("fingerprint"))
     return GraphFile(match[1], check_created(content.get("created")), _parse(content))
+
+
+def _check_size(data: bytes) -> None:
+    if len(data) > MAX_GRAPH_BYTES:
+        raise violation("graph_too_large", f"at most {MAX_GRAPH_BYTES >> 20} MiB", size=f"{len(data)} bytes or more")
+    values = sum(map(data.count, (b",", b"[", b"{")))
+    if values > MAX_GRAPH_VALUES:
+        raise violation("graph_too_large", f"at most {MAX_GRAPH_VALUES} commas and brackets", values=values)
 
 
 def check_version(format_name: object, version: object) -> None:

@@ -262,7 +262,7 @@ def _find_node(index: Index, name: str) -> int:
     if position is None:
         near = difflib.get_close_matches(str(name), index.joined.index, n=3, cutoff=0.5)
         advice = f"Nearest: {', '.join(map(repr, near))}." if near else f"The run has {len(index.joined.records)} nodes; see run.nodes."
-        raise NotFoundError(f"Expected the name of a node of this run. Received: node={name!r}. {advice}")
+        raise NotFoundError(f"Expected the name of a node of this run. Received: node={name!r:.200}. {advice}")
     return position
 
 

@@ -212,7 +212,7 @@ def test_a_matrix_is_the_same_however_it_is_cut_into_stretches(client, run, monk
 
 BAD = [
     ("graph", {}, 400, "Expected the argument `run`"),
-    ("graph", {"run": "nothing"}, 404, "No run 'nothing'"),
+    ("graph", {"run": "nothing"}, 404, "No run 'nothing' holds activations. These do: 'digits/train'."),
     ("graph", {"run": "digits/trains"}, 404, "Did you mean 'digits/train'?"),
     ("graph", {"run": "../digits/train"}, 404, "No run"),
     ("graph", {"run": "/etc"}, 404, "No run"),

@@ -13,6 +13,7 @@ from types import SimpleNamespace
 import pytest
 from tensorboard.plugins import base_plugin
 
+from tb_activations.errors import NotFoundError
 from tb_activations.plugin import runs as runs_module
 from tb_activations.plugin.runs import Runs, Source, source_of
 from tb_activations.store.discovery import Discovery
@@ -241,3 +242,14 @@ def test_many_clients_at_once(tmp_path):
         graphs = [pool.submit(client.open, "graph", run="train") for _ in range(40)]
     assert {len(listing.result()["runs"]) for listing in listings} == {1}
     assert {graph.result().get_data() for graph in graphs} == {expected}
+
+
+def test_an_unknown_run_is_answered_with_those_that_there_are(tmp_path):
+    client = PluginClient(tmp_path)
+    assert "None does yet" in client.open("graph", run="x").get_data(as_text=True)
+    for number in range(8):
+        build_run(tmp_path / f"experiment_{number}", NODES, range(2))
+    runs = Runs(source_of(_context(str(tmp_path))))
+    assert len(runs.listing()) == 8
+    with pytest.raises(NotFoundError, match=r"These do: 'experiment_0', 'experiment_1', .*'experiment_4' and 3 more\.$"):
+        runs.get("something quite different")

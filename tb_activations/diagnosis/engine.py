@@ -128,17 +128,18 @@ class _Seen:
 
     def _remember(self, captures: Captures, last: int) -> None:
         seen = captures.step <= last
-        self.steps, self._times = captures.step[seen], captures.wall_time[seen]
+        self.steps, self._times, self._rows = captures.step[seen], captures.wall_time[seen], captures.rows[seen]
 
     @property
     def last_step(self) -> int:
         return int(self.steps[-1]) if len(self.steps) else -1
 
     def is_past_changed(self) -> bool:
-        """Whether what was looked at isn't what the run holds now. Steps that were trained anew have their old numbers, and other times."""
+        """Whether what was looked at isn't what the run holds now. Steps that were trained anew have their old numbers, and other times; those of
+        which another worker's part arrived have more rows."""
         captures, count = self.run.captures(), len(self.steps)
-        same = np.array_equal(captures.step[:count], self.steps) and np.array_equal(captures.wall_time[:count], self._times)
-        return self.run.graph != self.graph or not same
+        pairs = ((captures.step, self.steps), (captures.wall_time, self._times), (captures.rows, self._rows))
+        return self.run.graph != self.graph or not all(np.array_equal(now[:count], seen) for now, seen in pairs)
 
     def blocks(self) -> Iterator[Block]:
         """The captures that are new, each once, a few at a time."""

@@ -41,6 +41,7 @@ class Captures:
     """The captures of a run, one entry per step. Times in seconds.
 
     Attributes:
+      rows: how many replicas recorded the step so far; those of several workers arrive one after the other.
       dropped: int64[D], steps that were due and were not recorded.
     """
 
@@ -49,6 +50,7 @@ class Captures:
     epoch: npt.NDArray[np.int64]
     overhead: npt.NDArray[np.float64]
     loss_scale: npt.NDArray[np.float32]
+    rows: npt.NDArray[np.int64]
     dropped: npt.NDArray[np.int64]
 
 
@@ -157,7 +159,7 @@ class Run:
         """When and at what cost each step was recorded. With replicas: the first replica's row."""
         index = self._view.index
         first = {name: array[index.starts] for name, array in index.table.items() if name != "rank"}
-        return Captures(**first, dropped=index.dropped)
+        return Captures(**first, rows=np.diff(index.starts, append=index.row_count), dropped=index.dropped)
 
     def statistics(self, node: str, quantity: Quantity = "value", rank: int | None = None) -> Mapping[str, npt.NDArray[Any]]:
         """The statistics of one node over the steps where it was recorded.

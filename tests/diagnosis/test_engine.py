@@ -107,6 +107,23 @@ def test_training_resumed_earlier_begins_again(tmp_path, graph, monkeypatch):
     assert diagnosis.update().findings == ()
 
 
+def test_what_another_worker_records_of_the_same_steps_later_counts(tmp_path, graph):
+    """Each worker has half of the batch; in the first one's half the units look dead, in the other they live."""
+    build_run(tmp_path / "train", graph, range(0, 100, 5), values(graph, 40), worker=0)
+    run = open_run(tmp_path / "train")
+    diagnosis = Diagnosis(run)
+    assert {finding.rule for finding in diagnosis.update().findings} >= {"dead_units"}
+    alive = values(graph)
+    with open_writer(tmp_path / "train", graph, worker=1) as writer:
+        for step in range(0, 100, 5):
+            put(writer, step, [capture_of(graph, alive, step, rank=1)])
+    run.refresh()
+    assert run.captures().rows.tolist() == [2] * 20
+    report = diagnosis.update()
+    assert report.to_json() == evaluate(open_run(tmp_path / "train")).to_json()
+    assert "dead_units" not in {finding.rule for finding in report.findings}
+
+
 def test_batch_norm_that_does_something_else_in_validation_is_told(tmp_path):
     graph = parse_nodes(
         "input x [?,8]; layer dense Dense [?,8] <- x; layer bn BatchNormalization [?,8] <- dense; layer out Dense [?,4] <- bn; loss loss [] <- out"

@@ -1,0 +1,295 @@
+"""The cases in which training with the callback is training without it, to the last bit: one list for the tests and for docs/transparency.md.
+
+python -m tests.capture.transparency        writes the page anew
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from . import zoo
+
+L = keras.layers
+PAGE = Path(__file__).resolve().parents[2] / "docs/transparency.md"
+DATA = np.random.default_rng(0).normal(size=(20, 6)).astype("float32")
+TARGETS = np.random.default_rng(1).normal(size=(20, 2)).astype("float32")
+
+
+@dataclass(frozen=True)
+class Case:
+    """One training.
+
+    Attributes:
+      what: the row of the table.
+      train: ``train(callbacks)`` runs it from a fresh, seeded model and returns everything that training changed.
+      mode: how the step runs.
+      recording: options of the callback, where they are part of the case.
+    """
+
+    what: str
+    train: Callable[[list[Any]], list[Any]]
+    mode: str = "graph"
+    recording: dict[str, Any] = field(default_factory=dict)
+
+
+def state(model: keras.Model, *histories: keras.callbacks.History) -> list[Any]:
+    """Weights, moving averages, seeds, optimizer slots, metrics, and what was logged."""
+    optimizers = getattr(model, "optimizers", None) or [model.optimizer]
+    return [variable.numpy() for owner in (model, *optimizers) for variable in owner.variables] + [history.history for history in histories]
+
+
+def repeated(data: Any) -> Any:
+    """20 examples: the last batch is a shorter one."""
+    return [repeated(part) for part in data] if isinstance(data, list) else np.concatenate([data] * 3)[:20]
+
+
+def of_zoo(name: str, **compiling: Any) -> Callable[[list[Any]], list[Any]]:
+    def train(callbacks: list[Any]) -> list[Any]:
+        model, x, y = zoo.build(name, **{key: value() if key == "optimizer" else value for key, value in compiling.items()})
+        return state(model, model.fit(repeated(x), repeated(y), batch_size=8, epochs=2, verbose=0, callbacks=callbacks))
+
+    return train
+
+
+def of_layers(
+    *layers: Callable[[], Any], policy: str = "float32", loss: str = "mse", then: Callable[..., list[Any]] | None = None, **fit: Any
+) -> Any:
+    """A chain of layers. ``then(model, fit)`` trains it in another way than one `fit`."""
+
+    def train(callbacks: list[Any]) -> list[Any]:
+        keras.utils.set_random_seed(7)
+        keras.config.set_dtype_policy(policy)
+        try:
+            chain = [L.Input((6,)), *(layer() for layer in layers), L.Dense(2, name="out")]
+            model = keras.Sequential(chain)
+            model.compile(keras.optimizers.Adam(0.01), loss, jit_compile=False)
+        finally:
+            keras.config.set_dtype_policy("float32")
+        options = {"x": DATA, "y": TARGETS, "batch_size": 8, "epochs": 2, "verbose": 0, "callbacks": callbacks, **fit}
+        options = {name: value() if inspect.isfunction(value) or value is Batches else value for name, value in options.items() if value is not None}
+        histories = [model.fit(**options)] if then is None else then(model, lambda **more: model.fit(**{**options, **more}))
+        return state(model, *histories)
+
+    return train
+
+
+def dense() -> Any:
+    return L.Dense(4, activation="relu", name="hidden")
+
+
+def noisy() -> Any:
+    return L.Dropout(0.3, seed=3)
+
+
+def batches() -> Any:
+    while True:
+        for first in range(0, 20, 8):
+            yield DATA[first : first + 8], TARGETS[first : first + 8]
+
+
+class Batches(keras.utils.PyDataset):
+    def __len__(self) -> int:
+        return 3
+
+    def __getitem__(self, index: int) -> Any:
+        return DATA[8 * index : 8 * index + 8], TARGETS[8 * index : 8 * index + 8]
+
+
+def twice(model: keras.Model, fit: Any) -> list[Any]:
+    return [fit(), fit(epochs=4, initial_epoch=2)]
+
+
+def compiled_between(model: keras.Model, fit: Any) -> list[Any]:
+    first = fit()
+    model.compile(keras.optimizers.SGD(0.1, momentum=0.9), "mae", jit_compile=False)
+    return [first, fit()]
+
+
+def frozen_between(model: keras.Model, fit: Any) -> list[Any]:
+    first = fit()
+    model.get_layer("hidden").trainable = False
+    model.compile("adam", "mse", jit_compile=False)
+    return [first, fit()]
+
+
+def quantized(model: keras.Model, fit: Any) -> list[Any]:
+    model.get_layer("hidden").quantize("int8")
+    model.compile("adam", "mse", jit_compile=False)
+    return [fit()]
+
+
+class Loop(L.Layer):
+    """A `tf.while_loop` with a layer in its body."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.turn = L.Dense(6, activation="tanh", name="turn")
+
+    def build(self, shape: Any) -> None:
+        self.turn.build(shape)
+
+    def call(self, x: Any) -> Any:
+        return tf.while_loop(lambda i, _: i < 3, lambda i, y: (i + 1, self.turn(y)), (tf.constant(0), x), maximum_iterations=3)[1]
+
+    def compute_output_shape(self, shape: Any) -> Any:
+        return shape
+
+
+class Branch(L.Layer):
+    """A `tf.cond` with a layer in each branch."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.sides = [L.Dense(6, name="yes"), L.Dense(6, activation="tanh", name="no")]
+
+    def build(self, shape: Any) -> None:
+        for side in self.sides:
+            side.build(shape)
+
+    def call(self, x: Any) -> Any:
+        return tf.cond(tf.reduce_sum(x) > 0, lambda: self.sides[0](x), lambda: self.sides[1](x))
+
+    def compute_output_shape(self, shape: Any) -> Any:
+        return shape
+
+
+class Nested(L.Layer):
+    """A `tf.function` of its own around a layer."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.inner = L.Dense(6, activation="relu", name="inner")
+        self.function = tf.function(self.inner)
+
+    def build(self, shape: Any) -> None:
+        self.inner.build(shape)
+
+    def call(self, x: Any) -> Any:
+        return self.function(x)
+
+    def compute_output_shape(self, shape: Any) -> Any:
+        return shape
+
+
+def recurrent(kind: str) -> list[Callable[[], Any]]:
+    return [lambda: L.Reshape((3, 2)), lambda: getattr(L, kind)(4, name=kind.lower())]
+
+
+_ZOO = {
+    "sequential": "Sequential: convolution, batch normalization",
+    "functional": "functional: two inputs and outputs, bare Keras operations, a nested model, a shared layer",
+    "subclassed": "subclassed: layers in lists and dicts, a probe, a layer that is never called",
+    "masked": "masks, attention, `Embedding` (sparse gradients)",
+    "remat": "`keras.RematScope`",
+    "regularized": "weight and activity regularizers",
+    "stochastic": "dropout and batch normalization",
+    "variational": "VAE: `add_loss`, a seeded sampling layer",
+    "adversarial": "GAN: a `train_step` with two optimizers and two tapes",
+    "recurrent": "LSTM",
+}
+
+CASES: dict[str, Case] = {
+    **{name: Case(what, of_zoo(name)) for name, what in _ZOO.items()},
+    **{
+        f"{name}-xla": Case(_ZOO[name], of_zoo(name, jit_compile=True), "XLA", {"histograms": name == "stochastic"})
+        for name in ("stochastic", "adversarial", "masked", "remat")
+    },
+    "stochastic-eager": Case(_ZOO["stochastic"], of_zoo("stochastic", run_eagerly=True), "eager"),
+    "adversarial-eager": Case(_ZOO["adversarial"], of_zoo("adversarial", run_eagerly=True), "eager"),
+    "several-steps": Case("`steps_per_execution=2`", of_zoo("stochastic", steps_per_execution=2)),
+    "accumulation": Case(
+        "`gradient_accumulation_steps=2`", of_zoo("stochastic", optimizer=lambda: keras.optimizers.Adam(0.01, gradient_accumulation_steps=2))
+    ),
+    "clipping": Case("`clipnorm`, momentum", of_zoo("stochastic", optimizer=lambda: keras.optimizers.SGD(0.01, momentum=0.9, clipnorm=0.1))),
+    "ema": Case(
+        "`use_ema`, `global_clipnorm`, weight decay",
+        of_zoo("stochastic", optimizer=lambda: keras.optimizers.AdamW(0.01, use_ema=True, ema_overwrite_frequency=2, global_clipnorm=0.5)),
+    ),
+    "float16": Case("`mixed_float16` with loss scaling", of_layers(dense, noisy, policy="mixed_float16")),
+    "bfloat16": Case("`mixed_bfloat16`", of_layers(dense, noisy, policy="mixed_bfloat16")),
+    "sample-weight": Case("`sample_weight`", of_layers(dense, sample_weight=np.linspace(0.1, 2, 20))),
+    "class-weight": Case(
+        "`class_weight`", of_layers(dense, loss="sparse_categorical_crossentropy", y=np.arange(20) % 2, class_weight={0: 1.0, 1: 5.0})
+    ),
+    "generator": Case("a Python generator", of_layers(dense, noisy, x=batches, y=None, batch_size=None, shuffle=False, steps_per_epoch=3)),
+    "pydataset": Case("a `PyDataset`", of_layers(dense, noisy, x=Batches, y=None, batch_size=None, shuffle=False)),
+    "dataset": Case(
+        "a `tf.data.Dataset`",
+        of_layers(dense, noisy, x=lambda: tf.data.Dataset.from_tensor_slices((DATA, TARGETS)).batch(8), y=None, batch_size=None, shuffle=False),
+    ),
+    "second-fit": Case("a second `fit`", of_layers(dense, noisy, then=twice)),
+    "compiled-between": Case("`compile` with another optimizer and loss between two fits", of_layers(dense, noisy, then=compiled_between)),
+    "frozen-between": Case("a layer frozen and the model compiled between two fits", of_layers(dense, noisy, then=frozen_between)),
+    "quantized": Case("a layer quantized to int8", of_layers(dense, then=quantized)),
+    "gru": Case("GRU", of_layers(*recurrent("GRU"))),
+    "while": Case("`tf.while_loop` around a layer", of_layers(Loop)),
+    "cond": Case("`tf.cond` with a layer in each branch", of_layers(Branch)),
+    "nested": Case("a `tf.function` inside the model", of_layers(Nested)),
+    "validation": Case("validation in `fit`, recorded too", of_layers(dense, noisy, validation_data=(DATA, TARGETS)), recording={"validation": True}),
+    "probe-data": Case("`probe_data`", of_layers(dense, noisy, L.BatchNormalization), recording={"probe_data": DATA[:3]}),
+    "operations": Case('every MatMul recorded: `ops="MatMul"`', of_layers(dense, noisy), recording={"ops": "MatMul"}),
+}
+
+ELSEWHERE = {
+    "a `train_step` that is a `tf.function`": ("graph", "test_transparency.py::test_with_a_train_step_that_is_a_function_of_its_own"),
+    "a loop of one's own, watched": ("graph, XLA, eager", "test_watch.py::test_weights_and_results_are_bit_identical"),
+    "a layer frozen without `compile`": ("graph", "test_steps.py::test_freezing_without_compiling_changes_nothing_as_without_recording"),
+    "a layer frozen without `compile`, not watched before: the twin is refused": (
+        "graph",
+        "test_steps.py::test_a_twin_that_would_train_less_is_refused_until_the_model_is_compiled",
+    ),
+    "`MirroredStrategy`, two replicas": ("graph", "test_distribution.py::test_two_mirrored_replicas"),
+    "a loop of one's own on two replicas": ("graph", "test_distribution.py::test_a_loop_of_ones_own_on_two_mirrored_replicas"),
+    "a loop of one's own on two workers": ("graph", "test_distribution.py::test_a_loop_of_ones_own_on_two_workers"),
+    "`keras.distribution.DataParallel`": ("graph", "test_distribution.py::test_data_parallel_of_keras_trains_on_one_device"),
+}
+
+EXCEPTIONS = [
+    (
+        "random numbers drawn by `tf.random.normal` and its like, with a seed",
+        "TensorFlow counts such draws in each traced function by itself, so a second trace can't repeat those of the first",
+        "one warning names the operations and what to use instead; without a seed no two trainings are the same, and nothing is said",
+    ),
+    (
+        "outputs of several loops added up without a layer",
+        "a variable in a loop makes TensorFlow's graph optimizer more careful, and it may add in another order: "
+        "one unit in the last place, seen once in a model made for it",
+        "leave such loops out with `exclude`, or record gradients only",
+    ),
+]
+
+_TEXT = """# Training with and without the callback
+
+Each row is a test: the same training runs twice from the same seed, plain and recorded, and everything that training changes is compared bit by bit:
+weights, moving averages, seeds, optimizer slots, metrics and logged losses. The last batch of each epoch is a shorter one. This page is written by
+`python -m tests.capture.transparency` from the list of cases that `tests/capture/test_transparency.py` runs; a test keeps it so.
+
+| training | step runs | result | test |
+|---|---|---|---|
+{rows}
+
+Known exceptions:
+
+| training | why | what to do |
+|---|---|---|
+{exceptions}
+"""
+
+
+def page() -> str:
+    """The text of docs/transparency.md."""
+    rows = [f"| {case.what} | {case.mode} | bit-identical | `test_transparency.py[{name}]` |" for name, case in CASES.items()]
+    rows += [f"| {what} | {mode} | bit-identical | `{test.replace('::test_', ': ')}` |" for what, (mode, test) in ELSEWHERE.items()]
+    return _TEXT.format(rows="\n".join(rows), exceptions="\n".join(f"| {' | '.join(exception)} |" for exception in EXCEPTIONS))
+
+
+if __name__ == "__main__":
+    PAGE.write_text(page())

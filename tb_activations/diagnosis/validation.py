@@ -42,6 +42,8 @@ class BatchNormDrift(Rule):
     """Share of the initial moving statistics that is left, momentum to the power of steps."""
     USUAL_MOMENTUM = 0.995
     """Above it the moving statistics hardly move within a usual training, and that is the fault."""
+    APPROACH = 0.9
+    """Of the distance at the validation before. Statistics of a network that learns fast lag behind, and then come closer by more than that."""
     STEPS = 100
     """Steps before an unusual momentum is judged by what it does."""
 
@@ -62,6 +64,7 @@ class _Watch(Watch):
         self._steps = np.empty(0, np.int64)
         self._trained: Floats = np.empty((4, len(self._rows), 0), np.float32)
         self._loss: Floats = np.empty(0, np.float32)
+        self._distance: Floats = np.full((len(self._rows), 1), np.nan, np.float32)
         self._episodes = Episodes(len(self._rows), BatchNormDrift.persistence)
 
     def update(self, block: Block) -> None:
@@ -86,10 +89,20 @@ class _Watch(Watch):
         settled = (left < rule.ARRIVED**3) & worse
         ratio = validated[0] / np.where(trained[0] > 0, trained[0], np.nan)
         apart, other_data = _apart(validated[:2], trained[:2]), _apart(validated[2:], trained[2:]) & self._is_first
-        holds = apart & (arrived | other_data.any(0)) | settled & _far(ratio, rule.SETTLED_RATIO) | other_data
+        lasting = ~self._is_approaching(validated, trained)
+        holds = apart & (arrived & lasting | other_data.any(0)) | settled & lasting & _far(ratio, rule.SETTLED_RATIO) | other_data
         names = [f"{run}_{what}" for what in ("std", "mean", "input_std", "input_mean") for run in ("training", "validation")]
         numbers = [values[position] for position in range(4) for values in (trained, validated)]
         self._episodes.update(block.steps, holds, ~np.isnan(ratio), dict(zip(names, numbers, strict=True)))
+
+    def _is_approaching(self, validated: Floats, trained: Floats) -> npt.NDArray[np.bool_]:
+        """Whether outputs have come closer to those of training since the validation before."""
+        scale = np.where(trained[0] > 0, trained[0], np.nan)
+        distance = np.maximum(np.abs(np.log(validated[0] / scale)), np.abs(validated[1] - trained[1]) / scale)
+        series = np.concatenate([self._distance, distance], axis=1)
+        self._distance = series[:, -1:]
+        closer: npt.NDArray[np.bool_] = series[:, 1:] < BatchNormDrift.APPROACH * series[:, :-1]
+        return closer
 
     def _of_rows(self, block: Block, rows: npt.NDArray[np.int64], sources: npt.NDArray[np.int64]) -> Floats:
         """Standard deviation and mean of the outputs, then of what came in, [4, rows, c]; NaN where a row isn't known (−1)."""

@@ -217,7 +217,10 @@ class UpdateTooSmall(NodeRule):
         return facts.kernels
 
     def observe(self, facts: Facts, rows: Rows) -> Observe:
-        """Remembers the largest update so far: once something was learned, small steps are convergence."""
+        """Remembers the largest update so far: once something was learned, small steps are convergence.
+
+        Steps below the resolution of float32 change nothing at all, and count as small where others are.
+        """
         largest = np.zeros((len(rows), 1), np.float32)
         first = np.full((len(rows), 1), np.nan, np.float32)
 
@@ -228,7 +231,8 @@ class UpdateTooSmall(NodeRule):
             so_far = np.maximum(np.maximum.accumulate(np.nan_to_num(ratio), axis=1), largest)
             largest[:] = so_far[:, -1:]
             small = (so_far < self.RATIO) & (ratio > 0) & (ratio <= self.GROWTH * first)
-            holds = small & (small.sum(0) >= self.SHARE * known.sum(0)) & ~block.progress
+            lost = (so_far == 0) & (block.column("l2_norm", "gradient")[rows] > 0)
+            holds = small & ((small | lost).sum(0) >= self.SHARE * known.sum(0)) & ~block.progress
             return Observation(holds, known, {"update_ratio": ratio})
 
         return look

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from tb_activations.diagnosis.validation import BatchNormDrift
 from tests.diagnosis.hand import History
 
@@ -39,6 +41,11 @@ def test_outputs_on_another_scale_are_told_once_statistics_had_time_to_arrive():
     assert [(f.node, f.first_step) for f in found] == [("norm_1", 100)]
     assert "its output has standard deviation 0.2 and mean 0, in training 1 and 0, since step 100" in found[0].sentence
     assert drift(steps=(5, 10, 15), norm_1=0.2) == []
+
+
+def test_statistics_that_come_closer_from_one_validation_to_the_next_are_late_and_no_more():
+    assert drift(norm_1=np.array([20.0, 9.0, 4.0])) == []
+    assert [f.first_step for f in drift(norm_1=np.array([4.0, 9.0, 8.9]))] == [100]
 
 
 def test_other_data_are_told_at_the_first_normalization_whatever_its_output():

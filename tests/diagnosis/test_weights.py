@@ -214,6 +214,11 @@ def test_steps_too_small_from_the_beginning_are_told():
     assert deep(d0={"update": 1e-7}).find(UpdateTooSmall()) == []
 
 
+def test_steps_that_float32_loses_count_as_small_beside_small_ones():
+    lost = {f"d{i}": {"update": 0.0, "moves": False} for i in range(4)}
+    assert [f.node for f in deep(d4={"update": 1e-7}, **lost).find(UpdateTooSmall())] == ["d4/kernel"]
+
+
 @pytest.mark.parametrize("update", [np.linspace(1e-6, 1e-5, 20), np.geomspace(0.1, 1e-9, 20)])
 def test_warm_up_and_convergence_are_healthy(update):
     assert deep(**{f"d{i}": {"update": update} for i in range(5)}).find(UpdateTooSmall()) == []

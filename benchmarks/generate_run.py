@@ -59,14 +59,14 @@ class Numbers:
         return QuantityRecord(self._nodes, statistics.astype(np.float32), counts, np.roll(self._histogram, step % 64, axis=1), limits)
 
 
-def generate(run_dir: Path, nodes: int, captures: int, per_segment: int = 50, histograms: bool = True) -> None:
-    """Writes ``captures`` captures of all nodes, ten steps apart, ``per_segment`` to a segment."""
+def generate(run_dir: Path, nodes: int, captures: int, per_segment: int = 50, histograms: bool = True, after: int = 0) -> None:
+    """Writes ``captures`` captures of all nodes, ten steps apart, ``per_segment`` to a segment. ``after``: captures that are there already."""
     graph = large_graph(nodes)
     numbers = Numbers(len(graph.nodes), histograms)
     session = Session(run_dir, 0)
     fingerprint = session.write_graph(graph)
-    for first in range(0, captures, per_segment):
-        steps = range(first * 10, min(first + per_segment, captures) * 10, 10)
+    for first in range(after, after + captures, per_segment):
+        steps = range(first * 10, min(first + per_segment, after + captures) * 10, 10)
         session.write_captures(
             [Capture(step, START + step, {"value": numbers.record(step)}, 0, step // 1000, 0.002) for step in steps], (), fingerprint
         )

@@ -18,6 +18,9 @@ __all__ = ["MergedHistogram", "column_starts", "column_stops", "merge_histograms
 Floats = npt.NDArray[np.floating[Any]]
 Integers = npt.NDArray[np.int64]
 
+_ROWS_AT_ONCE = 256
+"""Histograms that are moved together: their arrays stay in the processor's cache."""
+
 
 class MergedHistogram(NamedTuple):
     """Histograms of neighbouring captures, added: ``range`` float64[W, 2], ``counts`` float64[W, B]."""
@@ -69,8 +72,12 @@ def merge_histograms(counts: npt.NDArray[np.integer[Any]], edges: npt.NDArray[np
     low = np.fmin.reduceat(np.where(present, edges[:, 0], np.nan), starts)
     high = np.fmax.reduceat(np.where(present, edges[:, -1], np.nan), starts)
     column = np.repeat(np.arange(len(starts)), np.diff(np.append(starts, captures)))
-    spread = _spread(counts.astype(np.float64), edges[:, 0], edges[:, -1], low[column], high[column])
-    spread[~present] = 0
+    spread = np.zeros((captures, bins))
+    for first in range(0, captures, _ROWS_AT_ONCE):
+        rows = np.arange(first, min(first + _ROWS_AT_ONCE, captures))
+        rows = rows[present[rows]]
+        of = column[rows]
+        spread[rows] = _spread(counts[rows].astype(np.float64), edges[rows, 0], edges[rows, -1], low[of], high[of])
     return MergedHistogram(np.stack([low, high], axis=1), np.add.reduceat(spread, starts, axis=0))
 
 
@@ -80,17 +87,17 @@ def _spread(counts: Floats, low: Floats, high: Floats, wide_low: Floats, wide_hi
     Works on the cumulative counts: read at the new edges, by position in the old ones, their differences are the new counts.
     """
     captures, bins = counts.shape
-    cumulative = np.concatenate([np.zeros((captures, 1)), np.cumsum(counts, axis=1)], axis=1)
+    cumulative = np.zeros((captures, bins + 1))
+    np.cumsum(counts, axis=1, out=cumulative[:, 1:])
     with np.errstate(invalid="ignore", divide="ignore"):
-        at = np.linspace(0.0, 1.0, bins + 1)
-        new_edges = wide_low[:, None] + (wide_high - wide_low)[:, None] * at
+        new_edges = wide_low[:, None] + (wide_high - wide_low)[:, None] * np.linspace(0.0, 1.0, bins + 1)
         position = np.clip((new_edges - low[:, None]) / (high - low)[:, None], 0.0, 1.0) * bins
     # A histogram of one repeated number has no width, so its position is 0/0 at that number: all of it lies right of the edge.
-    position = np.nan_to_num(position, nan=0.0)
+    position[np.isnan(position)] = 0.0
     position[:, 0], position[:, -1] = 0.0, bins
     whole = np.minimum(position.astype(np.int64), bins - 1)
-    before = np.take_along_axis(cumulative, whole, axis=1)
-    inside = np.take_along_axis(counts, whole, axis=1)
-    spread = np.diff(before + (position - whole) * inside, axis=1)
+    position -= whole
+    row = np.arange(captures)[:, None]
+    at_edges = cumulative[row, whole] + position * counts[row, whole]
     unmoved = (low == wide_low) & (high == wide_high)
-    return np.where(unmoved[:, None], counts, spread)
+    return np.where(unmoved[:, None], counts, np.diff(at_edges, axis=1))

@@ -42,6 +42,8 @@ class BatchNormDrift(Rule):
     """Share of the initial moving statistics that is left, momentum to the power of steps."""
     USUAL_MOMENTUM = 0.995
     """Above it the moving statistics hardly move within a usual training, and that is the fault."""
+    AT_ONCE = 10.0
+    """Standard deviation over standard deviation of what comes into the first one, for which one validation is enough."""
     APPROACH = 0.9
     """Of the distance at the validation before. Statistics of a network that learns fast lag behind, and then come closer by more than that."""
     STEPS = 100
@@ -93,7 +95,8 @@ class _Watch(Watch):
         holds = apart & (arrived & lasting | other_data.any(0)) | settled & lasting & _far(ratio, rule.SETTLED_RATIO) | other_data
         names = [f"{run}_{what}" for what in ("std", "mean", "input_std", "input_mean") for run in ("training", "validation")]
         numbers = [values[position] for position in range(4) for values in (trained, validated)]
-        self._episodes.update(block.steps, holds, ~np.isnan(ratio), dict(zip(names, numbers, strict=True)))
+        urgent = self._is_first & _far(validated[2] / np.where(trained[2] > 0, trained[2], np.nan), rule.AT_ONCE)
+        self._episodes.update(block.steps, holds, ~np.isnan(ratio), dict(zip(names, numbers, strict=True)), urgent)
 
     def _is_approaching(self, validated: Floats, trained: Floats) -> npt.NDArray[np.bool_]:
         """Whether outputs have come closer to those of training since the validation before."""

@@ -101,11 +101,14 @@ class UnchangedWeights(NodeRule):
     )
     reference = "SageMaker Debugger UnchangedTensor; DeepDiagnosis Unchanged Weight"
     severity, quantity, statistic = "error", "update", "l2_norm"
-    persistence = Persistence(captures=3, steps=20)
+    persistence = Persistence(captures=3, steps=15)
+    """Gradients may be accumulated over up to 16 steps."""
 
     def select(self, facts: Facts) -> Rows:
-        """Trainable variables with more than one axis."""
-        return facts.select(lambda node: node.kind == "variable" and node.trainable is not False and len(node.shape or ()) >= 2)
+        """Trainable variables with more than one axis. The bias of attention keys has two, and no gradient but rounding errors."""
+        return facts.select(
+            lambda node: node.kind == "variable" and node.trainable is not False and len(node.shape or ()) >= 2 and not node.name.endswith("bias")
+        )
 
     def observe(self, facts: Facts, rows: Rows) -> Observe:
         """Remembers the first numbers: an optimizer that accumulates gradients changes nothing at most steps."""
@@ -203,7 +206,7 @@ class UpdateTooSmall(NodeRule):
     )
     reference = "SageMaker Debugger WeightUpdateRatio; AutoTrainer slow convergence; UMLAUT learning rate low"
     severity, quantity, statistic = "warning", "update", "update_ratio"
-    persistence = Persistence(captures=3, steps=30)
+    persistence = Persistence(captures=3, steps=15)
 
     RATIO = 1e-5
     """L2 norm of the update over that of the weights: 100,000 steps for a change as large as the weights."""

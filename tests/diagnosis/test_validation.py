@@ -55,6 +55,11 @@ def test_other_data_are_told_at_the_first_normalization_whatever_its_output():
     assert "as training data are prepared" in found[0].remedy
 
 
+def test_pixels_that_validation_forgot_to_scale_are_told_at_once():
+    assert drift(steps=(20,), one=5.0) == []
+    assert [f.node for f in drift(steps=(20,), one=255.0, norm=200.0)] == ["norm"]
+
+
 def test_a_smaller_difference_counts_later_where_validation_is_worse():
     assert [f.node for f in drift(norm=2.0, loss=3.0)] == ["norm"]
     assert drift(norm=2.0, loss=1.0) == []

@@ -191,6 +191,14 @@ def test_a_network_of_its_own_needs_no_optimizer(judge):
     assert history.set("d/kernel", l2_norm=3.0, mean=0.1, min=-1.0, max=1.0).find(UnchangedWeights()) == []
 
 
+def test_a_run_of_twenty_steps_is_long_enough_to_see_that_nothing_changes():
+    text = "input x [?,8]; layer d Dense [?,8] <- x; variable d/kernel [8,8] gradient update; variable d/bias [2,4] gradient update"
+    history = History(text, range(20))
+    for name in ("d/kernel", "d/bias"):
+        history.set(name, l2_norm=3.0, mean=0.1, min=-1.0, max=1.0).set(name, "update", l2_norm=0.0).set(name, "gradient", l2_norm=0.0)
+    assert [f.node for f in history.find(UnchangedWeights())] == ["d/kernel"]
+
+
 def test_accumulated_gradients_change_weights_between_captures():
     assert deep(**{f"d{i}": {"update": 0.0} for i in range(5)}).find(UnchangedWeights()) == []
 

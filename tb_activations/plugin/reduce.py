@@ -68,7 +68,7 @@ def merge_histograms(counts: npt.NDArray[np.integer[Any]], edges: npt.NDArray[np
     captures, bins = counts.shape
     if not len(starts):
         return MergedHistogram(np.empty((0, 2)), np.empty((0, bins)))
-    present = counts.any(axis=1)
+    present: npt.NDArray[np.bool_] = np.any(counts, axis=1)
     low = np.fmin.reduceat(np.where(present, edges[:, 0], np.nan), starts)
     high = np.fmax.reduceat(np.where(present, edges[:, -1], np.nan), starts)
     column = np.repeat(np.arange(len(starts)), np.diff(np.append(starts, captures)))

@@ -45,6 +45,8 @@ class ActivationsCallback(keras.callbacks.Callback):  # type: ignore[misc]  # Ke
       exclude: the same: don't record these.
       kinds: kinds of nodes to record: "input", "layer", "op", "probe", "variable", "loss".
       quantities: what to record of them: "value", "gradient" and, for variables, "update".
+      slots: whether what the optimizer keeps (momentum, velocity …) is listed and recorded too, as variables below `optimizer/`.
+      source_text: whether the list keeps a few lines of your source around the line that made a node. Off by default: source may be private.
       ops: single TensorFlow operations of the step, beside layers: "list" lists them all, regular expressions for names or types
         (`"MatMul"`, `r"^head/"`) list and record what they find. None: there are so many that they would bury the layers.
       histograms: whether to keep a histogram of each tensor.
@@ -68,6 +70,8 @@ class ActivationsCallback(keras.callbacks.Callback):  # type: ignore[misc]  # Ke
         exclude: Names | None = None,
         kinds: Sequence[Kind] = KINDS,
         quantities: Sequence[Quantity] = QUANTITIES,
+        slots: bool = False,
+        source_text: bool = False,
         ops: Names | None = None,
         histograms: bool = True,
         samples: Literal["none", "sample", "full"] = "sample",
@@ -85,7 +89,7 @@ class ActivationsCallback(keras.callbacks.Callback):  # type: ignore[misc]  # Ke
             raise ActivationsError(f"Expected Keras on its TensorFlow backend. Received: keras.backend.backend()={keras.backend.backend()!r}")
         self._log_dir = _directory(log_dir)
         self._schedule = Schedule(every)
-        selection = Selection(include, exclude, kinds, quantities, ops)
+        selection = Selection(include, exclude, kinds, quantities, ops, slots)
         keep = Keep(
             _flag("histograms", histograms),
             _one_of("samples", samples, ("none", "sample", "full")),
@@ -97,7 +101,12 @@ class ActivationsCallback(keras.callbacks.Callback):  # type: ignore[misc]  # Ke
         self._probe_data = probe_data
         actions = Actions(_flag("print_findings", print_findings), on_finding, stop_on)
         self._findings = LiveFindings(self._log_dir / "train", actions, self._warn)
-        configuration = {"every": self._schedule.description, **selection.description, **{name: getattr(keep, name) for name in keep.__slots__}}
+        configuration = {
+            "every": self._schedule.description,
+            "source_text": _flag("source_text", source_text),
+            **selection.description,
+            **{name: getattr(keep, name) for name in keep.__slots__},
+        }
         self._options = Options(selection, keep, configuration)
         self._destinations: dict[str, Destination] = {}
         self._swaps: dict[StepKind, Swap] = {}

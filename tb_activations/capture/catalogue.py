@@ -23,6 +23,7 @@ from tb_activations.capture.edges import producing_nodes
 from tb_activations.capture.loss_path import LossPath
 from tb_activations.capture.nodes import Seen
 from tb_activations.capture.recorder import Mode, Recorder
+from tb_activations.capture.source import source_text
 from tb_activations.capture.trainability import not_trainable, untrained
 from tb_activations.store.schema import QUANTITIES, Graph, NodeRecord, Quantity, QuantityPlan
 
@@ -43,6 +44,10 @@ def make_catalogue(recorder: Recorder, configuration: Mapping[str, Any]) -> Cata
     nodes = list(_in_order(recorder))
     ids = {node.name: index for index, node in enumerate(nodes)}
     plans = _Plans(recorder)
+    if configuration.get("source_text"):
+        for node in nodes:
+            if node.source is not None:
+                node.attributes["source_text"] = source_text(node.source)
     records = tuple(_record(node, recorder, ids, plans.of(node)) for node in nodes)
     names = {quantity: tuple(sorted(recorder.recordings[quantity], key=ids.__getitem__)) for quantity in QUANTITIES}
     return Catalogue(

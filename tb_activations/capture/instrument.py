@@ -53,7 +53,7 @@ def _wrap_apply(original: Callable[..., Any]) -> Callable[..., Any]:
             return original(optimizer, grads, trainable_variables)
         grads = list(grads)
         variables = None if trainable_variables is None else list(trainable_variables)
-        recorder.applied_gradients(grads, optimizer._trainable_variables if variables is None else variables)
+        recorder.applied_gradients(optimizer, grads, optimizer._trainable_variables if variables is None else variables)
         with recorder.applying():
             return original(optimizer, grads, variables)
 

@@ -213,9 +213,11 @@ class Recorder:
         self._kept.append(scaled)
 
     @_harmless
-    def applied_gradients(self, gradients: Sequence[Any], variables: Sequence[Variable]) -> None:
+    def applied_gradients(self, optimizer: keras.optimizers.Optimizer, gradients: Sequence[Any], variables: Sequence[Variable]) -> None:
         """An optimizer is about to change ``variables``."""
         with tf.name_scope(SCOPE):
+            if self.selection.slots:
+                self.variables.read_slots(optimizer, variables)
             for gradient, variable in zip(gradients, variables, strict=False):
                 self.variables.hand_over(variable, gradient, self.loss_scale)
 

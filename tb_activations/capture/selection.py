@@ -28,6 +28,7 @@ class Selection:
       exclude: the same, for nodes to leave out; wins over ``include``.
       kinds: kinds of nodes.
       quantities: `"value"`, `"gradient"`, `"update"`.
+      slots: whether the variables of optimizers are nodes too.
       ops: TensorFlow operations: None lists none, "list" lists all and records none, regular expressions searched for in names (or matching
         types) list and record what they find.
     """
@@ -39,11 +40,15 @@ class Selection:
         kinds: Sequence[Kind] = KINDS,
         quantities: Sequence[Quantity] = QUANTITIES,
         ops: Names | None = None,
+        slots: bool = False,
     ) -> None:
         self.include = None if include is None else _Matcher("include", include)
         self.exclude = None if exclude is None else _Matcher("exclude", exclude)
         self.kinds = _subset("kinds", kinds, KINDS)
         self.quantities = _subset("quantities", quantities, QUANTITIES)
+        if not isinstance(slots, bool):
+            raise ArgumentError(f"`slots` must be True or False. Received: slots={slots!r}")
+        self.slots = slots
         self.lists_all_ops = isinstance(ops, str) and ops == "list"
         self.ops = None if ops is None or self.lists_all_ops else _Matcher("ops", ops)
 
@@ -78,6 +83,7 @@ class Selection:
             "exclude": self.exclude and self.exclude.description,
             "kinds": list(self.kinds),
             "quantities": list(self.quantities),
+            "slots": self.slots,
             "ops": "list" if self.lists_all_ops else self.ops and self.ops.description,
         }
 

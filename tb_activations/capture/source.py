@@ -1,13 +1,14 @@
 """Finds the user's line that made a node.
 
 The one invariant: a place inside Keras, TensorFlow, Python's library or this package is never reported. Only file, line and function are
-kept, never text.
+kept; text only where it is asked for.
 """
 
 from __future__ import annotations
 
 import functools
 import inspect
+import linecache
 import os
 import sys
 import sysconfig
@@ -18,7 +19,7 @@ from typing import Any
 
 from tb_activations.store.schema import Source
 
-__all__ = ["is_user_function", "operation_line", "user_line"]
+__all__ = ["is_user_function", "operation_line", "source_text", "user_line"]
 
 _ROOT = "instrumented_step"
 """Name of the functions of this package that call the user's step: the search ends there."""
@@ -64,6 +65,13 @@ def _innermost(stack: Sequence[Any], foreign: tuple[str, ...]) -> Source | None:
     return None
 
 
+def source_text(source: Source) -> str:
+    """The line of ``source`` with two lines before and after it, each cut at 120 characters; "" where the file can't be read."""
+    lines = linecache.getlines(_FILES.get(source.file, ""))
+    around = range(max(source.line - 2, 1), min(source.line + 2, len(lines)) + 1)
+    return "\n".join(f"{number:>5} {lines[number - 1].rstrip()[:120]}" for number in around)
+
+
 def is_user_function(function: Any) -> bool:
     """Whether a function, however it is wrapped, was written outside of Keras and TensorFlow."""
     code = getattr(inspect.unwrap(function), "__code__", None) if callable(function) else None
@@ -75,6 +83,9 @@ def _foreign_folders() -> tuple[str, ...]:
     files = (getattr(sys.modules.get(name), "__file__", None) for name in ("keras", "tensorflow"))
     return tuple(str(Path(file).parent) + os.sep for file in files if file)
 
+
+_FILES: dict[str, str] = {}
+"""The files that were named, by the names they were given."""
 
 _LIBRARY = sysconfig.get_path("stdlib") + os.sep
 
@@ -89,6 +100,8 @@ def _relative(file: str) -> str:
     """Relative to the working directory where it lies below it, else the last two parts: no home directories in a log."""
     path = Path(file)
     try:
-        return path.relative_to(Path.cwd()).as_posix()
+        shown = path.relative_to(Path.cwd()).as_posix()
     except ValueError:
-        return Path(*path.parts[-2:]).as_posix()
+        shown = Path(*path.parts[-2:]).as_posix()
+    _FILES[shown] = file
+    return shown

@@ -61,6 +61,8 @@ def _counts_traces(function: Any) -> bool:
 
 def untrained(name: str, variable: keras.Variable | tf.Variable, layer: keras.Operation | None, structure: Structure) -> QuantityPlan:
     """Why no optimizer changes ``variable``: it was frozen with its ``layer``, or training is none of its business."""
+    if layer is None and name.startswith("optimizer/"):
+        return QuantityPlan("optimizer_state")
     owner = name.rpartition("/")[0] or (layer.name if layer is not None else "the step")
     # Keras sets `trainable` of these, and of no others, when that of the layer is set.
     if all(variable is not weight for weight in getattr(layer, "_trainable_variables", ())):

@@ -6,7 +6,7 @@ is the recorder's business.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, TypeAlias
 
 import keras
@@ -33,6 +33,7 @@ class Variables:
         self._by_hand = by_hand
         self._before: dict[int, tuple[Variable, tf.Tensor]] = {}
         self._handed_over: dict[int, Recording | None] = {}
+        self._slots: dict[int, str] = {}
 
     def read_known(self) -> None:
         """Reads every weight that is there when the step begins."""
@@ -42,6 +43,18 @@ class Variables:
     def read(self, variable: Variable) -> None:
         if _key(variable) not in self._before:
             self._before[_key(variable)] = variable, read(variable)
+
+    def read_slots(self, optimizer: keras.optimizers.Optimizer, variables: Sequence[Variable]) -> None:
+        """Reads what ``optimizer``, which is about to change ``variables``, keeps itself."""
+        if not optimizer.built:
+            with keras.name_scope(optimizer.name, caller=optimizer):
+                optimizer.build(list(variables))  # as it would do by itself, a moment later
+            optimizer.built = True
+        weights = {weight.path.replace("/", "_") + "_": name for name, weight, _ in self._structure.owners()}
+        for slot in optimizer.variables:
+            if _key(slot) not in self._slots:
+                self._slots[_key(slot)] = self._structure.unique("optimizer/" + _slot_name(slot, weights))
+                self.read(slot)
 
     def hand_over(self, variable: Variable, gradient: Any, scale: tf.Tensor | None) -> None:
         """An optimizer is about to change ``variable`` by ``gradient``, which carries the loss scale ``scale``."""
@@ -72,8 +85,14 @@ class Variables:
         """Each variable with its name, the layer that keeps it, and its value before the step."""
         owned = {_key(variable): (name, op) for name, variable, op in self._structure.owners()}
         for key, (variable, before) in self._before.items():
-            name, op = owned.get(key) or (self._structure.unique(variable.name.split(":")[0]), None)
+            name, op = owned.get(key) or (self._slots.get(key) or self._structure.unique(variable.name.split(":")[0]), None)
             yield name, variable, op, before
+
+
+def _slot_name(slot: keras.Variable, weights: Mapping[str, str]) -> str:
+    """`hidden/kernel/momentum`, where Keras has the path of the weight in the name, which depends on what else the process made."""
+    prefix = max((prefix for prefix in weights if slot.name.startswith(prefix)), key=len, default="")
+    return f"{weights[prefix]}/{slot.name.removeprefix(prefix)}" if prefix else str(slot.name)
 
 
 def _key(variable: Variable) -> int:

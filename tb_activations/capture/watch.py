@@ -51,6 +51,8 @@ def watch(
     exclude: Names | None = None,
     kinds: Sequence[Kind] = KINDS,
     quantities: Sequence[Quantity] = QUANTITIES,
+    slots: bool = False,
+    source_text: bool = False,
     histograms: bool = True,
     samples: Literal["none", "sample", "full"] = "sample",
     sample_examples: int = SAMPLE_EXAMPLES,
@@ -79,7 +81,8 @@ def watch(
       model: the Keras model whose layers name the nodes. Without one, layers are named as they are met.
       every: which calls are recorded: an int n (0, n, 2n, …), a collection of numbers, or a function of the number that returns a bool.
       first_step: number of the first call; for a training that is resumed, the steps it made before.
-      include, exclude, kinds, quantities, histograms, samples, sample_examples, sample_elements, max_bytes: as of `ActivationsCallback`.
+      include, exclude, kinds, quantities, slots, source_text, histograms, samples, sample_examples, sample_elements, max_bytes: as of
+        `ActivationsCallback`.
     """
     if not callable(train_step):
         raise ArgumentError(f"`train_step` must be a function, such as a tf.function. Received: train_step={train_step!r}")
@@ -88,9 +91,14 @@ def watch(
     if isinstance(first_step, bool) or not isinstance(first_step, int) or first_step < 0:
         raise ArgumentError(f"`first_step` must be an int of 0 or more. Received: first_step={first_step!r}")
     schedule = Schedule(every)
-    selection = Selection(include, exclude, kinds, quantities)
+    selection = Selection(include, exclude, kinds, quantities, slots=slots)
     keep = Keep(histograms, samples, sample_examples, sample_elements)
-    configuration = {"every": schedule.description, **selection.description, **{name: getattr(keep, name) for name in keep.__slots__}}
+    configuration = {
+        "every": schedule.description,
+        "source_text": bool(source_text),
+        **selection.description,
+        **{name: getattr(keep, name) for name in keep.__slots__},
+    }
     run_dir = Path(log_dir).expanduser() / "train"
     return WatchedStep(train_step, model, Options(selection, keep, configuration), schedule, run_dir, max_bytes, first_step)
 

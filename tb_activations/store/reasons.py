@@ -147,6 +147,13 @@ _ALL = (
         "Nothing is wrong. Its value is recorded.",
     ),
     Reason(
+        "optimizer_state",
+        "unreachable",
+        "kept by the optimizer",
+        "`{node}` is a variable of the optimizer itself: nothing is differentiated by it, so it has no gradient and no update.",
+        "Nothing is wrong. Its value is recorded.",
+    ),
+    Reason(
         "not_trainable",
         "unreachable",
         "not trainable",

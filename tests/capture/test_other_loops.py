@@ -176,6 +176,63 @@ def test_weights_gradients_and_updates_of_a_step(make_tiny, data, tmp_path):
         np.testing.assert_allclose(run.value(name, 0, "update"), -0.1 * clipped, rtol=1e-3, atol=1e-7)
 
 
+@pytest.mark.parametrize("scaled", [False, True], ids=["adam", "loss scaling around it"])
+def test_what_the_optimizer_keeps_is_recorded_on_request(make_tiny, data, tmp_path, scaled):
+    class Slots(keras.callbacks.Callback):
+        """What is there before each step, by the optimizer's own names."""
+
+        def __init__(self):
+            super().__init__()
+            self.seen = []
+
+        def on_train_batch_begin(self, batch, logs=None):
+            names = [slot.name.removeprefix("tiny_") for slot in self.model.optimizer.variables]  # loss scaling has a counter of its own
+            kept = zip(names, self.model.optimizer.variables, strict=True)
+            self.seen.append({name: slot.numpy() for name, slot in kept if names.count(name) == 1})
+
+    adam = keras.optimizers.Adam(0.05)
+    model, slots = make_tiny(optimizer=keras.optimizers.LossScaleOptimizer(adam) if scaled else adam), Slots()
+    options = {"every": 1, "samples": "full", "validation": False, "slots": True, "print_findings": False}
+    model.fit(*data, batch_size=8, shuffle=False, verbose=0, callbacks=[slots, tba.ActivationsCallback(tmp_path, **options)])
+    run = tba.open_run(tmp_path / "train")
+    nodes = {node.name for node in run.nodes if node.name.startswith("optimizer/")}
+    assert {f"optimizer/{weight}/{slot}" for weight in ("hidden/kernel", "out/bias") for slot in ("momentum", "velocity")} < nodes
+    assert {name.removeprefix("optimizer/").replace("/", "_") for name in nodes} >= set(slots.seen[2])
+    for step in (1, 2):  # before the first, Keras has not made them yet
+        for name, expected in slots.seen[step].items():
+            (node,) = [node for node in nodes if node.removeprefix("optimizer/").replace("/", "_") == name]
+            np.testing.assert_array_equal(run.value(node, step), expected)
+    assert not run.value("optimizer/hidden/kernel/momentum", 0).any()
+    kept = next(node for node in run.nodes if node.name == "optimizer/hidden/kernel/velocity").quantities["update"]
+    assert kept.reason == "optimizer_state"
+
+
+def test_what_the_optimizer_keeps_is_not_listed_by_default(make_tiny, data, lean, tmp_path):
+    make_tiny().fit(*data, batch_size=24, verbose=0, callbacks=[lean(1)])
+    assert not [node.name for node in tba.open_run(tmp_path / "train").nodes if node.name.startswith("optimizer")]
+
+
+@pytest.mark.parametrize("asked", [True, False])
+def test_source_text_is_kept_only_where_it_is_asked_for(make_tiny, data, tmp_path, asked):
+    class Twice(L.Layer):
+        def call(self, x):
+            # two lines before
+            y = x * 2
+            return tba.probe(y, "doubled")  # this line
+
+    model = keras.Sequential([L.Input((3,)), Twice(name="twice"), L.Dense(1)])
+    model.compile("sgd", "mse", jit_compile=False)
+    model.fit(*data, batch_size=24, verbose=0, callbacks=[tba.ActivationsCallback(tmp_path, every=1, **LEAN, source_text=asked)])
+    node = next(node for node in tba.open_run(tmp_path / "train").nodes if node.name == "twice/doubled")
+    if not asked:
+        assert "source_text" not in node.attributes
+        return
+    lines = node.attributes["source_text"].splitlines()
+    assert len(lines) == 5
+    assert lines[0].endswith("# two lines before")
+    assert lines[2].split() == [str(node.source.line), "return", "tba.probe(y,", '"doubled")', "#", "this", "line"]
+
+
 def test_the_cost_of_a_capture_is_kept(make_tiny, data, lean, tmp_path):
     make_tiny().fit(*data, batch_size=4, epochs=2, verbose=0, callbacks=[lean(5)])
     overhead = tba.open_run(tmp_path / "train").captures().overhead

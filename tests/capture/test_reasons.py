@@ -97,7 +97,7 @@ def runs(tmp_path_factory):
     def run(name):
         log_dir = tmp_path_factory.mktemp(name)
         if name == "everything":
-            return fitted(log_dir, Everything(), exclude="^left_out", ops="list")
+            return fitted(log_dir, Everything(), exclude="^left_out", ops="list", slots=True)
         if name == "values":
             return fitted(log_dir, ByHand(), kinds=["layer"], quantities=["value"])
         if name == "by hand":
@@ -135,6 +135,7 @@ CASES = {
     "gradient_stopped": ("everything", "cut", "gradient"),
     "non_differentiable": ("everything", "rounded", "gradient"),
     "kept_by_layer": ("everything", "count", "gradient"),
+    "optimizer_state": ("everything", "optimizer/learning_rate", "gradient"),
     "not_trainable": ("everything", "frozen", "gradient"),
     "nothing_trained": ("everything", "scaled", "gradient"),
     "is_loss": ("everything", "loss", "gradient"),

@@ -235,6 +235,7 @@ CASES: dict[str, Case] = {
     "nested": Case("a `tf.function` inside the model", of_layers(Nested)),
     "validation": Case("validation in `fit`, recorded too", of_layers(dense, noisy, validation_data=(DATA, TARGETS)), recording={"validation": True}),
     "probe-data": Case("`probe_data`", of_layers(dense, noisy, L.BatchNormalization), recording={"probe_data": DATA[:3]}),
+    "slots": Case("what the optimizer keeps: `slots=True`", of_layers(dense, noisy), recording={"slots": True}),
     "operations": Case('every MatMul recorded: `ops="MatMul"`', of_layers(dense, noisy), recording={"ops": "MatMul"}),
 }
 

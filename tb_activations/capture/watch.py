@@ -34,6 +34,7 @@ from tb_activations.capture.tell import tell
 from tb_activations.capture.trainability import Trainability
 from tb_activations.capture.twin import Captured, Options, Twin
 from tb_activations.capture.variables import Variables
+from tb_activations.diagnosis.live import Actions, LiveFindings
 from tb_activations.errors import ArgumentError
 from tb_activations.store.schema import QUANTITIES, Kind, Quantity
 
@@ -125,7 +126,8 @@ class WatchedStep:
         self._model, self._options, self._schedule = model, options, schedule
         self._warnings: deque[str] = deque()
         self._thread = threading.get_ident()
-        self._destination: Destination | None = Destination(run_dir, max_bytes, self._warn)
+        findings = LiveFindings(run_dir, Actions(print=False), self._warn)  # writes what rules of the user find
+        self._destination: Destination | None = Destination(run_dir, max_bytes, self._warn, findings)
         self._trainability: Trainability | None = None
         self._twin: FunctionTwin | None = None
         self._idle: deque[float] = deque(maxlen=32)

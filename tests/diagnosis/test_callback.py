@@ -5,6 +5,7 @@ from __future__ import annotations
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 
 import tb_activations
 from tb_activations.diagnosis import rules
@@ -49,10 +50,28 @@ def test_a_finding_can_call_a_function_and_stop_the_training(tmp_path, dying, ca
     assert "tb_activations" not in capsys.readouterr().err
 
 
-def test_what_a_rule_of_the_user_finds_is_written_with_the_run(tmp_path, dying, monkeypatch):
+def _fit(model, log_dir):
+    model.fit(X, Y, batch_size=16, epochs=2, verbose=0, callbacks=[tb_activations.ActivationsCallback(log_dir, every=4, print_findings=False)])
+
+
+def _loop(model, log_dir):
+    @tf.function
+    def train_step(x, y):
+        with tf.GradientTape() as tape:
+            loss = keras.ops.mean((model(x, training=True) - y) ** 2)
+        model.optimizer.apply(tape.gradient(loss, model.trainable_variables), model.trainable_variables)
+        return loss
+
+    with tb_activations.watch(train_step, model=model, log_dir=log_dir, every=4) as step:
+        for start in range(0, 512, 8):
+            step(tf.constant(X[start : start + 8]), tf.constant(Y[start : start + 8]))
+
+
+@pytest.mark.parametrize("train", [_fit, _loop])
+def test_what_a_rule_of_the_user_finds_is_written_with_the_run(tmp_path, dying, monkeypatch, train):
     monkeypatch.setattr(rules, "_registered", {})
     tb_activations.rule("silent", title="Silent layer", sentence="`{node}` is silent.", remedy="Wake it.")(lambda seen: seen["max"] <= 0)
-    dying.fit(X, Y, batch_size=16, epochs=2, verbose=0, callbacks=[tb_activations.ActivationsCallback(tmp_path, every=4, print_findings=False)])
+    train(dying, tmp_path)
     monkeypatch.setattr(rules, "_registered", {})
     found = {finding.node: finding for finding in tb_activations.open_run(tmp_path / "train").findings if finding.rule == "silent"}
     assert (found["hidden"].title, found["hidden"].sentence, found["hidden"].remedy) == ("Silent layer", "`hidden` is silent.", "Wake it.")

@@ -71,11 +71,12 @@ class Source:
 
 @dataclass(slots=True)
 class _Entry:
-    """A run of the listing. ``run`` is None until it is opened, and while it can't be: ``problem`` then says why."""
+    """A run of the listing. ``run`` is None until it is opened, and while it can't be: ``problem`` then says why. ``summary``: see `_summary`."""
 
     path: Path
     run: Run | None = None
     problem: str | None = None
+    summary: dict[str, Any] | None = None
     refreshed: float = 0.0
     lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -214,5 +215,12 @@ def _advice(name: str, names: Collection[str]) -> str:
 
 
 def _summary(name: str, entry: _Entry) -> dict[str, Any]:
-    problems = (entry.problem,) if entry.problem else ()
-    return present_run(name, entry.run, problems) if entry.run else {"run": name, **_EMPTY, "problems": problems}
+    """What a listing says of a run; worked out anew when it has changed, for every page polls and there may be hundreds of runs."""
+    run, summary = entry.run, entry.summary
+    if run is None:
+        return {"run": name, **_EMPTY, "problems": [entry.problem]}
+    if entry.problem:
+        return present_run(name, run, (entry.problem,))
+    if summary is None or summary["version"] != run.version:
+        summary = entry.summary = present_run(name, run, ())
+    return summary

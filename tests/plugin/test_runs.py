@@ -253,3 +253,14 @@ def test_an_unknown_run_is_answered_with_those_that_there_are(tmp_path):
     assert len(runs.listing()) == 8
     with pytest.raises(NotFoundError, match=r"These do: 'experiment_0', 'experiment_1', .*'experiment_4' and 3 more\.$"):
         runs.get("something quite different")
+
+
+def test_a_run_that_did_not_change_is_not_described_anew(tmp_path):
+    build_run(tmp_path / "grows", NODES, range(3))
+    build_run(tmp_path / "rests", NODES, range(3))
+    runs = Runs(source_of(_context(str(tmp_path))))
+    grows, rests = runs.listing()
+    build_run(tmp_path / "grows", NODES, range(3, 5))
+    grown, rested = runs.listing()
+    assert rested is rests
+    assert (grows["captures"], grown["captures"]) == (3, 5)

@@ -38,6 +38,8 @@ class DeadUnits(NodeRule):
     definition = "Most units of a ReLU give 0 at every example and position, while the others are clearly active."
     reference = "SageMaker Debugger DeadRelu (50 % of a layer); AutoTrainer dying ReLU"
     severity, statistic = "error", "zero_unit_fraction"
+    persistence = Persistence(captures=2)
+    """But a layer that is dead as a whole at step 0, before anything was trained, is told at once."""
 
     SHARE = 0.5
     """Share of units. Of ReLUs with random weights on inputs of one sign, one half is dead from the start and the rest learns well."""
@@ -68,9 +70,8 @@ class DeadUnits(NodeRule):
             active = positions * (1 - zero) / np.maximum(1 - dead, 1e-9)
             holds = (dead >= limit) & ((dead == 1) | (active >= self.ACTIVE_POSITIONS)) & (positions > 1)
             holds &= ~(may_be_negative & (block.column("min")[rows] < 0))
-            return Observation(
-                holds, ~np.isnan(dead), {"zero_unit_fraction": dead, "zero_fraction": zero, "units": np.broadcast_to(units, dead.shape)}
-            )
+            evidence = {"zero_unit_fraction": dead, "zero_fraction": zero, "units": np.broadcast_to(units, dead.shape)}
+            return Observation(holds, ~np.isnan(dead), evidence, holds & (dead == 1) & (block.steps == 0))
 
         return look
 
@@ -99,7 +100,8 @@ class SaturatedActivation(NodeRule):
     HIDDEN = 0.65
     """Share inside the network. Hidden layers of healthy networks stay below 0.3; a narrow tanh on raw flowers begins with 0.5, and learns."""
     LEARNED = 0.9
-    """Share inside the network where it was lower at first: gates and generators of near-binary images learn to sit at an end."""
+    """Share inside the network where it was lower at first: gates and generators of near-binary images learn to sit at an end. As much at step 0,
+    before anything was trained, is told at once."""
     OUTPUT = 0.7
     """Share at an output layer, which must be there from the first capture: confidence without training is no confidence."""
     START = 0.4
@@ -126,7 +128,9 @@ class SaturatedActivation(NodeRule):
             early = first >= self.START
             late = self.LEARNED if targets.size(block) > 1 else np.inf
             limit = np.where(output, np.where(early, self.OUTPUT, late), np.where(early, self.HIDDEN, self.LEARNED))
-            return Observation((share >= limit) & ~(block.progress & (output | ~early)), ~np.isnan(share), {"saturated_fraction": share})
+            holds = (share >= limit) & ~(block.progress & (output | ~early))
+            urgent = (share >= self.LEARNED) & ~output & (block.steps == 0)
+            return Observation(holds, ~np.isnan(share), {"saturated_fraction": share}, urgent)
 
         return look
 
@@ -159,7 +163,7 @@ class ExplodingActivation(NodeRule):
     """Times the root mean square of the network's input (or 1, if that is smaller)."""
 
     AT_ONCE = GROWTH**2
-    """The same, for which one capture is enough: the next one may be NaN."""
+    """The same, for which one capture is enough: the next one may be NaN. At step 0, where nothing has been trained, any one is enough."""
     BEYOND_TARGETS = 10.0
     """Times the size of the targets, where those are large: outputs have to get there."""
 
@@ -174,7 +178,7 @@ class ExplodingActivation(NodeRule):
         def look(block: Block) -> Observation:
             rms, scale, target = block.rms()[rows], input_scale(block, facts), self.BEYOND_TARGETS * targets.size(block)
             holds = (rms > np.maximum(self.GROWTH * scale, target)) & ~block.progress
-            extreme = rms > np.maximum(self.AT_ONCE * scale, target)
+            extreme = (rms > np.maximum(self.AT_ONCE * scale, target)) | (block.steps == 0)
             return Observation(holds, ~np.isnan(rms), {"root_mean_square": rms, "max": block.column("max")[rows]}, extreme)
 
         return look

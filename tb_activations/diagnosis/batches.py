@@ -38,6 +38,7 @@ class CollapsedOutput(NodeRule):
     )
     reference = "SageMaker Debugger TensorVariance and AllZero; representation collapse"
     severity, statistic = "error", "batch_std"
+    persistence = Persistence(captures=2)
 
     def select(self, facts: Facts) -> Rows:
         """Everything data flows through, but losses."""
@@ -103,6 +104,7 @@ class ConstantInput(NodeRule):
     definition = "A float input that feeds weights is the same for all examples of every batch."
     reference = "SageMaker Debugger AllZero, TensorVariance"
     severity, statistic = "error", "batch_std"
+    persistence = Persistence(captures=2)
 
     def select(self, facts: Facts) -> Rows:
         """Float inputs that go straight into weights."""
@@ -113,10 +115,10 @@ class ConstantInput(NodeRule):
 
         def look(block: Block) -> Observation:
             spread, std, rms = block.column("batch_std")[rows], block.column("std")[rows], block.rms()[rows]
-            holds = (np.where(np.isnan(spread), np.inf, spread) <= SAME * rms) | (std <= SAME * rms)
-            return Observation(
-                holds & (block.column("elements")[rows] > 1), ~np.isnan(std), {"batch_std": spread, "std": std, "mean": block.column("mean")[rows]}
-            )
+            constant = std <= SAME * rms
+            holds = ((np.where(np.isnan(spread), np.inf, spread) <= SAME * rms) | constant) & (block.column("elements")[rows] > 1)
+            evidence = {"batch_std": spread, "std": std, "mean": block.column("mean")[rows]}
+            return Observation(holds, ~np.isnan(std), evidence, constant & (block.steps == 0))
 
         return look
 
@@ -136,6 +138,8 @@ class UnnormalizedInput(NodeRule):
     severity, statistic = "warning", "std"
     persistence = Persistence(captures=2, steps=0)
 
+    AT_ONCE = 30.0
+    """Root mean square at step 0 that is told at once: no single odd batch, as the first one is like any other."""
     LARGEST = 10.0
     """Root mean square. Standardized data have 1, raw iris 4, raw 0…16 digits 8, 0…255 images 80 and more."""
     SMALLEST = 1e-3
@@ -158,7 +162,7 @@ class UnnormalizedInput(NodeRule):
                 "max": block.column("max")[rows],
                 "mean": block.column("mean")[rows],
             }
-            return Observation(holds, ~np.isnan(rms), evidence)
+            return Observation(holds, ~np.isnan(rms), evidence, (rms > self.AT_ONCE) & (block.steps == 0))
 
         return look
 

@@ -83,7 +83,7 @@ class VanishingGradient(Rule):
     )
     reference = "Glorot & Bengio 2010; AutoTrainer (gradient ratio over depth); SageMaker Debugger VanishingGradient"
     severity: Severity = "warning"
-    persistence = Persistence()
+    persistence = Persistence(captures=2)
 
     RATIO = 1e-3
     """L2 norm over L2 norm. Healthy layers stay above 1/100; keys and queries of attention come near it, while the layers before them don't."""

@@ -230,11 +230,25 @@ def _of_weights(facts: Facts, value: Bools, weights: Ints) -> Origin:
     """Weights that have it already made everything after them so. Which operation it was is over; what can be undefined is the best guess: a risky
     operation, a layer of the user's own, or the loss, as layers of Keras make no NaN out of usual numbers."""
     owners = {facts.owners[int(weight)] for weight in weights}
-    if len(owners) == 1 and len(weights) < len(facts.variables):
-        return Origin(int(weights[0]), "value", int(weights[0]))
+    owner = next(iter(owners))
+    if len(owners) == 1 and len(weights) < len(facts.variables) and owner is not None:
+        return _beside(facts, value, owner, int(weights[0]))
+    data = [node for node in facts.flow[value[facts.flow]].tolist() if not facts.inputs[node] and facts.nodes[node].kind == "input"]
+    if data:
+        return Origin(data[0], "value", data[0])
     ill = facts.flow[value[facts.flow]].tolist()
     node = max(ill, key=lambda node: (_suspicion(facts.nodes[node]), -node), default=int(weights[0]))
     return Origin(int(node), "unknown", int(node))
+
+
+def _beside(facts: Facts, value: Bools, owner: int, weight: int) -> Origin:
+    """The weights of one layer only have it: it came in, or what comes next handed it back, or the layer made it."""
+    known = _came_in(facts, value, owner)
+    if known is not None:
+        return known
+    near = [*facts.inputs[owner], *facts.next_effective(owner)]
+    suspect = max(near, key=lambda node: _suspicion(facts.nodes[node]), default=owner)
+    return Origin(suspect, "unknown", suspect) if _suspicion(facts.nodes[suspect]) > 2 else Origin(weight, "value", weight)
 
 
 def _suspicion(node: Node) -> int:

@@ -35,7 +35,7 @@ class Targets:
 
     LARGE = 100.0
     """First loss below which targets count as usual. No loss of normalized targets or of classes begins there."""
-    EXPLAINED = 0.1
+    EXPLAINED = 0.5
     """Mean square of the first outputs over the first loss, above which the outputs explain it."""
 
     def __init__(self, facts: Facts) -> None:

@@ -44,6 +44,8 @@ class BatchNormDrift(Rule):
     """Above it the moving statistics hardly move within a usual training, and that is the fault."""
     AT_ONCE = 10.0
     """Standard deviation over standard deviation of what comes into the first one, for which one validation is enough."""
+    RECENT = 0.25
+    """Of the steps so far: a training capture that is longer ago was of another network."""
     APPROACH = 0.9
     """Of the distance at the validation before. Statistics of a network that learns fast lag behind, and then come closer by more than that."""
     STEPS = 100
@@ -65,6 +67,7 @@ class _Watch(Watch):
         self._is_first = np.array([not facts.upstream[row] & normalizations for row in self._rows.tolist()], np.bool_)[:, None]
         self._steps = np.empty(0, np.int64)
         self._trained: Floats = np.empty((4, len(self._rows), 0), np.float32)
+        self._fed: Floats = np.empty((2, len(facts.float_inputs), 0), np.float32)
         self._loss: Floats = np.empty(0, np.float32)
         self._distance: Floats = np.full((len(self._rows), 1), np.nan, np.float32)
         self._episodes = Episodes(len(self._rows), BatchNormDrift.persistence)
@@ -73,6 +76,7 @@ class _Watch(Watch):
         """Remembers what training gave."""
         self._steps = np.concatenate([self._steps, block.steps])
         self._trained = np.concatenate([self._trained, self._of_rows(block, self._rows, self._sources)], axis=2)
+        self._fed = np.concatenate([self._fed, _numbers(block, self._facts.float_inputs)], axis=2)
         self._loss = np.concatenate([self._loss, block.median_loss])
 
     def compare(self, block: Block, facts: Facts) -> None:
@@ -80,10 +84,12 @@ class _Watch(Watch):
         if not len(self._rows) or not len(self._steps):
             return
         rule, index = BatchNormDrift, {name: position for position, name in enumerate(facts.names)}
-        rows, sources = (np.array([index.get(self._facts.names[row], -1) for row in own.tolist()], np.int64) for own in (self._rows, self._sources))
+        own = (self._rows, self._sources, self._facts.float_inputs)
+        rows, sources, inputs = (np.array([index.get(self._facts.names[row], -1) for row in part.tolist()], np.int64) for part in own)
         validated = self._of_rows(block, rows, sources)
         before = np.maximum(np.searchsorted(self._steps, block.steps, side="right") - 1, 0)
         trained = self._trained[:, :, before]
+        recent = block.steps - self._steps[before] <= rule.RECENT * block.steps
         slow, left = self._momentum > rule.USUAL_MOMENTUM, self._momentum**block.steps
         arrived = np.where(slow, block.steps >= rule.STEPS, left < rule.ARRIVED)
         losses = facts.losses[:1]
@@ -91,11 +97,12 @@ class _Watch(Watch):
         settled = (left < rule.ARRIVED**3) & worse
         ratio = validated[0] / np.where(trained[0] > 0, trained[0], np.nan)
         apart, other_data = _apart(validated[:2], trained[:2]), _apart(validated[2:], trained[2:]) & self._is_first
-        lasting = ~self._is_approaching(validated, trained)
+        other_data &= recent | _apart(_numbers(block, inputs), self._fed[:, :, before]).any(0)
+        lasting = ~self._is_approaching(validated, trained) & recent
         holds = apart & (arrived & lasting | other_data.any(0)) | settled & lasting & _far(ratio, rule.SETTLED_RATIO) | other_data
         names = [f"{run}_{what}" for what in ("std", "mean", "input_std", "input_mean") for run in ("training", "validation")]
         numbers = [values[position] for position in range(4) for values in (trained, validated)]
-        urgent = self._is_first & _far(validated[2] / np.where(trained[2] > 0, trained[2], np.nan), rule.AT_ONCE)
+        urgent = other_data & _far(validated[2] / np.where(trained[2] > 0, trained[2], np.nan), rule.AT_ONCE)
         self._episodes.update(block.steps, holds, ~np.isnan(ratio), dict(zip(names, numbers, strict=True)), urgent)
 
     def _is_approaching(self, validated: Floats, trained: Floats) -> npt.NDArray[np.bool_]:
@@ -109,9 +116,7 @@ class _Watch(Watch):
 
     def _of_rows(self, block: Block, rows: npt.NDArray[np.int64], sources: npt.NDArray[np.int64]) -> Floats:
         """Standard deviation and mean of the outputs, then of what came in, [4, rows, c]; NaN where a row isn't known (−1)."""
-        parts = [block.column(name)[np.maximum(own, 0)] for own in (rows, sources) for name in ("std", "mean")]
-        known = np.stack([rows, rows, sources, sources])[:, :, None] >= 0
-        return np.where(known, np.stack(parts), np.nan)
+        return np.concatenate([_numbers(block, rows), _numbers(block, sources)])
 
     def findings(self) -> list[Finding]:
         """One finding for each stretch."""
@@ -140,6 +145,12 @@ class _Watch(Watch):
         seen = episode.evidence
         validated, trained = (np.array([[seen[f"{run}_input_{what}"]] for what in ("std", "mean")]) for run in ("validation", "training"))
         return bool(self._is_first[episode.row, 0] and _apart(validated, trained)[0])
+
+
+def _numbers(block: Block, rows: npt.NDArray[np.int64]) -> Floats:
+    """Standard deviation and mean, [2, rows, c]; NaN where a row isn't known (−1)."""
+    values = np.stack([block.column(name)[np.maximum(rows, 0)] for name in ("std", "mean")])
+    return np.where((rows >= 0)[None, :, None], values, np.nan)
 
 
 def _apart(validated: Floats, trained: Floats) -> npt.NDArray[np.bool_]:

@@ -204,3 +204,23 @@ def test_an_input_that_says_nothing_is_told():
     assert [f.node for f in fed(batch_std=0.0).find(ConstantInput())] == ["x"]
     assert [f.node for f in fed(std=0.0, batch_std=np.nan).find(ConstantInput())] == ["x"]
     assert fed(batch_std=np.nan).find(ConstantInput()) == []
+
+
+@pytest.mark.parametrize(
+    ("text", "statistics", "rule"),
+    [
+        (RELU, {"hidden": {"zero_unit_fraction": 1.0, "zero_fraction": 1.0, "elements": 2048}}, DeadUnits()),
+        (TANH, {"hidden": {"saturated_fraction": 0.95}}, SaturatedActivation()),
+        (RELU, {"x": {"l2_norm": 80 * np.sqrt(320), "std": 60.0, "batch_std": 50.0, "zero_fraction": 0.1}}, UnnormalizedInput()),
+        (RELU, {"x": {"l2_norm": 0.0, "std": 0.0, "batch_std": 0.0, "mean": 0.0}}, ConstantInput()),
+        (RELU, {"hidden": {"l2_norm": 5000 * np.sqrt(320)}, "x": {"l2_norm": np.sqrt(320)}}, ExplodingActivation()),
+    ],
+    ids=lambda value: getattr(value, "name", ""),
+)
+def test_what_is_wrong_before_anything_was_trained_is_told_after_one_step(text, statistics, rule):
+    """With the default schedule the next capture is a hundred steps away."""
+    for step, told in ((0, 1), (7, 0)):
+        history = History(text, [step])
+        for node, numbers in statistics.items():
+            history.set(node, **numbers)
+        assert len(history.find(rule)) == told

@@ -20,14 +20,14 @@ MOMENTUM = {"norm": {"attributes": {"momentum": 0.9}}, "norm_1": {"attributes": 
 
 def run(steps, loss=1.0, **std):
     history = History(NET, steps, **MOMENTUM)
-    for node in ("one", "norm", "two", "norm_1"):
+    for node in ("x", "one", "norm", "two", "norm_1"):
         history.set(node, std=std.get(node, 1.0), mean=0.0)
     return history.set("loss", elements=1, mean=loss)
 
 
-def drift(steps=(100, 200, 300), loss=1.0, **std):
+def drift(steps=(100, 200, 300), loss=1.0, trained=400, **std):
     """What is found when validation at ``steps`` has these standard deviations; in training all are 1."""
-    watch, validated = run(range(0, 400, 10)).watch(BatchNormDrift()), run(steps, loss, **std)
+    watch, validated = run(range(0, trained, 10)).watch(BatchNormDrift()), run(steps, loss, **std)
     watch.compare(validated.block(), validated.facts)
     return watch.findings()
 
@@ -48,8 +48,14 @@ def test_statistics_that_come_closer_from_one_validation_to_the_next_are_late_an
     assert [f.first_step for f in drift(norm_1=np.array([4.0, 9.0, 8.9]))] == [100]
 
 
+def test_training_that_was_recorded_long_ago_is_no_measure():
+    assert drift(norm_1=0.2, trained=50) == []
+    assert drift(one=0.1, trained=50) == []  # the weights before it are other ones by now
+    assert [f.node for f in drift(x=0.1, one=0.1, trained=50)] == ["norm"]
+
+
 def test_other_data_are_told_at_the_first_normalization_whatever_its_output():
-    found = drift(steps=(5, 10, 15), one=0.1, two=0.1)
+    found = drift(steps=(5, 10, 15), x=0.1, one=0.1, two=0.1)
     assert [f.node for f in found] == ["norm"]
     assert "what comes in has standard deviation 0.1" in found[0].sentence
     assert "as training data are prepared" in found[0].remedy

@@ -60,7 +60,10 @@ class PoorInitialization(NodeRule):
         following = [_following(facts, row) for row in rows.tolist()]
 
         def look(block: Block) -> Observation:
-            std, rms, known = block.column("std")[rows], block.rms()[rows], block.recorded()[rows]
+            known = block.recorded()[rows]
+            if block.steps[0] != 0:
+                return Observation(np.zeros_like(known), known)
+            std, rms = block.column("std")[rows], block.rms()[rows]
             gain = rms * np.sqrt(fan_in)
             constant = (std <= 1e-6 * rms) & (block.column("elements")[rows] > 1)
             differ = block.column("batch_std") > SAME * block.rms()

@@ -16,8 +16,21 @@ FAULTY = [
     "conv/nan_gradient_by_norm",
     "recurrent/exploding_rnn",
     "held_out/zero_over_zero",
+    "blind_faulty/logarithm_of_pixels",
+    "blind_settings/tiny_loss_in_float16",
+    "blind_settings/scale_that_never_settles",
+    "blind_settings/gradient_ascent",
 ]
-HEALTHY = ["dense/digits_relu", "dense/iris_raw", "conv/digits_relu_batchnorm", "recurrent/digits_gru", "transformer/digits_own_attention_infinite"]
+HEALTHY = [
+    "dense/digits_relu",
+    "dense/iris_raw",
+    "conv/digits_relu_batchnorm",
+    "recurrent/digits_gru",
+    "transformer/digits_own_attention_infinite",
+    "blind_healthy/house_prices",
+    "blind_healthy/low_rank_fine_tuning",
+    "blind_sequences/frozen_teacher_in_the_step",
+]
 
 
 def judged(name, tmp_path):

@@ -6,10 +6,12 @@ evaluated at a time: a second thread would only take the processor from TensorBo
 
 from __future__ import annotations
 
+import logging
 import threading
 from typing import TYPE_CHECKING, Any
 
 from tb_activations.plugin.background import Background
+from tb_activations.plugin.http import broken_installation
 
 if TYPE_CHECKING:
     from tb_activations.diagnosis import Diagnosis
@@ -17,7 +19,10 @@ if TYPE_CHECKING:
 
 __all__ = ["Findings"]
 
+_logger = logging.getLogger(__name__)
 _one_at_a_time = threading.Lock()
+
+_FAILED = "The rules could not be applied. TensorBoard's log says why."
 
 _NOTHING_YET: dict[str, Any] = {"findings": [], "quiet": [], "checked_captures": 0, "problems": []}
 
@@ -50,10 +55,19 @@ class _Evaluation:
         self._diagnosis: Diagnosis | None = None
 
     def _evaluate(self) -> None:
-        from tb_activations.diagnosis import Diagnosis  # here, as it would make TensorBoard's start longer
-
         with _one_at_a_time:
             version = self.run.version
-            self._diagnosis = self._diagnosis or Diagnosis(self.run)
-            report = self._diagnosis.update()
-        self.newest = (version, {**report.to_json(), "problems": list(report.problems)})
+            try:
+                self.newest = (version, self._look())
+            except Exception as error:
+                _logger.exception("The rules could not be applied to a run")
+                # What was known stays; without an answer a page would ask for ever.
+                problem = broken_installation(error) if isinstance(error, ImportError) else _FAILED
+                self.newest, self._diagnosis = (version, {**self.newest[1], "problems": [problem]}), None
+
+    def _look(self) -> dict[str, Any]:
+        from tb_activations.diagnosis import Diagnosis  # here, as it would make TensorBoard's start longer
+
+        self._diagnosis = self._diagnosis or Diagnosis(self.run)
+        report = self._diagnosis.update()
+        return {**report.to_json(), "problems": list(report.problems)}

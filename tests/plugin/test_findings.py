@@ -84,6 +84,26 @@ def test_a_request_does_not_wait_for_the_rules(tmp_path, monkeypatch):
     assert _settled(client)["checked_captures"] == 3
 
 
+def test_rules_that_can_not_be_applied_are_a_problem_and_no_endless_waiting(tmp_path, monkeypatch, caplog):
+    build_run(tmp_path / "train", GRAPH, range(0, 50, 5), _values)
+    client = PluginClient(tmp_path)
+    before = _settled(client)
+    update = diagnosis.Diagnosis.update
+
+    def fail(self):
+        raise OSError("the disk is gone")
+
+    monkeypatch.setattr(diagnosis.Diagnosis, "update", fail)
+    build_run(tmp_path / "train", GRAPH, range(50, 60, 5), _values)
+    answer = _settled(client)
+    assert answer == {**before, "problems": ["The rules could not be applied. TensorBoard's log says why."]}
+    assert [record.exc_info[1].args for record in caplog.records] == [("the disk is gone",)]
+    monkeypatch.setattr(diagnosis.Diagnosis, "update", update)
+    build_run(tmp_path / "train", GRAPH, range(60, 70, 5), _values)
+    answer = _settled(client)
+    assert (answer["checked_captures"], answer["problems"]) == (14, [])
+
+
 @pytest.mark.parametrize("query", [{}, {"run": "nothing"}])
 def test_bad_input(tmp_path, query):
     response = PluginClient(tmp_path).open("findings", **query)

@@ -99,8 +99,7 @@ class ActivationsCallback(keras.callbacks.Callback):  # type: ignore[misc]  # Ke
         self._max_bytes = None if max_bytes is None else _positive("max_bytes", max_bytes)
         self._validation = _flag("validation", validation)
         self._probe_data = probe_data
-        actions = Actions(_flag("print_findings", print_findings), on_finding, stop_on)
-        self._findings = LiveFindings(self._log_dir / "train", actions, self._warn)
+        self._actions = Actions(_flag("print_findings", print_findings), on_finding, stop_on)
         configuration = {
             "every": self._schedule.description,
             "source_text": _flag("source_text", source_text),
@@ -108,6 +107,11 @@ class ActivationsCallback(keras.callbacks.Callback):  # type: ignore[misc]  # Ke
             **{name: getattr(keep, name) for name in keep.__slots__},
         }
         self._options = Options(selection, keep, configuration)
+        self._begin()
+
+    def _begin(self) -> None:
+        """Everything that recording changes, as it is before the first step."""
+        self._findings = LiveFindings(self._log_dir / "train", self._actions, self._warn)
         self._destinations: dict[str, Destination] = {}
         self._swaps: dict[StepKind, Swap] = {}
         self._probe: FixedBatch | None = None
@@ -119,6 +123,14 @@ class ActivationsCallback(keras.callbacks.Callback):  # type: ignore[misc]  # Ke
         self._names_checked = False
         self._warnings: deque[str] = deque()
         self._thread = threading.get_ident()
+
+    def __getstate__(self) -> dict[str, Any]:
+        """A copy, here or in another process, has the same options and has recorded nothing: tuners copy callbacks."""
+        return {name: value for name, value in vars(self).items() if name not in _OF_A_TRAINING} | {"_model": None}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        self._begin()
 
     # What Keras tells.
 
@@ -159,7 +171,7 @@ class ActivationsCallback(keras.callbacks.Callback):  # type: ignore[misc]  # Ke
             iterations = None if isinstance(self.model.optimizer, keras.optimizers.LossScaleOptimizer) else _iterations(self.model)
             self._clock.end_epoch(
                 self.model.steps_per_execution,
-                expected=self.params.get("steps"),
+                expected=(self.params or {}).get("steps"),  # a loop of one's own need not tell
                 iterations=None if iterations is None else iterations - self._iterations,
                 stopped=bool(self.model.stop_training),
             )
@@ -279,6 +291,14 @@ class ActivationsCallback(keras.callbacks.Callback):  # type: ignore[misc]  # Ke
     def _tell(self) -> None:
         while self._warnings:
             tell(self._warnings.popleft(), stacklevel=2)
+
+
+_OF_A_TRAINING = frozenset(
+    {
+        *("_findings", "_destinations", "_swaps", "_probe", "_clock", "_pace", "_epoch", "_iterations", "_fitting", "_names_checked"),
+        *("_warnings", "_thread", "_step"),
+    }
+)
 
 
 class _Pace:

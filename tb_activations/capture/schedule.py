@@ -5,7 +5,9 @@ The one invariant: whether a step is due depends on its number alone, so a resum
 
 from __future__ import annotations
 
+import functools
 import operator
+import sys
 from collections.abc import Callable, Collection
 from typing import Any
 
@@ -27,7 +29,7 @@ class Schedule:
         self.due: Callable[[int], bool]
         self.description: Any
         if callable(every):
-            self.due, self.description = (lambda step: bool(every(step))), getattr(every, "__qualname__", repr(every))
+            self.due, self.description = functools.partial(_asked, every), getattr(every, "__qualname__", repr(every))
         elif isinstance(every, range):
             self.due, self.description = every.__contains__, repr(every)
         elif isinstance(every, Collection) and not isinstance(every, (str, bytes)):
@@ -39,7 +41,11 @@ class Schedule:
             interval = _step(every, every)
             if interval < 1:
                 raise _unusable(every)
-            self.due, self.description = (lambda step: step % interval == 0), interval
+            self.due, self.description = range(0, sys.maxsize, interval).__contains__, interval
+
+
+def _asked(every: Callable[[int], bool], step: int) -> bool:
+    return bool(every(step))
 
 
 def _step(value: Any, every: Any) -> int:

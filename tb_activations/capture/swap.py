@@ -24,6 +24,9 @@ __all__ = ["Swap"]
 
 Handle = Callable[[int, Captured, float], None]
 
+_PLAIN = "tb_activations_plain"
+"""Attribute of a function of ours that stands in the place of the model's: the function that it stands for."""
+
 _END_OF_DATA = (StopIteration, tf.errors.OutOfRangeError)
 
 
@@ -45,11 +48,12 @@ class Swap:
         self._twin: Twin | None = None
         self._single: Callable[[Any], Any] | None = None
         self._feed = Feed()
-        self._broken = self._proven = False
+        self._broken = self._proven = self._told = False
 
     def meet(self) -> None:
         """Looks at the model's present function; one that is new has no twin yet."""
-        plain = getattr(self._model, self._attribute)
+        present = getattr(self._model, self._attribute)
+        plain = getattr(present, _PLAIN, present)
         if plain is not self._plain and plain is not None:
             self._plain, self._trainability = plain, Trainability(self._model, plain) if self._kind == "train" else None
             self._twin, self._single, self._broken, self._proven = None, None, False, False
@@ -58,9 +62,14 @@ class Swap:
         """The next execution records its i-th step where ``due[i]``."""
         self.disarm()
         self.meet()
-        if not self._broken:
-            self._armed = lambda source: self._execute(source, due)
-            setattr(self._model, self._attribute, self._armed)
+        if self._broken:
+            return
+        if getattr(self._model, self._attribute) is not self._plain:
+            self._tell_of_another()
+            return
+        self._armed = lambda source: self._execute(source, due)
+        setattr(self._armed, _PLAIN, self._plain)
+        setattr(self._model, self._attribute, self._armed)
 
     def disarm(self) -> None:
         """Puts the plain function back, if it isn't there."""
@@ -72,6 +81,14 @@ class Swap:
         """Lets go of what was only needed while a loop ran."""
         self.disarm()
         self._feed = Feed()
+
+    def _tell_of_another(self) -> None:
+        if not self._told:
+            self._told = True
+            self._warn(
+                "Another ActivationsCallback records this step, which can run once only: this one leaves out the steps that both want. "
+                "Use one callback, or give them different steps (`every`)."
+            )
 
     def _execute(self, source: Any, due: Sequence[bool]) -> Any:
         self.disarm()

@@ -22,6 +22,8 @@ from tb_activations.errors import ArgumentError
         {"sample_elements": 1.5},
         {"max_bytes": -1},
         {"validation": "yes"},
+        {"slots": 1},
+        {"source_text": "no"},
     ],
     ids=repr,
 )

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import copy
+import operator
+import pickle
+
 import keras
 import numpy as np
 import pytest
@@ -9,6 +13,8 @@ import tensorflow as tf
 
 import tb_activations as tba
 from tb_activations.capture.twin import Twin
+
+from .conftest import LEAN
 
 pytestmark = pytest.mark.slow
 
@@ -201,3 +207,74 @@ def test_steps_between_captures_run_asynchronously_to_callbacks(lean):
     callback = lean()
     for name in ("on_train_batch_end", "on_test_batch_end", "on_predict_batch_end", "on_batch_end"):
         assert getattr(type(callback), name) is getattr(keras.callbacks.Callback, name)
+
+
+def test_two_callbacks_on_one_fit_share_the_steps(make_tiny, data, tmp_path, monkeypatch):
+    traces = []
+    finish = Twin._finish
+    monkeypatch.setattr(Twin, "_finish", lambda self, *rest: traces.append(1) or finish(self, *rest))
+    plain, ours = make_tiny(), make_tiny()
+    plain.fit(*data, batch_size=4, epochs=2, verbose=0)
+    callbacks = [tba.ActivationsCallback(tmp_path / name, every=every, **LEAN, validation=False) for name, every in (("one", 2), ("two", 3))]
+    with pytest.warns(RuntimeWarning, match="Another ActivationsCallback records this step") as told:
+        ours.fit(*data, batch_size=4, epochs=2, verbose=0, callbacks=callbacks)
+    assert len([warning for warning in told if "tb_activations" in str(warning.message)]) == 1
+    assert tba.open_run(tmp_path / "one/train").steps().tolist() == [0, 2, 4, 6, 8, 10]
+    assert tba.open_run(tmp_path / "two/train").steps().tolist() == [3, 9]
+    assert len(traces) == 2
+    for before, after in zip(plain.get_weights(), ours.get_weights(), strict=True):
+        np.testing.assert_array_equal(before, after)
+
+
+def test_a_loop_of_train_on_batch_that_calls_the_callback(make_tiny, data, lean, steps):
+    plain, ours = make_tiny(), make_tiny()
+    callbacks = keras.callbacks.CallbackList([lean(2)], model=ours)
+    callbacks.on_train_begin()
+    for epoch in range(2):
+        callbacks.on_epoch_begin(epoch)
+        for batch in range(3):
+            x, y = data[0][8 * batch :][:8], data[1][8 * batch :][:8]
+            callbacks.on_train_batch_begin(batch)
+            assert ours.train_on_batch(x, y) == plain.train_on_batch(x, y)
+            callbacks.on_train_batch_end(batch)
+        callbacks.on_epoch_end(epoch)
+    callbacks.on_train_end()
+    assert steps() == [0, 2, 4]
+    for before, after in zip(plain.get_weights(), ours.get_weights(), strict=True):
+        np.testing.assert_array_equal(before, after)
+
+
+def test_one_callback_for_two_models(make_tiny, data, lean, steps):
+    """A tuner or a cross-validation hands the same object to model after model."""
+    callback = lean(2)
+    for _ in range(2):
+        plain, ours = make_tiny(), make_tiny()
+        plain.fit(*data, batch_size=8, verbose=0)
+        ours.fit(*data, batch_size=8, verbose=0, callbacks=[callback])
+        for before, after in zip(plain.get_weights(), ours.get_weights(), strict=True):
+            np.testing.assert_array_equal(before, after)
+    assert steps() == [0, 2, 4]
+
+
+@pytest.mark.parametrize("every", [2, [0, 2], range(0, 9, 2), operator.not_], ids=repr)
+@pytest.mark.parametrize("copied", [copy.deepcopy, lambda callback: pickle.loads(pickle.dumps(callback))], ids=["deepcopy", "pickle"])  # noqa: S301
+def test_a_copy_of_a_callback_has_its_options_and_nothing_of_its_training(make_tiny, data, lean, steps, tmp_path, copied, every):
+    callback = lean(every)
+    fresh = copied(callback)
+    for sessions, recording in enumerate((lambda: callback, lambda: copied(callback), lambda: fresh), 1):
+        one = recording()
+        assert sessions == 1 or one.model is None
+        make_tiny().fit(*data, batch_size=8, verbose=0, callbacks=[one])
+        assert steps() == ([0] if every is operator.not_ else [0, 2])
+        assert len({path.name.split("-")[3] for path in tmp_path.glob("train/plugins/*/segment-*")}) == sessions
+
+
+def test_a_model_can_be_cloned_and_copied_while_it_is_recorded(make_tiny, data, lean, steps):
+    class Copies(keras.callbacks.Callback):
+        def on_train_batch_begin(self, batch, logs=None):
+            for copied in (keras.models.clone_model(self.model), copy.deepcopy(self.model)):
+                copied(data[0][:2])
+
+    model, callback = make_tiny(), lean(1)
+    model.fit(*data, batch_size=8, verbose=0, callbacks=[callback, Copies()])
+    assert steps() == [0, 1, 2]

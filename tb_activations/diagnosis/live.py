@@ -11,6 +11,7 @@ import secrets
 import sys
 import textwrap
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -106,8 +107,9 @@ class LiveFindings:
         rules = {rule.name: rule.title for rule in user_rules()}
         recorded = [finding.to_record() for finding in report.findings if finding.rule in rules]
         if rules and recorded != self._recorded:
-            write_findings(data_directory(Path(self.run_dir)) / findings_name(self._token), rules, recorded)
-            self._recorded = recorded
+            with suppress(OSError):  # on Windows a reader may hold the old file for a moment; after the next segment it is tried again
+                write_findings(data_directory(Path(self.run_dir)) / findings_name(self._token), rules, recorded)
+                self._recorded = recorded
 
     def _tell(self, finding: Finding) -> None:
         if self.actions.print and len(self._told) <= MOST_PRINTED:

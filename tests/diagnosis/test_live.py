@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from tb_activations.diagnosis import QuietRule, evaluate, rules
+from tb_activations.diagnosis import QuietRule, evaluate, live, rules
 from tb_activations.diagnosis.live import Actions, LiveFindings
 from tb_activations.errors import ArgumentError
 from tb_activations.store.names import data_directory
@@ -94,6 +94,23 @@ def test_what_a_users_rule_found_is_there_for_who_lacks_the_rule(tmp_path, monke
     assert [rule for rule in report.quiet if rule.rule in ("mine", "never")] == [QuietRule("never", "Never")]
     assert Run(tmp_path / "train").findings == report.findings
     assert "dead_units" in {finding.rule for finding in report.findings}
+
+
+def test_a_file_that_can_not_be_replaced_now_is_written_later(tmp_path, monkeypatch, mine):
+    """On Windows a file that somebody reads can't be replaced."""
+    write, warnings, refused = live.write_findings, [], []
+
+    def refuse_twice(*arguments):
+        if len(refused) < 2:
+            refused.append(1)
+            raise PermissionError("somebody reads it")
+        write(*arguments)
+
+    monkeypatch.setattr(live, "write_findings", refuse_twice)
+    train(tmp_path, Actions(print=False), warnings)
+    assert len(refused) == 2
+    assert warnings == []
+    assert "mine" in {finding["rule"] for finding in Run(tmp_path / "train").recorded_findings.findings}
 
 
 def test_a_rule_that_is_known_is_asked_anew_and_the_file_ignored(tmp_path, monkeypatch, mine):

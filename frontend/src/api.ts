@@ -51,17 +51,19 @@ export async function fetchFindings(run: string, v: string, signal: AbortSignal)
 }
 
 export async function fetchSteps(run: string, v: string, signal: AbortSignal): Promise<Steps> {
-  const answer = await getBinary("steps", { run, v }, signal);
-  return {
-    step: take(answer, "step", Float64Array).data,
-    wall_time: take(answer, "wall_time", Float64Array).data,
-    epoch: take(answer, "epoch", Int32Array).data,
-    overhead: take(answer, "overhead", Float32Array).data,
-    loss: take(answer, "loss", Float32Array).data,
-    loss_scale: take(answer, "loss_scale", Float32Array).data,
-    dropped: take(answer, "dropped", Float64Array).data,
-  };
+  return takeAll(await getBinary("steps", { run, v }, signal), {
+    step: Float64Array,
+    wall_time: Float64Array,
+    epoch: Int32Array,
+    overhead: Float32Array,
+    loss: Float32Array,
+    loss_scale: Float32Array,
+    dropped: Float64Array,
+  });
 }
+
+const NUMBERS = { statistics: Float32Array, counts: Float64Array };
+const PLACES = { start: Float64Array, stop: Float64Array };
 
 /** All nodes at one recorded step. */
 export async function fetchSnapshot(
@@ -69,9 +71,8 @@ export async function fetchSnapshot(
   signal: AbortSignal,
 ): Promise<Snapshot> {
   const answer = await getBinary("snapshot", { run, step, quantity, v }, signal);
-  const statistics = take(answer, "statistics", Float32Array);
-  const [nodes, columns] = statistics.shape;
-  return { nodes, columns, statistics: statistics.data, counts: take(answer, "counts", Float64Array).data };
+  const [nodes, columns] = shapeOf(answer, "statistics");
+  return { nodes, columns, ...takeAll(answer, NUMBERS) };
 }
 
 /** One statistic of all nodes over all steps, in at most `columns` columns. */
@@ -80,17 +81,9 @@ export async function fetchMatrix(
   signal: AbortSignal,
 ): Promise<Matrix> {
   const answer = await getBinary("matrix", query, signal);
-  const low = take(answer, "low", Float32Array);
-  const [nodes, columns] = low.shape;
-  return {
-    nodes,
-    columns,
-    low: low.data,
-    high: take(answer, "high", Float32Array).data,
-    nonfinite: take(answer, "nonfinite", Uint8Array).data,
-    start: take(answer, "start", Float64Array).data,
-    stop: take(answer, "stop", Float64Array).data,
-  };
+  const [nodes, columns] = shapeOf(answer, "low");
+  const cells = { low: Float32Array, high: Float32Array, nonfinite: Uint8Array };
+  return { nodes, columns, ...takeAll(answer, { ...cells, ...PLACES }) };
 }
 
 /** One node over all its steps; `rank` picks one replica. */
@@ -99,15 +92,8 @@ export async function fetchStatistics(
   signal: AbortSignal,
 ): Promise<Statistics> {
   const answer = await getBinary("statistics", query, signal);
-  const statistics = take(answer, "statistics", Float32Array);
-  const [captures, columns] = statistics.shape;
-  return {
-    captures,
-    columns,
-    step: take(answer, "step", Float64Array).data,
-    statistics: statistics.data,
-    counts: take(answer, "counts", Float64Array).data,
-  };
+  const [captures, columns] = shapeOf(answer, "statistics");
+  return { captures, columns, ...takeAll(answer, { ...NUMBERS, step: Float64Array }) };
 }
 
 export async function fetchHistogram(
@@ -115,17 +101,9 @@ export async function fetchHistogram(
   signal: AbortSignal,
 ): Promise<Histogram> {
   const answer = await getBinary("histogram", query, signal);
-  const counts = take(answer, "counts", Float32Array);
-  const [columns, bins] = counts.shape;
-  return {
-    columns,
-    bins,
-    counts: counts.data,
-    start: take(answer, "start", Float64Array).data,
-    stop: take(answer, "stop", Float64Array).data,
-    range: take(answer, "range", Float32Array).data,
-    elements: take(answer, "elements", Float64Array).data,
-  };
+  const [columns, bins] = shapeOf(answer, "counts");
+  const bars = { counts: Float32Array, range: Float32Array, elements: Float64Array };
+  return { columns, bins, ...takeAll(answer, { ...bars, ...PLACES }) };
 }
 
 /** The sample kept at one step; an `ApiError` with status 404 says the nearest step that has one. */
@@ -143,14 +121,22 @@ export async function fetchValue(
   };
 }
 
-function take<T extends Numbers>(
-  { arrays }: Decoded,
-  name: string,
-  type: NumbersType<T>,
-): { data: T; shape: readonly number[] } {
-  const array = arrays.get(name);
-  if (!(array?.data instanceof type)) throw unexpected(name);
-  return { data: array.data, shape: array.shape };
+type Types = Readonly<Record<string, NumbersType<Numbers>>>;
+type Taken<T extends Types> = { readonly [Name in keyof T]: InstanceType<T[Name]> };
+
+/** The arrays of an answer by their names, each of the type that is expected. */
+function takeAll<T extends Types>({ arrays }: Decoded, types: T): Taken<T> {
+  const taken = Object.entries(types).map(([name, type]) => {
+    const data = arrays.get(name)?.data;
+    if (!(data instanceof type)) throw unexpected(name);
+    return [name, data] as const;
+  });
+  return Object.fromEntries(taken) as Taken<T>;
+}
+
+/** The two extents of an array; of one that isn't there `takeAll` speaks. */
+function shapeOf({ arrays }: Decoded, name: string): readonly number[] {
+  return arrays.get(name)?.shape ?? [];
 }
 
 function unexpected(name: string): ApiError {

@@ -35,6 +35,7 @@ import { StepStrip } from "./steps";
 import { useArea } from "./widgets/canvas";
 
 const panel = lazy(() => import("./views").then((views) => views.NodePanel));
+const graphExport = lazy(() => import("./views").then((views) => views.GraphExport), null);
 const matrix = lazy(() => import("./views").then((views) => views.MatrixView));
 const matrixTools = lazy(() => import("./views").then((views) => views.MatrixToolbar), null);
 const findingsView = lazy(() => import("./views").then((views) => views.FindingsView));
@@ -161,7 +162,12 @@ function choose(chosen: View): void {
 function ViewTools(): JSX.Element | null {
   switch (view.value) {
     case "graph":
-      return <GraphToolbar />;
+      return (
+        <>
+          <GraphToolbar />
+          <graphExport.View />
+        </>
+      );
     case "matrix":
       return <matrixTools.View />;
     case "findings":

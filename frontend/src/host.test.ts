@@ -141,7 +141,7 @@ test("the state of the page survives the way through its address", async () => {
   await import("./links");
   second.startHost();
   expect(again).not.toBe(state);
-  expect([again.run.value, again.node.value, again.live.value, again.step.value]).toEqual([
+  expect([again.run.value, again.node.value, again.live.value, again.wantedStep.value]).toEqual([
     "digits/train",
     "encoder/conv2d@2",
     false,

@@ -6,7 +6,19 @@
 import "./charts/shared";
 import "./panel/state";
 import { choiceLink, linkSignal, stepLink, textLink } from "./host";
-import { compareRun, compareStep, live, node, quantity, run, setLive, statistic, step, view } from "./state";
+import {
+  askForStep,
+  compareRun,
+  compareStep,
+  live,
+  node,
+  quantity,
+  run,
+  statistic,
+  step,
+  view,
+  wantedStep,
+} from "./state";
 import type { View } from "./state";
 import { QUANTITIES } from "./types";
 import type { Step } from "./units";
@@ -16,11 +28,10 @@ const VIEWS: readonly View[] = ["graph", "matrix", "findings"];
 /** While the page follows the last step, its address names no step: whoever opens it later follows too. */
 const linkedStep = {
   get value(): Step | null {
-    return live.value ? null : step.value;
+    return live.value ? null : (wantedStep.value ?? step.value);
   },
   set value(chosen: Step | null) {
-    setLive(chosen === null);
-    if (chosen !== null) step.value = chosen;
+    askForStep(chosen);
   },
 };
 

@@ -142,19 +142,24 @@ function stepsAnswer(recorded: readonly number[]): ArrayBuffer {
   return bytes.buffer;
 }
 
-test("a step of the address that isn't recorded becomes the nearest one that is", async () => {
-  vi.stubGlobal("fetch", (url: URL) =>
-    url.pathname.endsWith("/steps")
+test("nothing is asked about a step of the address before it is known to be recorded; the nearest that is takes its place", async () => {
+  const asked: string[] = [];
+  vi.stubGlobal("fetch", (url: URL) => {
+    asked.push(`${url.pathname.split("/").at(-1)} ${url.searchParams.get("step") ?? ""}`.trim());
+    return url.pathname.endsWith("/steps")
       ? Promise.resolve({ ok: true, url: url.href, arrayBuffer: () => Promise.resolve(stepsAnswer([0, 25, 50, 100])) })
-      : new Promise(() => undefined),
-  );
-  state.live.value = false;
-  state.step.value = 70;
+      : new Promise(() => undefined);
+  });
+  state.askForStep(70);
   state.receiveRuns(answerOf(runOf("r", 100)));
   await vi.waitFor(() => expect(state.step.value).toBe(50));
+  expect(state.missedStep.value).toBe(70);
+  expect(asked.filter((each) => each.startsWith("snapshot"))).toEqual(["snapshot 50"]);
   expect(state.capture.value).toBe(2);
   state.moveCapture(1);
-  expect([state.step.value, state.live.value]).toEqual([100, true]);
+  expect([state.step.value, state.live.value, state.missedStep.value]).toEqual([100, true, null]);
   state.moveCapture(-Infinity);
   expect([state.step.value, state.live.value]).toEqual([0, false]);
+  state.askForStep(25);
+  expect([state.step.value, state.live.value, state.missedStep.value]).toEqual([25, false, null]);
 });

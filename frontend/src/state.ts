@@ -34,6 +34,10 @@ export const compareRun = signal<string | null>(null);
 export const compareStep = signal<Step | null>(null);
 /** Does the view follow the last step as captures arrive? */
 export const live = signal(true);
+/** A step that an address asks for, until the list of steps says which recorded one that is. */
+export const wantedStep = signal<Step | null>(null);
+/** What an address asked for where nothing is recorded; until the user goes elsewhere. */
+export const missedStep = signal<Step | null>(null);
 /** How often the past of a run was rewritten (a resumed training) since the page was loaded; part of the keys of cached data. */
 const rewrites = signal(0);
 
@@ -215,10 +219,16 @@ export const capture = computed<CaptureIndex>(() => {
 // An address, or another run, may name a step that isn't recorded. While the list of steps is behind the run it proves nothing.
 effect(() => {
   const { key, data, pending } = steps.value;
-  const at = step.value;
-  if (data === null || pending || at === null || key?.version !== version.value) return;
-  const nearest = data.step[nearestCapture(data.step, at)];
-  if (nearest !== undefined && nearest !== at) step.value = nearest;
+  const [wanted, at] = [wantedStep.value, step.value];
+  const aim = wanted ?? at;
+  if (data === null || pending || aim === null || key?.version !== version.value) return;
+  const nearest = data.step[nearestCapture(data.step, aim)];
+  if (nearest === undefined) return;
+  batch(() => {
+    step.value = nearest;
+    wantedStep.value = null;
+    if (wanted !== null) missedStep.value = nearest === wanted ? null : wanted;
+  });
 });
 
 // Actions.
@@ -246,13 +256,22 @@ function firstChoice(all: readonly RunSummary[]): string | null {
 /** Moves to the last step when following it, or when there is no step yet. */
 export function followLast(): void {
   const last = summary.peek()?.last_step ?? null;
-  if (last !== null && (live.peek() || step.peek() === null)) step.value = last;
+  if (last !== null && (live.peek() || (step.peek() ?? wantedStep.peek()) === null)) step.value = last;
+}
+
+/** What an address asks for: null is the last step, to be followed. Nothing is asked of the server before it is known to be recorded. */
+export function askForStep(wanted: Step | null): void {
+  batch(() => {
+    wantedStep.value = wanted;
+    if (wanted !== null && wanted !== step.peek()) step.value = null;
+    setLive(wanted === null);
+  });
 }
 
 export function selectRun(name: string): void {
   batch(() => {
     run.value = name;
-    compareStep.value = null;
+    compareStep.value = missedStep.value = null;
     if (compareRun.peek() === name) compareRun.value = null;
     snapStep();
     followLast();
@@ -276,6 +295,7 @@ export function selectStep(aim: Step): void {
   const recorded = steps.peek().data?.step;
   const last = summary.peek()?.last_step ?? null;
   batch(() => {
+    missedStep.value = null;
     step.value = recorded === undefined || recorded.length === 0 ? aim : recorded[nearestCapture(recorded, aim)];
     live.value = step.peek() === last;
   });
@@ -321,6 +341,7 @@ export function setCompareStep(chosen: Step | null): void {
 export function setLive(follow: boolean): void {
   batch(() => {
     live.value = follow;
+    if (follow) wantedStep.value = missedStep.value = null;
     followLast();
   });
 }

@@ -63,6 +63,18 @@ export function columnOf(
   return pick((node) => (column < 0 ? NaN : statistics[node * columns + column]));
 }
 
+const SPREADS: readonly string[] = ["std", "batch_std"];
+
+/** A scalar has no spread: where one is asked for, its value is shown instead. */
+export function isScalarFor(node: GraphNode, statistic: string): boolean {
+  return node.shape?.length === 0 && SPREADS.includes(statistic);
+}
+
+/** The one number of a scalar. */
+export function scalarOf(graph: Graph, { columns, statistics }: Snapshot, node: number): number {
+  return statistics[node * columns + graph.statistics.indexOf("mean")];
+}
+
 /** NaN and infinite elements of a node at a snapshot; 0 where nothing is recorded. */
 export function nonfiniteOf(snapshot: Snapshot, node: number): { readonly nan: number; readonly inf: number } {
   const at = node * COUNTS;

@@ -4,5 +4,6 @@
  */
 
 export { FindingsTools, FindingsView } from "./findings";
+export { GraphExport } from "./graph/export_menu";
 export { MatrixToolbar, MatrixView } from "./matrix";
 export { NodePanel } from "./panel";

@@ -43,6 +43,8 @@ loss loss [] <- head/dense
 """A small convolutional network with every state and most shapes of tensors."""
 
 FIRST_NAN = 420
+SAMPLE_STEP = 350
+SAMPLED = ("encoder/conv2d", "encoder/attention", "head/dense")
 STEPS = range(0, 700, 7)
 
 HOSTILE_NAMES = (
@@ -72,6 +74,8 @@ def digits_values(seed: int) -> Values:
         tensor = normal(name, quantity, step) * (1 + step / 500)
         if name == "head/dense" and quantity == "value" and step >= FIRST_NAN and seed == 0:
             tensor[0, :3] = np.nan, np.inf, -np.inf
+        if name == "encoder/attention" and quantity == "value":
+            tensor = np.exp(tensor) / np.exp(tensor).sum(-1, keepdims=True)
         return tensor if name != "loss" else np.asarray(2 * np.exp(-step / 300) + 0.01 * tensor, np.float32)
 
     return values
@@ -165,6 +169,10 @@ def hand_over(root: Path) -> Iterator[Path]:
             "servers": servers,
             "runs": {str(path.relative_to(logs)): _expected(path) for path in sorted(logs.glob("*/train"))},
             "firstNan": FIRST_NAN,
+            "samples": {
+                "step": SAMPLE_STEP,
+                "values": {name: open_run(logs / "digits" / "train").value(name, SAMPLE_STEP).tolist() for name in SAMPLED},
+            },
             "logs": str(logs),
             "live": str(root / "live"),
             "shots": str(SHOTS),

@@ -10,9 +10,7 @@ import type { ComponentChildren, JSX, RefObject } from "preact";
 import { useEffect, useLayoutEffect, useRef } from "preact/hooks";
 import { CanvasPen } from "../draw/canvas_pen";
 import { forgetLayer, paintInFrame } from "../draw/frame";
-import type { Palette } from "../draw/palette";
-import type { Paint } from "../widgets/canvas";
-import { type Area, useArea } from "../widgets/canvas";
+import { type Area, drawOn, type Paint, useArea } from "../widgets/canvas";
 import { theme } from "../state";
 import type { CssPixels } from "../units";
 
@@ -36,6 +34,7 @@ export interface PointerHandlers {
   readonly onPointerCancel?: () => void;
   readonly onDblClick?: () => void;
   readonly onKeyDown?: (event: KeyboardEvent) => void;
+  readonly onBlur?: () => void;
 }
 
 /** Where in the picture the pointer is. */
@@ -87,23 +86,10 @@ function useLayer(area: Area, paint: Paint | undefined): RefObject<HTMLCanvasEle
   useLayoutEffect(() => {
     const element = canvas.current;
     if (element === null || paint === undefined || area.width <= 0 || area.height <= 0) return;
-    paintInFrame(canvas, (palette) => repaint(element, area, ratio, paint, palette));
+    paintInFrame(canvas, (palette) =>
+      drawOn(element, area, ratio, (context) => paint(new CanvasPen(context, palette.font), area, palette)),
+    );
   }, [paint, area, ratio, shownTheme]);
   useEffect(() => () => forgetLayer(canvas), []);
   return canvas;
-}
-
-/** Paints `paint` on `canvas`, which gets the size of `area` at `ratio` device pixels per CSS pixel. */
-export function repaint(canvas: HTMLCanvasElement, area: Area, ratio: number, paint: Paint, palette: Palette): void {
-  const context = canvas.getContext("2d");
-  if (context === null) return;
-  const [width, height] = [Math.round(area.width * ratio), Math.round(area.height * ratio)];
-  // Setting the size allocates a new bitmap even where it is the same.
-  if (canvas.width !== width || canvas.height !== height) {
-    canvas.width = width;
-    canvas.height = height;
-  }
-  context.setTransform(ratio, 0, 0, ratio, 0, 0);
-  context.clearRect(0, 0, area.width, area.height);
-  paint(new CanvasPen(context, palette.font), area, palette);
 }

@@ -10,7 +10,7 @@ import { nearestCapture, selectStep, step } from "../state";
 import type { CssPixels, Step } from "../units";
 import { type Plot, stepAt } from "./plot";
 import { placeOf, type PointerHandlers } from "./picture";
-import { brush, hoverStep, zoom } from "./shared";
+import { brush, hoverStep, shown, whole, zoom } from "./shared";
 import { type StepRange, zoomed } from "./timeline";
 
 /** Movement below this is a click with an unsteady hand. */
@@ -28,12 +28,11 @@ export interface StepCanvas {
   /** The chart's plots, which share the axis of steps. */
   readonly plots: { readonly current: readonly Pick<Plot, "box" | "x">[] };
   readonly steps: Float64Array;
-  readonly whole: StepRange;
 }
 
 export const STEP_KEYS = "Plus and minus zoom, 0 shows all steps.";
 
-export function useStepPointer({ plots, steps, whole }: StepCanvas): PointerHandlers {
+export function useStepPointer({ plots, steps }: StepCanvas): PointerHandlers {
   const press = useRef<Press | null>(null);
   const before = useRef<Step | null>(null);
   const stepUnder = (event: PointerEvent): { x: CssPixels; at: Step; snapped: Step | null } => {
@@ -65,7 +64,7 @@ export function useStepPointer({ plots, steps, whole }: StepCanvas): PointerHand
       press.current = null;
       brush.value = null;
       if (held === null) return;
-      if (held.moved && !held.scrub) zoom.value = zoomed(whole, held.from, at) ?? null;
+      if (held.moved && !held.scrub) zoom.value = zoomed(whole.peek(), held.from, at) ?? null;
       else if (!held.moved && snapped !== null) {
         if (event.detail < 2) before.current = step.peek();
         selectStep(snapped);
@@ -85,17 +84,24 @@ export function useStepPointer({ plots, steps, whole }: StepCanvas): PointerHand
       if (before.current !== null) selectStep(before.current);
     },
     onKeyDown: (event) => {
-      const range = zoom.peek() ?? whole;
-      const middle = Math.min(range.last, Math.max(range.first, step.peek() ?? range.first));
-      if (event.key === "+" || event.key === "=") zoom.value = scaled(whole, range, middle, 1 / ZOOM_FACTOR);
-      else if (event.key === "-") zoom.value = scaled(whole, range, middle, ZOOM_FACTOR);
-      else if (event.key === "0") zoom.value = null;
-      else return;
-      event.preventDefault();
+      if (zoomKey(event.key)) event.preventDefault();
     },
   };
 }
 
-function scaled(whole: StepRange, range: StepRange, middle: Step, factor: number): StepRange | null {
-  return zoomed(whole, middle + (range.first - middle) * factor, middle + (range.last - middle) * factor) ?? null;
+/** Plus and minus zoom around the current step, 0 shows all; false for any other key. */
+export function zoomKey(key: string): boolean {
+  const range = shown.peek();
+  const middle = Math.min(range.last, Math.max(range.first, step.peek() ?? range.first));
+  if (key === "+" || key === "=") zoom.value = scaled(range, middle, 1 / ZOOM_FACTOR);
+  else if (key === "-") zoom.value = scaled(range, middle, ZOOM_FACTOR);
+  else if (key === "0") zoom.value = null;
+  else return false;
+  return true;
+}
+
+function scaled(range: StepRange, middle: Step, factor: number): StepRange | null {
+  return (
+    zoomed(whole.peek(), middle + (range.first - middle) * factor, middle + (range.last - middle) * factor) ?? null
+  );
 }

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { breaksOf, firstAtLeast, gapsOf, nearestStep, wholeRange, zoomed } from "./timeline";
+import { breaksOf, firstAtLeast, gapsOf, wholeRange, zoomed } from "./timeline";
 
 const recorded = Float64Array.of(0, 25, 50, 150, 175);
 
@@ -28,8 +28,6 @@ test("the line is lifted at the first capture after a gap", () => {
 
 test("looking up steps", () => {
   expect([-1, 0, 26, 175, 176].map((aim) => firstAtLeast(recorded, aim))).toEqual([0, 0, 2, 4, 5]);
-  expect([-9, 12, 13, 100, 101, 999].map((aim) => nearestStep(recorded, aim))).toEqual([0, 0, 1, 2, 3, 4]);
-  expect(nearestStep(new Float64Array(), 5)).toBe(-1);
 });
 
 test("zoom stays inside the axis, never narrower than a step, and all of it is no zoom", () => {

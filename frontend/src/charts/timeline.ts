@@ -67,10 +67,3 @@ export function zoomed(whole: StepRange, from: Step, to: Step): StepRange | unde
     return { first: Math.max(whole.first, Math.floor(first) - 1), last: Math.min(whole.last, Math.ceil(last) + 1) };
   return first <= whole.first && last >= whole.last ? undefined : { first, last };
 }
-
-/** Index of the step nearest to `aim`; −1 without steps. */
-export function nearestStep(steps: Float64Array, aim: Step): CaptureIndex {
-  const after = firstAtLeast(steps, aim);
-  if (after === steps.length) return steps.length - 1;
-  return after > 0 && aim - steps[after - 1] <= steps[after] - aim ? after - 1 : after;
-}

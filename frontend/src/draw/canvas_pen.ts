@@ -1,21 +1,22 @@
 /*
- * The pen that draws on a canvas.
+ * The pen that draws on a context: a canvas's, or that of an SVG file.
  *
  * The one invariant: the context's own state (dash, opacity, font) is set by every call that depends on it and never carried over, so the
  * order of calls changes only what covers what.
  */
 
 import type { CssPixels } from "../units";
+import type { Context } from "./context";
 import type { Box, Fill, Hatch, Pen, Pixels, Stroke, TextStyle } from "./pen";
 
 const TEXT_SIZE: CssPixels = 11;
 const LABEL_BACKGROUND_OPACITY = 0.82;
 
 export class CanvasPen implements Pen {
-  private readonly scratch = document.createElement("canvas");
+  private scratch: HTMLCanvasElement | null = null;
 
   constructor(
-    private readonly context: CanvasRenderingContext2D,
+    private readonly context: Context,
     private readonly fontFamily: string,
   ) {
     context.imageSmoothingEnabled = false;
@@ -121,7 +122,8 @@ export class CanvasPen implements Pen {
   }
 
   image(pixels: Pixels, box: Box): void {
-    const { scratch, context } = this;
+    const { context } = this;
+    const scratch = (this.scratch ??= document.createElement("canvas"));
     scratch.width = pixels.width;
     scratch.height = pixels.height;
     const bytes = new Uint8ClampedArray(
@@ -173,12 +175,12 @@ export class CanvasPen implements Pen {
     this.context.globalAlpha = stroke.opacity ?? 1;
     this.context.strokeStyle = stroke.color;
     this.context.lineWidth = stroke.width;
-    this.context.setLineDash((stroke.dash ?? []) as number[]);
+    this.context.setLineDash(stroke.dash ?? []);
   }
 }
 
 /** Runs [start, stop) in which both lines have a number. */
-export function* pieces(lower: Float32Array, upper: Float32Array, count: number): Generator<[number, number]> {
+function* pieces(lower: Float32Array, upper: Float32Array, count: number): Generator<[number, number]> {
   let start = -1;
   for (let index = 0; index <= count; index += 1) {
     const broken = index === count || Number.isNaN(lower[index] + upper[index]);

@@ -1,8 +1,8 @@
 /*
  * The pen: everything that charts and viewers can draw, in nine calls.
  *
- * Charts are pure functions from typed arrays to calls of a pen. Three pens exist: `CanvasPen` (the screen and PNG), `SvgPen` (download) and
- * the recording pen of the tests. The one invariant: what a chart shows is decided before the pen; no pen rounds, clips or leaves out.
+ * Charts are pure functions from typed arrays to calls of a pen. Two pens exist: `CanvasPen` (the screen, PNG, and SVG by its context) and the
+ * recording pen of the tests. The one invariant: what a chart shows is decided before the pen; no pen rounds, clips or leaves out.
  * All lengths are CSS pixels with the origin at the top left; `CanvasPen` alone knows about device pixels.
  */
 
@@ -52,6 +52,11 @@ export interface Box {
   readonly width: CssPixels;
   readonly height: CssPixels;
 }
+
+export const middleOf = ({ x, y, width, height }: Box): { readonly x: CssPixels; readonly y: CssPixels } => ({
+  x: x + width / 2,
+  y: y + height / 2,
+});
 
 export interface Pen {
   rect(box: Box, fill: Fill): void;

@@ -19,7 +19,14 @@ function snapshotOf(values: readonly number[], counts: readonly (readonly number
 }
 
 function cellsOf(values: readonly number[], counts: readonly (readonly number[])[], compared = false): CellOf {
-  return makeCells({ statistic: "std", values, snapshot: snapshotOf(values, counts), shading: SHADING, compared });
+  return makeCells({
+    statistic: "std",
+    values,
+    snapshot: snapshotOf(values, counts),
+    shading: SHADING,
+    scalar: () => null,
+    compared,
+  });
 }
 
 const FINE = [8, 0, 0, 0];
@@ -29,6 +36,14 @@ describe("cells", () => {
     const cells = cellsOf([0, 5, 10, 99], [FINE, FINE, FINE, FINE]);
     expect([0, 1, 2, 3].map((node) => cells(node).place)).toEqual([0, 128, 255, 255]);
     expect(cells(1)).toEqual({ kind: "color", text: "5.0", place: 128 });
+  });
+
+  it("shows the value of a scalar, without a colour, where a spread is asked for", () => {
+    const snapshot = snapshotOf([0, 5], [[1, 0, 0, 0], FINE]);
+    const scalar = (node: number): number | null => (node === 0 ? 2.345 : null);
+    const cells = makeCells({ statistic: "std", values: [0, 5], snapshot, shading: SHADING, scalar, compared: false });
+    expect(cells(0)).toEqual({ kind: "scalar", text: "2.3", place: -1 });
+    expect(cells(1).kind).toBe("color");
   });
 
   it("says NaN and infinity before any number, and tells nothing recorded from both", () => {

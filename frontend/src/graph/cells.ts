@@ -20,9 +20,9 @@ import {
 import type { NodeIndex, Step } from "../units";
 import { itemOfNode, type Scene } from "./scene";
 
-/** `color`: a number with its colour. `nonfinite`: some element is NaN or Inf. `nothing`: not recorded at this step. */
+/** `color`: a number with its colour. `scalar`: a value where a spread is asked for. `nonfinite`: some element is NaN or Inf. `nothing`: not recorded. */
 export interface Cell {
-  readonly kind: "color" | "nonfinite" | "nothing";
+  readonly kind: "color" | "scalar" | "nonfinite" | "nothing";
   readonly text: string;
   /** 0…255 in the colour map; −1 without a colour. */
   readonly place: number;
@@ -44,12 +44,14 @@ export interface CellSource {
   readonly values: ArrayLike<number>;
   readonly snapshot: Snapshot;
   readonly shading: Shading;
+  /** The value of a node that has no number of this statistic but one; null for all others. */
+  readonly scalar: (node: NodeIndex) => number | null;
   /** `values` are differences: they carry a sign, and what is no number shows nothing. */
   readonly compared: boolean;
 }
 
 /** The cells of one snapshot. */
-export function makeCells({ statistic, values, snapshot, shading, compared }: CellSource): CellOf {
+export function makeCells({ statistic, values, snapshot, shading, scalar, compared }: CellSource): CellOf {
   return (node) => {
     const at = node * COUNTS;
     const { counts } = snapshot;
@@ -57,6 +59,8 @@ export function makeCells({ statistic, values, snapshot, shading, compared }: Ce
     if (!compared && counts[at + NAN_COUNT] > 0) return { kind: "nonfinite", text: "NaN", place: -1 };
     if (!compared && counts[at + POS_INF_COUNT] + counts[at + NEG_INF_COUNT] > 0)
       return { kind: "nonfinite", text: counts[at + POS_INF_COUNT] > 0 ? "+Inf" : `${MINUS}Inf`, place: -1 };
+    const only = compared ? null : scalar(node);
+    if (only !== null) return { kind: "scalar", text: cellText("mean", only), place: -1 };
     const value = values[node];
     if (Number.isNaN(value)) return NOTHING;
     const sign = compared && value > 0 ? "+" : "";

@@ -4,7 +4,8 @@ import { computed } from "@preact/signals";
 import { isCompared } from "../matrix/compare";
 import { shading } from "../matrix/coloring";
 import { differences, numbers } from "../nodes/model";
-import { nodeIndex, nodes, run, snapshot, statistic } from "../state";
+import { graph, nodeIndex, nodes, run, snapshot, statistic } from "../state";
+import { isScalarFor, scalarOf } from "../statistics";
 import { makeCells, type CellOf } from "./cells";
 import { lowView, openScopes, showVariables } from "./options";
 import { ancestors, buildScopes, openAtFirst } from "./scopes";
@@ -29,14 +30,16 @@ export const visibleGraph = computed(() => buildVisible(tree.value, nodes.value,
 /** The cells at the step whose snapshot is there; null before the first one. */
 export const cellOf = computed<CellOf | null>(() => {
   const [data, values, colors] = [snapshot.value.data, numbers.value, shading.value];
+  const [known, name] = [graph.value.data, statistic.value];
   if (data === null || values === null || colors === null) return null;
   const shown = isCompared() ? differences.value : values;
   if (shown === null) return null;
   return makeCells({
-    statistic: statistic.value,
+    statistic: name,
     values: shown,
     snapshot: data,
     shading: colors,
+    scalar: (node) => (known !== null && isScalarFor(known.nodes[node], name) ? scalarOf(known, data, node) : null),
     compared: isCompared(),
   });
 });

@@ -33,6 +33,7 @@ function valueLine(scene: Scene, item: number, step: DescribedStep): string | nu
   if (cell === null) return null;
   const name = `${step.quantity} ${labelOf(step.statistic)}`;
   if (cell.kind === "nothing") return `${name}: not recorded at this step`;
+  if (cell.kind === "scalar") return `${step.quantity} ${cell.text}`;
   const number = formatStatistic(step.statistic, step.value(node));
   const nonfinite = cell.kind === "nonfinite" ? `, holds ${cell.text}` : "";
   return `${name} ${step.compared ? "difference " : ""}${number}${nonfinite}`;

@@ -29,7 +29,7 @@ import { measureText } from "./measure";
 import { colorBy, lowView, openScopes, showGradients } from "./options";
 import { pointerHandlers, minimapHandlers } from "./pointer";
 import { isScope, itemOfNode, makeScene, pathOf, type Scene } from "./scene";
-import { GraphStage } from "./stage";
+import { GraphStage, stageOnPage } from "./stage";
 import type { VisibleGraph } from "./visible";
 import "./graph.css";
 
@@ -173,8 +173,11 @@ export function GraphView(): JSX.Element {
   useLayoutEffect(() => {
     if (lower.current === null || upper.current === null || minimap.current === null) return;
     const made = new GraphStage({ lower: lower.current, upper: upper.current, minimap: minimap.current }, measureText);
-    setStage(made);
-    return () => made.dispose();
+    setStage((stageOnPage.value = made));
+    return () => {
+      stageOnPage.value = null;
+      made.dispose();
+    };
   }, []);
   // A hidden tab has no area: nothing is laid out for it, and what was stays.
   const hasArea = area.width > 0 && area.height > 0;

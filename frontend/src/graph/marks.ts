@@ -1,10 +1,10 @@
 /** The glyphs that a canvas needs: state (ring, dashed ring), triangle of a scope, severity (octagon, triangle, circle). Shape carries the meaning. */
 
+import type { Context } from "../draw/context";
+import { severityCorners } from "../draw/severity";
 import type { Severity, State } from "../types";
 import type { CssPixels } from "../units";
 import type { Ink } from "./ink";
-
-type Context = CanvasRenderingContext2D;
 
 export function drawState(context: Context, state: State, x: CssPixels, y: CssPixels, ink: Ink): void {
   context.beginPath();
@@ -30,28 +30,6 @@ export function drawChevron(context: Context, open: boolean, x: CssPixels, y: Cs
   context.stroke();
 }
 
-function tracePolygon(
-  context: Context,
-  corners: number,
-  radius: CssPixels,
-  turn: number,
-  x: CssPixels,
-  y: CssPixels,
-): void {
-  context.beginPath();
-  for (let corner = 0; corner < corners; corner += 1) {
-    const angle = turn + (2 * Math.PI * corner) / corners;
-    context.lineTo(x + radius * Math.cos(angle), y + radius * Math.sin(angle));
-  }
-  context.closePath();
-}
-
-function traceSeverity(context: Context, severity: Severity, x: CssPixels, y: CssPixels): void {
-  if (severity === "error") tracePolygon(context, 8, 7.2, Math.PI / 8, x, y);
-  else if (severity === "warning") tracePolygon(context, 3, 8.4, -Math.PI / 2, x, y + 1.5);
-  else tracePolygon(context, 24, 6.5, 0, x, y);
-}
-
 /** A severity sign around (x, y), about 15 px wide, on a disc of the surface. One that doesn't hold at the chosen step is an outline only. */
 export function drawSeverity(
   context: Context,
@@ -65,7 +43,10 @@ export function drawSeverity(
   context.arc(x, y, 10, 0, 2 * Math.PI);
   context.fillStyle = ink.surface;
   context.fill();
-  traceSeverity(context, severity, x, y);
+  const corners = severityCorners(severity, x, y);
+  context.beginPath();
+  for (let at = 0; at < corners.length; at += 2) context.lineTo(corners[at], corners[at + 1]);
+  context.closePath();
   context.strokeStyle = ink.severity[severity];
   context.fillStyle = severity === "warning" ? ink.warningFill : ink.severity[severity];
   context.lineWidth = 1.3;
@@ -79,30 +60,4 @@ export function drawSeverity(
   context.moveTo(x, y + 3.2);
   context.lineTo(x, y + 3.6);
   context.stroke();
-}
-
-/** Diagonal lines inside a rectangle: what lies outside every colour map. */
-export function fillHatch(
-  context: Context,
-  x: CssPixels,
-  y: CssPixels,
-  width: CssPixels,
-  height: CssPixels,
-  ink: Ink,
-): void {
-  context.save();
-  context.beginPath();
-  context.rect(x, y, width, height);
-  context.clip();
-  context.fillStyle = ink.nanPaper;
-  context.fillRect(x, y, width, height);
-  context.beginPath();
-  for (let start = -height; start < width; start += 5) {
-    context.moveTo(x + start, y + height);
-    context.lineTo(x + start + height, y);
-  }
-  context.strokeStyle = ink.nan;
-  context.lineWidth = 2.5;
-  context.stroke();
-  context.restore();
 }

@@ -1,11 +1,11 @@
 /** Widths of texts as the canvas will draw them, remembered: a label is measured once, however often it is laid out and painted. */
 
+import { measureFont } from "../draw/measure";
 import type { CssPixels } from "../units";
 
 /** A model has thousands of labels; hostile ones must not fill the memory for ever. */
 const MOST_REMEMBERED = 50_000;
 
-let context: CanvasRenderingContext2D | null = null;
 const widths = new Map<string, CssPixels>();
 
 /** Widths grow with the font size, so one measurement serves every zoom. */
@@ -23,9 +23,6 @@ export function measureText(text: string, size: CssPixels, bold = false): CssPix
 }
 
 function measureAnew(text: string, bold: boolean): CssPixels {
-  context ??= document.createElement("canvas").getContext("2d");
-  if (context === null) return text.length * MEASURED_SIZE * 0.55;
   const font = getComputedStyle(document.documentElement).getPropertyValue("--font");
-  context.font = `${bold ? "600 " : ""}${MEASURED_SIZE}px ${font}`;
-  return context.measureText(text).width;
+  return measureFont(text, `${bold ? "600 " : ""}${MEASURED_SIZE}px ${font}`);
 }

@@ -1,5 +1,6 @@
 /** The whole graph, small, with the part that is seen. Shown when the page is much larger than the view. */
 
+import type { Context } from "../draw/context";
 import type { CssPixels } from "../units";
 import { overview, visiblePart, type Camera, type Size } from "./camera";
 import { fillOf } from "./cells";
@@ -33,7 +34,7 @@ export function cameraAt(page: Size, camera: Camera, view: Size, x: CssPixels, y
   return { zoom: camera.zoom, x: view.width / 2 - center.x * camera.zoom, y: view.height / 2 - center.y * camera.zoom };
 }
 
-export function paintMinimap(context: CanvasRenderingContext2D, picture: StepPicture): void {
+export function paintMinimap(context: Context, picture: StepPicture): void {
   const { scene, ink, cellOf } = picture;
   const small = minimapCamera(scene.boxes[0]);
   const map = colormap(picture.map);

@@ -5,6 +5,7 @@
  * shortened, then left out: first the second line, then the number, then the name.
  */
 
+import type { Context } from "../draw/context";
 import type { Box } from "../draw/pen";
 import type { CssPixels } from "../units";
 import { CHEVRON_WIDTH, DETAIL_SIZE, shorten, textStart, TITLE_SIZE, type Measure } from "./boxes";
@@ -13,8 +14,6 @@ import type { Ink } from "./ink";
 import { HEADER } from "./layout/nested";
 import { drawChevron, drawState } from "./marks";
 import type { Route, Scene } from "./scene";
-
-type Context = CanvasRenderingContext2D;
 
 const SMALLEST_TEXT: CssPixels = 11;
 export const ZOOM_OF_DETAIL = 0.78;

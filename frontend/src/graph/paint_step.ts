@@ -4,12 +4,14 @@
  * The one invariant: painting it reads the scene and never changes it, so that scrubbing repaints this canvas alone.
  */
 
+import { CanvasPen } from "../draw/canvas_pen";
+import type { Context } from "../draw/context";
 import { colormap } from "../colormap";
 import type { Box } from "../draw/pen";
 import { BOX_HEIGHT, CELL_WIDTH, MINI_CELL, MOST_MINI_CELLS, textStart } from "./boxes";
 import { fillOf, miniCells, type Cell, type CellOf, type Mark } from "./cells";
 import { HEADER } from "./layout/nested";
-import { drawSeverity, fillHatch } from "./marks";
+import { drawSeverity } from "./marks";
 import {
   seenItems,
   setFont,
@@ -22,8 +24,6 @@ import {
 } from "./paint";
 import { routesBetween } from "./scene";
 import type { ColormapName } from "../colormap";
-
-type Context = CanvasRenderingContext2D;
 
 export interface StepPicture extends Picture {
   /** Null before the values of a step are known. */
@@ -50,7 +50,9 @@ function fillCell(context: Context, picture: StepPicture, cell: Cell, box: Box, 
     return mark?.now === true ? ink.severity[mark.severity] : ink.ink2;
   }
   if (cell.kind === "nonfinite") {
-    fillHatch(context, box.x, box.y, box.width, box.height, ink);
+    context.save();
+    new CanvasPen(context, ink.font).hatch(box, { ...ink.nanHatch, gap: 5, width: 2.5 });
+    context.restore();
     return ink.ink;
   }
   const map = colormap(picture.map);

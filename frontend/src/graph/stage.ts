@@ -10,13 +10,14 @@ import { signal } from "@preact/signals";
 import { forgetLayer, paintInFrame } from "../draw/frame";
 import type { Palette } from "../draw/palette";
 import type { CssPixels } from "../units";
+import { drawOn, type Drawing } from "../widgets/canvas";
 import type { Measure } from "./boxes";
 import * as cameras from "./camera";
 import type { Camera, Point, Size } from "./camera";
 import { withGraphInk } from "./ink";
 import { firstItem } from "./keyboard";
 import { MINIMAP, needsMinimap, paintMinimap } from "./minimap";
-import { paintScene } from "./paint";
+import { paintScene, type ScenePicture } from "./paint";
 import { paintStep, type StepPicture } from "./paint_step";
 import { hitTest, pathOf, type Hit, type Scene } from "./scene";
 
@@ -35,6 +36,11 @@ interface Anchor {
 }
 
 const ZOOM_PER_NOTCH = 1.2;
+/** Around the graph in a file. */
+const FILE_MARGIN: CssPixels = 16;
+
+/** The stage of the graph that is on the page. */
+export const stageOnPage = signal<GraphStage | null>(null);
 
 export class GraphStage {
   readonly hovered = signal(-1);
@@ -192,39 +198,49 @@ export class GraphStage {
     const { look, camera, view } = this;
     const scene = this.scene.peek();
     if (scene === null || look === null || view.width === 0) return;
-    const ink = withGraphInk(palette);
-    const picture: StepPicture = {
+    const picture = this.picture(scene, look, palette);
+    const ratio = window.devicePixelRatio;
+    if (this.lowerStale) {
+      this.lowerStale = false;
+      this.paints.lower += 1;
+      drawOn(this.canvases.lower, view, ratio, (context) => paintScene(context, picture, this.measure));
+    }
+    this.paints.upper += 1;
+    drawOn(this.canvases.upper, view, ratio, (context) => paintStep(context, picture));
+    this.minimapShown.value = needsMinimap(scene.boxes[0], camera, view);
+    if (this.minimapShown.peek())
+      drawOn(this.canvases.minimap, MINIMAP, ratio, (context) => paintMinimap(context, picture));
+  }
+
+  private picture(scene: Scene, look: StepLook, palette: Palette): ScenePicture & StepPicture {
+    return {
       scene,
-      camera,
-      view,
-      ink,
+      camera: this.camera,
+      view: this.view,
+      ink: withGraphInk(palette),
+      gradients: this.gradients,
       ...look,
       hovered: this.hovered.peek(),
       focused: this.focused.peek(),
     };
-    if (this.lowerStale) {
-      this.lowerStale = false;
-      this.paints.lower += 1;
-      onCanvas(this.canvases.lower, view, (context) =>
-        paintScene(context, { ...picture, gradients: this.gradients }, this.measure),
-      );
-    }
-    this.paints.upper += 1;
-    onCanvas(this.canvases.upper, view, (context) => paintStep(context, picture));
-    this.minimapShown.value = needsMinimap(scene.boxes[0], camera, view);
-    if (this.minimapShown.peek()) onCanvas(this.canvases.minimap, MINIMAP, (context) => paintMinimap(context, picture));
   }
-}
 
-/** Clears the canvas, gives it the size of `view` at the screen's resolution, and draws in CSS pixels. */
-function onCanvas(canvas: HTMLCanvasElement, view: Size, draw: (context: CanvasRenderingContext2D) => void): void {
-  const context = canvas.getContext("2d");
-  if (context === null) return;
-  const ratio = window.devicePixelRatio;
-  const [width, height] = [Math.round(view.width * ratio), Math.round(view.height * ratio)];
-  // Setting the size allocates a new bitmap even where it is the same.
-  if (canvas.width !== width || canvas.height !== height) [canvas.width, canvas.height] = [width, height];
-  context.setTransform(ratio, 0, 0, ratio, 0, 0);
-  context.clearRect(0, 0, view.width, view.height);
-  draw(context);
+  /** The whole page at its own size, as a file shows it; null before there is one. */
+  drawing(): Drawing | null {
+    const { look } = this;
+    const scene = this.scene.peek();
+    if (scene === null || look === null) return null;
+    const { width, height } = scene.boxes[0];
+    const area = { width: width + 2 * FILE_MARGIN, height: height + 2 * FILE_MARGIN };
+    const camera = { x: FILE_MARGIN, y: FILE_MARGIN, zoom: 1 };
+    const still = { view: area, camera, hovered: -1, focused: -1 };
+    return {
+      area,
+      draw: (context, palette) => {
+        const picture = { ...this.picture(scene, look, palette), ...still };
+        paintScene(context, picture, this.measure);
+        paintStep(context, picture);
+      },
+    };
+  }
 }

@@ -6,22 +6,23 @@
 
 import type { JSX } from "preact";
 import { useCallback, useEffect, useLayoutEffect, useMemo, useState } from "preact/hooks";
-import { drawColorbar, drawColorbarMark, type ColorbarPlace } from "../charts/colorbar";
+import { drawColorbarMark } from "../charts/colorbar";
 import { Picture } from "../charts/picture";
 import { brush, hoverStep } from "../charts/shared";
-import { colormap } from "../colormap";
+import { formatCount } from "../format";
 import { findingsByNode } from "../nodes/filter";
 import { numbers, differences } from "../nodes/model";
 import { scrolledTo, windowOf } from "../nodes/window";
-import { node, nodes, quantity, selectNode, statistic, step, theme } from "../state";
-import { labelOf, reasonOf } from "../statistics";
+import { node, nodes, selectNode, statistic, step, theme } from "../state";
+import { labelOf } from "../statistics";
 import type { CssPixels, NodeIndex } from "../units";
 import { useArea, type Paint } from "../widgets/canvas";
 import { SeverityIcon, StateGlyph } from "../widgets/icons";
 import { isCompared } from "./compare";
 import { edges, matrix, matrixAnswer, plotRange, plotWidth, shadingOf } from "./data";
 import { domain } from "./options";
-import { paintHeat, paintOverlay, paintSteps, type MatrixPicture } from "./paint";
+import { barPlace, paintBar, paintHeat, paintOverlay, paintSteps } from "./paint";
+import { barTitle, pictureOf, whatIsShown } from "./picture";
 import { matrixPointer } from "./pointer";
 import { labelParts, rowHeight } from "./rows";
 import { CellTip } from "./cell_tip";
@@ -143,20 +144,7 @@ interface HeatProps {
 
 function Heat({ geometry, rows, scroller }: HeatProps): JSX.Element {
   const [data, places, shade, shown] = [matrix.value, edges.value, shadingOf.value, theme.value];
-  const picture = useMemo<MatrixPicture | null>(() => {
-    if (data === null || places === null || shade === null || rows.length === 0) return null;
-    const why = (index: NodeIndex): string | null =>
-      index >= data.nodes ? "not in this answer" : reasonOf(nodes.peek()[index], quantity.peek());
-    return {
-      matrix: data,
-      edges: places,
-      geometry,
-      rows,
-      map: colormap(shade(rows[0]).map),
-      shadingOf: shade,
-      reasonOf: why,
-    };
-  }, [data, places, shade, rows, geometry, shown]);
+  const picture = useMemo(() => pictureOf(geometry, rows), [data, places, shade, rows, geometry, shown]);
   const base = useCallback<Paint>(
     (pen, area, palette) => picture !== null && paintHeat(pen, area, palette, picture, window.devicePixelRatio),
     [picture],
@@ -174,7 +162,7 @@ function Heat({ geometry, rows, scroller }: HeatProps): JSX.Element {
     [picture, ...Object.values(overlay)],
   );
   const handlers = picture === null ? {} : matrixPointer(picture, scroller);
-  const label = `${isCompared() ? "Difference of " : ""}${labelOf(statistic.value)} of ${quantity.value} of ${rows.length} nodes over steps.`;
+  const label = `${whatIsShown()} of ${formatCount(rows.length)} nodes over steps.`;
   return (
     <Picture label={label} keys={KEYS} base={base} over={over} {...handlers}>
       {picture !== null && <CellTip picture={picture} />}
@@ -196,8 +184,6 @@ function Axis({ geometry }: { readonly geometry: Geometry }): JSX.Element {
   );
 }
 
-const barPlace = (height: CssPixels): ColorbarPlace => ({ x: 6, y: 22, height: height - 70 });
-
 /** The colour bar; points at the selected node's number and, while the pointer is over a cell, at that. */
 function Bar({ rows }: { readonly rows: readonly NodeIndex[] }): JSX.Element {
   const shade = shadingOf.value;
@@ -212,20 +198,10 @@ function Bar({ rows }: { readonly rows: readonly NodeIndex[] }): JSX.Element {
       : chosen === undefined
         ? NaN
         : (values?.[chosen] ?? NaN);
-  const title = isCompared() ? "difference" : `${labelOf(statistic.value)}, ${own?.scale.kind ?? ""}`;
+  const title = own === null ? "" : barTitle(own);
   const perRow = domain.value === "row" && row !== undefined ? labelParts(nodes.value[row].name).label : "";
   const base = useCallback<Paint>(
-    (pen, area, palette) => {
-      if (own === null) return;
-      pen.text(title, 4, 8, { color: palette.ink2 });
-      drawColorbar(pen, barPlace(area.height), own, colormap(own.map), palette);
-      const key = { x: 6, width: 11, height: 11 };
-      pen.hatch({ ...key, y: area.height - 40 }, palette.nanHatch);
-      pen.text("NaN, Inf", 22, area.height - 34, { color: palette.ink2 });
-      pen.hatch({ ...key, y: area.height - 22 }, palette.gapHatch);
-      pen.outline({ x: 6.5, y: area.height - 21.5, width: 10, height: 10 }, { color: palette.tile, width: 1 });
-      pen.text("none", 22, area.height - 16, { color: palette.ink2 });
-    },
+    (pen, area, palette) => own !== null && paintBar(pen, area, palette, own, title),
     [own, title, theme.value],
   );
   const over = useCallback<Paint>(

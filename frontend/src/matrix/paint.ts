@@ -5,8 +5,8 @@
  */
 
 import { makeScale, ticks } from "../charts/scale";
-import type { Colormap } from "../colormap";
-import { parseColor } from "../colormap";
+import { type ColorbarPlace, drawColorbar } from "../charts/colorbar";
+import { type Colormap, colormap, parseColor } from "../colormap";
 import type { Palette } from "../draw/palette";
 import { crisp, type Pen } from "../draw/pen";
 import { formatCount, formatTick } from "../format";
@@ -146,6 +146,20 @@ export function paintOverlay(pen: Pen, area: Area, palette: Palette, picture: Ma
     const [left, right] = [xOfStep(geometry, overlay.brush.first), xOfStep(geometry, overlay.brush.last)];
     pen.rect({ x: left, y: 0, width: right - left, height: bottom }, { color: palette.ink, opacity: 0.18 });
   }
+}
+
+export const barPlace = (height: CssPixels): ColorbarPlace => ({ x: 6, y: 22, height: height - 70 });
+
+/** The colour bar with its title, and under it what the hatches mean. */
+export function paintBar(pen: Pen, { height }: Area, palette: Palette, shading: Shading, title: string): void {
+  pen.text(title, 4, 8, { color: palette.ink2 });
+  drawColorbar(pen, barPlace(height), shading, colormap(shading.map), palette);
+  const key = { x: 6, width: 11, height: 11 };
+  pen.hatch({ ...key, y: height - 40 }, palette.nanHatch);
+  pen.text("NaN, Inf", 22, height - 34, { color: palette.ink2 });
+  pen.hatch({ ...key, y: height - 22 }, palette.gapHatch);
+  pen.outline({ x: 6.5, y: height - 21.5, width: 10, height: 10 }, { color: palette.tile, width: 1 });
+  pen.text("none", 22, height - 16, { color: palette.ink2 });
 }
 
 const TICK_DISTANCE: CssPixels = 80;

@@ -5,7 +5,8 @@
  */
 
 import type { PointerHandlers } from "../charts/picture";
-import { brush, shown, whole, zoom } from "../charts/shared";
+import { brush, whole, zoom } from "../charts/shared";
+import { zoomKey } from "../charts/step_pointer";
 import { zoomed } from "../charts/timeline";
 import { node, nodes, selectNode, selectStep, step } from "../state";
 import type { CssPixels } from "../units";
@@ -14,7 +15,6 @@ import { columnAt, rowAtY, stepAtX, yOfRow, type CellPlace } from "./geometry";
 import { cursor, setHovered } from "./view";
 
 const CLICK_DISTANCE: CssPixels = 4;
-const ZOOM_FACTOR = 2;
 const PAGE = 10;
 
 interface Press {
@@ -80,20 +80,6 @@ export function matrixPointer(
       event.preventDefault();
     },
   };
-}
-
-function zoomKey(key: string): boolean {
-  const range = shown.peek();
-  const middle = Math.min(range.last, Math.max(range.first, step.peek() ?? range.first));
-  const scaled = (factor: number): void => {
-    zoom.value =
-      zoomed(whole.peek(), middle + (range.first - middle) * factor, middle + (range.last - middle) * factor) ?? null;
-  };
-  if (key === "+" || key === "=") scaled(1 / ZOOM_FACTOR);
-  else if (key === "-") scaled(ZOOM_FACTOR);
-  else if (key === "0") zoom.value = null;
-  else return false;
-  return true;
 }
 
 /** Where the keyboard begins: at the selected node and step. */

@@ -1,25 +1,31 @@
 /** The matrix's controls for the strip of tabs. */
 
 import type { JSX } from "preact";
+import { Popover } from "../charts/popover";
 import { zoom } from "../charts/shared";
 import { download, fileName } from "../export/download";
 import { nodes, quantity, run, statistic } from "../state";
 import { labelOf } from "../statistics";
-import { IconButton, Select } from "../widgets/controls";
+import { Select } from "../widgets/controls";
+import { Icon } from "../widgets/icons";
+import { drawingItems, type MenuItem, MenuItems } from "../panel/menu_items";
 import { matrixCsv } from "./csv";
 import { matrix, plotRange } from "./data";
+import { matrixDrawing } from "./drawing";
 import { colorScale, domain, rowChoice } from "./options";
 import { matrixRows } from "./view";
+
+const file = (extension: string): string =>
+  fileName([run.peek() ?? "", quantity.peek(), statistic.peek(), "matrix"], extension);
 
 function exportCsv(): void {
   const data = matrix.peek();
   if (data === null) return;
   const parts = matrixCsv(data, matrixRows.peek(), nodes.peek(), plotRange.peek(), quantity.peek(), statistic.peek());
-  download(
-    fileName([run.peek() ?? "", quantity.peek(), statistic.peek(), "matrix"], "csv"),
-    new Blob(parts, { type: "text/csv" }),
-  );
+  download(file("csv"), new Blob(parts, { type: "text/csv" }));
 }
+
+const ITEMS: readonly MenuItem[] = [...drawingItems(file, matrixDrawing), ["CSV of the numbers", exportCsv]];
 
 export function MatrixToolbar(): JSX.Element {
   return (
@@ -55,12 +61,9 @@ export function MatrixToolbar(): JSX.Element {
         options={[{ value: "log" }, { value: "linear" }]}
         onChange={(value) => (colorScale.value = value)}
       />
-      <IconButton
-        icon="download"
-        label="Download what is shown as CSV"
-        onClick={exportCsv}
-        disabled={matrix.value === null}
-      />
+      <Popover label="Export the matrix" button={<Icon name="download" />}>
+        {(close) => <MenuItems items={ITEMS} close={close} />}
+      </Popover>
     </>
   );
 }

@@ -11,7 +11,7 @@ import type { JSX } from "preact";
 import { useCallback, useLayoutEffect, useRef, useState } from "preact/hooks";
 import { formatCount } from "../format";
 import { addShortcuts } from "../keys";
-import { graph, node, nodes, quantity, selectNode, snapshot, step, summary } from "../state";
+import { graph, node, nodes, quantity, selectNode, snapshot, statistic, step, summary } from "../state";
 import { STATES } from "../types";
 import type { CssPixels } from "../units";
 import { Picture } from "../charts/picture";
@@ -29,7 +29,7 @@ import { NodeRow, rowId } from "./row";
 import { paintSparkline } from "./sparkline";
 import { scrolledTo, windowOf } from "./window";
 import type { RowWindow } from "./window";
-import { reasonOf } from "../statistics";
+import { isScalarFor, reasonOf } from "../statistics";
 import { createTypeAhead, moveOnKey } from "./treegrid";
 
 const ROW_HEIGHT: CssPixels = 24;
@@ -148,7 +148,7 @@ function Sparklines({
   const width = columns.find((column) => column.id === "history")?.width ?? 0;
   const { start, stop } = shown;
   const matrix = history.value.data;
-  const [all, at, kind] = [rows.value, step.value, quantity.value];
+  const [all, at, kind, name] = [rows.value, step.value, quantity.value, statistic.value];
   const last = summary.value?.last_step ?? 0;
   const paint = useCallback<Paint>(
     (pen, _area, palette) => {
@@ -157,11 +157,12 @@ function Sparklines({
         const each = all[index].item.index;
         const known = nodes.peek()[each];
         if (known === undefined || each >= matrix.nodes || reasonOf(known, kind) !== null) continue;
+        if (isScalarFor(known, name)) continue;
         const frame = { left: 0, top: (index - start) * ROW_HEIGHT + 1, width, height: ROW_HEIGHT - 2 };
         paintSparkline(pen, palette, frame, { matrix, node: each, quantity: kind, step: at, lastStep: last });
       }
     },
-    [matrix, all, at, kind, last, start, stop, width],
+    [matrix, all, at, kind, name, last, start, stop, width],
   );
   if (right === null) return null;
   return (

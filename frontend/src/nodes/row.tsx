@@ -9,8 +9,8 @@ import type { Column } from "./columns";
 import { bySeverity, findingsByNode } from "./filter";
 import { differences, numbersOf, numbers } from "./model";
 import type { Row } from "./tree";
-import { nodes, quantity, snapshot, statistic } from "../state";
-import { formatStatistic, nonfiniteOf, primaryReason, reasonOf } from "../statistics";
+import { graph, nodes, quantity, snapshot, statistic } from "../state";
+import { formatStatistic, isScalarFor, labelOf, nonfiniteOf, primaryReason, reasonOf, scalarOf } from "../statistics";
 import type { GraphNode, Kind } from "../types";
 import type { CssPixels } from "../units";
 import { SeverityIcon } from "../widgets/icons";
@@ -143,9 +143,17 @@ function Cell({ column, node, index }: CellProps): JSX.Element {
   }
 }
 
-function Plain({ text, number = false }: { readonly text: string; readonly number?: boolean }): JSX.Element {
+function Plain({
+  text,
+  number = false,
+  title = text,
+}: {
+  readonly text: string;
+  readonly number?: boolean;
+  readonly title?: string;
+}): JSX.Element {
   return (
-    <div class={number ? "num" : "ellipsis dim"} role="gridcell" title={text}>
+    <div class={number ? "num" : "ellipsis dim"} role="gridcell" title={title}>
       {text}
     </div>
   );
@@ -173,12 +181,15 @@ function NumberCell({ node, index }: { readonly node: GraphNode; readonly index:
       </div>
     );
   }
+  const known = graph.value.data;
+  if (known !== null && shown !== null && isScalarFor(node, statistic.value)) {
+    const value = scalarOf(known, shown, index);
+    return (
+      <Plain number text={written("mean", value)} title={`The value: a scalar has no ${labelOf(statistic.value)}.`} />
+    );
+  }
   const title = reasonOf(node, quantity.value) ?? undefined;
-  return (
-    <div class="num" role="gridcell" title={title}>
-      {written(statistic.value, numbers.value?.[index] ?? NaN)}
-    </div>
-  );
+  return <Plain number text={written(statistic.value, numbers.value?.[index] ?? NaN)} title={title} />;
 }
 
 /** The sparkline itself is painted by the layer behind all rows; here stands the word where there is none. */

@@ -4,7 +4,7 @@
 
 import type { JSX } from "preact";
 import { formatCount, formatNumber, formatShare } from "../format";
-import { largestOfRow } from "../tensor/facts";
+import { largestOfRow, meanRowEntropy } from "../tensor/facts";
 import { elementAt } from "../tensor/plane";
 import { type Scene, scenePlane, tileCount } from "./scene";
 import { chosenRow } from "./state";
@@ -30,6 +30,7 @@ export function AttentionRows({ scene }: { readonly scene: Scene }): JSX.Element
               <th class="start">largest weights (key)</th>
               <th>on itself</th>
               <th>top {SUMMED}</th>
+              <th>entropy</th>
             </tr>
           </thead>
           <tbody>
@@ -67,6 +68,7 @@ function HeadRow({
       </td>
       <td>{query < plane.columns ? formatNumber(elementAt(plane, query, query)) : "–"}</td>
       <td>{formatShare(sum)}</td>
+      <td>{formatNumber(meanRowEntropy(plane))}</td>
     </tr>
   );
 }

@@ -3,16 +3,19 @@
  */
 
 import type { JSX } from "preact";
-import { useCallback, useMemo, useRef, useState } from "preact/hooks";
+import { useCallback, useMemo, useRef } from "preact/hooks";
 import { historyRange } from "../tensor/coloring";
 import type { Plot } from "../charts/plot";
-import { Picture, placeOf } from "../charts/picture";
+import { Picture } from "../charts/picture";
 import { Tip } from "../charts/tip";
+import { middleOf } from "../draw/pen";
 import { formatCount, formatFull } from "../format";
 import { barAt, drawBars } from "../tensor/bars_chart";
+import { CELL_KEYS } from "../tensor/cell_cursor";
 import { placeWords } from "../tensor/facts";
 import { flatten } from "../tensor/plane";
 import type { Paint } from "../widgets/canvas";
+import { useCells } from "./cells";
 import { indexAt, scenePlane } from "./scene";
 import { chosenTile } from "./state";
 import type { PictureOfScene } from "./tiles_picture";
@@ -36,7 +39,6 @@ export function BarsPicture({
   baseRef,
   sorting,
 }: PictureOfScene & { readonly sorting: Sorting }): JSX.Element {
-  const [hover, setHover] = useState<{ x: number; y: number; place: number } | null>(null);
   const plot = useRef<Plot | null>(null);
   const values = useMemo(() => flatten(scenePlane(scene)), [scene]);
   const order = useMemo(() => sortedOrder(values, sorting), [values, sorting]);
@@ -55,12 +57,26 @@ export function BarsPicture({
   );
   baseRef.current = base;
   const chosen = chosenTile.value;
+  const words = (place: number): string => placeWords(indexAt(scene, 0, 0, order[place]), scene.names);
+  const { at, handlers } = useCells({
+    extent: { tiles: 1, rows: 1, columns: values.length },
+    find: (x) => {
+      const column = plot.current === null ? -1 : barAt(plot.current, values.length, x);
+      return column < 0 ? null : { tile: 0, row: 0, column };
+    },
+    middleOf: ({ column }) => {
+      const { x, y, width, height } = plot.current?.box ?? { x: 0, y: 0, width: 0, height: 0 };
+      return middleOf({ x: x + (column * width) / values.length, y, width: width / values.length, height });
+    },
+    choose: ({ column }) => (chosenTile.value = order[column]),
+    say: ({ column }) => `${formatFull(values[order[column]])}, ${words(column)}`,
+  });
   const over = useCallback<Paint>(
     (pen, _area, palette) => {
       if (plot.current === null) return;
       const { box } = plot.current;
       const width = box.width / values.length;
-      for (const place of [hover?.place ?? -1, chosen === null ? -1 : order.indexOf(chosen)]) {
+      for (const place of [at?.column ?? -1, chosen === null ? -1 : order.indexOf(chosen)]) {
         if (place >= 0)
           pen.rect(
             { ...box, x: box.x + place * width, width: Math.max(2, width) },
@@ -68,13 +84,8 @@ export function BarsPicture({
           );
       }
     },
-    [values, order, hover, chosen, base],
+    [values, order, at?.column, chosen, base],
   );
-  const locate = (event: PointerEvent): { x: number; y: number; place: number } | null => {
-    const { x, y } = placeOf(event);
-    const place = plot.current === null ? -1 : barAt(plot.current, values.length, x);
-    return place < 0 ? null : { x, y, place };
-  };
   return (
     <Picture
       className="fill"
@@ -82,17 +93,13 @@ export function BarsPicture({
       base={base}
       over={over}
       areaRef={areaRef}
-      onPointerMove={(event) => setHover(locate(event))}
-      onPointerLeave={() => setHover(null)}
-      onPointerUp={(event) => {
-        const hit = locate(event);
-        if (hit !== null) chosenTile.value = order[hit.place];
-      }}
+      keys={CELL_KEYS}
+      {...handlers}
     >
-      {hover !== null && (
-        <Tip x={hover.x} y={hover.y}>
-          <b>{formatFull(values[order[hover.place]])}</b>
-          <div class="dim">{placeWords(indexAt(scene, 0, 0, order[hover.place]), scene.names)}</div>
+      {at !== null && (
+        <Tip x={at.x} y={at.y}>
+          <b>{formatFull(values[order[at.column]])}</b>
+          <div class="dim">{words(at.column)}</div>
         </Tip>
       )}
     </Picture>

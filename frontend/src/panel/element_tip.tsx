@@ -6,19 +6,18 @@ import type { JSX } from "preact";
 import { Tip } from "../charts/tip";
 import { formatFull } from "../format";
 import { placeWords } from "../tensor/facts";
+import type { Cell } from "../tensor/cell_cursor";
 import { elementAt } from "../tensor/plane";
-import type { CssPixels } from "../units";
+import type { CellPlace } from "./cells";
 import { indexAt, type Scene, scenePlane } from "./scene";
 
-export interface ElementPlace {
-  readonly x: CssPixels;
-  readonly y: CssPixels;
-  readonly tile: number;
-  readonly row: number;
-  readonly column: number;
+/** The same as one sentence, to be read out. */
+export function elementWords(scene: Scene, { tile, row, column }: Cell): string {
+  const value = elementAt(scenePlane(scene, tile), row, column);
+  return `${formatFull(value)}, ${placeWords(indexAt(scene, tile, row, column), scene.names)}`;
 }
 
-export function ElementTip({ scene, at }: { readonly scene: Scene; readonly at: ElementPlace }): JSX.Element {
+export function ElementTip({ scene, at }: { readonly scene: Scene; readonly at: CellPlace }): JSX.Element {
   const index = indexAt(scene, at.tile, at.row, at.column);
   return (
     <Tip x={at.x} y={at.y}>

@@ -5,12 +5,12 @@
 
 import type { JSX } from "preact";
 import { historyCsv } from "../export/csv";
-import { download, fileName } from "../export/download";
+import { download, drawingOf, fileName } from "../export/download";
 import type { History } from "../charts/history";
 import { Popover } from "../charts/popover";
 import { run } from "../state";
 import type { Area, Paint } from "../widgets/canvas";
-import { MenuItems, pictureItems } from "./menu_items";
+import { drawingItems, MenuItems } from "./menu_items";
 
 export function ChartMenu({
   name,
@@ -28,7 +28,7 @@ export function ChartMenu({
   readonly onTable?: (on: boolean) => void;
 }): JSX.Element {
   const file = (extension: string): string => fileName([run.peek() ?? "", name], extension);
-  const items = pictureItems(file, area, base);
+  const items = drawingItems(file, () => drawingOf(area.current, base));
   if (history !== undefined) {
     const save = (): void => download(file("csv"), new Blob([historyCsv(history)], { type: "text/csv" }));
     items.push(["CSV of the numbers", save]);

@@ -5,8 +5,8 @@
 
 import type { JSX } from "preact";
 import { finiteRange } from "../colormap";
-import { formatCount } from "../format";
-import { keptWords, nonFiniteWords, plural, rangeWords } from "../tensor/facts";
+import { formatCount, formatNumber } from "../format";
+import { keptWords, meanRowEntropy, nonFiniteWords, plural, rangeWords } from "../tensor/facts";
 import type { NonFinite } from "../tensor/plane";
 import { deadTiles, type Scene, scenePlane, tileCount, tileValues } from "./scene";
 import { chosenTile } from "./state";
@@ -22,6 +22,7 @@ export function Foot({ scene, nonFinite }: { readonly scene: Scene; readonly non
       ? `${names[arrangement.tile ?? 0]} ${formatCount(chosen)} chosen: ${rangeWords(finiteRange(tileValues(scene, chosen)))}`
       : "",
     tiled ? tilesWords(scene) : "",
+    scene.kind === "attention" ? entropyWords(scene) : "",
     ...keptWords(scene.node, scene.value, names),
     dead > 0
       ? `∅ ${formatCount(dead)} ${dead === 1 ? names[arrangement.tile ?? 0] : plural(names[arrangement.tile ?? 0])} 0 in all kept`
@@ -38,6 +39,14 @@ export function Foot({ scene, nonFinite }: { readonly scene: Scene; readonly non
       <span>{words.join(" · ")}</span>
     </div>
   );
+}
+
+/** How wide each head looks, of what is possible: where the captions have no room for it, it stands here alone. */
+function entropyWords(scene: Scene): string {
+  const entropies = Array.from({ length: tileCount(scene) }, (_, head) => meanRowEntropy(scenePlane(scene, head)));
+  if (entropies.every(Number.isNaN)) return "";
+  const most = formatNumber(Math.log(scenePlane(scene).columns));
+  return `entropy ${entropies.map((entropy) => formatNumber(entropy)).join(", ")} of at most ${most}`;
 }
 
 function tilesWords(scene: Scene): string {

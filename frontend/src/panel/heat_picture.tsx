@@ -3,15 +3,19 @@
  */
 
 import type { JSX } from "preact";
-import { useCallback, useMemo, useRef, useState } from "preact/hooks";
+import { useCallback, useMemo, useRef } from "preact/hooks";
 import { COLORBAR_GAP, COLORBAR_WIDTH, type ColorbarPlace, drawColorbar, drawColorbarMark } from "../charts/colorbar";
-import { Picture, placeOf } from "../charts/picture";
+import { Picture } from "../charts/picture";
 import { colormap } from "../colormap";
+import { type Box, middleOf } from "../draw/pen";
 import { formatCount } from "../format";
-import { drawHeat, heatCellAt, type HeatLayout } from "../tensor/heat_chart";
+import { type Cell, CELL_KEYS } from "../tensor/cell_cursor";
+import { drawHeat, heatCellAt, heatCellBox, type HeatLayout } from "../tensor/heat_chart";
+import { drawReadCell } from "../tensor/marks";
 import { elementAt } from "../tensor/plane";
 import type { Paint } from "../widgets/canvas";
-import { type ElementPlace, ElementTip } from "./element_tip";
+import { useCells } from "./cells";
+import { ElementTip, elementWords } from "./element_tip";
 import { commonColoring, scenePlane } from "./scene";
 import { chosenRow, example } from "./state";
 import type { PictureOfScene } from "./tiles_picture";
@@ -22,7 +26,6 @@ interface Placed {
 }
 
 export function HeatPicture({ scene, areaRef, baseRef }: PictureOfScene): JSX.Element {
-  const [hover, setHover] = useState<ElementPlace | null>(null);
   const placed = useRef<Placed | null>(null);
   const plane = useMemo(() => scenePlane(scene), [scene]);
   const coloring = commonColoring(scene);
@@ -43,6 +46,23 @@ export function HeatPicture({ scene, areaRef, baseRef }: PictureOfScene): JSX.El
   );
   baseRef.current = base;
   const row = examples ? scene.index[0] : chosenRow.value;
+  const cellBox = (cell: Cell): Box =>
+    placed.current === null
+      ? { x: 0, y: 0, width: 0, height: 0 }
+      : heatCellBox(placed.current.layout, plane, cell.row, cell.column);
+  const { at, handlers } = useCells({
+    extent: { tiles: 1, rows: plane.rows, columns: plane.columns },
+    find: (x, y) => {
+      const hit = placed.current === null ? undefined : heatCellAt(placed.current.layout, plane, x, y);
+      return hit === undefined ? null : { ...hit, tile: 0 };
+    },
+    middleOf: (cell) => middleOf(cellBox(cell)),
+    choose: (cell) => {
+      if (examples) example.value = cell.row;
+      else chosenRow.value = cell.row;
+    },
+    say: (cell) => elementWords(scene, cell),
+  });
   const over = useCallback<Paint>(
     (pen, _area, palette) => {
       if (placed.current === null) return;
@@ -53,15 +73,12 @@ export function HeatPicture({ scene, areaRef, baseRef }: PictureOfScene): JSX.El
         const outline = { x: box.x - 1, y: box.y + row * height - 1, width: box.width + 2, height: height + 2 };
         pen.outline(outline, { color: palette.hereLine, width: 2 });
       }
-      if (hover !== null) drawColorbarMark(pen, bar, coloring, elementAt(plane, hover.row, hover.column), palette);
+      if (at === null) return;
+      drawReadCell(pen, cellBox(at), palette);
+      drawColorbarMark(pen, bar, coloring, elementAt(plane, at.row, at.column), palette);
     },
-    [plane, coloring, row, hover, base],
+    [plane, coloring, row, at?.row, at?.column, base],
   );
-  const locate = (event: PointerEvent): ElementPlace | null => {
-    const { x, y } = placeOf(event);
-    const hit = placed.current === null ? undefined : heatCellAt(placed.current.layout, plane, x, y);
-    return hit === undefined ? null : { ...hit, tile: 0, x, y };
-  };
   return (
     <Picture
       className="fill"
@@ -69,16 +86,10 @@ export function HeatPicture({ scene, areaRef, baseRef }: PictureOfScene): JSX.El
       base={base}
       over={over}
       areaRef={areaRef}
-      onPointerMove={(event) => setHover(locate(event))}
-      onPointerLeave={() => setHover(null)}
-      onPointerUp={(event) => {
-        const hit = locate(event);
-        if (hit === null) return;
-        if (examples) example.value = hit.row;
-        else chosenRow.value = hit.row;
-      }}
+      keys={CELL_KEYS}
+      {...handlers}
     >
-      {hover !== null && <ElementTip scene={scene} at={hover} />}
+      {at !== null && <ElementTip scene={scene} at={at} />}
     </Picture>
   );
 }

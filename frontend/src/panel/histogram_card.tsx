@@ -4,7 +4,7 @@
  */
 
 import type { JSX } from "preact";
-import { useCallback, useMemo, useRef } from "preact/hooks";
+import { useCallback, useMemo, useRef, useState } from "preact/hooks";
 import { colormap } from "../colormap";
 import { formatCount, formatNumber, formatShare } from "../format";
 import { type HistogramStyle, histogramStyle } from "./state";
@@ -14,13 +14,14 @@ import { step as currentStep } from "../state";
 import type { Histogram, Quantity } from "../types";
 import type { Step } from "../units";
 import type { Area, Paint } from "../widgets/canvas";
+import { NumberTable } from "../tensor/number_table";
 import { Segmented } from "../widgets/controls";
 import { type CommonHistogram, columnAt, rebin, sampledWords, valueRange } from "../charts/histogram";
 import { drawHistogramHeat, drawRidges, saturatingShare } from "../charts/histogram_chart";
 import { type History, nonFiniteMarks, rowAt } from "../charts/history";
 import { Picture } from "../charts/picture";
 import { type Plot, xOf } from "../charts/plot";
-import { brush, gaps, hoverStep, shown, whole } from "../charts/shared";
+import { brush, gaps, hoverStep, shown } from "../charts/shared";
 import { useOver } from "./statistics_card";
 import { STEP_KEYS, useStepPointer } from "../charts/step_pointer";
 import { Tip } from "../charts/tip";
@@ -64,6 +65,7 @@ export function HistogramCard({
 }): JSX.Element {
   const styles = only === undefined ? STYLES : STYLES.filter(({ value }) => only.includes(value));
   const style = (styles.find(({ value }) => value === histogramStyle.value) ?? styles[0]).value;
+  const [table, setTable] = useState(false);
   const area = useRef<Area>({ width: 0, height: 0 });
   const plots = useRef<readonly Plot[]>([]);
   const heat = useHeat(histogram, history, plots);
@@ -90,9 +92,11 @@ export function HistogramCard({
             onChange={(chosen) => (histogramStyle.value = chosen)}
           />
         )}
-        <ChartMenu name={`${name} ${quantity} histogram`} base={base} area={area} />
+        <ChartMenu name={`${name} ${quantity} histogram`} base={base} area={area} table={table} onTable={setTable} />
       </CardHead>
-      {style === "heat" ? (
+      {table ? (
+        <HistogramTable histogram={histogram} />
+      ) : style === "heat" ? (
         <HeatPicture histogram={histogram} base={base} area={area} plots={plots} quantity={quantity} />
       ) : (
         <Picture
@@ -103,6 +107,24 @@ export function HistogramCard({
         />
       )}
     </>
+  );
+}
+
+/** The text alternative of both pictures: the share of each bin, one row per column of the heat map. */
+function HistogramTable({ histogram }: { readonly histogram: CommonHistogram }): JSX.Element {
+  const { start, stop, bins, shares, low, high } = histogram;
+  const at = currentStep.value;
+  return (
+    <NumberTable
+      label="Share of elements by step and bin"
+      rows={start.length}
+      columns={bins}
+      corner="step"
+      rowHead={(row) => formatCount(start[row]) + (stop[row] > start[row] ? `–${formatCount(stop[row])}` : "")}
+      columnHead={(bin) => `≥ ${formatNumber(low + (bin * (high - low)) / bins)}`}
+      cell={(row, bin) => shares[row * bins + bin]}
+      chosenRow={at === null ? -1 : columnAt(histogram, at)}
+    />
   );
 }
 
@@ -158,7 +180,7 @@ function HeatPicture({
   readonly plots: { current: readonly Plot[] };
   readonly quantity: Quantity;
 }): JSX.Element {
-  const handlers = useStepPointer({ plots, steps: histogram.start, whole: whole.value });
+  const handlers = useStepPointer({ plots, steps: histogram.start });
   const over = useOver(plots);
   const plot = plots.current[0];
   const aim = hoverStep.value;

@@ -4,7 +4,7 @@
 
 import type { JSX } from "preact";
 import { downloadPng, downloadSvg } from "../export/download";
-import type { Area, Paint } from "../widgets/canvas";
+import type { Drawing } from "../widgets/canvas";
 
 export type MenuItem = readonly [label: string, act: () => void];
 
@@ -34,14 +34,14 @@ export function MenuItems({
   );
 }
 
-/** The picture as a file, in the size it has when it is asked for; `file` gives the name for an extension. */
-export function pictureItems(
-  file: (extension: string) => string,
-  area: { readonly current: Area },
-  paint: Paint,
-): MenuItem[] {
+/** A picture as a file; `file` gives the name for an extension, and `drawing` is asked when the file is. */
+export function drawingItems(file: (extension: string) => string, drawing: () => Drawing | null): MenuItem[] {
+  const save = (extension: string, download: (name: string, of: Drawing) => void) => (): void => {
+    const found = drawing();
+    if (found !== null) download(file(extension), found);
+  };
   return [
-    ["PNG", () => downloadPng(file("png"), area.current, paint)],
-    ["SVG", () => downloadSvg(file("svg"), area.current, paint)],
+    ["PNG", save("png", downloadPng)],
+    ["SVG", save("svg", downloadSvg)],
   ];
 }

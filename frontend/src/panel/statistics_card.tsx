@@ -6,7 +6,7 @@
 import type { ComponentChildren, JSX } from "preact";
 import { useCallback, useRef, useState } from "preact/hooks";
 import { formatCount } from "../format";
-import { step as currentStep } from "../state";
+import { step as currentStep, nearestCapture } from "../state";
 import { formatStatistic, labelOf } from "../statistics";
 import type { Quantity } from "../types";
 import { Segmented } from "../widgets/controls";
@@ -23,7 +23,7 @@ import { drawBrush, drawCrosshair, drawCurrentStep, type Plot, xOf } from "../ch
 import { brush, gaps, hoverStep, shown, whole, zoom } from "../charts/shared";
 import { drawStatistics } from "../charts/statistics_chart";
 import { STEP_KEYS, useStepPointer } from "../charts/step_pointer";
-import { type Gap, nearestStep } from "../charts/timeline";
+import { type Gap } from "../charts/timeline";
 import { Tip } from "../charts/tip";
 
 export interface Compared {
@@ -152,7 +152,7 @@ function Chart({
   readonly quantity: Quantity;
   readonly compared?: Compared;
 }): JSX.Element {
-  const handlers = useStepPointer({ plots, steps: history.steps, whole: whole.value });
+  const handlers = useStepPointer({ plots, steps: history.steps });
   const over = useOver(plots);
   const plot = plots.current[0];
   const aim = hoverStep.value;
@@ -214,7 +214,7 @@ function HistoryTip({
   readonly compared?: Compared;
 }): JSX.Element {
   const row = rowAt(history, step);
-  const other = compared === undefined ? -1 : nearestStep(compared.history.steps, step);
+  const other = compared === undefined ? -1 : nearestCapture(compared.history.steps, step);
   return (
     <>
       <b>step {formatCount(step)}</b>

@@ -7,9 +7,8 @@
 
 import type { JSX } from "preact";
 import { firstRow, type History, rowAt } from "../charts/history";
-import { nearestStep } from "../charts/timeline";
 import { formatCount, formatNumber, MINUS, MISSING } from "../format";
-import { comparedStep, compareRun, findings, run, step } from "../state";
+import { comparedStep, compareRun, findings, run, step, nearestCapture } from "../state";
 import { formatStatistic, labelOf } from "../statistics";
 import type { Quantity } from "../types";
 import type { Step } from "../units";
@@ -114,7 +113,7 @@ export function Strip({
   const pair =
     other === undefined || compared === null
       ? undefined
-      : { history: other.history, row: nearestStep(other.history.steps, compared) };
+      : { history: other.history, row: nearestCapture(other.history.steps, compared) };
   const bad = badStatistics(node, quantity, at);
   const finite = row < 0 ? 0 : history.nan[row] + history.positiveInfinity[row] + history.negativeInfinity[row];
   return (

@@ -6,16 +6,20 @@
 import type { JSX } from "preact";
 import { useCallback, useRef, useState } from "preact/hooks";
 import { COLORBAR_GAP, COLORBAR_WIDTH, type ColorbarPlace, drawColorbar, drawColorbarMark } from "../charts/colorbar";
-import { Picture, placeOf } from "../charts/picture";
+import { Picture } from "../charts/picture";
 import { colormap } from "../colormap";
+import { type Box, middleOf } from "../draw/pen";
 import { formatCount, formatNumber } from "../format";
+import { type Cell, CELL_KEYS } from "../tensor/cell_cursor";
 import { meanRowEntropy, plural } from "../tensor/facts";
-import { type GridLayout, gridLayout, tileAt, tilesPerPage } from "../tensor/grid_layout";
-import { elementAt } from "../tensor/plane";
+import { type GridLayout, gridLayout, tileAt, tileBox, tilesPerPage } from "../tensor/grid_layout";
+import { drawReadCell } from "../tensor/marks";
+import { elementAt, type Plane } from "../tensor/plane";
 import { drawChosenRow, drawChosenTile, drawTiles, type Tile } from "../tensor/tiles_chart";
 import type { Area, Paint } from "../widgets/canvas";
 import { coloringFor, commonColoring, deadTiles, type Scene, scenePlane, tileCount, tileValues } from "./scene";
-import { type ElementPlace, ElementTip } from "./element_tip";
+import { type CellPlace, useCells } from "./cells";
+import { ElementTip, elementWords } from "./element_tip";
 import { chosenRow, chosenTile } from "./state";
 import { Stepper } from "./stepper";
 
@@ -37,21 +41,26 @@ export function TilesPicture({ scene, areaRef, baseRef }: PictureOfScene): JSX.E
   const count = tileCount(scene);
   const [page, setPage] = useState(0);
   const [perPage, setPerPage] = useState(count);
-  const [hover, setHover] = useState<ElementPlace | null>(null);
   const placed = useRef<Placed | null>(null);
   const pages = Math.max(1, Math.ceil(count / perPage));
   const first = Math.min(page, pages - 1) * perPage;
   const shown = Math.min(perPage, count - first);
   const base = useTiles(scene, first, placed, setPerPage);
   baseRef.current = base;
-  const over = useOverTiles(scene, first, shown, hover, placed);
-  const locate = (event: PointerEvent): ElementPlace | null => {
-    const { x, y } = placeOf(event);
-    const plane = scenePlane(scene);
-    const hit =
-      placed.current === null ? undefined : tileAt(placed.current.layout, shown, plane.columns, plane.rows, x, y);
-    return hit === undefined ? null : { ...hit, tile: first + hit.tile, x, y };
-  };
+  const plane = scenePlane(scene);
+  const { at, handlers } = useCells({
+    extent: { tiles: count, rows: plane.rows, columns: plane.columns },
+    find: (x, y) => {
+      const { layout } = placed.current ?? {};
+      const hit = layout === undefined ? undefined : tileAt(layout, shown, plane.columns, plane.rows, x, y);
+      return hit === undefined ? null : { ...hit, tile: first + hit.tile };
+    },
+    middleOf: (cell) => middleOf(cellBox(placed.current, plane, first, cell)),
+    choose: (cell) => choose(scene, cell),
+    say: (cell) => elementWords(scene, cell),
+    show: (cell) => setPage(Math.floor(cell.tile / perPage)),
+  });
+  const over = useOverTiles(scene, first, shown, at, placed);
   return (
     <div class="tiles">
       <Picture
@@ -60,11 +69,10 @@ export function TilesPicture({ scene, areaRef, baseRef }: PictureOfScene): JSX.E
         base={base}
         over={over}
         areaRef={areaRef}
-        onPointerMove={(event) => setHover(locate(event))}
-        onPointerLeave={() => setHover(null)}
-        onPointerUp={(event) => choose(scene, locate(event))}
+        keys={CELL_KEYS}
+        {...handlers}
       >
-        {hover !== null && <ElementTip scene={scene} at={hover} />}
+        {at !== null && <ElementTip scene={scene} at={at} />}
       </Picture>
       {pages > 1 && (
         <Stepper
@@ -80,10 +88,17 @@ export function TilesPicture({ scene, areaRef, baseRef }: PictureOfScene): JSX.E
 }
 
 /** A click chooses the tile; in attention maps, the row: the query whose keys are listed. */
-function choose(scene: Scene, hit: ElementPlace | null): void {
-  if (hit === null) return;
+function choose(scene: Scene, hit: Cell): void {
   if (scene.kind === "attention") chosenRow.value = hit.row;
   else chosenTile.value = chosenTile.peek() === hit.tile ? null : hit.tile;
+}
+
+/** Where a cell of a tile is drawn. */
+function cellBox(placed: Placed | null, plane: Plane, first: number, { tile, row, column }: Cell): Box {
+  if (placed === null) return { x: 0, y: 0, width: 0, height: 0 };
+  const box = tileBox(placed.layout, tile - first);
+  const [width, height] = [box.width / plane.columns, box.height / plane.rows];
+  return { x: box.x + column * width, y: box.y + row * height, width, height };
 }
 
 function label(scene: Scene, count: number): string {
@@ -153,7 +168,7 @@ function useOverTiles(
   scene: Scene,
   first: number,
   shown: number,
-  hover: ElementPlace | null,
+  at: CellPlace | null,
   placed: { readonly current: Placed | null },
 ): Paint {
   const tile = chosenTile.value;
@@ -167,10 +182,11 @@ function useOverTiles(
         drawChosenRow(pen, layout, shown, plane.rows, Math.min(row ?? 0, plane.rows - 1), palette);
       else if (tile !== null && tile >= first && tile < first + shown)
         drawChosenTile(pen, layout, tile - first, palette);
-      if (hover === null || bar === null) return;
-      const value = elementAt(scenePlane(scene, hover.tile), hover.row, hover.column);
-      drawColorbarMark(pen, bar, commonColoring(scene), value, palette);
+      if (at === null) return;
+      drawReadCell(pen, cellBox(placed.current, plane, first, at), palette);
+      const value = elementAt(scenePlane(scene, at.tile), at.row, at.column);
+      if (bar !== null) drawColorbarMark(pen, bar, commonColoring(scene), value, palette);
     },
-    [scene, first, shown, hover, tile, row, placed],
+    [scene, first, shown, at?.tile, at?.row, at?.column, tile, row, placed],
   );
 }

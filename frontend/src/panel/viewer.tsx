@@ -8,9 +8,8 @@
 import type { JSX } from "preact";
 import { useCallback, useEffect, useMemo, useRef, useState } from "preact/hooks";
 import type { History } from "../charts/history";
-import { nearestStep } from "../charts/timeline";
 import { formatCount, formatFull, formatNumber } from "../format";
-import { comparedStep, compareRun, run } from "../state";
+import { comparedStep, compareRun, run, nearestCapture } from "../state";
 import { type Arrangement, kindsOf, type ViewKind } from "../tensor/arrangement";
 import { countNonFinite } from "../tensor/plane";
 import { CopyTable, NumberTable } from "../tensor/number_table";
@@ -90,7 +89,7 @@ export function Viewer(props: ViewerProps): JSX.Element {
 /** The captures before and after, to be fetched ahead. */
 function neighbours(steps: Float64Array | null, step: Step): Step[] {
   if (steps === null || steps.length === 0) return [];
-  const at = nearestStep(steps, step);
+  const at = nearestCapture(steps, step);
   return [steps[at + 1], steps[at - 1], steps[at + 2]].filter((each) => each !== undefined);
 }
 
@@ -103,7 +102,7 @@ function subtrahendKey(
   const chosen = minus.value;
   if (chosen === "nothing" || steps === null || steps.length === 0) return null;
   if (chosen === "compared") return valueKey(compareRun.value ?? run.value, node, comparedStep.value, quantity);
-  const at = nearestStep(steps, step);
+  const at = nearestCapture(steps, step);
   return valueKey(run.value, node, chosen === "first" ? steps[0] : steps[Math.max(0, at - 1)], quantity);
 }
 

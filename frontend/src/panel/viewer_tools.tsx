@@ -6,7 +6,7 @@
 import type { JSX } from "preact";
 import { Popover } from "../charts/popover";
 import { tensorCsv } from "../export/csv";
-import { download, fileName } from "../export/download";
+import { download, drawingOf, fileName } from "../export/download";
 import { npyBytes } from "../export/npy";
 import { comparedStep, compareRun, run } from "../state";
 import { formatCount } from "../format";
@@ -15,7 +15,7 @@ import type { Extent } from "../tensor/coloring";
 import { type Option, Select } from "../widgets/controls";
 import type { Area, Paint } from "../widgets/canvas";
 import type { Sorting } from "./bars_picture";
-import { type MenuItem, MenuItems, pictureItems } from "./menu_items";
+import { drawingItems, type MenuItem, MenuItems } from "./menu_items";
 import type { Scene } from "./scene";
 import { example, extents, type Minus, minus, squareRoot, wantedView } from "./state";
 import { Stepper } from "./stepper";
@@ -190,7 +190,7 @@ function Exports({ scene, areaRef, baseRef, close }: ToolsProps & { readonly clo
     ],
   ];
   if (paint !== null && scene.kind !== "table" && scene.kind !== "number") {
-    items.push(...pictureItems(file, areaRef, paint));
+    items.push(...drawingItems(file, () => drawingOf(areaRef.current, paint)));
   }
   return <MenuItems items={items} close={close} />;
 }

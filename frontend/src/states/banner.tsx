@@ -8,14 +8,16 @@ import type { ComponentChildren, JSX } from "preact";
 import { useEffect, useState } from "preact/hooks";
 import { formatClock, formatCount } from "../format";
 import { connection, tryNow } from "../live";
-import { graph, snapshot, steps, summary } from "../state";
+import { graph, missedStep, snapshot, step, steps, summary } from "../state";
 import type { Severity } from "../types";
+import type { Step } from "../units";
+import { IconButton } from "../widgets/controls";
 import { SeverityIcon } from "../widgets/icons";
 import { Prose } from "../widgets/prose";
 
 export function Banners(): JSX.Element | null {
   if (connection.value.failures > 0) return <Disconnected />;
-  // Until the list of steps is there, a snapshot may have been asked for at a step that doesn't exist.
+  // Until the list of steps is there, a snapshot may have been asked for at a step of the run that was on screen before.
   const failed = graph.value.error ?? steps.value.error ?? (steps.value.pending ? null : snapshot.value.error);
   if (failed !== null) {
     return (
@@ -24,6 +26,7 @@ export function Banners(): JSX.Element | null {
       </Banner>
     );
   }
+  if (missedStep.value !== null) return <Missed wanted={missedStep.value} />;
   const problems = summary.value?.problems ?? [];
   return problems.length === 0 ? null : <Problems problems={problems} />;
 }
@@ -43,6 +46,16 @@ function Banner({
       <span class="grow">{children}</span>
       {action}
     </div>
+  );
+}
+
+/** The address named a step that isn't there. Going to any other step takes the words away. */
+function Missed({ wanted }: { readonly wanted: Step }): JSX.Element {
+  const close = (): void => void (missedStep.value = null);
+  return (
+    <Banner severity="note" action={<IconButton icon="close" label="Close" onClick={close} />}>
+      Step {formatCount(wanted)} of the address isn't recorded. You see step {formatCount(step.value)}, the nearest one.
+    </Banner>
   );
 }
 

@@ -4,10 +4,24 @@
  */
 
 import { batch, computed } from "@preact/signals";
-import { fetchStatistics } from "../api";
+import { fetchSnapshot, fetchStatistics } from "../api";
+import { firstAtLeast } from "../charts/timeline";
 import { history } from "../nodes/history";
-import { findings, node, nodes, quantity, run, selectNode, selectStep, setQuantity, step, versionOf } from "../state";
-import type { Finding, Matrix, Statistics } from "../types";
+import {
+  findings,
+  node,
+  nodes,
+  quantity,
+  run,
+  selectNode,
+  selectStep,
+  setQuantity,
+  step,
+  steps,
+  versionOf,
+} from "../state";
+import { nonfiniteOf } from "../statistics";
+import type { Finding, Matrix, Snapshot, Statistics } from "../types";
 import { COUNTS, ELEMENTS, NAN_COUNT, NEG_INF_COUNT, POS_INF_COUNT } from "../types";
 import type { NodeIndex, Step } from "../units";
 
@@ -47,34 +61,72 @@ export const anyNonfinite = computed(() => {
   return matrix !== null && firstBrokenColumn(matrix) >= 0;
 });
 
-/** A column may stand for many captures, and a jump asks for the exact one of at most this many nodes. */
+/** Where something isn't finite. */
+export interface Place {
+  readonly node: NodeIndex;
+  readonly step: Step;
+}
+
+/** What the search asks the server for. */
+export interface Asks {
+  readonly statistics: (node: NodeIndex) => Promise<Statistics>;
+  readonly snapshot: (step: Step) => Promise<Snapshot>;
+}
+
+/** A node's history is asked for at most this often; what is left of the column is then looked through capture by capture. */
 const CANDIDATES = 16;
 
-/** Goes to the first NaN or infinity of the chosen quantity: the earliest step, and there the first node in execution order. */
-export async function goToFirstNonfinite(): Promise<void> {
-  const [name, matrix, kind] = [run.peek(), history.peek().data, quantity.peek()];
-  if (name === null || matrix === null) return;
+/** The earliest capture with a NaN or an infinity, and there the first node in execution order; null when there is none. */
+export async function firstNonfinite(matrix: Matrix, recorded: Float64Array, asks: Asks): Promise<Place | null> {
   const column = firstBrokenColumn(matrix);
-  if (column < 0) return;
-  const candidates = brokenNodes(matrix, column).slice(0, CANDIDATES);
-  const abort = new AbortController().signal;
-  const found = await Promise.all(
-    candidates.map(async (index) => {
-      const query = { run: name, node: nodes.peek()[index].name, quantity: kind, v: versionOf(name) };
-      return { index, step: firstBrokenStep(await fetchStatistics(query, abort)) };
-    }),
+  if (column < 0) return null;
+  // What isn't finite spreads in execution order, so the first nodes are likely the earliest.
+  const candidates = brokenNodes(matrix, column);
+  const places = await Promise.all(
+    candidates
+      .slice(0, CANDIDATES)
+      .map(async (node): Promise<Place> => ({ node, step: firstBrokenStep(await asks.statistics(node)) })),
   );
   // `sort` is stable: of several nodes at the same step the first in execution order stays first.
-  const [first] = found.sort((a, b) => a.step - b.step);
-  if (first === undefined || !Number.isFinite(first.step) || run.peek() !== name) return;
+  const [found] = places.sort((a, b) => a.step - b.step);
+  if (candidates.length > CANDIDATES) {
+    const until = firstAtLeast(recorded, found.step);
+    for (const step of recorded.subarray(firstAtLeast(recorded, matrix.start[column]), until)) {
+      const node = firstBrokenNode(await asks.snapshot(step));
+      if (node >= 0) return { node, step };
+    }
+  }
+  return Number.isFinite(found.step) ? found : null;
+}
+
+/** Goes to the first NaN or infinity of the chosen quantity. */
+export async function goToFirstNonfinite(): Promise<void> {
+  const [name, matrix, kind, recorded] = [run.peek(), history.peek().data, quantity.peek(), steps.peek().data];
+  if (name === null || matrix === null || recorded === null) return;
+  const abort = new AbortController().signal;
+  const query = { run: name, quantity: kind, v: versionOf(name) };
+  const place = await firstNonfinite(matrix, recorded.step, {
+    statistics: (node) => fetchStatistics({ ...query, node: nodes.peek()[node].name }, abort),
+    snapshot: (step) => fetchSnapshot({ ...query, step }, abort),
+  });
+  if (place === null || run.peek() !== name) return;
   batch(() => {
-    selectNode(nodes.peek()[first.index].name);
-    selectStep(first.step);
+    selectNode(nodes.peek()[place.node].name);
+    selectStep(place.step);
   });
 }
 
 function brokenNodes({ nonfinite, nodes: count, columns }: Matrix, column: number): readonly NodeIndex[] {
   return Array.from({ length: count }, (_, row) => row).filter((row) => nonfinite[row * columns + column] !== 0);
+}
+
+/** −1 when all is finite. */
+function firstBrokenNode(snapshot: Snapshot): NodeIndex {
+  for (let node = 0; node < snapshot.nodes; node += 1) {
+    const { nan, inf } = nonfiniteOf(snapshot, node);
+    if (nan + inf > 0) return node;
+  }
+  return -1;
 }
 
 /** Infinity when there is none. */

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import type { Finding, Steps } from "../types";
-import { findingAt, gaps, rulerScale, stepAt } from "./ruler";
+import { findingAt, rulerScale, stepAt } from "./ruler";
 
 function stepsOf(recorded: readonly number[], dropped: readonly number[] = []): Steps {
   const count = recorded.length;
@@ -42,21 +42,6 @@ describe("snapping", () => {
     const steps = stepsOf([10, 20, 30]);
     expect([stepAt(steps, -500, 300), stepAt(steps, 5000, 300)]).toEqual([10, 30]);
   });
-});
-
-test("dropped steps next to each other are one gap, from the capture before to the one after", () => {
-  const recorded = Float64Array.from([0, 25, 50, 150, 175, 250]);
-  expect(gaps(recorded, Float64Array.from([75, 100, 125, 200, 225]))).toEqual([
-    [50, 150],
-    [175, 250],
-  ]);
-});
-
-test("steps that were dropped before the first and after the last capture have a place too", () => {
-  expect(gaps(Float64Array.from([50]), Float64Array.from([25, 75]))).toEqual([
-    [25, 50],
-    [50, 75],
-  ]);
 });
 
 test("of two findings at one step the one on top is hit, below the marks none", () => {

@@ -7,8 +7,10 @@
  */
 
 import { roundStep, ticks, makeScale } from "../charts/scale";
+import { gapsOf } from "../charts/timeline";
 import type { Palette } from "../draw/palette";
 import { crisp } from "../draw/pen";
+import { severityCorners } from "../draw/severity";
 import type { Pen } from "../draw/pen";
 import { formatCount } from "../format";
 import { nearestCapture } from "../state";
@@ -33,6 +35,7 @@ const BOTTOM: CssPixels = 17;
 const LABEL_SPACING: CssPixels = 110;
 const MARK_Y: CssPixels = 8;
 const MARK_RADIUS: CssPixels = 5;
+const MARK_SCALE = 0.66;
 
 /** Between steps and pixels. */
 export interface RulerScale {
@@ -156,27 +159,11 @@ function paintTicks(
 }
 
 function paintDropped(pen: Pen, palette: Palette, { step, dropped }: Steps, scale: RulerScale, base: CssPixels): void {
-  for (const [from, to] of gaps(step, dropped)) {
-    const x = scale.x(from) + 1;
-    const box = { x, y: TOP, width: Math.max(3, scale.x(to) - x - 1), height: base - TOP };
+  for (const { start, stop } of gapsOf(step, dropped)) {
+    const x = scale.x(start) + 1;
+    const box = { x, y: TOP, width: Math.max(3, scale.x(stop) - x - 1), height: base - TOP };
     pen.hatch(box, palette.gapHatch);
   }
-}
-
-/** Stretches of dropped steps: from the recorded step before to the one after. */
-export function gaps(recorded: Float64Array, dropped: Float64Array): readonly (readonly [Step, Step])[] {
-  const found: [Step, Step][] = [];
-  for (const lost of dropped) {
-    const after = firstAtLeast(recorded, lost);
-    const gap: [Step, Step] = [recorded[after - 1] ?? lost, recorded[after] ?? lost];
-    if (found.at(-1)?.[0] !== gap[0]) found.push(gap);
-  }
-  return found;
-}
-
-function firstAtLeast(sorted: Float64Array, value: number): number {
-  const nearest = nearestCapture(sorted, value);
-  return nearest >= 0 && sorted[nearest] < value ? nearest + 1 : Math.max(0, nearest);
 }
 
 function paintLabels(
@@ -199,24 +186,11 @@ function paintLabels(
   pen.text(formatCount(step), clamped, base + 10, { color: palette.hereInk, align: "center", bold: true });
 }
 
-/** Octagon, triangle, circle, as in the list. */
+/** As in the list, a little smaller. */
 function paintMark(pen: Pen, palette: Palette, severity: Severity, x: CssPixels): void {
   const color = palette.severity[severity];
-  if (severity === "note") {
-    pen.circle(x, MARK_Y, 4, { color });
-  } else if (severity === "warning") {
-    pen.polygon(
-      [x, MARK_Y - 5, x + 5.5, MARK_Y + 4.5, x - 5.5, MARK_Y + 4.5],
-      { color: palette.warningFill },
-      { color, width: 1.4 },
-    );
-  } else {
-    const corner = (index: number): number[] => {
-      const angle = ((index + 0.5) / 8) * 2 * Math.PI;
-      return [x + MARK_RADIUS * Math.cos(angle), MARK_Y + MARK_RADIUS * Math.sin(angle)];
-    };
-    pen.polygon(Array.from({ length: 8 }, (_, index) => corner(index)).flat(), { color });
-  }
+  const corners = severityCorners(severity, x, MARK_Y, MARK_SCALE);
+  pen.polygon(corners, { color: severity === "warning" ? palette.warningFill : color }, { color, width: 1.2 });
 }
 
 /** A handle in orange within its outline, and a hairline. */

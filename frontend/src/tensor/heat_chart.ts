@@ -120,6 +120,21 @@ function drawIndices(pen: Pen, { box }: HeatLayout, picture: HeatPicture, palett
   });
 }
 
+/** Where an element is drawn, alone or with those that share its pixels. */
+export function heatCellBox(
+  { box, rowBlock, columnBlock }: HeatLayout,
+  plane: Plane,
+  row: number,
+  column: number,
+): Box {
+  const [width, height] = [
+    box.width / Math.ceil(plane.columns / columnBlock),
+    box.height / Math.ceil(plane.rows / rowBlock),
+  ];
+  const [x, y] = [Math.floor(column / columnBlock), Math.floor(row / rowBlock)];
+  return { x: box.x + x * width, y: box.y + y * height, width, height };
+}
+
 /** The element under a point; undefined beside the cells. */
 export function heatCellAt(
   layout: HeatLayout,

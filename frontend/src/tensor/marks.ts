@@ -40,6 +40,12 @@ export function cellBox(box: Box, rows: number, columns: number, row: number, co
   };
 }
 
+/** The cell that is read: dark within light, to be seen on every colour. */
+export function drawReadCell(pen: Pen, { x, y, width, height }: Box, palette: Palette): void {
+  pen.outline({ x: x - 1.5, y: y - 1.5, width: width + 3, height: height + 3 }, { color: palette.surface, width: 1 });
+  pen.outline({ x: x - 0.5, y: y - 0.5, width: width + 1, height: height + 1 }, { color: palette.ink, width: 1 });
+}
+
 export function drawArrow(pen: Pen, box: Box, direction: "up" | "down", palette: Palette): void {
   pen.rect(box, { color: palette.inf });
   const [x, y] = [box.x + box.width / 2, box.y + box.height / 2];

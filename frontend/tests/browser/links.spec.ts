@@ -59,3 +59,15 @@ it("comes back as it was from another tab of TensorBoard, and asks nothing meanw
   );
   await tab.close();
 });
+
+it("goes to the recorded step nearest to that of the link, and says so", async () => {
+  const tab = await Tab.open({ link: { ...PLACE, step: "352" } });
+  await expectPlace(tab);
+  const words = tab.frame.getByText("Step 352 of the address isn't recorded. You see step 350, the nearest one.");
+  await words.waitFor();
+  expect(tab.requests.filter((url) => url.includes("step=352"))).toEqual([]);
+  await tab.ruler.focus();
+  await tab.page.keyboard.press("ArrowRight");
+  await words.waitFor({ state: "detached" });
+  await tab.close();
+});

@@ -10,7 +10,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from tb_activations.capture.joining import split_samples
 from tb_activations.capture.marker import write_marker
 from tb_activations.capture.packing import unpack
 from tb_activations.capture.replicas import of_each, this_worker
@@ -48,13 +47,13 @@ class Destination:
             return False  # what is wrong with the directory is told when it is written
 
     def put(self, step: int, captured: Captured, *, epoch: int = -1, overhead: float = float("nan")) -> None:
-        """Hands a capture to the writer; its tensors are copied to the host on the writer's thread."""
+        """Hands a capture to the writer, whose thread waits for its numbers."""
         if self._failed:
             return
         moment = time.time()
 
         def resolve() -> list[Capture]:
-            return [capture(rank, packed) for rank, packed in of_each(split_samples(captured.packed), captured.catalogue)]
+            return [capture(rank, packed) for rank, packed in of_each(captured.packed(), captured.catalogue)]
 
         def capture(rank: int, packed: dict[str, Any]) -> Capture:
             scale = packed.get("loss_scale")

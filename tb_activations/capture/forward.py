@@ -12,10 +12,9 @@ import keras
 import tensorflow as tf
 
 from tb_activations.capture.catalogue import Catalogue, make_catalogue
+from tb_activations.capture.handover import Handover, handover_of
 from tb_activations.capture.instrument import instrumented
-from tb_activations.capture.joining import join_samples
 from tb_activations.capture.nodes import Lasting
-from tb_activations.capture.packing import pack
 from tb_activations.capture.recorder import Recorder
 from tb_activations.capture.rehearsals import forget_rehearsals
 from tb_activations.capture.structure import Structure
@@ -31,16 +30,17 @@ class FixedBatch:
         self._model = model
         self._options = options
         self._batch = tf.nest.map_structure(tf.convert_to_tensor, batch)
-        self._catalogue: Catalogue | None = None
+        self._traced: tuple[Catalogue, Handover] | None = None
         self._lasting = Lasting()
         self._function = tf.function(self._instrumented_forward, autograph=False)
 
     def __call__(self) -> Captured:
         """Runs the forward pass with the present weights."""
         with instrumented():
-            packed = self._function(self._batch)
-        assert self._catalogue is not None
-        return Captured(self._catalogue, packed)
+            given = self._function(self._batch)
+        assert self._traced is not None
+        catalogue, handover = self._traced
+        return Captured(catalogue, handover.take(given))
 
     def _instrumented_forward(self, batch: Any) -> dict[str, Any]:
         def instrumented_step(inputs: Any) -> None:
@@ -54,7 +54,9 @@ class FixedBatch:
         if recorder.failure is not None:
             raise recorder.failure
         forget_rehearsals(recorder)
-        self._catalogue = make_catalogue(recorder, self._options.configuration)
-        packed = join_samples(pack(recorder, self._catalogue, self._options.keep))
+        catalogue = make_catalogue(recorder, self._options.configuration)
+        handover = handover_of(recorder, catalogue, self._options.keep, compiled_by_xla=False)
+        given = handover.give(recorder, catalogue)
+        self._traced = catalogue, handover
         recorder.release()
-        return packed
+        return given

@@ -1,10 +1,7 @@
-"""The way of the recorded tensors from the step to the writer: reduced and stacked on the device, unstacked outside.
+"""What of the recorded tensors is kept: their reduction on the device where they are, and what a writer gets.
 
 The one invariant: few tensors leave the device, one per kind and quantity (samples apart), and nothing is copied to the host before the writer's
-thread asks. Rows are in the order of `Catalogue.ids`.
-
-A step that XLA compiles hands the tensors out as they are, and they are reduced in a graph of their own: XLA would compile the same
-statistics once for every shape there is, which takes longer than the step itself.
+thread asks. Rows are in the order of `Catalogue.ids`. Which way tensors take from the step to the writer is decided in `handover`.
 """
 
 from __future__ import annotations
@@ -22,7 +19,7 @@ from tb_activations.capture.recorder import Recorder
 from tb_activations.capture.statistics import Measured, Request, measure_all, sample
 from tb_activations.store.schema import STATISTICS, Quantity, QuantityRecord
 
-__all__ = ["SAMPLE_ELEMENTS", "SAMPLE_EXAMPLES", "Keep", "Reduction", "collect", "pack", "unpack"]
+__all__ = ["PROPORTIONAL", "SAMPLE_ELEMENTS", "SAMPLE_EXAMPLES", "Keep", "Layout", "Packed", "Reduction", "collect", "unpack"]
 
 Packed = dict[str, Any]
 
@@ -41,13 +38,8 @@ class Keep:
     elements: int = SAMPLE_ELEMENTS
 
 
-def pack(recorder: Recorder, catalogue: Catalogue, keep: Keep) -> Packed:
-    """Reduces everything recorded; runs in the graph of the step. The result is a structure of tensors with string keys."""
-    return Reduction(recorder, catalogue, keep)(collect(recorder, catalogue))
-
-
 def collect(recorder: Recorder, catalogue: Catalogue) -> Packed:
-    """Everything recorded, as it is, and what is ready; for a `Reduction` in another graph."""
+    """Everything recorded, as it is, and what is ready; runs in the graph of the step."""
     with tf.name_scope("tb_activations"):
         collected: Packed = {"tensors": {}, "rows": {}, "scales": {}}
         for index, item in enumerate(_recorded(recorder, catalogue)):
@@ -66,47 +58,59 @@ def _recorded(recorder: Recorder, catalogue: Catalogue) -> list[Recording | Tall
     return [recorder.recordings[quantity][name] for quantity, names in catalogue.names.items() for name in names]
 
 
-class Reduction:
-    """Turns what `collect` gives into a packed capture: a function of tensors only, which holds none."""
+class Layout:
+    """What belongs to which tensor of what `collect` gives; it holds no tensor.
 
-    def __init__(self, recorder: Recorder, catalogue: Catalogue, keep: Keep) -> None:
-        self._keep = keep
-        self._ids = {quantity: ids.tolist() for quantity, ids in catalogue.ids.items() if len(ids)}
+    Attributes:
+      ids: the nodes of each quantity that has any, in the order of `Catalogue.ids`.
+      facts: (activation, whether axis 0 counts examples) by the key of a tensor.
+    """
+
+    def __init__(self, recorder: Recorder, catalogue: Catalogue) -> None:
         items = _recorded(recorder, catalogue)
-        self._facts = {str(index): (item.activation, item.batch) for index, item in enumerate(items) if isinstance(item, Recording)}
+        self.ids = {quantity: ids.tolist() for quantity, ids in catalogue.ids.items() if len(ids)}
+        self.facts = {str(index): (item.activation, item.batch) for index, item in enumerate(items) if isinstance(item, Recording)}
+
+    def owners(self) -> list[tuple[str, Quantity, int]]:
+        """(key, quantity, node) of everything collected, in order."""
+        nodes = [(quantity, node) for quantity, ids in self.ids.items() for node in ids]
+        return [(str(index), quantity, node) for index, (quantity, node) in enumerate(nodes)]
+
+
+class Reduction:
+    """Turns what `collect` gives into a packed capture, by TensorFlow: a function of tensors only, which holds none."""
+
+    def __init__(self, layout: Layout, keep: Keep) -> None:
+        self._layout = layout
+        self._keep = keep
 
     def __call__(self, collected: Packed) -> Packed:
         packed: Packed = {}
         with tf.name_scope("tb_activations"):
-            if self._ids:
+            if self._layout.ids:
                 packed.update(self._split(self._columns(collected)))
             if self._keep.samples != "none":
-                for (quantity, node), key in zip(self._nodes(), self._keys(), strict=True):
+                for key, quantity, node in self._layout.owners():
                     samples = packed[quantity].setdefault("samples", {})
                     if key in collected["tensors"]:
-                        samples[str(node)] = self._sample(collected["tensors"][key], self._facts[key][1], collected["scales"].get(key))
+                        samples[str(node)] = self._sample(collected["tensors"][key], self._layout.facts[key][1], collected["scales"].get(key))
             if "loss_scale" in collected:
                 packed["loss_scale"] = collected["loss_scale"]
         return packed
 
-    def _nodes(self) -> list[tuple[Quantity, int]]:
-        return [(quantity, node) for quantity, ids in self._ids.items() for node in ids]
-
-    def _keys(self) -> list[str]:
-        return [str(index) for index in range(len(self._nodes()))]
-
     def _split(self, columns: Mapping[str, tf.Tensor]) -> Packed:
-        parts = {name: tf.split(column, [len(ids) for ids in self._ids.values()]) for name, column in columns.items()}
-        return {quantity: {name: part[index] for name, part in parts.items()} for index, quantity in enumerate(self._ids)}
+        ids = self._layout.ids
+        parts = {name: tf.split(column, [len(nodes) for nodes in ids.values()]) for name, column in columns.items()}
+        return {quantity: {name: part[index] for name, part in parts.items()} for index, quantity in enumerate(ids)}
 
     def _columns(self, collected: Packed) -> dict[str, tf.Tensor]:
         """Measures the tensors of all quantities together: those of one shape share their operations."""
         tensors, rows = collected["tensors"], collected["rows"]
-        columns = self._in_order([*_measured(tensors, self._facts, self._keep.histograms), *_ready(rows)], [*tensors, *rows])
+        columns = self._in_order([*_measured(tensors, self._layout.facts, self._keep.histograms), *_ready(rows)], [*tensors, *rows])
         if collected["scales"]:
-            factors = tf.stack([_factor(collected["scales"].get(key)) for key in self._keys()])[:, None]
+            factors = tf.stack([_factor(collected["scales"].get(key)) for key, _, _ in self._layout.owners()])[:, None]
             # Undone on the statistics instead of the tensor: in float16 the unscaled gradient may not exist.
-            columns["statistics"] = tf.where(_PROPORTIONAL, columns["statistics"] * factors, columns["statistics"])
+            columns["statistics"] = tf.where(PROPORTIONAL, columns["statistics"] * factors, columns["statistics"])
             if self._keep.histograms:
                 columns["histogram_range"] *= factors
         return columns
@@ -138,7 +142,8 @@ def _factor(scale: tf.Tensor | None) -> tf.Tensor:
     return tf.ones([]) if scale is None else 1.0 / tf.cast(scale, tf.float32)
 
 
-_PROPORTIONAL = np.array([name in {"min", "max", "mean", "std", "l2_norm", "batch_std"} for name in STATISTICS])
+PROPORTIONAL = np.array([name in {"min", "max", "mean", "std", "l2_norm", "batch_std"} for name in STATISTICS])
+"""Which statistics grow with the tensor, and so have the loss scale in them."""
 
 
 def unpack(packed: Packed, catalogue: Catalogue) -> Mapping[Quantity, QuantityRecord]:

@@ -16,15 +16,14 @@ import keras
 import tensorflow as tf
 
 from tb_activations.capture.catalogue import Catalogue, make_catalogue
+from tb_activations.capture.handover import Handover, handover_of
 from tb_activations.capture.instrument import instrumented
-from tb_activations.capture.joining import join_samples
 from tb_activations.capture.nodes import Lasting
 from tb_activations.capture.op_nodes import record_operations
-from tb_activations.capture.packing import Keep, Reduction, collect, pack
+from tb_activations.capture.packing import Keep, Packed
 from tb_activations.capture.randomness import stateful_draws
 from tb_activations.capture.recorder import Recorder, current
 from tb_activations.capture.rehearsals import forget_rehearsals
-from tb_activations.capture.replicas import gather
 from tb_activations.capture.selection import Selection
 from tb_activations.capture.structure import Structure
 from tb_activations.capture.trainability import Trainability
@@ -58,10 +57,10 @@ class Options:
 
 
 class Captured(NamedTuple):
-    """What one run of a twin recorded: device tensors, and the nodes they belong to."""
+    """What one run of a twin recorded, and the nodes it belongs to. ``packed`` waits for the numbers, on any thread."""
 
     catalogue: Catalogue
-    packed: dict[str, Any]
+    packed: Callable[[], Packed]
 
 
 @contextmanager
@@ -120,8 +119,8 @@ class Twin:
         self._trainability = trainability
         self._step: Callable[[Any], Any] = getattr(model, NAMES[kind].step)
         self._catalogues: dict[str, Catalogue] = {}
-        self._reductions: dict[str, Callable[[Any], Any]] = {}
-        self._compiled_by_xla = bool(model.jit_compile) and model.distribute_strategy.num_replicas_in_sync == 1
+        self._handovers: dict[str, Handover] = {}
+        self._compiled_by_xla = bool(model.jit_compile)
         self._remarks: dict[str, bool] = {}
         self._lasting = Lasting()
         self.failure: Exception | None = None
@@ -136,10 +135,10 @@ class Twin:
         return outputs["result"], self._captured(outputs["captured"])
 
     def _captured(self, outputs: Mapping[str, Any]) -> Captured | None:
-        """The capture that a run of the step handed out, whole or still to be reduced."""
-        for key, packed in outputs.items():
+        """The capture that a run of the step handed out."""
+        for key, given in outputs.items():
             try:
-                return Captured(self._catalogues[key], self._reductions[key](packed) if key in self._reductions else packed)
+                return Captured(self._catalogues[key], self._handovers[key].take(given))
             except Exception as error:  # noqa: BLE001  (the step is done; kept, and told once by who owns the twin)
                 self.failure = error
         return None
@@ -216,11 +215,9 @@ class Twin:
             record_operations(recorder)
             catalogue = make_catalogue(recorder, self._options.configuration)
             key = self._key_of(catalogue)
-            if not self._compiled_by_xla:
-                return {key: join_samples(gather(pack(recorder, catalogue, self._options.keep)))}
-            reduction = Reduction(recorder, catalogue, self._options.keep)
-            self._reductions.setdefault(key, tf.function(lambda tensors: join_samples(reduction(tensors)), autograph=False, reduce_retracing=True))
-            return {key: collect(recorder, catalogue)}
+            if key not in self._handovers:
+                self._handovers[key] = handover_of(recorder, catalogue, self._options.keep, compiled_by_xla=self._compiled_by_xla)
+            return {key: self._handovers[key].give(recorder, catalogue)}
         except Exception as error:  # noqa: BLE001  (kept, and told once by who owns the twin)
             self.failure = error
             return {}

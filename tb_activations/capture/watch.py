@@ -231,7 +231,7 @@ class FunctionTwin(Twin):
         self._trainability = trainability
         self._catalogues = {}
         self._remarks = {}
-        self._reductions = {}
+        self._handovers = {}
         self._compiled_by_xla = bool(getattr(function, "_jit_compile", False))
         self._lasting = Lasting()
         self.failure = None

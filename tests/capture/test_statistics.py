@@ -1,4 +1,4 @@
-"""Statistics inside the step against numpy, for hostile tensors, dtypes and ways to run."""
+"""Both ways to the statistics, TensorFlow's inside the step and numpy's on the host, against numpy, for hostile tensors, dtypes and ways to run."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tb_activations.capture.statistics import Request, has_statistics, measure, measure_all, sample
+from tb_activations.capture.statistics import Measured, Request, has_statistics, host, measure, measure_all, sample
+from tb_activations.capture.statistics.blocks import sample_on_host
 from tb_activations.errors import ArgumentError
 from tb_activations.store.schema import COUNTS, HISTOGRAM_BINS, SAMPLED_ELEMENTS, STATISTICS
 
@@ -41,11 +42,14 @@ HOSTILE = {
     "empty vector": np.zeros(0),
 }
 COMPILED = pytest.param("xla", marks=pytest.mark.slow)
-MODES = ("eager", "graph", COMPILED)
+MODES = ("eager", "graph", "host", COMPILED)
+QUICK_MODES = ("eager", "graph", "host")
 
 
 def run(function, *arrays, mode="graph", unknown=False, **options):
-    """``function`` of tensors in one of three ways; ``unknown``: traced for any shape of that rank."""
+    """``function`` of tensors in one of four ways; ``unknown``: traced for any shape of that rank."""
+    if mode == "host":
+        return ON_HOST[function](*arrays, **options)
     tensors = [tf.constant(array) for array in arrays]
     if mode == "eager":
         return function(*tensors, **options)
@@ -53,8 +57,24 @@ def run(function, *arrays, mode="graph", unknown=False, **options):
     return tf.function(lambda *args: function(*args, **options), signature, jit_compile=mode == "xla", autograph=False)(*tensors)
 
 
+def measure_on_host(array, histogram=True, **options):
+    measured = host.measure_all([Request(np.asarray(array), **options)], histogram=histogram)
+    return Measured(*(None if column is None else column[0] for column in measured))
+
+
+def measure_together(*arrays):
+    return measure_all([Request(x) for x in arrays])
+
+
+def measure_together_on_host(*arrays):
+    return host.measure_all([Request(x) for x in arrays])
+
+
+ON_HOST = {measure: measure_on_host, measure_together: measure_together_on_host, sample: sample_on_host}
+
+
 def columns(measured):
-    return dict(zip(STATISTICS, measured.statistics.numpy(), strict=True)), dict(zip(COUNTS, measured.counts.numpy(), strict=True))
+    return dict(zip(STATISTICS, np.asarray(measured.statistics), strict=True)), dict(zip(COUNTS, np.asarray(measured.counts), strict=True))
 
 
 def exact(array):
@@ -91,7 +111,7 @@ def assert_exact(measured, array):
         np.testing.assert_allclose(got[name], np.float32(value), rtol=1e-4, atol=2e-6 * scale, err_msg=name)
 
 
-@pytest.mark.parametrize("mode", ["eager", "graph"])
+@pytest.mark.parametrize("mode", QUICK_MODES)
 @pytest.mark.parametrize("name", HOSTILE)
 def test_exact_columns_and_counts_are_those_of_numpy(name, mode):
     array = HOSTILE[name].astype(np.float32)
@@ -113,17 +133,29 @@ def test_extents_may_be_unknown_while_tracing(name):
 
 
 @pytest.mark.parametrize("dtype", [np.float16, ml_dtypes.bfloat16, np.float64, np.int8, np.uint8, np.int32, np.int64, bool])
-def test_every_real_dtype(dtype):
-    array = (RANDOM.normal(size=(20, 6)) * 3).astype(np.float32).astype(dtype)
-    measured = run(measure, array)
+@pytest.mark.parametrize("mode", ["graph", "host"])
+@pytest.mark.parametrize("shape", [(20, 6), (70, 50, 40)])
+def test_every_real_dtype(dtype, mode, shape):
+    array = (RANDOM.normal(size=shape) * 3).astype(np.float32).astype(dtype)
+    measured = run(measure, array, mode=mode)
     assert_exact(measured, array)
-    assert np.isclose(columns(measured)[0]["zero_fraction"], (array == 0).mean())
+    sampled = array.size > SAMPLED_ELEMENTS
+    assert np.isclose(columns(measured)[0]["zero_fraction"], (array == 0).mean(), atol=0.02 if sampled else 0)
 
 
-def test_float64_and_int64_are_reduced_in_double_precision():
+@pytest.mark.parametrize("shape", [(16, 28, 28, 32), (64, 4096), (3, 100_000), (200_000,), (70_001, 3), (5, 7, 11, 13, 17)])
+def test_both_ways_look_at_the_same_elements(shape):
+    array = RANDOM.normal(size=shape).astype(np.float32)
+    inside, outside = run(measure, array), run(measure, array, mode="host")
+    np.testing.assert_array_equal(outside.histogram, inside.histogram)
+    np.testing.assert_allclose(outside.statistics, inside.statistics, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("mode", ["graph", "host"])
+def test_float64_and_int64_are_reduced_in_double_precision(mode):
     array = 1e9 + np.arange(6, dtype=np.float64).reshape(2, 3)
     for x in (array, array.astype(np.int64)):
-        assert np.isclose(columns(run(measure, x))[0]["std"], array.std(), rtol=1e-6)
+        assert np.isclose(columns(run(measure, x, mode=mode))[0]["std"], array.std(), rtol=1e-6)
 
 
 @pytest.mark.parametrize("x", [tf.constant(["a"]), tf.constant([1j])])
@@ -153,16 +185,18 @@ def test_histogram_is_that_of_numpy(mode):
 
 
 @pytest.mark.parametrize(("array", "kept"), [(np.full((2, 3), 5.0), 6), (np.array([[-3e38, 3e38]]), 2), (np.array([1.0, INF, NAN, 2.0]), 2)])
-def test_histogram_counts_each_finite_element_once(array, kept):
-    measured = run(measure, array.astype(np.float32))
-    assert measured.histogram.numpy().sum() == kept
-    assert measured.histogram.numpy()[-1] >= 1  # the highest element is in the last bin
+@pytest.mark.parametrize("mode", ["graph", "host"])
+def test_histogram_counts_each_finite_element_once(array, kept, mode):
+    measured = run(measure, array.astype(np.float32), mode=mode)
+    assert np.sum(measured.histogram) == kept
+    assert measured.histogram[-1] >= 1  # the highest element is in the last bin
 
 
-def test_no_histogram_of_nothing():
-    measured = run(measure, np.full((2, 2), NAN, np.float32))
-    assert not measured.histogram.numpy().any()
-    assert run(measure, np.zeros((2, 2), np.float32), histogram=False).histogram is None
+@pytest.mark.parametrize("mode", ["graph", "host"])
+def test_no_histogram_of_nothing(mode):
+    measured = run(measure, np.full((2, 2), NAN, np.float32), mode=mode)
+    assert not np.any(measured.histogram)
+    assert run(measure, np.zeros((2, 2), np.float32), mode=mode, histogram=False).histogram is None
 
 
 @pytest.mark.parametrize("mode", MODES)
@@ -174,39 +208,44 @@ def test_sampled_columns_of_a_large_tensor_are_near_the_truth(mode):
 
 
 @pytest.mark.parametrize("channels", [2, 3, 32, 64, 96, 100, 128])
-def test_a_stride_visits_all_channels(channels):
+@pytest.mark.parametrize("mode", ["graph", "host"])
+def test_a_stride_visits_all_channels(channels, mode):
     array = np.tile(np.arange(channels, dtype=np.float32), (8, 200_000 // 8 // channels, 1))
-    measured = run(measure, array)
-    assert measured.histogram.numpy().sum() <= SAMPLED_ELEMENTS
+    histogram = np.asarray(run(measure, array, mode=mode).histogram)
+    assert histogram.sum() <= SAMPLED_ELEMENTS
     expected, _ = np.histogram(array, HISTOGRAM_BINS)
-    shares = measured.histogram.numpy() / measured.histogram.numpy().sum()
+    shares = histogram / histogram.sum()
     np.testing.assert_allclose(shares, expected / expected.sum(), atol=0.02)
 
 
 @pytest.mark.parametrize(("dtype", "small"), [(np.float32, 1e-40), (np.float16, 1e-6), (np.float64, 1e-310), (ml_dtypes.bfloat16, 1e-39)])
-def test_subnormal_numbers_are_told_from_zeros(dtype, small):
-    got, _ = columns(run(measure, np.array([[0, small, -small, 1]]).astype(dtype)))
+@pytest.mark.parametrize("mode", ["graph", "host"])
+def test_subnormal_numbers_are_told_from_zeros(dtype, small, mode):
+    got, _ = columns(run(measure, np.array([[0, small, -small, 1]]).astype(dtype), mode=mode))
     assert (got["zero_fraction"], got["subnormal_fraction"]) == (0.25, 0.5)
 
 
-def test_spread_over_examples():
+@pytest.mark.parametrize("mode", ["graph", "host"])
+def test_spread_over_examples(mode):
     examples = RANDOM.normal(size=(8, 4, 5)).astype(np.float32)
     truth = np.sqrt(examples.var(0).mean())
-    assert np.isclose(columns(run(measure, examples))[0]["batch_std"], truth, rtol=1e-5)
+    assert np.isclose(columns(run(measure, examples, mode=mode))[0]["batch_std"], truth, rtol=1e-5)
     collapsed = np.tile(examples[:1], (8, 1, 1))
-    assert columns(run(measure, collapsed))[0]["batch_std"] < 1e-6
+    assert columns(run(measure, collapsed, mode=mode))[0]["batch_std"] < 1e-6
     for alone in (examples[:1], examples[0, 0]):
-        assert np.isnan(columns(run(measure, alone))[0]["batch_std"])
-    assert np.isnan(columns(run(measure, examples, batch=False))[0]["batch_std"])
+        assert np.isnan(columns(run(measure, alone, mode=mode))[0]["batch_std"])
+    assert np.isnan(columns(run(measure, examples, mode=mode, batch=False))[0]["batch_std"])
 
 
-def test_spread_over_examples_leaves_out_what_is_not_finite():
+@pytest.mark.parametrize("mode", ["graph", "host"])
+def test_spread_over_examples_leaves_out_what_is_not_finite(mode):
     examples = RANDOM.normal(size=(8, 5)).astype(np.float32)
     examples[2, 3] = NAN
-    got, _ = columns(run(measure, examples))
+    got, _ = columns(run(measure, examples, mode=mode))
     assert np.isclose(got["batch_std"], np.sqrt(np.nanvar(examples, 0).mean()), rtol=1e-5)
 
 
+@pytest.mark.parametrize("mode", ["graph", "host"])
 @pytest.mark.parametrize("poison", [False, True])
 @pytest.mark.parametrize(
     ("activation", "array", "truth"),
@@ -218,9 +257,9 @@ def test_spread_over_examples_leaves_out_what_is_not_finite():
         (None, [[0.0, 1.0]], NAN),
     ],
 )
-def test_saturation(activation, array, truth, poison):
+def test_saturation(activation, array, truth, poison, mode):
     rows = [*array, [NAN] * len(array[0])] if poison else array
-    got, _ = columns(run(measure, np.array(rows, np.float32), activation=activation))
+    got, _ = columns(run(measure, np.array(rows, np.float32), mode=mode, activation=activation))
     np.testing.assert_equal(got["saturated_fraction"], np.float32(truth))
 
 
@@ -228,7 +267,7 @@ def test_saturation(activation, array, truth, poison):
 def test_many_tensors_are_measured_as_each_alone(mode):
     arrays = [*(RANDOM.normal(size=(4, 3)) for _ in range(3)), *HOSTILE.values(), RANDOM.normal(size=(4, 3)), np.zeros((4, 3)), np.full((4, 3), NAN)]
     arrays = [array.astype(np.float32) for array in arrays if array.size < 10_000]
-    together = run(lambda *xs: measure_all([Request(x) for x in xs]), *arrays, mode=mode)
+    together = run(measure_together, *arrays, mode=mode)
     for index, array in enumerate(arrays):
         alone = measure(tf.constant(array))
         for one, other in zip(alone, together, strict=True):
@@ -272,16 +311,17 @@ def test_a_thousand_layers_of_one_shape_cost_the_operations_of_one():
         ((0, 3), True, (0, 3)),
     ],
 )
-@pytest.mark.parametrize("unknown", [False, True])
-def test_a_sample_is_a_bounded_block_from_the_beginning(shape, batch, expected, unknown):
+@pytest.mark.parametrize(("mode", "unknown"), [("graph", False), ("graph", True), ("host", False)])
+def test_a_sample_is_a_bounded_block_from_the_beginning(shape, batch, expected, mode, unknown):
     array = np.arange(np.prod(shape, dtype=int), dtype=np.float32).reshape(shape)
-    block = run(sample, array, unknown=unknown, batch=batch, examples=4, elements=1000)
+    block = run(sample, array, mode=mode, unknown=unknown, batch=batch, examples=4, elements=1000)
     np.testing.assert_array_equal(block, array[tuple(slice(0, extent) for extent in expected)])
 
 
 @pytest.mark.parametrize("dtype", [np.float16, ml_dtypes.bfloat16, np.int32])
 def test_a_sample_keeps_its_dtype(dtype):
     array = np.arange(6).reshape(2, 3).astype(dtype)
-    block = run(sample, array, mode="xla", batch=True, examples=1, elements=100).numpy()
-    assert block.dtype == dtype
-    np.testing.assert_array_equal(block, array[:1])
+    for mode in ("xla", "host"):
+        block = np.asarray(run(sample, array, mode=mode, batch=True, examples=1, elements=100))
+        assert block.dtype == dtype
+        np.testing.assert_array_equal(block, array[:1])

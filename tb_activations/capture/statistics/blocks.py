@@ -8,9 +8,11 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 import tensorflow as tf
 
-__all__ = ["sample"]
+__all__ = ["sample", "sample_on_host"]
 
 
 def sample(x: tf.Tensor, *, batch: bool, examples: int, elements: int) -> tf.Tensor:
@@ -19,12 +21,21 @@ def sample(x: tf.Tensor, *, batch: bool, examples: int, elements: int) -> tf.Ten
     With a batch axis these are the first examples, at most ``examples``; where one example alone is too large, its first channels (last axis),
     then its first rows. Without a batch axis the end of the last axis goes first. A tensor of unknown rank comes flat.
     """
-    rank = x.shape.rank
-    if rank is None:
+    if x.shape.rank is None:
         return tf.reshape(x, [-1])[:elements]
-    if rank == 0:
-        return x
-    extents: list[Any] = [tf.shape(x)[axis] if size is None else size for axis, size in enumerate(x.shape)]
+    return x[_block([tf.shape(x)[axis] if size is None else size for axis, size in enumerate(x.shape)], batch, examples, elements)]
+
+
+def sample_on_host(x: npt.NDArray[Any], *, batch: bool, examples: int, elements: int) -> npt.NDArray[Any]:
+    """The same block as a copy, which holds nothing of ``x`` in memory."""
+    return np.array(x[_block(list(x.shape), batch, examples, elements)])
+
+
+def _block(extents: list[Any], batch: bool, examples: int, elements: int) -> tuple[slice, ...]:
+    """The block of a tensor of these extents, each an int or a scalar tensor."""
+    rank = len(extents)
+    if not rank:
+        return ()
     if batch:
         extents[0] = 1
     for axis in (rank - 1, *range(rank - 1)):
@@ -32,7 +43,7 @@ def sample(x: tf.Tensor, *, batch: bool, examples: int, elements: int) -> tf.Ten
             extents[axis] = _at_most(extents[axis], _room(extents, axis, elements))
     if batch:
         extents[0] = _at_most(examples, _room(extents, 0, elements))
-    return x[tuple(slice(0, extent) for extent in extents)]
+    return tuple(slice(0, extent) for extent in extents)
 
 
 def _room(extents: list[Any], axis: int, elements: int) -> Any:

@@ -15,6 +15,10 @@ import tensorflow as tf
 from tb_activations.store.schema import HISTOGRAM_BINS, SAMPLED_ELEMENTS
 
 __all__ = [
+    "EXAMPLES",
+    "PER_EXAMPLE",
+    "ROWS",
+    "RUN",
     "SAMPLED",
     "batch_std",
     "count_in_bins",
@@ -30,10 +34,10 @@ __all__ = [
 SAMPLED = min(16_384, SAMPLED_ELEMENTS)
 """A quarter of what the format allows: fractions are off by 0.4 % at most (one standard error), at a quarter of the time."""
 
-_EXAMPLES = 64
-_PER_EXAMPLE = 256
-_RUN = 32
-_ROWS = 4_096
+EXAMPLES = 64
+PER_EXAMPLE = 256
+RUN = 32
+ROWS = 4_096
 
 
 def every_nth(x: tf.Tensor, factors: tf.Tensor) -> tf.Tensor:
@@ -44,8 +48,8 @@ def every_nth(x: tf.Tensor, factors: tf.Tensor) -> tf.Tensor:
 def some_of_some(x: tf.Tensor, examples: tf.Tensor, factors: tf.Tensor) -> tf.Tensor:
     """The same elements of some examples, [m, examples, elements], of ``x`` [m, n] that holds so many ``examples``."""
     size = tf.shape(x)[1] // tf.maximum(1, examples)
-    chosen = tf.range(0, examples, tf.maximum(1, -(-examples // _EXAMPLES)))
-    positions = _runs(size, factors, _PER_EXAMPLE)
+    chosen = tf.range(0, examples, tf.maximum(1, -(-examples // EXAMPLES)))
+    positions = _runs(size, factors, PER_EXAMPLE)
     return tf.gather(x, size * chosen[:, None] + positions, axis=1)
 
 
@@ -53,7 +57,7 @@ def _runs(count: tf.Tensor, factors: tf.Tensor, most: int) -> tf.Tensor:
     """Positions below ``count``: all of them where they are at most ``most``, else evenly spread runs."""
     stride = _stride(count, factors, most)
     # Neighbours come from memory together: a run costs hardly more time than one element.
-    run = tf.where(stride > 1, _RUN, 1)
+    run = tf.where(stride > 1, RUN, 1)
     starts = tf.range(0, count - run + 1, stride * run)
     return tf.reshape(starts[:, None] + tf.range(run), [-1])
 
@@ -112,7 +116,7 @@ def saturated_share(units: tf.Tensor, strided: tf.Tensor, finite: tf.Tensor | No
     if activation == "tanh":
         return share(tf.abs(strided) > 0.97, finite)
     if activation == "softmax":
-        rows = units[:, :: tf.maximum(1, -(-tf.shape(units)[1] // _ROWS))]
+        rows = units[:, :: tf.maximum(1, -(-tf.shape(units)[1] // ROWS))]
         return share(tf.reduce_max(rows, 2) > 0.999, None if finite is None else tf.reduce_all(tf.math.is_finite(rows), 2))
     return tf.fill(tf.shape(units)[:1], float("nan"))
 

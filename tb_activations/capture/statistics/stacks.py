@@ -15,9 +15,9 @@ import tensorflow as tf
 
 from tb_activations.errors import ArgumentError
 
-__all__ = ["Request", "Stack", "has_statistics", "stack_requests", "working_dtype"]
+__all__ = ["SMALL", "Request", "Stack", "graded", "has_statistics", "stack_requests", "working_dtype"]
 
-_SMALL = 8_192
+SMALL = 8_192
 """Most elements of a tensor of known shape that is worth copying."""
 
 _SMALL_EXAMPLE = 512
@@ -86,16 +86,17 @@ def _is_small(shape: tf.TensorShape) -> bool:
     if shape.rank is None:
         return False
     if shape.is_fully_defined():
-        return bool(shape.num_elements() <= _SMALL)
+        return bool(shape.num_elements() <= SMALL)
     inner = shape[1:]
     return bool(inner.is_fully_defined() and inner.num_elements() <= _SMALL_EXAMPLE)
 
 
 def _key(request: Request) -> tuple[object, ...]:
-    return (request.x.dtype, tuple(request.x.shape), request.batch, _graded(request))
+    return (request.x.dtype, tuple(request.x.shape), request.batch, graded(request))
 
 
-def _graded(request: Request) -> str | None:
+def graded(request: Request) -> str | None:
+    """The activation of a request where it decides anything."""
     return request.activation if request.activation in _GRADED else None
 
 
@@ -113,7 +114,7 @@ def _stack(requests: list[Request], indices: tuple[int, ...]) -> Stack:
         values = tf.cast(tf.stack(tensors), wide)
     else:
         values = tf.stack(_filled_up([tf.cast(x, wide) for x in tensors], elements))
-    return Stack(values, elements, first.shape, first.dtype, _graded(requests[0]), requests[0].batch, indices)
+    return Stack(values, elements, first.shape, first.dtype, graded(requests[0]), requests[0].batch, indices)
 
 
 def working_dtype(dtype: tf.DType) -> tf.DType:

@@ -1,0 +1,129 @@
+"""The way of recorded tensors out of the step to the writer's thread.
+
+The one invariant: `give` runs while the step is traced and leaves the step's own results alone; `take` runs after each execution and never waits
+for a disk.
+
+There are three ways, since what is cheap differs:
+
+* `OnHost`, where all computing is done by CPUs: tensors leave the step as they are, without a copy, and numpy reduces them in a thread of its own.
+* `InStep`, where devices have a memory of their own, or several replicas train: TensorFlow reduces them inside the step, so that little has to be
+  copied.
+* `AfterStep`, where XLA compiles the step for such a device: TensorFlow reduces them in a graph of its own, since XLA would compile the same
+  statistics once for every shape, which takes longer than the step itself.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
+
+import tensorflow as tf
+
+from tb_activations.capture.bits import as_bits, dtypes_of, from_bits
+from tb_activations.capture.catalogue import Catalogue
+from tb_activations.capture.host_packing import HostReduction
+from tb_activations.capture.joining import join_samples, split_samples
+from tb_activations.capture.packing import Keep, Layout, Packed, Reduction, collect
+from tb_activations.capture.recorder import Recorder
+from tb_activations.capture.replicas import gather
+
+__all__ = ["Handover", "OnHost", "handover_of"]
+
+
+def handover_of(recorder: Recorder, catalogue: Catalogue, keep: Keep, *, compiled_by_xla: bool) -> Handover:
+    """The way for what ``recorder`` has recorded, chosen while the step is traced."""
+    layout = Layout(recorder, catalogue)
+    alone = tf.distribute.get_strategy().num_replicas_in_sync == 1
+    if alone and all(device.device_type == "CPU" for device in tf.config.list_logical_devices()):
+        return OnHost(layout, keep, compiled_by_xla=compiled_by_xla)
+    return AfterStep(layout, keep) if alone and compiled_by_xla else InStep(layout, keep)
+
+
+class Handover(ABC):
+    """One way; it serves all traces of a step that have the same nodes."""
+
+    @abstractmethod
+    def give(self, recorder: Recorder, catalogue: Catalogue) -> Packed:
+        """Runs in the graph of the step. The result leaves the step beside its own."""
+
+    @abstractmethod
+    def take(self, given: Packed) -> Callable[[], Packed]:
+        """Runs after the step with what `give` gave. The result is called on the writer's thread and gives a packed capture."""
+
+
+class InStep(Handover):
+    def __init__(self, layout: Layout, keep: Keep) -> None:
+        self._reduce = Reduction(layout, keep)
+
+    def give(self, recorder: Recorder, catalogue: Catalogue) -> Packed:
+        return join_samples(gather(self._reduce(collect(recorder, catalogue))))
+
+    def take(self, given: Packed) -> Callable[[], Packed]:
+        return partial(split_samples, given)
+
+
+class AfterStep(Handover):
+    def __init__(self, layout: Layout, keep: Keep) -> None:
+        reduction = Reduction(layout, keep)
+        self._reduce = tf.function(lambda bits: join_samples(reduction(from_bits(bits, self._dtypes))), autograph=False, reduce_retracing=True)
+        self._dtypes: Packed = {}
+
+    def give(self, recorder: Recorder, catalogue: Catalogue) -> Packed:
+        collected = collect(recorder, catalogue)
+        self._dtypes = dtypes_of(collected)
+        return as_bits(collected)
+
+    def take(self, given: Packed) -> Callable[[], Packed]:
+        return partial(split_samples, self._reduce(given))
+
+
+class OnHost(Handover):
+    """Hands tensors out as they are.
+
+    Those of a plain graph go through a queue. As results of the function they would cost its optimization time that grows with the square of their
+    number: for 60 layers a minute. XLA knows no queues, and doesn't mind results.
+    """
+
+    def __init__(self, layout: Layout, keep: Keep, *, compiled_by_xla: bool) -> None:
+        self._reduce = HostReduction(layout, keep)
+        self._compiled_by_xla = compiled_by_xla
+        self._dtypes: Packed = {}
+        self._queues: list[tuple[tf.queue.QueueBase, Packed]] = []
+        self._thread = ThreadPoolExecutor(1, "tb_activations statistics")
+        self._reducing: Future[Packed] | None = None
+
+    def give(self, recorder: Recorder, catalogue: Catalogue) -> Packed:
+        collected = collect(recorder, catalogue)
+        self._dtypes = dtypes_of(collected)
+        if self._compiled_by_xla:
+            return as_bits(collected)
+        if tf.executing_eagerly() or not tf.nest.flatten(collected):
+            return collected
+        return {"queue": tf.constant(self._enqueue(collected))}
+
+    def take(self, given: Packed) -> Callable[[], Packed]:
+        collected = self._dequeue(int(given["queue"])) if "queue" in given else from_bits(given, self._dtypes)
+        if self._reducing is not None:
+            # No more than two captures' tensors are held. What went wrong with the one before is told by the writer.
+            self._reducing.exception()
+        self._reducing = self._thread.submit(self._reduce, collected)
+        return self._reducing.result
+
+    def _enqueue(self, collected: Packed) -> int:
+        """Adds a queue of its own for this trace, and returns its number."""
+        tensors = tf.nest.flatten(collected)
+        with tf.init_scope():
+            queue = tf.queue.FIFOQueue(-1, [tensor.dtype for tensor in tensors])  # of any length: a step must never wait for it
+        queue.enqueue(tensors)
+        self._queues.append((queue, tf.nest.map_structure(lambda tensor: None, collected)))
+        return len(self._queues) - 1
+
+    def _dequeue(self, number: int) -> Packed:
+        queue, structure = self._queues[number]
+        tensors = queue.dequeue()
+        while int(queue.size()):  # left by a step that failed further on
+            tensors = queue.dequeue()
+        taken: Packed = tf.nest.pack_sequence_as(structure, tensors if isinstance(tensors, list) else [tensors])
+        return taken

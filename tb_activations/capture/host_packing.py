@@ -1,0 +1,67 @@
+"""The reduction of a capture by numpy, for tensors that lie in the memory of the host.
+
+The one invariant: it gives what `packing.Reduction` gives for the same tensors, as arrays. It runs on any thread and touches no graph.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from tb_activations.capture.packing import PROPORTIONAL, Keep, Layout, Packed
+from tb_activations.capture.statistics import Request
+from tb_activations.capture.statistics.blocks import sample_on_host
+from tb_activations.capture.statistics.host import HostMeasured, measure_all
+
+__all__ = ["HostReduction"]
+
+
+class HostReduction:
+    """Turns what `packing.collect` gives into a packed capture of arrays."""
+
+    def __init__(self, layout: Layout, keep: Keep) -> None:
+        self._layout = layout
+        self._keep = keep
+
+    def __call__(self, collected: Packed) -> Packed:
+        tensors = {key: np.asarray(tensor) for key, tensor in collected["tensors"].items()}
+        scales = {key: 1 / np.float32(scale) for key, scale in collected["scales"].items()}
+        packed = self._split(self._columns(tensors, collected["rows"], scales))
+        if self._keep.samples != "none":
+            for key, quantity, node in self._layout.owners():
+                if key in tensors:
+                    packed[quantity].setdefault("samples", {})[str(node)] = self._sample(tensors[key], key, scales)
+        if "loss_scale" in collected:
+            packed["loss_scale"] = np.asarray(collected["loss_scale"])
+        return packed
+
+    def _columns(self, tensors: Packed, rows: Packed, scales: Packed) -> Packed:
+        measured = measure_all([Request(array, *self._layout.facts[key]) for key, array in tensors.items()], histogram=self._keep.histograms)
+        order = np.argsort([int(key) for key in (*tensors, *rows)])
+        columns = {}
+        for name in HostMeasured._fields:
+            column = getattr(measured, name)
+            if column is not None:
+                ready = [np.asarray(row[name], column.dtype)[None] for row in rows.values()]
+                columns[name] = np.concatenate([column, *ready])[order]
+        if scales:
+            factors = np.array([scales.get(key, 1) for key, _, _ in self._layout.owners()], np.float32)[:, None]
+            # Undone on the statistics instead of the tensor: in float16 the unscaled gradient may not exist.
+            columns["statistics"] = np.where(PROPORTIONAL, columns["statistics"] * factors, columns["statistics"])
+            if self._keep.histograms:
+                columns["histogram_range"] *= factors
+        return columns
+
+    def _split(self, columns: Packed) -> Packed:
+        bounds = np.cumsum([len(nodes) for nodes in self._layout.ids.values()])[:-1]
+        parts = {name: np.split(column, bounds) for name, column in columns.items()}
+        return {quantity: {name: part[index] for name, part in parts.items()} for index, quantity in enumerate(self._layout.ids)}
+
+    def _sample(self, array: Any, key: str, scales: Packed) -> Any:
+        if self._keep.samples == "sample":
+            batch = self._layout.facts[key][1]
+            array = sample_on_host(array, batch=batch, examples=self._keep.examples, elements=self._keep.elements)
+        else:
+            array = np.array(array)
+        return array.astype(np.float32) * scales[key] if key in scales else array

@@ -1,0 +1,95 @@
+"""Tensors on their way from the step to the writer: what later steps do must not reach them, and none is lost or mistaken for another."""
+
+from __future__ import annotations
+
+import threading
+import time
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+import tb_activations as tba
+from tb_activations.capture.handover import OnHost
+from tb_activations.capture.host_packing import HostReduction
+
+pytestmark = pytest.mark.slow
+
+EXECUTIONS = [{"jit_compile": False}, {"jit_compile": True}, {"run_eagerly": True}]
+
+
+@pytest.fixture(params=EXECUTIONS, ids=["graph", "xla", "eager"])
+def compiling(request):
+    return request.param
+
+
+@pytest.mark.parametrize("optimizer", ["sgd", "adam"])
+def test_later_steps_do_not_reach_what_waits_to_be_reduced(make_tiny, data, tmp_path, monkeypatch, compiling, optimizer):
+    may_reduce, reduce = threading.Event(), HostReduction.__call__
+
+    def reduce_late(self, collected):
+        may_reduce.wait(60)
+        return reduce(self, collected)
+
+    monkeypatch.setattr(HostReduction, "__call__", reduce_late)
+    model = make_tiny(optimizer=keras.optimizers.get({"class_name": optimizer, "config": {"learning_rate": 0.1}}), **compiling)
+    after = {}
+
+    class Watch(keras.callbacks.Callback):
+        def on_train_batch_end(self, batch, logs=None):
+            after[batch] = [weight.copy() for weight in model.get_weights()]
+
+        def on_epoch_end(self, epoch, logs=None):
+            may_reduce.set()
+
+    captured = tba.ActivationsCallback(tmp_path, every=[2], samples="full")
+    model.fit(*data, batch_size=4, verbose=0, shuffle=False, callbacks=[captured, Watch()])
+    run = tba.open_run(tmp_path / "train")
+    # A weight's value is the one the step began with.
+    for name, before, now in zip(("hidden/kernel", "hidden/bias", "out/kernel", "out/bias"), after[1], after[2], strict=True):
+        np.testing.assert_array_equal(run.value(name, 2), before)
+        np.testing.assert_allclose(run.value(name, 2, "update"), now - before, rtol=1e-3, atol=1e-6)
+        assert not np.array_equal(before, after[5][("hidden/kernel", "hidden/bias", "out/kernel", "out/bias").index(name)])
+    inputs = data[0][8:12]
+    np.testing.assert_allclose(run.value("hidden", 2), np.maximum(inputs @ after[1][0] + after[1][1], 0), rtol=1e-5, atol=1e-6)
+
+
+def test_steps_wait_where_numbers_come_slowly(make_tiny, data, tmp_path, monkeypatch, compiling):
+    reduce, take = HostReduction.__call__, OnHost.take
+    taken, reduced, unreduced = [], [], []
+
+    def reduce_slowly(self, collected):
+        time.sleep(0.05)
+        reduced.append(1)
+        return reduce(self, collected)
+
+    def count(self, given):
+        packed = take(self, given)
+        taken.append(1)
+        unreduced.append(len(taken) - len(reduced))
+        return packed
+
+    monkeypatch.setattr(HostReduction, "__call__", reduce_slowly)
+    monkeypatch.setattr(OnHost, "take", count)
+    make_tiny(**compiling).fit(*data, batch_size=1, verbose=0, callbacks=[tba.ActivationsCallback(tmp_path, every=1)])
+    assert tba.open_run(tmp_path / "train").steps().tolist() == list(range(24))
+    assert max(unreduced) <= 2
+
+
+def test_what_a_failed_step_left_is_not_taken_for_the_next(data, tmp_path):
+    x = keras.layers.Input((3,), name="x")
+    doubled = keras.layers.Rescaling(2.0, name="doubled")(x)
+    checked = keras.layers.Lambda(lambda value: tf.debugging.check_numerics(value, "the user's check"), name="checked")(doubled)
+    model = keras.Model(x, keras.layers.Dense(1, name="out")(checked))
+    model.compile("sgd", "mse", jit_compile=False)
+    inputs, targets = data
+    spoiled = inputs.copy()
+    spoiled[-1] = np.nan
+    with pytest.raises(tf.errors.InvalidArgumentError, match="the user's check"):
+        model.fit(spoiled, targets, batch_size=8, shuffle=False, verbose=0, callbacks=[callback := tba.ActivationsCallback(tmp_path, every=1)])
+    model.fit(-inputs, targets, batch_size=8, shuffle=False, verbose=0, callbacks=[callback])
+    run = tba.open_run(tmp_path / "train")
+    recorded = run.steps("doubled").tolist()
+    np.testing.assert_array_equal(run.value("doubled", recorded[-3]), -2 * inputs[:4])
+    np.testing.assert_array_equal(run.value("doubled", recorded[-1]), -2 * inputs[16:20])

@@ -17,7 +17,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore:`build..` was
 
 def run_of(tmp_path, model, x, y, **options):
     callback = tba.ActivationsCallback(tmp_path, every=1, **{"histograms": False, "samples": "none", **options})
-    model.fit(x, y, batch_size=8, epochs=1, verbose=0, callbacks=[callback])
+    model.fit(x, y, batch_size=8, epochs=1, shuffle=False, verbose=0, callbacks=[callback])
     return tba.open_run(tmp_path / "train")
 
 
@@ -235,3 +235,81 @@ def test_layers_made_while_the_model_is_called_have_stable_names(tmp_path):
         run = run_of(tmp_path, model, np.ones((4, 2), "float32"), np.ones((4, 1), "float32"))
         assert [name for name in listed(run, "layer") if name not in ("head", "careless")] == ["re_lu", "leaky_re_lu", "re_lu_1"]
     assert len(list((tmp_path / "train/plugins/tb_activations").glob("graph-*.json"))) == 1
+
+
+def test_a_model_that_returns_a_dict(tmp_path):
+    class TwoHeads(keras.Model):
+        def __init__(self):
+            super().__init__(name="two_heads")
+            self.first, self.second = L.Dense(2, name="first"), L.Dense(1, name="second")
+
+        def call(self, x):
+            return {"wide": self.first(x) * 2.0, "narrow": self.second(x)}
+
+    model, x = TwoHeads(), np.random.default_rng(0).normal(size=(8, 3)).astype("float32")
+    model.compile(keras.optimizers.SGD(0.0), {"wide": "mse", "narrow": "mae"}, jit_compile=False)
+    targets = {"wide": np.ones((8, 2), "float32"), "narrow": np.ones((8, 1), "float32")}
+    run = run_of(tmp_path, model, x, targets, samples="full")
+    nodes = {node.name: node for node in run.nodes}
+    outputs = {node.attributes["output"]: name for name, node in nodes.items() if node.class_name == "TwoHeads"}
+    assert set(outputs) == {"wide", "narrow"}
+    np.testing.assert_allclose(run.value(outputs["wide"], 0), 2 * (x @ model.first.kernel + model.first.bias), rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(run.value(outputs["narrow"], 0), x @ model.second.kernel + model.second.bias, rtol=1e-5, atol=1e-6)
+    error = 2 * (x @ model.first.kernel.numpy() + model.first.bias.numpy()) - 1
+    np.testing.assert_allclose(run.value(outputs["wide"], 0, "gradient"), 2 * error / error.size, rtol=1e-4, atol=1e-6)
+
+
+def test_words_are_named_and_what_is_looked_up_is_recorded(tmp_path):
+    words = L.Input((1,), dtype="string", name="words")
+    numbers = L.StringLookup(vocabulary=["a", "b", "c"], name="lookup")(words)
+    model = keras.Model(words, L.Dense(1, name="out")(L.Flatten()(L.Embedding(4, 3, name="embedding")(numbers))))
+    model.compile("sgd", "mse", jit_compile=False)
+    data = tf.data.Dataset.from_tensor_slices((np.array([["a"], ["b"], ["z"], ["c"]]), np.ones((4, 1)))).batch(4)
+    callback = tba.ActivationsCallback(tmp_path, every=1, histograms=False, samples="full")
+    model.fit(data, shuffle=False, verbose=0, callbacks=[callback])
+    run = tba.open_run(tmp_path / "train")
+    assert reason(run, "words") == "no_statistics_dtype"
+    assert run.value("lookup", 0).tolist() == [[1], [2], [0], [3]]
+    assert reason(run, "lookup", "gradient") == "no_gradient_dtype"
+    assert run.steps("embedding", "gradient").tolist() == [0]
+
+
+def test_a_layer_called_below_two_tapes(tmp_path):
+    """A penalty on the gradient of the output by the input: the layer is differentiated twice."""
+
+    class Smooth(keras.Model):
+        def __init__(self):
+            super().__init__(name="smooth")
+            self.hidden, self.out = L.Dense(4, activation="tanh", name="hidden"), L.Dense(1, name="out")
+
+        def call(self, x):
+            return self.out(self.hidden(x))
+
+        def losses_of(self, x, y):
+            with tf.GradientTape() as inner:
+                inner.watch(x)
+                predicted = self(x)
+            return tf.reduce_mean((predicted - y) ** 2) + 0.1 * tf.reduce_mean(inner.gradient(predicted, x) ** 2)
+
+        def train_step(self, data):
+            with tf.GradientTape() as outer:
+                loss = self.losses_of(*data)
+            self.optimizer.apply(outer.gradient(loss, self.trainable_variables), self.trainable_variables)
+            return {"loss": loss}
+
+    x, y = np.random.default_rng(0).normal(size=(8, 3)).astype("float32"), np.ones((8, 1), "float32")
+    keras.utils.set_random_seed(0)
+    model = Smooth()
+    model.compile(keras.optimizers.SGD(0.0), jit_compile=False)
+    model(x)
+    with tf.GradientTape() as tape:
+        loss = model.losses_of(tf.constant(x), y)
+    expected = tape.gradient(loss, model.hidden.kernel.value)
+    run = run_of(tmp_path, model, x, y, samples="full")
+    np.testing.assert_allclose(run.value("loss", 0), loss, rtol=1e-5)
+    np.testing.assert_allclose(run.value("hidden/kernel", 0, "gradient"), expected, rtol=1e-4, atol=1e-7)
+    np.testing.assert_allclose(run.value("hidden", 0), np.tanh(x @ model.hidden.kernel + model.hidden.bias), rtol=1e-4, atol=1e-6)
+    node = next(node for node in run.nodes if node.name == "hidden")
+    assert node.quantities["gradient"].state == "materialized"
+    assert node.attributes["differentiated"] == 2
+    assert listed(run, "loss") == ["loss"]

@@ -47,7 +47,7 @@ def selu_with_alpha_dropout() -> Training:
     stack: list[Any] = []
     for _ in range(6):
         stack += [layers.Dense(48, activation="selu", kernel_initializer="lecun_normal"), layers.AlphaDropout(0.05)]
-    return Training(classifier(64, *stack, optimizer=SGD(0.05, momentum=0.9)), *data.digits(), epochs=3)
+    return Training(classifier(64, *stack, optimizer=SGD(0.02)), *data.digits(), epochs=6)
 
 
 @healthy(every=5, held_out=True)

@@ -1,4 +1,4 @@
-"""Faulty programs written blind: from the list of faults alone, before their author had read a rule or a threshold.
+"""Faulty programs written blind: from the list of faults, before their author had read the code of any rule.
 
 Short runs, default names, one fault each, as somebody would write who wants to know whether the findings can be trusted.
 """

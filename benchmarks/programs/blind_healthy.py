@@ -1,4 +1,4 @@
-"""Healthy programs written blind, before their author had read a rule or a threshold: what people train every day on tables and pictures."""
+"""Healthy programs written blind, before their author had read the code of any rule: what people train every day on tables and pictures."""
 
 from __future__ import annotations
 

@@ -23,10 +23,6 @@ DATA = np.random.default_rng(0).normal(size=(20, 6)).astype("float32")
 TARGETS = np.random.default_rng(1).normal(size=(20, 2)).astype("float32")
 
 
-IDENTICAL = "bit-identical"
-ROUNDED = "the last bits may differ: see below"
-
-
 @dataclass(frozen=True)
 class Case:
     """One training.
@@ -36,14 +32,12 @@ class Case:
       train: ``train(callbacks)`` runs it from a fresh, seeded model and returns everything that training changed.
       mode: how the step runs.
       recording: options of the callback, where they are part of the case.
-      result: what the comparison shows; anything but "bit-identical" is a known exception, of which the page tells more.
     """
 
     what: str
     train: Callable[[list[Any]], list[Any]]
     mode: str = "graph"
     recording: dict[str, Any] = field(default_factory=dict)
-    result: str = IDENTICAL
 
 
 def state(model: keras.Model, *histories: keras.callbacks.History) -> list[Any]:
@@ -205,9 +199,7 @@ _ZOO = {
 CASES: dict[str, Case] = {
     **{name: Case(what, of_zoo(name)) for name, what in _ZOO.items()},
     **{
-        f"{name}-xla": Case(
-            _ZOO[name], of_zoo(name, jit_compile=True), "XLA", {"histograms": name == "stochastic"}, ROUNDED if name == "stochastic" else IDENTICAL
-        )
+        f"{name}-xla": Case(_ZOO[name], of_zoo(name, jit_compile=True), "XLA", {"histograms": name == "stochastic"})
         for name in ("stochastic", "adversarial", "masked", "remat")
     },
     "stochastic-eager": Case(_ZOO["stochastic"], of_zoo("stochastic", run_eagerly=True), "eager"),
@@ -263,12 +255,6 @@ ELSEWHERE = {
 
 EXCEPTIONS = [
     (
-        "a step compiled by XLA, seen with batch normalization",
-        "XLA decides anew which operations it fuses when their results are handed out, and a fused sum may round otherwise: "
-        "one unit in the last place of a moving variance",
-        "where the last bit counts, record without `jit_compile`",
-    ),
-    (
         "random numbers drawn by `tf.random.normal` and its like, with a seed",
         "TensorFlow counts such draws in each traced function by itself, so a second trace can't repeat those of the first",
         "one warning names the operations and what to use instead; without a seed no two trainings are the same, and nothing is said",
@@ -301,7 +287,7 @@ Known exceptions:
 
 def page() -> str:
     """The text of docs/transparency.md."""
-    rows = [f"| {case.what} | {case.mode} | {case.result} | `test_transparency.py[{name}]` |" for name, case in CASES.items()]
+    rows = [f"| {case.what} | {case.mode} | bit-identical | `test_transparency.py[{name}]` |" for name, case in CASES.items()]
     rows += [f"| {what} | {mode} | bit-identical | `{test.replace('::test_', ': ')}` |" for what, (mode, test) in ELSEWHERE.items()]
     return _TEXT.format(rows="\n".join(rows), exceptions="\n".join(f"| {' | '.join(exception)} |" for exception in EXCEPTIONS))
 

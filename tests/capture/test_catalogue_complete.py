@@ -45,12 +45,30 @@ def test_every_layer_and_weight_is_listed_with_its_states(tmp_path, name):
     assert_complete(listed(tmp_path, model, x, y), model)
 
 
-def test_of_a_deep_model_no_layer_is_missing(tmp_path):
-    inputs = hidden = L.Input((4,), name="x")
-    for index in range(30):
-        hidden = L.Activation("tanh", name=f"tanh_{index}")(L.Dense(4, name=f"dense_{index}")(hidden))
-    model = keras.Model(inputs, hidden, name="deep")
+class Deep(keras.Model):
+    """A thousand layers; Keras's own functional models stop at its limit of recursion."""
+
+    def __init__(self):
+        super().__init__(name="deep")
+        self.turns = [L.Activation("tanh", name=f"tanh_{index}") for index in range(999)]
+        self.out = L.Dense(4, name="out")
+
+    def call(self, x):
+        for turn in self.turns:
+            x = turn(x)
+        return self.out(x)
+
+
+def test_of_a_thousand_layers_none_is_missing(tmp_path):
+    model = Deep()
     model.compile(keras.optimizers.SGD(0.01), "mse", jit_compile=False)
-    nodes = listed(tmp_path, model, np.ones((8, 4), "float32"), np.ones((8, 4), "float32"))
-    assert_complete(nodes, model)
-    assert len([node for node in nodes if node.kind == "layer"]) == 60
+    x = np.ones((8, 4), "float32")
+    model.fit(x, x, batch_size=8, verbose=0, callbacks=[tba.ActivationsCallback(tmp_path, every=1, samples="full", print_findings=False)])
+    run = tba.open_run(tmp_path / "train")
+    assert_complete(run.nodes, model)
+    layers = [node for node in run.nodes if node.name.rsplit("/", 1)[-1].startswith("tanh_")]
+    assert len(layers) == 999
+    expected = x
+    for index in range(999):
+        expected = np.tanh(expected)
+        np.testing.assert_allclose(run.value(layers[index].name, 0), expected, rtol=1e-4, err_msg=layers[index].name)

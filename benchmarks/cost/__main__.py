@@ -1,203 +1,131 @@
-"""What recording costs, against plain training of the same model, in one interleaved run.
+"""What recording costs, against plain training of the same model and against what else there is to see inside.
 
-    python benchmarks/cost                      # the modes of the callback: three models, graph and XLA
-    python benchmarks/cost --models "small CNN" --no-xla --rounds 5
-    python benchmarks/cost --peers              # what else there is, each in a process of its own
-    python benchmarks/cost --growth             # 10 to 1,000 layers, 10 thousand to 10 million elements
+    python benchmarks/cost                              # all tables of docs/benchmarks.md
+    python benchmarks/cost --tables modes --models "small CNN" --rounds 8
 
+The one invariant: all rows of a table are measured in one run, in turn, round after round, so a machine that is busy is busy for all. Each row is
+a process of its own, which waits while the others train: Debugger V2 changes TensorFlow for its whole process, and memory can be told apart.
 Every step is recorded. Ratios are of the smallest and of the median time of all rounds; CPU time counts all threads.
-The tables are those of docs/benchmarks.md.
 """
 
 from __future__ import annotations
 
 import argparse
-import os
-import resource
+import json
 import subprocess
 import sys
 import tempfile
-import time
+from collections.abc import Sequence
+from contextlib import ExitStack
 from pathlib import Path
+from typing import NamedTuple
 
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-
-import keras
-import models
 import numpy as np
-import tensorflow as tf
+from modes import MODES, PEERS
 
 import tb_activations as tba
 
-QUANTITIES = ("value", "gradient")
-MODES = {
-    "plain": None,
-    "idle": {"every": [10**9]},
-    "statistics": {"every": 1, "quantities": QUANTITIES, "histograms": False, "samples": "none"},
-    "+ histograms": {"every": 1, "quantities": QUANTITIES, "samples": "none"},
-    "+ samples": {"every": 1, "quantities": QUANTITIES},
-    "+ updates": {"every": 1},
-}
+HERE = Path(__file__).parent
+MODELS = ("small CNN", "ResNet", "transformer")
+CHAINS = ("chain 10", "chain 100", "chain 1000")
+WIDTHS = ("wide 128", "wide 1024", "wide 8192")
+GROWTH = ("plain", "statistics", "+ samples")
 
 
-def cpu_seconds():
-    usage = resource.getrusage(resource.RUSAGE_SELF)
-    return usage.ru_utime + usage.ru_stime
+class Table(NamedTuple):
+    model: str
+    ways: Sequence[str]
+    xla: bool = False
 
-
-def timed(action):
-    """(wall seconds, CPU seconds) of an action."""
-    before, started = cpu_seconds(), time.perf_counter()
-    action()
-    return time.perf_counter() - started, cpu_seconds() - before
-
-
-class Subject:
-    """A model trained in one mode, a few steps at a time."""
-
-    def __init__(self, build, mode, directory, jit_compile=False, steps=6):
-        self.model, data = models.compiled(build, jit_compile)
-        self.data, self.steps, self.directory = data(steps), steps, directory
-        self.callbacks = [] if mode is None else [tba.ActivationsCallback(directory, **mode)]
-        self.first = timed(self.train)[0]
-        self.times = []
-
-    def train(self):
-        self.model.fit(*self.data, batch_size=models.BATCH, epochs=1, verbose=0, callbacks=self.callbacks)
-
-    def measure(self):
-        self.times.append([seconds / self.steps * 1e3 for seconds in timed(self.train)])
-
-    def bytes_per_step(self):
-        """(bytes of segments per step, per tensor and step)."""
-        folder = Path(self.directory) / "train" / "plugins" / "tb_activations"
-        if not any(folder.glob("segment-*")):
-            return 0.0, 0.0
-        run = tba.open_run(Path(self.directory) / "train")
-        steps = len(run.steps())
-        tensors = sum(plan.state == "materialized" for node in run.nodes for plan in node.quantities.values())
-        size = sum(path.stat().st_size for path in folder.glob("segment-*"))
-        return size / steps, size / steps / tensors
-
-
-def compare(build, modes, rounds, jit_compile=False):
-    """Trains all modes in turn, round after round, and prints a table."""
-    with tempfile.TemporaryDirectory() as directory:
-        subjects = {name: Subject(build, mode, f"{directory}/{name}", jit_compile) for name, mode in modes.items()}
-        for _ in range(rounds):
-            for subject in subjects.values():
-                subject.measure()
-        print("| mode | wall ms | × min | × median | CPU ms | × min | × median | bytes per step | per tensor | first run s |")
-        print("|---|---|---|---|---|---|---|---|---|---|")
-        plain = np.array(next(iter(subjects.values())).times)
-        for name, subject in subjects.items():
-            own = np.array(subject.times)
-            (wall, cpu), least, middle = own.min(0), own.min(0) / plain.min(0), np.median(own, 0) / np.median(plain, 0)
-            size, each = subject.bytes_per_step()
-            columns = (f"{wall:.1f}", f"{least[0]:.2f}", f"{middle[0]:.2f}", f"{cpu:.1f}", f"{least[1]:.2f}", f"{middle[1]:.2f}")
-            print(f"| {name} | {' | '.join(columns)} | {size:,.0f} | {each:,.0f} | {subject.first:.1f} |", flush=True)
-
-
-def callback_modes(options):
-    for name in options.models:
-        for jit_compile in (False, True) if options.xla else (False,):
-            print(f"\n### {name}, {'XLA' if jit_compile else 'graph'}\n")
-            compare(models.MODELS[name], MODES, options.rounds, jit_compile)
-
-
-def growth(options):
-    for layers in (10, 100, 1000):
-        print(f"\n### {layers:,} layers of 32 units\n")
-        compare(lambda layers=layers: models.chain(layers), {name: MODES[name] for name in ("plain", "+ samples")}, min(options.rounds, 3))
-    for units in (128, 1024, 8192):
-        print(f"\n### 4 layers of {units:,} units: {models.BATCH * units:,} elements per tensor\n")
-        compare(lambda units=units: dense(units), {name: MODES[name] for name in ("plain", "statistics", "+ samples")}, min(options.rounds, 3))
-
-
-def dense(units):
-    vector = x = keras.layers.Input((16,))
-    for _ in range(4):
-        x = keras.layers.RepeatVector(units // 16)(keras.layers.Dense(16)(x))
-        x = keras.layers.Dense(16)(keras.layers.Flatten()(keras.layers.ReLU()(x)))
-    return keras.Model(vector, keras.layers.Dense(10)(x)), (16,)
-
-
-# Peers. Each changes TensorFlow for the whole process, so each has one; plain training is measured in every one of them.
-
-
-class WeightHistograms(keras.callbacks.TensorBoard):
-    """Keras's own callback, made to write histograms of all weights at every step."""
-
-    def on_train_batch_begin(self, batch, logs=None):
-        super().on_train_batch_begin(batch, logs)
-        self._log_weights(batch)
-
-
-class SecondForwardPass(keras.callbacks.Callback):
-    """What is done without a plugin: a second model of all outputs, run beside the training."""
-
-    def on_train_begin(self, logs=None):
-        outputs = keras.Model(self.model.inputs, [layer.output for layer in self.model.layers])
-        self._batch = tf.random.normal([models.BATCH, *self.model.input_shape[1:]])
-        self._pass = tf.function(lambda x: [(tf.reduce_mean(y), tf.math.reduce_std(y)) for y in outputs(x, training=False)], autograph=False)
-
-    def on_train_batch_begin(self, batch, logs=None):
-        tf.nest.map_structure(np.asarray, self._pass(self._batch))
-
-
-def peer(name, steps=6, rounds=3):
-    """Measures one peer in this process and prints its row."""
-    with tempfile.TemporaryDirectory() as directory:
-        if name.startswith("Debugger V2"):
-            tf.debugging.experimental.enable_dump_debug_info(directory, name.split()[-1], circular_buffer_size=-1)
-        callbacks = {
-            "TensorBoard weight histograms": lambda: [WeightHistograms(directory, histogram_freq=1, write_graph=False)],
-            "second forward pass": lambda: [SecondForwardPass()],
-            "this project, + samples": lambda: [tba.ActivationsCallback(directory, every=1, quantities=QUANTITIES)],
-        }.get(name, list)()
-        model, data = models.compiled(models.small_cnn, run_eagerly=name == "run_eagerly")
-        x, y = data(steps)
-
-        def train():
-            model.fit(x, y, batch_size=models.BATCH, epochs=1, verbose=0, callbacks=callbacks)
-
-        first = timed(train)[0]
-        times = np.array([timed(train) for _ in range(rounds)]).min(0) / steps * 1e3
-        size = sum(path.stat().st_size for path in Path(directory).rglob("*") if path.is_file()) / (steps * (rounds + 1))
-        rss = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-        print(f"| {name} | {times[0]:.1f} | {times[1]:.1f} | {size:,.0f} | {rss:,.0f} | {first:.1f} |", flush=True)
-
-
-PEERS = (
-    "plain",
-    "this project, + samples",
-    "Debugger V2 CURT_HEALTH",
-    "Debugger V2 FULL_HEALTH",
-    "TensorBoard weight histograms",
-    "run_eagerly",
-    "second forward pass",
-)
-
-
-def peers(options):
-    print("\n| what | wall ms | CPU ms | bytes per step | peak MB | first run s |\n|---|---|---|---|---|---|", flush=True)
-    for name in PEERS:
-        subprocess.run([sys.executable, str(Path(__file__).parent), "--peer", name], check=True, stderr=subprocess.DEVNULL)
+    @property
+    def title(self) -> str:
+        return f"{self.model}, {'XLA' if self.xla else 'graph'}"
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--models", nargs="+", choices=models.MODELS, default=list(models.MODELS))
+    parser.add_argument("--tables", nargs="+", choices=("modes", "peers", "growth"), default=("modes", "peers", "growth"))
+    parser.add_argument("--models", nargs="+", choices=MODELS, default=MODELS)
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--no-xla", dest="xla", action="store_false")
-    parser.add_argument("--peers", action="store_true")
-    parser.add_argument("--growth", action="store_true")
-    parser.add_argument("--peer", choices=PEERS, help=argparse.SUPPRESS)
+    parser.add_argument("--steps", type=int, default=12, help="steps of a round")
     options = parser.parse_args()
-    if options.peer:
-        peer(options.peer)
-    else:
-        (peers if options.peers else growth if options.growth else callback_modes)(options)
+    for table in tables(options):
+        print(f"\n### {table.title}\n", flush=True)
+        compare(table, options.rounds, options.steps)
+
+
+def tables(options):
+    graph = [*(MODES if "modes" in options.tables else ["plain"]), *(PEERS if "peers" in options.tables else ())]
+    if len(graph) > 1:
+        yield from (Table(model, graph) for model in options.models)
+    if "modes" in options.tables:
+        yield from (Table(model, [*MODES], xla=True) for model in options.models)
+    if "growth" in options.tables:
+        yield from (Table(model, GROWTH) for model in (*CHAINS, *WIDTHS))
+
+
+def compare(table, rounds, steps):
+    """Trains in all ways in turn, and prints a table."""
+    with tempfile.TemporaryDirectory() as directory, ExitStack() as stack:
+        trainers = [stack.enter_context(Trainer(table, way, f"{directory}/{number}", steps)) for number, way in enumerate(table.ways)]
+        for _ in range(rounds):
+            for trainer in trainers:
+                trainer.train()
+        print("| | wall ms | × min | × median | CPU ms | × min | × median | bytes per step | per tensor | peak MB | first run, CPU s |")
+        print("|---|---|---|---|---|---|---|---|---|---|---|")
+        for trainer in trainers:
+            print(trainer.row(trainers[0]), flush=True)
+
+
+class Trainer:
+    """The process that trains in one way."""
+
+    def __init__(self, table, way, directory, steps):
+        self.way, self.directory, self.steps = way, Path(directory), steps
+        command = [sys.executable, str(HERE / "trainer.py"), table.model, way, directory, str(steps), *(["--xla"] if table.xla else [])]
+        self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+        self.first = self._answer()
+        self.times = []
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *error):
+        self.process.stdin.close()
+        self.process.wait()
+        self.process.stdout.close()
+
+    def train(self):
+        self.process.stdin.write("\n")
+        self.process.stdin.flush()
+        self.times.append(self._answer())
+
+    def _answer(self):
+        line = self.process.stdout.readline()
+        if not line:
+            raise SystemExit(f"Training the way {self.way!r} ended with code {self.process.wait()}. Run this to see why: {self.process.args}")
+        return json.loads(line)
+
+    def row(self, plain):
+        columns = []
+        for clock in ("wall", "cpu"):
+            own, of_plain = (np.array([times[clock] for times in trainer.times]) for trainer in (self, plain))
+            columns += [f"{own.min():.1f}", f"{own.min() / of_plain.min():.2f}", f"{np.median(own) / np.median(of_plain):.2f}"]
+        size = self.bytes_per_step()
+        tensors = self.tensors()
+        columns += [f"{size:,.0f}", f"{size / tensors:,.0f}" if tensors else "", f"{self.times[-1]['megabytes']:,.0f}", f"{self.first['cpu']:.1f}"]
+        return f"| {self.way} | {' | '.join(columns)} |"
+
+    def bytes_per_step(self):
+        """Of what was written; the marker and the graph of this project are written once and count as well."""
+        return sum(path.stat().st_size for path in self.directory.rglob("*") if path.is_file()) / (self.steps * (1 + len(self.times)))
+
+    def tensors(self):
+        """How many tensors this project recorded at each step."""
+        run = self.directory / "train"
+        if not any(run.glob("plugins/tb_activations/segment-*")):
+            return 0
+        return sum(plan.state == "materialized" for node in tba.open_run(run).nodes for plan in node.quantities.values())
 
 
 if __name__ == "__main__":

@@ -57,7 +57,7 @@ def check_arguments(
     histograms: bool,
     samples: str,
     sample_examples: int,
-    sample_elements: int,
+    sample_elements: int | None,
     max_bytes: int | None,
     print_findings: bool,
     on_finding: Callable[[Finding], object] | None,
@@ -72,7 +72,7 @@ def check_arguments(
         flag("histograms", histograms),
         _one_of("samples", samples, ("none", "sample", "full")),
         _positive("sample_examples", sample_examples),
-        _positive("sample_elements", sample_elements),
+        None if sample_elements is None else _positive("sample_elements", sample_elements),
     )
     configuration = {
         "every": schedule.description,

@@ -20,7 +20,7 @@ from tb_activations.capture.arguments import check_arguments, flag
 from tb_activations.capture.clock import Clock
 from tb_activations.capture.destination import Destination
 from tb_activations.capture.forward import FixedBatch
-from tb_activations.capture.packing import SAMPLE_ELEMENTS, SAMPLE_EXAMPLES
+from tb_activations.capture.packing import SAMPLE_EXAMPLES
 from tb_activations.capture.schedule import Every, Schedule
 from tb_activations.capture.selection import KINDS, Names
 from tb_activations.capture.swap import Swap
@@ -51,7 +51,8 @@ class ActivationsCallback(keras.callbacks.Callback):  # type: ignore[misc]  # Ke
       histograms: whether to keep a histogram of each tensor.
       samples: raw numbers to keep of each tensor: "none", "sample" (a bounded part) or "full".
       sample_examples: most examples of the batch in a sample.
-      sample_elements: most numbers in a sample.
+      sample_elements: most numbers in a sample. None: 2,048, and fewer where so many tensors are recorded that the samples of a capture would
+        take more than some 400 kB; activations come first then.
       max_bytes: size budget of each run in bytes; None: no bound.
       validation: whether to record the first batch of each evaluation during `fit`.
       probe_data: a batch of inputs whose forward pass (inference mode) is recorded at the same steps, beside the training batch.
@@ -75,7 +76,7 @@ class ActivationsCallback(keras.callbacks.Callback):  # type: ignore[misc]  # Ke
         histograms: bool = True,
         samples: Literal["none", "sample", "full"] = "sample",
         sample_examples: int = SAMPLE_EXAMPLES,
-        sample_elements: int = SAMPLE_ELEMENTS,
+        sample_elements: int | None = None,
         max_bytes: int | None = None,
         validation: bool = True,
         probe_data: Any = None,

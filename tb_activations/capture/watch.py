@@ -25,7 +25,7 @@ from tb_activations.capture.destination import Destination
 from tb_activations.capture.instrument import instrumented
 from tb_activations.capture.nodes import Lasting
 from tb_activations.capture.on_replicas import OnReplicas, converted
-from tb_activations.capture.packing import SAMPLE_ELEMENTS, SAMPLE_EXAMPLES
+from tb_activations.capture.packing import SAMPLE_EXAMPLES
 from tb_activations.capture.recorder import Recorder
 from tb_activations.capture.schedule import Every
 from tb_activations.capture.selection import KINDS, Names
@@ -59,7 +59,7 @@ def watch(
     histograms: bool = True,
     samples: Literal["none", "sample", "full"] = "sample",
     sample_examples: int = SAMPLE_EXAMPLES,
-    sample_elements: int = SAMPLE_ELEMENTS,
+    sample_elements: int | None = None,
     max_bytes: int | None = None,
     print_findings: bool = True,
     on_finding: Callable[[Finding], object] | None = None,

@@ -36,7 +36,7 @@ LIBRARIES = {
 }
 """Room -> the libraries beyond Python's own it may import."""
 
-PURE = {"capture/schedule.py", "capture/selection.py"}
+PURE = {f"capture/{name}.py" for name in ("clock", "schedule", "selection", "shares", "source", "tell")}
 """Files of a room that know no tensor library."""
 
 EXCEPTIONS = {

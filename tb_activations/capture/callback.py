@@ -11,24 +11,23 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from statistics import median
 from typing import Any, Literal
 
 import keras
 
+from tb_activations.capture.arguments import check_arguments, flag
 from tb_activations.capture.clock import Clock
 from tb_activations.capture.destination import Destination
 from tb_activations.capture.forward import FixedBatch
-from tb_activations.capture.packing import SAMPLE_ELEMENTS, SAMPLE_EXAMPLES, Keep
+from tb_activations.capture.packing import SAMPLE_EXAMPLES
 from tb_activations.capture.schedule import Every, Schedule
-from tb_activations.capture.selection import KINDS, Names, Selection
+from tb_activations.capture.selection import KINDS, Names
 from tb_activations.capture.swap import Swap
 from tb_activations.capture.tell import tell
-from tb_activations.capture.twin import Captured, Options, StepKind
+from tb_activations.capture.twin import Captured, StepKind
 from tb_activations.diagnosis import Finding, Severity
-from tb_activations.diagnosis.live import Actions, LiveFindings
-from tb_activations.errors import ActivationsError, ArgumentError
+from tb_activations.diagnosis.live import LiveFindings, because_of
 from tb_activations.store.schema import QUANTITIES, Kind, Quantity
 
 __all__ = ["ActivationsCallback"]
@@ -52,7 +51,8 @@ class ActivationsCallback(keras.callbacks.Callback):  # type: ignore[misc]  # Ke
       histograms: whether to keep a histogram of each tensor.
       samples: raw numbers to keep of each tensor: "none", "sample" (a bounded part) or "full".
       sample_examples: most examples of the batch in a sample.
-      sample_elements: most numbers in a sample.
+      sample_elements: most numbers in a sample. None: 2,048, and fewer where so many tensors are recorded that the samples of a capture would
+        take more than some 400 kB; activations come first then.
       max_bytes: size budget of each run in bytes; None: no bound.
       validation: whether to record the first batch of each evaluation during `fit`.
       probe_data: a batch of inputs whose forward pass (inference mode) is recorded at the same steps, beside the training batch.
@@ -76,7 +76,7 @@ class ActivationsCallback(keras.callbacks.Callback):  # type: ignore[misc]  # Ke
         histograms: bool = True,
         samples: Literal["none", "sample", "full"] = "sample",
         sample_examples: int = SAMPLE_EXAMPLES,
-        sample_elements: int = SAMPLE_ELEMENTS,
+        sample_elements: int | None = None,
         max_bytes: int | None = None,
         validation: bool = True,
         probe_data: Any = None,
@@ -85,28 +85,27 @@ class ActivationsCallback(keras.callbacks.Callback):  # type: ignore[misc]  # Ke
         stop_on: Severity | None = None,
     ) -> None:
         super().__init__()
-        if keras.backend.backend() != "tensorflow":
-            raise ActivationsError(f"Expected Keras on its TensorFlow backend. Received: keras.backend.backend()={keras.backend.backend()!r}")
-        self._log_dir = _directory(log_dir)
-        self._schedule = Schedule(every)
-        selection = Selection(include, exclude, kinds, quantities, ops, slots)
-        keep = Keep(
-            _flag("histograms", histograms),
-            _one_of("samples", samples, ("none", "sample", "full")),
-            _positive("sample_examples", sample_examples),
-            _positive("sample_elements", sample_elements),
+        self._log_dir, self._schedule, self._options, self._max_bytes, self._actions = check_arguments(
+            log_dir,
+            every,
+            include=include,
+            exclude=exclude,
+            kinds=kinds,
+            quantities=quantities,
+            slots=slots,
+            source_text=source_text,
+            ops=ops,
+            histograms=histograms,
+            samples=samples,
+            sample_examples=sample_examples,
+            sample_elements=sample_elements,
+            max_bytes=max_bytes,
+            print_findings=print_findings,
+            on_finding=on_finding,
+            stop_on=stop_on,
         )
-        self._max_bytes = None if max_bytes is None else _positive("max_bytes", max_bytes)
-        self._validation = _flag("validation", validation)
+        self._validation = flag("validation", validation)
         self._probe_data = probe_data
-        self._actions = Actions(_flag("print_findings", print_findings), on_finding, stop_on)
-        configuration = {
-            "every": self._schedule.description,
-            "source_text": _flag("source_text", source_text),
-            **selection.description,
-            **{name: getattr(keep, name) for name in keep.__slots__},
-        }
-        self._options = Options(selection, keep, configuration)
         self._begin()
 
     def _begin(self) -> None:
@@ -267,9 +266,7 @@ class ActivationsCallback(keras.callbacks.Callback):  # type: ignore[misc]  # Ke
         finding, self._findings.stop = self._findings.stop, None
         if finding is not None:
             self.model.stop_training = True
-            self._warn(
-                f"Training stops because of `stop_on`: {finding.title} at {finding.node} since step {finding.first_step:,}. {finding.sentence}"
-            )
+            self._warn(f"Training stops because of `stop_on`: {because_of(finding)}")
 
     def _now(self) -> int:
         return 0 if self._clock is None else self._clock.step
@@ -326,27 +323,3 @@ class _Pace:
 def _iterations(model: keras.Model) -> int | None:
     count = getattr(model.optimizer, "iterations", None)
     return None if count is None else int(count.numpy())
-
-
-def _directory(log_dir: Any) -> Path:
-    if not isinstance(log_dir, (str, os.PathLike)) or not str(log_dir):
-        raise ArgumentError(f'`log_dir` must be a path such as "logs/run1". Received: log_dir={log_dir!r}')
-    return Path(log_dir).expanduser()
-
-
-def _flag(name: str, value: Any) -> bool:
-    if not isinstance(value, bool):
-        raise ArgumentError(f"`{name}` must be True or False. Received: {name}={value!r}")
-    return value
-
-
-def _positive(name: str, value: Any) -> int:
-    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-        raise ArgumentError(f"`{name}` must be a positive int. Received: {name}={value!r}")
-    return value
-
-
-def _one_of(name: str, value: Any, allowed: tuple[Any, ...]) -> Any:
-    if value not in allowed:
-        raise ArgumentError(f"`{name}` must be one of {', '.join(map(repr, allowed))}. Received: {name}={value!r}")
-    return value

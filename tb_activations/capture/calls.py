@@ -1,7 +1,7 @@
 """Which call of which layer a trace is in, and the name of the node that this call makes.
 
 The one invariant: a name is that of the layer, and from the second call on its number; a function that is recomputed in the backward pass
-repeats the numbers of the forward pass. Knows nothing of tensors.
+repeats the numbers of the forward pass, below the same layer. Knows nothing of tensors.
 """
 
 from __future__ import annotations
@@ -57,17 +57,19 @@ class CallNames:
 
     def recomputed(self, function: Callable[..., Any]) -> Callable[..., Any]:
         """A function that runs in the forward pass and once more in the backward pass: the second time its calls are the same nodes."""
-        first: list[Counter[str]] = []
+        first: list[tuple[Counter[str], list[str]]] = []
 
         @functools.wraps(function)
         def counted(*args: Any, **kwargs: Any) -> Any:
             if not first:
-                first.append(self._counts.copy())
+                first.append((self._counts.copy(), self._scopes.copy()))
                 return function(*args, **kwargs)
-            before, self._counts, self.repeating = self._counts, first[0].copy(), True
+            before = self._counts, self._scopes
+            (counts, scopes), self.repeating = first[0], True
+            self._counts, self._scopes = counts.copy(), scopes.copy()
             try:
                 return function(*args, **kwargs)
             finally:
-                self._counts, self.repeating = before, False
+                (self._counts, self._scopes), self.repeating = before, False
 
         return counted

@@ -6,13 +6,24 @@ traced once into a graph that is thrown away.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import keras
 import tensorflow as tf
 
+from tb_activations.capture.connections import (
+    callback_code,
+    feeds,
+    history,
+    inputs_of,
+    is_functional,
+    nested_code,
+    nested_model_with,
+    node_name,
+    second_model_code,
+)
 from tb_activations.capture.loss_path import Cut, LossPath
 from tb_activations.capture.structure import Structure
 from tb_activations.capture.trainability import untrained
@@ -20,6 +31,8 @@ from tb_activations.errors import ArgumentError
 from tb_activations.store.reasons import explain_reason
 
 __all__ = ["TensorExplanation", "explain"]
+
+Loss = Callable[[Any], Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,13 +66,15 @@ class TensorExplanation:
         return "\n".join(part for part in (self.value, path, gradient, self.remedy, code) if part)
 
 
-def explain(tensor: Any, model: keras.Model, data: Any = None) -> TensorExplanation:
+def explain(tensor: Any, model: keras.Model, data: Any = None, loss: Loss | None = None) -> TensorExplanation:
     """Says why a tensor has no value or no gradient, and what to do.
 
     Args:
       tensor: a `KerasTensor` (``layer.output``), a symbolic ``tf.Tensor`` kept from a layer's ``call``, or a variable whose gradient is None.
       model: the model it belongs to, or ought to belong to.
       data: a batch of inputs, or their shapes as ``keras.Input``\\ s; needed for variables of a subclassed model that was never built.
+      loss: a function of the model's output that gives the loss, for a gradient that may be cut inside it:
+        ``lambda output: loss_function(y, output)``. None: paths are followed up to the model's outputs.
 
     Returns:
       The explanation. ``print`` it.
@@ -69,10 +84,12 @@ def explain(tensor: Any, model: keras.Model, data: Any = None) -> TensorExplanat
     """
     if not isinstance(model, keras.Model):
         raise ArgumentError(f"`model` must be a keras.Model. Received: model={model!r} of type {type(model).__name__}")
+    if loss is not None and not callable(loss):
+        raise ArgumentError(f"`loss` must be a function of the model's output, or None. Received: loss={loss!r} of type {type(loss).__name__}")
     if isinstance(tensor, keras.KerasTensor):
-        return _explain_keras_tensor(tensor, model)
+        return _explain_keras_tensor(tensor, model, loss)
     if isinstance(tensor, (keras.Variable, tf.Variable)):
-        return _explain_variable(tensor, model, data)
+        return _explain_variable(tensor, model, data, loss)
     if tf.is_tensor(tensor):
         return _explain_tensor(tensor)
     raise ArgumentError(
@@ -84,133 +101,83 @@ def explain(tensor: Any, model: keras.Model, data: Any = None) -> TensorExplanat
 # KerasTensors -----------------------------------------------------------------------------------------------------------------------------
 
 
-def _explain_keras_tensor(tensor: keras.KerasTensor, model: keras.Model) -> TensorExplanation:
-    chain = list(reversed(list(_history(tensor, stop=_input_ids(model)))))
+def _explain_keras_tensor(tensor: keras.KerasTensor, model: keras.Model, loss: Loss | None) -> TensorExplanation:
+    chain = history(tensor, model)
     path = tuple(operation.name for operation in chain)
     subject = path[-1] if path else tensor.name
-    missing = [operation for operation in chain if isinstance(operation, keras.layers.InputLayer) and not _feeds(operation, model)]
-    if missing or not _is_functional(model):
+    missing = [operation for operation in chain if isinstance(operation, keras.layers.InputLayer) and not feeds(operation, model)]
+    if missing or not is_functional(model):
         return _disconnected(tensor, model, subject, path, missing)
-    gradient = _gradient_of_output(tensor, model)
     return TensorExplanation(
         subject,
         f"`{subject}` is symbolic: it stands for the output of a layer and gets a value only while the model runs. "
         "It follows from the model's inputs.",
         connected=True,
         path=path,
-        gradient=gradient,
+        gradient=_gradient_of_output(tensor, model, loss),
         remedy="Compute it for a batch with a second model, or record it from the real training step with the callback:",
-        code=_second_model_code(subject, model) + "\n" + _callback_code(subject),
+        code=second_model_code(tensor, model) + "\n" + callback_code(node_name(tensor, Structure(model))),
     )
-
-
-def _history(tensor: keras.KerasTensor, stop: set[int]) -> Iterator[keras.Operation]:
-    """The operations that ``tensor`` was made by, the last first, each once; does not go beyond the tensors in ``stop``."""
-    seen: set[int] = set()
-    waiting = [tensor]
-    while waiting:
-        current = waiting.pop()
-        history = getattr(current, "_keras_history", None)
-        if history is None or id(history.operation) in seen:
-            continue
-        seen.add(id(history.operation))
-        yield history.operation
-        if id(current) not in stop:
-            waiting.extend(history.operation._inbound_nodes[history.node_index].input_tensors)
-
-
-def _input_ids(model: keras.Model) -> set[int]:
-    return {id(x) for x in tf.nest.flatten(getattr(model, "inputs", None) or [])}
-
-
-def _is_functional(model: keras.Model) -> bool:
-    return bool(getattr(model, "inputs", None))
-
-
-def _inputs(model: keras.Model) -> Any:
-    """What a model with a graph of its own takes. `Sequential.input` would be what it was called on, inside another model."""
-    return model.inputs[0] if isinstance(model, keras.Sequential) else model.input
-
-
-def _inputs_code(expression: str, model: keras.Model) -> str:
-    return f"{expression}.inputs[0]" if isinstance(model, keras.Sequential) else f"{expression}.input"
-
-
-def _feeds(operation: keras.layers.InputLayer, model: keras.Model) -> bool:
-    inputs = _input_ids(model)
-    return any(id(x) in inputs for x in tf.nest.flatten(operation.output))
 
 
 def _disconnected(
     tensor: keras.KerasTensor, model: keras.Model, subject: str, path: tuple[str, ...], missing: list[keras.layers.InputLayer]
 ) -> TensorExplanation:
     names = tuple(operation.name for operation in missing)
-    if not _is_functional(model):
+    structure = Structure(model)
+    belongs = any(operation is tensor._keras_history.operation for _, operation in structure)
+    recorded = callback_code(node_name(tensor, structure)) if belongs else ""
+    if not is_functional(model):
         value = f"`{model.name}` is a subclassed model: it has no graph of its own, so no tensor is connected to its inputs."
-        remedy = "Record it from the real training step instead:"
-        return TensorExplanation(subject, value, False, path, names, remedy=remedy, code=_callback_code(subject))
+        remedy = "Record it from the real training step instead:" if belongs else f"Only what `{model.name}` calls can be recorded from its step."
+        return TensorExplanation(subject, value, False, path, names, remedy=remedy, code=recorded)
     inputs = _quoted(names)
-    nested = _nested_model_with(missing[0], model)
+    nested = nested_model_with(missing[0], model)
     value = f"`{subject}` is computed from {inputs}, which is not an input of `{model.name}`. That is what “not connected to `inputs`” means."
     if nested is None:
-        remedy = f"Build the second model from {inputs}, or record the tensor from the real training step:"
-        return TensorExplanation(subject, value, False, path, names, remedy=remedy, code=_callback_code(subject))
-    value += f" It is the input of the nested model `{nested.name}`: `{model.name}` calls that model, and the call made new tensors."
+        other = "or record what the layer gives in the real training step:" if belongs else f"as `{model.name}` doesn't call what made it."
+        return TensorExplanation(subject, value, False, path, names, remedy=f"Build the second model from {inputs}, {other}", code=recorded)
+    value += f" It is the input of the nested model `{nested.name}`: the call of that model made new tensors."
     remedy = f"Give `{nested.name}` a second output and call it again, or record the tensor from the real training step:"
-    return TensorExplanation(subject, value, False, path, names, remedy=remedy, code=_nested_code(subject, nested) + "\n" + _callback_code(subject))
+    code = "\n".join(filter(None, (nested_code(tensor, nested, structure), recorded)))
+    return TensorExplanation(subject, value, False, path, names, remedy=remedy, code=code)
 
 
 def _quoted(names: tuple[str, ...]) -> str:
     return " and ".join(f"`{name}`" for name in names)
 
 
-def _nested_model_with(operation: keras.layers.InputLayer, model: keras.Model) -> keras.Model | None:
-    """The model inside ``model`` that ``operation`` is an input of."""
-    layers = model._flatten_layers(include_self=False, recursive=True)
-    return next((layer for layer in layers if isinstance(layer, keras.Model) and _is_functional(layer) and _feeds(operation, layer)), None)
+def _gradient_of_output(tensor: keras.KerasTensor, model: keras.Model, loss: Loss | None) -> str:
+    """Traces the model with ``tensor`` as a further output and looks for the path from it to the model's own outputs, or to ``loss``."""
+    outputs = model.outputs[0] if isinstance(model, keras.Sequential) else model.output
+    extended = keras.Model(inputs_of(model), [tensor, *tf.nest.flatten(outputs)])
 
+    def ends(made: Sequence[Any]) -> list[Any]:
+        own, *rest = made
+        return [own, *(rest if loss is None else [loss(tf.nest.pack_sequence_as(outputs, rest))])]
 
-def _nested_code(subject: str, nested: keras.Model) -> str:
-    return (
-        f'nested = model.get_layer("{nested.name}")\n'
-        f'inner = keras.Model({_inputs_code("nested", nested)}, nested.get_layer("{subject}").output)   # call it on what `{nested.name}` gets'
-    )
-
-
-def _second_model_code(subject: str, model: keras.Model) -> str:
-    return f'keras.Model({_inputs_code("model", model)}, model.get_layer("{subject}").output).predict(x)'
-
-
-def _callback_code(subject: str) -> str:
-    return f'model.fit(…, callbacks=[tb_activations.ActivationsCallback(log_dir, include=[r"{subject}"])])'
-
-
-def _gradient_of_output(tensor: keras.KerasTensor, model: keras.Model) -> str:
-    """Traces the model with ``tensor`` as a further output and looks for the path from it to the model's own outputs."""
-    extended = keras.Model(_inputs(model), [tensor, *tf.nest.flatten(model.outputs)])
-    graph = _trace(extended, extended.input)
-    own, *outputs = graph.structured_outputs
-    return _gradient_sentence(LossPath([*outputs]).cut(_origin(own)), tensor.name)
+    own, *ended = _trace(extended, extended.input, ends).structured_outputs
+    return _gradient_sentence(LossPath(ended).cut(_origin(own)), tensor.name)
 
 
 # Variables --------------------------------------------------------------------------------------------------------------------------------
 
 
-def _explain_variable(variable: Any, model: keras.Model, data: Any) -> TensorExplanation:
+def _explain_variable(variable: Any, model: keras.Model, data: Any, loss: Loss | None) -> TensorExplanation:
     structure = Structure(model)
     name, weight, layer = _owned(variable, structure)
     value = f"`{name}` is a variable: its value can be read at any time."
-    code = f"{_callback_code(name)}\nrun.statistics(node, 'gradient')"
+    code = f'{callback_code(name)}\ntb_activations.open_run(f"{{log_dir}}/train").statistics("{name}", "gradient")'
     if not variable.trainable:
         plan = untrained(name, weight, layer, structure)
         reason = explain_reason(str(plan.reason), name, plan.detail)
         return TensorExplanation(name, value, gradient=reason.sentence, remedy=reason.remedy, code=reason.code_to_paste)
-    inputs = data if data is not None else _inputs(model) if _is_functional(model) else None
+    inputs = data if data is not None else inputs_of(model) if is_functional(model) else None
     if inputs is None:
         raise ArgumentError(
             f"`data` must be a batch of inputs, as `{model.name}` is a subclassed model whose input shapes are not known. Received: data=None"
         )
-    graph = _trace(model, inputs)
+    graph = _trace(model, inputs, (lambda outputs: outputs) if loss is None else loss)
     handle = _captured(graph, variable)
     if handle is None:
         reason = explain_reason("not_called", name, {})
@@ -218,7 +185,9 @@ def _explain_variable(variable: Any, model: keras.Model, data: Any) -> TensorExp
     outputs = [output for output in tf.nest.flatten(graph.structured_outputs) if output.dtype.is_floating]
     cut = LossPath(map(_origin, outputs)).cut(handle)
     if cut is None:
-        sound = f"`{name}` leads to the outputs of `{model.name}` on a differentiable path. If its gradient is None, the loss doesn't use that output"
+        end = f"the outputs of `{model.name}`" if loss is None else "`loss`"
+        cause = "the loss doesn't use that output, or cuts it (give `loss`)" if loss is None else "another loss was differentiated"
+        sound = f"`{name}` leads to {end} on a differentiable path. If its gradient is None, {cause}"
         return TensorExplanation(name, value, gradient=f"{sound}, or the tape was not recording when the model was called.", code=code)
     return TensorExplanation(name, value, gradient=_gradient_sentence(cut, name), code=code)
 
@@ -251,7 +220,7 @@ def _explain_tensor(tensor: tf.Tensor) -> TensorExplanation:
         "inside each later run of that function, and is gone when the run ends."
     )
     name = tensor.op.name.rsplit("/", 1)[-1]
-    code = f'x = tb_activations.probe(x, "{name}")   # where the tensor is made\n{_callback_code(name)}'
+    code = f'x = tb_activations.probe(x, "{name}")   # where the tensor is made\n{callback_code(name, start="(^|/)")}'
     return TensorExplanation(tensor.name, value, remedy="Name it where it is made, and record it from the real step:", code=code)
 
 
@@ -263,12 +232,12 @@ def _user_line(operation: tf.Operation) -> str:
 # Tracing ------------------------------------------------------------------------------------------------------------------------------------
 
 
-def _trace(model: keras.Model, inputs: Any) -> Any:
-    """The concrete function of ``model(inputs, training=True)`` for inputs of these shapes."""
+def _trace(model: keras.Model, inputs: Any, then: Callable[[Any], Any]) -> Any:
+    """The concrete function of ``then(model(inputs, training=True))`` for inputs of these shapes."""
     specs = tf.nest.map_structure(lambda x: tf.TensorSpec(x.shape, keras.backend.standardize_dtype(x.dtype)), inputs)
 
     def forward(x: Any) -> list[Any]:
-        return [*tf.nest.flatten(model(x, training=True)), *model.losses]
+        return [*tf.nest.flatten(then(model(x, training=True))), *model.losses]
 
     return tf.function(forward, autograph=False).get_concrete_function(specs)
 

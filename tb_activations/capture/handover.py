@@ -34,7 +34,7 @@ __all__ = ["Handover", "OnHost", "handover_of"]
 
 def handover_of(recorder: Recorder, catalogue: Catalogue, keep: Keep, *, compiled_by_xla: bool) -> Handover:
     """The way for what ``recorder`` has recorded, chosen while the step is traced."""
-    layout = Layout(recorder, catalogue)
+    layout = Layout(recorder, catalogue, keep)
     alone = tf.distribute.get_strategy().num_replicas_in_sync == 1
     if alone and all(device.device_type == "CPU" for device in tf.config.list_logical_devices()):
         return OnHost(layout, keep, compiled_by_xla=compiled_by_xla)

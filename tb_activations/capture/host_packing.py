@@ -61,7 +61,7 @@ class HostReduction:
     def _sample(self, array: Any, key: str, scales: Packed) -> Any:
         if self._keep.samples == "sample":
             batch = self._layout.facts[key][1]
-            array = sample_on_host(array, batch=batch, examples=self._keep.examples, elements=self._keep.elements)
+            array = sample_on_host(array, batch=batch, examples=self._keep.examples, elements=self._layout.elements[key])
         else:
             array = np.array(array)
         return array.astype(np.float32) * scales[key] if key in scales else array

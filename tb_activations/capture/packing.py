@@ -6,7 +6,7 @@ thread asks. Rows are in the order of `Catalogue.ids`. Which way tensors take fr
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -16,26 +16,26 @@ import tensorflow as tf
 from tb_activations.capture.catalogue import Catalogue
 from tb_activations.capture.nodes import Recording, Tally
 from tb_activations.capture.recorder import Recorder
+from tb_activations.capture.shares import MOST, shares
 from tb_activations.capture.statistics import Measured, Request, measure_all, sample
 from tb_activations.store.schema import STATISTICS, Quantity, QuantityRecord
 
-__all__ = ["PROPORTIONAL", "SAMPLE_ELEMENTS", "SAMPLE_EXAMPLES", "Keep", "Layout", "Packed", "Reduction", "collect", "unpack"]
+__all__ = ["PROPORTIONAL", "SAMPLE_EXAMPLES", "Keep", "Layout", "Packed", "Reduction", "collect", "unpack"]
 
 Packed = dict[str, Any]
 
 SAMPLE_EXAMPLES = 4
-SAMPLE_ELEMENTS = 2048
-"""Defaults: a 32×32 map of two channels, or a row of 512 units of each example."""
+"""Default."""
 
 
 @dataclass(frozen=True, slots=True)
 class Keep:
-    """How much is kept of each tensor besides its statistics."""
+    """How much is kept of each tensor besides its statistics. ``elements`` None: as `shares` has it."""
 
     histograms: bool = True
     samples: Literal["none", "sample", "full"] = "sample"
     examples: int = SAMPLE_EXAMPLES
-    elements: int = SAMPLE_ELEMENTS
+    elements: int | None = None
 
 
 def collect(recorder: Recorder, catalogue: Catalogue) -> Packed:
@@ -64,12 +64,21 @@ class Layout:
     Attributes:
       ids: the nodes of each quantity that has any, in the order of `Catalogue.ids`.
       facts: (activation, whether axis 0 counts examples) by the key of a tensor.
+      elements: the most numbers in the sample of a tensor, by its key.
     """
 
-    def __init__(self, recorder: Recorder, catalogue: Catalogue) -> None:
+    def __init__(self, recorder: Recorder, catalogue: Catalogue, keep: Keep) -> None:
         items = _recorded(recorder, catalogue)
         self.ids = {quantity: ids.tolist() for quantity, ids in catalogue.ids.items() if len(ids)}
         self.facts = {str(index): (item.activation, item.batch) for index, item in enumerate(items) if isinstance(item, Recording)}
+        self.elements = self._shares(items, keep)
+
+    def _shares(self, items: Sequence[Recording | Tally], keep: Keep) -> dict[str, int]:
+        if keep.elements is not None:
+            return dict.fromkeys(self.facts, keep.elements)
+        activations = [quantity == "value" and self.facts.get(key, (None, False))[1] for key, quantity, _ in self.owners()]
+        sizes = [_size(item, keep.examples) if isinstance(item, Recording) else 0 for item in items]
+        return {str(index): share for index, share in enumerate(shares(sizes, activations))}
 
     def owners(self) -> list[tuple[str, Quantity, int]]:
         """(key, quantity, node) of everything collected, in order."""
@@ -93,7 +102,7 @@ class Reduction:
                 for key, quantity, node in self._layout.owners():
                     samples = packed[quantity].setdefault("samples", {})
                     if key in collected["tensors"]:
-                        samples[str(node)] = self._sample(collected["tensors"][key], self._layout.facts[key][1], collected["scales"].get(key))
+                        samples[str(node)] = self._sample(collected["tensors"][key], key, collected["scales"].get(key))
             if "loss_scale" in collected:
                 packed["loss_scale"] = collected["loss_scale"]
         return packed
@@ -121,10 +130,18 @@ class Reduction:
         names = Measured._fields if self._keep.histograms else ("statistics", "counts")
         return {name: tf.gather(tf.concat([getattr(part, name) for part in parts], 0), back) for name in names}
 
-    def _sample(self, tensor: tf.Tensor, batch: bool, scale: tf.Tensor | None) -> tf.Tensor:
+    def _sample(self, tensor: tf.Tensor, key: str, scale: tf.Tensor | None) -> tf.Tensor:
         if self._keep.samples == "sample":
-            tensor = sample(tensor, batch=batch, examples=self._keep.examples, elements=self._keep.elements)
+            batch = self._layout.facts[key][1]
+            tensor = sample(tensor, batch=batch, examples=self._keep.examples, elements=self._layout.elements[key])
         return tensor if scale is None else tf.cast(tensor, tf.float32) * _factor(scale)
+
+
+def _size(item: Recording, examples: int) -> int:
+    """The numbers of a sample that nothing else bounds; `MOST` where they are known only when the step runs."""
+    shape = item.tensor.shape[1:] if item.batch else item.tensor.shape
+    known = shape.num_elements()
+    return MOST if known is None else known * (examples if item.batch else 1)
 
 
 def _measured(tensors: Mapping[str, tf.Tensor], facts: Mapping[str, tuple[str | None, bool]], histograms: bool) -> Iterator[Measured]:

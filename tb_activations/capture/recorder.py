@@ -163,6 +163,8 @@ class Recorder:
 
     @tf.autograph.experimental.do_not_convert  # type: ignore[untyped-decorator]
     def probe(self, x: Any, name: str) -> Any:
+        if self.wants_shapes_only(x, {}):  # a layer that is built by its first call is run once for shapes alone, outside of any call
+            return x
         tapped = self._tap_probe(x, name)
         return x if tapped is None else tapped[0]
 

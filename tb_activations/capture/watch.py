@@ -13,7 +13,6 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from statistics import median
 from types import TracebackType
 from typing import Any, Literal
@@ -21,20 +20,22 @@ from typing import Any, Literal
 import keras
 import tensorflow as tf
 
+from tb_activations.capture.arguments import Arguments, check_arguments
 from tb_activations.capture.destination import Destination
 from tb_activations.capture.instrument import instrumented
 from tb_activations.capture.nodes import Lasting
 from tb_activations.capture.on_replicas import OnReplicas, converted
-from tb_activations.capture.packing import SAMPLE_ELEMENTS, SAMPLE_EXAMPLES, Keep
+from tb_activations.capture.packing import SAMPLE_EXAMPLES
 from tb_activations.capture.recorder import Recorder
-from tb_activations.capture.schedule import Every, Schedule
-from tb_activations.capture.selection import KINDS, Names, Selection
+from tb_activations.capture.schedule import Every
+from tb_activations.capture.selection import KINDS, Names
 from tb_activations.capture.structure import Structure
 from tb_activations.capture.tell import tell
 from tb_activations.capture.trainability import Trainability
 from tb_activations.capture.twin import Captured, Options, Twin
 from tb_activations.capture.variables import Variables
-from tb_activations.diagnosis.live import Actions, LiveFindings
+from tb_activations.diagnosis import Finding, Severity
+from tb_activations.diagnosis.live import LiveFindings, because_of
 from tb_activations.errors import ArgumentError
 from tb_activations.store.schema import QUANTITIES, Kind, Quantity
 
@@ -54,11 +55,15 @@ def watch(
     quantities: Sequence[Quantity] = QUANTITIES,
     slots: bool = False,
     source_text: bool = False,
+    ops: Names | None = None,
     histograms: bool = True,
     samples: Literal["none", "sample", "full"] = "sample",
     sample_examples: int = SAMPLE_EXAMPLES,
-    sample_elements: int = SAMPLE_ELEMENTS,
+    sample_elements: int | None = None,
     max_bytes: int | None = None,
+    print_findings: bool = True,
+    on_finding: Callable[[Finding], object] | None = None,
+    stop_on: Severity | None = None,
 ) -> WatchedStep:
     """Returns a function to call in the place of ``train_step``; it does the same, and records every so many calls.
 
@@ -82,8 +87,10 @@ def watch(
       model: the Keras model whose layers name the nodes. Without one, layers are named as they are met.
       every: which calls are recorded: an int n (0, n, 2n, …), a collection of numbers, or a function of the number that returns a bool.
       first_step: number of the first call; for a training that is resumed, the steps it made before.
-      include, exclude, kinds, quantities, slots, source_text, histograms, samples, sample_examples, sample_elements, max_bytes: as of
-        `ActivationsCallback`.
+      include, exclude, kinds, quantities, slots, source_text, ops, histograms, samples, sample_examples, sample_elements, max_bytes,
+        print_findings, on_finding: as of `ActivationsCallback`.
+      stop_on: the severity of findings ("note", "warning", "error") from which on `WatchedStep.should_stop` is True; None: never. The loop is
+        yours, so it ends when you end it: `if step.should_stop: break`.
     """
     if not callable(train_step):
         raise ArgumentError(f"`train_step` must be a function, such as a tf.function. Received: train_step={train_step!r}")
@@ -91,17 +98,26 @@ def watch(
         raise ArgumentError(f"`model` must be a keras.Model, or None. Received: model={model!r}")
     if isinstance(first_step, bool) or not isinstance(first_step, int) or first_step < 0:
         raise ArgumentError(f"`first_step` must be an int of 0 or more. Received: first_step={first_step!r}")
-    schedule = Schedule(every)
-    selection = Selection(include, exclude, kinds, quantities, slots=slots)
-    keep = Keep(histograms, samples, sample_examples, sample_elements)
-    configuration = {
-        "every": schedule.description,
-        "source_text": bool(source_text),
-        **selection.description,
-        **{name: getattr(keep, name) for name in keep.__slots__},
-    }
-    run_dir = Path(log_dir).expanduser() / "train"
-    return WatchedStep(train_step, model, Options(selection, keep, configuration), schedule, run_dir, max_bytes, first_step)
+    arguments = check_arguments(
+        log_dir,
+        every,
+        include=include,
+        exclude=exclude,
+        kinds=kinds,
+        quantities=quantities,
+        slots=slots,
+        source_text=source_text,
+        ops=ops,
+        histograms=histograms,
+        samples=samples,
+        sample_examples=sample_examples,
+        sample_elements=sample_elements,
+        max_bytes=max_bytes,
+        print_findings=print_findings,
+        on_finding=on_finding,
+        stop_on=stop_on,
+    )
+    return WatchedStep(train_step, model, arguments, first_step)
 
 
 class WatchedStep:
@@ -111,28 +127,25 @@ class WatchedStep:
       step: number of the next call.
     """
 
-    def __init__(
-        self,
-        train_step: Callable[..., Any],
-        model: keras.Model | None,
-        options: Options,
-        schedule: Schedule,
-        run_dir: Path,
-        max_bytes: int | None,
-        first_step: int,
-    ) -> None:
+    def __init__(self, train_step: Callable[..., Any], model: keras.Model | None, arguments: Arguments, first_step: int) -> None:
         self.step = first_step
         self._plain = train_step
-        self._model, self._options, self._schedule = model, options, schedule
+        self._model, self._options, self._schedule = model, arguments.options, arguments.schedule
         self._warnings: deque[str] = deque()
         self._thread = threading.get_ident()
-        findings = LiveFindings(run_dir, Actions(print=False), self._warn)  # writes what rules of the user find
-        self._destination: Destination | None = Destination(run_dir, max_bytes, self._warn, findings)
+        run_dir = arguments.log_dir / "train"
+        self._findings = LiveFindings(run_dir, arguments.actions, self._warn)
+        self._destination: Destination | None = Destination(run_dir, arguments.max_bytes, self._warn, self._findings)
         self._trainability: Trainability | None = None
         self._twin: FunctionTwin | None = None
         self._idle: deque[float] = deque(maxlen=32)
-        self._names_checked = self._place_told = False
+        self._names_checked = self._place_told = self._stop_told = False
         functools.update_wrapper(self, train_step, updated=())
+
+    @property
+    def should_stop(self) -> bool:
+        """Whether a finding asks for the end of the training, by `stop_on`. Steps go on as before for who doesn't look."""
+        return self._findings.stop is not None
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """One step."""
@@ -218,6 +231,9 @@ class WatchedStep:
         self._warnings.append(sentence)
 
     def _tell(self) -> None:
+        if self._findings.stop is not None and not self._stop_told:
+            self._stop_told = True
+            self._warn(f"Training should stop because of `stop_on`: {because_of(self._findings.stop)}")
         while self._warnings and threading.get_ident() == self._thread:
             tell(self._warnings.popleft(), stacklevel=3)
 

@@ -24,7 +24,7 @@ from tb_activations.store.names import data_directory, findings_name
 from tb_activations.store.run import Run
 from tb_activations.store.schema import RecordedFinding
 
-__all__ = ["Actions", "LiveFindings", "describe"]
+__all__ = ["Actions", "LiveFindings", "because_of", "describe"]
 
 MOST_PRINTED = 20
 """Findings that are printed of one run; a training that is thoroughly wrong must not fill the terminal."""
@@ -49,9 +49,9 @@ class Actions:
 
     def __post_init__(self) -> None:
         if self.on_finding is not None and not callable(self.on_finding):
-            raise ArgumentError(f"Expected on_finding to be a function of a finding, or None. Received: on_finding={self.on_finding!r}")
+            raise ArgumentError(f"`on_finding` must be a function of a finding, or None. Received: on_finding={self.on_finding!r}")
         if self.stop_on is not None and self.stop_on not in SEVERITIES:
-            raise ArgumentError(f"Expected stop_on to be one of {', '.join(SEVERITIES)}, or None. Received: stop_on={self.stop_on!r}")
+            raise ArgumentError(f"`stop_on` must be one of {', '.join(map(repr, SEVERITIES))}, or None. Received: stop_on={self.stop_on!r}")
 
     @property
     def any(self) -> bool:
@@ -128,3 +128,8 @@ def describe(finding: Finding) -> str:
         return f"{head}, likely a consequence of {finding.consequence_of}"
     body = textwrap.fill(f"{finding.sentence} {finding.remedy}".strip(), WIDTH, initial_indent="    ", subsequent_indent="    ")
     return "\n".join([head, body, *(f"        {line}" for line in finding.code.splitlines())])
+
+
+def because_of(finding: Finding) -> str:
+    """The finding that training is stopped for, as the end of a sentence and the next one."""
+    return f"{finding.title} at {finding.node} since step {finding.first_step:,}. {finding.sentence}"

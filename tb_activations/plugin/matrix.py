@@ -77,11 +77,6 @@ def _stretches(starts: npt.NDArray[np.int64], captures: int, nodes: int) -> Iter
 
 def _read(run: Run, statistic: str, quantity: Quantity, wanted: npt.NDArray[np.int64]) -> tuple[npt.NDArray[np.int64], Numbers]:
     after, until = int(wanted[0]) - 1, int(wanted[-1])
-    if statistic == "update_ratio":
-        steps, update = run.column("l2_norm", "update", after, until)
-        weight = _align(steps, run.column("l2_norm", "value", after, until), len(update))
-        with np.errstate(divide="ignore", invalid="ignore"):
-            return steps, update / weight
     steps, numbers = run.column(statistic, quantity, after, until)
     if statistic.endswith("_count"):
         numbers[numbers == NOT_RECORDED] = np.nan

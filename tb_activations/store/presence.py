@@ -9,10 +9,11 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
+from tb_activations.store.budget import STAGES, Stage
 from tb_activations.store.index import Index, LiveSegment
 from tb_activations.store.schema import NOT_RECORDED, Quantity
 
-__all__ = ["count_captures", "find_sampled", "read_steps"]
+__all__ = ["budget_stage", "count_captures", "find_sampled", "read_steps"]
 
 _CHUNK_FLAGS = 16 << 20
 
@@ -37,6 +38,12 @@ def find_sampled(index: Index, quantity: Quantity) -> npt.NDArray[np.bool_]:
             has_sample = part.samples > 0 if len(live.rows) == len(live.segment.step) else np.isin(part.nodes, _nodes_sampled(live, quantity))
             sampled[index.positions(live, quantity)] |= has_sample
     return sampled
+
+
+def budget_stage(index: Index, step: int) -> Stage | None:
+    """How much the size budget had the writer leave out of the captures of ``step``; None: nothing."""
+    codes = {live.segment.budget for live in index.segments if np.any(index.table["step"][live.table] == step)}
+    return next((stage for stage in reversed(STAGES[1:]) if stage.code in codes), None)
 
 
 def read_steps(index: Index, node: int, quantity: Quantity) -> npt.NDArray[np.int64]:

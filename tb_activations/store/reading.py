@@ -20,7 +20,18 @@ from tb_activations.store.schema import COUNTS, NOT_RECORDED, Quantity
 from tb_activations.store.segments import Segment
 from tb_activations.store.track import join_tracks, read_track
 
-__all__ = ["COUNTED", "read_column", "read_histogram", "read_history", "read_sample", "read_sample_steps", "read_snapshot", "read_window"]
+__all__ = [
+    "COUNTED",
+    "UPDATE_RATIO",
+    "read_column",
+    "read_histogram",
+    "read_history",
+    "read_sample",
+    "read_sample_steps",
+    "read_snapshot",
+    "read_update_ratio",
+    "read_window",
+]
 
 COUNTED: Mapping[str, tuple[int, ...]] = {
     **{name: (column,) for column, name in enumerate(COUNTS)},
@@ -28,6 +39,9 @@ COUNTED: Mapping[str, tuple[int, ...]] = {
     "nonfinite_count": (1, 2, 3),
 }
 """What can be counted -> the columns of `COUNTS` that are added for it, in one reading."""
+
+UPDATE_RATIO = "update_ratio"
+"""Of updates, beside the columns: `l2_norm` of the update over `l2_norm` of the weight before it; NaN where the weight is 0."""
 
 Statistics = npt.NDArray[np.float32]
 Counts = npt.NDArray[np.int64]
@@ -45,6 +59,20 @@ def read_history(index: Index, node: int, quantity: Quantity, rank: int | None =
     taken = as_slice(rows)
     merged, total = merge_replicas(statistics[None, taken], counts[None, taken], starts, index.columns, _shared(index, [node]))
     return steps, merged[0], total[0]
+
+
+def read_update_ratio(index: Index, node: int, rank: int | None, steps: Steps) -> Statistics:
+    """float32[C]: `UPDATE_RATIO` of one variable at these steps, where its updates were recorded."""
+    norm = index.columns.index("l2_norm")
+    weights = np.full(len(steps), np.nan, np.float32)
+    recorded, statistics, _ = read_history(index, node, "value", rank)
+    _, ours, theirs = np.intersect1d(steps, recorded, assume_unique=True, return_indices=True)
+    weights[ours] = statistics[theirs, norm]
+    return _ratio(read_history(index, node, "update", rank)[1][:, norm], weights)
+
+
+def _ratio(update: Statistics, weight: Statistics) -> Statistics:
+    return np.divide(update, weight, out=np.full_like(update, np.nan), where=weight > 0)
 
 
 def read_snapshot(index: Index, step: int, quantity: Quantity) -> tuple[Statistics, Counts]:
@@ -69,6 +97,9 @@ def read_column(
     Args:
       kept: columns that were read before; those of steps with several replicas are not kept.
     """
+    if statistic == UPDATE_RATIO:
+        steps, update = read_column(index, "l2_norm", "update", after, until, kept)
+        return steps, _ratio(update, read_column(index, "l2_norm", "value", after, until, kept)[1])
     start = int(np.searchsorted(index.steps, after, side="right"))
     stop = len(index.steps) if until is None else max(start, int(np.searchsorted(index.steps, until, side="right")))
     if index.row_count != len(index.steps):

@@ -64,6 +64,14 @@ _ALL = (
         "Wait for the next scheduled step.",
     ),
     Reason(
+        "size_budget",
+        "available",
+        "left out by the size budget",
+        "The size budget of this run (`max_bytes`) left out the {part} of `{node}` at step {step}: {stage}.",
+        "Give the next training more room, or record fewer nodes or steps:",
+        "tb_activations.ActivationsCallback(log_dir, max_bytes=None)",
+    ),
+    Reason(
         "filtered",
         "available",
         "not selected",

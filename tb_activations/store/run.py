@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, Literal, NamedTuple, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -28,6 +28,7 @@ from tb_activations.store.index import Index, build_index
 from tb_activations.store.kept import KeptColumns
 from tb_activations.store.names import data_directory
 from tb_activations.store.nodes import Node, QuantityState, describe_nodes
+from tb_activations.store.reasons import Explanation, explain_reason
 from tb_activations.store.schema import COUNTS, QUANTITIES, Graph, Quantity
 
 __all__ = ["Captures", "Histogram", "Node", "QuantityState", "Run", "open_run"]
@@ -168,16 +169,17 @@ class Run:
           rank: one replica; None: the statistics of the global batch.
 
         Returns:
-          ``"step"``, every column of `STATISTICS` and `COUNTS` -> array[C].
+          ``"step"``, every column of `STATISTICS` and `COUNTS` -> array[C]. Of updates also ``"update_ratio"``: ‖update‖ / ‖weight before it‖,
+          NaN where the weight is 0 or wasn't recorded.
         """
-        columns, (steps, statistics, counts) = self._read(
-            lambda view: (view.index.columns, reading.read_history(view.index, _find_node(view.index, node), _quantity(quantity), rank))
-        )
-        return {
-            "step": steps,
-            **{name: statistics[:, column] for column, name in enumerate(columns)},
-            **{name: counts[:, column] for column, name in enumerate(COUNTS)},
-        }
+
+        def read(view: _View) -> dict[str, npt.NDArray[Any]]:
+            index, position = view.index, _find_node(view.index, node)
+            steps, statistics, counts = reading.read_history(index, position, _quantity(quantity), rank)
+            columns = {"step": steps, **dict(zip(index.columns, statistics.T, strict=True)), **dict(zip(COUNTS, counts.T, strict=True))}
+            return columns | ({reading.UPDATE_RATIO: reading.read_update_ratio(index, position, rank, steps)} if quantity == "update" else {})
+
+        return self._read(read)
 
     def history(
         self, node: str, quantity: Quantity = "value", rank: int | None = None
@@ -202,7 +204,8 @@ class Run:
     ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float32]]:
         """One statistic of all nodes: int64[C] and float32[N, C]; NaN where nothing was recorded.
 
-        Counts can be asked for too (−1: nothing recorded): `COUNTS`, ``"inf_count"`` and ``"nonfinite_count"``.
+        Counts can be asked for too (−1: nothing recorded): `COUNTS`, ``"inf_count"`` and ``"nonfinite_count"``; and of updates ``"update_ratio"``,
+        as `statistics` gives it.
 
         Args:
           after: only steps later than this one.
@@ -210,9 +213,9 @@ class Run:
         """
 
         def read(view: _View) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float32]]:
-            known = (*view.index.columns, *reading.COUNTED)
+            known = (*view.index.columns, *reading.COUNTED, *((reading.UPDATE_RATIO,) if quantity == "update" else ()))
             if statistic not in known:
-                raise NotFoundError(f"Expected a statistic of {', '.join(known)}. Received: statistic={statistic!r}")
+                raise NotFoundError(f"Expected a statistic of {', '.join(known)}. Received: statistic={statistic!r}, quantity={quantity!r}")
             return reading.read_column(view.index, statistic, _quantity(quantity), after, until, self._kept)
 
         return self._read(read)
@@ -233,9 +236,22 @@ class Run:
 
         sample = self._read(read)
         if sample is None:
-            steps = self.sample_steps(node, quantity)
-            raise NotFoundError(f"No raw numbers of {node!r} ({quantity}) were kept at step {step}. {_nearest(steps, step)}")
+            reason = self.left_out(node, step, quantity)
+            why = "" if reason is None else f" {reason.sentence}"
+            raise NotFoundError(
+                f"No raw numbers of {node!r} ({quantity}) were kept at step {step}.{why} {_nearest(self.sample_steps(node, quantity), step)}"
+            )
         return sample
+
+    def left_out(
+        self, node: str, step: int, quantity: Quantity = "value", part: Literal["raw numbers", "histogram"] = "raw numbers"
+    ) -> Explanation | None:
+        """The reason `size_budget`, where the size budget had this part of a node left out at a recorded step; None where it hadn't."""
+        kept = self.sample_steps(node, quantity) if part == "raw numbers" else self.histogram(node, quantity).steps
+        if not len(kept) or step in kept or step not in self.steps(node, quantity):
+            return None  # what is never kept of a node is none of the budget's doing
+        stage = self._read(lambda view: presence.budget_stage(view.index, step))
+        return None if stage is None else explain_reason("size_budget", node, {"part": part, "step": f"{step:,}", "stage": stage.sentence})
 
     @property
     def recorded_findings(self) -> FindingsFile:

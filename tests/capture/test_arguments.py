@@ -1,42 +1,78 @@
-"""Bad arguments of the callback: each names the argument, what was expected and what was received."""
+"""Bad arguments of the callback, `watch` and `probe`: each names the argument, what was expected and what was received."""
 
 from __future__ import annotations
+
+import inspect
 
 import pytest
 
 import tb_activations as tba
 from tb_activations.errors import ArgumentError
 
+BAD = [
+    {"every": 0},
+    {"every": (step for step in [1])},
+    {"include": 3},
+    {"exclude": "["},
+    {"kinds": "layers"},
+    {"quantities": []},
+    {"slots": 1},
+    {"source_text": "no"},
+    {"ops": 3},
+    {"histograms": "yes"},
+    {"samples": "some"},
+    {"sample_examples": 0},
+    {"sample_elements": 1.5},
+    {"max_bytes": -1},
+    {"print_findings": 1},
+    {"on_finding": "print"},
+    {"stop_on": "fatal"},
+    {"log_dir": None},
+    {"log_dir": 3},
+    {"log_dir": ""},
+]
+"""What neither takes; every option that both have is here."""
 
-@pytest.mark.parametrize(
-    "options",
-    [
-        {"every": 0},
-        {"include": 3},
-        {"exclude": "["},
-        {"kinds": "layers"},
-        {"quantities": []},
-        {"histograms": 1},
-        {"samples": "some"},
-        {"sample_examples": 0},
-        {"sample_elements": 1.5},
-        {"max_bytes": -1},
-        {"validation": "yes"},
-        {"slots": 1},
-        {"source_text": "no"},
-    ],
-    ids=repr,
-)
-def test_bad_options(tmp_path, options):
+MAKERS = {
+    "callback": tba.ActivationsCallback,
+    "watch": lambda **options: tba.watch(lambda x: x, **options),
+}
+OWN = {"callback": {"self", "validation", "probe_data"}, "watch": {"train_step", "model", "first_step"}}
+"""Options that only one of them has."""
+
+
+@pytest.mark.parametrize("make", MAKERS.values(), ids=MAKERS)
+@pytest.mark.parametrize("options", BAD, ids=repr)
+def test_bad_options(tmp_path, make, options):
     (name,) = options
     with pytest.raises(ArgumentError, match=f"`{name}` must .*Received: {name}="):
-        tba.ActivationsCallback(tmp_path, **options)
+        make(**{"log_dir": tmp_path, **options})
 
 
-@pytest.mark.parametrize("log_dir", [None, 3, ""], ids=repr)
-def test_bad_log_dir(log_dir):
-    with pytest.raises(ArgumentError, match=r"`log_dir` must .*Received: log_dir="):
-        tba.ActivationsCallback(log_dir)
+def test_both_have_the_same_options_with_the_same_defaults_and_none_is_left_untested():
+    callback = inspect.signature(tba.ActivationsCallback.__init__).parameters
+    watch = inspect.signature(tba.watch).parameters
+    shared = {name: callback[name].default for name in callback if name not in OWN["callback"]}
+    assert shared == {name: watch[name].default for name in watch if name not in OWN["watch"]}
+    assert set(shared) == {name for options in BAD for name in options}
+
+
+def test_bad_options_that_only_the_callback_has(tmp_path):
+    with pytest.raises(ArgumentError, match=r"`validation` must .*Received: validation="):
+        tba.ActivationsCallback(tmp_path, validation="yes")
+
+
+@pytest.mark.parametrize("options", [{"train_step": 3}, {"model": "m"}, {"first_step": -1}, {"first_step": True}], ids=repr)
+def test_bad_options_that_only_watch_has(tmp_path, options):
+    (name,) = options
+    with pytest.raises(ArgumentError, match=f"`{name}` must .*Received: {name}="):
+        tba.watch(**{"train_step": print, "log_dir": tmp_path, **options})
+
+
+def test_nothing_is_written_before_a_step_is_recorded(tmp_path):
+    for make in MAKERS.values():
+        make(log_dir=tmp_path / "run")
+    assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.parametrize("name", ["", None, "/a", "a/"], ids=repr)

@@ -35,14 +35,146 @@ def test_a_tensor_of_a_nested_model_names_the_missing_input_and_the_model_it_bel
     assert "`pixels`" in answer.value
 
 
-def test_the_code_for_a_nested_model_runs_and_gives_the_tensor(nested_model):
-    inner = nested_model.get_layer("encoder").get_layer("inner_hidden").output
-    code = [line for line in tba.explain(inner, nested_model).code.splitlines() if "ActivationsCallback" not in line]
-    scope = {"model": nested_model, "keras": keras}
-    exec("\n".join(code), scope)
-    x = np.ones((2, 4), np.float32)
-    expected = nested_model.get_layer("encoder").get_layer("inner_hidden")(x)
-    np.testing.assert_allclose(scope["inner"](x), expected)
+def run_code(answer, tmp_path, tensor, model, x, y=None):
+    """Executes everything that an answer hands out, as it stands: what `predict` gave, and all names, with the run that was recorded."""
+    scope = {"keras": keras, "tb_activations": tba, "model": model, "tensor": tensor, "x": x, "y": y, "log_dir": tmp_path}
+    for line in answer.code.splitlines():
+        if line.startswith("model.fit("):
+            if y is None:
+                scope["y"] = np.zeros((len(x), *model.output_shape[1:]), np.float32)
+            model.compile(keras.optimizers.SGD(0.0), "mse", jit_compile=False)
+            exec(line, scope)
+            scope["run"] = tba.open_run(tmp_path / "train")
+        elif line.startswith("keras.Model("):
+            exec(f"predicted = {line}", scope)
+        else:
+            exec(line, scope)
+    return scope.get("predicted"), scope
+
+
+def recorded(run):
+    """The nodes that were recorded, beside those of the loss."""
+    return [node.name for node in run.nodes if node.quantities["value"].state == "materialized"]
+
+
+X = np.random.default_rng(0).normal(size=(1, 4)).astype("float32")
+"""One example: the code that is handed out leaves `fit` to shuffle."""
+
+
+def test_the_code_for_a_nested_model_runs_and_gives_the_tensor(nested_model, tmp_path):
+    layer = nested_model.get_layer("encoder").get_layer("inner_hidden")
+    _, scope = run_code(tba.explain(layer.output, nested_model), tmp_path, layer.output, nested_model, X)
+    expected = np.maximum(X @ layer.kernel.numpy() + layer.bias.numpy(), 0)
+    np.testing.assert_allclose(scope["inner"](X), expected, rtol=1e-5)
+    np.testing.assert_allclose(scope["run"].value("encoder/inner_hidden", 0), expected, rtol=1e-5)
+    assert recorded(scope["run"]) == ["encoder/inner_hidden"]
+
+
+def test_a_model_nested_two_levels_deep_is_found_by_its_whole_path(tmp_path):
+    deep = keras.Input((4,), name="deep")
+    layer = layers.Dense(2, name="bottom")
+    inner = keras.Model(deep, layer(deep), name="inner")
+    between = keras.Input((4,), name="between")
+    middle = keras.Model(between, inner(between), name="middle")
+    outside = keras.Input((4,), name="outside")
+    model = keras.Model(outside, middle(outside), name="outer")
+    answer = tba.explain(layer.output, model)
+    assert answer.missing == ("deep",)
+    _, scope = run_code(answer, tmp_path, layer.output, model, X)
+    expected = X @ layer.kernel.numpy()
+    np.testing.assert_allclose(scope["inner"](X), expected, rtol=1e-5)
+    np.testing.assert_allclose(scope["run"].value("middle/inner/bottom", 0), expected, rtol=1e-5)
+
+
+def test_the_path_names_each_operation_after_those_it_needs(tmp_path):
+    x = keras.Input((4,), name="x")
+    a = layers.Dense(4, name="a")(x)
+    b, c = layers.Dense(4, name="b")(a), layers.Dense(4, name="c")(a)
+    total = layers.Add(name="d")([b, layers.ReLU(name="relu")(c)])
+    model = keras.Model(x, layers.Dense(1, name="out")(total))
+    answer = tba.explain(total, model)
+    assert answer.path == ("x", "a", "b", "c", "relu", "d")
+    predicted, scope = run_code(answer, tmp_path, total, model, X)
+    kernels = {name: model.get_layer(name).kernel.numpy() for name in "abc"}
+    hidden = X @ kernels["a"]
+    np.testing.assert_allclose(predicted, hidden @ kernels["b"] + np.maximum(hidden @ kernels["c"], 0), rtol=1e-4, atol=1e-6)
+    np.testing.assert_allclose(scope["run"].value("d", 0), predicted, rtol=1e-4, atol=1e-6)
+    assert recorded(scope["run"]) == ["d"]
+
+
+def test_an_operation_that_is_no_layer_and_the_pattern_that_finds_it_alone(tmp_path):
+    x = keras.Input((4,), name="x")
+    hidden = layers.Dense(3, name="h")(x)
+    doubled = hidden * 2.0
+    model = keras.Model(x, layers.Dense(1, name="other_h")(doubled))
+    expected = X @ model.get_layer("h").kernel.numpy()
+    for tensor, factor in ((doubled, 2.0), (hidden, 1.0)):
+        answer = tba.explain(tensor, model)
+        predicted, scope = run_code(answer, tmp_path / answer.subject, tensor, model, X)
+        np.testing.assert_allclose(predicted, factor * expected, rtol=1e-5)
+        (name,) = recorded(scope["run"])
+        np.testing.assert_allclose(scope["run"].value(name, 0), factor * expected, rtol=1e-5)
+
+
+def test_the_second_call_of_a_shared_layer_gives_the_second_value(tmp_path):
+    x = keras.Input((4,), name="x")
+    shared = layers.Dense(4, name="shared", activation="tanh")
+    first = shared(x)
+    second = shared(first)
+    model = keras.Model(x, layers.Dense(1, name="out")(second))
+    answer = tba.explain(second, model)
+    assert answer.path == ("x", "shared", "shared")
+    predicted, scope = run_code(answer, tmp_path, second, model, X)
+    once = np.tanh(X @ shared.kernel.numpy())
+    np.testing.assert_allclose(predicted, np.tanh(once @ shared.kernel.numpy()), rtol=1e-4, atol=1e-6)
+    assert recorded(scope["run"]) == ["shared", "shared@2"]
+    np.testing.assert_allclose(scope["run"].value("shared@2", 0), predicted, rtol=1e-4, atol=1e-6)
+    predicted, _ = run_code(tba.explain(first, model), tmp_path / "first", first, model, X)
+    np.testing.assert_allclose(predicted, once, rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.parametrize("kind", ["list", "dict"])
+def test_one_of_several_outputs_of_a_layer(tmp_path, kind):
+    class Halves(layers.Layer):
+        def call(self, x):
+            return [x[:, :2], x[:, 2:]] if kind == "list" else {"low": x[:, :2], "high": x[:, 2:]}
+
+    x = keras.Input((4,), name="x")
+    halves = Halves(name="halves")(x)
+    low, high = halves if kind == "list" else (halves["low"], halves["high"])
+    model = keras.Model(x, layers.Dense(1)(low) + layers.Dense(1)(high))
+    predicted, _ = run_code(tba.explain(high, model), tmp_path, high, model, X)
+    np.testing.assert_array_equal(predicted, X[:, 2:])
+
+
+def test_a_layer_called_on_another_input(tmp_path):
+    x, elsewhere = keras.Input((4,), name="x"), keras.Input((4,), name="elsewhere")
+    layer = layers.Dense(2, name="layer")
+    model = keras.Model(x, layers.Dense(1)(layer(x)), name="here")
+    tensor = layer(elsewhere)
+    answer = tba.explain(tensor, model)
+    assert "Build the second model from `elsewhere`, or record" in answer.remedy
+    _, scope = run_code(answer, tmp_path, tensor, model, X)
+    np.testing.assert_allclose(scope["run"].value("layer", 0), X @ layer.kernel.numpy(), rtol=1e-5)
+    strange = tba.explain(layers.Dense(2, name="strange")(elsewhere), model)
+    assert "doesn't call what made it" in strange.remedy
+    assert strange.code == ""
+
+
+def test_a_gradient_cut_in_the_loss_function(nested_model):
+    head = nested_model.get_layer("head")
+
+    def rounded(output):
+        return keras.ops.mean(keras.ops.round(output))
+
+    with tf.GradientTape() as tape:
+        loss = rounded(nested_model(X))
+    assert tape.gradient(loss, head.kernel.value) is None
+    for subject in (head.kernel, head.output):
+        assert "Round" in tba.explain(subject, nested_model, loss=rounded).gradient
+        assert "Round" not in tba.explain(subject, nested_model, loss=keras.ops.mean).gradient
+    with pytest.raises(ArgumentError, match="Received: loss='mse'"):
+        tba.explain(head.kernel, nested_model, loss="mse")
 
 
 def test_a_connected_tensor_is_said_to_be_symbolic_with_its_path(nested_model):
@@ -53,22 +185,23 @@ def test_a_connected_tensor_is_said_to_be_symbolic_with_its_path(nested_model):
     assert "symbolic" in str(answer)
 
 
-def test_a_sequential_model_has_a_graph_also_where_another_model_calls_it():
+def test_a_sequential_model_has_a_graph_also_where_another_model_calls_it(tmp_path):
     chain = keras.Sequential([keras.Input((3,)), layers.Dense(2, name="first"), layers.Dense(1, name="second")], name="chain")
     outside = keras.Input((3,), name="outside")
     outer = keras.Model(outside, chain(outside))
     answer = tba.explain(chain.get_layer("first").output, chain)
     assert answer.connected is True
     assert answer.path[1:] == ("first",)
-    scope = {"keras": keras, "model": chain, "x": np.ones((2, 3), np.float32)}
-    exec(answer.code.splitlines()[0].replace(".predict(x)", "(x)"), scope)
+    x = np.ones((2, 3), np.float32)
+    expected = chain.get_layer("first")(x)
+    predicted, _ = run_code(answer, tmp_path / "chain", chain.get_layer("first").output, chain, x)
+    np.testing.assert_allclose(predicted, expected)
     inner = tba.explain(chain.get_layer("first").output, outer)
     assert inner.connected is False
     assert "`chain`" in inner.value
-    code = [line for line in inner.code.splitlines() if "ActivationsCallback" not in line]
-    scope["model"] = outer
-    exec("\n".join(code), scope)
-    np.testing.assert_allclose(scope["inner"](scope["x"]), chain.get_layer("first")(scope["x"]))
+    _, scope = run_code(inner, tmp_path / "outer", chain.get_layer("first").output, outer, x)
+    np.testing.assert_allclose(scope["inner"](x), expected)
+    np.testing.assert_allclose(scope["run"].value("chain/first", 0), expected)
 
 
 def cut_model(cut):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 import warnings
 from pathlib import Path
 
@@ -11,7 +12,6 @@ import pytest
 import tensorflow as tf
 
 import tb_activations as tba
-from tb_activations.errors import ArgumentError
 
 L = keras.layers
 pytestmark = pytest.mark.slow
@@ -206,14 +206,40 @@ def test_calls_go_on_after_close_and_a_resumed_training_counts_on(tmp_path):
     assert tba.open_run(tmp_path / "train").steps().tolist() == [10]
 
 
-@pytest.mark.parametrize(
-    ("options", "message"),
-    [({"train_step": 3}, "train_step=3"), ({"model": "m"}, "model='m'"), ({"first_step": -1}, "first_step=-1"), ({"every": 0}, "every=0")],
-)
-def test_bad_arguments_are_named(tmp_path, options, message):
-    arguments = {"train_step": print, "log_dir": tmp_path, **options}
-    with pytest.raises(ArgumentError, match=f"Received: {message}"):
-        tba.watch(arguments.pop("train_step"), **arguments)
+def train_until_asked_to_stop(step):
+    for x, y in batches(500):
+        step(x, y * np.float32("nan"))
+        if step.should_stop:
+            break
+        time.sleep(0.01)  # segments are written every other second
+    step(x, y)  # goes on all the same
+
+
+def test_a_finding_is_printed_and_handed_over_and_asks_for_the_end_that_the_loop_decides_on(tmp_path, compiled, capfd):
+    model, found = make_model(), []
+    options = {"every": 1, "on_finding": found.append, "stop_on": "error"}
+    step = tba.watch(compiled(make_step(model, keras.optimizers.SGD(0.1))), model=model, log_dir=tmp_path, **options)
+    assert not step.should_stop
+    with pytest.warns(RuntimeWarning, match="Training should stop because of `stop_on`: NaN in value at loss since step 0") as told:
+        train_until_asked_to_stop(step)
+    step.close()
+    assert len(told) == 1
+    assert step.should_stop
+    assert step.step < 500
+    assert "nonfinite" in {finding.rule for finding in found}
+    assert "tb_activations error: NaN in value at loss" in capfd.readouterr().err
+
+
+def test_single_operations_are_listed_and_recorded(tmp_path):
+    model = make_model()
+    train_step = tf.function(make_step(model, keras.optimizers.SGD(0.1)))
+    (x, y), *_ = batches(1)
+    expected = x.numpy() @ model.layers[0].kernel.numpy()
+    with tba.watch(train_step, model=model, log_dir=tmp_path, every=1, ops=["^hidden/MatMul$"], samples="full") as step:
+        step(x, y)
+    run = tba.open_run(tmp_path / "train")
+    np.testing.assert_allclose(run.value("hidden/MatMul", 0), expected, rtol=1e-5, atol=1e-6)
+    assert "ops" in run.configuration
 
 
 @pytest.mark.parametrize("place", ["function", "replicas"])

@@ -190,6 +190,7 @@ _ZOO = {
     "masked": "masks, attention, `Embedding` (sparse gradients)",
     "remat": "`keras.RematScope`",
     "regularized": "weight and activity regularizers",
+    "several": "layers that return tuples and dicts, probes of several tensors",
     "stochastic": "dropout and batch normalization",
     "variational": "VAE: `add_loss`, a seeded sampling layer",
     "adversarial": "GAN: a `train_step` with two optimizers and two tapes",

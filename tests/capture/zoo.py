@@ -96,7 +96,31 @@ def regularized():
     return keras.Model(inputs, L.Dense(2, name="out")(hidden), name="regular"), _numbers(8, 4), _numbers(8, 2, seed=1)
 
 
-DETERMINISTIC = {build.__name__: build for build in (sequential, functional, subclassed, masked, remat, regularized)}
+class Several(L.Layer):
+    """A layer that returns a tuple or a dict, from layers inside layers, with a probe of several tensors."""
+
+    def __init__(self, kind, **kwargs):
+        super().__init__(**kwargs)
+        self.kind = kind
+        self.block = Block(4, name="block")
+
+    def build(self, shape):
+        self.block.build(shape)
+
+    def call(self, x):
+        low, high = tba.probe((self.block(x), keras.ops.tanh(x)), "both")
+        return (low, high) if self.kind is tuple else {"low": low, "high": high}
+
+
+def several():
+    x = L.Input((4,), name="x")
+    low, high = Several(tuple, name="pair")(x)
+    parts = Several(dict, name="parts")(keras.ops.concatenate([low[:, :2], high[:, :2]], 1))
+    model = keras.Model(x, L.Dense(2, name="head")(parts["low"] * parts["high"]), name="outputs")
+    return model, _numbers(8, 4), _numbers(8, 2, seed=1)
+
+
+DETERMINISTIC = {build.__name__: build for build in (sequential, functional, subclassed, masked, remat, regularized, several)}
 
 
 # Models whose steps draw random numbers or are the user's own: for transparency, not for values.

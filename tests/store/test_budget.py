@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from tb_activations import open_run
+from tb_activations.errors import NotFoundError
 from tb_activations.store.run import Run
 from tb_activations.store.schema import Capture, Graph
 from tb_activations.store.writer import Writer
@@ -58,6 +59,34 @@ class TestBudget:
             assert "of the size budget of 1.5 MB are used" in sentence
         assert len(run.problems) == 4
         assert run.problems[0].startswith("Size budget: from step ")
+
+    def test_what_it_left_out_says_so(self, tmp_path):
+        run, _ = self.fill(tmp_path, 1_500_000)
+        samples, histograms, steps = run.sample_steps("n0"), run.histogram("n0").steps, run.steps()
+        for step in steps.tolist():
+            for part, kept, words in (("raw numbers", samples, "raw values"), ("histogram", histograms, "histograms are not kept any more")):
+                reason = run.left_out("n0", step, part=part)
+                assert (reason is None) == (step in kept), (step, part)
+                if reason is not None:
+                    assert reason.code == "size_budget"
+                    assert f"left out the {part} of `n0` at step {step}: " in reason.sentence
+                    assert words in reason.sentence or "every second capture" in reason.sentence
+        last = int(steps[-1])
+        with pytest.raises(NotFoundError, match=rf"were kept at step {last}\. The size budget of this run .`max_bytes`. left out the raw numbers"):
+            run.value("n0", last)
+
+    def test_what_was_never_kept_is_not_its_doing(self, tmp_path):
+        graph = parse_nodes("layer a [4]")
+        with open_writer(tmp_path, graph, max_bytes=30_000) as writer:
+            for step in range(200):
+                row = capture_of(graph, normal_values(graph), step, histograms=False, samples=False)
+                writer.put(step, lambda row=row: [row])
+                writer.flush()
+        run = open_run(tmp_path)
+        assert run.problems
+        assert run.left_out("a", int(run.steps()[-1])) is None
+        with pytest.raises(NotFoundError, match=r"were kept at step 0\. There is none\."):
+            run.value("a", 0)
 
     def test_every_step_is_either_recorded_or_dropped(self, tmp_path):
         run, _ = self.fill(tmp_path, 1_500_000)

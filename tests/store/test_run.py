@@ -90,7 +90,7 @@ class ReaderSuite:
     def test_statistics_are_those_of_the_tensors(self, run):
         for node, quantity in recorded_quantities():
             history = run.statistics(node, quantity)
-            assert list(history) == ["step", *STATISTICS, *COUNTS]
+            assert list(history) == ["step", *STATISTICS, *COUNTS, *(["update_ratio"] if quantity == "update" else [])]
             statistics, counts = expected_statistics(node, quantity)
             np.testing.assert_array_equal(np.stack([history[name] for name in STATISTICS], axis=1), statistics)
             np.testing.assert_array_equal(np.stack([history[name] for name in COUNTS], axis=1), counts)
@@ -128,6 +128,22 @@ class ReaderSuite:
             stretch, part = run.column(statistic, after=after, until=200)
             assert stretch.tolist() == [step for step in TYPICAL_STEPS if after < step <= 200]
             np.testing.assert_array_equal(part, column[:, np.isin(steps, stretch)])
+
+    def test_how_large_a_part_of_a_weight_a_step_changes(self, run):
+        steps, column = run.column("update_ratio", "update")
+        variables = [node.name for node in GRAPH.nodes if node.kind == "variable" and node.trainable]
+        assert variables
+        for position, node in enumerate(GRAPH.nodes):
+            expected = np.full(len(steps), np.nan)
+            for name in {node.name} & set(variables):
+                expected = [np.linalg.norm(tensors(name, "update")[step]) / np.linalg.norm(tensors(name)[step]) for step in TYPICAL_STEPS]
+                np.testing.assert_allclose(run.statistics(name, "update")["update_ratio"], expected, rtol=1e-5)
+            np.testing.assert_allclose(column[position], expected, rtol=1e-5)
+        later, part = run.column("update_ratio", "update", after=100, until=200)
+        np.testing.assert_array_equal(part, column[:, np.isin(steps, later)])
+        assert "update_ratio" not in run.statistics(variables[0])
+        with pytest.raises(NotFoundError, match="statistic='update_ratio', quantity='value'"):
+            run.column("update_ratio")
 
     def test_histograms_hold_every_finite_element(self, run):
         for node, quantity in recorded_quantities():

@@ -220,3 +220,13 @@ def test_a_run_answers_many_threads_while_it_grows(tmp_path):
     assert not wrong
     run.refresh()
     assert run.steps("b", "gradient").tolist() == list(range(60))
+
+
+def test_a_part_of_nothing_is_not_a_number(tmp_path):
+    """A bias that is still 0, and a step at which only the update was recorded."""
+    graph = parse_nodes("variable bias [4] update")
+    update = np.full(4, 0.5, np.float32)
+    tensors = {("value", 0): np.zeros(4, np.float32), ("value", 1): update, ("update", 0): update, ("update", 1): update, ("update", 2): update}
+    run = Run(build_run(tmp_path, graph, range(3), lambda name, quantity, step: tensors.get((quantity, step))))
+    np.testing.assert_array_equal(run.statistics("bias", "update")["update_ratio"], [np.nan, 1, np.nan])
+    np.testing.assert_array_equal(run.column("update_ratio", "update")[1], [[np.nan, 1, np.nan]])

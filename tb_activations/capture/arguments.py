@@ -1,0 +1,113 @@
+"""What the callback and `watch` are given, checked.
+
+The one invariant: both take the same options, mean the same by them and refuse the same, since both ask here. A bad argument is an `ArgumentError`
+that names it, says what was expected and what was received, before anything is recorded.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import keras
+
+from tb_activations.capture.packing import Keep
+from tb_activations.capture.schedule import Every, Schedule
+from tb_activations.capture.selection import Names, Selection
+from tb_activations.capture.twin import Options
+from tb_activations.diagnosis import Finding, Severity
+from tb_activations.diagnosis.live import Actions
+from tb_activations.errors import ActivationsError, ArgumentError
+from tb_activations.store.schema import Kind, Quantity
+
+__all__ = ["Arguments", "check_arguments", "flag"]
+
+
+class Arguments(NamedTuple):
+    """The options, ready for use.
+
+    Attributes:
+      log_dir: directory below which runs are written.
+      schedule: which steps are recorded.
+      options: what is recorded of them.
+      max_bytes: size budget of each run; None: no bound.
+      actions: what happens when a finding appears.
+    """
+
+    log_dir: Path
+    schedule: Schedule
+    options: Options
+    max_bytes: int | None
+    actions: Actions
+
+
+def check_arguments(
+    log_dir: str | os.PathLike[str],
+    every: Every,
+    *,
+    include: Names | None,
+    exclude: Names | None,
+    kinds: Sequence[Kind],
+    quantities: Sequence[Quantity],
+    slots: bool,
+    source_text: bool,
+    ops: Names | None,
+    histograms: bool,
+    samples: str,
+    sample_examples: int,
+    sample_elements: int | None,
+    max_bytes: int | None,
+    print_findings: bool,
+    on_finding: Callable[[Finding], object] | None,
+    stop_on: Severity | None,
+) -> Arguments:
+    """The options of `ActivationsCallback` and `watch`, by the names they have there."""
+    if keras.backend.backend() != "tensorflow":
+        raise ActivationsError(f"Expected Keras on its TensorFlow backend. Received: keras.backend.backend()={keras.backend.backend()!r}")
+    schedule = Schedule(every)
+    selection = Selection(include, exclude, kinds, quantities, ops, slots)
+    keep = Keep(
+        flag("histograms", histograms),
+        _one_of("samples", samples, ("none", "sample", "full")),
+        _positive("sample_examples", sample_examples),
+        None if sample_elements is None else _positive("sample_elements", sample_elements),
+    )
+    configuration = {
+        "every": schedule.description,
+        "source_text": flag("source_text", source_text),
+        **selection.description,
+        **{name: getattr(keep, name) for name in keep.__slots__},
+    }
+    return Arguments(
+        _directory(log_dir),
+        schedule,
+        Options(selection, keep, configuration),
+        None if max_bytes is None else _positive("max_bytes", max_bytes),
+        Actions(flag("print_findings", print_findings), on_finding, stop_on),
+    )
+
+
+def flag(name: str, value: Any) -> bool:
+    if not isinstance(value, bool):
+        raise ArgumentError(f"`{name}` must be True or False. Received: {name}={value!r}")
+    return value
+
+
+def _directory(log_dir: Any) -> Path:
+    if not isinstance(log_dir, (str, os.PathLike)) or not str(log_dir):
+        raise ArgumentError(f'`log_dir` must be a path such as "logs/run1". Received: log_dir={log_dir!r}')
+    return Path(log_dir).expanduser()
+
+
+def _positive(name: str, value: Any) -> int:
+    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+        raise ArgumentError(f"`{name}` must be a positive int. Received: {name}={value!r}")
+    return value
+
+
+def _one_of(name: str, value: Any, allowed: tuple[Any, ...]) -> Any:
+    if value not in allowed:
+        raise ArgumentError(f"`{name}` must be one of {', '.join(map(repr, allowed))}. Received: {name}={value!r}")
+    return value

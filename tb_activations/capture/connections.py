@@ -1,0 +1,107 @@
+"""How a `KerasTensor` follows from the inputs of a model, and Python that computes it.
+
+The one invariant: code that is handed out runs as it stands, where `model`, `x`, `y` and `log_dir` are the user's, and gives the very tensor that
+was asked about; where no chain of `get_layer` leads to it, the code calls it `tensor`.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+from tb_activations.capture.structure import Structure
+
+__all__ = ["callback_code", "feeds", "history", "inputs_of", "is_functional", "nested_code", "nested_model_with", "node_name", "second_model_code"]
+
+
+def history(tensor: keras.KerasTensor, model: keras.Model) -> list[keras.Operation]:
+    """The operations that ``tensor`` is made by, one entry per call, each after those it needs; does not go beyond the inputs of ``model``."""
+    stop = _input_ids(model)
+    made: dict[Any, keras.Operation] = {}
+    waiting = [(tensor, False)]
+    while waiting:
+        current, needs_are_made = waiting.pop()
+        call = getattr(current, "_keras_history", None)
+        if call is None or (id(call.operation), call.node_index) in made:
+            continue
+        if needs_are_made or id(current) in stop:
+            made[id(call.operation), call.node_index] = call.operation
+        else:
+            needed = call.operation._inbound_nodes[call.node_index].input_tensors
+            waiting += [(current, True), *((other, False) for other in reversed(needed))]
+    return list(made.values())
+
+
+def is_functional(model: keras.Model) -> bool:
+    """Whether the model has a graph of its own."""
+    return bool(getattr(model, "inputs", None))
+
+
+def inputs_of(model: keras.Model) -> Any:
+    """What a model with a graph of its own takes. `Sequential.input` would be what it was called on, inside another model."""
+    return model.inputs[0] if isinstance(model, keras.Sequential) else model.input
+
+
+def feeds(operation: keras.Operation, model: keras.Model) -> bool:
+    """Whether ``operation`` is one of the model's inputs."""
+    return bool({id(x) for x in tf.nest.flatten(operation.output)} & _input_ids(model))
+
+
+def _input_ids(model: keras.Model) -> set[int]:
+    return {id(x) for x in tf.nest.flatten(getattr(model, "inputs", None) or [])}
+
+
+def nested_model_with(operation: keras.Operation, model: keras.Model) -> keras.Model | None:
+    """The model inside ``model`` that ``operation`` is an input of."""
+    layers = model._flatten_layers(include_self=False, recursive=True)
+    return next((layer for layer in layers if isinstance(layer, keras.Model) and is_functional(layer) and feeds(operation, layer)), None)
+
+
+def node_name(tensor: keras.KerasTensor, structure: Structure) -> str:
+    """The name of the node that records ``tensor``, without the number of the call."""
+    return structure.name_of(tensor._keras_history.operation, "")
+
+
+def second_model_code(tensor: keras.KerasTensor, model: keras.Model) -> str:
+    output = _tensor_code(tensor, model, "model")
+    return f"keras.Model({_inputs_code('model', model)}, {output}).predict(x){_REMARK if output == 'tensor' else ''}"
+
+
+def nested_code(tensor: keras.KerasTensor, nested: keras.Model, structure: Structure) -> str:
+    """Code for a tensor of a model inside another; empty where no chain of models leads to that one."""
+    way = structure.expression(structure.name_of(nested, ""))
+    output = _tensor_code(tensor, nested, "nested")
+    lines = (
+        f"nested = {way}",
+        f"inner = keras.Model({_inputs_code('nested', nested)}, {output})   # call it on what `{nested.name}` gets",
+    )
+    return "" if way == "layer" else "\n".join(lines)
+
+
+def callback_code(name: str, *, start: str = "^") -> str:
+    """Records the node ``name``: all calls of it. ``start``: the pattern before it."""
+    pattern = f'r"{start}{re.escape(name)}(@\\d+)?$"'
+    return f"model.fit(x, y, callbacks=[tb_activations.ActivationsCallback(log_dir, include=[{pattern}])])"
+
+
+_REMARK = "   # `tensor`: the one you asked about"
+
+
+def _inputs_code(expression: str, model: keras.Model) -> str:
+    return f"{expression}.inputs[0]" if isinstance(model, keras.Sequential) else f"{expression}.input"
+
+
+def _tensor_code(tensor: keras.KerasTensor, model: keras.Model, expression: str) -> str:
+    """The tensor as an output of a layer: of its first call, as `output` is, and where `get_layer` finds the layer. Else just `tensor`."""
+    operation, structure = tensor._keras_history.operation, Structure(model)
+    layer = structure.expression(structure.name_of(operation, "")) if isinstance(operation, keras.layers.Layer) else "layer"
+    if layer == "layer":
+        return "tensor"
+    output = f"{expression}{layer.removeprefix('model')}.output"
+    if operation.output is tensor:
+        return output
+    places = operation.output.items() if isinstance(operation.output, dict) else enumerate(tf.nest.flatten(operation.output))
+    return next((f"{output}[{place!r}]" for place, other in places if other is tensor), "tensor")

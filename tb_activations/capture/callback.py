@@ -6,13 +6,17 @@ error of ours. This module knows lifetimes only: what Keras tells when, and who 
 
 from __future__ import annotations
 
+import contextlib
+import functools
 import os
 import threading
 import time
+import weakref
 from collections import deque
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from statistics import median
-from typing import Any, Literal
+from typing import Any, Concatenate, Literal, ParamSpec
 
 import keras
 
@@ -31,6 +35,23 @@ from tb_activations.diagnosis.live import LiveFindings, because_of
 from tb_activations.store.schema import QUANTITIES, Kind, Quantity
 
 __all__ = ["ActivationsCallback"]
+
+P = ParamSpec("P")
+
+
+def _harmless(hook: Callable[Concatenate[ActivationsCallback, P], None]) -> Callable[Concatenate[ActivationsCallback, P], None]:
+    """A hook that ends the recording, and not the training, when something of ours fails in it."""
+
+    @functools.wraps(hook)
+    def guarded(self: ActivationsCallback, /, *args: P.args, **kwargs: P.kwargs) -> None:
+        if self._over:
+            return
+        try:
+            hook(self, *args, **kwargs)
+        except Exception as error:  # noqa: BLE001  (told once)
+            self._end(error)
+
+    return guarded
 
 
 class ActivationsCallback(keras.callbacks.Callback):  # type: ignore[misc]  # Keras has no types
@@ -120,6 +141,7 @@ class ActivationsCallback(keras.callbacks.Callback):  # type: ignore[misc]  # Ke
         self._iterations = 0
         self._fitting = False
         self._names_checked = False
+        self._over = False
         self._warnings: deque[str] = deque()
         self._thread = threading.get_ident()
 
@@ -138,16 +160,19 @@ class ActivationsCallback(keras.callbacks.Callback):  # type: ignore[misc]  # Ke
             self._swaps, self._probe, self._names_checked = {}, None, False
         super().set_model(model)
 
+    @_harmless
     def on_train_begin(self, logs: Any = None) -> None:
         self._fitting, self._thread = True, threading.get_ident()
         self._swap("train", self._trained).meet()
 
+    @_harmless
     def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
         self._epoch = epoch
         self._pace.pause()
         if self._clock is not None:
             self._begin_epoch(self._clock)
 
+    @_harmless
     def on_train_batch_begin(self, batch: int, logs: Any = None) -> None:
         if self._clock is None:
             # Not before: other callbacks may restore the optimizer when training begins.
@@ -164,6 +189,7 @@ class ActivationsCallback(keras.callbacks.Callback):  # type: ignore[misc]  # Ke
         self._stop_if_asked()
         self._tell()
 
+    @_harmless
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
         self._swap("train", self._trained).disarm()
         if self._clock is not None:
@@ -175,23 +201,29 @@ class ActivationsCallback(keras.callbacks.Callback):  # type: ignore[misc]  # Ke
                 stopped=bool(self.model.stop_training),
             )
 
+    @_harmless
     def on_train_end(self, logs: Any = None) -> None:
         self._fitting = False
+        _LAST_STEPS.setdefault(self.model, {})[self._log_dir] = self._now()
         self._close()
 
+    @_harmless
     def on_test_batch_begin(self, batch: int, logs: Any = None) -> None:
         if batch == 0 and (self._validation or not self._fitting):
             self._swap("evaluate", self._evaluated).arm([True] + [False] * (self.model.steps_per_execution - 1))
 
+    @_harmless
     def on_test_end(self, logs: Any = None) -> None:
         self._swap("evaluate", self._evaluated).disarm()
         if not self._fitting:
             self._close()
 
+    @_harmless
     def on_predict_batch_begin(self, batch: int, logs: Any = None) -> None:
         if batch == 0:
             self._swap("predict", self._predicted).arm([True])
 
+    @_harmless
     def on_predict_end(self, logs: Any = None) -> None:
         self._swap("predict", self._predicted).disarm()
         if not self._fitting:
@@ -244,6 +276,14 @@ class ActivationsCallback(keras.callbacks.Callback):  # type: ignore[misc]  # Ke
             destination.close()
         self._tell()
 
+    def _end(self, error: Exception) -> None:
+        """Nothing is recorded any more; what was, is kept."""
+        self._over = True
+        for let_go in (*(swap.release for swap in self._swaps.values()), *(destination.close for destination in self._destinations.values())):
+            with contextlib.suppress(Exception):
+                let_go()
+        self._warn(f"Recording failed, and is over: {type(error).__name__}: {error}. Training goes on without it.")
+
     # Steps.
 
     def _due(self, first: int, steps: int) -> list[bool]:
@@ -255,7 +295,10 @@ class ActivationsCallback(keras.callbacks.Callback):  # type: ignore[misc]  # Ke
             return [False] * steps
 
     def _first_step(self) -> int:
-        """0 in a new run; where a training is resumed into a run that was recorded before, the optimizer's count."""
+        """0 in a new run; in one that was recorded before, where this model stood there, or the optimizer's count of a resumed training."""
+        known = _LAST_STEPS.get(self.model, {}).get(self._log_dir)
+        if known is not None:
+            return known
         return (_iterations(self.model) or 0) if self._destination("train").was_recorded() else 0
 
     def _begin_epoch(self, clock: Clock) -> None:
@@ -269,7 +312,7 @@ class ActivationsCallback(keras.callbacks.Callback):  # type: ignore[misc]  # Ke
             self._warn(f"Training stops because of `stop_on`: {because_of(finding)}")
 
     def _now(self) -> int:
-        return 0 if self._clock is None else self._clock.step
+        return self._clock.step if self._clock is not None else _LAST_STEPS.get(self.model, {}).get(self._log_dir, 0)
 
     # Warnings.
 
@@ -290,10 +333,14 @@ class ActivationsCallback(keras.callbacks.Callback):  # type: ignore[misc]  # Ke
             tell(self._warnings.popleft(), stacklevel=2)
 
 
+_LAST_STEPS: weakref.WeakKeyDictionary[keras.Model, dict[Path, int]] = weakref.WeakKeyDictionary()
+"""Where each model of this process stands in each log directory: a callback made anew, after another `compile`, goes on from there. The
+optimizer's count begins at 0 then, and captures of the same steps would take the place of the earlier ones."""
+
 _OF_A_TRAINING = frozenset(
     {
         *("_findings", "_destinations", "_swaps", "_probe", "_clock", "_pace", "_epoch", "_iterations", "_fitting", "_names_checked"),
-        *("_warnings", "_thread", "_step"),
+        *("_warnings", "_thread", "_step", "_over"),
     }
 )
 
@@ -321,5 +368,8 @@ class _Pace:
 
 
 def _iterations(model: keras.Model) -> int | None:
-    count = getattr(model.optimizer, "iterations", None)
-    return None if count is None else int(count.numpy())
+    """How many steps the optimizer counted; of several, that a model keeps itself, the one that counted least: some work twice in a step."""
+    own = [value for value in vars(model).values() if isinstance(value, keras.optimizers.Optimizer)]
+    optimizers = own if model.optimizer is None else [getattr(model.optimizer, "inner_optimizer", model.optimizer)]  # of a loss scale
+    # `iterations` would leave out the steps that only accumulate gradients.
+    return min((int(optimizer._iterations.numpy()) for optimizer in optimizers), default=None)

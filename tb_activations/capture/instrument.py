@@ -145,21 +145,32 @@ class _Patches:
 
     def install(self) -> None:
         with self._lock:
+            if not self._users:
+                self._wrap()
             self._users += 1
-            if self._users == 1:
-                for owner, name, wrapper in _targets():
-                    self._originals.append((owner, name, vars(owner).get(name)))
-                    setattr(owner, name, wrapper(getattr(owner, name)))
 
     def remove(self) -> None:
         with self._lock:
             self._users -= 1
-            while not self._users and self._originals:
-                owner, name, original = self._originals.pop()
-                if original is None:
-                    delattr(owner, name)  # it was inherited
-                else:
-                    setattr(owner, name, original)
+            if not self._users:
+                self._restore()
+
+    def _wrap(self) -> None:
+        try:
+            for owner, name, wrapper in _targets():
+                self._originals.append((owner, name, vars(owner).get(name)))
+                setattr(owner, name, wrapper(getattr(owner, name)))
+        except BaseException:
+            self._restore()
+            raise
+
+    def _restore(self) -> None:
+        while self._originals:
+            owner, name, original = self._originals.pop()
+            if original is not None:
+                setattr(owner, name, original)
+            elif name in vars(owner):
+                delattr(owner, name)  # it was inherited
 
 
 def _targets() -> list[tuple[Any, str, Wrapper]]:

@@ -277,6 +277,10 @@ class Recorder:
         kind: Kind = "layer" if isinstance(op, keras.layers.Layer) else "op"
         facts = describe.attributes(op)
         tapped, source = [], user_line()
+        if not leaves:
+            obstacle = QuantityPlan("not_a_tensor", {"type": type(outputs).__name__})
+            self.seen[name] = Seen(name, kind, type(op).__name__, None, op=op, source=source, attributes=dict(facts), obstacle=obstacle)
+            return (outputs,)
         for index, (key, leaf) in enumerate(leaves):
             node = Seen(name if index == 0 else f"{name}:{key}", kind, type(op).__name__, None, op=op, source=source, attributes=dict(facts))
             node.activation = describe.activation(op) if len(leaves) == 1 else None
@@ -381,7 +385,8 @@ class Recorder:
     def record_variables(self) -> None:
         """Turns what was read and handed over into nodes. Called once, in the graph of the step, when the user's step has returned."""
         with tf.name_scope(SCOPE):
-            for name, variable, op, before in self.variables.named():
+            for wanted, variable, op, before in self.variables.named():
+                name = self.structure.unique(wanted) if wanted in self.seen else wanted  # a probe may have it
                 node = Seen(name, "variable", "Variable", before, op=op, variable=variable, obstacle=self.obstacle(before))
                 self.seen[name] = node
                 if node.obstacle is None:

@@ -54,7 +54,8 @@ def of_each(packed: dict[str, Any], catalogue: Catalogue) -> Iterator[tuple[int,
         yield 0, packed
         return
     worker, workers = this_worker()
-    replicas = len(packed[_RANKS])
+    # `predict` answers with what all replicas handed out, one after the other, so that all is there as often as there are replicas.
+    replicas = len(np.unique(packed[_RANKS]))
     local = range(worker * replicas // workers, (worker + 1) * replicas // workers)
     for rank in local:
         parts: dict[str, Any] = {}

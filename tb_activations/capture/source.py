@@ -12,6 +12,7 @@ import linecache
 import os
 import sys
 import sysconfig
+import traceback
 from collections.abc import Sequence
 from pathlib import Path
 from types import FrameType
@@ -19,7 +20,7 @@ from typing import Any
 
 from tb_activations.store.schema import Source
 
-__all__ = ["is_user_function", "operation_line", "source_text", "user_line"]
+__all__ = ["is_user_function", "operation_line", "raised_by_us", "source_text", "user_line"]
 
 _ROOT = "instrumented_step"
 """Name of the functions of this package that call the user's step: the search ends there."""
@@ -70,6 +71,14 @@ def source_text(source: Source) -> str:
     lines = linecache.getlines(_FILES.get(source.file, ""))
     around = range(max(source.line - 2, 1), min(source.line + 2, len(lines)) + 1)
     return "\n".join(f"{number:>5} {lines[number - 1].rstrip()[:120]}" for number in around)
+
+
+def raised_by_us(error: BaseException) -> bool:
+    """Whether the innermost code that an error came through, Keras, TensorFlow and Python's library apart, is of this package."""
+    foreign = _foreign_folders()
+    files = [frame.f_code.co_filename for frame, _ in traceback.walk_tb(error.__traceback__)]
+    last = next((file for file in reversed(files) if file.startswith(_PACKAGE) or _is_user_code(file, foreign)), "")
+    return last.startswith(_PACKAGE)
 
 
 def is_user_function(function: Any) -> bool:

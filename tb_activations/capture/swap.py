@@ -17,6 +17,7 @@ import tensorflow as tf
 
 from tb_activations.capture.batches import Feed
 from tb_activations.capture.operations import SCOPE
+from tb_activations.capture.source import raised_by_us
 from tb_activations.capture.trainability import Trainability
 from tb_activations.capture.twin import NAMES, Captured, Options, StepKind, Twin, single_step
 
@@ -160,12 +161,17 @@ class Swap:
         """
         if self._kind == "predict":
             return False
-        return bool(self._model.run_eagerly or tf.config.functions_run_eagerly() or (self._model.jit_compile and not self._proven))
+        return self._runs_eagerly() or bool(self._model.jit_compile and not self._proven)
+
+    def _runs_eagerly(self) -> bool:
+        return bool(self._model.run_eagerly or tf.config.functions_run_eagerly())
 
     def _fall_back(self, error: Exception, feed: Callable[[], Any], plain: Callable[[Any], Any]) -> Any:
-        traced = self._twin is not None and not self._twin.tracing
-        if traced and self._kind != "predict" and not self._fails_late() and not _is_ours(error):
+        ran = self._twin is not None and self._twin.running and not self._twin.tracing
+        if ran and self._kind != "predict" and not self._fails_late() and not _is_ours(error):
             raise error
+        if self._runs_eagerly() and self._twin is not None and self._twin.running and not raised_by_us(error):
+            raise error  # some of the step may have been done: it must not be done twice
         result = plain(feed())  # when this raises, it was the step's own error
         self._give_up(error)
         return result
@@ -184,7 +190,10 @@ _OUR_OPERATION = re.compile(r"(\{\{node |\[\[)[^\]}]*\b" + SCOPE + r"(_\d+)?/")
 """An operation below our name scope, as TensorFlow names it in a message; not a file of this package in a stack."""
 
 
-def _describe(error: Exception | None) -> str:
+def _describe(error: BaseException | None) -> str:
+    """What was wrong at first: Keras wraps the error of a layer in one that tells of its arguments."""
+    while error is not None and (error.__cause__ or (error.__suppress_context__ and error.__context__)):
+        error = error.__cause__ or error.__context__
     text = str(error).strip().splitlines()
     return f"{type(error).__name__}: {text[0][:300] if text else ''}."
 

@@ -109,6 +109,7 @@ class Twin:
 
     Attributes:
       failure: what of ours went wrong, once something did; the twin is of no use then.
+      running: the step's function was reached. An error before that was ours, and no data was consumed.
       tracing: a trace of the step has begun and not ended. An error that leaves it so was raised before any data was consumed.
     """
 
@@ -124,14 +125,20 @@ class Twin:
         self._remarks: dict[str, bool] = {}
         self._lasting = Lasting()
         self.failure: Exception | None = None
-        self.tracing = False
+        self.running = self.tracing = False
         with self._overrides():
             self._function = _made_by_keras(model, kind)
 
     def __call__(self, source: Any) -> tuple[Any, Captured | None]:
         """Runs one step on data from ``source``. Returns the step's own result and what was recorded."""
+        self.running = False
         with instrumented(), self._overrides():
+            self.running = True
             outputs = self._run(source)
+        if not (isinstance(outputs, dict) and outputs.keys() == {"result", "captured"}):
+            names = NAMES[self._kind]
+            self.failure = ActivationsError(f"`{names.make}` of the model makes a function that does not call `{names.step}`.")
+            return outputs, None
         return outputs["result"], self._captured(outputs["captured"])
 
     def _captured(self, outputs: Mapping[str, Any]) -> Captured | None:
@@ -149,11 +156,11 @@ class Twin:
         self._remarks.update(dict.fromkeys(new, False))
         return new
 
-    def _run(self, source: Any) -> dict[str, Any]:
+    def _run(self, source: Any) -> Any:
         """Runs the step; is traced again where a function that it calls turns out not to run inline."""
         refused = len(self._lasting.refused)
         try:
-            outputs: dict[str, Any] = self._function(source)
+            outputs = self._function(source)
         except Exception:
             if not self.tracing or len(self._lasting.refused) == refused:
                 raise

@@ -82,11 +82,11 @@ class Variables:
         return self._handed_over.get(_key(variable))
 
     def named(self) -> Iterator[tuple[str, Variable, keras.Operation | None, tf.Tensor]]:
-        """Each variable with its name, the layer that keeps it, and its value before the step."""
+        """Each variable with its name, the layer that keeps it, and its value before the step. Called once: it takes the names."""
         owned = {_key(variable): (name, op) for name, variable, op in self._structure.owners()}
         for key, (variable, before) in self._before.items():
-            name, op = owned.get(key) or (self._slots.get(key) or self._structure.unique(variable.name.split(":")[0]), None)
-            yield name, variable, op, before
+            name, op = owned.get(key) or (variable.name.split(":")[0], None)
+            yield self._slots.get(key) or self._structure.unique(name), variable, op, before
 
 
 def _slot_name(slot: keras.Variable, weights: Mapping[str, str]) -> str:

@@ -313,3 +313,50 @@ def test_a_layer_called_below_two_tapes(tmp_path):
     assert node.quantities["gradient"].state == "materialized"
     assert node.attributes["differentiated"] == 2
     assert listed(run, "loss") == ["loss"]
+
+
+def test_a_layer_a_weight_and_a_probe_of_one_name_are_three_nodes(tmp_path):
+    class Outer(keras.layers.Layer):
+        def build(self, shape):
+            self.inner = keras.layers.Dense(3, name="scale")
+            self.inner.build(shape)
+            self.factor = self.add_weight(name="scale", shape=(3,), initializer="ones")
+            self.shift = self.add_weight(name="shift", shape=(3,), initializer="zeros")
+            self.other = self.add_weight(name="shift", shape=(1,), initializer="ones")
+
+        def call(self, x):
+            return tba.probe(self.inner(x) * self.factor, "shift") + self.shift * self.other
+
+    model = keras.Sequential([keras.layers.Input((3,)), Outer(name="outer")])
+    model.compile("sgd", "mse", jit_compile=False)
+    model.fit(np.ones((4, 3), "float32"), np.ones((4, 3), "float32"), verbose=0, callbacks=[tba.ActivationsCallback(tmp_path)])
+    kinds = {node.name: (node.kind, node.shape) for node in tba.open_run(tmp_path / "train").nodes if node.name.startswith("outer/s")}
+    assert kinds == {
+        "outer/scale": ("layer", (None, 3)),
+        "outer/scale/kernel": ("variable", (3, 3)),
+        "outer/scale/bias": ("variable", (3,)),
+        "outer/scale_1": ("variable", (3,)),
+        "outer/shift": ("probe", (None, 3)),
+        "outer/shift_1": ("variable", (3,)),
+        "outer/shift_2": ("variable", (1,)),
+    }
+
+
+def test_a_layer_that_returns_nothing_was_called(tmp_path):
+    class Silent(keras.layers.Layer):
+        def call(self, x):
+            return ()
+
+    class Model(keras.Model):
+        def __init__(self):
+            super().__init__()
+            self.silent, self.dense = Silent(name="silent"), keras.layers.Dense(1, name="dense")
+
+        def call(self, x):
+            self.silent(x)
+            return self.dense(x)
+
+    model = Model()
+    model.compile("sgd", "mse", jit_compile=False)
+    model.fit(np.ones((4, 3), "float32"), np.ones((4, 1), "float32"), verbose=0, callbacks=[tba.ActivationsCallback(tmp_path)])
+    assert {node.name: node.reason for node in tba.open_run(tmp_path / "train").nodes}["silent"] == "not_a_tensor"

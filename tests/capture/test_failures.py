@@ -10,7 +10,21 @@ import pytest
 import tensorflow as tf
 
 import tb_activations as tba
-from tb_activations.capture import handover, host_packing, packing, recorder, twin, variables
+from tb_activations.capture import (
+    callback,
+    clock,
+    destination,
+    functions,
+    handover,
+    host_packing,
+    inner_graphs,
+    instrument,
+    packing,
+    recorder,
+    swap,
+    twin,
+    variables,
+)
 from tb_activations.store.writer import Writer
 
 pytestmark = pytest.mark.slow
@@ -47,6 +61,128 @@ def test_while_the_step_is_traced(make_tiny, data, tmp_path, monkeypatch, compil
     monkeypatch.setattr(module, name, fail)
     model = fit_both(make_tiny, data, tba.ActivationsCallback(tmp_path, every=3), compiling, "RuntimeError: injected")
     assert "train_step" not in vars(model)
+
+
+@pytest.mark.parametrize(
+    ("owner", "name"),
+    [
+        (callback, "_iterations"),
+        (clock.Clock, "begin_execution"),
+        (clock.Clock, "end_epoch"),
+        (destination, "write_marker"),
+        (destination.Destination, "close"),
+        (destination.Destination, "was_recorded"),
+        (functions.Functions, "obstacle"),
+        (functions.Functions, "run_inline"),
+        (inner_graphs.InnerGraphs, "begin"),
+        (inner_graphs.InnerGraphs, "begin_tape"),
+        (inner_graphs.InnerGraphs, "gradient"),
+        (inner_graphs.InnerGraphs, "record_value"),
+        (inner_graphs.InnerGraphs, "tap"),
+        (instrument, "_targets"),
+        (recorder.Recorder, "release"),
+        (recorder.Recorder, "wants_shapes_only"),
+        (swap, "Trainability"),
+        (swap, "Twin"),
+        (twin, "_made_by_keras"),
+        (twin, "Structure"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else value.__name__.rpartition(".")[2],
+)
+def test_at_every_other_seam(data, lean, monkeypatch, owner, name):
+    """The model has a loop and a function of its own, so all ways through a step are gone."""
+
+    def make(**compiling):
+        keras.utils.set_random_seed(3)
+        inner = keras.layers.Dense(2, name="inner")
+        inner.build((None, 2))
+        function = tf.function(inner)
+
+        class Outer(keras.layers.Layer):
+            def call(self, x):
+                return function(x)
+
+            def compute_output_shape(self, shape):
+                return (*shape[:-1], 2)
+
+        recurrent = keras.layers.GRU(2, name="gru")
+        model = keras.Sequential([keras.layers.Input((3,)), keras.layers.Reshape((3, 1)), recurrent, Outer(name="outer"), keras.layers.Dense(1)])
+        model.compile(keras.optimizers.SGD(0.01), "mse", jit_compile=False)
+        return model
+
+    monkeypatch.setattr(owner, name, fail)
+    fit_both(make, data, lean(3, kinds=("layer", "loss"), quantities=("value", "gradient")), {}, "RuntimeError: injected")
+
+
+@pytest.mark.parametrize("loop", ["evaluate", "predict"])
+def test_while_another_step_is_traced(make_tiny, data, lean, monkeypatch, loop):
+    model = make_tiny()
+    plain = getattr(model, loop)(*data[: 2 if loop == "evaluate" else 1], verbose=0)
+    monkeypatch.setattr(twin, "make_catalogue", fail)
+    with pytest.warns(RuntimeWarning, match=f"the {loop} step failed.*injected"):
+        recorded = getattr(model, loop)(*data[: 2 if loop == "evaluate" else 1], verbose=0, callbacks=[lean()])
+    np.testing.assert_array_equal(plain, recorded)
+
+
+def test_a_train_function_that_calls_no_train_step(data, lean):
+    class Own(keras.Model):
+        def __init__(self):
+            super().__init__()
+            self.dense = keras.layers.Dense(1)
+
+        def call(self, x):
+            return self.dense(x)
+
+        def make_train_function(self, force=False):
+            @tf.function
+            def train(iterator):
+                x, y = next(iterator)
+                with tf.GradientTape() as tape:
+                    loss = tf.reduce_mean((self(x) - y) ** 2)
+                self.optimizer.apply(tape.gradient(loss, self.trainable_variables), self.trainable_variables)
+                return {"loss": loss}
+
+            self.train_function = self.train_function if self.train_function and not force else train
+
+    def make(**compiling):
+        keras.utils.set_random_seed(3)
+        model = Own()
+        model.compile(keras.optimizers.SGD(0.01), "mse", jit_compile=False)
+        return model
+
+    fit_both(make, data, lean(3), {}, "`make_train_function` of the model makes a function that does not call `train_step`")
+
+
+def test_the_users_own_error_in_an_eager_step_ends_it_once(make_tiny, data, lean):
+    class Broken(keras.Sequential):
+        def train_step(self, batch):
+            logs = super().train_step(batch)
+            if self.optimizer.iterations == 2:
+                raise ZeroDivisionError("the user's")
+            return logs
+
+    model = Broken([keras.layers.Input((3,)), keras.layers.Dense(1)])
+    model.compile(keras.optimizers.SGD(0.01), "mse", run_eagerly=True)
+    with pytest.raises(ZeroDivisionError, match="the user's"):
+        model.fit(*data, batch_size=4, verbose=0, callbacks=[lean()])
+    assert int(model.optimizer.iterations) == 2
+
+
+def test_the_cause_is_told_where_keras_wraps_it(data, tmp_path, monkeypatch):
+    """A layer of the user's calls ours, whose error Keras wraps in one of its own."""
+
+    class Probing(keras.layers.Layer):
+        def call(self, x):
+            return tba.probe(x, "seen")
+
+    def make(**compiling):
+        keras.utils.set_random_seed(3)
+        model = keras.Sequential([keras.layers.Input((3,)), Probing(), keras.layers.Dense(1)])
+        model.compile(keras.optimizers.SGD(0.01), "mse", jit_compile=False)
+        return model
+
+    monkeypatch.setattr(recorder.Recorder, "probe", fail)
+    fit_both(make, data, tba.ActivationsCallback(tmp_path, every=3), {}, "RuntimeError: injected")
 
 
 def test_while_a_gradient_flows_back(make_tiny, data, tmp_path, monkeypatch, compiling):

@@ -91,7 +91,13 @@ def test_a_shorter_last_batch_is_not_traced_again_each_epoch(make_tiny, data, le
 
 
 @pytest.mark.parametrize(
-    "optimizer", [lambda: keras.optimizers.SGD(0.01), lambda: keras.optimizers.LossScaleOptimizer(keras.optimizers.SGD(0.01))], ids=["sgd", "scaled"]
+    "optimizer",
+    [
+        lambda: keras.optimizers.SGD(0.01),
+        lambda: keras.optimizers.LossScaleOptimizer(keras.optimizers.SGD(0.01)),
+        lambda: keras.optimizers.SGD(0.01, gradient_accumulation_steps=2),
+    ],
+    ids=["sgd", "scaled", "accumulating"],
 )
 def test_a_resumed_training_goes_on_counting(make_tiny, data, lean, steps, tmp_path, optimizer):
     backup = tmp_path / "backup"
@@ -120,6 +126,16 @@ def test_a_fresh_model_in_a_used_directory_starts_at_zero(make_tiny, data, lean,
     run = tba.open_run(tmp_path / "train")
     assert run.steps().tolist() == list(range(6))
     assert len(set(run.statistics("loss")["mean"].tolist())) == 6  # of the second training: at rate 0 the losses would recur
+
+
+def test_a_new_callback_after_compiling_anew_goes_on_counting(make_tiny, data, lean, steps):
+    model = make_tiny()
+    model.fit(*data, batch_size=4, verbose=0, callbacks=[lean(2)])
+    model.compile("adam", "mse", jit_compile=False)  # an optimizer that begins to count at 0
+    model.fit(*data, batch_size=4, verbose=0, callbacks=[lean(2)])
+    assert steps() == [0, 2, 4, 6, 8, 10]
+    model.evaluate(*data, batch_size=4, verbose=0, callbacks=[lean()])
+    assert steps("validation") == [12]
 
 
 def test_a_pretrained_model_in_a_fresh_directory_starts_at_zero(make_tiny, data, lean, steps):

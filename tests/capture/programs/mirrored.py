@@ -23,12 +23,12 @@ def train(callbacks):
         model.compile(keras.optimizers.SGD(0.1), "mse")
     before = [weight.numpy() for weight in hidden.weights]
     model.fit(x, y, batch_size=8, epochs=1, verbose=0, shuffle=False, callbacks=callbacks)
-    return model.get_weights(), before
+    return model, before
 
 
 plain, _ = train([])
 recorded, (kernel, bias) = train([tba.ActivationsCallback(sys.argv[1], every=2, samples="full")])
-for one, other in zip(plain, recorded, strict=True):
+for one, other in zip(plain.get_weights(), recorded.get_weights(), strict=True):
     np.testing.assert_array_equal(one, other)
 run = tba.open_run(f"{sys.argv[1]}/train")
 assert run.steps().tolist() == [0, 2], run.steps()  # step 2 has six examples
@@ -44,3 +44,11 @@ for rank, half in enumerate((expected[:4], expected[4:])):
 np.testing.assert_allclose(run.value("hidden", 0), expected, rtol=1e-4, atol=1e-6)
 np.testing.assert_array_equal(run.value("hidden/kernel", 0), kernel)
 assert run.histogram("hidden").counts.sum(1).tolist() == [32, 24]
+
+recorded.predict(x, batch_size=8, verbose=0, callbacks=[tba.ActivationsCallback(sys.argv[1], samples="full")])
+kernel, bias = (weight.numpy() for weight in recorded.get_layer("hidden").weights)
+expected = np.maximum(x[:8] @ kernel + bias, 0)
+predicted = tba.open_run(f"{sys.argv[1]}/predict")
+np.testing.assert_allclose(predicted.value("hidden", predicted.steps()[0]), expected, rtol=1e-4, atol=1e-6)
+assert predicted.statistics("hidden")["elements"].tolist() == [32]
+np.testing.assert_allclose(predicted.statistics("hidden", rank=1)["max"], [expected[4:].max()], rtol=1e-5)

@@ -147,6 +147,72 @@ class Recurrent(Construct):
         return output
 
 
+class Gated(Construct):
+    """A GRU."""
+
+    def __init__(self, name):
+        super().__init__(name)
+        self.gru = L.GRU(4, name="gru")
+
+    def call(self, x):
+        return self.gru(tf.stack([x, -x, 2 * x], axis=1))
+
+    def plain(self, x, tell):
+        h, cell, name = tf.zeros_like(x), self.gru.cell, f"{self.name}/gru/gru_cell"
+        for row in (x, -x, 2 * x):
+            z_x, r_x, h_x = tf.split(row @ cell.kernel.value + cell.bias.value[0], 3, axis=1)
+            z_h, r_h, h_h = tf.split(h @ cell.recurrent_kernel.value + cell.bias.value[1], 3, axis=1)
+            z = tf.sigmoid(z_x + z_h)
+            h = z * h + (1 - z) * tf.tanh(h_x + tf.sigmoid(r_x + r_h) * h_h)
+            output, h = tell(name, h), tell(f"{name}:1/0", h)
+        return output
+
+
+def simple(cell, row, h):
+    return tf.tanh(row @ cell.kernel.value + h @ cell.recurrent_kernel.value + cell.bias.value)
+
+
+class Stacked(Construct):
+    """Two cells, one above the other."""
+
+    def __init__(self, name):
+        super().__init__(name)
+        self.rnn = L.RNN([L.SimpleRNNCell(4, name="lower"), L.SimpleRNNCell(4, name="upper")], name="rnn")
+
+    def call(self, x):
+        return self.rnn(tf.stack([x, -x, 2 * x], axis=1))
+
+    def plain(self, x, tell):
+        states, scope = [tf.zeros_like(x)] * 2, f"{self.name}/rnn/{self.rnn.cell.name}"
+        for row in (x, -x, 2 * x):
+            output = row
+            for level, cell in enumerate(self.rnn.cell.cells):
+                h, name = simple(cell, output, states[level]), f"{scope}/{cell.name}"
+                output, states[level] = tell(name, h), tell(f"{name}:1/0", h)
+        return output
+
+
+class BothWays(Construct):
+    """A recurrent layer that runs forwards and backwards."""
+
+    def __init__(self, name):
+        super().__init__(name)
+        self.both = L.Bidirectional(L.SimpleRNN(4, name="simple"), name="both")
+
+    def call(self, x):
+        return self.both(tf.stack([x, -x, 2 * x], axis=1))
+
+    def plain(self, x, tell):
+        outputs = []
+        for layer, rows in ((self.both.forward_layer, (x, -x, 2 * x)), (self.both.backward_layer, (2 * x, -x, x))):
+            h, name = tf.zeros_like(x), f"{self.name}/both/{layer.name}/{layer.cell.name}"
+            for row in rows:
+                h = simple(layer.cell, row, h)
+                output, h = tell(name, h), tell(f"{name}:1/0", h)
+            outputs.append(output)
+        return tf.concat(outputs, 1)
+
+
 class All(keras.Model):
     def __init__(self, kinds):
         super().__init__(name="all")
@@ -157,7 +223,7 @@ class All(keras.Model):
         return tf.concat([construct(x) for construct in self.constructs], 1)
 
 
-REPEATED = (While, KerasWhile, BranchInLoop, Recurrent)
+REPEATED = (While, KerasWhile, BranchInLoop, Recurrent, Gated, Stacked, BothWays)
 ONCE = (Function, Branch, KerasBranch, Switch)
 
 
@@ -191,12 +257,12 @@ def written_out(model, x, y):
     return told, {name: [tape.gradient(loss, part, unconnected_gradients="zero") for part in parts] for name, parts in told.items()}
 
 
-def assert_same(statistics, arrays, columns):
+def assert_same(statistics, arrays, columns, name):
     numbers = np.stack([np.asarray(array, np.float64) for array in arrays])
     expected = {"min": numbers.min(), "max": numbers.max(), "mean": numbers.mean(), "std": numbers.std(), "l2_norm": np.sqrt((numbers**2).sum())}
     expected |= {"zero_fraction": (numbers == 0).mean(), "elements": numbers.size}
     for column in columns:
-        np.testing.assert_allclose(statistics[column][0], expected[column], rtol=2e-4, atol=1e-6, err_msg=column)
+        np.testing.assert_allclose(statistics[column][0], expected[column], rtol=2e-4, atol=1e-6, err_msg=f"{name} {column}")
     assert [statistics[count][0] for count in COUNTS[1:]] == [0, 0, 0]
 
 
@@ -221,8 +287,8 @@ def test_values_and_gradients_are_those_of_the_same_computation_written_out(tmp_
     once = {construct.name for construct in model.constructs if isinstance(construct, ONCE)}
     for name in values:
         is_once = name.split("/")[0] in once
-        assert_same(run.statistics(name), values[name], ("min", "max", *SUMMED))
-        assert_same(run.statistics(name, "gradient"), gradients[name], ("min", "max", *SUMMED) if is_once else SUMMED)
+        assert_same(run.statistics(name), values[name], ("min", "max", *SUMMED), name)
+        assert_same(run.statistics(name, "gradient"), gradients[name], ("min", "max", *SUMMED) if is_once else SUMMED, name)
         assert nodes[name].attributes.get("recorded") == (None if is_once else "over all iterations of a loop")
         assert run.histogram(name).counts.sum(1).tolist()[:1] == ([np.size(values[name][0])] if is_once else [])
     for name in once - {"function"}:

@@ -18,6 +18,7 @@ slow = pytest.mark.slow
 pytestmark = [
     pytest.mark.filterwarnings("ignore:`build..` was called on layer"),
     pytest.mark.filterwarnings("ignore:Your input ran out of data"),
+    pytest.mark.filterwarnings("ignore:Even though the `tf.config.experimental_run_functions_eagerly` option is set"),
 ]
 
 

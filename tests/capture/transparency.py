@@ -6,7 +6,9 @@ python -m tests.capture.transparency        writes the page anew
 from __future__ import annotations
 
 import inspect
+import tempfile
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -14,6 +16,8 @@ from typing import Any
 import keras
 import numpy as np
 import tensorflow as tf
+
+import tb_activations as tba
 
 from . import zoo
 
@@ -75,7 +79,11 @@ def of_layers(
             keras.config.set_dtype_policy("float32")
         options = {"x": DATA, "y": TARGETS, "batch_size": 8, "epochs": 2, "verbose": 0, "callbacks": callbacks, **fit}
         options = {name: value() if inspect.isfunction(value) or value is Batches else value for name, value in options.items() if value is not None}
-        histories = [model.fit(**options)] if then is None else then(model, lambda **more: model.fit(**{**options, **more}))
+        histories = (
+            [model.fit(**options)]
+            if then is None
+            else then(model, lambda more=(), **others: model.fit(**{**options, **others, "callbacks": [*more, *callbacks]}))
+        )
         return state(model, *histories)
 
     return train
@@ -124,6 +132,110 @@ def quantized(model: keras.Model, fit: Any) -> list[Any]:
     model.get_layer("hidden").quantize("int8")
     model.compile("adam", "mse", jit_compile=False)
     return [fit()]
+
+
+def added_between(model: keras.Model, fit: Any) -> list[Any]:
+    first = fit()
+    model.add(L.Dense(2, name="more"))
+    model.compile("adam", "mse", jit_compile=False)
+    return [first, fit()]
+
+
+def batch_by_batch(model: keras.Model, fit: Any) -> list[Any]:
+    """`train_on_batch` calls no callback; what recording left behind must not change it."""
+    first = fit()
+    for start in (0, 8):
+        model.train_on_batch(DATA[start : start + 8], TARGETS[start : start + 8])
+    return [first, fit()]
+
+
+def resumed(model: keras.Model, fit: Any) -> list[Any]:
+    """Interrupted in its second epoch, and taken up by `BackupAndRestore`."""
+    with tempfile.TemporaryDirectory() as directory:
+        backup = keras.callbacks.BackupAndRestore(directory)
+        interrupt = keras.callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: _interrupt(epoch))
+        with suppress(KeyboardInterrupt):
+            fit(more=[backup, interrupt], epochs=3)
+        return [fit(more=[keras.callbacks.BackupAndRestore(directory)], epochs=3)]
+
+
+def _interrupt(epoch: int) -> None:
+    if epoch == 1:
+        raise KeyboardInterrupt
+
+
+def run_eagerly(model: keras.Model, fit: Any) -> list[Any]:
+    tf.config.run_functions_eagerly(True)
+    try:
+        return [fit()]
+    finally:
+        tf.config.run_functions_eagerly(False)
+
+
+class Critic(keras.Model):
+    """A gradient penalty, as of WGAN-GP: a tape inside the tape."""
+
+    def __init__(self) -> None:
+        super().__init__(name="critic")
+        self.judge = keras.Sequential([L.Input((6,)), L.Dense(4, activation="tanh", name="look"), L.Dense(1, name="score")], name="judge")
+
+    def call(self, x: Any) -> Any:
+        return self.judge(x)
+
+    def train_step(self, data: Any) -> Any:
+        x, _ = data
+        with tf.GradientTape() as tape:
+            with tf.GradientTape() as inner:
+                inner.watch(x)
+                score = self.judge(x)
+            slopes = tf.norm(inner.gradient(score, x), axis=1)
+            loss = tf.reduce_mean(score) + 10 * tf.reduce_mean((slopes - 1) ** 2)
+        self.optimizer.apply(tape.gradient(loss, self.trainable_weights), self.trainable_weights)
+        return {"loss": loss}
+
+
+def penalized(callbacks: list[Any]) -> list[Any]:
+    keras.utils.set_random_seed(7)
+    model = Critic()
+    model.compile(keras.optimizers.Adam(0.01), jit_compile=False)
+    return state(model, model.fit(DATA, TARGETS, batch_size=8, epochs=2, verbose=0, callbacks=callbacks))
+
+
+def sparse_input(callbacks: list[Any]) -> list[Any]:
+    keras.utils.set_random_seed(7)
+    inputs = L.Input((6,), sparse=True, name="x")
+    model = keras.Model(inputs, L.Dense(2, name="out")(inputs))
+    model.compile(keras.optimizers.Adam(0.01), "mse", jit_compile=False)
+    data = tf.data.Dataset.from_tensor_slices((tf.sparse.from_dense(np.where(DATA > 0.3, DATA, 0)), TARGETS)).batch(8)
+    return state(model, model.fit(data, epochs=2, shuffle=False, verbose=0, callbacks=callbacks))
+
+
+class RaggedRows(L.Layer):
+    """Cuts rows to unlike lengths and adds them up."""
+
+    def call(self, x: Any) -> Any:
+        rows = tf.RaggedTensor.from_tensor(x, lengths=tf.range(tf.shape(x)[0]) % 3 + 1)
+        return x + tf.reduce_sum(tba.probe(rows, "rows"), axis=1, keepdims=True)
+
+
+class KerasLoop(L.Layer):
+    """A layer in the body of `keras.ops.scan` or `keras.ops.fori_loop`."""
+
+    def __init__(self, kind: str) -> None:
+        super().__init__()
+        self.kind = kind
+        self.turn = L.Dense(6, activation="tanh", name="turn")
+
+    def build(self, shape: Any) -> None:
+        self.turn.build(shape)
+
+    def call(self, x: Any) -> Any:
+        if self.kind == "fori_loop":
+            return keras.ops.fori_loop(0, 3, lambda i, h: self.turn(h), x)
+        return keras.ops.scan(lambda h, row: (self.turn(h + row), h), x, tf.stack([x, 2 * x, 3 * x]))[0]
+
+    def compute_output_shape(self, shape: Any) -> Any:
+        return shape
 
 
 class Loop(L.Layer):
@@ -236,6 +348,15 @@ CASES: dict[str, Case] = {
     "nested": Case("a `tf.function` inside the model", of_layers(Nested)),
     "validation": Case("validation in `fit`, recorded too", of_layers(dense, noisy, validation_data=(DATA, TARGETS)), recording={"validation": True}),
     "probe-data": Case("`probe_data`", of_layers(dense, noisy, L.BatchNormalization), recording={"probe_data": DATA[:3]}),
+    "functions-eager": Case("`tf.config.run_functions_eagerly(True)`", of_layers(dense, noisy, then=run_eagerly), "eager"),
+    "resumed": Case("interrupted, and resumed by `BackupAndRestore`", of_layers(dense, noisy, then=resumed)),
+    "train-on-batch": Case("`train_on_batch` between two fits", of_layers(dense, noisy, then=batch_by_batch)),
+    "added-between": Case("a layer added between two fits", of_layers(dense, noisy, then=added_between)),
+    "sparse": Case("a sparse input", sparse_input),
+    "ragged": Case("a ragged tensor inside the model", of_layers(RaggedRows, dense)),
+    "gradient-penalty": Case("a gradient penalty (WGAN-GP): a tape inside the tape", penalized),
+    "scan": Case("`keras.ops.scan` around a layer", of_layers(lambda: KerasLoop("scan"))),
+    "fori-loop": Case("`keras.ops.fori_loop` around a layer", of_layers(lambda: KerasLoop("fori_loop"))),
     "slots": Case("what the optimizer keeps: `slots=True`", of_layers(dense, noisy), recording={"slots": True}),
     "operations": Case('every MatMul recorded: `ops="MatMul"`', of_layers(dense, noisy), recording={"ops": "MatMul"}),
 }

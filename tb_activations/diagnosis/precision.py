@@ -61,7 +61,7 @@ class HalfUnderflow(NodeRule):
     """Gradients that sink below the smallest float16."""
 
     name, title = "float16_underflow", "float16 underflow"
-    definition = "Most of a float16 gradient that isn't 0 is subnormal, or all of it has become 0, although the gradient nearer to the loss isn't."
+    definition = "Most of a float16 gradient that isn't 0 is subnormal; or all of it is 0 at the output, although the loss isn't."
     reference = "Micikevicius et al. 2018, Mixed Precision Training, section 3.2"
     severity, quantity, statistic = "warning", "gradient", "subnormal_fraction"
 
@@ -70,17 +70,22 @@ class HalfUnderflow(NodeRule):
 
     SHARE = 0.5
     """Share of the elements that are not 0."""
+    LOSS = 0.01
+    """A loss above it has a gradient."""
 
     def select(self, facts: Facts) -> Rows:
         """float16 nodes."""
         return facts.select(lambda node: node.dtype == "float16" and node.kind != "loss")
 
     def observe(self, facts: Facts, rows: Rows) -> Observe:
-        """Compares subnormal elements with those that are not 0."""
+        """Compares subnormal elements with those that are not 0, and where there are none looks at what came from the loss."""
+        last = np.array([_is_last_half(facts, row) for row in rows.tolist()], np.bool_)[:, None]
+        losses = facts.losses[:1]
 
         def look(block: Block) -> Observation:
             subnormal, zero = block.column("subnormal_fraction", "gradient")[rows], block.column("zero_fraction", "gradient")[rows]
-            holds = subnormal > self.SHARE * np.maximum(1 - zero, 1e-6)
+            loss = block.column("mean")[losses] if len(losses) else np.zeros((1, len(block.steps)))
+            holds = (subnormal > self.SHARE * np.maximum(1 - zero, 1e-6)) | last & (zero == 1) & (loss > self.LOSS)
             return Observation(holds, ~np.isnan(subnormal), {"subnormal_fraction": subnormal, "zero_fraction": zero})
 
         return look
@@ -101,7 +106,7 @@ class LossScaleThrash(NodeRule):
     """A loss scale that keeps being halved."""
 
     name, title = "loss_scale_thrash", "Loss scale thrash"
-    definition = "Gradients overflow again and again, so the loss scale falls to 1 or below, or is halved at most captures."
+    definition = "Gradients overflow again and again, so the loss scale falls below 1, or to 1/1,024 of what it was."
     reference = "Micikevicius et al. 2018, section 3.2"
     severity, statistic = "error", "loss_scale"
     persistence = Persistence(captures=3, steps=0)
@@ -136,3 +141,9 @@ class LossScaleThrash(NodeRule):
             "Find what overflows in the forward pass, or use bfloat16, which needs no scale:",
             'keras.config.set_dtype_policy("mixed_bfloat16")',
         )
+
+
+def _is_last_half(facts: Facts, index: int) -> bool:
+    """Whether nothing comes after a node but losses, so that what is 0 there was lost on the way from them."""
+    consumers = facts.consumers[index]
+    return bool(consumers) and all(facts.nodes[node].kind == "loss" for node in consumers)

@@ -30,7 +30,8 @@ class Targets:
     """How large the targets of a run may be: prices of houses are learned as they are.
 
     A first loss of 6e10 beside first outputs near 1 comes from targets near 250,000 (squared error) or larger still (absolute error), and outputs and
-    gradients of that size are what training is for. Outputs that are themselves large explain their loss, and excuse nothing.
+    gradients of that size are what training is for. Outputs that are themselves large explain their loss, and excuse nothing, but where
+    they come from the bias that the output layer began with: that is the mean of the targets.
     """
 
     LARGE = 100.0
@@ -50,4 +51,6 @@ class Targets:
             outputs = float(np.fmax.reduce(block.rms()[self._outputs, column], initial=0.0))
             loss = float(block.first_loss[column])
             self._size = loss if self._outputs and loss > self.LARGE and outputs**2 < self.EXPLAINED * loss else 1.0
+            bias = float(np.fmax.reduce(block.first_bias[self._outputs], initial=0.0))
+            self._size = max(self._size, bias if bias > self.LARGE else 1.0)
         return 1.0 if self._size is None else self._size

@@ -192,14 +192,15 @@ class UnnormalizedInput(NodeRule):
 
 
 def _direct_inputs(facts: Facts) -> Rows:
-    """Float inputs of the network that go straight into weights. What a layer of a user gets beside its first argument (masks, distances, times) need
-    not be multiplied by them."""
+    """Float inputs of the network that go straight into weights. Of what a layer of a user gets (states, masks, distances, times) that is what the
+    weights have rows for."""
+    kernels = set(facts.kernels.tolist())
 
     def is_multiplied(index: int, node: int) -> bool:
         if facts.nodes[node].class_name in WEIGHTED:
             return True
-        first = facts.inputs[node][0]
-        return bool(facts.kernel_layers >> node & 1) and (first == index or bool(facts.upstream[first] >> index & 1))
+        own = [kernel for kernel in facts.owned.get(node, ()) if kernel in kernels]
+        return bool(own) and (len(facts.inputs[node]) == 1 or any(facts.takes_in(kernel, index) for kernel in own))
 
     def feeds_weights(index: int) -> bool:
         return any(is_multiplied(index, node) for node in facts.next_effective(index))

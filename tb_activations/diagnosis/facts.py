@@ -148,7 +148,12 @@ class Facts:
         class_name = self.nodes[owner].class_name
         if class_name in NORMALIZATIONS or class_name in WEIGHTED or class_name == "Embedding":
             return False
-        return shape[-2] != 1 and any((self.nodes[source].shape or (None,))[-1] == shape[-2] for source in self.inputs[owner][:1])
+        return shape[-2] != 1 and any(self.takes_in(variable, source) for source in self.inputs[owner])
+
+    def takes_in(self, kernel: int, source: int) -> bool:
+        """Whether a kernel has as many rows as the output of ``source`` has numbers."""
+        shape, given = self.nodes[kernel].shape or (), self.nodes[source].shape or ()
+        return len(shape) >= 2 and len(given) >= 1 and given[-1] == shape[-2]
 
     @cached_property
     def inputs(self) -> tuple[tuple[int, ...], ...]:

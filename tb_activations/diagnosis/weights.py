@@ -301,8 +301,15 @@ def _update_ratio(block: Block, rows: Rows) -> Floats:
 
 
 def _following(facts: Facts, kernel: int) -> list[int]:
-    """What comes next after the layer of a kernel."""
-    return [node for place in facts.places(kernel) for node in facts.next_effective(place)]
+    """What comes next after the layer of a kernel. A layer around it that hands out the same numbers doesn't count."""
+    found: list[int] = []
+    pending = list(facts.places(kernel))
+    while pending:
+        place = pending.pop()
+        for node in facts.next_effective(place):
+            around = facts.names[place].startswith(facts.names[node].split("@")[0] + "/")
+            (pending if around else found).append(node)
+    return found
 
 
 def _is_periodic(facts: Facts, kernel: int) -> bool:

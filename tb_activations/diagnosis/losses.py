@@ -132,11 +132,12 @@ class OscillatingLoss(NodeRule):
             series = np.concatenate([window, loss[0]])
             windows, window = np.lib.stride_tricks.sliding_window_view(series, self.LENGTH), series[1 - self.LENGTH :]
             above = windows > np.median(windows, axis=1, keepdims=True)
+            # Peaks that rare examples make have a large standard deviation; from the lower to the upper quartile they are small.
             swings, deviation = (
                 (above[:, 1:] != above[:, :-1]).sum(1),
                 np.minimum(windows.std(1), np.ptp(np.quantile(windows, (0.25, 0.75), axis=1), axis=0)),
             )
-            holds = (swings >= self.SWINGS) & (deviation > self.AMPLITUDE * _yardstick(block)) & ~block.progress
+            holds = (swings >= self.SWINGS) & (deviation > self.AMPLITUDE * block.first_loss) & (block.first_loss >= SMALLEST) & ~block.progress
             return Observation(
                 holds[None], ~np.isnan(loss), {"loss": loss, "first_loss": block.first_loss[None], "standard_deviation": deviation[None]}
             )

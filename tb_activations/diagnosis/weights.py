@@ -117,7 +117,11 @@ class UnchangedWeights(NodeRule):
         )
 
     def observe(self, facts: Facts, rows: Rows) -> Observe:
-        """Remembers the first numbers: an optimizer that accumulates gradients changes nothing at most steps."""
+        """Remembers the first numbers: an optimizer that accumulates gradients changes nothing at most steps.
+
+        Of several layers that do the same side by side (experts) one may never be asked.
+        """
+        alternatives = _alternatives(facts, rows)
         columns = ("mean", "l2_norm", "min", "max")
         forgotten = np.array([_is_forgotten(facts, row) for row in rows.tolist()], np.bool_)[:, None]
         first = np.full((len(columns), len(rows), 1), np.nan, np.float32)
@@ -133,7 +137,10 @@ class UnchangedWeights(NodeRule):
             known = ~np.isnan(update) | forgotten & ~np.isnan(now).any(0)
             scale = np.broadcast_to(block.loss_scale, update.shape)
             evidence = {"update_norm": update, "gradient_norm": gradient, "loss_scale": scale}
-            return Observation(~moved & ((update == 0) | forgotten), known, evidence)
+            idle = np.zeros(moved.shape, np.bool_)
+            for group in alternatives:
+                idle[group] = (gradient[group] == 0) & moved[group].any(0)
+            return Observation(~moved & ((update == 0) | forgotten) & ~idle, known, evidence)
 
         return look
 
@@ -286,6 +293,20 @@ def _changing(facts: Facts) -> int:
     """Bit set of the layers with a kernel that an optimizer changes."""
     kernels = [kernel for kernel in facts.kernels.tolist() if facts.is_recorded(kernel, "update")]
     return union(1 << place for kernel in kernels for place in facts.places(kernel))
+
+
+SIDE_BY_SIDE = 3
+"""Layers of one kind that read and feed the same nodes, from which on they are alternatives."""
+
+
+def _alternatives(facts: Facts, rows: Rows) -> list[list[int]]:
+    """Groups of positions among ``rows`` of variables that do the same side by side."""
+    groups: dict[object, list[int]] = {}
+    for position, row in enumerate(rows.tolist()):
+        place, node = facts.places(row)[0], facts.nodes[row]
+        key = node.name.rsplit("/", 1)[-1], node.shape, facts.nodes[place].class_name, facts.inputs[place], facts.consumers[place]
+        groups.setdefault(key, []).append(position)
+    return [group for group in groups.values() if len(group) >= SIDE_BY_SIDE]
 
 
 def _ratio_sentence(episode: Episode) -> str:

@@ -26,6 +26,10 @@ class Chapter(NamedTuple):
 
 def read_chapters(index: Index) -> tuple[Chapter, ...]:
     """The chapters in their order; one without captures where nothing was recorded yet. A generation that was replaced begins no other one."""
+    return index.derived("chapters", lambda: _find_chapters(index))
+
+
+def _find_chapters(index: Index) -> tuple[Chapter, ...]:
     graphs = [graph for graph, _ in index.joined.generations]
     if not graphs:
         return ()

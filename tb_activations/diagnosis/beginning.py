@@ -10,6 +10,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
+from tb_activations.diagnosis.bitsets import union
 from tb_activations.diagnosis.block import Block, Floats
 from tb_activations.diagnosis.facts import RECURRENT, Facts
 
@@ -42,15 +43,21 @@ class Beginning:
         block.untrained, block.first_bias = self._known
 
     def _find_untrained(self, block: Block) -> Bools:
-        """A layer is judged by its own vectors, one that has none by those of all layers."""
-        std, elements = block.column("std")[:, 0], block.column("elements")[:, 0]
-        trained = {row: bool(std[row] > ONE_NUMBER * block.rms()[row, 0]) for row in self._vectors if elements[row] > 1}
-        begins = self._trains and int(block.steps[0]) == 0
-        untrained = np.full(len(self._facts.nodes), begins and sum(trained.values()) <= len(trained) / 2, np.bool_)
-        for place, variables in self._facts.owned.items():
-            own = [trained[row] for row in variables if row in trained]
-            if own:
-                untrained[[place, *variables]] = begins and not any(own)
+        """A layer is judged by its own vectors, one that has none by those of all layers.
+
+        Some draw biases at random. So a layer whose vectors differ was trained before if half of all were, or all that come before it and another one.
+        """
+        facts, begins = self._facts, self._trains and int(block.steps[0]) == 0
+        std, rms, elements = block.column("std")[:, 0], block.rms()[:, 0], block.column("elements")[:, 0]
+        differs = {row: bool(std[row] > ONE_NUMBER * rms[row]) for row in self._vectors if elements[row] > 1}
+        of_layers = {place: [differs[row] for row in variables if row in differs] for place, variables in facts.owned.items()}
+        trained = {place: any(own) for place, own in of_layers.items() if own}
+        count, half = sum(trained.values()), len(trained) / 2
+        fresh = union(1 << place for place, value in trained.items() if not value)
+        untrained = np.full(len(facts.nodes), begins and count <= half, np.bool_)
+        for place, value in trained.items():
+            before = value and (count >= half or (count > 1 and not facts.upstream[place] & fresh))
+            untrained[[place, *facts.owned[place]]] = begins and not before
         return untrained
 
     def _find_biases(self, block: Block) -> Floats:

@@ -75,6 +75,7 @@ CAUSES: Mapping[str, Mapping[str, Relation]] = {
         "collapse": "anywhere",
         "nonfinite": "anywhere",
         "loss_scale_thrash": "anywhere",
+        "float16_underflow": "anywhere",
     },
     "update_too_small": {
         "dead_units": "anywhere",

@@ -65,6 +65,17 @@ def test_weights_that_were_trained_before_may_explode_later():
     assert [f.node for f in grown.find(ExplodingActivation())] == ["output"]
 
 
+def test_biases_that_are_drawn_at_random_were_not_trained():
+    text = NET.replace("loss loss [] <- output", "layer more Dense [?,3] <- output; variable more/bias [3]; loss loss [] <- more")
+    wide = {"elements": 192, "l2_norm": rms(5.0, 192), "std": 5.0}
+    history = net(hidden_bias=0.0, output_bias=(0.3, 0.2), text=text).set("more/bias", elements=3, l2_norm=0.0, std=0.0)
+    assert [f.node for f in history.set("output/kernel", **wide).find(PoorInitialization())] == ["output/kernel"]
+    base = net((0.3, 0.2), (0.3, 0.2), text.replace("[3]; loss", "[3]; layer last Dense [?,3] <- more; variable last/bias [3]; loss"))
+    for fresh in ("more/bias", "last/bias"):
+        base.set(fresh, elements=3, l2_norm=0.0, std=0.0)
+    assert base.set("output/kernel", **wide).find(PoorInitialization()) == []
+
+
 def test_a_new_head_on_trained_layers_is_judged_for_itself():
     history = net(hidden_bias=(0.3, 0.2)).set("hidden/kernel", elements=512, l2_norm=rms(5.0, 512), std=5.0)
     history.set("output/kernel", elements=192, l2_norm=rms(5.0, 192), std=5.0)

@@ -106,6 +106,8 @@ class SaturatedActivation(NodeRule):
     """Share at an output layer, which must be there from the first capture: confidence without training is no confidence."""
     BIAS = 2.0
     """Root mean square of the bias that an output layer began with, above which its confidence is what the user knows of the classes."""
+    WRONG = 1 / 3
+    """First loss over that bias, above which it isn't true: of two equally frequent classes it costs a half."""
     START = 0.4
     """Share at the first capture from which on it counts as saturated from the start."""
 
@@ -135,7 +137,9 @@ class SaturatedActivation(NodeRule):
             share = block.column("saturated_fraction")[rows]
             first[:] = np.where(np.isnan(first), first_known(share), first)
             untrained = block.untrained[rows][:, None]
-            early = (first >= self.START) & untrained & ~(output & (block.first_bias[rows][:, None] > self.BIAS))
+            bias = block.first_bias[rows][:, None]
+            known_before = output & (bias > self.BIAS) & ~(block.first_loss > self.WRONG * bias)
+            early = (first >= self.START) & untrained & ~known_before
             late = self.LEARNED if targets.size(block) > 1 else np.inf
             limit = np.where(output, np.where(early, self.OUTPUT, late), np.where(early, self.HIDDEN, self.LEARNED))
             excused = (block.progress | ~block.is_judged | picture) & (output | ~early) | (first >= self.START) & ~early

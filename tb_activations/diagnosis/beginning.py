@@ -45,7 +45,7 @@ class Beginning:
     def _find_untrained(self, block: Block) -> Bools:
         """A layer is judged by its own vectors, one that has none by those of all layers.
 
-        Some draw biases at random. So a layer whose vectors differ was trained before if half of all were, or all that come before it and another one.
+        Some draw biases at random. So a layer whose vectors differ was trained before if half of all were, or all before it and another.
         """
         facts, begins = self._facts, self._trains and int(block.steps[0]) == 0
         std, rms, elements = block.column("std")[:, 0], block.rms()[:, 0], block.column("elements")[:, 0]

@@ -84,7 +84,9 @@ def test_a_new_head_on_trained_layers_is_judged_for_itself():
 
 def test_a_bias_for_a_rare_class_makes_a_confident_output():
     assert [f.node for f in net().set("output", saturated_fraction=0.97).find(SaturatedActivation())] == ["output"]
-    assert net(output_bias=6.0).set("output", saturated_fraction=0.97).find(SaturatedActivation()) == []
+    for loss, told in ((0.02, []), (3.0, ["output"])):
+        history = net(output_bias=6.0).set("output", saturated_fraction=0.97).set("loss", elements=1, mean=loss)
+        assert [f.node for f in history.find(SaturatedActivation())] == told
     assert [f.node for f in net(hidden_bias=9.0).set("hidden", saturated_fraction=1.0).find(SaturatedActivation())] == ["hidden"]
 
 

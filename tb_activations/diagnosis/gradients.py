@@ -95,9 +95,8 @@ class VanishingGradient(Rule):
 
     name, title = "vanishing_gradient", "Vanishing gradient"
     definition = (
-        "The gradient of a kernel is not 0, but less than 1/1,000 of the largest of the weights nearer to the loss, and so"
-        " are those of all kernels before"
-        " and beside it."
+        "The gradient of a layer's weights is not 0, but less than 1/1,000 of the largest nearer to the loss, and so are those of all kernels and"
+        " tables before and beside it, although no small head explains it."
     )
     reference = "Glorot & Bengio 2010; AutoTrainer (gradient ratio over depth); SageMaker Debugger VanishingGradient"
     severity: Severity = "warning"

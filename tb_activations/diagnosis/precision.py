@@ -70,8 +70,6 @@ class HalfUnderflow(NodeRule):
 
     SHARE = 0.5
     """Share of the elements that are not 0."""
-    LOSS = 0.01
-    """A loss above it has a gradient."""
 
     def select(self, facts: Facts) -> Rows:
         """float16 nodes."""
@@ -79,13 +77,13 @@ class HalfUnderflow(NodeRule):
 
     def observe(self, facts: Facts, rows: Rows) -> Observe:
         """Compares subnormal elements with those that are not 0, and where there are none looks at what came from the loss."""
-        last = np.array([_is_last_half(facts, row) for row in rows.tolist()], np.bool_)[:, None]
+        last = np.array([facts.nodes[row].kind == "layer" and facts.is_output(row) for row in rows.tolist()], np.bool_)[:, None]
         losses = facts.losses[:1]
 
         def look(block: Block) -> Observation:
             subnormal, zero = block.column("subnormal_fraction", "gradient")[rows], block.column("zero_fraction", "gradient")[rows]
             loss = block.column("mean")[losses] if len(losses) else np.zeros((1, len(block.steps)))
-            holds = (subnormal > self.SHARE * np.maximum(1 - zero, 1e-6)) | last & (zero == 1) & (loss > self.LOSS)
+            holds = (subnormal > self.SHARE * np.maximum(1 - zero, 1e-6)) | last & (zero == 1) & (loss > 0) & ~block.progress
             return Observation(holds, ~np.isnan(subnormal), {"subnormal_fraction": subnormal, "zero_fraction": zero})
 
         return look
@@ -141,9 +139,3 @@ class LossScaleThrash(NodeRule):
             "Find what overflows in the forward pass, or use bfloat16, which needs no scale:",
             'keras.config.set_dtype_policy("mixed_bfloat16")',
         )
-
-
-def _is_last_half(facts: Facts, index: int) -> bool:
-    """Whether nothing comes after a node but losses, so that what is 0 there was lost on the way from them."""
-    consumers = facts.consumers[index]
-    return bool(consumers) and all(facts.nodes[node].kind == "loss" for node in consumers)

@@ -64,7 +64,7 @@ class Diagnosis:
 
     def update(self) -> Report:
         """Shows the rules what is new, and returns what they say about all of it."""
-        if self._seen.is_past_changed() or self._is_overtaken():
+        if not len(self._seen.steps) or self._seen.is_past_changed() or self._is_overtaken():
             self._begin()
         for facts, block in self._seen.blocks():
             chapter = self._chapter_of(facts, int(block.steps[0]))

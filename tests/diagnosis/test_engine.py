@@ -11,7 +11,7 @@ import pytest
 import tb_activations
 from tb_activations.diagnosis import Diagnosis, evaluate, rules
 from tb_activations.errors import ArgumentError
-from tb_activations.store.run import open_run
+from tb_activations.store.run import Run, open_run
 from tests import builders
 from tests.builders import build_run, capture_of, normal_values, open_writer, parse_nodes, put
 
@@ -178,6 +178,21 @@ def test_a_look_before_the_first_capture_costs_no_finding(tmp_path):
     found = diagnosis.update().findings
     assert ("unchanged_weights", "first/kernel") in [(f.rule, f.node) for f in found]
     assert repr(found) == repr(evaluate(open_run(tmp_path / "train")).findings)
+
+
+def test_a_look_before_there_is_a_graph_costs_no_finding(tmp_path, graph):
+    """What is wrong at step 0 is told only where a training begins."""
+    wide = values(graph)
+
+    def value(name, quantity, step):
+        return wide(name, quantity, step) * (20 if name == "hidden/kernel" and quantity == "value" else 1)
+
+    run = Run(tmp_path / "train")
+    diagnosis = Diagnosis(run)
+    assert diagnosis.update().findings == ()
+    build_run(tmp_path / "train", graph, range(0, 20, 5), value)
+    run.refresh()
+    assert ("poor_initialization", "hidden/kernel") in [(f.rule, f.node) for f in diagnosis.update().findings]
 
 
 def test_a_rule_that_fails_when_it_tells_takes_no_other_with_it(tmp_path, graph, monkeypatch):

@@ -220,7 +220,7 @@ class _Seen:
         captures, chapters = self.run.captures(), self.run.chapters()
         index = {node.name: position for position, node in enumerate(self.run.nodes)}
         ends = [*(chapter.start for chapter in chapters[1:]), len(captures.step)]
-        for chapter, end in zip(chapters, ends, strict=True):
+        for chapter, end in zip(chapters, ends, strict=False):  # no chapter: there is no graph yet
             facts = self._facts_of(chapter.graph) if end > len(self.steps) else None
             if facts is None:
                 continue

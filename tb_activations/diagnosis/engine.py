@@ -219,7 +219,8 @@ class _Seen:
         """The captures that are new, each once, a few at a time, with the facts about the graph that they have."""
         captures, chapters = self.run.captures(), self.run.chapters()
         index = {node.name: position for position, node in enumerate(self.run.nodes)}
-        ends = [*(chapter.start for chapter in chapters[1:]), len(captures.step)]
+        # The run may grow meanwhile: what came after `captures` was read is for the next time.
+        ends = [*(min(chapter.start, len(captures.step)) for chapter in chapters[1:]), len(captures.step)]
         for chapter, end in zip(chapters, ends, strict=False):  # no chapter: there is no graph yet
             facts = self._facts_of(chapter.graph) if end > len(self.steps) else None
             if facts is None:

@@ -222,9 +222,9 @@ class _Seen:
         # The run may grow meanwhile: what came after `captures` was read is for the next time.
         ends = [*(min(chapter.start, len(captures.step)) for chapter in chapters[1:]), len(captures.step)]
         for chapter, end in zip(chapters, ends, strict=False):  # no chapter: there is no graph yet
-            facts = self._facts_of(chapter.graph) if end > len(self.steps) else None
-            if facts is None:
+            if end <= len(self.steps):
                 continue
+            facts = self._facts_of(chapter.graph)
             rows = as_slice(np.array([index[name] for name in facts.names], np.int64))
             width = max(1, _BLOCK_NUMBERS // max(1, len(index)))
             for start in range(max(len(self.steps), chapter.start), end, width):

@@ -139,11 +139,21 @@ def main() -> None:
     print(f"\nAll programs\n{summary(verdicts)}")
 
 
-SETS = ("Programs the rules were made with", "Programs written afterwards", "Programs written blind", "Programs written after those")
+SETS = ("Programs the rules were made with", "Programs written afterwards", "Programs written blind", "Programs written after those", "Reviewed")
 
 
 def _set_of(program: Program) -> str:
-    return SETS[3 if program.family.startswith("again") else 2 if program.family.startswith("blind") else 1 if program.held_out else 0]
+    return SETS[
+        4
+        if program.family == "reviewed"
+        else 3
+        if program.family.startswith("again")
+        else 2
+        if program.family.startswith("blind")
+        else 1
+        if program.held_out
+        else 0
+    ]
 
 
 def _print(verdict: Verdict, verbose: bool) -> None:

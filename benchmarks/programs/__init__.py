@@ -14,6 +14,7 @@ from benchmarks.programs import (  # noqa: F401  (each registers its programs)
     generative,
     held_out,
     recurrent,
+    reviewed,
     transformer,
 )
 from benchmarks.programs.registry import PROGRAMS, Program

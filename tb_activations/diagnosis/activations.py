@@ -11,7 +11,7 @@ from collections.abc import Callable
 import numpy as np
 import numpy.typing as npt
 
-from tb_activations.diagnosis.block import Block, first_known
+from tb_activations.diagnosis.block import MASKED, Block, first_known
 from tb_activations.diagnosis.episodes import Episode, Persistence
 from tb_activations.diagnosis.facts import NORMALIZATIONS, WEIGHTED, Facts
 from tb_activations.diagnosis.rule import NodeRule, Observation, Words, location, number, percent
@@ -39,7 +39,7 @@ class DeadUnits(NodeRule):
     reference = "SageMaker Debugger DeadRelu (50 % of a layer); AutoTrainer dying ReLU"
     severity, statistic = "error", "zero_unit_fraction"
     persistence = Persistence(captures=2)
-    """But a layer that is dead as a whole at step 0, before anything was trained, is told at once."""
+    """But a ReLU that is dead as a whole at step 0, before anything was trained, is told at once. What may be something else may also begin at 0."""
 
     SHARE = 0.5
     """Share of units. Of ReLUs with random weights on inputs of one sign, one half is dead from the start and the rest learns well."""
@@ -71,7 +71,7 @@ class DeadUnits(NodeRule):
             holds = (dead >= limit) & ((dead == 1) | (active >= self.ACTIVE_POSITIONS)) & (positions > 1)
             holds &= ~(may_be_negative & (block.column("min")[rows] < 0))
             evidence = {"zero_unit_fraction": dead, "zero_fraction": zero, "units": np.broadcast_to(units, dead.shape)}
-            return Observation(holds, ~np.isnan(dead), evidence, holds & (dead == 1) & (block.steps == 0))
+            return Observation(holds, ~np.isnan(dead), evidence, holds & (dead == 1) & (block.steps == 0) & ~may_be_negative)
 
         return look
 
@@ -104,32 +104,48 @@ class SaturatedActivation(NodeRule):
     before anything was trained, is told at once."""
     OUTPUT = 0.7
     """Share at an output layer, which must be there from the first capture: confidence without training is no confidence."""
+    BIAS = 2.0
+    """Root mean square of the bias that an output layer began with, above which its confidence is what the user knows of the classes."""
+    WRONG = 1 / 3
+    """First loss over that bias, above which it isn't true: of two equally frequent classes it costs a half."""
     START = 0.4
     """Share at the first capture from which on it counts as saturated from the start."""
 
     def select(self, facts: Facts) -> Rows:
-        """Nodes that end in a function that has flat ends. A softmax over a single unit has nothing but flat ends."""
-        return facts.select(
+        """Nodes that end in a function that has flat ends. A softmax over a single unit has nothing but flat ends; a gate is often open or shut."""
+        found = facts.select(
             lambda node: (
                 (node.kind != "variable" and node.activation in {"sigmoid", "tanh", "softmax"} and (node.shape or (0,))[-1] != 1)
                 or (node.kind != "variable" and node.activation in {"sigmoid", "tanh"})
             )
         )
+        return np.array([row for row in found.tolist() if not _is_gate(facts, row) and not _has_mask(facts, row)], np.int64)
 
     def observe(self, facts: Facts, rows: Rows) -> Observe:
-        """Compares the saturated share with the limit for the part the node plays and for how it began."""
+        """Compares the saturated share with the limit for the part the node plays and for how it began.
+
+        An output layer whose bias was set to how rare a class is begins at an end. Masked scores are told by their lowest number.
+        """
         output = np.array([facts.is_output(row) for row in rows.tolist()], np.bool_)[:, None]
+        fed = np.array([facts.inputs[row][0] if facts.inputs[row] else row for row in rows.tolist()], np.int64)
+        is_softmax = np.array([facts.nodes[row].activation == "softmax" for row in rows.tolist()], np.bool_)[:, None]
+        picture = np.array([_ends_a_model(facts, row) for row in rows.tolist()], np.bool_)[:, None]
         first = np.full((len(rows), 1), np.nan, np.float32)
         targets = Targets(facts)
 
         def look(block: Block) -> Observation:
             share = block.column("saturated_fraction")[rows]
             first[:] = np.where(np.isnan(first), first_known(share), first)
-            early = first >= self.START
+            untrained = block.untrained[rows][:, None]
+            bias = block.first_bias[rows][:, None]
+            known_before = output & (bias > self.BIAS) & ~(block.first_loss > self.WRONG * bias)
+            early = (first >= self.START) & untrained & ~known_before
             late = self.LEARNED if targets.size(block) > 1 else np.inf
             limit = np.where(output, np.where(early, self.OUTPUT, late), np.where(early, self.HIDDEN, self.LEARNED))
-            holds = (share >= limit) & ~(block.progress & (output | ~early))
-            urgent = (share >= self.LEARNED) & ~output & (block.steps == 0)
+            excused = (block.progress | ~block.is_judged | picture) & (output | ~early) | (first >= self.START) & ~early
+            masked = is_softmax & ((block.column("min")[fed] < MASKED) | (block.column("neg_inf_count")[fed] > 0))
+            holds = (share >= limit) & ~excused & ~masked
+            urgent = holds & (share >= self.LEARNED) & ~output & (block.steps == 0)
             return Observation(holds, ~np.isnan(share), {"saturated_fraction": share}, urgent)
 
         return look
@@ -153,7 +169,8 @@ class ExplodingActivation(NodeRule):
 
     name, title = "exploding_activation", "Exploding activation"
     definition = (
-        "The root mean square of a layer's output is hundreds of times that of the network's input, and training doesn't bring it there on purpose."
+        "The root mean square of a layer's output is 1,000 times that of the network's input and 10 times what its bias and the targets explain,"
+        " while the loss doesn't fall; in a run that goes on with trained weights, also 1,000 times what it was at first."
     )
     reference = "SageMaker Debugger ExplodingTensor; DeepDiagnosis Exploding Tensor; He et al. 2015 (variance propagation)"
     severity, statistic = "error", "l2_norm"
@@ -164,21 +181,29 @@ class ExplodingActivation(NodeRule):
 
     AT_ONCE = GROWTH**2
     """The same, for which one capture is enough: the next one may be NaN. At step 0, where nothing has been trained, any one is enough."""
-    BEYOND_TARGETS = 10.0
-    """Times the size of the targets, where those are large: outputs have to get there."""
+    EXPLAINED = 10.0
+    """Times the size of the targets, where those are large: outputs have to get there. Or of the bias that a layer began with."""
 
     def select(self, facts: Facts) -> Rows:
         """What comes after weights, masks left out."""
         return facts.scaled
 
     def observe(self, facts: Facts, rows: Rows) -> Observe:
-        """Compares with the input, and with the targets."""
+        """Compares with the input, with the targets and the first bias, and with the beginning where that is one of trained weights.
+
+        Numbers of which none is positive, where no weights are, are the masks of attention.
+        """
         targets = Targets(facts)
+        weightless = np.array([not facts.kernel_layers >> row & 1 for row in rows.tolist()], np.bool_)[:, None]
+        first = np.full((len(rows), 1), np.nan, np.float32)
 
         def look(block: Block) -> Observation:
-            rms, scale, target = block.rms()[rows], input_scale(block, facts), self.BEYOND_TARGETS * targets.size(block)
-            holds = (rms > np.maximum(self.GROWTH * scale, target)) & ~block.progress
-            extreme = (rms > np.maximum(self.AT_ONCE * scale, target)) | (block.steps == 0)
+            rms, target = block.rms()[rows], self.EXPLAINED * np.fmax(targets.size(block), block.first_bias[rows][:, None])
+            first[:] = np.where(np.isnan(first), first_known(rms), first)
+            scale = np.where(block.untrained[rows][:, None], 0, first)
+            scale = np.fmax(input_scale(block, facts), scale)
+            holds = (rms > np.maximum(self.GROWTH * scale, target)) & ~block.progress & ~(weightless & (block.column("max")[rows] <= 0))
+            extreme = holds & ((rms > np.maximum(self.AT_ONCE * scale, target)) | (block.steps == 0))
             return Observation(holds, ~np.isnan(rms), {"root_mean_square": rms, "max": block.column("max")[rows]}, extreme)
 
         return look
@@ -195,6 +220,27 @@ class ExplodingActivation(NodeRule):
 
 def _ends_in_relu(node: Node) -> bool:
     return node.activation in RELU_LIKE or (node.activation is None and node.class_name in {"ReLU", "Relu", "Relu6"})
+
+
+def _is_gate(facts: Facts, row: int) -> bool:
+    """Whether a sigmoid is multiplied by something: gates begin open or shut (highway networks, forget gates), and learn to be."""
+    node = facts.nodes[row]
+    return node.activation == "sigmoid" and any(facts.nodes[after].class_name in {"Multiply", "Mul"} for after in facts.next_effective(row))
+
+
+def _has_mask(facts: Facts, row: int) -> bool:
+    """Whether a softmax is told which entries count: with one that does it has nothing but flat ends."""
+    node = facts.nodes[row]
+    return node.activation == "softmax" and any(facts.nodes[source].dtype == "bool" for source in facts.inputs[row])
+
+
+def _ends_a_model(facts: Facts, row: int) -> bool:
+    """Whether what comes out goes into another model with a loss of its own, as pictures go from a generator to its judge."""
+    if len(facts.losses) < 2:
+        return False
+    own = facts.names[row].split("/")[0]
+    after = facts.next_effective(row)
+    return bool(after) and all(facts.names[node].split("/")[0] != own and facts.nodes[node].kind != "loss" for node in after)
 
 
 def _wraps(node: Node, wrapped: set[str]) -> bool:

@@ -11,9 +11,10 @@ from collections.abc import Callable
 import numpy as np
 import numpy.typing as npt
 
-from tb_activations.diagnosis.block import Block, first_known
+from tb_activations.diagnosis.block import MASKED, Block, first_known
 from tb_activations.diagnosis.episodes import Episode, Persistence
-from tb_activations.diagnosis.facts import WEIGHTED, Facts
+from tb_activations.diagnosis.facts import RECURRENT, WEIGHTED, Facts
+from tb_activations.diagnosis.finding import Severity
 from tb_activations.diagnosis.rule import NodeRule, Observation, Words, number
 
 __all__ = ["CollapsedOutput", "ConstantInput", "UnnormalizedInput"]
@@ -24,6 +25,9 @@ Observe = Callable[[Block], Observation]
 
 SAME = 1e-4
 """Standard deviation over examples, over the root mean square. Healthy networks stay above 1/1,000."""
+
+NOISE = 1e-6
+"""The same for outputs of which examples differed at first: a bias near the mean of large targets makes all of them alike but for what is learned."""
 
 SHRUNK = 1e-3
 """The same, over what it was at the first capture: representations that are pulled together shrink to a point near 0."""
@@ -51,6 +55,7 @@ class CollapsedOutput(NodeRule):
         sources = [[position[source] for source in facts.inputs[row] if source in members] for row in rows.tolist()]
         targets = [[position[target] for target in facts.consumers[row] if target in members] for row in rows.tolist()]
         reaching = np.array([facts.reaches_loss(row) for row in rows.tolist()], np.bool_)
+        ends = np.array([facts.is_output(row) for row in rows.tolist()], np.bool_)[:, None]
         inputs = [position[row] for row in rows.tolist() if facts.nodes[row].kind == "input"]
         first = np.full((len(rows), 1), np.nan, np.float32)
 
@@ -58,7 +63,8 @@ class CollapsedOutput(NodeRule):
             std, rms = block.column("batch_std")[rows], block.rms()[rows]
             first[:] = np.where(np.isnan(first), first_known(std), first)
             known = ~np.isnan(std)
-            same = known & ((std <= SAME * rms) | (std <= SHRUNK * first))
+            alike = np.where(ends & (first > 0), NOISE, SAME)
+            same = known & ((std <= alike * rms) | (std <= SHRUNK * first))
             varied = (known & ~same)[inputs].any(0) if inputs else np.ones(same.shape[1], bool)
             if not same.any():
                 return Observation(same, known, {})
@@ -111,16 +117,22 @@ class ConstantInput(NodeRule):
         return _direct_inputs(facts)
 
     def observe(self, facts: Facts, rows: Rows) -> Observe:
-        """Compares examples, and elements where there is one example only."""
+        """Compares examples, and elements where there is one example only. A recurrent layer may begin with states of 0."""
+        states = np.array([_feeds_recurrence(facts, row) for row in rows.tolist()], np.bool_)[:, None]
 
         def look(block: Block) -> Observation:
             spread, std, rms = block.column("batch_std")[rows], block.column("std")[rows], block.rms()[rows]
             constant = std <= SAME * rms
             holds = ((np.where(np.isnan(spread), np.inf, spread) <= SAME * rms) | constant) & (block.column("elements")[rows] > 1)
+            holds &= ~(states & (rms == 0))
             evidence = {"batch_std": spread, "std": std, "mean": block.column("mean")[rows]}
-            return Observation(holds, ~np.isnan(std), evidence, constant & (block.steps == 0))
+            return Observation(holds, ~np.isnan(std), evidence, holds & constant & (block.steps == 0))
 
         return look
+
+    def severity_at(self, facts: Facts, index: int) -> Severity:
+        """One of several inputs may be constant on purpose, as a switch or a condition."""
+        return "note" if len(facts.float_inputs) > 1 else self.severity
 
     def words(self, facts: Facts, index: int, episode: Episode) -> Words:
         """What it always is."""
@@ -156,13 +168,14 @@ class UnnormalizedInput(NodeRule):
             rms, zero = block.rms()[rows], block.column("zero_fraction")[rows]
             nonzero = rms / np.sqrt(np.maximum(1 - np.nan_to_num(zero), 1e-9))
             holds = (rms > self.LARGEST) | (nonzero < self.SMALLEST) & (rms > 0)
+            holds &= block.untrained[rows][:, None] & ~((block.column("max")[rows] <= 0) & (block.column("min")[rows] < MASKED))
             evidence = {
                 "root_mean_square": rms,
                 "min": block.column("min")[rows],
                 "max": block.column("max")[rows],
                 "mean": block.column("mean")[rows],
             }
-            return Observation(holds, ~np.isnan(rms), evidence, (rms > self.AT_ONCE) & (block.steps == 0))
+            return Observation(holds, ~np.isnan(rms), evidence, holds & (rms > self.AT_ONCE) & (block.steps == 0))
 
         return look
 
@@ -179,9 +192,21 @@ class UnnormalizedInput(NodeRule):
 
 
 def _direct_inputs(facts: Facts) -> Rows:
-    """Float inputs of the network that go straight into weights."""
+    """Float inputs of the network that go straight into weights. Of what a layer of a user gets (states, masks, distances, times) that is what the
+    weights have rows for."""
+    kernels = set(facts.kernels.tolist())
+
+    def is_multiplied(index: int, node: int) -> bool:
+        if facts.nodes[node].class_name in WEIGHTED:
+            return True
+        own = [kernel for kernel in facts.owned.get(node, ()) if kernel in kernels]
+        return bool(own) and (len(facts.inputs[node]) == 1 or any(facts.takes_in(kernel, index) for kernel in own))
 
     def feeds_weights(index: int) -> bool:
-        return any(facts.nodes[node].class_name in WEIGHTED or facts.kernel_layers >> node & 1 for node in facts.next_effective(index))
+        return any(is_multiplied(index, node) for node in facts.next_effective(index))
 
     return np.array([row for row in facts.float_inputs.tolist() if feeds_weights(row)], np.int64)
+
+
+def _feeds_recurrence(facts: Facts, index: int) -> bool:
+    return any(facts.nodes[node].class_name in RECURRENT or facts.nodes[node].class_name == "Bidirectional" for node in facts.next_effective(index))

@@ -14,11 +14,15 @@ import numpy.typing as npt
 
 from tb_activations.store.schema import Quantity
 
-__all__ = ["Block", "Floats", "Reader", "first_known"]
+__all__ = ["MASKED", "Block", "Floats", "Reader", "first_known"]
 
 Floats = npt.NDArray[np.floating[Any]]
 Reader = Callable[[str, Quantity], Floats]
 """Gives one statistic or count of all nodes, [nodes, captures], for the captures of the block."""
+
+
+MASKED = -1e4
+"""A score below it was masked. Masks of float16 have −3e4 and less, others −1e9."""
 
 
 class Block:
@@ -30,6 +34,9 @@ class Block:
       first_loss: float32[c], the first loss of the run; NaN without a loss, and once a loss was negative.
       median_loss: float32[c], the median of the last few losses (see `losses.LossHistory`).
       progress: bool[c], whether training had clearly got somewhere by then.
+      is_judged: bool[c], whether the loss says how training goes: no adversarial or likelihood loss that was negative.
+      untrained: bool[nodes], whether the run shows how a training of the node begins (see `beginning`).
+      first_bias: float32[nodes], root mean square of the bias that a layer began with; 0 without one.
     """
 
     def __init__(self, steps: npt.NDArray[np.int64], loss_scale: Floats, read: Reader) -> None:
@@ -37,8 +44,15 @@ class Block:
         self.loss_scale = loss_scale
         self.first_loss = self.median_loss = np.full(len(steps), np.nan, np.float32)
         self.progress: npt.NDArray[np.bool_] = np.zeros(len(steps), bool)
+        self.is_judged: npt.NDArray[np.bool_] = np.ones(len(steps), bool)
+        self.untrained: npt.NDArray[np.bool_] = np.empty(0, bool)
+        self.first_bias: Floats = np.empty(0, np.float32)
         self._read = read
         self._columns: dict[tuple[str, Quantity], Floats] = {}
+
+    def part(self, start: int, stop: int) -> Block:
+        """Some of the captures, without what is known of training."""
+        return Block(self.steps[start:stop], self.loss_scale[start:stop], lambda name, quantity: self.column(name, quantity)[:, start:stop])
 
     def column(self, statistic: str, quantity: Quantity = "value") -> Floats:
         """One statistic of all nodes, [nodes, c]."""

@@ -16,8 +16,8 @@ from tb_activations.diagnosis.finding import Finding
 
 __all__ = ["link_consequences"]
 
-Relation = Literal["before", "after", "beside", "anywhere"]
-"""Where the cause stands seen from its consequence: before it or at it in the data flow, after it or at it, either, or anywhere."""
+Relation = Literal["before", "beside", "anywhere"]
+"""Where the cause stands seen from its consequence: before it or at it in the data flow, before or after it or at it, or anywhere."""
 
 _SIZES: Mapping[str, Relation] = {"exploding_gradient": "anywhere", "exploding_activation": "anywhere", "update_too_large": "anywhere"}
 _BEGINNINGS: Mapping[str, Relation] = {"constant_input": "before", "unnormalized_input": "before", "poor_initialization": "before"}
@@ -75,6 +75,7 @@ CAUSES: Mapping[str, Mapping[str, Relation]] = {
         "collapse": "anywhere",
         "nonfinite": "anywhere",
         "loss_scale_thrash": "anywhere",
+        "float16_underflow": "anywhere",
     },
     "update_too_small": {
         "dead_units": "anywhere",
@@ -192,9 +193,8 @@ class _Links:
         if (index, relation) not in self._reach:
             places = self._facts.places(index)
             reach = union(1 << place for place in places)
-            if relation in ("before", "beside"):
-                reach |= union(self._facts.upstream[place] for place in places)
-            if relation in ("after", "beside"):
+            reach |= union(self._facts.upstream[place] for place in places)
+            if relation == "beside":
                 reach |= union(self._facts.downstream[place] for place in places)
             self._reach[index, relation] = reach
         return self._reach[index, relation]

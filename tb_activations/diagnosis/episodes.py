@@ -109,6 +109,12 @@ class Episodes:
             opened += self._turn(int(active[position]), _Course(*(array[position] for array in course)), held[position], steps, evidence)
         self.all += [episode for _, episode in sorted(opened, key=lambda entry: (entry[0], entry[1].row))]
 
+    def close(self, step: int) -> None:
+        """Ends the episodes that last, as of ``step``."""
+        for episode in self._open.values():
+            episode.closed_at = step
+        self._open.clear()
+
     def _advance(self, active: Ints, held: Bools, gone: Bools, steps: Ints, urgent: Bools | None) -> _Course:
         """Counts holding and missing captures on from the last ones of the block before."""
         run = _count_since(held, gone, self._run[active])

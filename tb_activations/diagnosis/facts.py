@@ -16,6 +16,7 @@ import numpy.typing as npt
 
 from tb_activations.diagnosis.bitsets import closure, members, union
 from tb_activations.store.nodes import Node
+from tb_activations.store.schema import Quantity
 
 __all__ = ["Facts"]
 
@@ -100,6 +101,9 @@ MASKING = frozenset({"Add", "Subtract", "Where", "Maximum", "Minimum", "Select",
 _KERNEL_NAME = re.compile(r"(.*_)?kernel|w|w_?\d+|w_[a-z]+|weights?|weight_matrix|matrix", re.IGNORECASE)
 """Names of weights that a layer multiplies its input by, in Keras and in layers of users."""
 
+_NO_KERNEL_NAME = re.compile(r"bias|gamma|beta|scale|lora|emb|pos|token|code|cent|proto", re.IGNORECASE)
+"""Parts of names of weights that are no kernel, whatever their shape."""
+
 
 class Facts:
     """Facts about the nodes of one graph, by index into `Run.nodes`."""
@@ -129,8 +133,27 @@ class Facts:
 
     @cached_property
     def kernels(self) -> Rows:
-        """Trainable weight matrices and filters: what a layer multiplies its input by. No bias, scale, table or low-rank adapter."""
-        return self.select(lambda node: node.kind == "variable" and node.trainable is not False and _is_kernel(node))
+        """Trainable weight matrices and filters: what a layer multiplies its input by. No bias, scale, table or low-rank adapter.
+
+        In a layer of a user a weight may have any name, or none; that it takes in as many numbers as come in tells.
+        """
+        trained = [row for row in self.variables.tolist() if self.nodes[row].trainable is not False]
+        return np.array([row for row in trained if _is_kernel(self.nodes[row]) or self._fits_its_input(row)], np.int64)
+
+    def _fits_its_input(self, variable: int) -> bool:
+        node, owner = self.nodes[variable], self.owners[variable]
+        shape = node.shape or ()
+        if len(shape) < 2 or owner is None or _NO_KERNEL_NAME.search(node.name.rsplit("/", 1)[-1]):
+            return False
+        class_name = self.nodes[owner].class_name
+        if class_name in NORMALIZATIONS or class_name in WEIGHTED or class_name == "Embedding":
+            return False
+        return shape[-2] != 1 and any(self.takes_in(variable, source) for source in self.inputs[owner])
+
+    def takes_in(self, kernel: int, source: int) -> bool:
+        """Whether a kernel has as many rows as the output of ``source`` has numbers."""
+        shape, given = self.nodes[kernel].shape or (), self.nodes[source].shape or ()
+        return len(shape) >= 2 and len(given) >= 1 and given[-1] == shape[-2]
 
     @cached_property
     def inputs(self) -> tuple[tuple[int, ...], ...]:
@@ -296,6 +319,20 @@ class Facts:
             table[row, list(members(self._group(kernel) & ~after & ~(1 << row)))] = 1
         return table
 
+    @cached_property
+    def tables(self) -> Rows:
+        """Trained weights with rows that are no kernels: tables of words, of positions."""
+        kernels = set(self.kernels.tolist())
+        trained = [row for row in self.variables.tolist() if self.nodes[row].trainable is not False and row not in kernels]
+        return np.array([row for row in trained if len(self.nodes[row].shape or ()) == 2 and not self.names[row].endswith("bias")], np.int64)
+
+    @cached_property
+    def tables_not_after(self) -> npt.NDArray[np.bool_]:
+        """For each of `kernels` which of `tables` stand before or beside it, [kernels, tables]."""
+        places = [union(1 << place for place in self.places(table)) for table in self.tables.tolist()]
+        after = [union(self.downstream[place] for place in self.places(kernel)) for kernel in self.kernels.tolist()]
+        return np.array([[not place & below for place in places] for below in after], np.bool_).reshape(len(after), len(places))
+
     def _group(self, variable: int) -> int:
         """Bit set of the `kernels` whose gradients can be compared with that of ``variable``: with several losses, those of the same part of the
         model."""
@@ -310,6 +347,11 @@ class Facts:
 
     def _part(self, variable: int) -> str:
         return self.names[variable].split("/")[0] if len(self.losses) > 1 else ""
+
+    def is_recorded(self, index: int, quantity: Quantity) -> bool:
+        """Whether a quantity of a node is recorded, by the plan: also where no capture has arrived yet."""
+        state = self.nodes[index].quantities.get(quantity)
+        return state is not None and state.reason in (None, "not_captured_yet")
 
     def reaches_loss(self, index: int) -> bool:
         """Whether a loss depends on the node; in a graph without losses everything counts."""

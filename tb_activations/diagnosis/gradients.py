@@ -6,7 +6,10 @@ gradients are small, and a loss summed over a batch makes all of them large.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
+from heapq import heapify, heappop, heappush
+from typing import ClassVar
 
 import numpy as np
 import numpy.typing as npt
@@ -18,11 +21,16 @@ from tb_activations.diagnosis.facts import Facts
 from tb_activations.diagnosis.finding import Finding, Severity
 from tb_activations.diagnosis.rule import NodeRule, Observation, Rule, Watch, Words, location, number
 from tb_activations.diagnosis.scales import Targets, blow_up
+from tb_activations.store.nodes import Node
 
 __all__ = ["ExplodingGradient", "MissingGradient", "VanishingGradient"]
 
 Rows = npt.NDArray[np.int64]
 Bools = npt.NDArray[np.bool_]
+
+
+SMALL_OUTPUT = 0.1
+"""Root mean square of an output kernel times the square root of its fan-in, below which it is small on purpose. Usual ones have 0.5 and more."""
 
 
 class _DepthWatch(Watch):
@@ -38,19 +46,29 @@ class _DepthWatch(Watch):
         """Takes in the next captures."""
         if not len(self._kernels):
             return
-        own = block.column("l2_norm", "gradient")[self._kernels]
-        later = _largest_later(_strength(block, self._facts), self._facts.later_kernels)
-        ratio = own / np.where(later > 0, later, np.nan)
-        holds, urgent = self._rule.holds(block, self._facts, own, ratio, self._targets.size(block))
-        evidence = {"gradient_norm": own, "norm_nearer_to_the_loss": later, "ratio": ratio}
+        strength = _strength(block, self._facts)
+        own = strength if self._rule.of_layers else block.column("l2_norm", "gradient")[self._kernels]
+        later = _largest_later(strength, self._facts.later_kernels)
+        holds, urgent = self._rule.holds(block, self._facts, own, later, self._targets.size(block))
+        evidence = {"gradient_norm": own, "norm_nearer_to_the_loss": later, "ratio": _over(own, later)}
         self._episodes.update(block.steps, holds, ~np.isnan(own), evidence, urgent)
 
     def _leaders(self) -> list[Episode]:
-        """Of episodes of one chain that overlap the one that was told first; of those told at the same step the first in execution order."""
+        """Of episodes of one chain that overlap the one that was told first; of those told at the same step the first in execution order.
+
+        One that lasts longer than that takes its place.
+        """
         leaders: list[Episode] = []
-        for episode in sorted(self._episodes.all, key=lambda item: (item.opened_at, item.row)):
-            if not any(_lasts(leader, episode.opened_at) and self._related(leader.row, episode.row) for leader in leaders):
+        waiting = [(episode.opened_at, episode.row, number) for number, episode in enumerate(self._episodes.all)]
+        heapify(waiting)
+        while waiting:
+            step, row, number = heappop(waiting)
+            episode = self._episodes.all[number]
+            before = next((leader for leader in leaders if _lasts(leader, step) and self._related(leader.row, row)), None)
+            if before is None:
                 leaders.append(episode)
+            elif before.closed_at is not None and episode.last_step > before.closed_at:
+                heappush(waiting, (before.closed_at, row, number))
         return leaders
 
     def _related(self, row: int, other: int) -> bool:
@@ -77,9 +95,8 @@ class VanishingGradient(Rule):
 
     name, title = "vanishing_gradient", "Vanishing gradient"
     definition = (
-        "The gradient of a kernel is not 0, but less than 1/1,000 of the largest of the weights nearer to the loss, and so"
-        " are those of all kernels before"
-        " and beside it."
+        "The gradient of a layer's weights is not 0, but less than 1/1,000 of the largest nearer to the loss, and so are those of all kernels and"
+        " tables before and beside it, although no small head explains it."
     )
     reference = "Glorot & Bengio 2010; AutoTrainer (gradient ratio over depth); SageMaker Debugger VanishingGradient"
     severity: Severity = "warning"
@@ -87,17 +104,21 @@ class VanishingGradient(Rule):
 
     RATIO = 1e-3
     """L2 norm over L2 norm. Healthy layers stay above 1/100; keys and queries of attention come near it, while the layers before them don't."""
+    of_layers: ClassVar[bool] = True
+    """Compared are layers, each by the largest gradient of its weights: where small numbers come in, that is the one of the bias."""
 
     def watch(self, facts: Facts) -> Watch:
         """Follows all kernels."""
         return _DepthWatch(self, facts)
 
-    def holds(self, block: Block, facts: Facts, own: Floats, ratio: Floats, targets: float) -> tuple[Bools, Bools]:
+    def holds(self, block: Block, facts: Facts, own: Floats, later: Floats, targets: float) -> tuple[Bools, Bools]:
         """Whether the gradient has vanished, [kernels, c]; it must last to be told."""
-        vanished = ratio < self.RATIO
+        ratio, limit = _over(own, later), self.RATIO * _through_outputs(block, facts)
+        vanished = ratio < limit
         if vanished.any():
-            alive = (ratio >= self.RATIO).astype(np.float32)
+            alive = (ratio >= limit).astype(np.float32)
             vanished &= (facts.kernels_not_after @ alive) == 0
+            vanished &= ~_table_is_alive(block, facts, limit * later)
         return vanished & (own > 0), np.zeros(own.shape, bool)
 
     def words(self, facts: Facts, kernel: int, episode: Episode) -> Words:
@@ -136,19 +157,20 @@ class ExplodingGradient(Rule):
     """Root mean square of an activation over that of the input."""
     AT_ONCE = 1e6
     """Over the L2 norm of the weights, for which one capture is enough: the next one may be NaN."""
+    of_layers: ClassVar[bool] = False
 
     def watch(self, facts: Facts) -> Watch:
         """Follows all kernels."""
         return _DepthWatch(self, facts)
 
-    def holds(self, block: Block, facts: Facts, own: Floats, ratio: Floats, targets: float) -> tuple[Bools, Bools]:
+    def holds(self, block: Block, facts: Facts, own: Floats, later: Floats, targets: float) -> tuple[Bools, Bools]:
         """Whether the gradient explodes, [kernels, c], and where so much that it is told at once."""
-        weights = block.column("l2_norm")[facts.kernels]
+        weights = _size_of_weights(block, facts)
         absolute = weights * targets
         large = (own > self.RELATIVE * absolute) | (own > self.RELATIVE_TO_BLOWN_UP * absolute) & (blow_up(block, facts) > self.BLOWN_UP)
         through_time = _through_time(block, facts, own) > self.THROUGH_TIME
-        extreme = (own > self.AT_ONCE * absolute) & (weights > 0)
-        return ((ratio > self.RATIO) & (own > weights) | through_time | large & (weights > 0)) & ~block.progress | extreme, extreme
+        extreme = own > self.AT_ONCE * absolute
+        return ((_over(own, later) > self.RATIO) & (own > weights) | through_time | large) & ~block.progress | extreme, extreme
 
     def words(self, facts: Facts, kernel: int, episode: Episode) -> Words:
         """How large it is."""
@@ -185,12 +207,17 @@ class MissingGradient(NodeRule):
 
         return look
 
+    def severity_at(self, facts: Facts, index: int) -> Severity:
+        """Weights that the loss doesn't depend on may be left over on purpose (a pooler, an output for later); a path that is cut is a mistake."""
+        return "warning" if _is_left_over(facts, index) else self.severity
+
     def words(self, facts: Facts, index: int, episode: Episode) -> Words:
         """Where the path ends."""
         state = facts.nodes[index].quantities["gradient"]
         owner, last = facts.owners[index], _last_with_gradient(facts, index)
         if owner is None or last is None:
-            return Words(f"It is trainable, and no gradient reaches it. {state.sentence}", state.remedy, state.code_to_paste)
+            purpose = " If that is on purpose, set `trainable = False`." if _is_left_over(facts, index) else ""
+            return Words(f"It is trainable, and no gradient reaches it. {state.sentence}", state.remedy + purpose, state.code_to_paste)
         between = [facts.names[node] for node in members(facts.downstream[owner] & facts.upstream[last])][:4]
         through = f" through {', '.join(f'`{name}`' for name in between)}" if between else ""
         return Words(
@@ -199,6 +226,11 @@ class MissingGradient(NodeRule):
             "Look there for argmax, round, a comparison, a cast to integers, NumPy or stop_gradient. Where it must be, pass gradients around it:",
             "y = x + keras.ops.stop_gradient(keras.ops.round(x) - x)",
         )
+
+
+def _is_left_over(facts: Facts, variable: int) -> bool:
+    owner = facts.owners[variable]
+    return owner is not None and not facts.reaches_loss(owner)
 
 
 def _last_with_gradient(facts: Facts, variable: int) -> int | None:
@@ -215,17 +247,55 @@ def _last_with_gradient(facts: Facts, variable: int) -> int | None:
 
 
 def _has_gradient(facts: Facts, node: int) -> bool:
-    state = facts.nodes[node].quantities.get("gradient")
-    return facts.nodes[node].kind == "loss" or (state is not None and state.state == "materialized")
+    return facts.nodes[node].kind == "loss" or facts.is_recorded(node, "gradient")
 
 
-def _reason(node: object) -> str | None:
-    state = getattr(node, "quantities", {}).get("gradient")
-    return None if state is None or state.state == "materialized" else state.reason
+def _reason(node: Node) -> str | None:
+    state = node.quantities.get("gradient")
+    return None if state is None else state.reason
+
+
+def _over(own: Floats, later: Floats) -> Floats:
+    ratio: Floats = own / np.where(later > 0, later, np.nan)
+    return ratio
 
 
 def _lasts(episode: Episode, step: int) -> bool:
     return episode.closed_at is None or episode.closed_at > step
+
+
+def _size_of_weights(block: Block, facts: Facts) -> Floats:
+    """L2 norm of each kernel, and at least what an initializer that keeps the variance gives: a kernel may begin at 0, [kernels, c]."""
+    usual = np.array([_usual_norm(facts, kernel) for kernel in facts.kernels.tolist()], np.float32)[:, None]
+    sizes: Floats = np.maximum(block.column("l2_norm")[facts.kernels], usual)
+    return sizes
+
+
+def _usual_norm(facts: Facts, kernel: int) -> float:
+    """L2 norm of a kernel that keeps the variance."""
+    shape = [extent or 1 for extent in facts.nodes[kernel].shape or ()]
+    return math.sqrt(math.prod(shape) / facts.fan_in(kernel))
+
+
+def _through_outputs(block: Block, facts: Facts) -> Floats:
+    """How much of a gradient the kernels at the end let through, at most 1, [c]: a head may begin at 0 or nearly so, on purpose."""
+    ends = [position for position, kernel in enumerate(facts.kernels.tolist()) if facts.is_output(kernel)]
+    if not ends:
+        return np.ones(len(block.steps), np.float32)
+    fan_in = np.array([facts.fan_in(kernel) for kernel in facts.kernels[ends].tolist()], float)[:, None]
+    gain = np.fmax.reduce(block.rms()[facts.kernels[ends]] * np.sqrt(fan_in), axis=0)
+    passed: Floats = np.where(gain < SMALL_OUTPUT, gain, 1.0)
+    return passed
+
+
+def _table_is_alive(block: Block, facts: Facts, limit: Floats) -> Bools:
+    """Whether a table (of words, of positions) before or beside a kernel gets more of a gradient than ``limit``: then it comes through, past layers
+    that hold back what they add, [kernels, c]."""
+    if not len(facts.tables):
+        return np.zeros(limit.shape, np.bool_)
+    gradient = np.nan_to_num(block.column("l2_norm", "gradient")[facts.tables])
+    alive: Bools = np.logical_or.reduce((gradient[None] >= limit[:, None]) & facts.tables_not_after[:, :, None], axis=1)
+    return alive
 
 
 def _strength(block: Block, facts: Facts) -> Floats:

@@ -1,7 +1,7 @@
 """Rules about the loss, and whether training gets somewhere.
 
-The one invariant: the loss is compared with its own beginning, smoothed over captures; its size means nothing by itself, and a loss that was ever
-negative (an adversarial or likelihood loss) is not judged at all.
+The one invariant: the loss is compared with its own beginning, smoothed over captures; its size means nothing by itself (but that near 0 it says
+nothing), and a loss that was ever negative (an adversarial or likelihood loss) is not judged at all: that it fell counts as progress, no more.
 """
 
 from __future__ import annotations
@@ -27,6 +27,13 @@ WINDOW = 5
 PROGRESS = 0.7
 """Of the first loss. Below it, training works: what looks odd is how it works."""
 
+RUNAWAY = 10.0
+"""Times the size of the first loss, below 0. A likelihood falls below 0, but not without an end."""
+
+SMALLEST = 0.05
+"""The least that a loss is compared with. A loss that begins near 0 met no reward, no violated margin, no rare class yet, and must grow to learn; one
+that runs away passes this too."""
+
 
 class LossHistory:
     """The loss of a run so far: its first value, its last few, and whether it has ever been negative."""
@@ -42,6 +49,7 @@ class LossHistory:
         if known.any() and np.isnan(self._first):
             self._first = loss[known][0]
         negative = np.logical_or.accumulate(loss < 0) | self._negative
+        fall = PROGRESS * self._first if self._first > 0 else (2 - PROGRESS) * self._first
         self._negative = bool(negative[-1])
         series = np.concatenate([self._recent, loss[known]])
         padded = np.concatenate([np.full(WINDOW, np.nan, np.float32), series])
@@ -50,7 +58,8 @@ class LossHistory:
         block.first_loss = np.where(negative, np.nan, self._first).astype(np.float32)
         block.median_loss = np.full(len(loss), np.nan, np.float32)
         block.median_loss[known] = np.nanmedian(windows, axis=1) if len(windows) else np.nan
-        block.progress = block.median_loss < PROGRESS * block.first_loss
+        block.is_judged = ~negative
+        block.progress = (block.median_loss < fall) & (block.median_loss > -RUNAWAY * abs(self._first))
 
 
 class ExplodingLoss(NodeRule):
@@ -75,19 +84,19 @@ class ExplodingLoss(NodeRule):
         """Compares with the first loss."""
 
         def look(block: Block) -> Observation:
-            loss, limit = block.column("mean")[rows], self.GROWTH * block.first_loss
-            extreme = loss > self.AT_ONCE * block.first_loss
-            holds = (block.median_loss > limit) & (loss > limit) | extreme
+            loss, first = block.column("mean")[rows], _yardstick(block)
+            extreme = loss > self.AT_ONCE * first
+            holds = (block.median_loss > self.GROWTH * first) & (loss > self.GROWTH * first) | extreme
             return Observation(holds, ~np.isnan(loss), {"loss": loss, "first_loss": block.first_loss[None]}, extreme)
 
         return look
 
     def words(self, facts: Facts, index: int, episode: Episode) -> Words:
         """How far it ran."""
-        seen = episode.evidence
+        loss, first = episode.evidence["loss"], episode.evidence["first_loss"]
+        against = f"{number(loss / first)} times the first one ({number(first)})" if first > 0 else "and was 0 at first"
         return Words(
-            f"The loss is {number(seen['loss'])}, {number(seen['loss'] / seen['first_loss'])} times the first one ({number(seen['first_loss'])}),"
-            f" since step {episode.first_step:,}.",
+            f"The loss is {number(loss)}, {against}, since step {episode.first_step:,}.",
             "Lower the learning rate, and clip gradients:",
             "keras.optimizers.Adam(1e-4, global_clipnorm=1.0)",
         )
@@ -123,8 +132,12 @@ class OscillatingLoss(NodeRule):
             series = np.concatenate([window, loss[0]])
             windows, window = np.lib.stride_tricks.sliding_window_view(series, self.LENGTH), series[1 - self.LENGTH :]
             above = windows > np.median(windows, axis=1, keepdims=True)
-            swings, deviation = (above[:, 1:] != above[:, :-1]).sum(1), windows.std(1)
-            holds = (swings >= self.SWINGS) & (deviation > self.AMPLITUDE * block.first_loss) & ~block.progress
+            # Peaks that rare examples make have a large standard deviation; from the lower to the upper quartile they are small.
+            swings, deviation = (
+                (above[:, 1:] != above[:, :-1]).sum(1),
+                np.minimum(windows.std(1), np.ptp(np.quantile(windows, (0.25, 0.75), axis=1), axis=0)),
+            )
+            holds = (swings >= self.SWINGS) & (deviation > self.AMPLITUDE * block.first_loss) & (block.first_loss >= SMALLEST) & ~block.progress
             return Observation(
                 holds[None], ~np.isnan(loss), {"loss": loss, "first_loss": block.first_loss[None], "standard_deviation": deviation[None]}
             )
@@ -140,3 +153,9 @@ class OscillatingLoss(NodeRule):
             "Lower the learning rate, or take larger batches:",
             "model.optimizer.learning_rate = model.optimizer.learning_rate / 10",
         )
+
+
+def _yardstick(block: Block) -> Floats:
+    """What the loss of the moment is compared with, [c]; NaN where it isn't judged."""
+    yardstick: Floats = np.maximum(block.first_loss, SMALLEST)
+    return yardstick

@@ -85,6 +85,7 @@ class Outbreak:
     Attributes:
       previous_step: the last recorded step before it; −1 when there is none.
       count: NaN and infinities at the witness.
+      statistic: which of them there are: the first of NaN, +Inf and −Inf.
       inheriting: how many other nodes have them.
       inputs: the inputs of the node, each with the range of its last finite numbers.
     """
@@ -93,7 +94,7 @@ class Outbreak:
     step: int
     previous_step: int
     count: float
-    is_nan: bool
+    statistic: str
     inheriting: int
     inputs: tuple[tuple[str, float, float], ...]
 
@@ -103,6 +104,7 @@ class Outbreak:
         return _SHOWN.get(self.origin.how, "gradient")
 
 
+_COUNTED = ("nan_count", "pos_inf_count", "neg_inf_count")
 _SHOWN: Mapping[str, Quantity] = {"value": "value", "unknown": "value", "update": "update"}
 
 
@@ -126,17 +128,30 @@ class _Watch(Watch):
         self._episodes = Episodes(1, replace(AT_ONCE, patience=PATIENCE))
         self._outbreaks: list[Outbreak] = []
         self._previous_step = -1
+        self._is_frozen = np.array([node.kind == "variable" and node.trainable is False for node in facts.nodes], np.bool_)
+        self._is_known = np.zeros(len(facts.nodes), np.bool_)
+        self._is_mask = np.zeros(len(facts.nodes), np.bool_)
         self._last_range: Floats = np.full((len(facts.nodes), 2), np.nan, np.float32)
 
     def update(self, block: Block) -> None:
         """Takes in the next captures."""
         bad = {quantity: block.nonfinite(quantity) for quantity in QUANTITIES}
+        bad["value"] = np.where(self._find_masks(block), 0, bad["value"])
         harmful = self._harmful(block, bad)[None]
         self._episodes.update(block.steps, harmful, np.ones_like(harmful), {})
         for episode in self._episodes.all[len(self._outbreaks) :]:
             self._outbreaks.append(self._outbreak(block, int(np.searchsorted(block.steps, episode.first_step)), bad))
         self._last_range = self._range_before(block, len(block.steps), bad["value"])
         self._previous_step = int(block.steps[-1])
+
+    def _find_masks(self, block: Block) -> Bools:
+        """Variables that nobody trains and whose only infinities, from their first capture on, are −Inf: masks that a layer keeps, [nodes, 1]."""
+        known = block.recorded()
+        first = known.argmax(1), known.any(1) & ~self._is_known
+        counts = [np.take_along_axis(block.column(name), first[0][:, None], 1)[:, 0] for name in _COUNTED]
+        self._is_mask |= self._is_frozen & first[1] & (counts[0] == 0) & (counts[1] == 0) & (counts[2] > 0)
+        self._is_known |= first[1]
+        return self._is_mask[:, None]
 
     def _harmful(self, block: Block, bad: Mapping[Quantity, Floats]) -> Bools:
         """Captures at which it matters. With a loss scale above 1, gradients that overflow are looked for, skipped, and the scale is halved."""
@@ -153,11 +168,11 @@ class _Watch(Watch):
         origin = _find_origin(self._facts, has["value"], has["gradient"], has["update"], is_next=step - previous == 1)
         ranges = self._range_before(block, column, bad["value"])
         inputs = [(self._facts.names[source], *ranges[source].tolist()) for source in self._facts.inputs[origin.node]]
-        outbreak = Outbreak(origin, step, previous, 0, False, 0, tuple(item for item in inputs if not np.isnan(item[1])))
+        outbreak = Outbreak(origin, step, previous, 0, "nan_count", 0, tuple(item for item in inputs if not np.isnan(item[1])))
         return replace(
             outbreak,
             count=float(bad[outbreak.quantity][origin.witness, column]),
-            is_nan=bool(block.column("nan_count", outbreak.quantity)[origin.witness, column] > 0),
+            statistic=next((name for name in _COUNTED if block.column(name, outbreak.quantity)[origin.witness, column] > 0), "nan_count"),
             inheriting=int(has[outbreak.quantity].sum()) - 1,
         )
 
@@ -176,18 +191,17 @@ class _Watch(Watch):
         return [self._finding(outbreak, episode) for outbreak, episode in zip(self._outbreaks, self._episodes.all, strict=True)]
 
     def _finding(self, outbreak: Outbreak, episode: Episode) -> Finding:
-        what, quantity, node = "NaN" if outbreak.is_nan else "Inf", outbreak.quantity, self._facts.names[outbreak.origin.node]
+        what, quantity, node = "NaN" if outbreak.statistic == "nan_count" else "Inf", outbreak.quantity, self._facts.names[outbreak.origin.node]
         words = _words(self._facts, outbreak, what)
         evidence: dict[str, float | int | str] = {"count": outbreak.count, "inheriting_nodes": outbreak.inheriting}
         for name, low, high in outbreak.inputs[:4]:
             evidence |= {f"last finite min of {name}": low, f"last finite max of {name}": high}
-        statistic = "nan_count" if outbreak.is_nan else "pos_inf_count"
         return Finding(
             Nonfinite.name,
             f"{what} in {quantity}",
             node,
             quantity,
-            statistic,
+            outbreak.statistic,
             episode.first_step,
             episode.end,
             "error",
@@ -203,7 +217,7 @@ def _find_origin(facts: Facts, value: Bools, gradient: Bools, update: Bools, is_
     if len(weights):
         return Origin(int(weights[0]), "value", int(weights[0])) if is_next else _of_weights(facts, value, weights)
     forward = [int(node) for node in facts.flow[value[facts.flow]] if not value[list(facts.inputs[node])].any()]
-    reaching = [node for node in forward if _reaches(facts, node, value, gradient)]
+    reaching = [node for node in forward if _reaches(facts, node, value)]
     if reaching and value[facts.losses].any():
         return Origin(reaching[0], "value", reaching[0])
     backward = facts.flow[gradient[facts.flow]]
@@ -220,7 +234,7 @@ def _find_origin(facts: Facts, value: Bools, gradient: Bools, update: Bools, is_
     return Origin(node, "value", node)
 
 
-def _reaches(facts: Facts, node: int, value: Bools, gradient: Bools) -> bool:
+def _reaches(facts: Facts, node: int, value: Bools) -> bool:
     """Whether what began at ``node`` goes on: a consumer has it too, or nothing comes after."""
     consumers = facts.consumers[node]
     return not consumers or bool(value[list(consumers)].any())

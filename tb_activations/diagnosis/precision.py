@@ -61,7 +61,7 @@ class HalfUnderflow(NodeRule):
     """Gradients that sink below the smallest float16."""
 
     name, title = "float16_underflow", "float16 underflow"
-    definition = "Most of a float16 gradient that isn't 0 is subnormal, or all of it has become 0, although the gradient nearer to the loss isn't."
+    definition = "Most of a float16 gradient that isn't 0 is subnormal; or all of it is 0 at the output, although the loss isn't."
     reference = "Micikevicius et al. 2018, Mixed Precision Training, section 3.2"
     severity, quantity, statistic = "warning", "gradient", "subnormal_fraction"
 
@@ -76,11 +76,14 @@ class HalfUnderflow(NodeRule):
         return facts.select(lambda node: node.dtype == "float16" and node.kind != "loss")
 
     def observe(self, facts: Facts, rows: Rows) -> Observe:
-        """Compares subnormal elements with those that are not 0."""
+        """Compares subnormal elements with those that are not 0, and where there are none looks at what came from the loss."""
+        last = np.array([facts.nodes[row].kind == "layer" and facts.is_output(row) for row in rows.tolist()], np.bool_)[:, None]
+        losses = facts.losses[:1]
 
         def look(block: Block) -> Observation:
             subnormal, zero = block.column("subnormal_fraction", "gradient")[rows], block.column("zero_fraction", "gradient")[rows]
-            holds = subnormal > self.SHARE * np.maximum(1 - zero, 1e-6)
+            loss = block.column("mean")[losses] if len(losses) else np.zeros((1, len(block.steps)))
+            holds = (subnormal > self.SHARE * np.maximum(1 - zero, 1e-6)) | last & (zero == 1) & (loss > 0) & ~block.progress
             return Observation(holds, ~np.isnan(subnormal), {"subnormal_fraction": subnormal, "zero_fraction": zero})
 
         return look
@@ -101,7 +104,7 @@ class LossScaleThrash(NodeRule):
     """A loss scale that keeps being halved."""
 
     name, title = "loss_scale_thrash", "Loss scale thrash"
-    definition = "Gradients overflow again and again, so the loss scale falls to 1 or below, or is halved at most captures."
+    definition = "Gradients overflow again and again, so the loss scale falls below 1, or to 1/1,024 of what it was."
     reference = "Micikevicius et al. 2018, section 3.2"
     severity, statistic = "error", "loss_scale"
     persistence = Persistence(captures=3, steps=0)

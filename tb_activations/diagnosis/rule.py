@@ -34,12 +34,18 @@ class Words(NamedTuple):
 class Watch(ABC):
     """One rule followed through one run."""
 
+    _episodes: Episodes
+
     @abstractmethod
     def update(self, block: Block) -> None:
         """Takes in the next captures."""
 
     def compare(self, block: Block, facts: Facts) -> None:  # noqa: B027  (most rules look at one run only)
         """Takes in the next captures of the validation run, whose nodes ``facts`` describes."""
+
+    def close(self, step: int) -> None:
+        """Ends what still lasts: after ``step`` the graph is another one."""
+        self._episodes.close(step)
 
     @abstractmethod
     def findings(self) -> list[Finding]:
@@ -108,6 +114,10 @@ class NodeRule(Rule):
     def words(self, facts: Facts, index: int, episode: Episode) -> Words:
         """What to say about the node at ``index``."""
 
+    def severity_at(self, facts: Facts, index: int) -> Severity:
+        """How bad it is at the node at ``index``."""
+        return self.severity
+
     def watch(self, facts: Facts) -> Watch:
         """Follows the condition at the selected nodes."""
         return EpisodeWatch(self, facts)
@@ -151,7 +161,7 @@ class EpisodeWatch(Watch):
             rule.statistic,
             episode.first_step,
             episode.end,
-            rule.severity,
+            rule.severity_at(self._facts, index),
             dict(episode.evidence),
             *words[:2],
             code=words.code,

@@ -30,7 +30,8 @@ class Targets:
     """How large the targets of a run may be: prices of houses are learned as they are.
 
     A first loss of 6e10 beside first outputs near 1 comes from targets near 250,000 (squared error) or larger still (absolute error), and outputs and
-    gradients of that size are what training is for. Outputs that are themselves large explain their loss, and excuse nothing.
+    gradients of that size are what training is for. Outputs that are themselves large explain their loss, and excuse nothing, but where
+    they come from the bias that the output layer began with, the mean of the targets; or from weights that were trained before.
     """
 
     LARGE = 100.0
@@ -50,4 +51,11 @@ class Targets:
             outputs = float(np.fmax.reduce(block.rms()[self._outputs, column], initial=0.0))
             loss = float(block.first_loss[column])
             self._size = loss if self._outputs and loss > self.LARGE and outputs**2 < self.EXPLAINED * loss else 1.0
+            known_before = max(float(np.fmax.reduce(block.first_bias[self._outputs], initial=0.0)), self._learned_before(block, column))
+            self._size = max(self._size, known_before if known_before > self.LARGE else 1.0)
         return 1.0 if self._size is None else self._size
+
+    def _learned_before(self, block: Block, column: int) -> float:
+        """Root mean square of the first outputs of layers that were trained before; 0 where none was."""
+        rms = block.rms()[self._outputs, column]
+        return float(np.fmax.reduce(np.where(block.untrained[self._outputs], 0, rms), initial=0.0))

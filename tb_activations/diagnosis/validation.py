@@ -6,6 +6,8 @@ between training and validation in every healthy network.
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 import numpy.typing as npt
 
@@ -56,6 +58,20 @@ class BatchNormDrift(Rule):
         return _Watch(facts)
 
 
+class _Validated(NamedTuple):
+    """Some captures of validation.
+
+    Attributes:
+      numbers: standard deviation and mean of the outputs, then of what came in, [4, rows, c].
+      fed: those of the network's inputs, [2, inputs, c].
+    """
+
+    steps: npt.NDArray[np.int64]
+    numbers: Floats
+    fed: Floats
+    loss: Floats
+
+
 class _Watch(Watch):
     def __init__(self, facts: Facts) -> None:
         self._facts = facts
@@ -69,8 +85,8 @@ class _Watch(Watch):
         self._trained: Floats = np.empty((4, len(self._rows), 0), np.float32)
         self._fed: Floats = np.empty((2, len(facts.float_inputs), 0), np.float32)
         self._loss: Floats = np.empty(0, np.float32)
-        self._distance: Floats = np.full((len(self._rows), 1), np.nan, np.float32)
-        self._episodes = Episodes(len(self._rows), BatchNormDrift.persistence)
+        self._validated: list[_Validated] = []
+        self._closed_at: int | None = None
 
     def update(self, block: Block) -> None:
         """Remembers what training gave."""
@@ -80,38 +96,53 @@ class _Watch(Watch):
         self._loss = np.concatenate([self._loss, block.median_loss])
 
     def compare(self, block: Block, facts: Facts) -> None:
-        """Compares what validation gave with the training before it."""
-        if not len(self._rows) or not len(self._steps):
-            return
-        rule, index = BatchNormDrift, {name: position for position, name in enumerate(facts.names)}
+        """Remembers what validation gave. It may arrive before the training that it is compared with."""
+        index = {name: position for position, name in enumerate(facts.names)}
         own = (self._rows, self._sources, self._facts.float_inputs)
         rows, sources, inputs = (np.array([index.get(self._facts.names[row], -1) for row in part.tolist()], np.int64) for part in own)
-        validated = self._of_rows(block, rows, sources)
-        before = np.maximum(np.searchsorted(self._steps, block.steps, side="right") - 1, 0)
-        trained = self._trained[:, :, before]
-        recent = block.steps - self._steps[before] <= rule.RECENT * block.steps
-        slow, left = self._momentum > rule.USUAL_MOMENTUM, self._momentum**block.steps
-        arrived = np.where(slow, block.steps >= rule.STEPS, left < rule.ARRIVED)
         losses = facts.losses[:1]
-        worse = block.column("mean")[losses[0]] > rule.WORSE * self._loss[before] if len(losses) else np.zeros(len(before), np.bool_)
+        loss = block.column("mean")[losses[0]] if len(losses) else np.full(len(block.steps), np.nan, np.float32)
+        self._validated.append(_Validated(block.steps, self._of_rows(block, rows, sources), _numbers(block, inputs), loss))
+
+    def close(self, step: int) -> None:
+        """Ends what still lasts."""
+        self._closed_at = step
+
+    def _episodes_so_far(self) -> list[Episode]:
+        """Compares what validation gave with the training before it, or at the same step."""
+        episodes = Episodes(len(self._rows), BatchNormDrift.persistence)
+        if self._validated and len(self._rows) and len(self._steps):
+            with np.errstate(all="ignore"):
+                self._compare_all(episodes, *(np.concatenate(parts, axis=-1) for parts in zip(*self._validated, strict=True)))
+        if self._closed_at is not None:
+            episodes.close(self._closed_at)
+        return episodes.all
+
+    def _compare_all(self, episodes: Episodes, steps: npt.NDArray[np.int64], validated: Floats, fed: Floats, loss: Floats) -> None:
+        rule = BatchNormDrift
+        before = np.maximum(np.searchsorted(self._steps, steps, side="right") - 1, 0)
+        trained = self._trained[:, :, before]
+        recent = steps - self._steps[before] <= rule.RECENT * steps
+        slow, left = self._momentum > rule.USUAL_MOMENTUM, self._momentum**steps
+        arrived = np.where(slow, steps >= rule.STEPS, left < rule.ARRIVED)
+        worse = loss > rule.WORSE * self._loss[before]
         settled = (left < rule.ARRIVED**3) & worse
         ratio = validated[0] / np.where(trained[0] > 0, trained[0], np.nan)
         apart, other_data = _apart(validated[:2], trained[:2]), _apart(validated[2:], trained[2:]) & self._is_first
-        other_data &= recent | _apart(_numbers(block, inputs), self._fed[:, :, before]).any(0)
+        other_data &= recent | _apart(fed, self._fed[:, :, before]).any(0)
         lasting = ~self._is_approaching(validated, trained) & recent
         holds = apart & (arrived & lasting | other_data.any(0)) | settled & lasting & _far(ratio, rule.SETTLED_RATIO) | other_data
         names = [f"{run}_{what}" for what in ("std", "mean", "input_std", "input_mean") for run in ("training", "validation")]
         numbers = [values[position] for position in range(4) for values in (trained, validated)]
         urgent = other_data & _far(validated[2] / np.where(trained[2] > 0, trained[2], np.nan), rule.AT_ONCE)
-        self._episodes.update(block.steps, holds, ~np.isnan(ratio), dict(zip(names, numbers, strict=True)), urgent)
+        episodes.update(steps, holds, ~np.isnan(ratio), dict(zip(names, numbers, strict=True)), urgent)
 
     def _is_approaching(self, validated: Floats, trained: Floats) -> npt.NDArray[np.bool_]:
         """Whether outputs have come closer to those of training since the validation before."""
         scale = np.where(trained[0] > 0, trained[0], np.nan)
         distance = np.maximum(np.abs(np.log(validated[0] / scale)), np.abs(validated[1] - trained[1]) / scale)
-        series = np.concatenate([self._distance, distance], axis=1)
-        self._distance = series[:, -1:]
-        closer: npt.NDArray[np.bool_] = series[:, 1:] < BatchNormDrift.APPROACH * series[:, :-1]
+        closer = np.zeros(distance.shape, np.bool_)
+        closer[:, 1:] = distance[:, 1:] < BatchNormDrift.APPROACH * distance[:, :-1]
         return closer
 
     def _of_rows(self, block: Block, rows: npt.NDArray[np.int64], sources: npt.NDArray[np.int64]) -> Floats:
@@ -120,7 +151,7 @@ class _Watch(Watch):
 
     def findings(self) -> list[Finding]:
         """One finding for each stretch."""
-        return [self._finding(episode) for episode in self._episodes.all]
+        return [self._finding(episode) for episode in self._episodes_so_far()]
 
     def _finding(self, episode: Episode) -> Finding:
         rule, seen, index = BatchNormDrift, episode.evidence, int(self._rows[episode.row])

@@ -16,8 +16,8 @@ from tb_activations.diagnosis.bitsets import union
 from tb_activations.diagnosis.block import Block, Floats, first_known
 from tb_activations.diagnosis.episodes import AT_ONCE, Episode, Persistence
 from tb_activations.diagnosis.facts import NORMALIZATIONS, WEIGHTED, Facts
+from tb_activations.diagnosis.finding import Severity
 from tb_activations.diagnosis.rule import NodeRule, Observation, Words, location, number
-from tb_activations.store.schema import Quantity
 
 __all__ = ["PoorInitialization", "UnchangedWeights", "UpdateTooLarge", "UpdateTooSmall"]
 
@@ -56,7 +56,7 @@ class PoorInitialization(NodeRule):
         largest = np.where(recurrent, self.LARGEST_RECURRENT_GAIN, self.LARGEST_GAIN)
         output = np.array([facts.is_output(row) for row in rows.tolist()], np.bool_)[:, None]
         small_is_fine = output | np.array([_starts_small(facts, row) for row in rows.tolist()], np.bool_)[:, None]
-        large_is_fine = np.array([_is_periodic(facts, row) for row in rows.tolist()], np.bool_)[:, None]
+        large_is_fine = np.array([_is_periodic(facts, row) or _is_normalized(facts, row) for row in rows.tolist()], np.bool_)[:, None]
         following = [_following(facts, row) for row in rows.tolist()]
 
         def look(block: Block) -> Observation:
@@ -70,7 +70,9 @@ class PoorInitialization(NodeRule):
             detour = (rms == 0) & np.stack([differ[nodes].any(0) for nodes in following])
             small = (gain < self.SMALLEST_GAIN) & ~small_is_fine & ~detour
             poor = (gain > largest) & ~large_is_fine | np.where(constant & (rms > 0), ~output, small)
-            return Observation(poor & known & (block.steps == 0), known, {"std": std, "root_mean_square": rms, "gain": gain})
+            return Observation(
+                poor & known & (block.steps == 0) & block.untrained[rows][:, None], known, {"std": std, "root_mean_square": rms, "gain": gain}
+            )
 
         return look
 
@@ -100,7 +102,8 @@ class UnchangedWeights(NodeRule):
 
     name, title = "unchanged_weights", "Unchanged weights"
     definition = (
-        "The updates of a trainable kernel or table are exactly 0, and its numbers stay the same from capture to capture, since the first one."
+        "The updates of a trainable kernel or table are exactly 0 (or no optimizer is given it, a warning), and its numbers"
+        " stay the same from capture to capture, since the first one."
     )
     reference = "SageMaker Debugger UnchangedTensor; DeepDiagnosis Unchanged Weight"
     severity, quantity, statistic = "error", "update", "l2_norm"
@@ -114,7 +117,11 @@ class UnchangedWeights(NodeRule):
         )
 
     def observe(self, facts: Facts, rows: Rows) -> Observe:
-        """Remembers the first numbers: an optimizer that accumulates gradients changes nothing at most steps."""
+        """Remembers the first numbers: an optimizer that accumulates gradients changes nothing at most steps.
+
+        Of several layers that do the same side by side (experts) one may never be asked.
+        """
+        alternatives = _alternatives(facts, rows)
         columns = ("mean", "l2_norm", "min", "max")
         forgotten = np.array([_is_forgotten(facts, row) for row in rows.tolist()], np.bool_)[:, None]
         first = np.full((len(columns), len(rows), 1), np.nan, np.float32)
@@ -130,15 +137,23 @@ class UnchangedWeights(NodeRule):
             known = ~np.isnan(update) | forgotten & ~np.isnan(now).any(0)
             scale = np.broadcast_to(block.loss_scale, update.shape)
             evidence = {"update_norm": update, "gradient_norm": gradient, "loss_scale": scale}
-            return Observation(~moved & ((update == 0) | forgotten), known, evidence)
+            idle = np.zeros(moved.shape, np.bool_)
+            for group in alternatives:
+                idle[group] = (gradient[group] == 0) & moved[group].any(0)
+            return Observation(~moved & ((update == 0) | forgotten) & ~idle, known, evidence)
 
         return look
+
+    def severity_at(self, facts: Facts, index: int) -> Severity:
+        """Weights that no optimizer is given may be left for a later stage of training on purpose."""
+        return "warning" if _is_forgotten(facts, index) else self.severity
 
     def words(self, facts: Facts, index: int, episode: Episode) -> Words:
         """Whether the gradient or the optimizer is to blame."""
         gradient = episode.evidence["gradient_norm"]
         if np.isnan(episode.evidence["update_norm"]):
-            sentence, remedy = "No optimizer was given its gradient.", "Hand it to the optimizer with the others:"
+            sentence = "No optimizer was given its gradient."
+            remedy = "If that is on purpose, set `trainable = False`; else hand it to the optimizer with the others:"
             return Words(f"Nothing has changed these weights since step {episode.first_step:,}. {sentence}", remedy, _APPLY_ALL)
         scale = episode.evidence["loss_scale"]
         if np.isnan(gradient) or scale < 1:
@@ -260,25 +275,38 @@ def _is_forgotten(facts: Facts, variable: int) -> bool:
     """Whether no optimizer is given the gradient of a weight through whose layer gradients flow, although one changes weights before or after it.
 
     A teacher is a network of its own, and one that judges pictures (a discriminator, a perceptual loss) is called on real ones too, beside all
-    weights that change.
+    weights that change; or it stands behind all of them, and nothing of its own part of the model changes.
     """
     state, owner = facts.nodes[variable].quantities.get("update"), facts.owners[variable]
     if state is None or state.reason != "no_optimizer_step" or owner is None:
         return False
     calls = facts.calls.get(owner, (owner,))
     changing = _changing(facts)
-    return _state(facts, owner, "gradient") == "materialized" and all((facts.upstream[call] | facts.downstream[call]) & changing for call in calls)
+    model, _, inside = facts.names[owner].partition("/")
+    part = union(1 << node for node in facts.flow.tolist() if facts.names[node].startswith(model + "/"))
+    if inside and not part & changing and not any(facts.downstream[call] & changing for call in calls):
+        return False
+    return facts.is_recorded(owner, "gradient") and all((facts.upstream[call] | facts.downstream[call]) & changing for call in calls)
 
 
 def _changing(facts: Facts) -> int:
     """Bit set of the layers with a kernel that an optimizer changes."""
-    kernels = [kernel for kernel in facts.kernels.tolist() if _state(facts, kernel, "update") == "materialized"]
+    kernels = [kernel for kernel in facts.kernels.tolist() if facts.is_recorded(kernel, "update")]
     return union(1 << place for kernel in kernels for place in facts.places(kernel))
 
 
-def _state(facts: Facts, node: int, quantity: Quantity) -> str | None:
-    state = facts.nodes[node].quantities.get(quantity)
-    return None if state is None else state.state
+SIDE_BY_SIDE = 3
+"""Layers of one kind that read and feed the same nodes, from which on they are alternatives."""
+
+
+def _alternatives(facts: Facts, rows: Rows) -> list[list[int]]:
+    """Groups of positions among ``rows`` of variables that do the same side by side."""
+    groups: dict[object, list[int]] = {}
+    for position, row in enumerate(rows.tolist()):
+        place, node = facts.places(row)[0], facts.nodes[row]
+        key = node.name.rsplit("/", 1)[-1], node.shape, facts.nodes[place].class_name, facts.inputs[place], facts.consumers[place]
+        groups.setdefault(key, []).append(position)
+    return [group for group in groups.values() if len(group) >= SIDE_BY_SIDE]
 
 
 def _ratio_sentence(episode: Episode) -> str:
@@ -294,14 +322,27 @@ def _update_ratio(block: Block, rows: Rows) -> Floats:
 
 
 def _following(facts: Facts, kernel: int) -> list[int]:
-    """What comes next after the layer of a kernel."""
-    return [node for place in facts.places(kernel) for node in facts.next_effective(place)]
+    """What comes next after the layer of a kernel. A layer around it that hands out the same numbers doesn't count."""
+    found: list[int] = []
+    pending = list(facts.places(kernel))
+    while pending:
+        place = pending.pop()
+        for node in facts.next_effective(place):
+            around = facts.names[place].startswith(facts.names[node].split("@")[0] + "/")
+            (pending if around else found).append(node)
+    return found
 
 
 def _is_periodic(facts: Facts, kernel: int) -> bool:
     """Whether a sine or cosine follows: large weights are then high frequencies, chosen on purpose."""
     names = {facts.nodes[place].activation for place in facts.places(kernel)} | {facts.nodes[node].class_name for node in _following(facts, kernel)}
     return not names.isdisjoint({"sin", "cos", "Sin", "Cos"})
+
+
+def _is_normalized(facts: Facts, kernel: int) -> bool:
+    """Whether a normalization takes the scale of the weights away again, everywhere."""
+    following = [facts.nodes[node].class_name for node in _following(facts, kernel)]
+    return bool(following) and all(name in NORMALIZATIONS for name in following)
 
 
 def _starts_small(facts: Facts, kernel: int) -> bool:

@@ -80,6 +80,7 @@ class Joined:
       index: name -> index.
       index_of_id: fingerprint -> int64[nodes of that generation], the index of each node id.
       ids: fingerprint -> index -> node id.
+      generations: (fingerprint, graph), newest first.
       states_without_value: (index, quantity) -> state, filled when first asked for: the words of a reason don't change while a run grows.
     """
 
@@ -88,6 +89,7 @@ class Joined:
     index: Mapping[str, int]
     index_of_id: Mapping[str, npt.NDArray[np.int64]]
     ids: Mapping[str, Mapping[int, int]]
+    generations: tuple[tuple[str, Graph], ...] = ()
     states_without_value: dict[tuple[int, Quantity], QuantityState] = field(default_factory=dict, compare=False, repr=False)
 
 
@@ -106,7 +108,7 @@ def join_generations(generations: Sequence[tuple[str, Graph]]) -> Joined:
         positions = index_of_id[fingerprint] = np.array([index[record.name] for record in graph.nodes], np.int64)
         inputs.extend(tuple(int(positions[item]) for item in record.inputs) for record in records[first_new:])
     ids = {fingerprint: {position: identity for identity, position in enumerate(array.tolist())} for fingerprint, array in index_of_id.items()}
-    return Joined(tuple(records), tuple(inputs), index, index_of_id, ids)
+    return Joined(tuple(records), tuple(inputs), index, index_of_id, ids, tuple(generations))
 
 
 def describe_nodes(

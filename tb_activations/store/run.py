@@ -20,6 +20,7 @@ import numpy.typing as npt
 
 from tb_activations.errors import ArgumentError, NotFoundError
 from tb_activations.store import presence, reading
+from tb_activations.store.chapters import Chapter, plan_nodes, read_chapters
 from tb_activations.store.container import FileChangedError
 from tb_activations.store.discovery import find_runs, holds_activations
 from tb_activations.store.findingsfile import FindingsFile
@@ -149,6 +150,14 @@ class Run:
     def columns(self) -> tuple[str, ...]:
         """Names of the statistics, in the order of the last axis of `snapshot`."""
         return self._view.index.columns
+
+    def chapters(self) -> tuple[Chapter, ...]:
+        """The stretches of captures that have a graph of their own."""
+        return read_chapters(self._view.index)
+
+    def planned_nodes(self, graph: str) -> tuple[Node, ...]:
+        """What `nodes` was when ``graph`` was the newest generation, before anything of it was captured."""
+        return plan_nodes(self._view.index, graph)
 
     def steps(self, node: str | None = None, quantity: Quantity = "value") -> npt.NDArray[np.int64]:
         """The recorded steps, int64[C]: of the run, or those at which ``quantity`` of ``node`` was recorded."""

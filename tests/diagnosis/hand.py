@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from tb_activations.diagnosis.beginning import Beginning
 from tb_activations.diagnosis.block import Block
 from tb_activations.diagnosis.facts import Facts
 from tb_activations.diagnosis.finding import Finding
@@ -37,6 +38,7 @@ class History:
         self.facts = Facts(nodes_of(text, **changes))
         self.steps = np.asarray(steps, np.int64)
         self.loss_scale = np.broadcast_to(np.asarray(loss_scale, np.float32), self.steps.shape)
+        self.trains = True
         self.progress = np.zeros(len(self.steps), bool)
         self.columns: dict[tuple[str, str], np.ndarray] = {}
 
@@ -59,7 +61,7 @@ class History:
 
     def watch(self, rule: Rule, pieces: int = 1) -> Watch:
         """A watch that has seen the history, in so many pieces."""
-        watch, losses = rule.watch(self.facts), LossHistory()
+        watch, losses, beginning = rule.watch(self.facts), LossHistory(), Beginning(self.facts, self.trains)
         bounds = np.linspace(0, len(self.steps), pieces + 1).astype(int)
         with np.errstate(all="ignore"):
             for start, stop in zip(bounds[:-1].tolist(), bounds[1:].tolist(), strict=True):
@@ -68,6 +70,7 @@ class History:
                     losses.feed(
                         block, block.column("mean")[self.facts.names.index("loss")] if "loss" in self.facts.names else np.full(stop - start, np.nan)
                     )
+                    beginning.feed(block)
                     block.progress |= self.progress[start:stop]
                     watch.update(block)
         return watch

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -10,7 +11,7 @@ import pytest
 import tb_activations
 from tb_activations.diagnosis import Diagnosis, evaluate, rules
 from tb_activations.errors import ArgumentError
-from tb_activations.store.run import open_run
+from tb_activations.store.run import Run, open_run
 from tests import builders
 from tests.builders import build_run, capture_of, normal_values, open_writer, parse_nodes, put
 
@@ -122,6 +123,124 @@ def test_what_another_worker_records_of_the_same_steps_later_counts(tmp_path, gr
     report = diagnosis.update()
     assert report.to_json() == evaluate(open_run(tmp_path / "train")).to_json()
     assert "dead_units" not in {finding.rule for finding in report.findings}
+
+
+def frozen(graph, *names):
+    """The same graph after some variables were frozen."""
+    records = [
+        replace(record, trainable=False, quantities={"value": record.quantities["value"]}) if record.name in names else record
+        for record in graph.nodes
+    ]
+    return replace(graph, nodes=tuple(records))
+
+
+def test_what_was_found_before_a_layer_was_frozen_stays(tmp_path, graph):
+    """`stem` never moves. Frozen for a second fit, it needn't."""
+
+    def still(name, quantity, step):
+        tensor = values(graph)(name, quantity, 0 if name.startswith("stem/") else step)
+        return tensor * 0 if name.startswith("stem/") and quantity != "value" else tensor
+
+    build_run(tmp_path / "train", graph, range(0, 60, 5), still)
+    run = open_run(tmp_path / "train")
+    diagnosis = Diagnosis(run)
+    (before,) = diagnosis.update().findings
+    assert (before.rule, before.node, before.first_step, before.last_step) == ("unchanged_weights", "stem/kernel", 0, None)
+    build_run(tmp_path / "train", frozen(graph, "stem/kernel"), range(60, 120, 5), still)
+    run.refresh()
+    (after,) = diagnosis.update().findings
+    assert repr(after) == repr(replace(before, last_step=55))
+    assert repr(evaluate(open_run(tmp_path / "train")).findings) == repr((after,))
+
+
+def test_a_look_before_the_first_capture_costs_no_finding(tmp_path):
+    """The weights of `teacher` are given to no optimizer, which only the plan tells."""
+    graph = parse_nodes("""
+        input x [?,8]
+        layer first Dense [?,8] <- x gradient
+        variable first/kernel [8,8] gradient update=no_optimizer_step
+        layer last Dense [?,4] <- first gradient
+        variable last/kernel [8,4] gradient update
+        loss loss [] <- last
+    """)
+    normal = normal_values(graph)
+
+    def value(name, quantity, step):
+        return np.float32(1.0) if name == "loss" else normal(name, quantity, 0 if name == "first/kernel" else step) * 0.3
+
+    with open_writer(tmp_path / "train", graph) as writer:
+        run = open_run(tmp_path / "train")
+        diagnosis = Diagnosis(run)
+        assert diagnosis.update().findings == ()
+        for step in range(0, 100, 5):
+            put(writer, step, [capture_of(graph, value, step)])
+    run.refresh()
+    found = diagnosis.update().findings
+    assert ("unchanged_weights", "first/kernel") in [(f.rule, f.node) for f in found]
+    assert repr(found) == repr(evaluate(open_run(tmp_path / "train")).findings)
+
+
+def test_a_look_before_there_is_a_graph_costs_no_finding(tmp_path, graph):
+    """What is wrong at step 0 is told only where a training begins."""
+    wide = values(graph)
+
+    def value(name, quantity, step):
+        return wide(name, quantity, step) * (20 if name == "hidden/kernel" and quantity == "value" else 1)
+
+    run = Run(tmp_path / "train")
+    diagnosis = Diagnosis(run)
+    assert diagnosis.update().findings == ()
+    build_run(tmp_path / "train", graph, range(0, 20, 5), value)
+    run.refresh()
+    assert ("poor_initialization", "hidden/kernel") in [(f.rule, f.node) for f in diagnosis.update().findings]
+
+
+def test_a_rule_that_fails_when_it_tells_takes_no_other_with_it(tmp_path, graph, monkeypatch):
+    def fail(*_):
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(rules.ExplodingLoss, "words", fail)
+
+    def value(name, quantity, step):
+        return np.float32(10.0 ** (step / 5)) if name == "loss" else values(graph, 40)(name, quantity, step)
+
+    report = evaluate(open_run(build_run(tmp_path / "train", graph, range(0, 100, 5), value)))
+    assert {finding.rule for finding in report.findings} >= {"dead_units"}
+    assert [problem.split(":")[0] for problem in report.problems] == ["Rule exploding_loss failed and is left out"]
+    assert "exploding_loss" not in [quiet.rule for quiet in report.quiet]
+
+
+def test_a_loss_that_begins_at_0_harms_no_rule(tmp_path, graph):
+    def value(name, quantity, step):
+        return np.float32(0.0 if step < 10 else 1e4) if name == "loss" else values(graph)(name, quantity, step)
+
+    report = evaluate(open_run(build_run(tmp_path / "train", graph, range(0, 100, 5), value)))
+    assert report.problems == ()
+    assert [finding.rule for finding in report.findings] == ["exploding_loss"]
+
+
+def test_validation_that_is_seen_before_the_training_it_belongs_to_says_what_a_cold_look_says(tmp_path):
+    graph = parse_nodes(
+        "input x [?,8]; layer dense Dense [?,8] <- x; layer bn BatchNormalization [?,8] <- dense; layer out Dense [?,4] <- bn; loss loss [] <- out"
+    )
+    normal = normal_values(graph)
+
+    def growing(name, quantity, step):
+        return normal(name, quantity, step) * (1 + step / 200 if name == "bn" else 1)
+
+    with open_writer(tmp_path / "train", graph) as writer:
+        for step in range(0, 500, 10):
+            put(writer, step, [capture_of(graph, growing, step)])
+        writer.flush()
+        build_run(tmp_path / "validation", graph, range(300, 1000, 100), growing)
+        run = open_run(tmp_path / "train")
+        diagnosis = Diagnosis(run)
+        diagnosis.update()
+        for step in range(500, 1000, 10):
+            put(writer, step, [capture_of(graph, growing, step)])
+    run.refresh()
+    assert diagnosis.update().to_json() == evaluate(open_run(tmp_path / "train")).to_json()
+    assert diagnosis.update().findings == ()
 
 
 def test_batch_norm_that_does_something_else_in_validation_is_told(tmp_path):

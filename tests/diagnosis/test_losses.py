@@ -56,7 +56,10 @@ def progress(*losses):
 def test_progress_is_a_loss_that_has_clearly_fallen():
     assert progress(1.0, 0.9, 0.8, 0.5, 0.4, 0.3, 0.3) == [0, 0, 0, 0, 0, 1, 1]
     assert progress(1.0, np.nan, 0.5, np.nan, 0.5, 0.5) == [0, 0, 0, 0, 1, 1]
-    assert progress(-1.0, -5.0, -9.0, -9.0, -9.0) == [0] * 5
+    assert progress(-1.0, -5.0, -9.0, -9.0, -9.0) == [0, 1, 1, 1, 1]  # a likelihood
+    assert progress(1.0, 0.9, -0.5, -2.0, -2.0) == [0, 0, 0, 1, 1]
+    assert progress(-1.0, -20.0, -900.0, -9000.0, -9e4) == [0, 0, 0, 0, 0]  # without an end
+    assert progress(0.0, 0.0, 0.1) == [0, 0, 0]
 
 
 HALF = "input x [?,8]; layer dense Dense [?,8] <- x gradient; loss loss [] <- dense"

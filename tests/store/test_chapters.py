@@ -1,0 +1,39 @@
+"""Chapters: which captures have which graph, and what the nodes were then."""
+
+from __future__ import annotations
+
+from tb_activations.store.run import open_run
+from tests.builders import build_run, capture_of, normal_values, open_writer, parse_nodes, put
+
+FIRST = parse_nodes("input x [?,8]; layer dense Dense [?,4] <- x gradient; variable dense/kernel [8,4] gradient update")
+SECOND = parse_nodes("input x [?,8]; layer head Dense [?,4] <- x gradient; variable head/kernel [8,4] gradient update")
+
+
+def test_a_run_without_captures_has_one_chapter(tmp_path):
+    with open_writer(tmp_path / "train", FIRST):
+        run = open_run(tmp_path / "train")
+        assert [(chapter.graph, chapter.start) for chapter in run.chapters()] == [(run.graph, 0)]
+    assert [node.name for node in run.planned_nodes(run.graph)] == ["x", "dense", "dense/kernel"]
+
+
+def test_a_generation_begins_a_chapter_at_its_first_capture_and_none_later(tmp_path):
+    with open_writer(tmp_path / "train", FIRST) as writer:
+        for step, graph in ((0, FIRST), (5, FIRST), (10, SECOND), (15, SECOND)):
+            if step == 10:
+                writer.flush()
+                first = open_run(tmp_path / "train")
+                assert [chapter.start for chapter in first.chapters()] == [0]
+                writer.set_graph(SECOND)
+            put(writer, step, [capture_of(graph, normal_values(graph), step)])
+    run = open_run(tmp_path / "train")
+    assert [chapter.start for chapter in run.chapters()] == [0, 2]
+    assert [chapter.graph for chapter in run.chapters()] == [first.graph, run.graph]
+    assert [node.name for node in run.planned_nodes(first.graph)] == [node.name for node in first.nodes]
+    assert [node.name for node in run.planned_nodes(run.graph)] == [node.name for node in run.nodes]
+
+
+def test_what_is_planned_follows_from_the_graph_alone(tmp_path):
+    run = open_run(build_run(tmp_path / "train", FIRST, range(0, 20, 5), normal_values(FIRST)))
+    kernel = run.planned_nodes(run.graph)[2]
+    assert {quantity: state.reason for quantity, state in kernel.quantities.items()} == dict.fromkeys(kernel.quantities, "not_captured_yet")
+    assert run.nodes[2].quantities["update"].state == "materialized"

@@ -52,6 +52,8 @@ class Index:
       steps: int64[C], unique, ascending.
       starts: int64[C], the first row of each step.
       columns: statistics that some segment has, those of this version first.
+      problems: a sentence for each file that could not be read.
+      left_out: a sentence for what the size budget left out.
       findings: what rules of the user found in the process that trained.
     """
 
@@ -65,6 +67,7 @@ class Index:
     dropped: npt.NDArray[np.int64]
     columns: tuple[str, ...]
     problems: tuple[str, ...]
+    left_out: tuple[str, ...]
     findings: FindingsFile
     _derived: dict[Hashable, Any] = field(default_factory=dict, compare=False, repr=False)
 
@@ -128,7 +131,8 @@ def build_index(contents: Contents, previous: Index | None = None) -> Index:
         starts,
         _dropped(segments, cutoffs),
         (*STATISTICS, *unknown),
-        (*contents.problems, *problems, *_left_out(segments)),
+        (*contents.problems, *problems),
+        _left_out(segments),
         join_findings(contents.findings),
     )
 
@@ -154,14 +158,14 @@ def _with_graph(segments: Sequence[Segment], joined: Joined) -> tuple[list[Segme
     return sound, problems
 
 
-def _left_out(segments: Sequence[Segment]) -> list[str]:
+def _left_out(segments: Sequence[Segment]) -> tuple[str, ...]:
     """What the size budget had the writer leave out, and since which step."""
     sentences = []
     for stage in STAGES[1:]:
         steps = [segment.id.first_step for segment in segments if segment.budget == stage.code]
         if steps:
             sentences.append(f"Size budget: from step {min(steps)} on {stage.sentence}.")
-    return sentences
+    return tuple(sentences)
 
 
 def _cutoffs(segments: Sequence[Segment]) -> dict[tuple[int, str], float]:

@@ -142,7 +142,17 @@ class Run:
     @property
     def problems(self) -> tuple[str, ...]:
         """A sentence for each file that had to be left out, and for what the size budget left out."""
+        return self.unreadable + self.left_out
+
+    @property
+    def unreadable(self) -> tuple[str, ...]:
+        """A sentence for each file that had to be left out."""
         return self._view.index.problems
+
+    @property
+    def left_out(self) -> tuple[str, ...]:
+        """A sentence for each thing that the size budget left out."""
+        return self._view.index.left_out
 
     @property
     def columns(self) -> tuple[str, ...]:

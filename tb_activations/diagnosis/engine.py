@@ -20,11 +20,13 @@ from tb_activations.diagnosis.finding import SEVERITIES, Finding, QuietRule, Rep
 from tb_activations.diagnosis.losses import LossHistory
 from tb_activations.diagnosis.rule import Rule, Watch
 from tb_activations.diagnosis.rules import all_rules
-from tb_activations.store.names import data_directory
-from tb_activations.store.run import Captures, Run
+from tb_activations.store.container import FileChangedError
+from tb_activations.store.run import Captures, Run, open_validation
 from tb_activations.store.schema import COUNTS, NOT_RECORDED, Quantity
 
 __all__ = ["Diagnosis", "evaluate"]
+
+_ATTEMPTS = 4
 
 _logger = logging.getLogger(__name__)
 
@@ -43,7 +45,9 @@ class Diagnosis:
     """
 
     def __init__(self, run: Run, rules: Sequence[Rule] | None = None) -> None:
-        self._run = run
+        self._live, self._run = run, run.pinned()
+        self._beside: Run | None = None
+        self._unread: tuple[str, ...] = ()
         self._rules = tuple(all_rules() if rules is None else rules)
         self._shows_recorded = rules is None
         self._begin()
@@ -58,7 +62,18 @@ class Diagnosis:
             self._guard(rule.name, lambda rule=rule: self._watches.update({rule.name: (rule, rule.watch(self._seen.facts))}))  # type: ignore[misc]
 
     def update(self) -> Report:
-        """Shows the rules what is new, and returns what they say about all of it."""
+        """Shows the rules what is new, and returns what they say about all of it, as of one moment of the run."""
+        for _ in range(_ATTEMPTS):
+            self._run = self._seen.run = self._live.pinned()
+            try:
+                return self._update()
+            except FileChangedError:  # steps were trained anew while they were read: some rules have seen what others have not
+                self._live.refresh()
+                self._run = self._live.pinned()
+                self._begin()
+        raise FileChangedError("The files of this run change faster than they can be read.")
+
+    def _update(self) -> Report:
         if self._seen.is_past_changed():
             self._begin()
         for block in self._seen.blocks():
@@ -71,16 +86,26 @@ class Diagnosis:
 
     def _compare(self) -> None:
         """Shows the rules what is new in the validation run, if there is one."""
-        beside = self._run.path.parent / "validation"
-        if self._validation is None and self._run.path.name == "train" and data_directory(beside).is_dir():
-            self._validation = _Seen(Run(beside))
-        if self._validation is not None:
-            self._validation.run.refresh()
+        pinned = self._pin_validation()
+        if pinned is not None:
+            self._validation = self._validation or _Seen(pinned)
+            self._validation.run = pinned
             if self._validation.is_past_changed():
                 self._validation = _Seen(self._validation.run, after=self._validation.last_step)
             facts = self._validation.facts
             for block in self._validation.blocks():
                 self._show(lambda watch, block=block: watch.compare(block, facts))  # type: ignore[misc]
+
+    def _pin_validation(self) -> Run | None:
+        try:
+            self._beside = self._beside or open_validation(self._run.path)
+            if self._beside is not None:
+                self._beside.refresh()
+            self._unread = ()
+        except OSError as error:
+            self._unread = (f"The validation run beside this one can't be read, so nothing is compared with it: {error.strerror}.",)
+            return None
+        return None if self._beside is None else self._beside.pinned()
 
     def _show(self, action: Callable[[Watch], None]) -> None:
         with np.errstate(all="ignore"):
@@ -91,6 +116,8 @@ class Diagnosis:
         """Runs one rule; one that fails is given up and named."""
         try:
             action()
+        except FileChangedError:  # no fault of the rule
+            raise
         except Exception as error:  # noqa: BLE001  (a rule may be a user's; no rule may take the others with it)
             self._watches.pop(name, None)
             self._problems.append(f"Rule {name} failed and is left out: {type(error).__name__}: {error}")
@@ -106,7 +133,7 @@ class Diagnosis:
         order = {name: position for position, name in enumerate(facts.names)}
         linked.sort(key=lambda finding: _place(finding, order.get(finding.node, -1)))
         quiet = tuple(QuietRule(name, title) for name, title in titles.items() if not found[name])
-        return Report(tuple(linked), quiet, len(self._seen.steps), tuple(self._problems))
+        return Report(tuple(linked), quiet, len(self._seen.steps), (*self._problems, *self._unread))
 
     def _add_recorded(self, titles: dict[str, str], found: dict[str, list[Finding]]) -> None:
         """Adds what rules found that are functions in the process that trained. Those that are known here were asked anew."""

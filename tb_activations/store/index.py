@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Hashable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
 import numpy as np
@@ -22,7 +22,7 @@ from tb_activations.store.nodes import Joined, join_generations
 from tb_activations.store.schema import STATISTICS, Quantity
 from tb_activations.store.segments import ROW_ARRAYS, Segment
 
-__all__ = ["Index", "LiveSegment", "as_slice", "build_index"]
+__all__ = ["Index", "LiveSegment", "as_slice", "build_index", "find_again"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,6 +135,17 @@ def build_index(contents: Contents, previous: Index | None = None) -> Index:
         _left_out(segments),
         join_findings(contents.findings),
     )
+
+
+def find_again(index: Index, older: Index) -> Index | None:
+    """``older`` with its rows where ``index`` has them, as after a merge of segments; None when ``index`` has other rows in their place."""
+    count = older.row_count
+    unchanged = index.joined is older.joined and index.columns == older.columns
+    if not unchanged or not all(np.array_equal(index.table[name][:count], rows, equal_nan=True) for name, rows in older.table.items()):
+        return None
+    kept = [(live, live.table < count) for live in index.segments]
+    lives = tuple(LiveSegment(live.segment, live.rows[known], live.table[known]) for live, known in kept if known.any())
+    return replace(older, segments=lives, _derived={})
 
 
 def _version(contents: Contents) -> str:

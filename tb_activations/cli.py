@@ -135,7 +135,7 @@ def _findings(runs: Mapping[str, Run], options: argparse.Namespace, problems: li
     reports = {name: evaluate(run) for name, run in runs.items()}
     for name, report in reports.items():
         problems += (f"{name}: {problem}" for problem in report.problems)
-        if not report.checked_captures:
+        if not len(runs[name].steps()):
             problems.append(f"{name} holds no capture: no rule could be applied.")
     _tell_left_out(runs)
     if options.json:

@@ -58,7 +58,7 @@ class Diagnosis:
         self._history = LossHistory()
         self._problems: list[str] = []
         self._watches: dict[str, tuple[Rule, Watch]] = {}
-        for rule in self._rules:
+        for rule in () if self._seen.facts.problem else self._rules:
             self._guard(rule.name, lambda rule=rule: self._watches.update({rule.name: (rule, rule.watch(self._seen.facts))}))  # type: ignore[misc]
 
     def update(self) -> Report:
@@ -76,6 +76,8 @@ class Diagnosis:
     def _update(self) -> Report:
         if self._seen.is_past_changed():
             self._begin()
+        if self._seen.facts.problem:
+            return Report(problems=(self._seen.facts.problem,))
         for block in self._seen.blocks():
             losses = self._seen.facts.losses
             if len(losses):

@@ -311,7 +311,6 @@ def test_a_segment_that_goes_away_while_it_is_weighed_is_passed_over(tmp_path, m
         session.write_captures([capture_of(GRAPH, normal_values(GRAPH), step)], [], fingerprint)
     files = sorted(data_directory(tmp_path).iterdir())
     sizes = [path.stat().st_size for path in files]
-    monkeypatch.setattr(
-        Path, "iterdir", lambda path: iter([*files, files[-1].with_name("segment-000000000009-0000-" + session.token + "-000009.safetensors")])
-    )
+    gone = files[-1].with_name(f"segment-000000000009-0000-{session.token}-000009.safetensors")
+    monkeypatch.setattr(Path, "iterdir", lambda path: iter([*files, gone]))
     assert session.used_bytes() == sum(sizes)

@@ -3,7 +3,7 @@
 The one invariant: merging the rows of the parts of a batch gives what numpy gives on the whole batch, for counts, ``min``, ``max``, ``mean``,
 ``std`` and ``l2_norm`` to rounding, and for every share of elements too. Two columns can't be had from the parts: ``zero_unit_fraction``
 becomes its upper bound (a unit that is dead everywhere is dead in every part), ``batch_std`` its lower bound (the spread between the parts is
-missing). A variable is one tensor for all replicas, so the first row stands for all.
+missing). The value of a variable and its update are the same in all replicas, so the first row stands for all; its gradient is each replica's own.
 """
 
 from __future__ import annotations

@@ -43,7 +43,7 @@ def read_history(index: Index, node: int, quantity: Quantity, rank: int | None =
     rows = np.flatnonzero((counts[:, 0] != NOT_RECORDED) & ((index.table["rank"] == rank) if rank is not None else True))
     steps, starts = _steps_of(index, rows)
     taken = as_slice(rows)
-    merged, total = merge_replicas(statistics[None, taken], counts[None, taken], starts, index.columns, _shared(index, [node]))
+    merged, total = merge_replicas(statistics[None, taken], counts[None, taken], starts, index.columns, _shared(index, quantity, [node]))
     return steps, merged[0], total[0]
 
 
@@ -58,7 +58,7 @@ def read_window(index: Index, quantity: Quantity, start: int, stop: int) -> tupl
     """Statistics float32[N, C, K] and counts int64[N, C, 4] of all nodes at the recorded steps number ``start`` to ``stop``."""
     first, last = _row_range(index, start, stop)
     statistics, counts = _rows_of_all(index, quantity, first, last)
-    return merge_replicas(statistics, counts, index.starts[start:stop] - first, index.columns, _shared(index))
+    return merge_replicas(statistics, counts, index.starts[start:stop] - first, index.columns, _shared(index, quantity))
 
 
 def read_column(
@@ -119,7 +119,7 @@ def _merged_column(index: Index, statistic: str, quantity: Quantity, first_step:
         stop = min(start + length, last_step)
         first, last = _row_range(index, start, stop)
         statistics, counts = _rows_of_all(index, quantity, first, last)
-        merged, total = merge_replicas(statistics, counts, index.starts[start:stop] - first, index.columns, _shared(index))
+        merged, total = merge_replicas(statistics, counts, index.starts[start:stop] - first, index.columns, _shared(index, quantity))
         values = _count(total, statistic) if statistic in COUNTED else merged[..., index.columns.index(statistic)]
         result[:, start - first_step : stop - first_step] = values
     return result
@@ -137,7 +137,7 @@ def read_histogram(index: Index, node: int, quantity: Quantity) -> tuple[Steps, 
     rows = np.flatnonzero(counts.any(axis=1) & np.isfinite(ranges).all(axis=1) & (ranges[:, 0] <= ranges[:, 1]))
     steps, starts = _steps_of(index, rows)
     taken = as_slice(rows)
-    counts, ranges = merge_histograms(counts[taken], ranges[taken], starts, bool(_shared(index, [node])[0]))
+    counts, ranges = merge_histograms(counts[taken], ranges[taken], starts, bool(_shared(index, quantity, [node])[0]))
     return steps, counts.astype(np.uint32), np.linspace(ranges[:, 0], ranges[:, 1], bins + 1, axis=1)
 
 
@@ -213,6 +213,7 @@ def _in_columns(part: Statistics, have: Sequence[str], want: Sequence[str]) -> S
     return result
 
 
-def _shared(index: Index, nodes: Sequence[int] | None = None) -> npt.NDArray[np.bool_]:
+def _shared(index: Index, quantity: Quantity, nodes: Sequence[int] | None = None) -> npt.NDArray[np.bool_]:
+    """Which nodes have the same tensor in all replicas: variables, but not their gradients, which are added up after they were recorded."""
     records = index.joined.records if nodes is None else [index.joined.records[node] for node in nodes]
-    return np.array([record.kind == "variable" for record in records], np.bool_)
+    return np.array([record.kind == "variable" and quantity != "gradient" for record in records], np.bool_)

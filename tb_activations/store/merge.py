@@ -120,11 +120,11 @@ def rebin(counts: Integers, limits: Floats, wider: Floats, bins: int) -> npt.NDA
     return result
 
 
-def merge_histograms(
-    counts: npt.NDArray[np.int64], ranges: npt.NDArray[np.float64], starts: Integers, shared: bool
-) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float64]]:
-    """Adds the histograms int64[R, B] of rows of the same step over the smallest range [C, 2] that holds their ranges [R, 2]."""
-    if len(starts) == len(counts) or shared:
+def merge_histograms(counts: Integers, ranges: npt.NDArray[np.float64], starts: Integers, shared: bool) -> tuple[Integers, npt.NDArray[np.float64]]:
+    """Adds the histograms [R, B] of rows of the same step over the smallest range [C, 2] that holds their ranges [R, 2]."""
+    if len(starts) == len(counts):
+        return counts, ranges
+    if shared:
         return counts[starts], ranges[starts]
     merged = np.stack([np.minimum.reduceat(ranges[:, 0], starts), np.maximum.reduceat(ranges[:, 1], starts)], axis=1)
     total = np.zeros((len(starts), counts.shape[1]), np.int64)

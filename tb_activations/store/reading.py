@@ -129,7 +129,7 @@ def read_histogram(index: Index, node: int, quantity: Quantity) -> tuple[Steps, 
     """Steps int64[C], counts uint32[C, B] and edges float64[C, B + 1] of one node, at the steps that have a histogram."""
     tracks = read_track(index, node, quantity, ("histogram", "histogram_range"))
     bins = max((arrays["histogram"].shape[1] for _, arrays in tracks), default=1)
-    counts = np.zeros((index.row_count, bins), np.int64)
+    counts = np.zeros((index.row_count, bins), np.uint32)
     ranges = np.full((index.row_count, 2), np.nan)
     for layout, arrays in tracks:
         ranges[layout.table] = arrays["histogram_range"]
@@ -138,7 +138,7 @@ def read_histogram(index: Index, node: int, quantity: Quantity) -> tuple[Steps, 
     steps, starts = _steps_of(index, rows)
     taken = as_slice(rows)
     counts, ranges = merge_histograms(counts[taken], ranges[taken], starts, bool(_shared(index, quantity, [node])[0]))
-    return steps, counts.astype(np.uint32), np.linspace(ranges[:, 0], ranges[:, 1], bins + 1, axis=1)
+    return steps, counts.astype(np.uint32, copy=False), np.linspace(ranges[:, 0], ranges[:, 1], bins + 1, axis=1)
 
 
 def _in_bins(counts: npt.NDArray[Any], ranges: npt.NDArray[np.float64], bins: int) -> npt.NDArray[Any]:

@@ -6,8 +6,9 @@
     python benchmarks/findings.py --keep DIR --part 0/2 & python benchmarks/findings.py --keep DIR --part 1/2
 
 The one invariant: what a program is said to have is fixed in its source; the rules see the recorded run only. A fault counts as found when a finding
-of one of its rules exists, and as found at the right node when one of them is at one of its nodes (or at a weight of it). A healthy program must have
-no finding at all, and it must learn: its loss, where that means something, is printed as it was at first and at last.
+of one of its rules exists in the run of its training, and as found at the right node when one of them is at one of its nodes (or at a weight of
+it). A healthy program must have no finding at all, in any of its runs, and it must learn: its loss, where that means something, is printed as it was
+at first and at last. What is found beyond the fault, and is not said to follow from something else, is printed as well.
 """
 
 from __future__ import annotations
@@ -32,16 +33,19 @@ sys.path[:] = [str(_HERE.parent), *(entry for entry in sys.path if Path(entry or
 import numpy as np  # noqa: E402
 
 from benchmarks.programs import PROGRAMS, Program  # noqa: E402
-from tb_activations.diagnosis import Finding, evaluate  # noqa: E402
+from tb_activations.diagnosis import Finding, Report, evaluate  # noqa: E402
+from tb_activations.store.discovery import find_runs  # noqa: E402
 from tb_activations.store.run import Run, open_run  # noqa: E402
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """What the rules said of one program. ``right``: the findings that name the fault; ``placed``: those of them at the right node."""
+    """What the rules said of one program. ``right``: the findings that name the fault; ``placed``: those of them at the right node; ``others``: what
+    was found in its other runs, those of validation, prediction and probe."""
 
     program: Program
     findings: tuple[Finding, ...]
+    others: tuple[tuple[str, Finding], ...]
     captures: int
     seconds: float
     loss: tuple[float, float]
@@ -61,9 +65,24 @@ class Verdict:
         """Whether one of them isn't said to be the consequence of something else."""
         return any(finding.consequence_of is None for finding in self.placed)
 
+    @property
+    def alarmed(self) -> bool:
+        """Whether anything was found in any run."""
+        return bool(self.findings or self.others)
+
+    @property
+    def surplus(self) -> list[str]:
+        """What was found that is neither the fault nor said to follow from something: run, rule and node."""
+        every = [*(("train", finding) for finding in self.findings), *self.others]
+        return [
+            f"{run}: {finding.severity} {finding.rule} at {finding.node} since {finding.first_step}"
+            for run, finding in every
+            if finding.consequence_of is None and finding.rule not in self.program.rules
+        ]
+
     def __str__(self) -> str:
         if not self.program.rules:
-            verdict = "FALSE ALARM" if self.findings else "ok"
+            verdict = "FALSE ALARM" if self.alarmed else "ok"
         else:
             verdict = "ok" if self.primary else "consequence" if self.placed else "WRONG NODE" if self.right else "MISSED"
         loss = "loss {:.3g} → {:.3g}".format(*self.loss)
@@ -84,9 +103,17 @@ def judge(program: Program, folder: Path) -> Verdict:
         program.train(unfinished)
         unfinished.rename(log_dir)
     run = open_run(log_dir / "train")
+    report, others = _evaluate(run), []
+    for name, path in find_runs(log_dir).runs.items():
+        if name != "train":
+            others += [(name, finding) for finding in _evaluate(open_run(path)).findings]
+    return Verdict(program, report.findings, tuple(others), report.checked_captures, time.perf_counter() - start, _first_and_last_loss(run))
+
+
+def _evaluate(run: Run) -> Report:
     report = evaluate(run)
     assert not report.problems, report.problems
-    return Verdict(program, report.findings, report.checked_captures, time.perf_counter() - start, _first_and_last_loss(run))
+    return report
 
 
 def _first_and_last_loss(run: Run) -> tuple[float, float]:
@@ -102,7 +129,7 @@ def summary(verdicts: Sequence[Verdict]) -> str:
     ill, well = [v for v in verdicts if v.program.rules], [v for v in verdicts if not v.program.rules]
     rows = [f"{len(ill)} faulty programs: {_share([bool(v.right) for v in ill])} found, {_share([bool(v.placed) for v in ill])} at the right node,"
             f" {_share([v.primary for v in ill])} there and not as a consequence."]  # fmt: skip
-    rows.append(f"{len(well)} healthy programs: {sum(bool(v.findings) for v in well)} with a false alarm.")
+    rows.append(f"{len(well)} healthy programs: {sum(v.alarmed for v in well)} with a false alarm.")
     by_rule: dict[str, list[Verdict]] = defaultdict(list)
     for verdict in ill:
         by_rule[verdict.program.rules[0]].append(verdict)
@@ -158,9 +185,11 @@ def _set_of(program: Program) -> str:
 
 def _print(verdict: Verdict, verbose: bool) -> None:
     print(verdict, flush=True)
-    wrong = not verdict.primary if verdict.program.rules else bool(verdict.findings)
+    wrong = not verdict.primary if verdict.program.rules else verdict.alarmed
     if verdict.program.rules and wrong:
         print(f"             expected {' '.join(verdict.program.rules)} at {' '.join(verdict.program.nodes)}")
+    for surplus in verdict.surplus:
+        print(f"             surplus: {surplus}")
     for finding in verdict.findings if verbose or wrong else ():
         consequence = f" <- {finding.consequence_of}" if finding.consequence_of else ""
         seen = {name: round(value, 6) if isinstance(value, float) else value for name, value in finding.evidence.items()}

@@ -1,32 +1,42 @@
 """The command line: ``tb-activations info LOGDIR`` and ``tb-activations findings LOGDIR``.
 
-The one invariant: the exit status is 0 when all is well, 1 when a finding of the severity asked for exists, 2 when there is nothing to
-look at; scripts may rely on it. Names in a log directory are anybody's text: no control character reaches the terminal.
+The one invariant: the exit status is 0 only when everything was looked at and is well, 1 when a finding of the severity asked for exists, 2 when
+something could not be looked at, and stderr then says what; scripts may rely on it. Names in a log directory are anybody's text: no control
+character reaches the terminal.
 """
 
 from __future__ import annotations
 
 import argparse
+import io
 import json
 import math
 import sys
 import textwrap
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from tb_activations.diagnosis import SEVERITIES, Finding, Report, evaluate
 from tb_activations.errors import ActivationsError
-from tb_activations.store.discovery import find_runs
+from tb_activations.store.discovery import MAX_DIRECTORIES, find_runs
 from tb_activations.store.names import data_directory
 from tb_activations.store.run import Run, open_run
 from tb_activations.store.schema import State
 
 __all__ = ["main"]
 
-WELL, FOUND, NOTHING = 0, 1, 2
+WELL, FOUND, UNSEEN = 0, 1, 2
 """Exit statuses."""
+
+_STATUSES = """Exit status: 0 when everything was looked at and is well; 1 when a finding that --fail-on asks for exists; 2 when there is none but
+something could not be looked at (no run, a run without captures, files that can't be read, a rule that failed); stderr then says what."""
+
+_INFO_STATUSES = (
+    "Exit status: 0 when everything was looked at; 2 when something could not be (no run, files that can't be read); stderr then says what."
+)
 
 _STATES: tuple[State, ...] = ("materialized", "available", "unreachable")
 _INDENT = " " * 11
@@ -35,24 +45,33 @@ _UNITS = ("B", "kB", "MB", "GB", "TB")
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs the command line and returns its exit status."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # on Windows a pipe has an encoding that lacks most characters
+            stream.reconfigure(errors="backslashreplace")
     options = _parser().parse_args(arguments)
-    runs = dict(_open_runs(options.logdir))
-    if not runs:
-        print(f"Expected a log directory with runs that hold activations. Received: LOGDIR={_clean(str(options.logdir))}", file=sys.stderr)
-        return NOTHING
-    status: int = options.command(runs, options)
-    return status
+    problems: list[str] = []
+    try:
+        status: int = options.command(_open_runs(options.logdir, problems), options, problems)
+    except Exception as error:  # noqa: BLE001  (a traceback would exit with 1, which says that something was found)
+        status = UNSEEN
+        problems.append(f"tb-activations could not go on: {type(error).__name__}: {error}")
+    for problem in problems:
+        print(_clean(problem), file=sys.stderr)
+    return UNSEEN if problems and status == WELL else status
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="tb-activations", description="Looks at the activations and gradients in a log directory.")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    info = commands.add_parser("info", help="what each run holds", description="Lists each run: nodes by state, captures, steps, size.")
+    info = commands.add_parser(
+        "info", help="what each run holds", description="Lists each run: nodes by state, captures, steps, size.", epilog=_INFO_STATUSES
+    )
     info.set_defaults(command=_info)
     findings = commands.add_parser(
         "findings",
         help="what is wrong in each run, since when, and what to try",
-        description="Applies all rules to each run. Exit status: 0 when all is well, 1 when --fail-on is reached, 2 when there is no run.",
+        description="Applies all rules to each run.",
+        epilog=_STATUSES,
     )
     findings.add_argument("--json", action="store_true", help="print JSON for scripts")
     findings.add_argument("--fail-on", choices=SEVERITIES, metavar="SEVERITY", help=f"exit with 1 at this severity or worse: {', '.join(SEVERITIES)}")
@@ -62,23 +81,38 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _open_runs(logdir: Path) -> Iterator[tuple[str, Run]]:
-    for name, path in find_runs(logdir.expanduser()).runs.items():
+def _open_runs(logdir: Path, problems: list[str]) -> Mapping[str, Run]:
+    """The runs below ``logdir``. What can't be read, and that there is nothing at all, becomes a problem."""
+    found, runs = find_runs(logdir.expanduser()), {}
+    for name, path in found.runs.items():
         try:
-            yield name, open_run(path)
+            runs[name] = open_run(path)
+            problems += (f"{name}: {problem}" for problem in runs[name].unreadable)
         except (ActivationsError, OSError) as error:
-            print(f"{_clean(name)} can't be read: {_clean(str(error))}", file=sys.stderr)
+            problems.append(f"{name} can't be read: {error}")
+    if not found.complete:
+        problems.append(f"The log directory has more than {MAX_DIRECTORIES:,} directories; runs beyond are not looked at. Choose one further down.")
+    if not found.runs:
+        problems.append(f"Expected a log directory with runs that hold activations. Received: LOGDIR={logdir}")
+    return runs
 
 
-def _info(runs: Mapping[str, Run], _: argparse.Namespace) -> int:
+def _info(runs: Mapping[str, Run], _: argparse.Namespace, __: list[str]) -> int:
+    if not runs:
+        return UNSEEN
     rows = [("run", "nodes", *_STATES, "captures", "steps", "size"), *(_info_row(name, run) for name, run in runs.items())]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     for first, *others in rows:
         print("  ".join([first.ljust(widths[0]), *(cell.rjust(width) for cell, width in zip(others, widths[1:], strict=True))]))
-    for name, run in runs.items():
-        for problem in run.problems:
-            print(f"{_clean(name)}: {_clean(problem)}", file=sys.stderr)
+    _tell_left_out(runs)
     return WELL
+
+
+def _tell_left_out(runs: Mapping[str, Run]) -> None:
+    """What the user's size budget left out is no failure, and still no secret."""
+    for name, run in runs.items():
+        for sentence in run.budget_remarks:
+            print(f"{_clean(name)}: {_clean(sentence)}", file=sys.stderr)
 
 
 def _info_row(name: str, run: Run) -> tuple[str, ...]:
@@ -89,15 +123,24 @@ def _info_row(name: str, run: Run) -> tuple[str, ...]:
 
 
 def _size(run_dir: Path) -> str:
-    size = sum(file.stat().st_size for file in data_directory(run_dir).iterdir() if file.is_file())
+    size = 0
+    for file in data_directory(run_dir).iterdir():
+        with suppress(OSError):  # a run that is written merges its files meanwhile
+            size += file.stat().st_size if file.is_file() else 0
     power = min((len(str(size)) - 1) // 3, len(_UNITS) - 1)
     return f"{size / 1000**power:.{min(power, 1)}f} {_UNITS[power]}"
 
 
-def _findings(runs: Mapping[str, Run], options: argparse.Namespace) -> int:
+def _findings(runs: Mapping[str, Run], options: argparse.Namespace, problems: list[str]) -> int:
     reports = {name: evaluate(run) for name, run in runs.items()}
+    for name, report in reports.items():
+        problems += (f"{name}: {problem}" for problem in report.problems)
+        if not len(runs[name].steps()):
+            problems.append(f"{name} holds no capture: no rule could be applied.")
+    _tell_left_out(runs)
     if options.json:
-        print(json.dumps({"runs": [{"run": name, **_plain(report.to_json())} for name, report in reports.items()]}, indent=2, allow_nan=False))
+        answers = [{"run": name, **_plain(report.to_json()), "problems": list(report.problems)} for name, report in reports.items()]
+        print(json.dumps({"runs": answers}, indent=2, allow_nan=False))
     else:
         for name, report in reports.items():
             _print_report(name, report)
@@ -121,8 +164,6 @@ def _print_report(name: str, report: Report) -> None:
     print(f"{_clean(name)}: {found} in {_count(report.checked_captures, 'capture')}, {quiet} found nothing")
     for finding in report.findings:
         _print_finding(finding)
-    for problem in report.problems:
-        print(f"{_clean(name)}: {_clean(problem)}", file=sys.stderr)
 
 
 def _print_finding(finding: Finding) -> None:

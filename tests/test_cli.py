@@ -3,16 +3,24 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+import subprocess
+import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
 
-from tb_activations import diagnosis, open_run
+from tb_activations import cli, diagnosis, open_run
 from tb_activations.cli import main
+from tb_activations.diagnosis import rules
+from tb_activations.store.budget import STAGES
+from tb_activations.store.discovery import Discovery, find_runs
 from tb_activations.store.findingsfile import write_findings
 from tb_activations.store.names import data_directory, findings_name
-from tests.builders import build_run, normal_values, parse_nodes
+from tb_activations.store.session import Session
+from tests.builders import build_run, capture_of, normal_values, parse_nodes
 
 GRAPH = parse_nodes("input x [?,4]; layer dense Dense [?,8] <- x relu gradient; op unused [4] value=filtered; loss loss [] <- dense")
 
@@ -99,8 +107,73 @@ def test_names_can_not_command_the_terminal(tmp_path, capsys):
 def test_a_broken_file_is_named_on_standard_error(tmp_path, capsys):
     path = build_run(tmp_path / "train", "input x [4]", range(2))
     (path / "plugins" / "tb_activations" / "graph-0000000000000000.json").write_text("{")
-    assert main(["info", str(tmp_path)]) == 0
+    assert main(["info", str(tmp_path)]) == 2
     assert "graph-0000000000000000.json" in capsys.readouterr().err
+    assert main(["findings", str(tmp_path)]) == 2
+    assert "graph-0000000000000000.json" in capsys.readouterr().err
+
+
+def test_a_run_of_broken_segments_is_not_well(tmp_path, capsys):
+    path = build_run(tmp_path / "train", "input x [4]", range(2))
+    for segment in data_directory(path).glob("segment-*"):
+        segment.write_bytes(b"broken")
+    assert main(["findings", str(tmp_path)]) == 2
+    error = capsys.readouterr().err
+    assert "train holds no capture: no rule could be applied." in error
+    assert "segment-" in error
+
+
+def test_a_rule_that_fails_is_not_well_and_a_finding_is_still_a_finding(logdir, capsys, monkeypatch):
+    monkeypatch.setattr(rules, "_registered", {})
+    rules.rule("broken")(lambda statistics: 1 / 0)
+    assert main(["findings", str(logdir), "--json"]) == 2
+    shown = capsys.readouterr()
+    assert "Rule broken failed" in shown.err
+    assert "Rule broken failed" in json.loads(shown.out)["runs"][0]["problems"][0]
+    assert main(["findings", str(logdir), "--fail-on", "error"]) == 1
+
+
+def test_a_walk_that_was_not_whole_is_not_well(logdir, capsys, monkeypatch):
+    monkeypatch.setattr(cli, "find_runs", lambda root: Discovery(find_runs(root).runs, complete=False))
+    assert main(["info", str(logdir)]) == 2
+    assert "runs beyond are not looked at" in capsys.readouterr().err
+
+
+def test_whatever_fails_is_a_sentence_and_no_finding(logdir, capsys, monkeypatch):
+    def fail(run):
+        raise MemoryError("too much")
+
+    monkeypatch.setattr(cli, "evaluate", fail)
+    assert main(["findings", str(logdir)]) == 2
+    error = capsys.readouterr().err
+    assert error == "tb-activations could not go on: MemoryError: too much\n"
+
+
+def test_a_file_that_goes_away_while_sizes_are_added_is_passed_over(logdir, capsys, monkeypatch):
+    is_file = Path.is_file
+    monkeypatch.setattr(
+        Path, "is_file", lambda path: (data_directory(path.parents[2]) / "gone").stat() if path.name.startswith("segment") else is_file(path)
+    )
+    assert main(["info", str(logdir)]) == 0
+
+
+def test_what_an_encoding_lacks_is_written_another_way(logdir, tmp_path):
+    """As on Windows, where a pipe has the encoding of old programs."""
+    build_run(tmp_path / "a\u2016b" / "train", GRAPH, range(3))
+    command = [sys.executable, "-c", "import sys; from tb_activations.cli import main; sys.exit(main(sys.argv[1:]))", "findings", str(tmp_path)]
+    done = subprocess.run(command, env={**os.environ, "PYTHONIOENCODING": "cp1252"}, capture_output=True, check=False)
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert b"a\\u2016b/train: " in done.stdout
+
+
+def test_a_size_budget_is_told_and_is_no_failure(tmp_path, capsys):
+    graph = parse_nodes("input x [4]")
+    session = Session(tmp_path / "train", 0)
+    session.prepare()
+    fingerprint = session.write_graph(graph)
+    session.write_captures([capture_of(graph, normal_values(graph), 3)], [], fingerprint, STAGES[1].code)
+    assert main(["findings", str(tmp_path)]) == 0
+    assert "Size budget: from step 3 on" in capsys.readouterr().err
 
 
 def test_what_rules_of_the_user_recorded_is_printed_and_no_control_character_with_it(tmp_path, capsys):

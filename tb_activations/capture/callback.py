@@ -25,6 +25,7 @@ from tb_activations.capture.clock import Clock
 from tb_activations.capture.destination import Destination
 from tb_activations.capture.forward import FixedBatch
 from tb_activations.capture.packing import SAMPLE_EXAMPLES
+from tb_activations.capture.replicas import this_worker
 from tb_activations.capture.schedule import Every, Schedule
 from tb_activations.capture.selection import KINDS, Names
 from tb_activations.capture.swap import Swap
@@ -131,7 +132,7 @@ class ActivationsCallback(keras.callbacks.Callback):  # type: ignore[misc]  # Ke
 
     def _begin(self) -> None:
         """Everything that recording changes, as it is before the first step."""
-        self._findings = LiveFindings(self._log_dir / "train", self._actions, self._warn)
+        self._findings = LiveFindings(self._log_dir / "train", self._actions, self._warn, lambda: this_worker()[0] == 0)
         self._destinations: dict[str, Destination] = {}
         self._swaps: dict[StepKind, Swap] = {}
         self._probe: FixedBatch | None = None
@@ -265,14 +266,14 @@ class ActivationsCallback(keras.callbacks.Callback):  # type: ignore[misc]  # Ke
 
     def _destination(self, run: str) -> Destination:
         if run not in self._destinations:
-            follow = self._findings if run == "train" else None
+            follow = self._findings if run in ("train", "validation") else None
             self._destinations[run] = Destination(self._log_dir / run, self._max_bytes, self._warn, follow)
         return self._destinations[run]
 
     def _close(self) -> None:
         for swap in self._swaps.values():
             swap.release()
-        for destination in self._destinations.values():
+        for _, destination in sorted(self._destinations.items(), key=lambda item: item[0] == "validation"):  # compared with what training gave
             destination.close()
         self._tell()
 
@@ -306,7 +307,7 @@ class ActivationsCallback(keras.callbacks.Callback):  # type: ignore[misc]  # Ke
         self._iterations = _iterations(self.model) or 0
 
     def _stop_if_asked(self) -> None:
-        finding, self._findings.stop = self._findings.stop, None
+        finding = self._findings.take_stop()
         if finding is not None:
             self.model.stop_training = True
             self._warn(f"Training stops because of `stop_on`: {because_of(finding)}")

@@ -27,6 +27,7 @@ from tb_activations.capture.nodes import Lasting
 from tb_activations.capture.on_replicas import OnReplicas, converted
 from tb_activations.capture.packing import SAMPLE_EXAMPLES
 from tb_activations.capture.recorder import Recorder
+from tb_activations.capture.replicas import this_worker
 from tb_activations.capture.schedule import Every
 from tb_activations.capture.selection import KINDS, Names
 from tb_activations.capture.structure import Structure
@@ -134,7 +135,7 @@ class WatchedStep:
         self._warnings: deque[str] = deque()
         self._thread = threading.get_ident()
         run_dir = arguments.log_dir / "train"
-        self._findings = LiveFindings(run_dir, arguments.actions, self._warn)
+        self._findings = LiveFindings(run_dir, arguments.actions, self._warn, lambda: this_worker()[0] == 0)
         self._destination: Destination | None = Destination(run_dir, arguments.max_bytes, self._warn, self._findings)
         self._trainability: Trainability | None = None
         self._twin: FunctionTwin | None = None

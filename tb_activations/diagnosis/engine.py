@@ -25,12 +25,14 @@ from tb_activations.diagnosis.losses import LossHistory
 from tb_activations.diagnosis.rule import Rule, Watch
 from tb_activations.diagnosis.rules import all_rules
 from tb_activations.store.chapters import Chapter
+from tb_activations.store.container import FileChangedError
 from tb_activations.store.index import as_slice
-from tb_activations.store.names import data_directory
-from tb_activations.store.run import Captures, Run
+from tb_activations.store.run import Captures, Run, open_validation
 from tb_activations.store.schema import COUNTS, NOT_RECORDED, Quantity
 
 __all__ = ["Diagnosis", "evaluate"]
+
+_ATTEMPTS = 4
 
 _logger = logging.getLogger(__name__)
 
@@ -49,7 +51,9 @@ class Diagnosis:
     """
 
     def __init__(self, run: Run, rules: Sequence[Rule] | None = None) -> None:
-        self._run = run
+        self._live, self._run = run, run.pinned()
+        self._beside: Run | None = None
+        self._unread: tuple[str, ...] = ()
         self._rules = tuple(all_rules() if rules is None else rules)
         self._shows_recorded = rules is None
         self._begin()
@@ -63,9 +67,22 @@ class Diagnosis:
         self._given_up: set[str] = set()
 
     def update(self) -> Report:
-        """Shows the rules what is new, and returns what they say about all of it."""
+        """Shows the rules what is new, and returns what they say about all of it, as of one moment of the run."""
+        for _ in range(_ATTEMPTS):
+            self._run = self._seen.run = self._live.pinned()
+            try:
+                return self._update()
+            except FileChangedError:  # steps were trained anew while they were read: some rules have seen what others have not
+                self._live.refresh()
+                self._run = self._live.pinned()
+                self._begin()
+        raise FileChangedError("The files of this run change faster than they can be read.")
+
+    def _update(self) -> Report:
         if not len(self._seen.steps) or self._seen.is_past_changed() or self._is_overtaken():
             self._begin()
+        if self._seen.facts.problem:
+            return Report(problems=(self._seen.facts.problem,))
         for facts, block in self._seen.blocks():
             chapter = self._chapter_of(facts, int(block.steps[0]))
             if len(facts.losses):
@@ -97,11 +114,10 @@ class Diagnosis:
 
     def _compare(self) -> None:
         """Shows the rules what is new in the validation run, if there is one."""
-        beside = self._run.path.parent / "validation"
-        if self._validation is None and self._run.path.name == "train" and data_directory(beside).is_dir():
-            self._validation = _Seen(Run(beside))
-        if self._validation is not None:
-            self._validation.run.refresh()
+        pinned = self._pin_validation()
+        if pinned is not None:
+            self._validation = self._validation or _Seen(pinned)
+            self._validation.run = pinned
             if self._validation.is_past_changed():
                 self._validation = _Seen(self._validation.run, after=self._validation.last_step)
             for facts, block in self._validation.blocks():
@@ -115,6 +131,17 @@ class Diagnosis:
             if stop > start:
                 yield chapter, block.part(start, stop)
 
+    def _pin_validation(self) -> Run | None:
+        try:
+            self._beside = self._beside or open_validation(self._run.path)
+            if self._beside is not None:
+                self._beside.refresh()
+            self._unread = ()
+        except OSError as error:
+            self._unread = (f"The validation run beside this one can't be read, so nothing is compared with it: {error.strerror}.",)
+            return None
+        return None if self._beside is None else self._beside.pinned()
+
     def _show(self, chapter: _Chapter, action: Callable[[Watch], None]) -> None:
         with np.errstate(all="ignore"):
             for name, watch in tuple(chapter.watches.items()):
@@ -124,6 +151,8 @@ class Diagnosis:
         """Runs one rule; one that fails is given up and named."""
         try:
             action()
+        except FileChangedError:  # no fault of the rule
+            raise
         except Exception as error:  # noqa: BLE001  (a rule may be a user's; no rule may take the others with it)
             self._given_up.add(name)
             for chapter in self._chapters:
@@ -148,7 +177,7 @@ class Diagnosis:
         linked.sort(key=lambda finding: _place(finding, order.get(finding.node, -1)))
         told = {finding.rule for finding in linked}
         quiet = tuple(QuietRule(name, title) for name, title in titles.items() if name not in told)
-        return Report(tuple(linked), quiet, len(self._seen.steps), tuple(self._problems))
+        return Report(tuple(linked), quiet, len(self._seen.steps), (*self._problems, *self._unread))
 
     def _found(self, chapter: _Chapter) -> dict[str, list[Finding]]:
         """What each rule found in a chapter."""

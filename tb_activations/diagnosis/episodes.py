@@ -35,6 +35,9 @@ class Persistence:
     patience: int = 5
 
 
+MOST = 1_000
+"""Episodes that are kept of one condition, the first ones: what comes and goes at every node has been told by then."""
+
 AT_ONCE = Persistence(captures=1, steps=0)
 
 
@@ -107,7 +110,8 @@ class Episodes:
         opened: list[tuple[int, Episode]] = []
         for position in np.flatnonzero(course.ripe.any(1) | np.isin(active, list(self._open))).tolist():
             opened += self._turn(int(active[position]), _Course(*(array[position] for array in course)), held[position], steps, evidence)
-        self.all += [episode for _, episode in sorted(opened, key=lambda entry: (entry[0], entry[1].row))]
+        opened.sort(key=lambda entry: (entry[0], entry[1].row))
+        self.all += [episode for _, episode in opened[: MOST - len(self.all)]]
 
     def close(self, step: int) -> None:
         """Ends the episodes that last, as of ``step``."""

@@ -98,6 +98,12 @@ RECURRENT = frozenset({"LSTM", "GRU", "SimpleRNN", "RNN", "ConvLSTM1D", "ConvLST
 MASKING = frozenset({"Add", "Subtract", "Where", "Maximum", "Minimum", "Select", "SelectV2", "AddV2"})
 """Operations that put large negative numbers where attention must not look."""
 
+MOST_NODES = 20_000
+"""Nodes of the largest graph that rules look at: who depends on whom then takes some 100 MB."""
+
+MOST_KERNELS = 4_096
+"""Kernels of such a graph: their gradients are compared in pairs."""
+
 _KERNEL_NAME = re.compile(r"(.*_)?kernel|w|w_?\d+|w_[a-z]+|weights?|weight_matrix|matrix", re.IGNORECASE)
 """Names of weights that a layer multiplies its input by, in Keras and in layers of users."""
 
@@ -111,6 +117,15 @@ class Facts:
     def __init__(self, nodes: Sequence[Node]) -> None:
         self.nodes = tuple(nodes)
         self.names = tuple(node.name for node in nodes)
+
+    @cached_property
+    def problem(self) -> str | None:
+        """Why no rule looks at this graph; None: they do."""
+        if len(self.nodes) > MOST_NODES:
+            return f"The graph has {len(self.nodes):,} nodes: no rule looks at more than {MOST_NODES:,}. List fewer operations by means of `ops=`."
+        if len(self.kernels) > MOST_KERNELS:
+            return f"The graph has {len(self.kernels):,} kernels: no rule looks at more than {MOST_KERNELS:,}."
+        return None
 
     def select(self, condition: Callable[[Node], bool]) -> Rows:
         """Indices of the nodes for which ``condition`` holds, in execution order."""
@@ -299,16 +314,15 @@ class Facts:
     @cached_property
     def later_kernels(self) -> tuple[tuple[int, ...], ...]:
         """For each of `kernels` the positions of those that come next towards the loss; what comes after those is left out."""
+        at = self._kernels_at
+        marks = [at.get(index, 0) for index in range(len(self.nodes))]
+        following = closure([() if index in at else targets for index, targets in enumerate(self.consumers)], marks)
         found = []
-        for position, kernel in enumerate(self.kernels.tolist()):
-            pending, seen, reached = [target for place in self.places(kernel) for target in self.consumers[place]], set(self.places(kernel)), 0
-            while pending:
-                node = pending.pop()
-                if node not in seen:
-                    seen.add(node)
-                    reached |= self._kernels_at.get(node, 0)
-                    pending.extend(() if node in self._kernels_at else self.consumers[node])
-            found.append(tuple(members(reached & ~(1 << position) & self._group(kernel))))
+        for kernel in self.kernels.tolist():
+            places = self.places(kernel)
+            reached = union(marks[target] | following[target] for place in places for target in self.consumers[place])
+            own = union(marks[place] for place in places)  # a layer that is called again comes after itself
+            found.append(tuple(members(reached & ~own & self._group(kernel))))
         return tuple(found)
 
     @cached_property
@@ -355,8 +369,11 @@ class Facts:
 
     def reaches_loss(self, index: int) -> bool:
         """Whether a loss depends on the node; in a graph without losses everything counts."""
-        losses = union(1 << loss for loss in self.losses.tolist())
-        return not losses or bool(self.downstream[index] & losses)
+        return not self._losses or bool(self.downstream[index] & self._losses)
+
+    @cached_property
+    def _losses(self) -> int:
+        return union(1 << loss for loss in self.losses.tolist())
 
     def is_output(self, index: int) -> bool:
         """Whether no weights come after the node: it is what the loss is computed from."""

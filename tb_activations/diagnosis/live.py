@@ -1,7 +1,7 @@
 """Findings while training runs: told once each, and acted on.
 
 The one invariant: nothing that happens here, in a rule or in the user's function, reaches training or the writer; it is told once, and training goes
-on. Called on the writer's thread after each segment, so what it costs is no cost of a training step.
+on. Called on a writer's thread after each segment, so what it costs is no cost of a training step; the writers of several runs take turns.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import os
 import secrets
 import sys
 import textwrap
+import threading
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -28,6 +29,8 @@ __all__ = ["Actions", "LiveFindings", "because_of", "describe"]
 
 MOST_PRINTED = 20
 """Findings that are printed of one run; a training that is thoroughly wrong must not fill the terminal."""
+
+_MORE = "tb_activations: further findings are not printed. The Findings tab of TensorBoard and `tb-activations findings LOGDIR` show them."
 
 WIDTH = 110
 """Columns of the printed block."""
@@ -65,12 +68,14 @@ class LiveFindings:
 
     Attributes:
       warn: called with a sentence, once, when following had to be given up.
-      stop: the finding because of which training should stop; None so far. Read by the training thread.
+      speaks: whether this process prints: of several that train together only the first does.
+      stop: the finding because of which training should stop; None so far. The training thread takes it with `take_stop`.
     """
 
     run_dir: str | os.PathLike[str]
     actions: Actions
     warn: Callable[[str], object]
+    speaks: Callable[[], bool] = lambda: True
     stop: Finding | None = None
     _diagnosis: Diagnosis | None = None
     _run: Run | None = None
@@ -78,16 +83,25 @@ class LiveFindings:
     _token: str = field(default_factory=lambda: secrets.token_hex(4))
     _recorded: list[RecordedFinding] | None = None
     _failed: bool = False
+    _looking: threading.Lock = field(default_factory=threading.Lock)
+    _stopping: threading.Lock = field(default_factory=threading.Lock)
 
     def __call__(self) -> None:
         """Looks at what is new, and tells each new finding once."""
-        if self._failed or not (self.actions.any or user_rules()):
-            return
-        try:
-            self._follow()
-        except Exception as error:  # noqa: BLE001  (a rule or the user's function; training must go on)
-            self._failed = True
-            self.warn(f"Findings are no longer looked for in {self.run_dir}: {type(error).__name__}: {error}. Training and recording go on.")
+        with self._looking:
+            if self._failed or not (self.actions.any or user_rules()):
+                return
+            try:
+                self._follow()
+            except Exception as error:  # noqa: BLE001  (a rule or the user's function; training must go on)
+                self._failed = True
+                self.warn(f"Findings are no longer looked for in {self.run_dir}: {type(error).__name__}: {error}. Training and recording go on.")
+
+    def take_stop(self) -> Finding | None:
+        """Returns `stop`, once."""
+        with self._stopping:
+            finding, self.stop = self.stop, None
+        return finding
 
     def _follow(self) -> None:
         if self._run is None or self._diagnosis is None:
@@ -112,11 +126,12 @@ class LiveFindings:
                 self._recorded = recorded
 
     def _tell(self, finding: Finding) -> None:
-        if self.actions.print and len(self._told) <= MOST_PRINTED:
-            print(f"\n{describe(finding)}", file=sys.stderr, flush=True)
+        if self.actions.print and len(self._told) <= MOST_PRINTED + 1 and self.speaks():
+            print(f"\n{describe(finding) if len(self._told) <= MOST_PRINTED else _MORE}", file=sys.stderr, flush=True)
         stop_on = self.actions.stop_on
         if stop_on is not None and SEVERITIES.index(finding.severity) >= SEVERITIES.index(stop_on) and finding.last_step is None:
-            self.stop = self.stop or finding
+            with self._stopping:
+                self.stop = self.stop or finding
         if self.actions.on_finding is not None:
             self.actions.on_finding(finding)
 
@@ -125,7 +140,7 @@ def describe(finding: Finding) -> str:
     """A finding as a short block of text; one that likely follows from another as one line."""
     head = f"tb_activations {finding.severity}: {finding.title} at {finding.node or 'the run'} ({finding.quantity})"
     if finding.consequence_of is not None:
-        return f"{head}, likely a consequence of {finding.consequence_of}"
+        return f"{head} since step {finding.first_step:,}, likely a consequence of {finding.consequence_of}"
     body = textwrap.fill(f"{finding.sentence} {finding.remedy}".strip(), WIDTH, initial_indent="    ", subsequent_indent="    ")
     return "\n".join([head, body, *(f"        {line}" for line in finding.code.splitlines())])
 

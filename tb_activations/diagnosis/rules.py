@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 import numpy.typing as npt
@@ -101,7 +101,7 @@ def rule(
       captures, steps: how many captures in a row, and over how many train steps, before it is told.
       sentence, remedy, code: what to say; ``{node}`` and any statistic in braces are filled in.
     """
-    _check(name, quantity, statistic, severity, captures, steps)
+    _check(name, quantity, statistic, kinds, severity, captures, steps)
     words = Words(sentence or f"{title or name} holds since step {{first_step}}.", remedy, code)
 
     def register(condition: Condition) -> Condition:
@@ -115,7 +115,7 @@ def rule(
     return register
 
 
-def _check(name: str, quantity: str, statistic: str, severity: str, captures: int, steps: int) -> None:
+def _check(name: str, quantity: str, statistic: str, kinds: Sequence[str], severity: str, captures: int, steps: int) -> None:
     if not isinstance(name, str) or not re.fullmatch(r"[a-z][a-z0-9_]{0,63}", name):
         raise ArgumentError(f"Expected a name in lower case with underscores. Received: name={name!r}")
     if name in {built_in.name for built_in in BUILT_IN}:
@@ -127,6 +127,9 @@ def _check(name: str, quantity: str, statistic: str, severity: str, captures: in
     ):
         if value not in allowed:
             raise ArgumentError(f"Expected {argument} to be one of {', '.join(allowed)}. Received: {argument}={value!r}")
+    known = get_args(Kind)
+    if isinstance(kinds, str) or not kinds or not all(kind in known for kind in kinds):
+        raise ArgumentError(f"Expected kinds to be a sequence of {', '.join(known)}. Received: kinds={kinds!r}")
     if captures < 1 or steps < 0:
         raise ArgumentError(f"Expected captures of 1 or more and steps of 0 or more. Received: captures={captures!r}, steps={steps!r}")
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import threading
+from collections import OrderedDict
 from typing import TYPE_CHECKING, Any
 
 from tb_activations.plugin.background import Background
@@ -22,6 +23,9 @@ __all__ = ["Findings"]
 _logger = logging.getLogger(__name__)
 _one_at_a_time = threading.Lock()
 
+_MOST = 16
+"""Runs that are followed at a time. A run that is asked about again later is looked at anew."""
+
 _FAILED = "The rules could not be applied. TensorBoard's log says why."
 
 _NOTHING_YET: dict[str, Any] = {"findings": [], "quiet": [], "checked_captures": 0, "problems": []}
@@ -31,32 +35,55 @@ class Findings:
     """What the rules say of each run that was asked about. Thread-safe."""
 
     def __init__(self) -> None:
-        self._evaluations: dict[str, _Evaluation] = {}
+        self._evaluations: OrderedDict[str, _Evaluation] = OrderedDict()
+        self._lock = threading.Lock()
 
     def present(self, name: str, run: Run) -> dict[str, Any]:
         """The answer of `/findings`; an evaluation that is due starts in the background."""
-        evaluation = self._evaluations.get(name)
-        if evaluation is None or evaluation.run is not run:
-            evaluation = self._evaluations[name] = _Evaluation(run)
+        evaluation = self._evaluation_of(name, run)
         version, report = evaluation.newest
-        pending = version != run.version
+        pending = version != evaluation.look_for_version()
         if pending:
             evaluation.background.ask()
         return {"run": name, "pending": pending, **report}
 
+    def _evaluation_of(self, name: str, run: Run) -> _Evaluation:
+        with self._lock:
+            evaluation = self._evaluations.get(name)
+            if evaluation is None or evaluation.run is not run:
+                evaluation = self._evaluations[name] = _Evaluation(run)
+            self._evaluations.move_to_end(name)
+            while len(self._evaluations) > _MOST:
+                self._evaluations.popitem(last=False)
+            return evaluation
+
 
 class _Evaluation:
-    """One run followed by all rules. ``newest``: the version of the run that was looked at, and the report as JSON has it."""
+    """One run followed by all rules. ``newest``: the version of what was looked at, and the report as JSON has it."""
 
     def __init__(self, run: Run) -> None:
         self.run = run
         self.newest: tuple[str, dict[str, Any]] = ("", _NOTHING_YET)
         self.background = Background(self._evaluate, "tb_activations-findings")
         self._diagnosis: Diagnosis | None = None
+        self._beside: Run | None = None
+
+    def look_for_version(self) -> str:
+        """A text that changes with all that the rules look at: the run, and the validation run beside it."""
+        from tb_activations.store.run import open_validation
+
+        try:
+            self._beside = self._beside or open_validation(self.run.path)
+            if self._beside is None:
+                return self.run.version
+            self._beside.refresh()
+        except OSError:  # the report says so
+            return f"{self.run.version} unreadable"
+        return f"{self.run.version} {self._beside.version}"
 
     def _evaluate(self) -> None:
         with _one_at_a_time:
-            version = self.run.version
+            version = self.look_for_version()
             try:
                 self.newest = (version, self._look())
             except Exception as error:

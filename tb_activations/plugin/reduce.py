@@ -72,13 +72,16 @@ def merge_histograms(counts: npt.NDArray[np.integer[Any]], edges: npt.NDArray[np
     low = np.fmin.reduceat(np.where(present, edges[:, 0], np.nan), starts)
     high = np.fmax.reduceat(np.where(present, edges[:, -1], np.nan), starts)
     column = np.repeat(np.arange(len(starts)), np.diff(np.append(starts, captures)))
-    spread = np.zeros((captures, bins))
+    total = np.zeros((len(starts), bins))
     for first in range(0, captures, _ROWS_AT_ONCE):
         rows = np.arange(first, min(first + _ROWS_AT_ONCE, captures))
         rows = rows[present[rows]]
-        of = column[rows]
-        spread[rows] = _spread(counts[rows].astype(np.float64), edges[rows, 0], edges[rows, -1], low[of], high[of])
-    return MergedHistogram(np.stack([low, high], axis=1), np.add.reduceat(spread, starts, axis=0))
+        if len(rows):
+            of = column[rows]
+            spread = _spread(counts[rows].astype(np.float64), edges[rows, 0], edges[rows, -1], low[of], high[of])
+            columns, first_rows = np.unique(of, return_index=True)
+            total[columns] += np.add.reduceat(spread, first_rows, axis=0)
+    return MergedHistogram(np.stack([low, high], axis=1), total)
 
 
 def _spread(counts: Floats, low: Floats, high: Floats, wide_low: Floats, wide_high: Floats) -> npt.NDArray[np.float64]:

@@ -25,6 +25,9 @@ __all__ = ["RUN_VIEWS", "RunView"]
 
 _MAX_COLUMNS = 4096
 _MATRIX_COLUMNS = 512
+_MATRIX_CELLS = 8 << 20
+"""Cells of the largest matrix, 9 bytes each: a run of very many nodes gets fewer columns."""
+
 _HISTOGRAM_COLUMNS = 400
 
 RunView = Callable[[Run, Arguments], Answer]
@@ -61,7 +64,7 @@ def matrix(run: Run, arguments: Arguments) -> Answer:
     """One statistic of all nodes over all steps, or some, at most so many columns wide."""
     quantity = _quantity(arguments)
     statistic = arguments.choice("statistic", (*run.columns, *DERIVED))
-    columns = arguments.integer("columns", 1, _MAX_COLUMNS, _MATRIX_COLUMNS)
+    columns = min(arguments.integer("columns", 1, _MAX_COLUMNS, _MATRIX_COLUMNS), max(_MATRIX_CELLS // max(len(run.nodes), 1), 1))
     first, last = arguments.integer("first_step", 0, MAX_STEP, 0), arguments.integer("last_step", 0, MAX_STEP, MAX_STEP)
     if first > last:
         raise ArgumentError(f"Expected `first_step` to be at most `last_step`. Received: first_step={first}, last_step={last}.")

@@ -20,6 +20,9 @@ __all__ = ["remove_leftovers", "write_whole"]
 _TEMPORARY_NAME = re.compile(r"((graph|findings)-[0-9a-f-]+\.json|segment-[0-9a-f-]+\.safetensors)(\.[0-9a-f]+)?\.tmp")
 """Names that `write_whole` gives, and those that the first version gave."""
 
+_PAUSES = (0.01, 0.05, 0.2, 0.5)
+"""Seconds between attempts to give a file its name: on Windows that is refused while somebody reads the file that has it."""
+
 LEFTOVER_SECONDS = 3600.0
 """Age from which on a temporary file counts as left over. A segment is written in seconds; the clock of a file server may be off by minutes."""
 
@@ -38,10 +41,21 @@ def write_whole(path: Path) -> Iterator[BinaryIO]:
             yield file
             file.flush()
             os.fsync(file.fileno())
-        temporary.replace(path)
+        _rename(temporary, path)
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
+
+
+def _rename(temporary: Path, path: Path) -> None:
+    for pause in _PAUSES:
+        try:
+            temporary.replace(path)
+        except PermissionError:
+            time.sleep(pause)
+        else:
+            return
+    temporary.replace(path)
 
 
 def remove_leftovers(directory: Path) -> None:

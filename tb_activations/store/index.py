@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Hashable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
 import numpy as np
@@ -22,7 +22,7 @@ from tb_activations.store.nodes import Joined, join_generations
 from tb_activations.store.schema import STATISTICS, Quantity
 from tb_activations.store.segments import ROW_ARRAYS, Segment
 
-__all__ = ["Index", "LiveSegment", "as_slice", "build_index"]
+__all__ = ["Index", "LiveSegment", "as_slice", "build_index", "find_again"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +52,8 @@ class Index:
       steps: int64[C], unique, ascending.
       starts: int64[C], the first row of each step.
       columns: statistics that some segment has, those of this version first.
+      problems: a sentence for each file that could not be read.
+      left_out: a sentence for what the size budget left out.
       findings: what rules of the user found in the process that trained.
     """
 
@@ -65,6 +67,7 @@ class Index:
     dropped: npt.NDArray[np.int64]
     columns: tuple[str, ...]
     problems: tuple[str, ...]
+    left_out: tuple[str, ...]
     findings: FindingsFile
     _derived: dict[Hashable, Any] = field(default_factory=dict, compare=False, repr=False)
 
@@ -128,9 +131,21 @@ def build_index(contents: Contents, previous: Index | None = None) -> Index:
         starts,
         _dropped(segments, cutoffs),
         (*STATISTICS, *unknown),
-        (*contents.problems, *problems, *_left_out(segments)),
+        (*contents.problems, *problems),
+        _left_out(segments),
         join_findings(contents.findings),
     )
+
+
+def find_again(index: Index, older: Index) -> Index | None:
+    """``older`` with its rows where ``index`` has them, as after a merge of segments; None when ``index`` has other rows in their place."""
+    count = older.row_count
+    unchanged = index.joined is older.joined and index.columns == older.columns
+    if not unchanged or not all(np.array_equal(index.table[name][:count], rows, equal_nan=True) for name, rows in older.table.items()):
+        return None
+    kept = [(live, live.table < count) for live in index.segments]
+    lives = tuple(LiveSegment(live.segment, live.rows[known], live.table[known]) for live, known in kept if known.any())
+    return replace(older, segments=lives, _derived={})
 
 
 def _version(contents: Contents) -> str:
@@ -154,14 +169,14 @@ def _with_graph(segments: Sequence[Segment], joined: Joined) -> tuple[list[Segme
     return sound, problems
 
 
-def _left_out(segments: Sequence[Segment]) -> list[str]:
+def _left_out(segments: Sequence[Segment]) -> tuple[str, ...]:
     """What the size budget had the writer leave out, and since which step."""
     sentences = []
     for stage in STAGES[1:]:
         steps = [segment.id.first_step for segment in segments if segment.budget == stage.code]
         if steps:
             sentences.append(f"Size budget: from step {min(steps)} on {stage.sentence}.")
-    return sentences
+    return tuple(sentences)
 
 
 def _cutoffs(segments: Sequence[Segment]) -> dict[tuple[int, str], float]:

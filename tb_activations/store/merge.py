@@ -3,7 +3,7 @@
 The one invariant: merging the rows of the parts of a batch gives what numpy gives on the whole batch, for counts, ``min``, ``max``, ``mean``,
 ``std`` and ``l2_norm`` to rounding, and for every share of elements too. Two columns can't be had from the parts: ``zero_unit_fraction``
 becomes its upper bound (a unit that is dead everywhere is dead in every part), ``batch_std`` its lower bound (the spread between the parts is
-missing). A variable is one tensor for all replicas, so the first row stands for all.
+missing). The value of a variable and its update are the same in all replicas, so the first row stands for all; its gradient is each replica's own.
 """
 
 from __future__ import annotations
@@ -120,11 +120,11 @@ def rebin(counts: Integers, limits: Floats, wider: Floats, bins: int) -> npt.NDA
     return result
 
 
-def merge_histograms(
-    counts: npt.NDArray[np.int64], ranges: npt.NDArray[np.float64], starts: Integers, shared: bool
-) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float64]]:
-    """Adds the histograms int64[R, B] of rows of the same step over the smallest range [C, 2] that holds their ranges [R, 2]."""
-    if len(starts) == len(counts) or shared:
+def merge_histograms(counts: Integers, ranges: npt.NDArray[np.float64], starts: Integers, shared: bool) -> tuple[Integers, npt.NDArray[np.float64]]:
+    """Adds the histograms [R, B] of rows of the same step over the smallest range [C, 2] that holds their ranges [R, 2]."""
+    if len(starts) == len(counts):
+        return counts, ranges
+    if shared:
         return counts[starts], ranges[starts]
     merged = np.stack([np.minimum.reduceat(ranges[:, 0], starts), np.maximum.reduceat(ranges[:, 1], starts)], axis=1)
     total = np.zeros((len(starts), counts.shape[1]), np.int64)

@@ -57,7 +57,7 @@ def read_history(index: Index, node: int, quantity: Quantity, rank: int | None =
     rows = np.flatnonzero((counts[:, 0] != NOT_RECORDED) & ((index.table["rank"] == rank) if rank is not None else True))
     steps, starts = _steps_of(index, rows)
     taken = as_slice(rows)
-    merged, total = merge_replicas(statistics[None, taken], counts[None, taken], starts, index.columns, _shared(index, [node]))
+    merged, total = merge_replicas(statistics[None, taken], counts[None, taken], starts, index.columns, _shared(index, quantity, [node]))
     return steps, merged[0], total[0]
 
 
@@ -86,7 +86,7 @@ def read_window(index: Index, quantity: Quantity, start: int, stop: int) -> tupl
     """Statistics float32[N, C, K] and counts int64[N, C, 4] of all nodes at the recorded steps number ``start`` to ``stop``."""
     first, last = _row_range(index, start, stop)
     statistics, counts = _rows_of_all(index, quantity, first, last)
-    return merge_replicas(statistics, counts, index.starts[start:stop] - first, index.columns, _shared(index))
+    return merge_replicas(statistics, counts, index.starts[start:stop] - first, index.columns, _shared(index, quantity))
 
 
 def read_column(
@@ -150,7 +150,7 @@ def _merged_column(index: Index, statistic: str, quantity: Quantity, first_step:
         stop = min(start + length, last_step)
         first, last = _row_range(index, start, stop)
         statistics, counts = _rows_of_all(index, quantity, first, last)
-        merged, total = merge_replicas(statistics, counts, index.starts[start:stop] - first, index.columns, _shared(index))
+        merged, total = merge_replicas(statistics, counts, index.starts[start:stop] - first, index.columns, _shared(index, quantity))
         values = _count(total, statistic) if statistic in COUNTED else merged[..., index.columns.index(statistic)]
         result[:, start - first_step : stop - first_step] = values
     return result
@@ -160,7 +160,7 @@ def read_histogram(index: Index, node: int, quantity: Quantity) -> tuple[Steps, 
     """Steps int64[C], counts uint32[C, B] and edges float64[C, B + 1] of one node, at the steps that have a histogram."""
     tracks = read_track(index, node, quantity, ("histogram", "histogram_range"))
     bins = max((arrays["histogram"].shape[1] for _, arrays in tracks), default=1)
-    counts = np.zeros((index.row_count, bins), np.int64)
+    counts = np.zeros((index.row_count, bins), np.uint32)
     ranges = np.full((index.row_count, 2), np.nan)
     for layout, arrays in tracks:
         ranges[layout.table] = arrays["histogram_range"]
@@ -168,8 +168,8 @@ def read_histogram(index: Index, node: int, quantity: Quantity) -> tuple[Steps, 
     rows = np.flatnonzero(counts.any(axis=1) & np.isfinite(ranges).all(axis=1) & (ranges[:, 0] <= ranges[:, 1]))
     steps, starts = _steps_of(index, rows)
     taken = as_slice(rows)
-    counts, ranges = merge_histograms(counts[taken], ranges[taken], starts, bool(_shared(index, [node])[0]))
-    return steps, counts.astype(np.uint32), np.linspace(ranges[:, 0], ranges[:, 1], bins + 1, axis=1)
+    counts, ranges = merge_histograms(counts[taken], ranges[taken], starts, bool(_shared(index, quantity, [node])[0]))
+    return steps, counts.astype(np.uint32, copy=False), np.linspace(ranges[:, 0], ranges[:, 1], bins + 1, axis=1)
 
 
 def _in_bins(counts: npt.NDArray[Any], ranges: npt.NDArray[np.float64], bins: int) -> npt.NDArray[Any]:
@@ -244,6 +244,7 @@ def _in_columns(part: Statistics, have: Sequence[str], want: Sequence[str]) -> S
     return result
 
 
-def _shared(index: Index, nodes: Sequence[int] | None = None) -> npt.NDArray[np.bool_]:
+def _shared(index: Index, quantity: Quantity, nodes: Sequence[int] | None = None) -> npt.NDArray[np.bool_]:
+    """Which nodes have the same tensor in all replicas: variables, but not their gradients, which are added up after they were recorded."""
     records = index.joined.records if nodes is None else [index.joined.records[node] for node in nodes]
-    return np.array([record.kind == "variable" for record in records], np.bool_)
+    return np.array([record.kind == "variable" and quantity != "gradient" for record in records], np.bool_)

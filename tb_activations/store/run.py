@@ -25,14 +25,14 @@ from tb_activations.store.container import FileChangedError
 from tb_activations.store.discovery import find_runs, holds_activations
 from tb_activations.store.findingsfile import FindingsFile
 from tb_activations.store.folder import Contents, Folder
-from tb_activations.store.index import Index, build_index
+from tb_activations.store.index import Index, build_index, find_again
 from tb_activations.store.kept import KeptColumns
 from tb_activations.store.names import data_directory
 from tb_activations.store.nodes import Node, QuantityState, describe_nodes
 from tb_activations.store.reasons import Explanation, explain_reason
 from tb_activations.store.schema import COUNTS, QUANTITIES, Graph, Quantity
 
-__all__ = ["Captures", "Histogram", "Node", "QuantityState", "Run", "open_run"]
+__all__ = ["Captures", "Histogram", "Node", "QuantityState", "Run", "open_run", "open_validation"]
 
 _T = TypeVar("_T")
 _READ_ATTEMPTS = 8
@@ -105,6 +105,13 @@ class Run:
                 self._view = _View(build_index(contents, self._view.index))
             return contents is not None
 
+    def pinned(self) -> Run:
+        """This run as it is now, for questions that belong together: whatever is written or refreshed meanwhile, all answers are of this moment.
+
+        Where steps were trained anew meanwhile, its numbers are gone, and what needs them raises `FileChangedError`.
+        """
+        return _Pinned(self, self._view)
+
     @property
     def nodes(self) -> tuple[Node, ...]:
         """All nodes: those of the newest generation in execution order, then those that only older generations have."""
@@ -144,7 +151,17 @@ class Run:
     @property
     def problems(self) -> tuple[str, ...]:
         """A sentence for each file that had to be left out, and for what the size budget left out."""
+        return self.unreadable + self.budget_remarks
+
+    @property
+    def unreadable(self) -> tuple[str, ...]:
+        """A sentence for each file that had to be left out."""
         return self._view.index.problems
+
+    @property
+    def budget_remarks(self) -> tuple[str, ...]:
+        """A sentence for each thing that the size budget left out."""
+        return self._view.index.left_out
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -280,8 +297,31 @@ class Run:
             try:
                 return function(self._view)
             except FileChangedError:
-                self.refresh()
+                self._look_again()
         raise NotFoundError("The files of this run change faster than they can be read. Ask again.")
+
+    def _look_again(self) -> None:
+        self.refresh()
+
+
+class _Pinned(Run):
+    """What `Run.pinned` gives."""
+
+    def __init__(self, live: Run, view: _View) -> None:
+        self.path, self._kept, self._live, self._view = live.path, live._kept, live, view
+
+    def refresh(self) -> bool:
+        return False
+
+    def pinned(self) -> Run:
+        return self
+
+    def _look_again(self) -> None:
+        self._live.refresh()
+        index = find_again(self._live._view.index, self._view.index)
+        if index is None:
+            raise FileChangedError("The captures of this moment were recorded anew.", gone=True)
+        self._view = _View(index)
 
 
 def _find_node(index: Index, name: str) -> int:
@@ -335,3 +375,13 @@ def open_run(path: str | os.PathLike[str]) -> Run:
         raise NotFoundError(f"Expected the directory of a run: one that holds plugins/tb_activations. Received: path={str(path)!r}, with none below.")
     names = ", ".join(repr(str(run)) for run in runs[:20])
     raise NotFoundError(f"Expected the directory of one run. Received: path={str(path)!r}, with {len(runs)} runs below; open one of {names}.")
+
+
+def open_validation(run_dir: Path) -> Run | None:
+    """Opens the validation run beside a training run; None where there is none.
+
+    Raises:
+      OSError: it can't be read.
+    """
+    beside = run_dir.parent / "validation"
+    return Run(beside) if run_dir.name == "train" and data_directory(beside).is_dir() else None

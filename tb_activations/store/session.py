@@ -9,6 +9,7 @@ from __future__ import annotations
 import secrets
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import accumulate, groupby
 from pathlib import Path
@@ -72,8 +73,12 @@ class Session:
 
     def used_bytes(self) -> int:
         """What the graphs and this worker's segments weigh on disk, those of earlier sessions included."""
-        own = (path for path in self.directory.iterdir() if GRAPH_NAME.fullmatch(path.name) or self._is_own(path.name))
-        return sum(path.stat().st_size for path in own)
+        total = 0
+        for path in self.directory.iterdir():
+            if GRAPH_NAME.fullmatch(path.name) or self._is_own(path.name):
+                with suppress(FileNotFoundError):  # somebody deleted it meanwhile
+                    total += path.stat().st_size
+        return total
 
     def write_captures(self, captures: Sequence[Capture], dropped: Sequence[int], graph: str, budget: str = "") -> None:
         """Writes one segment."""
@@ -106,13 +111,13 @@ class Session:
             return
         position = self._written.index(group[0])
         try:
-            arrays = compact([open_segment(self.directory / written.name) for written in group])
-        except (OSError, FormatError, FileChangedError):
-            # Somebody deleted or damaged what was written: merging is a convenience, so these stay as they are.
+            names = [written.name for written in group]
+            arrays = compact([open_segment(self.directory / name) for name in names])
+            self._write(arrays, group[-1].level + 1, group[0].graph, group[0].budget, [*names, *self._undeleted])
+        except (OSError, MemoryError, FormatError, FileChangedError):
+            # Somebody deleted or damaged what was written, or there is no room for a copy: merging is a convenience, so these stay as they are.
             self._written = [written for written in self._written if written not in group]
             return
-        names = [written.name for written in group]
-        self._write(arrays, group[-1].level + 1, group[0].graph, group[0].budget, [*names, *self._undeleted])
         self._written[position : position + len(group)] = [self._written.pop()]
         self._undeleted = [name for name in (*self._undeleted, *names) if not self._delete(name)]
 

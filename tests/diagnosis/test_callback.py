@@ -50,6 +50,20 @@ def test_a_finding_can_call_a_function_and_stop_the_training(tmp_path, dying, ca
     assert "tb_activations" not in capsys.readouterr().err
 
 
+def test_the_last_validation_is_looked_at_though_training_ends_with_it(tmp_path):
+    """Validation data forty times as large as those of training, seen for the first time when everything is over."""
+    model = keras.Sequential(
+        [keras.Input((8,)), keras.layers.Dense(16, name="hidden"), keras.layers.BatchNormalization(name="norm"), keras.layers.Dense(2)]
+    )
+    model.compile("sgd", "mse")
+    found = []
+    callback = tb_activations.ActivationsCallback(tmp_path, every=4, print_findings=False, on_finding=found.append)
+    model.fit(X, Y, batch_size=16, epochs=1, verbose=0, callbacks=[callback], validation_data=(X[:64] * 40, Y[:64]))
+    assert "batchnorm_drift" in {finding.rule for finding in found}
+    cold = tb_activations.open_run(tmp_path / "train").findings
+    assert {(finding.rule, finding.node) for finding in found} == {(finding.rule, finding.node) for finding in cold}
+
+
 def _fit(model, log_dir):
     model.fit(X, Y, batch_size=16, epochs=2, verbose=0, callbacks=[tb_activations.ActivationsCallback(log_dir, every=4, print_findings=False)])
 

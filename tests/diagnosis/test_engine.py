@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 
 import tb_activations
-from tb_activations.diagnosis import Diagnosis, evaluate, rules
+from tb_activations.diagnosis import Diagnosis, engine, evaluate, rules
 from tb_activations.errors import ArgumentError
+from tb_activations.store.names import data_directory
 from tb_activations.store.run import Run, open_run
 from tests import builders
 from tests.builders import build_run, capture_of, normal_values, open_writer, parse_nodes, put
@@ -306,6 +307,9 @@ def test_a_rule_that_fails_takes_no_other_with_it(tmp_path, graph, registry):
         {"quantity": "weight"},
         {"statistic": "median"},
         {"severity": "fatal"},
+        {"kinds": "layer"},
+        {"kinds": ("layers",)},
+        {"kinds": ()},
         {"captures": 0},
         {"steps": -1},
     ],
@@ -313,3 +317,24 @@ def test_a_rule_that_fails_takes_no_other_with_it(tmp_path, graph, registry):
 def test_a_bad_argument_is_named(arguments):
     with pytest.raises(ArgumentError, match=f"Received: .*{next(iter(arguments))}=" if "name" not in arguments else "Received: name="):
         tb_activations.rule(**{"name": "mine", **arguments})
+
+
+@pytest.mark.parametrize("anew", [False, True], ids=["a worker's earlier steps arrive", "steps are trained anew"])
+def test_rules_see_one_moment_of_a_run_that_requests_refresh_meanwhile(tmp_path, graph, monkeypatch, anew):
+    path = build_run(tmp_path / "train", graph, range(20, 120, 5), values(graph, 60))
+    run, read, disturbed = open_run(path), engine._Reader.__call__, []
+    before = evaluate(open_run(path))
+    monkeypatch.setattr(engine, "_BLOCK_NUMBERS", 30)
+
+    def disturb(self, *which):
+        if not disturbed:
+            disturbed.append(1)
+            if anew:
+                for segment in data_directory(path).glob("segment-*"):
+                    segment.unlink()
+            build_run(path, graph, range(0, 110, 5) if anew else range(0, 19, 3), values(graph, 80), worker=1, marker=False)
+            run.refresh()
+        return read(self, *which)
+
+    monkeypatch.setattr(engine._Reader, "__call__", disturb)
+    assert Diagnosis(run).update() == (evaluate(open_run(path)) if anew else before)

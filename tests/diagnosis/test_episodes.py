@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from tb_activations.diagnosis import episodes as episodes_module
 from tb_activations.diagnosis.episodes import Episodes, Persistence
 
 
@@ -58,3 +59,13 @@ def test_what_was_told_is_never_taken_back(seed):
         now = {(row, first, opened) for row, first, opened, *_ in follow(holds[:, :stop])}
         assert told <= now
         told = now
+
+
+@pytest.mark.parametrize("pieces", [1, 3, 50])
+def test_what_comes_and_goes_without_end_is_bounded_the_same_in_any_pieces(pieces, monkeypatch):
+    monkeypatch.setattr(episodes_module, "MOST", 7)
+    holds = np.arange(50)[None] % 2 == np.arange(3)[:, None] % 2
+    episodes = Episodes(3, Persistence(captures=1, steps=0, patience=1))
+    for part in np.array_split(np.arange(50), pieces):
+        episodes.update(part, holds[:, part], np.ones_like(holds[:, part]), {})
+    assert [(episode.row, episode.first_step) for episode in episodes.all] == [(0, 0), (2, 0), (1, 1), (0, 2), (2, 2), (1, 3), (0, 4)]

@@ -2,7 +2,18 @@
 
 from __future__ import annotations
 
+import time
+from itertools import pairwise
+
+import numpy as np
+import pytest
+
+from tb_activations.diagnosis import evaluate
+from tb_activations.diagnosis import facts as facts_module
+from tb_activations.diagnosis.bitsets import closure, members
 from tb_activations.diagnosis.facts import Facts
+from tb_activations.store.run import open_run
+from tests.builders import build_run
 from tests.diagnosis.hand import nodes_of
 
 BRANCHES = """
@@ -94,3 +105,52 @@ def test_the_weights_of_a_cell_act_where_the_recurrent_layer_stands():
     assert [facts.names[place] for place in facts.places(facts.names.index("lstm/cell/kernel"))] == ["lstm"]
     assert [facts.is_output(facts.names.index(name)) for name in ("lstm/cell/kernel", "lstm", "last/kernel")] == [False, False, True]
     assert facts.later_kernels == ((2,), (2,), ())
+
+
+def _reach(edges, node):
+    """What a walk from a node meets."""
+    seen, pending = set(), list(edges[node])
+    while pending:
+        target = pending.pop()
+        if target not in seen:
+            seen.add(target)
+            pending.extend(edges[target])
+    return seen
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_reachability_is_that_of_a_walk_cycles_included(seed):
+    random = np.random.default_rng(seed)
+    edges = [tuple(random.integers(0, 30, random.integers(0, 3)).tolist()) for _ in range(30)]
+    assert [set(members(bits)) for bits in closure(edges)] == [_reach(edges, node) for node in range(30)]
+
+
+def test_reachability_takes_one_pass_whatever_the_order_of_the_nodes():
+    """A chain that goes to and fro between both ends of the list: going through the list, either way, gets a few edges further each time."""
+    order = [node for pair in zip(range(1500), range(2999, 1499, -1), strict=True) for node in pair]
+    edges = [()] * 3000
+    for node, target in pairwise(order):
+        edges[node] = (target,)
+    started = time.process_time()
+    reached = closure(edges)
+    assert time.process_time() - started < 0.5
+    assert [reached[node].bit_count() for node in order] == list(range(2999, -1, -1))
+
+
+def test_kernels_that_come_next_are_those_a_walk_meets_first():
+    facts = Facts(nodes_of(BRANCHES + "layer last Dense [?,4] <- sum; variable last/kernel [4,4] gradient"))
+    named = [facts.names[row] for row in facts.kernels.tolist()]
+    later = {named[row]: [named[other] for other in others] for row, others in enumerate(facts.later_kernels)}
+    assert later == {"shared/kernel": ["left/kernel", "last/kernel"], "left/kernel": ["last/kernel"], "last/kernel": []}
+
+
+def test_a_graph_that_is_too_large_is_a_sentence(tmp_path, monkeypatch):
+    run = open_run(build_run(tmp_path / "train", BRANCHES, range(3)))
+    assert evaluate(run).problems == ()
+    monkeypatch.setattr(facts_module, "MOST_NODES", 8)
+    report = evaluate(run)
+    assert (report.findings, report.quiet, report.checked_captures) == ((), (), 0)
+    assert report.problems == ("The graph has 9 nodes: no rule looks at more than 8. List fewer operations by means of `ops=`.",)
+    monkeypatch.setattr(facts_module, "MOST_NODES", 9)
+    monkeypatch.setattr(facts_module, "MOST_KERNELS", 1)
+    assert evaluate(run).problems == ("The graph has 2 kernels: no rule looks at more than 1.",)

@@ -5,13 +5,21 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from tb_activations.diagnosis import QuietRule, evaluate, live, rules
+from tb_activations.diagnosis import QuietRule, engine, evaluate, live, rules
 from tb_activations.diagnosis.live import Actions, LiveFindings
 from tb_activations.errors import ArgumentError
 from tb_activations.store.names import data_directory
 from tb_activations.store.run import Run
-from tests.builders import capture_of, open_writer, parse_nodes, put
+from tests.builders import build_run, capture_of, normal_values, open_writer, parse_nodes, put
 from tests.diagnosis.test_engine import NET, values
+
+VALIDATED = "input x [?,4]; layer dense Dense [?,8] <- x; layer norm BatchNormalization [?,8] <- dense; loss loss [] <- norm"
+
+
+def shrunk(graph):
+    """Validation in which a normalization gives a hundredth of what it gives in training."""
+    normal = normal_values(graph)
+    return lambda name, quantity, step: normal(name, quantity, step) * (np.float32(0.01) if name == "norm" else 1)
 
 
 def train(tmp_path, actions, warnings, flushes=6):
@@ -31,7 +39,7 @@ def test_a_finding_is_printed_once_and_its_consequence_in_one_line(tmp_path, cap
     train(tmp_path, Actions(), warnings)
     printed = capsys.readouterr().err
     assert printed.count("tb_activations error: Dead ReLU at stem (value)\n    All 8 units give 0 for every example since step 40.") == 1
-    assert printed.count("Dead ReLU at hidden (value), likely a consequence of dead_units at stem\n") == 1
+    assert printed.count("Dead ReLU at hidden (value) since step 40, likely a consequence of dead_units at stem\n") == 1
     assert "keras.layers.LeakyReLU(negative_slope=0.01)" in printed
     assert warnings == []
 
@@ -70,6 +78,55 @@ def test_a_rule_that_fails_takes_nothing_with_it(tmp_path, monkeypatch, capsys):
 def test_a_bad_argument_is_named(arguments):
     with pytest.raises(ArgumentError, match=f"Received: {next(iter(arguments))}="):
         Actions(**arguments)
+
+
+def test_after_many_findings_one_line_says_where_the_others_are(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(rules, "_registered", {})
+    for count in range(live.MOST_PRINTED):
+        rules.rule(f"mine_{count:02d}", kinds=("loss",), captures=1, steps=0)(lambda statistics: statistics["mean"] > -np.inf)
+    train(tmp_path, Actions(), [])  # two more at `stem` and `hidden`
+    printed = capsys.readouterr().err
+    assert printed.count("tb_activations warning: ") + printed.count("tb_activations error: ") == live.MOST_PRINTED
+    assert printed.count("further findings are not printed") == 1
+
+
+def test_of_several_processes_only_the_first_prints(tmp_path, capsys):
+    seen, graph = [], parse_nodes(NET)
+    follow = LiveFindings(tmp_path / "train", Actions(on_finding=seen.append), pytest.fail, lambda: False)
+    with open_writer(tmp_path / "train", graph, on_segment=follow) as writer:
+        for step in range(0, 100, 5):
+            put(writer, step, [capture_of(graph, values(graph, 40), step)])
+    assert seen
+    assert capsys.readouterr().err == ""
+
+
+def test_validation_that_comes_last_is_looked_at_too(tmp_path):
+    graph, seen = parse_nodes(VALIDATED), []
+    build_run(tmp_path / "train", graph, range(0, 400, 10), normal_values(graph))
+    follow = LiveFindings(tmp_path / "train", Actions(print=False, on_finding=seen.append), pytest.fail)
+    with open_writer(tmp_path / "validation", graph, on_segment=follow) as writer:
+        for step in (250, 300, 350):
+            put(writer, step, [capture_of(graph, shrunk(graph), step)])
+    assert [(finding.rule, finding.node) for finding in seen] == [("batchnorm_drift", "norm")]
+
+
+def test_validation_that_can_not_be_read_ends_nothing(tmp_path, monkeypatch, capsys):
+    def refuse(path):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(engine, "open_validation", refuse)
+    warnings = []
+    train(tmp_path, Actions(), warnings)
+    assert "Dead ReLU at stem" in capsys.readouterr().err
+    assert warnings == []
+    assert evaluate(Run(tmp_path / "train")).problems == (
+        "The validation run beside this one can't be read, so nothing is compared with it: Permission denied.",
+    )
+
+
+def test_a_stop_is_taken_once(tmp_path):
+    follow = train(tmp_path, Actions(print=False, stop_on="error"), [])
+    assert [follow.take_stop().node, follow.take_stop()] == ["stem", None]
 
 
 @pytest.fixture

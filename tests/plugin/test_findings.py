@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from tb_activations import diagnosis, open_run
+from tb_activations.plugin import findings as plugin_findings
 from tb_activations.plugin.http import json_answer
 from tb_activations.store.findingsfile import write_findings
 from tb_activations.store.names import data_directory, findings_name
@@ -56,6 +57,30 @@ def test_findings_follow_a_growing_run_and_a_pending_answer_is_never_kept(tmp_pa
     answer = _settled(client)
     assert answer["checked_captures"] == 8
     assert any(finding["rule"] == "nonfinite" and finding["first_step"] == 20 for finding in answer["findings"])
+
+
+def test_validation_that_comes_late_is_judged(tmp_path):
+    graph = parse_nodes("input x [?,4]; layer dense Dense [?,8] <- x; layer norm BatchNormalization [?,8] <- dense; loss loss [] <- norm")
+    normal = normal_values(graph)
+    path = build_run(tmp_path / "train", graph, range(0, 400, 10), normal)
+    client = PluginClient(tmp_path)
+    assert _settled(client)["findings"] == []
+    build_run(tmp_path / "validation", graph, (250, 300, 350), lambda *which: normal(*which) * np.float32(0.01 if which[0] == "norm" else 1))
+    cold = diagnosis.evaluate(open_run(path)).findings
+    assert [finding.rule for finding in cold] == ["batchnorm_drift"]
+    assert [finding["rule"] for finding in _settled(client)["findings"]] == ["batchnorm_drift"]
+
+
+def test_only_so_many_runs_are_followed_and_one_that_was_given_up_is_looked_at_anew(tmp_path, monkeypatch):
+    monkeypatch.setattr(plugin_findings, "_MOST", 2)
+    runs = {name: open_run(build_run(tmp_path / name, GRAPH, range(3))) for name in ("a", "b", "c")}
+    findings = plugin_findings.Findings()
+    for name in ("a", "b", "a", "c", "b"):
+        deadline = time.monotonic() + 60
+        while findings.present(name, runs[name])["pending"] and time.monotonic() < deadline:
+            time.sleep(0.01)
+        assert findings.present(name, runs[name])["checked_captures"] == 3
+    assert list(findings._evaluations) == ["c", "b"]
 
 
 def test_what_rules_of_the_user_recorded_is_told_with_the_others(tmp_path):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import tracemalloc
+
 import numpy as np
 import pytest
 
@@ -107,3 +109,17 @@ def test_captures_without_a_histogram_do_not_widen_the_range():
     none = merge_histograms(np.zeros((2, 2), np.uint32), np.full((2, 3), np.nan), column_starts(2, 1))
     assert none.counts.tolist() == [[0, 0]]
     assert np.isnan(none.range).all()
+
+
+def test_a_long_history_of_histograms_takes_no_second_copy():
+    captures, columns = 20_000, 7
+    random = np.random.default_rng(0)
+    counts = random.integers(0, 9, (captures, 64), np.uint32)
+    edges = np.linspace(0.0, 1.0, 65)[None] + np.zeros((captures, 1))
+    starts = column_starts(captures, columns)
+    tracemalloc.start()
+    merged = merge_histograms(counts, edges, starts)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < counts.nbytes
+    np.testing.assert_array_equal(merged.counts, np.add.reduceat(counts.astype(np.float64), starts, axis=0))

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from tb_activations import open_run
-from tb_activations.plugin import matrix
+from tb_activations.plugin import matrix, views
 from tb_activations.store.schema import COUNTS
 from tests.builders import build_run, normal_values, parse_nodes
 from tests.plugin.client import NODES, STEPS, PluginClient
@@ -117,6 +117,15 @@ def test_value(client, run):
     np.testing.assert_array_equal(arrays["value"], normal_values(parse_nodes(NODES))("encoder/dense", "gradient", 21))
     kernel = client.open("value", run=RUN, node="encoder/dense/kernel", step=21, quantity="update").get_data()
     assert b'"batch_axis": ""' in kernel or b'"batch_axis":""' in kernel
+
+
+def test_a_matrix_of_very_many_nodes_has_fewer_columns_and_all_extremes(client, run, monkeypatch):
+    monkeypatch.setattr(views, "_MATRIX_CELLS", 3 * len(run.nodes) + 1)
+    query = {"run": RUN, "quantity": "value", "statistic": "max"}
+    bounded, asked = client.arrays("matrix", columns=4096, **query), client.arrays("matrix", columns=3, **query)
+    assert bounded["high"].shape == (len(run.nodes), 3)
+    for name, array in asked.items():
+        np.testing.assert_array_equal(bounded[name], array)
 
 
 def test_matrix_shows_every_extreme(client, run):

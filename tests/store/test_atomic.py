@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from tb_activations.store import atomic
 from tb_activations.store.atomic import LEFTOVER_SECONDS, write_whole
 from tb_activations.store.names import data_directory
 from tb_activations.store.writer import Writer
@@ -24,6 +25,37 @@ def test_a_file_is_there_when_the_block_has_ended_and_not_before(tmp_path):
         assert not path.exists()
     assert path.read_bytes() == b"whole"
     assert list(tmp_path.iterdir()) == [path]
+
+
+def _refuse(monkeypatch, times):
+    """As Windows does while somebody reads the file."""
+    replace, refused = Path.replace, []
+
+    def refuse(self, target):
+        if len(refused) < times:
+            refused.append(target)
+            raise PermissionError(13, "Permission denied")
+        return replace(self, target)
+
+    monkeypatch.setattr(Path, "replace", refuse)
+    monkeypatch.setattr(atomic, "_PAUSES", (0.001,) * 4)
+
+
+def test_a_file_that_somebody_reads_is_replaced_a_little_later(tmp_path, monkeypatch):
+    path = tmp_path / "x"
+    path.write_bytes(b"old")
+    _refuse(monkeypatch, 4)
+    with write_whole(path) as file:
+        file.write(b"new")
+    assert path.read_bytes() == b"new"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_file_that_can_never_be_replaced_is_an_error(tmp_path, monkeypatch):
+    _refuse(monkeypatch, 5)
+    with pytest.raises(PermissionError), write_whole(tmp_path / "x") as file:
+        file.write(b"new")
+    assert list(tmp_path.iterdir()) == []
 
 
 def _write_half(path: Path) -> None:

@@ -186,3 +186,28 @@ def test_merged_histograms_of_normal_numbers_look_like_the_whole():
     exact = np.histogram(np.concatenate(parts), 64, ranges[0])[0]
     assert counts.sum() == 150_000
     assert np.abs(counts[0] - exact).max() < 0.01 * 150_000
+
+
+def test_the_gradient_of_a_variable_is_each_replicas_own(tmp_path):
+    """Replicas' gradients are added up after they were recorded."""
+    graph = parse_nodes("variable kernel [5,5] gradient update")
+    gradients = np.random.default_rng(0).normal(size=(2, 3, 5, 5)).astype(np.float32) * np.float32([1, 3]).reshape(2, 1, 1, 1)
+
+    def values(rank):
+        return lambda _, quantity, step: gradients[rank, step] if quantity == "gradient" else np.eye(5, dtype=np.float32)
+
+    write_segments(tmp_path, graph, [[capture_of(graph, values(rank), step, rank) for step in range(3) for rank in range(2)]])
+    run = open_run(tmp_path)
+    merged = run.statistics("kernel", "gradient")
+    assert merged["elements"].tolist() == [50, 50, 50]
+    np.testing.assert_allclose(merged["l2_norm"], np.sqrt((gradients.astype(np.float64) ** 2).sum(axis=(0, 2, 3))), rtol=1e-5)
+    np.testing.assert_allclose(merged["std"], gradients.astype(np.float64).std(axis=(0, 2, 3)), rtol=1e-5)
+    np.testing.assert_array_equal(run.column("max", "gradient")[1][0], gradients.max(axis=(0, 2, 3)))
+    np.testing.assert_array_equal(run.window("gradient", start=0, stop=3)[0][0, :, run.columns.index("min")], gradients.min(axis=(0, 2, 3)))
+    assert run.histogram("kernel", "gradient").counts.sum(axis=1).tolist() == [50, 50, 50]
+    for rank in range(2):
+        norms = np.linalg.norm(gradients[rank].reshape(3, -1), axis=1)
+        np.testing.assert_allclose(run.statistics("kernel", "gradient", rank=rank)["l2_norm"], norms, rtol=1e-5)
+    for quantity in ("value", "update"):
+        assert run.statistics("kernel", quantity)["elements"].tolist() == [25, 25, 25]
+        assert run.histogram("kernel", quantity).counts.sum(axis=1).tolist() == [25, 25, 25]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import shutil
 from dataclasses import astuple
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,11 +14,12 @@ import safetensors.numpy
 from tb_activations import open_run
 from tb_activations.store import session as session_module
 from tb_activations.store.compact import compact
+from tb_activations.store.names import data_directory
 from tb_activations.store.run import Run
 from tb_activations.store.schema import STATISTICS, Capture
 from tb_activations.store.segments import open_segment
 from tb_activations.store.session import FAN_IN, Session
-from tests.builders import capture_of, normal_values, parse_nodes, record_of, write_segments
+from tests.builders import capture_of, normal_values, open_writer, parse_nodes, put, record_of, write_segments
 
 GRAPH = parse_nodes("input x [3]; layer dense [2,?] <- x relu gradient; variable kernel update")
 
@@ -281,3 +283,34 @@ def test_workers_that_end_at_different_steps(tmp_path, workers):
     assert run.steps().tolist() == list(range(0, 30 + 10 * (workers - 1), 10))
     assert run.statistics("dense")["elements"].tolist()[0] == 4 * workers
     assert run.statistics("dense")["elements"].tolist()[-1] == 4
+
+
+def test_a_merge_that_can_not_be_written_ends_no_recording(tmp_path, monkeypatch):
+    write = session_module.write_arrays
+
+    def full(path, arrays, metadata):
+        if metadata["replaces"]:
+            raise OSError(28, "No space left on device")
+        return write(path, arrays, metadata)
+
+    monkeypatch.setattr(session_module, "write_arrays", full)
+    with open_writer(tmp_path, GRAPH) as writer:
+        for step in range(2 * FAN_IN):
+            put(writer, step, [capture_of(GRAPH, normal_values(GRAPH), step)])
+            writer.flush()
+    assert writer.failure is None
+    run = open_run(tmp_path)
+    assert (run.steps().tolist(), run.problems) == (list(range(2 * FAN_IN)), ())
+
+
+def test_a_segment_that_goes_away_while_it_is_weighed_is_passed_over(tmp_path, monkeypatch):
+    session = Session(tmp_path, 0)
+    session.prepare()
+    fingerprint = session.write_graph(GRAPH)
+    for step in range(3):
+        session.write_captures([capture_of(GRAPH, normal_values(GRAPH), step)], [], fingerprint)
+    files = sorted(data_directory(tmp_path).iterdir())
+    sizes = [path.stat().st_size for path in files]
+    gone = files[-1].with_name(f"segment-000000000009-0000-{session.token}-000009.safetensors")
+    monkeypatch.setattr(Path, "iterdir", lambda path: iter([*files, gone]))
+    assert session.used_bytes() == sum(sizes)

@@ -139,10 +139,18 @@ def main() -> None:
     print(f"\nAll programs\n{summary(verdicts)}")
 
 
-SETS = ("Programs the rules were made with", "Programs written afterwards", "Programs written blind", "Programs written after those")
+SETS = (
+    "Programs the rules were made with",
+    "Programs written afterwards",
+    "Programs written blind",
+    "Programs written after those",
+    "Programs written last, blind",
+)
 
 
 def _set_of(program: Program) -> str:
+    if program.family.startswith("third"):
+        return SETS[4]
     return SETS[3 if program.family.startswith("again") else 2 if program.family.startswith("blind") else 1 if program.held_out else 0]
 
 

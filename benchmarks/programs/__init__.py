@@ -14,6 +14,8 @@ from benchmarks.programs import (  # noqa: F401  (each registers its programs)
     generative,
     held_out,
     recurrent,
+    third_faulty,
+    third_healthy,
     transformer,
 )
 from benchmarks.programs.registry import PROGRAMS, Program

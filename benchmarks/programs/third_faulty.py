@@ -644,3 +644,68 @@ def pictures_in_the_order_of_the_day() -> Training:
         stack += [layers.Conv2D(filters, 3, padding="same"), layers.BatchNormalization(momentum=0.9), layers.ReLU(), layers.MaxPooling2D()]
     model = picture_network(*stack, layers.Flatten(), optimizer=Adam(3e-3))
     return Training(model, x[~held], y[~held], epochs=3, options={"shuffle": False, "validation_data": (x[held], y[held])})
+
+
+# A few more.
+
+
+@faulty("nonfinite float16_overflow float16_underflow", "log_probability loss", every=1, held_out=True)
+def epsilon_that_float16_rounds_away() -> Training:
+    class LogProbability(layers.Layer):
+        """A hundred-millionth is zero in float16, so it doesn't keep the logarithm from zero."""
+
+        def call(self, scores: Any) -> Any:
+            return ops.log(ops.softmax(scores) + 1e-8)
+
+    keras.config.set_dtype_policy("mixed_float16")
+    model = keras.Sequential([keras.Input((64,)), layers.Dense(64, activation="relu"), layers.Dense(10), layers.Rescaling(40.0), LogProbability()])
+    model.compile(Adam(1e-3), lambda y_true, y_pred: -ops.sum(ops.one_hot(ops.cast(y_true[:, 0], "int32"), 10) * ops.cast(y_pred, "float32"), -1))
+    x, y = data.digits()
+    return Training(model, x, y[:, None], epochs=1)
+
+
+@faulty("exploding_loss nonfinite update_too_large exploding_gradient", "loss dense dense_1", every=1, held_out=True)
+def prices_in_dollars_with_gradient_descent() -> Training:
+    random = np.random.default_rng(5)
+    x = random.normal(size=(960, 6)).astype("float32")
+    price = (250_000 + 60_000 * x[:, 0] + 20_000 * x[:, 1] + 10_000 * random.normal(size=960)).astype("float32")
+    model = keras.Sequential([keras.Input((6,)), layers.Dense(32, activation="relu"), layers.Dense(1)])
+    model.compile(SGD(0.01), "mse")
+    return Training(model, x, price, epochs=1)
+
+
+@faulty("collapse vanishing_gradient poor_initialization dead_units saturated_activation", "lstm", every=5, held_out=True)
+def gates_that_begin_shut() -> Training:
+    lstm = layers.LSTM(16, bias_initializer=keras.initializers.Constant(-20.0), unit_forget_bias=False)
+    model = keras.Sequential([keras.Input((30, 1)), lstm, layers.Dense(1)])
+    model.compile(Adam(2e-3), "mse")
+    return Training(model, *data.series(), epochs=3)
+
+
+@faulty("update_too_large collapse dead_units", "hidden second scores", every=5, held_out=True)
+def decay_to_a_tenth_at_every_step() -> Training:
+    stack = [layers.Dense(48, activation="relu", name="hidden"), layers.Dense(32, activation="relu", name="second")]
+    model = digits_network(*stack, optimizer=keras.optimizers.AdamW(1e-2, weight_decay=90.0))
+    return Training(model, *data.digits(), epochs=3)
+
+
+@faulty("update_too_small", "hidden scores", every=5, held_out=True)
+def gradients_clipped_to_a_millionth() -> Training:
+    model = digits_network(layers.Dense(48, activation="relu", name="hidden"), optimizer=SGD(0.1, clipnorm=1e-6))
+    return Training(model, *data.digits(), epochs=3)
+
+
+@faulty("nonfinite exploding_activation unnormalized_input exploding_loss", "rate measures loss", every=1, held_out=True)
+def exponential_of_raw_measures() -> Training:
+    x, y = data.raw("wine")
+    inputs = keras.Input((13,), name="measures")
+    model = keras.Model(inputs, layers.Dense(1, activation="exponential", name="rate")(layers.Dense(16, activation="relu")(inputs)))
+    model.compile(Adam(1e-2), "poisson")
+    return Training(model, x, y.astype("float32")[:, None], batch_size=16, epochs=3)
+
+
+@faulty("dead_units update_too_large unnormalized_input", "filters picture", every=5, held_out=True)
+def bytes_with_gradient_descent() -> Training:
+    stack = [layers.Conv2D(16, 3, activation="relu", name="filters"), layers.MaxPooling2D(), layers.Flatten()]
+    x, y = data.images()
+    return Training(picture_network(*stack, optimizer=SGD(0.1)), 255 * x, y, epochs=3)

@@ -1007,3 +1007,175 @@ def network_that_solves_an_equation() -> Training:
     model = Equation()
     model.compile(Adam(5e-3))
     return Training(model, np.random.default_rng(0).uniform(0, np.pi / 2, (1600, 1)).astype("float32"), epochs=4)
+
+
+class Adapted(layers.Layer):
+    """A low-rank update of a frozen layer: one factor is random, the other begins at zero."""
+
+    def __init__(self, dense: Any, rank: int = 4) -> None:
+        super().__init__()
+        self.dense, self.rank = dense, rank
+        self.dense.trainable = False
+
+    def build(self, shape: Any) -> None:
+        self.down = self.add_weight(shape=(shape[-1], self.rank), initializer="he_uniform")
+        self.up = self.add_weight(shape=(self.rank, self.dense.units), initializer="zeros")
+
+    def call(self, x: Any) -> Any:
+        return self.dense(x) + 2.0 * ops.matmul(ops.matmul(x, self.down), self.up)
+
+
+@healthy(every=5, held_out=True)
+def low_rank_updates_of_two_layers() -> Training:
+    x, y = data.digits()
+    first, second = layers.Dense(64), layers.Dense(48)
+    base = keras.Sequential([keras.Input((64,)), first, layers.ReLU(), second, layers.ReLU(), layers.Dense(5, activation="softmax")])
+    base.compile(Adam(3e-3), "sparse_categorical_crossentropy")
+    base.fit(x[y < 5], y[y < 5], epochs=4, verbose=0)
+    model = keras.Sequential([keras.Input((64,)), Adapted(first), layers.ReLU(), Adapted(second), layers.ReLU(), layers.Dense(5)])
+    model.compile(Adam(5e-3), LOGITS)
+    return Training(model, x[y >= 5], y[y >= 5] - 5, epochs=6)
+
+
+@healthy(every=5, held_out=True)
+def rate_that_ends_at_zero() -> Training:
+    stack = [layers.Dense(64, activation="relu"), layers.Dense(32, activation="relu")]
+    model = keras.Sequential([keras.Input((64,)), *stack, layers.Dense(10, activation="softmax")])
+    model.compile(Adam(keras.optimizers.schedules.CosineDecay(5e-3, 57 * 4)), "sparse_categorical_crossentropy")
+    return Training(model, *data.digits(), epochs=4)
+
+
+@healthy(every=1, held_out=True)
+def loss_scale_that_settles() -> Training:
+    keras.config.set_dtype_policy("mixed_float16")
+    model = keras.Sequential([keras.Input((64,)), layers.Dense(64, activation="relu"), layers.Dense(10, dtype="float32")])
+    model.compile(keras.optimizers.LossScaleOptimizer(Adam(3e-3), initial_scale=2.0**24), LOGITS)
+    return Training(model, *data.digits(), epochs=2)
+
+
+class Scaled(layers.Layer):
+    """A branch of a deep transformer, scaled by a hundredth at first."""
+
+    def build(self, shape: Any) -> None:
+        self.scale = self.add_weight(shape=shape[-1:], initializer=keras.initializers.Constant(1e-2))
+
+    def call(self, x: Any) -> Any:
+        return x * self.scale
+
+
+@healthy(every=10, held_out=True)
+def branches_scaled_by_a_hundredth() -> Training:
+    inputs = keras.Input((8, 8))
+    x = layers.Dense(24)(inputs)
+    for _ in range(3):
+        y = layers.LayerNormalization()(x)
+        x = layers.Add()([x, Scaled()(layers.MultiHeadAttention(2, 12)(y, y))])
+        x = layers.Add()([x, Scaled()(layers.Dense(24)(layers.Dense(48, activation="gelu")(layers.LayerNormalization()(x))))])
+    model = keras.Model(inputs, layers.Dense(10)(layers.Flatten()(layers.LayerNormalization()(x))))
+    model.compile(AdamW(2e-3), LOGITS)
+    x, y = data.digits()
+    return Training(model, x.reshape(-1, 8, 8), y, batch_size=64, epochs=5)
+
+
+@healthy(every=5, held_out=True)
+def bytes_rescaled_in_the_model() -> Training:
+    stack = [layers.Rescaling(1 / 255), layers.Conv2D(16, 3, activation="relu"), layers.Flatten(), layers.Dense(32, activation="relu")]
+    model = keras.Sequential([keras.Input((8, 8, 1)), *stack, layers.Dense(10, activation="softmax")])
+    model.compile(Adam(3e-3), "sparse_categorical_crossentropy")
+    x, y = data.images()
+    return Training(model, np.round(255 * x).astype("uint8"), y, epochs=3)
+
+
+@healthy(every=5, held_out=True)
+def slow_trunk_and_fast_head() -> Training:
+    x, y = data.digits()
+    trunk = keras.Sequential([keras.Input((64,)), layers.Dense(64, activation="relu"), layers.Dense(48, activation="relu")], name="trunk")
+    first = keras.Sequential([trunk, layers.Dense(10)])
+    first.compile(Adam(3e-3), LOGITS)
+    first.fit(x, y % 2, epochs=3, verbose=0)
+    head = layers.Dense(10, name="head")
+    model = keras.Sequential([keras.Input((64,)), trunk, head])
+    slow, fast = Adam(1e-4), Adam(5e-3)
+
+    @tf.function
+    def step(pixels: Any, labels: Any) -> Any:
+        with tf.GradientTape(persistent=True) as tape:
+            loss = LOGITS(labels, model(pixels, training=True))
+        slow.apply(tape.gradient(loss, trunk.trainable_variables), trunk.trainable_variables)
+        fast.apply(tape.gradient(loss, head.trainable_variables), head.trainable_variables)
+        return loss
+
+    return Training(model, x, y, loop=step, epochs=4)
+
+
+@healthy(every=5, held_out=True)
+def categories_of_which_most_are_rare() -> Training:
+    random = np.random.default_rng(0)
+    codes = random.zipf(1.5, (3000, 3)) % 60
+    x = np.concatenate([np.eye(60, dtype="float32")[codes[:, k]] for k in range(3)], 1)
+    y = (random.normal(size=60)[codes[:, 0]] + random.normal(size=60)[codes[:, 1]] + 0.3 * random.normal(size=3000) > 0).astype("float32")
+    model = keras.Sequential([keras.Input((180,)), layers.Dense(32, activation="relu"), layers.Dense(1, activation="sigmoid")])
+    model.compile(Adam(3e-3), "binary_crossentropy")
+    return Training(model, x, y, batch_size=64, epochs=5, options={"validation_split": 0.2})
+
+
+@healthy(every=5, held_out=True)
+def clouds_of_points() -> Training:
+    """A deep set: which of three shapes did these points come from?"""
+    random = np.random.default_rng(0)
+    y, angles = random.integers(0, 3, 900), random.uniform(0, 2 * np.pi, (900, 24))
+    circle = np.stack([np.cos(angles), np.sin(angles)], -1)
+    line, disc = np.stack([angles / np.pi - 1, 0 * angles], -1), circle * np.sqrt(random.uniform(size=(900, 24, 1)))
+    x = np.where((y == 0)[:, None, None], circle, np.where((y == 1)[:, None, None], line, disc)) + 0.05 * random.normal(size=circle.shape)
+    model = keras.Sequential([keras.Input((24, 2)), layers.Dense(32, activation="relu"), layers.Dense(32, activation="relu")])
+    model.add(layers.Lambda(lambda h: ops.sum(h, axis=1)))
+    model.add(layers.Dense(32, activation="relu"))
+    model.add(layers.Dense(3, activation="softmax"))
+    model.compile(Adam(1e-3), "sparse_categorical_crossentropy")
+    return Training(model, x.astype("float32"), y, epochs=5)
+
+
+@healthy(every=1, held_out=True)
+def eight_steps_only() -> Training:
+    model = keras.Sequential([keras.Input((13,)), layers.Dense(24, activation="gelu"), layers.Dense(3, activation="softmax")])
+    model.compile(Adam(1e-2), "sparse_categorical_crossentropy")
+    return Training(model, *data.standardized("wine"), batch_size=24, epochs=1)
+
+
+class Critic(keras.Model):
+    """A Wasserstein GAN with a penalty on the gradient: five steps of the critic for one of the generator."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.seeds = keras.random.SeedGenerator(5)
+        hidden = [layers.Dense(48, activation="relu") for _ in range(4)]
+        self.generator = keras.Sequential([keras.Input((4,)), *hidden[:2], layers.Dense(2)])
+        self.critic = keras.Sequential([keras.Input((2,)), *hidden[2:], layers.Dense(1)])
+        self.other_optimizer = Adam(1e-3, beta_1=0.0, beta_2=0.9)
+
+    def train_step(self, x: Any) -> dict[str, Any]:
+        size = ops.shape(x)[0]
+        for _ in range(3):
+            fake = self.generator(keras.random.normal((size, 4), seed=self.seeds))
+            with tf.GradientTape() as tape:
+                between = x + keras.random.uniform((size, 1), seed=self.seeds) * (fake - x)
+                with tf.GradientTape() as inner:
+                    inner.watch(between)
+                    score = self.critic(between)
+                slope = ops.sqrt(ops.sum(ops.square(inner.gradient(score, between)), axis=1) + 1e-12)
+                loss = ops.mean(self.critic(fake)) - ops.mean(self.critic(x)) + 10 * ops.mean(ops.square(slope - 1))
+            own = self.critic.trainable_variables
+            self.other_optimizer.apply(tape.gradient(loss, own), own)
+        with tf.GradientTape() as tape:
+            made = -ops.mean(self.critic(self.generator(keras.random.normal((size, 4), seed=self.seeds))))
+        self.optimizer.apply(tape.gradient(made, self.generator.trainable_variables), self.generator.trainable_variables)
+        return {"loss": loss, "generator_loss": made}
+
+
+@healthy(every=5, held_out=True)
+def penalized_critic_on_a_ring() -> Training:
+    angles = np.random.default_rng(0).uniform(0, 2 * np.pi, 2048)
+    ring = np.stack([np.cos(angles), np.sin(angles)], 1) + np.random.default_rng(1).normal(0, 0.05, (2048, 2))
+    model = Critic()
+    model.compile(Adam(1e-3, beta_1=0.0, beta_2=0.9))
+    return Training(model, ring.astype("float32"), batch_size=64, epochs=3)

@@ -166,6 +166,7 @@ def main() -> None:
     print(f"\nAll programs\n{summary(verdicts)}")
 
 
+<<<<<<< HEAD
 SETS = ("Programs the rules were made with", "Programs written afterwards", "Programs written blind", "Programs written after those", "Reviewed")
 
 
@@ -181,6 +182,21 @@ def _set_of(program: Program) -> str:
         if program.held_out
         else 0
     ]
+=======
+SETS = (
+    "Programs the rules were made with",
+    "Programs written afterwards",
+    "Programs written blind",
+    "Programs written after those",
+    "Programs written last, blind",
+)
+
+
+def _set_of(program: Program) -> str:
+    if program.family.startswith("third"):
+        return SETS[4]
+    return SETS[3 if program.family.startswith("again") else 2 if program.family.startswith("blind") else 1 if program.held_out else 0]
+>>>>>>> blind
 
 
 def _print(verdict: Verdict, verbose: bool) -> None:

@@ -15,6 +15,8 @@ from benchmarks.programs import (  # noqa: F401  (each registers its programs)
     held_out,
     recurrent,
     reviewed,
+    third_faulty,
+    third_healthy,
     transformer,
 )
 from benchmarks.programs.registry import PROGRAMS, Program

@@ -42,7 +42,7 @@ OWN = {"callback": {"self", "validation", "probe_data"}, "watch": {"train_step",
 
 
 @pytest.mark.parametrize("make", MAKERS.values(), ids=MAKERS)
-@pytest.mark.parametrize("options", BAD, ids=repr)
+@pytest.mark.parametrize("options", BAD, ids=lambda options: "{}={:.20}".format(*next((name, str(value)) for name, value in options.items())))
 def test_bad_options(tmp_path, make, options):
     (name,) = options
     with pytest.raises(ArgumentError, match=f"`{name}` must .*Received: {name}="):

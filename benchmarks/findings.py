@@ -160,43 +160,26 @@ def main() -> None:
         for program in chosen[part::parts]:
             verdicts.append(judge(program, options.keep or Path(temporary)))
             _print(verdicts[-1], options.verbose)
-    for title in SETS:
+    for title in (IN_VIEW, HELD_OUT, *SETS.values()):
         some = [verdict for verdict in verdicts if _set_of(verdict.program) == title]
         print(f"\n{title}\n{summary(some)}" if some else "")
     print(f"\nAll programs\n{summary(verdicts)}")
 
 
-<<<<<<< HEAD
-SETS = ("Programs the rules were made with", "Programs written afterwards", "Programs written blind", "Programs written after those", "Reviewed")
+SETS = {
+    "blind": "Programs written blind",
+    "again": "Programs written after those, blind",
+    "third": "Programs written last, blind",
+    "reviewed": "Programs written from a review of the rules",
+}
+"""Titles by how the name of a family begins."""
+HELD_OUT = "Programs written after thresholds were fixed"
+IN_VIEW = "Programs the rules were made with"
 
 
 def _set_of(program: Program) -> str:
-    return SETS[
-        4
-        if program.family == "reviewed"
-        else 3
-        if program.family.startswith("again")
-        else 2
-        if program.family.startswith("blind")
-        else 1
-        if program.held_out
-        else 0
-    ]
-=======
-SETS = (
-    "Programs the rules were made with",
-    "Programs written afterwards",
-    "Programs written blind",
-    "Programs written after those",
-    "Programs written last, blind",
-)
-
-
-def _set_of(program: Program) -> str:
-    if program.family.startswith("third"):
-        return SETS[4]
-    return SETS[3 if program.family.startswith("again") else 2 if program.family.startswith("blind") else 1 if program.held_out else 0]
->>>>>>> blind
+    own = (title for family, title in SETS.items() if program.family.startswith(family))
+    return next(own, HELD_OUT if program.held_out else IN_VIEW)
 
 
 def _print(verdict: Verdict, verbose: bool) -> None:

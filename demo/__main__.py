@@ -68,7 +68,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m demo", description="Trains the demo.")
     parser.add_argument("--log-dir", type=Path, default=Path("logs/demo"), help="where the runs go; runs of an earlier demo there are replaced")
     log_dir: Path = parser.parse_args().log_dir
-    for name in ("digits", "text", "tape"):
+    for name in ("digits", "digits-too-fast", "text", "tape"):
         shutil.rmtree(log_dir / name, ignore_errors=True)
     keras.utils.set_random_seed(1)
     started = time.monotonic()
@@ -77,6 +77,8 @@ def main() -> None:
     inside_a_nested_model(classifier, log_dir)
     _heading("Handwritten digits, a loop with tf.GradientTape")
     inside_a_compiled_step(log_dir)
+    _heading("The same network with a learning rate 500 times too large")
+    digits.train_too_fast(log_dir)
     _heading("Python's standard library, a character-level transformer")
     text.train(log_dir)
     print(f"\nTrained in {time.monotonic() - started:.0f} s. The runs are in {log_dir}.")

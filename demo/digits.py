@@ -47,7 +47,7 @@ def encoder() -> keras.Model:
     return keras.Model(inputs, Gate(name="gate")(x), name="encoder")
 
 
-def model() -> keras.Model:
+def model(learning_rate: float = 2e-3) -> keras.Model:
     """The whole classifier, compiled."""
     inputs = keras.Input((16, 16, 1), name="images")
     x = encoder()(inputs)
@@ -57,7 +57,7 @@ def model() -> keras.Model:
     outputs = layers.Dense(10, name="logits")(x)
     classifier = keras.Model(inputs, outputs, name="digits")
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
-    classifier.compile(keras.optimizers.Adam(2e-3), loss, metrics=["accuracy"])
+    classifier.compile(keras.optimizers.Adam(learning_rate), loss, metrics=["accuracy"])
     return classifier
 
 
@@ -69,3 +69,10 @@ def train(log_dir: Path) -> keras.Model:
     validation = (split.x_validation, split.y_validation)
     classifier.fit(split.x, split.y, batch_size=32, epochs=6, validation_data=validation, callbacks=[callback])
     return classifier
+
+
+def train_too_fast(log_dir: Path) -> None:
+    """Trains 2 epochs at a rate that no network of this kind stands. What is wrong is printed while it trains, and shown in the tab Findings."""
+    split = data.digits()
+    callback = tba.ActivationsCallback(log_dir / "digits-too-fast", every=2, exclude=["bias$"], source_text=True)
+    model(learning_rate=1.0).fit(split.x, split.y, batch_size=32, epochs=2, callbacks=[callback])

@@ -24,8 +24,10 @@ const VIEWS = {
   gradient: { run: "digits/train", node: "encoder/block1_conv", quantity: "gradient", step: "188" },
   graph: { run: "digits/train", node: "encoder/gate/channel_mean", view: "graph" },
   matrix: { run: "digits/train", node: "hidden/kernel", view: "matrix" },
-  findings: { run: "digits/train", view: "findings" },
+  findings: { run: "digits-too-fast/train", node: "hidden", view: "findings" },
+  compare: { run: "digits/train", compare_run: "digits-too-fast/train", node: "hidden" },
   attention: { run: "text/train", node: "block1_attention/softmax", step: "312" },
+  available: { run: "digits-too-fast/train", node: "logits/bias" },
   unreachable: { run: "digits/train", node: "encoder/block1_norm/moving_mean", quantity: "gradient" },
 };
 

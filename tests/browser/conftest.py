@@ -7,6 +7,7 @@ users have, and handed over as one JSON file.
 from __future__ import annotations
 
 import json
+import os
 import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -18,6 +19,7 @@ import pytest
 from tensorboard.compat.proto import event_pb2, summary_pb2
 from tensorboard.summary.writer.event_file_writer import EventFileWriter
 
+from benchmarks.generate_run import generate
 from tb_activations import diagnosis, open_run
 from tb_activations.store.schema import COUNTS, QUANTITIES, Graph, NodeRecord, QuantityPlan, Source
 from tests.builders import Values, build_run, normal_values, parse_nodes
@@ -151,6 +153,8 @@ def hand_over(root: Path) -> Iterator[Path]:
     build_run(logs / "second" / "train", DIGITS, STEPS, digits_values(1), per_segment=20)
     build_run(logs / "<img src=x onerror=alert(4)>" / "train", _hostile_graph(), range(5))
     _write_scalar(logs / "digits" / "train")
+    generate(root / "large" / "many" / "train", 10_000, 10, per_segment=10, histograms=False)
+    generate(root / "large" / "long" / "train", 1_000, int(os.environ.get("TBA_CAPTURES", "1000")), histograms=False)
     for name in ("empty", "live"):
         (root / name).mkdir()
     SHOTS.mkdir(parents=True, exist_ok=True)
@@ -159,6 +163,7 @@ def hand_over(root: Path) -> Iterator[Path]:
         "python": ["--logdir", str(logs), "--load_fast=false"],
         "prefixed": ["--logdir", str(logs), "--path_prefix=/some/where"],
         "specified": ["--logdir_spec", f"one:{logs / 'digits'}"],
+        "large": ["--logdir", str(root / "large")],
         "empty": ["--logdir", str(root / "empty")],
         "live": ["--logdir", str(root / "live")],
     }

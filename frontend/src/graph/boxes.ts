@@ -114,9 +114,15 @@ function headerWidth(text: BoxText, measure: Measure): CssPixels {
 }
 
 /** The request for the layout worker. */
-export function layoutRequest(visible: VisibleGraph, { width, height }: Measured, direction: Direction): LayoutRequest {
+export function layoutRequest(
+  visible: VisibleGraph,
+  { width, height }: Measured,
+  direction: Direction,
+  room = 0,
+): LayoutRequest {
   return {
     direction,
+    room,
     parent: Int32Array.from(visible.items, (item) => item.parent),
     open: Uint8Array.from(visible.items, (item) => Number(item.open)),
     width: width.map((value, item) => (item === 0 ? 0 : value)),

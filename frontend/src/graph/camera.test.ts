@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { fit, overview, pan, reveal, SMALLEST_ZOOM, toPage, visiblePart, zoomAt } from "./camera";
-import { minimapCamera, MINIMAP, cameraAt, needsMinimap } from "./minimap";
+import { cameraAt, minimapCamera, minimapSize, needsMinimap } from "./minimap";
 
 const VIEW = { width: 800, height: 400 };
 const FIRST = { x: 900, y: 0, width: 100, height: 38 };
@@ -10,11 +10,18 @@ describe("camera", () => {
     expect(fit({ width: 400, height: 300 }, VIEW, FIRST)).toEqual({ x: 170, y: 28, zoom: 1.15 });
   });
 
-  it("never makes text smaller than at zoom 1: shows the beginning of a page that is too large", () => {
+  it("never makes boxes smaller than their text: shows the beginning of a page that is too large", () => {
     const camera = fit({ width: 2000, height: 3000 }, VIEW, FIRST);
-    expect(camera.zoom).toBe(1);
-    const first = { x: FIRST.x + camera.x, y: FIRST.y + camera.y };
-    expect(first).toEqual({ x: 350, y: 16 });
+    expect(camera.zoom).toBe(0.85);
+    const first = { x: FIRST.x * camera.zoom + camera.x, y: FIRST.y * camera.zoom + camera.y };
+    expect(first.x).toBeGreaterThan(300);
+    expect(first.y).toBe(16);
+  });
+
+  it("makes a page that is a little too large fit", () => {
+    const camera = fit({ width: 860, height: 300 }, VIEW, FIRST);
+    expect(camera.zoom).toBeCloseTo(768 / 860);
+    expect(860 * camera.zoom + camera.x).toBeLessThanOrEqual(800);
   });
 
   it("doesn't pan beyond the page to centre its first box", () => {
@@ -56,15 +63,17 @@ describe("camera", () => {
 describe("minimap", () => {
   it("holds the whole page, however large", () => {
     const page = { width: 90_000, height: 2000 };
-    const { x, y, zoom } = minimapCamera(page);
+    const { x, y, zoom } = minimapCamera(page, VIEW);
+    const { width, height } = minimapSize(page, VIEW);
     expect(x).toBeGreaterThanOrEqual(0);
-    expect(page.width * zoom + x).toBeLessThanOrEqual(MINIMAP.width);
-    expect(page.height * zoom + y).toBeLessThanOrEqual(MINIMAP.height);
+    expect(page.width * zoom + x).toBeLessThanOrEqual(width);
+    expect(page.height * zoom + y).toBeLessThanOrEqual(height);
   });
 
   it("brings the place pressed to the middle of the view", () => {
     const page = { width: 5000, height: 5000 };
-    const camera = cameraAt(page, { x: 0, y: 0, zoom: 1 }, VIEW, MINIMAP.width / 2, MINIMAP.height / 2);
+    const { width, height } = minimapSize(page, VIEW);
+    const camera = cameraAt(page, { x: 0, y: 0, zoom: 1 }, VIEW, width / 2, height / 2);
     expect(toPage(camera, 400, 200)).toEqual({ x: 2500, y: 2500 });
   });
 
@@ -72,6 +81,6 @@ describe("minimap", () => {
     const camera = { x: 0, y: 0, zoom: 1 };
     expect(needsMinimap({ width: 3000, height: 300 }, camera, VIEW)).toBe(true);
     expect(needsMinimap({ width: 900, height: 300 }, camera, VIEW)).toBe(false);
-    expect(needsMinimap({ width: 3000, height: 300 }, camera, { width: 800, height: 250 })).toBe(false);
+    expect(needsMinimap({ width: 3000, height: 300 }, camera, { width: 800, height: 170 })).toBe(false);
   });
 });

@@ -124,7 +124,7 @@ function Label({
       title={each.name}
       onClick={() => selectNode(each.name)}
     >
-      <StateGlyph state={each.state} size={10} />
+      <StateGlyph state={each.state} />
       <span class="ellipsis">
         <bdi>
           <span class="dim">{scope}</span>

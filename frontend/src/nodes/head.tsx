@@ -88,7 +88,7 @@ function SortHead({ column, by }: { readonly column: Column; readonly by: string
   return (
     <button type="button" class={`lnk sort ${chosen === null ? "" : "on"}`} onClick={() => cycleSort(by)}>
       {column.label}
-      {chosen !== null && <Icon name={chosen.descending ? "down" : "up"} size={10} />}
+      {chosen !== null && <Icon name={chosen.descending ? "down" : "up"} small />}
     </button>
   );
 }
@@ -101,7 +101,7 @@ function usualFirst(columns: readonly Column[]): readonly Column[] {
 
 function ColumnMenu(): JSX.Element {
   return (
-    <Popover label="Columns" className="column-menu" button={<Icon name="columns" size={12} />}>
+    <Popover label="Columns" className="column-menu" button={<Icon name="columns" small />}>
       <fieldset class="check-list">
         <legend class="sr">Columns</legend>
         {usualFirst(possibleColumns.value).map((column) => (

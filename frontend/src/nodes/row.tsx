@@ -13,7 +13,7 @@ import { graph, nodes, quantity, snapshot, statistic } from "../state";
 import { formatStatistic, isScalarFor, labelOf, nonfiniteOf, primaryReason, reasonOf, scalarOf } from "../statistics";
 import type { GraphNode, Kind } from "../types";
 import type { CssPixels } from "../units";
-import { SeverityIcon } from "../widgets/icons";
+import { SeverityIcon, StateGlyph } from "../widgets/icons";
 
 /** Kinds that aren't plain from the name and the place of a node. */
 const KIND_WORD: Readonly<Partial<Record<Kind, string>>> = { variable: "var", op: "op", probe: "probe" };
@@ -64,7 +64,7 @@ export function NodeRow({ row, position, columns, active, selected }: RowProps):
   );
 }
 
-/** Arrow and glyph are drawn by the style sheet here: with an SVG each, a row would have twice as many elements to come and go. */
+/** Arrow and glyph are drawn by the style sheet. */
 function NameCell({ row, node }: { readonly row: Row; readonly node: GraphNode | undefined }): JSX.Element {
   const { item } = row;
   const kind = node === undefined ? undefined : KIND_WORD[node.kind];
@@ -72,7 +72,7 @@ function NameCell({ row, node }: { readonly row: Row; readonly node: GraphNode |
     <div class="nm" role="rowheader" title={item.path}>
       {item.depth > 0 && <i class="guides" style={{ width: `${item.depth * GUIDE_WIDTH}px` }} />}
       <i class={`tw ${item.children.length === 0 ? "" : row.open ? "open" : "closed"}`} />
-      {node !== undefined && <i class={`glyph ${node.state}`} />}
+      {node !== undefined && <StateGlyph state={node.state} />}
       <bdi>
         {node !== undefined && <span class="sr">{node.state} </span>}
         {item.label}

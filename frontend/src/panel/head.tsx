@@ -32,7 +32,7 @@ export function PanelHead({
   const found = (findings.value.data?.findings ?? []).filter((finding) => finding.node === node.name);
   return (
     <div class="panel-head">
-      <StateGlyph state={node.state} size={14} />
+      <StateGlyph state={node.state} />
       <h2 class="panel-path" title={node.name}>
         <span class="sr">{node.state} </span>
         <span class="dim panel-scope">

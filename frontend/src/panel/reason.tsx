@@ -59,7 +59,7 @@ function Reason({ reason, quantity }: { readonly reason: QuantityState; readonly
   return (
     <section>
       <h2>
-        <StateGlyph state={reason.state} size={16} />
+        <StateGlyph state={reason.state} large />
         {quantity === undefined ? state : `No ${quantity}`}: {reason.title ?? reason.reason}
       </h2>
       {reason.sentence !== undefined && (

@@ -41,7 +41,7 @@ class Standstill:
         """Whether all kernels stand still for long while the loss is still large, [c], and since which step, [c]; −1: they don't stand."""
         holds, since = np.zeros(len(block.steps), np.bool_), np.full(len(block.steps), -1, np.float32)
         rests = self._rests(block, ratio)
-        moves: Bools = (ratio >= MOVED).any(0)
+        moves: Bools = np.any(ratio >= MOVED, axis=0)
         for capture, step in enumerate(block.steps.tolist()):
             self._has_moved |= bool(moves[capture])
             self._count(step, bool(rests[capture]) and self._has_moved)

@@ -153,8 +153,10 @@ class ConstantInput(NodeRule):
     """An input that says nothing."""
 
     name, title = "constant_input", "Constant input"
-    definition = "A float input that feeds weights is the same for all examples of every batch; or the only input is integers"
-        " for a table, and all of them are one number."
+    definition = (
+        "A float input that feeds weights is the same for all examples of every batch; or the only input is integers for a table, and all of them are"
+        " one number."
+    )
     reference = "SageMaker Debugger AllZero, TensorVariance"
     severity, statistic = "error", "batch_std"
     persistence = Persistence(captures=2)

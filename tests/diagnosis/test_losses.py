@@ -87,3 +87,19 @@ def test_a_loss_scale_that_finds_no_rest_is_told():
     settled = half(loss_scale=32768 * 0.5 ** np.minimum(np.arange(20), 4))
     assert settled.find(LossScaleThrash()) == []
     assert half().find(LossScaleThrash()) == []
+
+
+def swinging(period, steps=60):
+    """A scale that is doubled after so many steps, and overflows at the step after that."""
+    text, numbers = "input x [?,8]; loss loss [] <- x", np.arange(steps)
+    return History(text, numbers, loss_scale=np.where(numbers % period == 0, 2.0**21, 2.0**20)).set("loss", mean=1.0)
+
+
+def test_a_loss_scale_that_is_raised_and_falls_again_and_again_is_told():
+    found = swinging(3).find(LossScaleThrash())
+    assert [f.node for f in found] == ["loss"]
+    assert "rose and fell again 10 times in the 29 steps before" in found[0].sentence
+
+
+def test_a_loss_scale_that_overflows_now_and_then_is_healthy():
+    assert swinging(12).find(LossScaleThrash()) == []

@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from tb_activations.diagnosis.block import MASKED, Block, first_known
 from tb_activations.diagnosis.episodes import Episode, Persistence
-from tb_activations.diagnosis.facts import RECURRENT, WEIGHTED, Facts
+from tb_activations.diagnosis.facts import RECURRENT, WEIGHTED, Facts, is_float
 from tb_activations.diagnosis.finding import Severity
 from tb_activations.diagnosis.rule import NodeRule, Observation, Words, number
 
@@ -38,7 +38,8 @@ class CollapsedOutput(NodeRule):
 
     name, title = "collapse", "All examples equal"
     definition = (
-        "From this node on to the output, all examples of a batch are equal, or differ 1,000 times less than at first, although the inputs differ."
+        "From this node on to the output, all examples of a batch are equal, or differ 1,000 times less than at first, although the inputs differ; or"
+        " a normalization gives its own offset only, as the mean over a single number is that number."
     )
     reference = "SageMaker Debugger TensorVariance and AllZero; representation collapse"
     severity, statistic = "error", "batch_std"
@@ -58,27 +59,36 @@ class CollapsedOutput(NodeRule):
         ends = np.array([facts.is_output(row) for row in rows.tolist()], np.bool_)[:, None]
         inputs = [position[row] for row in rows.tolist() if facts.nodes[row].kind == "input"]
         first = np.full((len(rows), 1), np.nan, np.float32)
+        emptied = Emptied(facts, rows)
 
         def look(block: Block) -> Observation:
             std, rms = block.column("batch_std")[rows], block.rms()[rows]
             first[:] = np.where(np.isnan(first), first_known(std), first)
+            empty = emptied(block) & np.isnan(std)
             known = ~np.isnan(std)
+            decided = known | emptied.judged & block.recorded()[rows]
             alike = np.where(ends & (first > 0), NOISE, SAME)
             same = known & ((std <= alike * rms) | (std <= SHRUNK * first))
             varied = (known & ~same)[inputs].any(0) if inputs else np.ones(same.shape[1], bool)
-            if not same.any():
-                return Observation(same, known, {})
+            if not (same | empty).any():
+                return Observation(same, decided, {})
             lasting = _to_the_end(same, known & reaching[:, None], targets) & reaching[:, None]
             fed = np.stack([(known & ~same)[items].any(0) & ~same[items].all(0) if items else np.zeros(same.shape[1], bool) for items in sources])
-            return Observation(
-                lasting & fed & varied, known, {"batch_std": std, "root_mean_square": rms, "first_batch_std": np.broadcast_to(first, std.shape)}
-            )
+            evidence = {"batch_std": std, "root_mean_square": rms, "first_batch_std": np.broadcast_to(first, std.shape)}
+            return Observation(lasting & fed & varied | empty, decided, evidence)
 
         return look
 
     def words(self, facts: Facts, index: int, episode: Episode) -> Words:
         """Where the differences end."""
         seen = episode.evidence
+        if np.isnan(seen["batch_std"]):
+            return Words(
+                f"It gives nothing but its own offset since step {episode.first_step:,}, whatever comes in: a batch is one example, so each number is"
+                " its own mean, and the difference is 0.",
+                "Take larger batches, or normalize over the features of an example:",
+                "keras.layers.LayerNormalization()",
+            )
         if seen["batch_std"] > SAME * seen["root_mean_square"]:
             return Words(
                 f"Examples of a batch hardly differ here since step {episode.first_step:,}: their standard deviation fell from"
@@ -94,6 +104,42 @@ class CollapsedOutput(NodeRule):
         )
 
 
+class Emptied:
+    """Finds batch normalizations that subtract a single example from itself: what comes out is their offset, and nothing else.
+
+    Attributes:
+      judged: bool[rows, 1], which rows can be such ones.
+    """
+
+    def __init__(self, facts: Facts, rows: Rows) -> None:
+        self._found = [(position, row, *_scale_and_offset(facts, row)) for position, row in enumerate(rows.tolist()) if _can_be_emptied(facts, row)]
+        self._sources = [facts.inputs[row][0] for _, row, _, _ in self._found]
+        self.judged = np.zeros((len(rows), 1), np.bool_)
+        self.judged[[position for position, *_ in self._found]] = True
+
+    def __call__(self, block: Block) -> Bools:
+        """Whether the output is the offset while the input differs from number to number, [rows, c]. A scale of 0 is set so on purpose."""
+        empty = np.zeros((len(self.judged), len(block.steps)), np.bool_)
+        for (position, row, scale, offset), source in zip(self._found, self._sources, strict=True):
+            ends = [block.column(name) for name in ("min", "max")]
+            given = [end[offset] if offset is not None else np.zeros(len(block.steps)) for end in ends]
+            gap = np.maximum(*(np.abs(end[row] - own) for end, own in zip(ends, given, strict=True)))
+            scaled = block.rms()[scale] if scale is not None else np.ones(len(block.steps))
+            empty[position] = (gap <= SAME * scaled) & (scaled > 0) & (block.column("std")[source] > SAME * block.rms()[source])
+        return empty
+
+
+def _can_be_emptied(facts: Facts, row: int) -> bool:
+    node = facts.nodes[row]
+    return node.class_name == "BatchNormalization" and node.kind == "layer" and bool(facts.inputs[row])
+
+
+def _scale_and_offset(facts: Facts, row: int) -> tuple[int | None, int | None]:
+    """The variables that a normalization multiplies by and adds, as far as it has them."""
+    own = {facts.names[variable].rsplit("/", 1)[-1]: variable for variable in facts.owned.get(row, ())}
+    return own.get("gamma"), own.get("beta")
+
+
 def _to_the_end(same: Bools, decided: Bools, targets: list[list[int]]) -> Bools:
     """Whether a node is the same for all examples, and so is everything after it. What isn't decided doesn't stand in the way."""
     lasting: Bools = same.copy()
@@ -107,17 +153,26 @@ class ConstantInput(NodeRule):
     """An input that says nothing."""
 
     name, title = "constant_input", "Constant input"
-    definition = "A float input that feeds weights is the same for all examples of every batch."
+    definition = (
+        "A float input that feeds weights is the same for all examples of every batch; or the only input is integers for a table, and all of them are"
+        " one number."
+    )
     reference = "SageMaker Debugger AllZero, TensorVariance"
     severity, statistic = "error", "batch_std"
     persistence = Persistence(captures=2)
 
     def select(self, facts: Facts) -> Rows:
-        """Float inputs that go straight into weights."""
-        return _direct_inputs(facts)
+        """Float inputs that go straight into weights, and words. Of several inputs some are the same on purpose: segments, positions."""
+        words = [row for row in _inputs(facts) if _feeds_table(facts, row)] if len(_inputs(facts)) == 1 else []
+        return np.array([*_direct_inputs(facts).tolist(), *words], np.int64)
 
     def observe(self, facts: Facts, rows: Rows) -> Observe:
-        """Compares examples, and elements where there is one example only. A recurrent layer may begin with states of 0."""
+        """Compares examples, and elements where there is one example only. A recurrent layer may begin with states of 0.
+
+        Words are numbers that are only equal or not, and a batch may hold one word by chance: they must be the one that they were at first.
+        """
+        of_words = np.array([not is_float(facts.nodes[row].dtype) for row in rows.tolist()], np.bool_)[:, None]
+        first = np.full((len(rows), 1), np.nan, np.float32)
         states = np.array([_feeds_recurrence(facts, row) for row in rows.tolist()], np.bool_)[:, None]
 
         def look(block: Block) -> Observation:
@@ -125,8 +180,12 @@ class ConstantInput(NodeRule):
             constant = std <= SAME * rms
             holds = ((np.where(np.isnan(spread), np.inf, spread) <= SAME * rms) | constant) & (block.column("elements")[rows] > 1)
             holds &= ~(states & (rms == 0))
+            lowest, highest = block.column("min")[rows], block.column("max")[rows]
+            first[:] = np.where(np.isnan(first), first_known(lowest), first)
+            one_word = (lowest == first) & (highest == first) & (block.column("elements")[rows] > 1)
+            holds = np.where(of_words, one_word, holds)
             evidence = {"batch_std": spread, "std": std, "mean": block.column("mean")[rows]}
-            return Observation(holds, ~np.isnan(std), evidence, holds & constant & (block.steps == 0))
+            return Observation(holds, ~np.isnan(std), evidence, holds & constant & (block.steps == 0) & ~of_words)
 
         return look
 
@@ -206,6 +265,16 @@ def _direct_inputs(facts: Facts) -> Rows:
         return any(is_multiplied(index, node) for node in facts.next_effective(index))
 
     return np.array([row for row in facts.float_inputs.tolist() if feeds_weights(row)], np.int64)
+
+
+def _inputs(facts: Facts) -> list[int]:
+    """What is fed to the network."""
+    return [index for index, node in enumerate(facts.nodes) if node.kind == "input" and not node.inputs]
+
+
+def _feeds_table(facts: Facts, index: int) -> bool:
+    following = {facts.nodes[node].class_name for node in facts.next_effective(index)}
+    return not is_float(facts.nodes[index].dtype) and "Embedding" in following
 
 
 def _feeds_recurrence(facts: Facts, index: int) -> bool:

@@ -32,6 +32,7 @@ class Block:
       steps: int64[c].
       loss_scale: float32[c]; NaN without one.
       first_loss: float32[c], the first loss of the run; NaN without a loss, and once a loss was negative.
+      beginning_loss: float32[c], the first loss of the run, whatever came later; NaN without one.
       median_loss: float32[c], the median of the last few losses (see `losses.LossHistory`).
       progress: bool[c], whether training had clearly got somewhere by then.
       is_judged: bool[c], whether the loss says how training goes: no adversarial or likelihood loss that was negative.
@@ -42,7 +43,7 @@ class Block:
     def __init__(self, steps: npt.NDArray[np.int64], loss_scale: Floats, read: Reader) -> None:
         self.steps = steps
         self.loss_scale = loss_scale
-        self.first_loss = self.median_loss = np.full(len(steps), np.nan, np.float32)
+        self.first_loss = self.beginning_loss = self.median_loss = np.full(len(steps), np.nan, np.float32)
         self.progress: npt.NDArray[np.bool_] = np.zeros(len(steps), bool)
         self.is_judged: npt.NDArray[np.bool_] = np.ones(len(steps), bool)
         self.untrained: npt.NDArray[np.bool_] = np.empty(0, bool)

@@ -10,14 +10,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Literal, NamedTuple
 
+from tb_activations.diagnosis.batches import NOISE
 from tb_activations.diagnosis.bitsets import union
 from tb_activations.diagnosis.facts import Facts
 from tb_activations.diagnosis.finding import Finding
 
 __all__ = ["link_consequences"]
 
-Relation = Literal["before", "beside", "anywhere"]
-"""Where the cause stands seen from its consequence: before it or at it in the data flow, before or after it or at it, or anywhere."""
+Relation = Literal["before", "after", "beside", "anywhere", "elsewhere"]
+"""Where the cause stands seen from its consequence: before it or at it in the data flow, after it or at it, any of these, anywhere, or anywhere but
+at it."""
 
 _SIZES: Mapping[str, Relation] = {"exploding_gradient": "anywhere", "exploding_activation": "anywhere", "update_too_large": "anywhere"}
 _BEGINNINGS: Mapping[str, Relation] = {"constant_input": "before", "unnormalized_input": "before", "poor_initialization": "before"}
@@ -40,7 +42,13 @@ CAUSES: Mapping[str, Mapping[str, Relation]] = {
         "oscillating_loss": "anywhere",
     },
     "saturated_activation": {**_BEGINNINGS, **_SIZES, "saturated_activation": "before", "exploding_loss": "anywhere", "oscillating_loss": "anywhere"},
-    "exploding_activation": {**_BEGINNINGS, "exploding_activation": "before", "exploding_gradient": "anywhere", "update_too_large": "anywhere"},
+    "exploding_activation": {
+        **_BEGINNINGS,
+        "exploding_activation": "before",
+        "exploding_gradient": "elsewhere",
+        "exploding_loss": "anywhere",
+        "update_too_large": "anywhere",
+    },
     "collapse": {
         **_BEGINNINGS,
         "nonfinite": "anywhere",
@@ -51,6 +59,7 @@ CAUSES: Mapping[str, Mapping[str, Relation]] = {
         "update_too_large": "anywhere",
     },
     "vanishing_gradient": {
+        "collapse": "after",
         "dead_units": "anywhere",
         "saturated_activation": "anywhere",
         "poor_initialization": "anywhere",
@@ -113,6 +122,7 @@ _RANK = {
             "update_too_large",
             "saturated_activation",
             "dead_units",
+            "exact collapse",
             "vanishing_gradient",
             "collapse",
             "nonfinite",
@@ -137,11 +147,12 @@ class _Order(NamedTuple):
 
 
 class _Candidate(NamedTuple):
-    """A finding as a cause. ``places``: bit set of the nodes where it acts."""
+    """A finding as a cause. ``places``: bit set of the nodes where it acts; ``exact``: whether it is a collapse that leaves nothing."""
 
     order: _Order
     places: int
     name: str
+    exact: bool
 
 
 def link_consequences(findings: Sequence[Finding], facts: Facts) -> list[Finding]:
@@ -160,7 +171,7 @@ class _Links:
         self._reach: dict[tuple[int, Relation], int] = {}
         self._candidates: dict[str, list[_Candidate]] = {}
         for finding in findings:
-            candidate = _Candidate(self._order(finding), self._places(finding), f"{finding.rule} at {finding.node}")
+            candidate = _Candidate(self._order(finding), self._places(finding), f"{finding.rule} at {finding.node}", _is_exact(finding))
             self._candidates.setdefault(finding.rule, []).append(candidate)
         for candidates in self._candidates.values():
             candidates.sort(key=lambda candidate: candidate.order)
@@ -174,27 +185,39 @@ class _Links:
             for candidate in candidates:
                 if candidate.order >= bound:
                     break
-                if relation == "anywhere" or candidate.places & reach:
+                if rule == "collapse" and effect.rule == "vanishing_gradient" and not candidate.exact:
+                    continue
+                if relation == "anywhere" or bool(candidate.places & reach) != (relation == "elsewhere"):
                     bound, name = candidate.order, candidate.name
                     break
         return name
 
     def _order(self, finding: Finding) -> _Order:
-        return _Order(finding.first_step, _RANK.get(finding.rule, len(_RANK)), self._index.get(finding.node, -1))
+        kind = "exact collapse" if _is_exact(finding) else finding.rule
+        return _Order(finding.first_step, _RANK.get(kind, len(_RANK)), self._index.get(finding.node, -1))
 
     def _places(self, finding: Finding) -> int:
         index = self._index.get(finding.node)
         return 0 if index is None else union(1 << place for place in self._facts.places(index))
 
     def _reached(self, index: int | None, relation: Relation) -> int:
-        """Bit set of the nodes that stand in ``relation`` to the node at ``index``."""
+        """Bit set of the nodes that stand in ``relation`` to the node at ``index``; for "elsewhere" of those that don't."""
         if index is None or relation == "anywhere":
             return 0
         if (index, relation) not in self._reach:
             places = self._facts.places(index)
             reach = union(1 << place for place in places)
-            reach |= union(self._facts.upstream[place] for place in places)
-            if relation == "beside":
+            if relation in ("before", "beside"):
+                reach |= union(self._facts.upstream[place] for place in places)
+            if relation in ("after", "beside"):
                 reach |= union(self._facts.downstream[place] for place in places)
             self._reach[index, relation] = reach
         return self._reach[index, relation]
+
+
+def _is_exact(finding: Finding) -> bool:
+    """Whether examples are equal but for rounding. No gradient passes there; where many layers pull examples together little by little, both fade."""
+    if finding.rule != "collapse":
+        return False
+    spread, size = (float(finding.evidence.get(name, 0.0)) for name in ("batch_std", "root_mean_square"))
+    return not spread > NOISE * size

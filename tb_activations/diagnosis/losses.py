@@ -1,7 +1,8 @@
 """Rules about the loss, and whether training gets somewhere.
 
 The one invariant: the loss is compared with its own beginning, smoothed over captures; its size means nothing by itself (but that near 0 it says
-nothing), and a loss that was ever negative (an adversarial or likelihood loss) is not judged at all: that it fell counts as progress, no more.
+nothing), and a loss that was ever negative (an adversarial or likelihood loss) is not judged: that it fell counts as progress, no more, unless it
+runs to minus infinity.
 """
 
 from __future__ import annotations
@@ -55,6 +56,7 @@ class LossHistory:
         padded = np.concatenate([np.full(WINDOW, np.nan, np.float32), series])
         windows = np.lib.stride_tricks.sliding_window_view(padded, WINDOW)[len(self._recent) + 1 :]
         self._recent = series[-WINDOW:]
+        block.beginning_loss = np.full(len(loss), self._first, np.float32)
         block.first_loss = np.where(negative, np.nan, self._first).astype(np.float32)
         block.median_loss = np.full(len(loss), np.nan, np.float32)
         block.median_loss[known] = np.nanmedian(windows, axis=1) if len(windows) else np.nan
@@ -66,7 +68,10 @@ class ExplodingLoss(NodeRule):
     """A loss that runs away."""
 
     name, title = "exploding_loss", "Exploding loss"
-    definition = "The loss is more than 20 times what it was at first, for several captures; or 10,000 times, once."
+    definition = (
+        "The loss is more than 20 times what it was at first, for several captures; or 10,000 times, once; or, for several captures,"
+        " as far below 0 as 10,000 and as 10,000 times what it was at first."
+    )
     reference = "AutoTrainer (exploding); DeepDiagnosis; UMLAUT learning rate high"
     severity, statistic = "error", "mean"
     persistence = Persistence(captures=3, steps=0)
@@ -87,13 +92,21 @@ class ExplodingLoss(NodeRule):
             loss, first = block.column("mean")[rows], _yardstick(block)
             extreme = loss > self.AT_ONCE * first
             holds = (block.median_loss > self.GROWTH * first) & (loss > self.GROWTH * first) | extreme
-            return Observation(holds, ~np.isnan(loss), {"loss": loss, "first_loss": block.first_loss[None]}, extreme)
+            endless = -self.AT_ONCE * np.maximum(np.abs(block.beginning_loss), 1)
+            holds |= (block.median_loss < endless) & (loss < endless)
+            return Observation(holds, ~np.isnan(loss), {"loss": loss, "first_loss": block.beginning_loss[None]}, extreme)
 
         return look
 
     def words(self, facts: Facts, index: int, episode: Episode) -> Words:
         """How far it ran."""
         loss, first = episode.evidence["loss"], episode.evidence["first_loss"]
+        if loss < 0:
+            return Words(
+                f"The loss runs to minus infinity: it is {number(loss)} since step {episode.first_step:,}, and was {number(first)} at first.",
+                "Nothing bounds it from below. Constrain what can make it fall without an end: a gradient penalty or clipped weights for a critic, a"
+                " smallest variance for a likelihood.",
+            )
         against = f"{number(loss / first)} times the first one ({number(first)})" if first > 0 else "and was 0 at first"
         return Words(
             f"The loss is {number(loss)}, {against}, since step {episode.first_step:,}.",

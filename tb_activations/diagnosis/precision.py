@@ -10,7 +10,7 @@ from collections.abc import Callable
 import numpy as np
 import numpy.typing as npt
 
-from tb_activations.diagnosis.block import Block
+from tb_activations.diagnosis.block import Block, Floats
 from tb_activations.diagnosis.episodes import Episode, Persistence
 from tb_activations.diagnosis.facts import Facts
 from tb_activations.diagnosis.rule import NodeRule, Observation, Words, location, number, percent
@@ -104,34 +104,54 @@ class LossScaleThrash(NodeRule):
     """A loss scale that keeps being halved."""
 
     name, title = "loss_scale_thrash", "Loss scale thrash"
-    definition = "Gradients overflow again and again, so the loss scale falls below 1, or to 1/1,024 of what it was."
+    definition = (
+        "Gradients overflow again and again, so the loss scale falls below 1, or to 1/1,024 of what it was; or it rises and falls again more often"
+        " than once in ten steps, and each fall is a step that is skipped."
+    )
     reference = "Micikevicius et al. 2018, section 3.2"
     severity, statistic = "error", "loss_scale"
     persistence = Persistence(captures=3, steps=0)
 
     FALL = 2.0**-10
     """Of the largest scale so far. A dynamic scale starts at 32,768 and settles within a few halvings."""
+    LENGTH = 30
+    """Captures that are looked at for falls."""
+    FALLS = 5
+    """Falls among them that each came after a rise. A scale that settles only falls, and one that is raised after 2,000 steps falls once."""
+    RATE = 0.1
+    """The same, per step."""
 
     def select(self, facts: Facts) -> Rows:
         """The loss."""
         return facts.losses[:1]
 
     def observe(self, facts: Facts, rows: Rows) -> Observe:
-        """Remembers the largest scale."""
+        """Remembers the largest scale, and when it fell."""
         largest = np.float32(0)
+        swings = _Swings(self.LENGTH)
 
         def look(block: Block) -> Observation:
             nonlocal largest
             scale = block.loss_scale[None]
+            falls, span = swings.feed(block.steps, block.loss_scale)
+            swinging = ((falls >= self.FALLS) & (falls > self.RATE * span))[None]
             so_far = np.maximum(np.fmax.accumulate(scale[0]), largest)
             largest = so_far[-1] if np.isfinite(so_far[-1]) else largest
-            return Observation((scale < 1) | (scale <= self.FALL * so_far), ~np.isnan(scale), {"loss_scale": scale, "largest": so_far[None]})
+            evidence = {"loss_scale": scale, "largest": so_far[None], "falls": np.where(swinging, falls, 0), "steps": span[None]}
+            return Observation((scale < 1) | (scale <= self.FALL * so_far) | swinging, ~np.isnan(scale), evidence)
 
         return look
 
     def words(self, facts: Facts, index: int, episode: Episode) -> Words:
         """How far it fell."""
         seen = episode.evidence
+        if seen["falls"]:
+            return Words(
+                f"The loss scale swings near {number(seen['loss_scale'])}: it rose and fell again {seen['falls']:.0f} times in the"
+                f" {seen['steps']:.0f} steps before, and at each fall a step was skipped.",
+                "Let it wait longer before it grows, as the default of 2,000 steps does:",
+                "keras.optimizers.LossScaleOptimizer(optimizer, dynamic_growth_steps=2000)",
+            )
         return Words(
             f"The loss scale fell from {number(seen['largest'])} to {number(seen['loss_scale'])}: gradients overflow float16"
             " whatever the scale, and their steps"
@@ -139,3 +159,22 @@ class LossScaleThrash(NodeRule):
             "Find what overflows in the forward pass, or use bfloat16, which needs no scale:",
             'keras.config.set_dtype_policy("mixed_bfloat16")',
         )
+
+
+class _Swings:
+    """Counts how often a loss scale fell after it had risen, over the last captures."""
+
+    def __init__(self, length: int) -> None:
+        self._length = length
+        self._recent: list[tuple[int, bool]] = []
+        self._last, self._rose = np.nan, False
+
+    def feed(self, steps: npt.NDArray[np.int64], scales: Floats) -> tuple[Floats, Floats]:
+        """The number of such falls up to each capture, [c], and over how many steps, [c]."""
+        falls, span = np.zeros(len(steps), np.float32), np.zeros(len(steps), np.float32)
+        for capture, (step, scale) in enumerate(zip(steps.tolist(), scales.tolist(), strict=True)):
+            self._recent = [*self._recent[1 - self._length :], (step, self._rose and scale < self._last)]
+            self._rose = scale > self._last or (self._rose and not scale < self._last)
+            self._last = self._last if np.isnan(scale) else scale
+            falls[capture], span[capture] = sum(fell for _, fell in self._recent), step - self._recent[0][0]
+        return falls, span

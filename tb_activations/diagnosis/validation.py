@@ -6,6 +6,7 @@ between training and validation in every healthy network.
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -27,7 +28,8 @@ class BatchNormDrift(Rule):
     name, title = "batchnorm_drift", "Batch norm drift"
     definition = (
         "In validation the output of a batch normalization has another scale or mean than in training, after the moving"
-        " statistics had time to arrive; or so has what comes into the first one."
+        " statistics had time to arrive; or so has what comes into the first one; or examples differ more or less there,"
+        " though not in what comes in, and validation is worse."
     )
     reference = "Ioffe & Szegedy 2015; Keras FAQ on training=False"
     persistence = Persistence(captures=2, steps=0, patience=3)
@@ -50,6 +52,8 @@ class BatchNormDrift(Rule):
     """Of the steps so far: a training capture that is longer ago was of another network."""
     APPROACH = 0.9
     """Of the distance at the validation before. Statistics of a network that learns fast lag behind, and then come closer by more than that."""
+    LOST = 0.9
+    """Share of the initial moving statistics that is left, from which on one validation after `STEPS` is enough: the next is no other."""
     STEPS = 100
     """Steps before an unusual momentum is judged by what it does."""
 
@@ -62,7 +66,7 @@ class _Validated(NamedTuple):
     """Some captures of validation.
 
     Attributes:
-      numbers: standard deviation and mean of the outputs, then of what came in, [4, rows, c].
+      numbers: standard deviation and mean of the outputs, then of what came in, then the standard deviations over examples of both, [6, rows, c].
       fed: those of the network's inputs, [2, inputs, c].
     """
 
@@ -82,7 +86,7 @@ class _Watch(Watch):
         normalizations = union(1 << row for row in self._rows.tolist())
         self._is_first = np.array([not facts.upstream[row] & normalizations for row in self._rows.tolist()], np.bool_)[:, None]
         self._steps = np.empty(0, np.int64)
-        self._trained: Floats = np.empty((4, len(self._rows), 0), np.float32)
+        self._trained: Floats = np.empty((_NUMBERS, len(self._rows), 0), np.float32)
         self._fed: Floats = np.empty((2, len(facts.float_inputs), 0), np.float32)
         self._loss: Floats = np.empty(0, np.float32)
         self._validated: list[_Validated] = []
@@ -127,27 +131,33 @@ class _Watch(Watch):
         arrived = np.where(slow, steps >= rule.STEPS, left < rule.ARRIVED)
         worse = loss > rule.WORSE * self._loss[before]
         settled = (left < rule.ARRIVED**3) & worse
-        ratio = validated[0] / np.where(trained[0] > 0, trained[0], np.nan)
-        apart, other_data = _apart(validated[:2], trained[:2]), _apart(validated[2:], trained[2:]) & self._is_first
+        ratio = _ratio(validated[0], trained[0])
+        apart, other_data = _apart(validated[:2], trained[:2]), _apart(validated[2:4], trained[2:4]) & self._is_first
+        spread = _ratio(validated[4], trained[4])
+        flattened = _far(spread, rule.RATIO) & _far(spread / _ratio(validated[5], trained[5]), rule.RATIO) & worse
         other_data &= recent | _apart(fed, self._fed[:, :, before]).any(0)
         lasting = ~self._is_approaching(validated, trained) & recent
         holds = apart & (arrived & lasting | other_data.any(0)) | settled & lasting & _far(ratio, rule.SETTLED_RATIO) | other_data
-        names = [f"{run}_{what}" for what in ("std", "mean", "input_std", "input_mean") for run in ("training", "validation")]
-        numbers = [values[position] for position in range(4) for values in (trained, validated)]
-        urgent = other_data & _far(validated[2] / np.where(trained[2] > 0, trained[2], np.nan), rule.AT_ONCE)
+        holds |= flattened & arrived & lasting
+        names = [f"{run}_{what}" for what in _NAMES for run in ("training", "validation")]
+        numbers = [values[position] for position in range(_NUMBERS) for values in (trained, validated)]
+        urgent = other_data & _far(_ratio(validated[2], trained[2]), rule.AT_ONCE) | flattened & arrived & lasting & (left > rule.LOST)
         episodes.update(steps, holds, ~np.isnan(ratio), dict(zip(names, numbers, strict=True)), urgent)
 
     def _is_approaching(self, validated: Floats, trained: Floats) -> npt.NDArray[np.bool_]:
         """Whether outputs have come closer to those of training since the validation before."""
         scale = np.where(trained[0] > 0, trained[0], np.nan)
         distance = np.maximum(np.abs(np.log(validated[0] / scale)), np.abs(validated[1] - trained[1]) / scale)
+        distance = np.fmax(distance, np.abs(np.log(_ratio(validated[4], trained[4]))))
         closer = np.zeros(distance.shape, np.bool_)
         closer[:, 1:] = distance[:, 1:] < BatchNormDrift.APPROACH * distance[:, :-1]
         return closer
 
     def _of_rows(self, block: Block, rows: npt.NDArray[np.int64], sources: npt.NDArray[np.int64]) -> Floats:
-        """Standard deviation and mean of the outputs, then of what came in, [4, rows, c]; NaN where a row isn't known (−1)."""
-        return np.concatenate([_numbers(block, rows), _numbers(block, sources)])
+        """Standard deviation and mean of the outputs, then of what came in, then deviations over examples, [6, rows, c]; NaN where a row isn't known
+        (−1)."""
+        spreads = [_numbers(block, part, ("batch_std",)) for part in (rows, sources)]
+        return np.concatenate([_numbers(block, rows), _numbers(block, sources), *spreads])
 
     def findings(self) -> list[Finding]:
         """One finding for each stretch."""
@@ -163,11 +173,12 @@ class _Watch(Watch):
             else "Check that validation data are prepared as training data are, or let the moving statistics arrive sooner:"
         )
         what, kind = ("what comes in", "input_") if self._is_of_input(episode) else ("its output", "")
+        spreads = "" if kind or np.isnan(seen["training_std_over_examples"]) else _of_examples(seen)
         return Finding(
             rule.name, rule.title, self._facts.names[index], "value", "std", episode.first_step, episode.end, "warning", dict(seen),
             f"In validation {what} has standard deviation {number(seen[f'validation_{kind}std'])} and mean"
             f" {number(seen[f'validation_{kind}mean'])}, in training"
-            f" {number(seen[f'training_{kind}std'])} and {number(seen[f'training_{kind}mean'])}, since step {episode.first_step:,}.",
+            f" {number(seen[f'training_{kind}std'])} and {number(seen[f'training_{kind}mean'])}, since step {episode.first_step:,}.{spreads}",
             "Prepare validation data as training data are prepared." if kind else remedy,
             "" if kind else "keras.layers.BatchNormalization(momentum=0.9)",
         )  # fmt: skip
@@ -178,17 +189,33 @@ class _Watch(Watch):
         return bool(self._is_first[episode.row, 0] and _apart(validated, trained)[0])
 
 
-def _numbers(block: Block, rows: npt.NDArray[np.int64]) -> Floats:
-    """Standard deviation and mean, [2, rows, c]; NaN where a row isn't known (−1)."""
-    values = np.stack([block.column(name)[np.maximum(rows, 0)] for name in ("std", "mean")])
+def _of_examples(seen: Mapping[str, float]) -> str:
+    validated, trained = seen["validation_std_over_examples"], seen["training_std_over_examples"]
+    return f" Over examples the standard deviation is {number(validated)}, in training {number(trained)}."
+
+
+_NAMES = ("std", "mean", "input_std", "input_mean", "std_over_examples", "input_std_over_examples")
+"""What is compared, and how it is called as evidence."""
+_NUMBERS = len(_NAMES)
+
+
+def _numbers(block: Block, rows: npt.NDArray[np.int64], names: Sequence[str] = ("std", "mean")) -> Floats:
+    """Statistics, standard deviation and mean if not said otherwise, [names, rows, c]; NaN where a row isn't known (−1)."""
+    values = np.stack([block.column(name)[np.maximum(rows, 0)] for name in names])
     return np.where((rows >= 0)[None, :, None], values, np.nan)
 
 
 def _apart(validated: Floats, trained: Floats) -> npt.NDArray[np.bool_]:
     """Whether standard deviations [0] or means [1] are far from each other."""
-    ratio = validated[0] / np.where(trained[0] > 0, trained[0], np.nan)
+    ratio = _ratio(validated[0], trained[0])
     shifted: npt.NDArray[np.bool_] = np.abs(validated[1] - trained[1]) > BatchNormDrift.SHIFT * trained[0]
     return _far(ratio, BatchNormDrift.RATIO) | shifted
+
+
+def _ratio(validated: Floats, trained: Floats) -> Floats:
+    """One over the other, NaN where there is nothing to compare with."""
+    ratio: Floats = validated / np.where(trained > 0, trained, np.nan)
+    return ratio
 
 
 def _far(ratio: Floats, limit: float) -> npt.NDArray[np.bool_]:

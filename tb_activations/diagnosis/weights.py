@@ -18,6 +18,7 @@ from tb_activations.diagnosis.episodes import AT_ONCE, Episode, Persistence
 from tb_activations.diagnosis.facts import NORMALIZATIONS, WEIGHTED, Facts
 from tb_activations.diagnosis.finding import Severity
 from tb_activations.diagnosis.rule import NodeRule, Observation, Words, location, number
+from tb_activations.diagnosis.standstill import Standstill
 
 __all__ = ["PoorInitialization", "UnchangedWeights", "UpdateTooLarge", "UpdateTooSmall"]
 
@@ -220,7 +221,8 @@ class UpdateTooSmall(NodeRule):
 
     name, title = "update_too_small", "Update too small"
     definition = (
-        "Since the first capture no step has changed a kernel, and most others, by more than a 100,000th of its size, and updates don't grow."
+        "Since the first capture no step has changed a kernel, and most others, by more than a 100,000th of its size, and updates don't grow; or"
+        " after some steps all kernels stand still, for long, although the loss is still more than half of the first one."
     )
     reference = "SageMaker Debugger WeightUpdateRatio; AutoTrainer slow convergence; UMLAUT learning rate low"
     severity, quantity, statistic = "warning", "update", "update_ratio"
@@ -244,9 +246,11 @@ class UpdateTooSmall(NodeRule):
         """
         largest = np.zeros((len(rows), 1), np.float32)
         first = np.full((len(rows), 1), np.nan, np.float32)
+        standstill = Standstill(rows)
 
         def look(block: Block) -> Observation:
             ratio = _update_ratio(block, rows)
+            stands, since = standstill.feed(block, ratio)
             known = ~np.isnan(ratio)
             first[:] = np.where(np.isnan(first), first_known(ratio), first)
             so_far = np.maximum(np.maximum.accumulate(np.nan_to_num(ratio), axis=1), largest)
@@ -254,12 +258,25 @@ class UpdateTooSmall(NodeRule):
             small = (so_far < self.RATIO) & (ratio > 0) & (ratio <= self.GROWTH * first)
             lost = (so_far == 0) & (block.column("l2_norm", "gradient")[rows] > 0)
             holds = small & ((small | lost).sum(0) >= self.SHARE * known.sum(0)) & ~block.progress
-            return Observation(holds, known, {"update_ratio": ratio})
+            evidence = {
+                "update_ratio": ratio,
+                "standing_since": np.broadcast_to(np.where(stands, since, -1), ratio.shape),
+                "loss": block.median_loss + 0 * ratio,
+            }
+            return Observation(holds | stands & known, known, evidence)
 
         return look
 
     def words(self, facts: Facts, index: int, episode: Episode) -> Words:
-        """How small the steps are."""
+        """How small the steps are, or since when there are none."""
+        seen = episode.evidence
+        if seen["standing_since"] >= 0:
+            return Words(
+                f"Nothing moves these weights, nor any others, since step {seen['standing_since']:,.0f}, while the loss stands at"
+                f" {number(seen['loss'])}: the last update was {number(seen['update_ratio'])} of their size.",
+                "Look at what the schedule of the learning rate gives at this step; its arguments are steps, not epochs:",
+                "print(float(model.optimizer.learning_rate))",
+            )
         return Words(
             _ratio_sentence(episode),
             "Raise the learning rate, or check that this layer is meant to be nearly frozen:",

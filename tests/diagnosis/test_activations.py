@@ -206,6 +206,38 @@ def test_an_input_that_says_nothing_is_told():
     assert fed(batch_std=np.nan).find(ConstantInput()) == []
 
 
+WORDS = """
+    input words [?,4]
+    layer table Embedding [?,4,8] <- words
+    variable table/embeddings [50,8]
+    layer output Dense [?,3] <- table
+    loss loss [] <- output
+"""
+
+
+def spoken(low, high, text=WORDS):
+    history = History(text, STEPS, words={"dtype": "int32"}, segments={"dtype": "int32"})
+    middle = (np.asarray(low) + high) / 2
+    return history.set("words", min=low, max=high, mean=middle, std=(np.asarray(high) - low) / 4, batch_std=0.0, l2_norm=middle * np.sqrt(320))
+
+
+def test_words_that_are_all_unknown_are_told():
+    found = spoken(0, 0).find(ConstantInput())
+    assert [(f.node, f.severity) for f in found] == [("words", "error")]
+    assert "All its elements are 0 since step 0" in found[0].sentence
+    assert [f.node for f in spoken(1, 1).find(ConstantInput())] == ["words"]
+
+
+def test_words_that_differ_from_place_to_place_or_from_batch_to_batch_are_healthy():
+    assert spoken(40_000, 40_001).find(ConstantInput()) == []
+    assert spoken(np.arange(20), np.arange(20)).find(ConstantInput()) == []
+
+
+def test_segments_beside_words_may_all_be_one():
+    text = WORDS.replace("input words", "input segments [?,4]; input words")
+    assert spoken(0, 0, text).find(ConstantInput()) == []
+
+
 @pytest.mark.parametrize(
     ("text", "statistics", "rule"),
     [
@@ -224,3 +256,33 @@ def test_what_is_wrong_before_anything_was_trained_is_told_after_one_step(text, 
         for node, numbers in statistics.items():
             history.set(node, **numbers)
         assert len(history.find(rule)) == told
+
+
+ALONE = """
+    input x [?,8]
+    layer dense Dense [?,32] <- x
+    layer norm BatchNormalization [?,32] <- dense
+    variable norm/gamma [32]
+    variable norm/beta [32]
+    layer output Dense [?,3] <- norm softmax
+    loss loss [] <- output
+"""
+
+
+def alone(low=0.0, high=0.0, gamma=1.0, spread=0.4):
+    """Batches of one example: nothing is known of how examples differ. The offset goes from −0.1 to 0.2."""
+    history = History(ALONE, STEPS).set("dense", elements=32, std=spread, mean=0.1, l2_norm=2.5)
+    history.set("norm/gamma", elements=32, l2_norm=gamma * np.sqrt(32), min=gamma, max=gamma).set("norm/beta", elements=32, min=-0.1, max=0.2)
+    return history.set("norm", elements=32, min=low, max=high, l2_norm=0.5, std=0.1)
+
+
+def test_a_batch_normalization_of_one_example_is_told_where_it_stands():
+    found = alone(-0.1, 0.2).find(CollapsedOutput())
+    assert [(f.node, f.first_step, f.severity) for f in found] == [("norm", 0, "error")]
+    assert "nothing but its own offset since step 0" in found[0].sentence
+
+
+def test_a_batch_normalization_over_positions_or_with_a_scale_of_zero_is_healthy():
+    assert alone(-2.0, 2.5).find(CollapsedOutput()) == []
+    assert alone(-0.1, 0.2, gamma=0.0).find(CollapsedOutput()) == []
+    assert alone(-0.1, 0.2, spread=0.0).find(CollapsedOutput()) == []

@@ -26,6 +26,18 @@ def test_a_loss_beyond_measure_is_told_before_it_is_nan():
     assert [(f.first_step, f.evidence["loss"]) for f in found] == [(6, np.float32(4e13))]
 
 
+def test_a_loss_that_runs_to_minus_infinity_is_told():
+    found = loss(np.concatenate([[0.01], -np.geomspace(1, 1e6, 39)]), ExplodingLoss())
+    assert [(f.node, f.severity) for f in found] == [("loss", "error")]
+    assert "runs to minus infinity: it is -1e6 since step" in found[0].sentence
+    assert found[0].evidence["first_loss"] == np.float32(0.01)
+
+
+def test_a_likelihood_far_below_zero_is_healthy():
+    assert loss(np.linspace(700, -9_000, 40), ExplodingLoss()) == []
+    assert loss(np.linspace(-50, -90_000, 40), ExplodingLoss()) == []
+
+
 def test_losses_that_rise_within_reason_are_not():
     assert loss(np.linspace(0.7, 8, 40), ExplodingLoss()) == []  # a generator that is losing
     assert loss(np.linspace(-0.01, -50, 40), ExplodingLoss()) == []  # a critic
@@ -87,3 +99,19 @@ def test_a_loss_scale_that_finds_no_rest_is_told():
     settled = half(loss_scale=32768 * 0.5 ** np.minimum(np.arange(20), 4))
     assert settled.find(LossScaleThrash()) == []
     assert half().find(LossScaleThrash()) == []
+
+
+def swinging(period, steps=60):
+    """A scale that is doubled after so many steps, and overflows at the step after that."""
+    text, numbers = "input x [?,8]; loss loss [] <- x", np.arange(steps)
+    return History(text, numbers, loss_scale=np.where(numbers % period == 0, 2.0**21, 2.0**20)).set("loss", mean=1.0)
+
+
+def test_a_loss_scale_that_is_raised_and_falls_again_and_again_is_told():
+    found = swinging(3).find(LossScaleThrash())
+    assert [f.node for f in found] == ["loss"]
+    assert "rose and fell again 10 times in the 29 steps before" in found[0].sentence
+
+
+def test_a_loss_scale_that_overflows_now_and_then_is_healthy():
+    assert swinging(12).find(LossScaleThrash()) == []

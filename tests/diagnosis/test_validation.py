@@ -70,3 +70,29 @@ def test_a_smaller_difference_counts_later_where_validation_is_worse():
     assert [f.node for f in drift(norm=2.0, loss=3.0)] == ["norm"]
     assert drift(norm=2.0, loss=1.0) == []
     assert drift(steps=(40, 50, 60), norm=2.0, loss=3.0) == []
+
+
+def spreads(steps=(110, 120), loss=3.0, momentum=0.99999, trained=1.0, validated=(0.15,), fed=0.15):
+    """What is found when examples differ so much behind the first normalization, and so much before it."""
+    runs = [run(range(0, 400, 10)), run(steps, loss)]
+    for history, values in zip(runs, (trained, validated), strict=True):
+        history.set("one", std=1.0, mean=0.0, batch_std=fed if history is runs[1] else 0.15).set("norm", std=1.0, mean=0.0, batch_std=values)
+    changes = {"norm": {"attributes": {"momentum": momentum}}, "norm_1": {"attributes": {"momentum": momentum}}}
+    for history in runs:
+        history.facts = History(NET, [0], **changes).facts
+    watch = runs[0].watch(BatchNormDrift())
+    watch.compare(runs[1].block(), runs[1].facts)
+    return watch.findings()
+
+
+def test_examples_that_are_all_alike_behind_statistics_that_never_arrive_are_told_at_the_first_validation_late_enough():
+    found = spreads(steps=(50, 110), validated=(0.15, 0.15))
+    assert [(f.node, f.first_step) for f in found] == [("norm", 110)]
+    assert "Over examples the standard deviation is 0.15, in training 1." in found[0].sentence
+    assert [f.first_step for f in spreads(momentum=0.9, validated=(0.15, 0.15))] == [110]
+
+
+def test_examples_of_one_class_or_a_validation_that_is_as_good_are_healthy():
+    assert spreads(fed=0.02) == []
+    assert spreads(loss=1.0) == []
+    assert spreads(steps=(20, 40), validated=(0.15, 0.15)) == []

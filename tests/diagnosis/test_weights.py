@@ -262,3 +262,40 @@ def test_steps_that_a_loss_scale_skips_are_no_matter_of_the_learning_rate():
     history = deep(d2={"moves": False, "update": 0.0})
     history.loss_scale = np.full(20, 2.0**-9, np.float32)
     assert "(loss scale 0.00195)" in history.find(UnchangedWeights())[0].sentence
+
+
+def standing(update, loss=2.3, gradient=0.1, moving=()):
+    """Five layers of which some are given another update: at 20 captures, over 200 steps."""
+    still = np.where(np.asarray(update) > 1e-6, np.arange(20), 0) * 0.01
+    numbers = {"l2_norm": 8.0 + still, "mean": still}
+    history = deep(**{f"d{i}": {"update": update, "gradient": gradient, "value": numbers} for i in range(5) if i not in moving})
+    return history.set("loss", elements=1, mean=loss)
+
+
+def at(capture, low, high=0.01):
+    return np.where(np.arange(20) >= capture, low, high)
+
+
+@pytest.mark.parametrize("rate", [0.0, 1e-13])
+def test_a_learning_rate_that_fell_to_nothing_while_the_loss_stands_is_told(rate):
+    found = standing(at(1, rate)).find(UpdateTooSmall())
+    assert [(f.node, f.rule) for f in found] == [(f"d{i}/kernel", "update_too_small") for i in range(5)]
+    assert {f.evidence["standing_since"] for f in found} == {10}
+    assert "since step 10, while the loss stands at 2.3" in found[0].sentence
+
+
+def test_rest_at_the_end_of_a_schedule_or_of_learning_is_healthy():
+    assert standing(at(16, 0.0)).find(UpdateTooSmall()) == []
+    assert standing(at(5, 0.0), loss=at(4, 0.3, 2.3)).find(UpdateTooSmall()) == []
+    assert standing(at(5, 0.0), gradient=at(5, 0.0)).find(UpdateTooSmall()) == []
+
+
+def test_layers_that_wait_while_another_one_moves_do_not_stand_still():
+    assert standing(at(5, 0.0), moving=(2,)).find(UpdateTooSmall()) == []
+
+
+def test_an_optimizer_that_adds_up_gradients_moves_between_captures():
+    history = standing(at(1, 0.0))
+    for index in range(5):
+        history.set(f"d{index}/kernel", elements=64, l2_norm=8.0 + 0.01 * np.arange(20), mean=0.0, min=-1.0, max=1.0, std=1.0)
+    assert history.find(UpdateTooSmall()) == []

@@ -1,0 +1,68 @@
+"""Whether all weights of a run have stopped moving, though they moved before and there is still something to learn.
+
+The one invariant: a standstill is of all kernels of a step. Where one of them still moves, the optimizer works, and the others wait for their turn or
+get no gradient.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from tb_activations.diagnosis.block import Block, Floats
+
+__all__ = ["Standstill"]
+
+Rows = npt.NDArray[np.int64]
+Bools = npt.NDArray[np.bool_]
+
+MOVED = 1e-5
+"""Update over weights, of any kernel, from which on training has begun."""
+STILL = 1e-6
+"""The same, of all kernels, below which nothing moves: a million steps for a change as large as the weights."""
+FALLEN = 0.5
+"""Of the first loss. Below it something was learned, and rest is convergence."""
+CAPTURES = 10
+"""Captures in a row. A schedule that ends at 0 has a few of them."""
+SHARE = 1 / 3
+"""Of the steps so far. A schedule that ends at 0 is next to 0 for less than a tenth of them."""
+
+
+class Standstill:
+    """Follows the kernels at ``rows``."""
+
+    def __init__(self, rows: Rows) -> None:
+        self._rows = rows
+        self._numbers: Floats = np.full((4, len(rows), 1), np.nan, np.float32)
+        self._has_moved = False
+        self._since, self._captures = -1, 0
+
+    def feed(self, block: Block, ratio: Floats) -> tuple[Bools, Floats]:
+        """Whether all kernels stand still for long while the loss is still large, [c], and since which step, [c]; −1: they don't stand."""
+        holds, since = np.zeros(len(block.steps), np.bool_), np.full(len(block.steps), -1, np.float32)
+        rests = self._rests(block, ratio)
+        moves: Bools = np.any(ratio >= MOVED, axis=0)
+        for capture, step in enumerate(block.steps.tolist()):
+            self._has_moved |= bool(moves[capture])
+            self._count(step, bool(rests[capture]) and self._has_moved)
+            since[capture] = self._since
+            holds[capture] = self._captures >= CAPTURES and step - self._since >= SHARE * step
+        unlearned: Bools = block.median_loss > FALLEN * block.first_loss
+        return holds & unlearned, since
+
+    def _count(self, step: int, rests: bool) -> None:
+        self._captures = self._captures + 1 if rests else 0
+        if self._captures <= 1:
+            self._since = step if rests else -1
+
+    def _rests(self, block: Block, ratio: Floats) -> Bools:
+        """Whether no kernel moves although a gradient arrives, [c]. An optimizer that adds up gradients changes nothing at most steps, but from one
+        capture to the next."""
+        now = np.stack([block.column(name)[self._rows] for name in ("mean", "l2_norm", "min", "max")])
+        before = np.concatenate([self._numbers, now[:, :, :-1]], axis=2)
+        self._numbers = now[:, :, -1:]
+        changed = (np.abs(now - before) > STILL * np.abs(now).max(0)).any(0)
+        gradient = block.column("l2_norm", "gradient")[self._rows]
+        known = ~np.isnan(ratio)
+        still: Bools = ((ratio < STILL) & ~changed | ~known).all(0) & known.any(0) & (gradient > 0).any(0)
+        return still

@@ -1,0 +1,43 @@
+"""Which finding is said to follow from which."""
+
+from __future__ import annotations
+
+import pytest
+
+from tb_activations.diagnosis.causes import link_consequences
+from tb_activations.diagnosis.facts import Facts
+from tb_activations.diagnosis.finding import Finding
+from tests.diagnosis.hand import nodes_of
+
+FACTS = Facts(
+    nodes_of("input x [?,8]; layer one Dense [?,8] <- x; layer two Dense [?,8] <- one; layer three Dense [?,8] <- two; loss loss [] <- three")
+)
+
+
+def causes(*findings, **evidence):
+    """What each finding, given as rule, node and first step, is said to follow from."""
+    made = [Finding(rule, rule, node, "value", "mean", step, None, "error", evidence, "", "") for rule, node, step in findings]
+    return [finding.consequence_of for finding in link_consequences(made, FACTS)]
+
+
+def test_an_activation_that_explodes_does_not_follow_from_its_own_gradient():
+    assert causes(("exploding_gradient", "two", 50), ("exploding_activation", "two", 70)) == [None, None]
+    assert causes(("exploding_gradient", "two", 50), ("exploding_activation", "one", 70)) == [None, "exploding_gradient at two"]
+
+
+@pytest.mark.parametrize("node", ["one", "two"])
+def test_a_gradient_vanishes_before_a_collapse_that_begins_with_it(node):
+    assert causes(("collapse", node, 0), ("vanishing_gradient", "one", 0)) == [None, f"collapse at {node}"]
+
+
+def test_examples_that_many_layers_pull_together_follow_from_what_makes_gradients_vanish():
+    found = causes(("collapse", "three", 0), ("vanishing_gradient", "one", 0), batch_std=4e-5, root_mean_square=0.5)
+    assert found == ["vanishing_gradient at one", None]
+
+
+def test_a_collapse_that_comes_later_may_follow_from_a_gradient_that_vanished():
+    assert causes(("vanishing_gradient", "one", 0), ("collapse", "two", 20)) == [None, "vanishing_gradient at one"]
+
+
+def test_a_collapse_does_not_make_gradients_vanish_after_it():
+    assert causes(("collapse", "one", 0), ("vanishing_gradient", "three", 10)) == [None, None]

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -155,6 +156,8 @@ def hand_over(root: Path) -> Iterator[Path]:
     _write_scalar(logs / "digits" / "train")
     generate(root / "large" / "many" / "train", 10_000, 10, per_segment=10, histograms=False)
     generate(root / "large" / "long" / "train", 1_000, int(os.environ.get("TBA_CAPTURES", "1000")), histograms=False)
+    demo = root / "trained" / "demo"
+    subprocess.run([sys.executable, "-m", "tests.browser.train_demo", str(demo)], cwd=ROOT, check=True, capture_output=True)
     for name in ("empty", "live"):
         (root / name).mkdir()
     SHOTS.mkdir(parents=True, exist_ok=True)
@@ -163,6 +166,7 @@ def hand_over(root: Path) -> Iterator[Path]:
         "python": ["--logdir", str(logs), "--load_fast=false"],
         "prefixed": ["--logdir", str(logs), "--path_prefix=/some/where"],
         "specified": ["--logdir_spec", f"one:{logs / 'digits'}"],
+        "trained": ["--logdir", str(root / "trained")],
         "large": ["--logdir", str(root / "large")],
         "empty": ["--logdir", str(root / "empty")],
         "live": ["--logdir", str(root / "live")],
@@ -172,7 +176,9 @@ def hand_over(root: Path) -> Iterator[Path]:
         file = root / "handover.json"
         content = {
             "servers": servers,
-            "runs": {str(path.relative_to(logs)): _expected(path) for path in sorted(logs.glob("*/train"))},
+            "runs": {
+                str(path.relative_to(path.parent.parent)): _expected(path) for path in (*sorted(logs.glob("*/train")), root / "trained/demo/train")
+            },
             "firstNan": FIRST_NAN,
             "samples": {
                 "step": SAMPLE_STEP,

@@ -77,7 +77,15 @@ export async function fetchSnapshot(
 
 /** One statistic of all nodes over all steps, in at most `columns` columns. */
 export async function fetchMatrix(
-  query: { run: string; quantity: Quantity; statistic: string; columns?: number; v: string },
+  query: {
+    run: string;
+    quantity: Quantity;
+    statistic: string;
+    columns?: number;
+    first_step?: Step;
+    last_step?: Step;
+    v: string;
+  },
   signal: AbortSignal,
 ): Promise<Matrix> {
   const answer = await getBinary("matrix", query, signal);

@@ -16,9 +16,11 @@ import {
   LEAST_LOWER,
   LEAST_UPPER,
   listWidth,
+  nodesShown,
   NARROW,
   setListWidth,
   setUpperShare,
+  showView,
   SPLITTER,
   toggleEnlarged,
   upperShare,
@@ -27,7 +29,7 @@ import { lazy } from "./shell/lazy";
 import { Splitter } from "./shell/splitter";
 import { tabId, Tabs } from "./shell/tabs";
 import { TopBar } from "./shell/top_bar";
-import { chosenNode, findings, graph, node, run, runs, setView, summary, view } from "./state";
+import { chosenNode, findings, graph, node, run, runs, summary, view } from "./state";
 import type { View } from "./state";
 import { Banners } from "./states/banner";
 import { Empty, Loading, MissingRun } from "./states/empty";
@@ -104,7 +106,7 @@ function viewTabs(): { value: View; label: string; count?: number }[] {
 function Right(): JSX.Element {
   return (
     <div class="right">
-      <Tabs name="View" value={view.value} options={viewTabs()} controls={PANEL_ID} onChange={choose}>
+      <Tabs name="View" value={view.value} options={viewTabs()} controls={PANEL_ID} onChange={showView}>
         {enlarged.value ? (
           <button type="button" class="btn" onClick={toggleEnlarged}>
             Back to split
@@ -152,11 +154,6 @@ function Stack({
       <LowerPanel />
     </div>
   );
-}
-
-function choose(chosen: View): void {
-  enlarged.value = false;
-  setView(chosen);
 }
 
 function ViewTools(): JSX.Element | null {
@@ -210,24 +207,23 @@ function NoNode(): JSX.Element {
 
 /** Where there is no room for a list beside the views, it is the first of the tabs. */
 function NarrowMain(): JSX.Element {
-  const [nodesShown, setNodesShown] = useState(true);
   const [share, setShare] = useState(NARROW_SHARE);
   return (
     <main class="app">
       <Tabs
         name="View"
-        value={nodesShown ? "nodes" : view.value}
+        value={nodesShown.value ? "nodes" : view.value}
         options={[{ value: "nodes" as const, label: "Nodes" }, ...viewTabs()]}
         controls={PANEL_ID}
         onChange={(chosen) => {
-          setNodesShown(chosen === "nodes");
-          if (chosen !== "nodes") choose(chosen);
+          if (chosen === "nodes") nodesShown.value = true;
+          else showView(chosen);
         }}
       >
-        {!nodesShown && <ViewTools />}
+        {!nodesShown.value && <ViewTools />}
       </Tabs>
       <Stack share={share} onShare={setShare}>
-        {nodesShown ? (
+        {nodesShown.value ? (
           <div id={PANEL_ID} class="upper" role="tabpanel" aria-labelledby={tabId("nodes")} hidden={enlarged.value}>
             <NodeList narrow />
           </div>

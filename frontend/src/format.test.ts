@@ -1,5 +1,6 @@
 import { describe, expect, test } from "vitest";
 import {
+  visibleName,
   formatAge,
   formatBytes,
   formatCount,
@@ -120,4 +121,17 @@ test("shapes and times", () => {
   expect(formatExtents([], false)).toBe("scalar");
   expect([0.2, 2.7, 300, 7300, 200_000].map(formatAge)).toEqual(["now", "2 s ago", "5 min ago", "2 h ago", "2 d ago"]);
   expect([0.0000123, 0.0032, 1.5, NaN].map(formatDuration)).toEqual(["12.3 µs", "3.20 ms", "1.50 s", "–"]);
+});
+
+test("what can't be seen in a name has a sign, and what can is left alone", () => {
+  const names = ["abc\u202edef", "a\nb", "", "white   space", "👩\u200d👧", "a\tb\u0000", "<b>"];
+  expect(names.map(visibleName)).toEqual([
+    "abc⟨U+202E⟩def",
+    "a␤b",
+    "(empty)",
+    "white   space",
+    "👩\u200d👧",
+    "a⟨U+0009⟩b⟨U+0000⟩",
+    "<b>",
+  ]);
 });

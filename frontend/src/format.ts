@@ -154,3 +154,12 @@ export function formatDuration(seconds: number): string {
   if (seconds < 1) return `${formatNumber(seconds * 1e3)} ms`;
   return `${formatNumber(seconds)} s`;
 }
+
+/** Controls, and marks that have no width or turn the direction of text round; not the joiners, which emoji and scripts need. */
+const UNSEEN = /[\p{Cc}\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u2069\ufeff]/gu;
+
+/** A name with signs for what can't be seen in it, so that no name is blank, breaks a line or reads backwards. */
+export function visibleName(name: string): string {
+  const sign = (mark: string): string => `⟨U+${mark.charCodeAt(0).toString(16).toUpperCase().padStart(4, "0")}⟩`;
+  return name === "" ? "(empty)" : name.replace(UNSEEN, (mark) => (mark === "\n" ? "␤" : sign(mark)));
+}

@@ -70,7 +70,7 @@ describe("a linked signal", () => {
     startHost();
     for (let at = 0; at < 100; at += 1) step.value = at;
     expect(window.location.hash).toBe("#tb_activations");
-    expect(linkToHere()).toMatch(/#tb_activations&p\.tb_activations\.step=99$/);
+    expect(linkToHere([])).toMatch(/#tb_activations&p\.tb_activations\.step=99$/);
     vi.runAllTimers();
     expect(window.location.hash).toBe("#tb_activations&p.tb_activations.step=99");
     vi.useRealTimers();

@@ -92,6 +92,34 @@ export function linkSignal<T>(key: string, target: { value: T }, codec: LinkCode
   });
 }
 
+/** A word that is not mentioned while it is `initial`. */
+export function wordLink(initial: string): LinkCodec<string> {
+  return { encode: (word) => (word === initial ? null : word), decode: (text) => text ?? initial };
+}
+
+/** Something that is on or off, and not mentioned while it is as it began. */
+export function switchLink(initial: boolean): LinkCodec<boolean> {
+  return {
+    encode: (on) => (on === initial ? null : on ? "1" : "0"),
+    decode: (text) => (text === null ? initial : text === "1"),
+  };
+}
+
+/** A longer address would be cut by those who pass it on: then the set is left out. */
+const LONGEST_SET = 2000;
+
+/** Several texts, not mentioned while they are those of `initial`. One with a comma in it is lost. */
+export function setLink<T extends string>(initial: () => ReadonlySet<T>): LinkCodec<ReadonlySet<T>> {
+  const encode = (all: ReadonlySet<T>): string => [...all].sort().join();
+  return {
+    encode: (all) => {
+      const text = encode(all);
+      return text === encode(initial()) || text.length > LONGEST_SET ? null : text;
+    },
+    decode: (text) => (text === null ? initial() : new Set(text.split(",") as T[])),
+  };
+}
+
 /** A text, or null for none. */
 export const textLink: LinkCodec<string | null> = { encode: (value) => value, decode: (text) => text };
 
@@ -150,11 +178,16 @@ function placeNow(): string {
   return JSON.stringify(links.filter((link) => link.place).map((link) => link.write()));
 }
 
-/** The address of what is on screen; null where the host's address can't be reached. */
-export function linkToHere(): string | null {
+/** The address of what is on screen, with `more`; null where the host's address can't be reached. */
+export function linkToHere(more: readonly (readonly [string, string])[]): string | null {
   const target = host();
   if (target === null) return null;
-  return new URL(formatHash(target.location.hash, entries()), target.location.href).href;
+  return new URL(formatHash(target.location.hash, new Map([...entries(), ...more])), target.location.href).href;
+}
+
+/** What the page chose by itself is no step to go back from. */
+export function replacePlace(): void {
+  writtenPlace = null;
 }
 
 function entries(): (readonly [string, string])[] {

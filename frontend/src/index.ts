@@ -13,6 +13,7 @@ import { startHost } from "./host";
 import { startKeys } from "./keys";
 import "./links";
 import { startPolling } from "./live";
+import { chooseFirstNode } from "./shell/first_node";
 import { addPageKeys } from "./shell/page_keys";
 import { theme } from "./state";
 
@@ -44,6 +45,7 @@ export async function render(): Promise<void> {
     addPageKeys();
     startKeys();
     startPolling();
+    chooseFirstNode();
     const root = document.createElement("div");
     root.id = "app";
     document.body.prepend(root);

@@ -10,10 +10,24 @@ import { signal } from "@preact/signals";
 export interface Shortcut {
   /** Values of `KeyboardEvent.key`; `Shift+` before one that needs Shift. */
   readonly keys: readonly string[];
-  /** As the help shows them. */
-  readonly shown: readonly string[];
+  /** As the help shows them; the first of the keys without it. */
+  readonly shown?: readonly string[];
   readonly does: string;
   readonly run: () => void;
+}
+
+const SIGNS: Readonly<Record<string, string>> = {
+  ArrowLeft: "←",
+  ArrowRight: "→",
+  ArrowUp: "↑",
+  ArrowDown: "↓",
+  Escape: "Esc",
+  " ": "Space",
+};
+
+/** What stands on the keys of a shortcut. */
+export function signsOf({ keys: [key], shown = key.split("+") }: Shortcut): readonly string[] {
+  return shown.map((each) => SIGNS[each] ?? each);
 }
 
 const STORED = "tb_activations.single_keys";

@@ -5,7 +5,12 @@
 
 import "./charts/shared";
 import "./panel/state";
-import { choiceLink, linkSignal, stepLink, textLink } from "./host";
+import "./findings/options";
+import { openScopes } from "./graph/options";
+import { choiceLink, linkSignal, setLink, stepLink, switchLink, textLink, wordLink } from "./host";
+import { shownColumns, storedColumns } from "./nodes/columns";
+import { toggled } from "./nodes/model";
+import { enlarged, nodesShown } from "./shell/layout";
 import {
   askForStep,
   compareRun,
@@ -35,14 +40,37 @@ const linkedStep = {
   },
 };
 
+const NONE: ReadonlySet<string> = new Set();
+
+/** The scopes of the graph that the user opened and closed in the chosen run. None: those that the view opens by itself. */
+const linkedScopes = {
+  get value(): ReadonlySet<string> {
+    const chosen = openScopes.value;
+    return chosen !== null && chosen.run === run.value ? chosen.paths : NONE;
+  },
+  set value(paths: ReadonlySet<string>) {
+    openScopes.value = paths.size === 0 || run.value === null ? null : { run: run.value, paths };
+  },
+};
+
 linkSignal("run", run, textLink, true);
 linkSignal("node", node, textLink, true);
 linkSignal("view", view, choiceLink<View>("graph", VIEWS), true);
 linkSignal("step", linkedStep, stepLink);
 linkSignal("quantity", quantity, choiceLink("value", QUANTITIES));
-linkSignal("statistic", statistic, {
-  encode: (name) => (name === "std" ? null : name),
-  decode: (text) => text ?? "std",
-});
+linkSignal("statistic", statistic, wordLink("std"));
 linkSignal("compare_run", compareRun, textLink);
 linkSignal("compare_step", compareStep, stepLink);
+linkSignal("enlarged", enlarged, switchLink(false));
+linkSignal("nodes", nodesShown, switchLink(true));
+linkSignal("columns", shownColumns, setLink(storedColumns));
+linkSignal(
+  "folds",
+  toggled,
+  setLink(() => NONE),
+);
+linkSignal(
+  "scopes",
+  linkedScopes,
+  setLink(() => NONE),
+);

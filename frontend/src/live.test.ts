@@ -91,3 +91,27 @@ test("one question is under way at a time", async () => {
   await vi.advanceTimersByTimeAsync(10_000);
   expect(asked).toBe(1);
 });
+
+test("while the rules are at work, their findings are asked for again, but not by a hidden tab", async () => {
+  const run = { run: "r", version: "v", graph: "g", nodes: 0, captures: 1, first_step: 0, last_step: 0, problems: [] };
+  const bodies: Readonly<Record<string, unknown>> = {
+    runs: { logdir: "l", problem: null, runs: [run] },
+    findings: { run: "r", pending: true, findings: [], quiet: [], checked_captures: 0, problems: [] },
+  };
+  let findings = 0;
+  vi.stubGlobal("fetch", (url: URL) => {
+    const route = url.pathname.split("/").at(-1) ?? "";
+    if (route === "findings") findings += 1;
+    if (bodies[route] === undefined) return new Promise(() => undefined);
+    return Promise.resolve({ ok: true, url: url.href, json: () => Promise.resolve(bodies[route]) });
+  });
+  stop = live.startPolling();
+  await vi.advanceTimersByTimeAsync(3100);
+  expect(findings).toBe(4);
+  setVisible(0);
+  await vi.advanceTimersByTimeAsync(60_000);
+  expect(findings).toBe(4);
+  setVisible(800);
+  await vi.advanceTimersByTimeAsync(1100);
+  expect(findings).toBe(5);
+});

@@ -1,5 +1,5 @@
 /*
- * Asks /runs again and again, while somebody looks. The one invariant: at most one question is under way, and none is asked while the tab is
+ * Asks /runs again and again, and /findings while the rules are at work, as long as somebody looks. The one invariant: at most one question is under way, and none is asked while the tab is
  * hidden. When the server is away, what is loaded stays; the next try comes later and later, up to half a minute.
  */
 
@@ -8,11 +8,12 @@ import { announce } from "./a11y";
 import { fetchRuns } from "./api";
 import { visible } from "./host";
 import { retryFailed } from "./resource";
-import { receiveRuns } from "./state";
+import { askForFindings, findingsPending, receiveRuns } from "./state";
 import type { Milliseconds } from "./units";
 
 const INTERVAL: Milliseconds = 2500;
 const LONGEST: Milliseconds = 30_000;
+const FINDINGS_WAIT: Milliseconds = 1000;
 
 export interface Connection {
   /** Failed tries in a row; 0: connected. */
@@ -75,8 +76,14 @@ export function startPolling(): () => void {
     if (visible.value) void ask();
     else clearTimeout(timer);
   });
+  const stopFindings = effect(() => {
+    if (!visible.value || !findingsPending.value) return;
+    const turn = setTimeout(askForFindings, FINDINGS_WAIT);
+    return () => clearTimeout(turn);
+  });
   return () => {
     stop();
+    stopFindings();
     clearTimeout(timer);
   };
 }

@@ -6,10 +6,12 @@
  */
 
 import { batch, computed, effect, signal } from "@preact/signals";
+import type { ReadonlySignal } from "@preact/signals";
 import { fetchFindings, fetchGraph, fetchSnapshot, fetchSteps } from "./api";
 import { Cache, resource } from "./resource";
-import type { Graph, GraphNode, Quantity, RunSummary, Runs, Snapshot } from "./types";
-import type { CaptureIndex, Milliseconds, NodeIndex, Step } from "./units";
+import type { Answer } from "./resource";
+import type { Findings, Graph, GraphNode, Quantity, RunSummary, Runs, Snapshot } from "./types";
+import type { CaptureIndex, NodeIndex, Step } from "./units";
 
 export type View = "graph" | "matrix" | "findings";
 export type Theme = "light" | "dark";
@@ -48,6 +50,20 @@ export function summaryOf(name: string | null): RunSummary | null {
   return runs.value?.find((candidate) => candidate.run === name) ?? null;
 }
 
+/** The chosen run as it was when its end was on screen last, or when it was chosen. */
+const seen = signal<RunSummary | null>(null);
+
+effect(() => {
+  const now = summary.value;
+  if (live.value || now?.run !== seen.peek()?.run) seen.value = now;
+});
+
+/** Captures that came since the page stopped following. */
+export const newCaptures = computed(() => {
+  const [now, before] = [summary.value, seen.value];
+  return (now?.last_step ?? 0) > (before?.last_step ?? 0) ? (now?.captures ?? 0) - (before?.captures ?? 0) : 0;
+});
+
 /** Version of the chosen run, to be sent as `v`; empty before it is known. */
 export const version = computed(() => summary.value?.version ?? "");
 
@@ -82,24 +98,30 @@ export const steps = resource(
 
 /** Counts the times that findings were asked for again because the server was still looking. */
 const findingsRound = signal(0);
-const FINDINGS_WAIT: Milliseconds = 1000;
 
-export const findings = resource(
-  () => {
-    const key = runKey(run.value);
-    return key === null ? null : { ...key, round: findingsRound.value };
-  },
-  (key, abort) => fetchFindings(key.run, key.version, abort),
-  { retain: sameRun },
+const findingsOf = (name: typeof run): ReadonlySignal<Answer<RunKey, Findings>> =>
+  resource(
+    () => {
+      const key = runKey(name.value);
+      return key === null ? null : { ...key, round: findingsRound.value };
+    },
+    (key, abort) => fetchFindings(key.run, key.version, abort),
+    { retain: sameRun },
+  );
+
+export const findings = findingsOf(run);
+export const compareFindings = findingsOf(compareRun);
+
+/** Is the server still looking for findings? One that is away is asked by `live.ts` alone. */
+export const findingsPending = computed(() =>
+  [findings.value, compareFindings.value].some(
+    ({ data, pending, error }) => !pending && error === null && data?.pending === true,
+  ),
 );
 
-effect(() => {
-  const { data, pending, error } = findings.value;
-  // A server that is away is asked by `live.ts` alone.
-  if (pending || error !== null || data?.pending !== true) return;
-  const timer = setTimeout(() => (findingsRound.value += 1), FINDINGS_WAIT);
-  return () => clearTimeout(timer);
-});
+export function askForFindings(): void {
+  findingsRound.value += 1;
+}
 
 export const compareGraph = resource(
   () => graphKey(compareRun.value),

@@ -203,4 +203,6 @@ export interface Findings {
   readonly findings: readonly Finding[];
   readonly quiet: readonly { readonly rule: string; readonly title: string }[];
   readonly checked_captures: number;
+  /** Rules that failed, one sentence each. */
+  readonly problems: readonly string[];
 }

@@ -3,7 +3,6 @@
  */
 
 import type { JSX } from "preact";
-import { useId } from "preact/hooks";
 import { Icon } from "../widgets/icons";
 import { Popover } from "./popover";
 
@@ -18,7 +17,6 @@ export function CheckMenu({
   readonly chosen: ReadonlySet<string>;
   readonly onChange: (chosen: ReadonlySet<string>) => void;
 }): JSX.Element {
-  const id = useId();
   const toggle = (option: string): void => {
     const next = new Set(chosen);
     if (!next.delete(option)) next.add(option);
@@ -29,13 +27,8 @@ export function CheckMenu({
       <fieldset class="check-list">
         <legend class="sr">{name}</legend>
         {options.map((option) => (
-          <label key={option.id} for={`${id}${option.id}`}>
-            <input
-              id={`${id}${option.id}`}
-              type="checkbox"
-              checked={chosen.has(option.id)}
-              onChange={() => toggle(option.id)}
-            />
+          <label key={option.id}>
+            <input type="checkbox" checked={chosen.has(option.id)} onChange={() => toggle(option.id)} />
             {option.label}
           </label>
         ))}

@@ -1,72 +1,86 @@
 /*
  * The evidence of a finding as a small picture: the statistic it rests on, over all steps, and the stretch in which it was so. The one invariant: the
  * whole history is shown, so that a reader can judge the rule.
+ *
+ * One question to the server answers for all findings on the same statistic of the same quantity.
  */
 
+import { fetchMatrix } from "../api";
 import type { Palette } from "../draw/palette";
 import { crisp } from "../draw/pen";
 import type { Pen } from "../draw/pen";
-import type { Finding, Graph, Statistics } from "../types";
-import { COUNTS, ELEMENTS, NAN_COUNT, NEG_INF_COUNT, POS_INF_COUNT } from "../types";
-import type { CssPixels, Step } from "../units";
+import { history, SPARKLINE_WIDTH } from "../nodes/history";
+import { paintSparkline } from "../nodes/sparkline";
+import type { SparklineModel } from "../nodes/sparkline";
+import { resource } from "../resource";
+import { compareFindings, findings, sameRun, versionOf, view } from "../state";
+import type { Finding, Matrix, Steps } from "../types";
+import type { Step } from "../units";
 import type { Area } from "../widgets/canvas";
 
-const PADDING: CssPixels = 3;
+/** The statistic of the matrix that shows what a finding is about. */
+export function shownStatistic({ statistic }: Finding): string {
+  return statistic.replace(/^(pos|neg)_inf/, "inf");
+}
 
-/** The series a finding rests on: a column of the run, or a count. NaN where nothing is recorded. */
-export function seriesOf(data: Statistics, graph: Graph, statistic: string): Float64Array {
-  const column = graph.statistics.indexOf(statistic);
-  const count = (capture: number): number => {
-    const at = capture * COUNTS;
-    const infinite = data.counts[at + POS_INF_COUNT] + data.counts[at + NEG_INF_COUNT];
-    return statistic === "inf_count" ? infinite : data.counts[at + NAN_COUNT];
+const seriesId = (run: string, finding: Finding): string =>
+  JSON.stringify([run, finding.quantity, shownStatistic(finding)]);
+
+/** Kept by the run, the version of its history on screen, and what all findings rest on. */
+const series = resource(
+  () => {
+    const known = history.value.key;
+    if (view.value !== "findings" || known === null) return null;
+    const wanted = [findings.value, compareFindings.value].flatMap(({ key, data }) =>
+      key === null || data === null
+        ? []
+        : data.findings.filter((each) => each.node !== "").map((each) => seriesId(key.run, each)),
+    );
+    return { run: known.run, version: known.version, wanted: [...new Set(wanted)].sort() };
+  },
+  async ({ wanted }, abort) => {
+    const load = async (id: string): Promise<[string, Matrix | null]> => {
+      const [run, quantity, statistic] = JSON.parse(id) as [string, Finding["quantity"], string];
+      const query = { run, quantity, statistic, columns: SPARKLINE_WIDTH, v: versionOf(run) };
+      // A rule of the user may name what is no column: then there is no picture, and the words stay.
+      return [id, await fetchMatrix(query, abort).catch(() => null)];
+    };
+    return new Map(await Promise.all(wanted.map(load)));
+  },
+  { retain: sameRun },
+);
+
+/** What a finding of `run` rests on; null until it is known, or when nothing can be drawn. */
+export function seriesOf(run: string, finding: Finding): Matrix | null {
+  return series.value.data?.get(seriesId(run, finding)) ?? null;
+}
+
+/** The loss scale belongs to the step and not to a node. */
+export function lossScaleSeries({ step, loss_scale: scale }: Steps): Matrix {
+  return {
+    nodes: 1,
+    columns: step.length,
+    low: scale,
+    high: scale,
+    nonfinite: new Uint8Array(step.length),
+    start: step,
+    stop: step,
   };
-  const counted = statistic === "nan_count" || statistic === "inf_count";
-  return Float64Array.from({ length: data.captures }, (_, capture) => {
-    if (!(data.counts[capture * COUNTS + ELEMENTS] >= 0)) return NaN;
-    if (counted) return count(capture);
-    return column < 0 ? NaN : data.statistics[capture * data.columns + column];
-  });
 }
 
-export interface EvidenceModel {
-  readonly finding: Finding;
-  readonly step: Float64Array;
-  readonly series: Float64Array;
-  readonly lastStep: Step;
-}
-
-export function paintEvidence(pen: Pen, { width, height }: Area, palette: Palette, model: EvidenceModel): void {
-  const { finding, step, lastStep } = model;
-  const x = (at: Step): CssPixels => PADDING + (at / Math.max(1, lastStep)) * (width - 2 * PADDING);
-  const from = x(finding.first_step);
-  const to = x(finding.last_step ?? lastStep);
-  const color = palette.severity[finding.severity];
-  pen.rect({ x: from - 1, y: 1, width: Math.max(4, to - from), height: height - 2 }, { color, opacity: 0.16 });
-  pen.line(crisp(from), 1, crisp(from), height - 1, { color, width: 1, dash: [2, 2] });
-  paintSeries(pen, palette, model, x, height);
-  if (finding.statistic !== "nan_count" && finding.statistic !== "inf_count") return;
-  model.series.forEach((value, capture) => {
-    if (value > 0) pen.rect({ x: x(step[capture]) - 2, y: 4, width: 4, height: height - 10 }, { color: palette.nan });
-  });
-}
-
-function paintSeries(
+export function paintEvidence(
   pen: Pen,
+  { width, height }: Area,
   palette: Palette,
-  { finding, step, series }: EvidenceModel,
-  x: (at: Step) => CssPixels,
-  height: CssPixels,
+  spans: readonly Finding[],
+  model: SparklineModel,
 ): void {
-  let [low, high] = [Infinity, -Infinity];
-  for (const value of series) {
-    if (value < low && Number.isFinite(value)) low = value;
-    if (value > high && Number.isFinite(value)) high = value;
+  const { lastStep } = model;
+  const x = (at: Step): number => 0.5 + (at / Math.max(1, lastStep)) * (width - 1);
+  for (const { severity, first_step: first, last_step: last } of spans) {
+    const [from, to, color] = [x(first), x(last ?? lastStep), palette.severity[severity]];
+    pen.rect({ x: from - 1, y: 1, width: Math.max(4, to - from), height: height - 2 }, { color, opacity: 0.16 });
+    pen.line(crisp(from), 1, crisp(from), height - 1, { color, width: 1, dash: [2, 2] });
   }
-  if (!(high >= low)) return;
-  const span = Math.max(high - low, Math.abs(high + low) * 0.05, 1e-30);
-  const xs = Float32Array.from(step, x);
-  const y = (value: number): CssPixels => height - 6 - ((value - low) / span) * (height - 12);
-  const ys = Float32Array.from(series, (value) => (Number.isFinite(value) ? y(value) : NaN));
-  pen.polyline(xs, ys, series.length, { color: palette.quantity[finding.quantity], width: 1.4 });
+  paintSparkline(pen, palette, { left: 0, top: 0, width, height }, model);
 }

@@ -4,29 +4,37 @@
  */
 
 import "./findings.css";
-import { signal } from "@preact/signals";
 import type { JSX } from "preact";
-import { useCallback } from "preact/hooks";
-import { fetchStatistics } from "../api";
+import { useCallback, useMemo, useState } from "preact/hooks";
 import { Picture } from "../charts/picture";
 import { tableCsv } from "../export/csv";
 import { download, fileName } from "../export/download";
-import { formatCount } from "../format";
-import { bySeverity } from "../nodes/filter";
-import { useResource } from "../resource";
-import { findings, graph, node, run, selectNode, selectStep, setQuantity, steps, summary, version } from "../state";
+import { formatCount, visibleName } from "../format";
+import {
+  compareFindings,
+  compareIndexByName,
+  compareRun,
+  findings,
+  node,
+  nodeIndexByName,
+  run,
+  selectNode,
+  setQuantity,
+  step,
+  steps,
+  summaryOf,
+} from "../state";
 import { labelOf } from "../statistics";
 import { goToFinding } from "../steps/jumps";
-import { SEVERITIES } from "../types";
-import type { Finding, Findings, Severity } from "../types";
+import type { Finding, Findings } from "../types";
 import type { Paint } from "../widgets/canvas";
 import { Select, TextButton } from "../widgets/controls";
 import { Icon, SeverityIcon } from "../widgets/icons";
 import { CodeBlock, Prose } from "../widgets/prose";
-import { paintEvidence, seriesOf } from "./evidence";
-
-const severityChoice = signal<Severity | "all">("all");
-const ruleChoice = signal("all");
+import { episodesOf } from "./episodes";
+import type { Episodes } from "./episodes";
+import { lossScaleSeries, paintEvidence, seriesOf } from "./evidence";
+import { ruleChoice, SEVERITY_CHOICES, severityChoice } from "./options";
 
 /** What stands right of the tabs while findings are shown. */
 export function FindingsTools(): JSX.Element {
@@ -37,13 +45,13 @@ export function FindingsTools(): JSX.Element {
       <Select
         label="severity"
         value={severityChoice.value}
-        options={(["all", ...SEVERITIES] as const).map((value) => ({ value }))}
+        options={SEVERITY_CHOICES}
         onChange={(value) => (severityChoice.value = value)}
       />
       <Select
         label="rule"
         value={ruleChoice.value}
-        options={[{ value: "all" }, ...[...rules].map(([value, label]) => ({ value, label }))]}
+        options={["all", ...[...rules].map(([value, label]) => ({ value, label }))]}
         onChange={(value) => (ruleChoice.value = value)}
       />
       <button type="button" class="btn ghost" disabled={all.length === 0} onClick={() => downloadCsv(all)}>
@@ -75,14 +83,22 @@ function downloadCsv(all: readonly Finding[]): void {
   );
 }
 
+/** Rows that are drawn at once; the rest when asked for. */
+const ROWS = 100;
+
 export function FindingsView(): JSX.Element {
-  const { data, error } = findings.value;
-  if (data === null) {
+  const [limit, setLimit] = useState(ROWS);
+  const { key, data, error } = findings.value;
+  if (data === null || key === null) {
     return <p class="fd-note">{error === null ? "Looking for findings …" : <Prose text={error.message} />}</p>;
   }
-  const shown = data.findings
-    .filter((finding) => severityChoice.value === "all" || finding.severity === severityChoice.value)
-    .filter((finding) => ruleChoice.value === "all" || finding.rule === ruleChoice.value);
+  const theirs = compareFindings.value;
+  const shown = episodesOf(
+    { run: key.run, findings: data.findings.filter(passes) },
+    theirs.key === null || theirs.data === null
+      ? null
+      : { run: theirs.key.run, findings: theirs.data.findings.filter(passes) },
+  );
   return (
     <div class="fd" tabIndex={0} role="region" aria-label="Findings">
       {shown.length > 0 && (
@@ -104,18 +120,24 @@ export function FindingsView(): JSX.Element {
             </tr>
           </thead>
           <tbody>
-            {[...shown].sort(bySeverity).map((finding) => (
-              <FindingRow
-                key={`${finding.rule} ${finding.node} ${finding.quantity} ${finding.first_step}`}
-                finding={finding}
-              />
+            {shown.slice(0, limit).map((row) => (
+              <FindingRow key={`${row.run} ${row.id}`} row={row} />
             ))}
           </tbody>
         </table>
       )}
+      {shown.length > limit && (
+        <p class="fd-note">
+          <TextButton onClick={() => setLimit(Infinity)}>Show {formatCount(shown.length - limit)} more</TextButton>
+        </p>
+      )}
       <Quiet data={data} empty={shown.length === 0} />
     </div>
   );
+}
+
+function passes({ severity, rule }: Finding): boolean {
+  return ["all", severity].includes(severityChoice.value) && ["all", rule].includes(ruleChoice.value);
 }
 
 function Quiet({ data, empty }: { readonly data: Findings; readonly empty: boolean }): JSX.Element {
@@ -132,11 +154,21 @@ function Quiet({ data, empty }: { readonly data: Findings; readonly empty: boole
         </>
       )}
       {checked}
+      {data.problems.length > 0 && (
+        <>
+          {" "}
+          <b>Rules that could not be applied:</b> <Prose text={data.problems.join(" ")} />
+        </>
+      )}
     </p>
   );
 }
 
-function FindingRow({ finding }: { readonly finding: Finding }): JSX.Element {
+/** Further episodes that a row names. */
+const EPISODES = 6;
+
+function FindingRow({ row }: { readonly row: Episodes }): JSX.Element {
+  const [finding, ...later] = row.all;
   return (
     <tr class={finding.node !== "" && finding.node === node.value ? "on" : ""}>
       <td>
@@ -151,7 +183,7 @@ function FindingRow({ finding }: { readonly finding: Finding }): JSX.Element {
             <span class="dim">whole run</span>
           ) : (
             <TextButton onClick={() => goToNode(finding)}>
-              <bdi>{finding.node}</bdi>
+              <bdi>{visibleName(finding.node)}</bdi>
             </TextButton>
           )}
         </div>
@@ -159,12 +191,19 @@ function FindingRow({ finding }: { readonly finding: Finding }): JSX.Element {
           <i class="dash" style={{ background: `var(--q-${finding.quantity})` }} />
           {finding.quantity} · {labelOf(finding.statistic)}
         </div>
+        {row.where !== "" && <div class="fd-small">{row.where}</div>}
       </td>
       <td>
-        <TextButton onClick={() => goToFinding(finding)}>{formatCount(finding.first_step)}</TextButton>
-        <div class="fd-small">{until(finding)}</div>
+        <Since finding={finding} />
+        {later.length > 0 && <div class="fd-small">{formatCount(later.length)} times more:</div>}
+        {later.slice(0, EPISODES).map((each) => (
+          <Since key={each.first_step} finding={each} />
+        ))}
+        {later.length > EPISODES && <div class="fd-small">…</div>}
       </td>
-      <td>{finding.node !== "" && <Evidence finding={finding} />}</td>
+      <td>
+        <Evidence row={row} />
+      </td>
       <td>
         <div class="dim">
           <Prose text={finding.sentence} />
@@ -180,6 +219,15 @@ function FindingRow({ finding }: { readonly finding: Finding }): JSX.Element {
         {finding.code !== "" && <CodeBlock code={finding.code} />}
       </td>
     </tr>
+  );
+}
+
+function Since({ finding }: { readonly finding: Finding }): JSX.Element {
+  return (
+    <>
+      <TextButton onClick={() => goToFinding(finding)}>{formatCount(finding.first_step)}</TextButton>
+      <div class="fd-small">{until(finding)}</div>
+    </>
   );
 }
 
@@ -200,37 +248,39 @@ function Consequence({ of }: { readonly of: string }): JSX.Element {
   if (cause === undefined) return <>{of}</>;
   return (
     <TextButton onClick={() => goToFinding(cause)}>
-      {cause.title} at <bdi>{cause.node}</bdi>
+      {cause.title} at <bdi>{visibleName(cause.node)}</bdi>
     </TextButton>
   );
 }
 
-function Evidence({ finding }: { readonly finding: Finding }): JSX.Element {
-  const name = run.value;
-  const key = name === null ? null : { run: name, node: finding.node, quantity: finding.quantity, v: version.value };
-  const { data } = useResource(key, fetchStatistics, {
-    retain: (a, b) => a.run === b.run && a.node === b.node && a.quantity === b.quantity,
-  });
-  const known = graph.value.data;
-  const lastStep = summary.value?.last_step ?? 0;
+function Evidence({ row }: { readonly row: Episodes }): JSX.Element | null {
+  const { run: name, all } = row;
+  const [finding] = all;
+  const scale = finding.statistic === "loss_scale";
+  const recorded = steps.value.data;
+  const matrix = useMemo(
+    () => (scale && recorded !== null ? lossScaleSeries(recorded) : seriesOf(name, finding)),
+    [scale, recorded, scale ? null : seriesOf(name, finding)],
+  );
+  const names = name === compareRun.value ? compareIndexByName.value : nodeIndexByName.value;
+  const index = scale ? 0 : (names.get(finding.node) ?? -1);
+  const [at, last] = [step.value ?? 0, summaryOf(name)?.last_step ?? 0];
   const paint = useCallback<Paint>(
     (pen, area, palette) => {
-      if (data === null || known === null) return;
-      const series = seriesOf(data, known, finding.statistic);
-      paintEvidence(pen, area, palette, { finding, step: data.step, series, lastStep });
+      if (matrix === null || index < 0 || index >= matrix.nodes) return;
+      const model = { matrix, node: index, quantity: finding.quantity, step: at, lastStep: last };
+      paintEvidence(pen, area, palette, all, model);
     },
-    [data, known, finding, lastStep],
+    [matrix, index, all, at, last],
   );
+  if (matrix === null) return null;
   const label = `${labelOf(finding.statistic)} of the ${finding.quantity} of ${finding.node} over ${formatCount(steps.value.data?.step.length)} captures`;
   return (
     <button
       type="button"
       class="fd-picture"
       aria-label={`Go to step ${formatCount(finding.first_step)}`}
-      onClick={() => {
-        selectNode(finding.node);
-        selectStep(finding.first_step);
-      }}
+      onClick={() => goToFinding(finding)}
     >
       <Picture label={label} base={paint} />
     </button>

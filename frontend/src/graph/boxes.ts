@@ -4,7 +4,7 @@
  * The one invariant: nothing here depends on the step, the statistic or the colours, so that scrubbing never moves a box.
  */
 
-import { formatExtents } from "../format";
+import { formatExtents, visibleName } from "../format";
 import { primaryReason } from "../statistics";
 import type { GraphNode, State } from "../types";
 import type { CssPixels } from "../units";
@@ -85,7 +85,7 @@ export function measureItems(
     const node = nodes[entry.node] as GraphNode | undefined;
     const closed = entry.children.length > 0 && !item.open;
     const text: BoxText = {
-      title: shorten(entry.label, WIDEST_TEXT, TITLE_SIZE, measure),
+      title: shorten(visibleName(entry.label), WIDEST_TEXT, TITLE_SIZE, measure),
       detail: node === undefined ? "" : shorten(detailOf(node), WIDEST_TEXT, DETAIL_SIZE, measure),
       inside: entry.children.length > 0 ? below[item.entry] : 0,
       node: entry.node,

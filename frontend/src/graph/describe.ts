@@ -1,6 +1,6 @@
 /** What an item is in words: for the tip, for who can't see the graph, and for the live region. */
 
-import { formatShape } from "../format";
+import { formatShape, visibleName } from "../format";
 import { formatStatistic, labelOf, reasonOf } from "../statistics";
 import type { Quantity } from "../types";
 import type { Cell } from "./cells";
@@ -50,7 +50,7 @@ export function describeItem(scene: Scene, item: number, step: DescribedStep): D
   if (isScope(scene, item))
     lines.push(`${text.inside} nodes inside, ${scene.visible.items[item].open ? "open" : "closed"}`);
   const cut = path.lastIndexOf("/");
-  return { scope: path.slice(0, cut + 1), name: path.slice(cut + 1), kind: node?.class ?? "scope", lines };
+  return { scope: path.slice(0, cut + 1), name: visibleName(path.slice(cut + 1)), kind: node?.class ?? "scope", lines };
 }
 
 export function sentenceOf({ scope, name, kind, lines }: Description): string {

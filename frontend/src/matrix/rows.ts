@@ -1,5 +1,6 @@
 /** Rows of the matrix: the nodes that pass the filters, in the order of the list, whether a scope is closed there or not. */
 
+import { visibleName } from "../format";
 import type { TreeItem } from "../nodes/tree";
 import type { GraphNode, Quantity } from "../types";
 import type { CssPixels, NodeIndex } from "../units";
@@ -47,5 +48,5 @@ export function rowHeight(count: number, height: CssPixels): CssPixels {
 export function labelParts(name: string): { readonly scope: string; readonly label: string } {
   const cut = name.lastIndexOf("/");
   const before = name.lastIndexOf("/", cut - 1);
-  return cut < 0 ? { scope: "", label: name } : { scope: name.slice(before + 1, cut + 1), label: name.slice(cut + 1) };
+  return { scope: name.slice(before + 1, cut + 1), label: visibleName(name.slice(cut + 1)) };
 }

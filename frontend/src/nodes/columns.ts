@@ -36,18 +36,17 @@ const INITIAL: readonly ColumnId[] = ["number", "history", "finding"];
 /** Below this width the sparkline takes more than its 96 px: there is room beside the short names. */
 const NARROW_SHARE = 0.38;
 
-function stored(): readonly ColumnId[] {
+/** The columns that this browser showed last. */
+export function storedColumns(): ReadonlySet<ColumnId> {
   const text = recall(STORED);
-  return text === null ? INITIAL : (text.split(",") as ColumnId[]);
+  return new Set(text === null ? INITIAL : (text.split(",") as ColumnId[]));
 }
 
-export const shownColumns = signal<ReadonlySet<ColumnId>>(new Set(stored()));
+export const shownColumns = signal(storedColumns());
 
-export function toggleColumn(id: ColumnId): void {
-  const next = new Set(shownColumns.peek());
-  if (!next.delete(id)) next.add(id);
-  shownColumns.value = next;
-  remember(STORED, [...next].join(","));
+export function showColumns(chosen: ReadonlySet<ColumnId>): void {
+  shownColumns.value = chosen;
+  remember(STORED, [...chosen].join());
 }
 
 /** Everything that can be shown for the chosen quantity, in the order of the list. */
@@ -74,9 +73,9 @@ export function columnsFor(width: CssPixels, narrow: boolean): readonly Column[]
   });
 }
 
-/** What the columns beyond the first three take; the list grows by it, so that names keep their room. */
+/** What the columns beyond the first three take; the list grows by it, so that names keep their room. A comparison moves nothing. */
 export const furtherWidth = computed<CssPixels>(() => {
-  const further = columnsFor(0, false).filter((column) => !INITIAL.includes(column.id));
+  const further = columnsFor(0, false).filter(({ id }) => ![...INITIAL, "difference"].includes(id));
   return further.reduce((sum, column) => sum + column.width + COLUMN_GAP, 0);
 });
 

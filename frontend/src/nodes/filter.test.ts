@@ -1,7 +1,8 @@
 // @vitest-environment jsdom
 import { expect, test } from "vitest";
 
-import { matcherOf } from "./filter";
+import type { Finding } from "../types";
+import { findingsAt, matcherOf } from "./filter";
 
 function found(text: string, regex: boolean, names: readonly string[]): readonly string[] {
   const matcher = matcherOf(text, regex);
@@ -24,4 +25,14 @@ test("a regular expression is one", () => {
 
 test("one that doesn't compile matches nothing and says why", () => {
   expect(matcherOf("(", true).error).toMatch(/group/i);
+});
+
+test("a closed row tells of what was found below it, an open one of its own node only", () => {
+  const finding = (node: string, severity: string): Finding => ({ node, severity, first_step: 0 }) as Finding;
+  const own = finding("conv", "note");
+  const inside = finding("conv/kernel", "error");
+  const other = finding("conv2/kernel", "error");
+  const byNode = new Map([own, inside, other].map((each) => [each.node, [each]]));
+  expect(findingsAt("conv", false, byNode)).toEqual([own]);
+  expect(findingsAt("conv", true, byNode)).toEqual([inside, own]);
 });

@@ -4,7 +4,7 @@
  */
 
 import { computed, signal } from "@preact/signals";
-import { choiceLink, linkSignal } from "../host";
+import { choiceLink, linkSignal, switchLink, wordLink } from "../host";
 import { findings, nodes } from "../state";
 import { KINDS, SEVERITIES, STATES } from "../types";
 import type { Finding, GraphNode, Kind, Severity, State } from "../types";
@@ -20,16 +20,8 @@ export const stateFilter = signal<Choice<State>>("all");
 export const kindFilter = signal<Choice<Kind>>("all");
 export const findingFilter = signal<FindingChoice>("all");
 
-const textOrEmpty = {
-  encode: (text: string) => (text === "" ? null : text),
-  decode: (text: string | null) => text ?? "",
-};
-
-linkSignal("search", search, textOrEmpty);
-linkSignal("regex", searchIsRegex, {
-  encode: (on) => (on ? "1" : null),
-  decode: (text) => text === "1",
-});
+linkSignal("search", search, wordLink(""));
+linkSignal("regex", searchIsRegex, switchLink(false));
 linkSignal("state", stateFilter, choiceLink<Choice<State>>("all", STATES));
 linkSignal("kind", kindFilter, choiceLink<Choice<Kind>>("all", KINDS));
 linkSignal("finding", findingFilter, choiceLink<FindingChoice>("all", [...SEVERITIES, "any"]));
@@ -70,6 +62,18 @@ export const findingsByNode = computed<ReadonlyMap<string, readonly Finding[]>>(
   for (const each of found.values()) each.sort(bySeverity);
   return found;
 });
+
+/** The findings of the node `path`, and of all below it where the row hides them; the most severe first. */
+export function findingsAt(
+  path: string,
+  closed: boolean,
+  byNode: ReadonlyMap<string, readonly Finding[]>,
+): readonly Finding[] {
+  const own = byNode.get(path) ?? [];
+  if (!closed) return own;
+  const hidden = [...byNode].filter(([name]) => name.startsWith(`${path}/`)).flatMap(([, found]) => found);
+  return [...own, ...hidden].sort(bySeverity);
+}
 
 function passesFinding(choice: FindingChoice, found: readonly Finding[] | undefined): boolean {
   if (choice === "all") return true;

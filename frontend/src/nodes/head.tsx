@@ -4,15 +4,15 @@
  */
 
 import type { JSX } from "preact";
-import { Popover } from "../charts/popover";
+import { CheckMenu } from "../charts/check_menu";
 import { formatCount } from "../format";
 import { graph, nodes, quantity, setQuantity, setStatistic, statistic } from "../state";
 import { labelOf, statisticsOf } from "../statistics";
 import { QUANTITIES } from "../types";
 import { Select } from "../widgets/controls";
 import { Icon } from "../widgets/icons";
-import { comparing, gridTemplate, possibleColumns, shownColumns, toggleColumn } from "./columns";
-import type { Column } from "./columns";
+import { comparing, gridTemplate, possibleColumns, showColumns, shownColumns } from "./columns";
+import type { Column, ColumnId } from "./columns";
 import { matchCount, matches } from "./filter";
 import { cycleSort, sort } from "./model";
 import type { Sort } from "./model";
@@ -74,8 +74,9 @@ function HeadCell({ column }: { readonly column: Column }): JSX.Element {
     );
   }
   if (column.id === "history") {
-    const options = QUANTITIES.map((value) => ({ value }));
-    return <Select name="Quantity" className="start" value={quantity.value} options={options} onChange={setQuantity} />;
+    return (
+      <Select name="Quantity" className="start" value={quantity.value} options={QUANTITIES} onChange={setQuantity} />
+    );
   }
   if (column.id === "finding") return <span class="sr">findings</span>;
   if (column.id === "class" || column.id === "shape") return <span>{column.label}</span>;
@@ -101,20 +102,11 @@ function usualFirst(columns: readonly Column[]): readonly Column[] {
 
 function ColumnMenu(): JSX.Element {
   return (
-    <Popover label="Columns" className="column-menu" button={<Icon name="columns" small />}>
-      <fieldset class="check-list">
-        <legend class="sr">Columns</legend>
-        {usualFirst(possibleColumns.value).map((column) => (
-          <label key={column.id}>
-            <input
-              type="checkbox"
-              checked={shownColumns.value.has(column.id)}
-              onChange={() => toggleColumn(column.id)}
-            />
-            {column.label}
-          </label>
-        ))}
-      </fieldset>
-    </Popover>
+    <CheckMenu
+      name="Columns"
+      options={usualFirst(possibleColumns.value)}
+      chosen={shownColumns.value}
+      onChange={(chosen) => showColumns(chosen as ReadonlySet<ColumnId>)}
+    />
   );
 }

@@ -6,12 +6,12 @@
  */
 
 import "./nodes.css";
-import { useComputed } from "@preact/signals";
+import { computed } from "@preact/signals";
 import type { JSX } from "preact";
 import { useCallback, useLayoutEffect, useRef, useState } from "preact/hooks";
 import { formatCount } from "../format";
 import { addShortcuts } from "../keys";
-import { graph, node, nodes, quantity, selectNode, snapshot, statistic, step, summary } from "../state";
+import { graph, node, nodes, quantity, selectNode, statistic, step, summary } from "../state";
 import { STATES } from "../types";
 import type { CssPixels } from "../units";
 import { Picture } from "../charts/picture";
@@ -24,7 +24,7 @@ import type { Column } from "./columns";
 import { clearFilters, matcher } from "./filter";
 import { ListHead } from "./head";
 import { history } from "./history";
-import { cursor, rowByPath, rows, toggle } from "./model";
+import { cursor, rowByPath, rows, stale, toggle } from "./model";
 import { NodeRow, rowId } from "./row";
 import { paintSparkline } from "./sparkline";
 import { scrolledTo, windowOf } from "./window";
@@ -112,11 +112,10 @@ function Window({
   readonly count: number;
 }): JSX.Element {
   const visible = rows.value.slice(shown.start, shown.stop);
-  const stale = snapshot.value.pending && snapshot.value.data !== null;
   return (
     <div class="rows-all" role="rowgroup" style={{ height: `${count * ROW_HEIGHT}px` }}>
       <div
-        class={`rows-window ${stale ? "stale" : ""}`}
+        class={`rows-window ${stale.value ? "stale" : ""}`}
         role="presentation"
         style={{ top: `${shown.start * ROW_HEIGHT}px`, "--columns": gridTemplate(columns) }}
       >
@@ -176,10 +175,12 @@ function Sparklines({
   );
 }
 
+const chosenRow = computed(() => rowByPath.value.get(node.value ?? "") ?? -1);
+
 /** Keeps the row of the selected node on screen when the selection or the rows above it change, but not when the user scrolls. */
 function useReveal(reveal: (index: number) => void, height: CssPixels): void {
   const chosen = node.value;
-  const index = useComputed(() => (node.value === null ? -1 : (rowByPath.value.get(node.value) ?? -1))).value;
+  const index = chosenRow.value;
   const revealed = useRef<string | null>(null);
   useLayoutEffect(() => {
     if (index < 0 || height === 0 || revealed.current === chosen) return;
@@ -196,8 +197,8 @@ function useRowKeys(reveal: (index: number) => void): void {
       goTo(Math.min(Math.max(from + by, 0), rows.peek().length - 1), reveal);
     };
     return addShortcuts([
-      { keys: ["ArrowUp"], shown: ["↑"], does: "Previous node of the list", run: move(-1) },
-      { keys: ["ArrowDown"], shown: ["↓"], does: "Next node of the list", run: move(1) },
+      { keys: ["ArrowUp"], does: "Previous node of the list", run: move(-1) },
+      { keys: ["ArrowDown"], does: "Next node of the list", run: move(1) },
     ]);
   }, [reveal]);
 }
@@ -235,8 +236,9 @@ function NoRows(): JSX.Element {
   );
 }
 
+const counts = computed(() => STATES.map((state) => nodes.value.filter((each) => each.state === state).length));
+
 function ListFoot(): JSX.Element {
-  const counts = useComputed(() => STATES.map((state) => nodes.value.filter((each) => each.state === state).length));
   return (
     <div class="lf">
       {STATES.map((state, index) => (

@@ -8,9 +8,11 @@ import { linkSignal } from "../host";
 import { resource } from "../resource";
 import {
   comparedStep,
+  compareGraph,
   compareIndexByName,
   compareRun,
   compareSnapshot,
+  compareStep,
   graph,
   loadSnapshot,
   node,
@@ -23,8 +25,8 @@ import {
   statistic,
   step,
 } from "../state";
-import { columnOf } from "../statistics";
-import type { Snapshot } from "../types";
+import { columnOf, isScalarFor, scalarOf } from "../statistics";
+import type { Graph, Snapshot } from "../types";
 import { matches } from "./filter";
 import { buildTree, opened, sortedRows, treeRows } from "./tree";
 import type { Row } from "./tree";
@@ -53,34 +55,80 @@ export function cycleSort(by: string): void {
   else sort.value = now.descending ? { by, descending: false } : null;
 }
 
-// `update_ratio` needs the norm of the value beside that of the update.
+/** What differs most comes first where something is compared, unless the user chose another order; without, the tree is back. */
+export function orderByDifference(compared: boolean): void {
+  const now = sort.peek();
+  if (compared) sort.value = now ?? { by: "difference", descending: true };
+  else if (now?.by === "difference") sort.value = null;
+}
+
+/** One side of a comparison: its list of nodes, and what it needs for any statistic of them. */
+interface Side {
+  readonly graph: Graph | null;
+  readonly snapshot: Snapshot | null;
+  /** `update_ratio` needs the norm of the value beside that of the update. */
+  readonly values: Snapshot | null;
+}
+
+const needsValues = (): boolean => [statistic.value, sort.value?.by].includes("update_ratio");
+
 const valueSnapshot = resource(
-  () => (statistic.value === "update_ratio" ? snapshotKey(run.value, step.value, "value") : null),
+  () => (needsValues() ? snapshotKey(run.value, step.value, "value") : null),
   loadSnapshot,
 );
 
-function column(of: Snapshot | null, name: string): Float64Array | null {
-  const known = graph.value.data;
-  return known === null || of === null ? null : columnOf(known, of, name, valueSnapshot.value.data);
+const compareValueSnapshot = resource(
+  () => (needsValues() ? snapshotKey(compareRun.value ?? run.value, comparedStep.value, "value") : null),
+  loadSnapshot,
+);
+
+const mine = computed<Side>(() => ({
+  graph: graph.value.data,
+  snapshot: snapshot.value.data,
+  values: valueSnapshot.value.data,
+}));
+
+const theirs = computed<Side>(() => ({
+  graph: (compareRun.value === null ? graph : compareGraph).value.data,
+  snapshot: comparedStep.value === null ? null : compareSnapshot.value.data,
+  values: compareValueSnapshot.value.data,
+}));
+
+function column({ graph: known, snapshot: taken, values }: Side, name: string): Float64Array | null {
+  return known === null || taken === null ? null : columnOf(known, taken, name, values);
+}
+
+/** The chosen statistic; of a scalar, which has no spread, its value, as the list shows it. */
+function comparable(side: Side): Float64Array | null {
+  const { graph: known, snapshot: taken } = side;
+  const name = statistic.value;
+  return (
+    column(side, name)?.map((number, node) =>
+      known !== null && taken !== null && isScalarFor(known.nodes[node], name) ? scalarOf(known, taken, node) : number,
+    ) ?? null
+  );
 }
 
 /** The chosen statistic of every node at the current step. */
-export const numbers = computed(() => column(snapshot.value.data, statistic.value));
+export const numbers = computed(() => column(mine.value, statistic.value));
 
 /** Any statistic of every node at the current step. */
 export function numbersOf(name: string): Float64Array | null {
-  return name === statistic.value ? numbers.value : column(snapshot.value.data, name);
+  return name === statistic.value ? numbers.value : column(mine.value, name);
 }
 
 /** The chosen statistic now, less that of what is compared; NaN where one of both is missing. */
 export const differences = computed(() => {
-  const mine = numbers.value;
-  const theirs = comparedStep.value === null ? null : column(compareSnapshot.value.data, statistic.value);
-  if (mine === null || theirs === null) return null;
-  if (compareRun.value === null) return mine.map((number, index) => number - theirs[index]);
-  const names = compareIndexByName.value;
-  return mine.map((number, index) => number - (theirs[names.get(nodes.value[index]?.name ?? "") ?? -1] ?? NaN));
+  const [ours, others] = [comparable(mine.value), comparable(theirs.value)];
+  if (ours === null || others === null) return null;
+  const names = compareRun.value === null ? nodeIndexByName.value : compareIndexByName.value;
+  return ours.map((number, index) => number - (others[names.get(nodes.value[index]?.name ?? "") ?? -1] ?? NaN));
 });
+
+/** Are numbers of the chosen step still on the way, on either side? */
+export const stale = computed(
+  () => snapshot.value.pending || (comparedStep.value !== null && compareSnapshot.value.pending),
+);
 
 /** The numbers that order the list, as they were when the order was chosen; null for the tree, or until they have arrived. */
 let frozenFor = "";
@@ -88,11 +136,20 @@ let frozen: Float64Array | null = null;
 
 const order = computed(() => {
   const chosen = sort.value;
-  if (chosen === null) return (frozen = null);
-  const wanted = JSON.stringify([chosen.by, run.value, graph.value.data?.graph, quantity.value, compareRun.value]);
+  const byDifference = chosen?.by === "difference";
+  if (chosen === null || (byDifference && comparedStep.value === null)) return (frozen = null);
+  const wanted = JSON.stringify([
+    chosen.by,
+    run.value,
+    graph.value.data?.graph,
+    quantity.value,
+    byDifference && [compareRun.value, compareStep.value, statistic.value],
+  ]);
   if (frozen !== null && frozenFor === wanted) return frozen;
-  const numbersNow = chosen.by === "difference" ? (differences.value?.map(Math.abs) ?? null) : numbersOf(chosen.by);
-  if (snapshot.value.pending || numbersNow === null) return frozen;
+  const numbersNow = byDifference ? (differences.value?.map(Math.abs) ?? null) : numbersOf(chosen.by);
+  if (stale.value || numbersNow === null) return frozen;
+  // A step compared with itself gives no order yet.
+  if (byDifference && !numbersNow.some((number) => number > 0)) return frozen;
   frozenFor = wanted;
   return (frozen = numbersNow);
 });

@@ -3,10 +3,9 @@
  */
 
 import type { JSX } from "preact";
-import { Fragment } from "preact";
-import { formatCount, formatNumber, formatShape, MISSING } from "../format";
+import { formatCount, formatNumber, formatShape, MISSING, visibleName } from "../format";
 import type { Column } from "./columns";
-import { bySeverity, findingsByNode } from "./filter";
+import { findingsAt, findingsByNode } from "./filter";
 import { differences, numbersOf, numbers } from "./model";
 import type { Row } from "./tree";
 import { graph, nodes, quantity, snapshot, statistic } from "../state";
@@ -56,7 +55,7 @@ export function NodeRow({ row, position, columns, active, selected }: RowProps):
       {node === undefined ? (
         <ScopeCells row={row} columns={columns} />
       ) : node.state === "materialized" ? (
-        columns.map((column) => <Cell key={column.id} column={column} node={node} index={item.index} />)
+        columns.map((column) => <Cell key={column.id} column={column} node={node} row={row} />)
       ) : (
         <ReasonCell node={node} />
       )}
@@ -75,7 +74,7 @@ function NameCell({ row, node }: { readonly row: Row; readonly node: GraphNode |
       {node !== undefined && <StateGlyph state={node.state} />}
       <bdi>
         {node !== undefined && <span class="sr">{node.state} </span>}
-        {item.label}
+        {visibleName(item.label)}
       </bdi>
       {node === undefined && <span class="cnt">{formatCount(item.below)}</span>}
       {kind !== undefined && <span class="cnt">{kind}</span>}
@@ -85,33 +84,15 @@ function NameCell({ row, node }: { readonly row: Row; readonly node: GraphNode |
 
 function ReasonCell({ node }: { readonly node: GraphNode }): JSX.Element {
   const title = primaryReason(node)?.title;
-  const text = title === undefined ? node.state : `${node.state} · ${title}`;
-  return (
-    <div class="why" role="gridcell" title={text}>
-      {text}
-    </div>
-  );
+  return <Plain className="why" text={title === undefined ? node.state : `${node.state} · ${title}`} />;
 }
 
-/** A closed scope shows the worst finding below it. */
 function ScopeCells({ row, columns }: { readonly row: Row; readonly columns: readonly Column[] }): JSX.Element {
-  const inside = `${row.item.path}/`;
-  const found = [...findingsByNode.value].filter(([name]) => name.startsWith(inside)).flatMap(([, each]) => each);
-  const worst = row.open ? undefined : found.sort(bySeverity)[0];
   return (
     <>
-      {columns.map((column) => (
-        <div key={column.id} role="gridcell">
-          {column.id === "finding" && worst !== undefined && (
-            <span title={`${worst.title} in ${worst.node}`}>
-              <SeverityIcon severity={worst.severity} />
-              <span class="sr">
-                {worst.severity} inside: {worst.title}
-              </span>
-            </span>
-          )}
-        </div>
-      ))}
+      {columns.map(({ id }) =>
+        id === "finding" ? <FindingCell key={id} row={row} /> : <div key={id} role="gridcell" />,
+      )}
     </>
   );
 }
@@ -119,41 +100,42 @@ function ScopeCells({ row, columns }: { readonly row: Row; readonly columns: rea
 interface CellProps {
   readonly column: Column;
   readonly node: GraphNode;
-  readonly index: number;
+  readonly row: Row;
 }
 
-function Cell({ column, node, index }: CellProps): JSX.Element {
+function Cell({ column, node, row }: CellProps): JSX.Element {
+  const { index } = row.item;
   switch (column.id) {
     case "number":
       return <NumberCell node={node} index={index} />;
     case "history":
       return <HistoryCell node={node} />;
     case "finding":
-      return <FindingCell node={node} />;
+      return <FindingCell row={row} />;
     case "difference":
-      return <Plain number text={signed(differences.value?.[index] ?? NaN)} />;
+      return <Plain className="num" text={signed(differences.value?.[index] ?? NaN)} />;
     case "class":
       return <Plain text={node.class} />;
     case "shape":
       return <Plain text={node.shape === null ? MISSING : formatShape("", node.shape).trim()} />;
     default: {
       const name = column.id.slice("statistic:".length);
-      return <Plain number text={written(name, numbersOf(name)?.[index] ?? NaN)} />;
+      return <Plain className="num" text={written(name, numbersOf(name)?.[index] ?? NaN)} />;
     }
   }
 }
 
 function Plain({
   text,
-  number = false,
+  className = "ellipsis dim",
   title = text,
 }: {
   readonly text: string;
-  readonly number?: boolean;
+  readonly className?: string;
   readonly title?: string;
 }): JSX.Element {
   return (
-    <div class={number ? "num" : "ellipsis dim"} role="gridcell" title={title}>
+    <div class={className} role="gridcell" title={title}>
       {text}
     </div>
   );
@@ -175,42 +157,41 @@ function NumberCell({ node, index }: { readonly node: GraphNode; readonly index:
   const counted = statistic.value.endsWith("_count");
   if (!counted && broken.nan + broken.inf > 0) {
     const text = broken.nan > 0 ? `${formatCount(broken.nan)} NaN` : `${formatCount(broken.inf)} Inf`;
-    return (
-      <div class="num broken" role="gridcell" title={text}>
-        {text}
-      </div>
-    );
+    return <Plain className="num broken" text={text} />;
   }
   const known = graph.value.data;
   if (known !== null && shown !== null && isScalarFor(node, statistic.value)) {
     const value = scalarOf(known, shown, index);
     return (
-      <Plain number text={written("mean", value)} title={`The value: a scalar has no ${labelOf(statistic.value)}.`} />
+      <Plain
+        className="num"
+        text={written("mean", value)}
+        title={`The value: a scalar has no ${labelOf(statistic.value)}.`}
+      />
     );
   }
   const title = reasonOf(node, quantity.value) ?? undefined;
-  return <Plain number text={written(statistic.value, numbers.value?.[index] ?? NaN)} title={title} />;
+  return <Plain className="num" text={written(statistic.value, numbers.value?.[index] ?? NaN)} title={title} />;
 }
 
 /** The sparkline itself is painted by the layer behind all rows; here stands the word where there is none. */
 function HistoryCell({ node }: { readonly node: GraphNode }): JSX.Element {
   const reason = reasonOf(node, quantity.value);
-  return (
-    <div class="hist ellipsis" role="gridcell" title={reason ?? undefined}>
-      {reason === null ? null : <Fragment>no {quantity.value}</Fragment>}
-    </div>
-  );
+  return <Plain className="hist ellipsis" text={reason === null ? "" : `no ${quantity.value}`} title={reason ?? ""} />;
 }
 
-function FindingCell({ node }: { readonly node: GraphNode }): JSX.Element {
-  const found = findingsByNode.value.get(node.name) ?? [];
+/** The worst finding of the row; of a closed one, of all that it hides. */
+function FindingCell({ row }: { readonly row: Row }): JSX.Element {
+  const { path, children } = row.item;
+  const found = findingsAt(path, children.length > 0 && !row.open, findingsByNode.value);
+  const words = found.map(({ title, node }) => (node === path ? title : `${title} in ${node}`));
   return (
-    <div role="gridcell" title={found.map((finding) => finding.title).join(", ")}>
+    <div role="gridcell" title={words.join(", ")}>
       {found.length > 0 && (
         <>
           <SeverityIcon severity={found[0].severity} />
           <span class="sr">
-            {found[0].severity}: {found[0].title}
+            {found[0].severity}: {words[0]}
           </span>
         </>
       )}

@@ -56,11 +56,26 @@ test("a spike inside a column reaches the top of the picture", () => {
   expect(Math.min(...(line?.op === "polyline" ? line.ys.filter((y) => !Number.isNaN(y)) : []))).toBe(3);
 });
 
-test("a column with NaN is marked, and no dot claims a number there", () => {
+test("columns with NaN side by side are one hatched band, and no dot claims a number there", () => {
   const pen = new RecordingPen();
-  const matrix = matrixOf([1, NaN, 3], [1, NaN, 3], [0, 1, 0]);
-  paintSparkline(pen, palette, frame, { matrix, node: 0, quantity: "value", step: 15, lastStep: 29 });
-  const marks = pen.drawn.filter((call) => call.op === "rect" && call.fill.color === "nan");
-  expect(marks).toHaveLength(1);
-  expect(pen.drawn.some((call) => call.op === "circle")).toBe(false);
+  const matrix = matrixOf([1, NaN, NaN, 3, NaN], [1, NaN, NaN, 3, NaN], [0, 1, 1, 0, 1]);
+  paintSparkline(pen, palette, frame, { matrix, node: 0, quantity: "value", step: 15, lastStep: 49 });
+  const marks = pen.of("hatch").map(({ box }) => [Math.round(box.x), Math.round(box.width)]);
+  expect(marks).toEqual([
+    [20, 37],
+    [78, 17],
+  ]);
+  expect(pen.of("circle")).toEqual([]);
+});
+
+test("one broken capture among thousands is wide enough to be seen, at the end too", () => {
+  const pen = new RecordingPen();
+  const matrix = {
+    ...matrixOf([1, NaN], [1, NaN], [0, 1]),
+    start: Float64Array.of(0, 5000),
+    stop: Float64Array.of(0, 5000),
+  };
+  paintSparkline(pen, palette, frame, { matrix, node: 0, quantity: "value", step: 0, lastStep: 5000 });
+  const [{ box }] = pen.of("hatch");
+  expect([box.width, box.x + box.width]).toEqual([5, 96]);
 });

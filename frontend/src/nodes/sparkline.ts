@@ -25,6 +25,8 @@ export interface SparklineModel {
 }
 
 const MARGIN: CssPixels = 3;
+/** One broken capture among thousands must be seen. */
+const LEAST_BROKEN: CssPixels = 5;
 const LEAST_RANGE = 0.4;
 /** The same as `LEAST_RANGE`, in powers of ten: 1.2 times the middle over 0.8 times it. */
 const LEAST_DECADES = Math.log10((1 + LEAST_RANGE / 2) / (1 - LEAST_RANGE / 2));
@@ -72,13 +74,25 @@ export function paintSparkline(pen: Pen, palette: Palette, frame: SparklineFrame
   });
   const range = rangeOf(matrix, node, quantity);
   if (range !== null) paintLine(pen, palette, frame, model, x, range);
+  paintBroken(pen, palette, frame, model, x);
+}
+
+/** Columns that aren't finite, side by side, are one hatched band: the line beside it stays in sight. */
+function paintBroken(
+  pen: Pen,
+  palette: Palette,
+  frame: SparklineFrame,
+  { matrix, node }: SparklineModel,
+  x: (at: Step) => CssPixels,
+): void {
+  const broken = (column: number): boolean => matrix.nonfinite[node * matrix.columns + column] > 0;
   for (let column = 0; column < matrix.columns; column += 1) {
-    if (matrix.nonfinite[node * matrix.columns + column] === 0) continue;
-    const middle = x((matrix.start[column] + matrix.stop[column]) / 2);
-    pen.rect(
-      { x: Math.round(middle) - 1, y: frame.top + 1, width: 3, height: frame.height - 2 },
-      { color: palette.nan },
-    );
+    if (!broken(column)) continue;
+    const left = x(matrix.start[column]);
+    while (column + 1 < matrix.columns && broken(column + 1)) column += 1;
+    const width = Math.max(LEAST_BROKEN, x(matrix.stop[column]) - left);
+    const end = frame.left + frame.width;
+    pen.hatch({ x: Math.min(left, end - width), y: frame.top + 1, width, height: frame.height - 2 }, palette.nanHatch);
   }
 }
 

@@ -57,9 +57,8 @@ export function moveOnKey(event: KeyboardEvent, page: number, typeAhead: TypeAhe
     case "ArrowLeft":
       return closeOrLeave(all, at);
     default:
-      return event.key.length === 1 && event.key.trim() !== ""
-        ? typeAhead.type(event.key, at, all, event.timeStamp)
-        : null;
+      // No label begins with a slash: that key, and those that no name begins with, stay keys of the page.
+      return /^[^\s/?[\]]$/.test(event.key) ? typeAhead.type(event.key, at, all, event.timeStamp) : null;
   }
 }
 

@@ -9,15 +9,16 @@ import type { History } from "../charts/history";
 import { historyCsv } from "../export/csv";
 import { download, fileName } from "../export/download";
 import { npyBytes } from "../export/npy";
-import { formatCount, formatShape } from "../format";
+import { formatCount, formatShape, visibleName } from "../format";
 import { linkToHere } from "../host";
 import { enlarged, toggleEnlarged } from "../shell/layout";
-import { findings, quantity, run, selectStep, setQuantity, step } from "../state";
+import { findings, quantity, run, step } from "../state";
+import { findingId, goToFinding } from "../steps/jumps";
 import { wholeShape } from "../tensor/facts";
 import type { Finding, GraphNode, Source } from "../types";
-import { IconButton } from "../widgets/controls";
+import { IconButton, TextButton } from "../widgets/controls";
 import { Icon, SeverityIcon, StateGlyph } from "../widgets/icons";
-import { copyText } from "../widgets/prose";
+import { useCopy } from "../widgets/prose";
 import { lookUpValue } from "./data";
 import { rowAt } from "../charts/history";
 
@@ -36,14 +37,14 @@ export function PanelHead({
       <h2 class="panel-path" title={node.name}>
         <span class="sr">{node.state} </span>
         <span class="dim panel-scope">
-          <bdi>{parts.slice(0, -1).map((part) => `${part} / `)}</bdi>
+          <bdi>{parts.slice(0, -1).map((part) => `${visibleName(part)} / `)}</bdi>
         </span>
         <b>
-          <bdi>{parts.at(-1)}</bdi>
+          <bdi>{visibleName(parts.at(-1) ?? "")}</bdi>
         </b>
       </h2>
       {found.map((finding) => (
-        <FindingChip key={`${finding.rule} ${finding.quantity} ${finding.first_step}`} finding={finding} />
+        <FindingChip key={findingId(finding)} finding={finding} />
       ))}
       <span class="panel-meta ellipsis">
         <span title={factsOf(node)}>{node.class}</span>
@@ -52,7 +53,7 @@ export function PanelHead({
       </span>
       <span class="grow" />
       {history !== null && <Exports node={node} history={history} />}
-      <IconButton icon="link" label="Copy link to this node and step" onClick={copyLink} />
+      <CopyLink />
       <IconButton
         icon={enlarged.value ? "shrink" : "enlarge"}
         label={enlarged.value ? "Back to split (E)" : "Enlarge panel (E)"}
@@ -64,7 +65,8 @@ export function PanelHead({
 
 /** What is known of the node besides: `units 32, use_bias true`. */
 function factsOf(node: GraphNode): string {
-  const facts = Object.entries(node.attributes).map(([name, value]) => `${name} ${String(value)}`);
+  const known = Object.entries(node.attributes).filter(([name]) => name !== "source_text");
+  const facts = known.map(([name, value]) => `${name} ${String(value)}`);
   return [...facts, node.activation === null ? "" : `activation ${node.activation}`].filter(Boolean).join(", ");
 }
 
@@ -83,10 +85,7 @@ function FindingChip({ finding }: { readonly finding: Finding }): JSX.Element {
       type="button"
       class={`chip sev-${severity}`}
       title={`${finding.sentence.replaceAll("`", "")} Go to step ${formatCount(first)}.`}
-      onClick={() => {
-        setQuantity(finding.quantity);
-        selectStep(first);
-      }}
+      onClick={() => goToFinding(finding)}
     >
       <SeverityIcon severity={severity} size={13} />
       <span class="sr">{severity}: </span>
@@ -97,23 +96,30 @@ function FindingChip({ finding }: { readonly finding: Finding }): JSX.Element {
 
 /** File and line; a click copies them, as editors take them. */
 export function SourceLink({ source }: { readonly source: Source }): JSX.Element {
+  const [outcome, copy] = useCopy();
   const place = `${source.file}:${source.line}`;
   return (
-    <button
-      type="button"
-      class="lnk"
-      title={`${place}, in ${source.function}. Click to copy.`}
-      onClick={() => void copyText(place).then(() => announce(`Copied ${place}`))}
-    >
-      {place.split(/[\\/]/).at(-1)}
-    </button>
+    <TextButton title={`${place}, in ${source.function}. Click to copy.`} onClick={() => copy(place)}>
+      {outcome || place.split(/[\\/]/).at(-1)}
+    </TextButton>
   );
 }
 
-function copyLink(): void {
-  const link = linkToHere();
-  if (link === null) announce("The address of this page can't be read here.");
-  else void copyText(link).then(() => announce("Link copied"));
+/** The link names the step, also where the page follows the last one: whoever gets it is to see the same. */
+function CopyLink(): JSX.Element {
+  const [outcome, copy] = useCopy();
+  const label = "Copy link to this node and step";
+  return (
+    <button
+      type="button"
+      class="btn ghost"
+      aria-label={label}
+      title={label}
+      onClick={() => copy(linkToHere(step.peek() === null ? [] : [["step", String(step.peek())]]))}
+    >
+      <Icon name="link" /> {outcome}
+    </button>
+  );
 }
 
 function Exports({ node, history }: { readonly node: GraphNode; readonly history: History }): JSX.Element {
@@ -131,7 +137,7 @@ function Exports({ node, history }: { readonly node: GraphNode; readonly history
       </button>
       <button
         type="button"
-        class="btn ghost hide-narrow"
+        class="btn ghost"
         title="Download the statistics of all steps as .csv"
         onClick={() => download(fileName(name, "csv"), new Blob([historyCsv(history)], { type: "text/csv" }))}
       >

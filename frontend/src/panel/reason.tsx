@@ -4,6 +4,7 @@
  */
 
 import type { JSX } from "preact";
+import { visibleName } from "../format";
 import { graph, nodes, selectNode } from "../state";
 import { primaryReason } from "../statistics";
 import type { GraphNode, Quantity, QuantityState } from "../types";
@@ -29,6 +30,7 @@ export function ReasonPanel({ node }: { readonly node: GraphNode }): JSX.Element
             <p>
               <SourceLink source={node.source} /> <span class="dim">in</span> <code>{node.source.function}</code>
             </p>
+            <SourceText text={node.attributes.source_text} line={node.source.line} />
           </section>
         )}
         <Neighbours node={node} />
@@ -36,6 +38,12 @@ export function ReasonPanel({ node }: { readonly node: GraphNode }): JSX.Element
       </aside>
     </div>
   );
+}
+
+/** Lines of the user's source, each with its number, where the run holds them. */
+function SourceText({ text, line }: { readonly text: unknown; readonly line: number }): JSX.Element | null {
+  if (typeof text !== "string" || text === "") return null;
+  return <CodeBlock code={text} here={text.split("\n").findIndex((each) => Number.parseInt(each, 10) === line)} />;
 }
 
 /** The place of one quantity that a node doesn't have, while others are there. */
@@ -125,7 +133,7 @@ function Neighbours({ node }: { readonly node: GraphNode }): JSX.Element | null 
         {near.slice(0, MOST_NEIGHBOURS).map(([each, words]) => (
           <li key={`${each.name} ${words}`}>
             <StateGlyph state="materialized" />
-            <TextButton onClick={() => selectNode(each.name)}>{each.name}</TextButton>
+            <TextButton onClick={() => selectNode(each.name)}>{visibleName(each.name)}</TextButton>
             <span class="dim">{words}</span>
           </li>
         ))}

@@ -4,9 +4,9 @@
  */
 
 import { signal } from "@preact/signals";
-import type { JSX } from "preact";
+import type { ComponentChildren, JSX } from "preact";
 import { useEffect, useRef } from "preact/hooks";
-import { allShortcuts, setSingleKeys, singleKeys } from "../keys";
+import { allShortcuts, setSingleKeys, signsOf, singleKeys } from "../keys";
 import { SEVERITIES, STATES } from "../types";
 import { SeverityIcon, StateGlyph } from "../widgets/icons";
 
@@ -60,32 +60,33 @@ export function Help(): JSX.Element | null {
   );
 }
 
+function Entry({
+  sign,
+  children,
+}: {
+  readonly sign: ComponentChildren;
+  readonly children: ComponentChildren;
+}): JSX.Element {
+  return (
+    <div>
+      <dt>{sign}</dt>
+      <dd>{children}</dd>
+    </div>
+  );
+}
+
+const keySigns = (signs: readonly string[]): JSX.Element[] => signs.map((sign) => <kbd key={sign}>{sign}</kbd>);
+
 function Keys(): JSX.Element {
   return (
     <dl class="keys">
       {allShortcuts().map((shortcut) => (
-        <div key={shortcut.does}>
-          <dt>
-            {shortcut.shown.map((key) => (
-              <kbd key={key}>{key}</kbd>
-            ))}
-          </dt>
-          <dd>{shortcut.does}</dd>
-        </div>
+        <Entry key={shortcut.does} sign={keySigns(signsOf(shortcut))}>
+          {shortcut.does}
+        </Entry>
       ))}
-      <div>
-        <dt>
-          <kbd>a…z</kbd>
-        </dt>
-        <dd>In the list of nodes: go to the row that starts so</dd>
-      </div>
-      <div>
-        <dt>
-          <kbd>→</kbd>
-          <kbd>←</kbd>
-        </dt>
-        <dd>In the list of nodes: open, close</dd>
-      </div>
+      <Entry sign={keySigns(["a…z"])}>In the list of nodes: go to the row that starts so</Entry>
+      <Entry sign={keySigns(["→", "←"])}>In the list of nodes: open, close</Entry>
     </dl>
   );
 }
@@ -94,22 +95,14 @@ function Signs(): JSX.Element {
   return (
     <dl class="keys">
       {STATES.map((state) => (
-        <div key={state}>
-          <dt>
-            <StateGlyph state={state} />
-          </dt>
-          <dd>
-            {state}: {MEANING[state]}
-          </dd>
-        </div>
+        <Entry key={state} sign={<StateGlyph state={state} />}>
+          {state}: {MEANING[state]}
+        </Entry>
       ))}
       {SEVERITIES.map((severity) => (
-        <div key={severity}>
-          <dt>
-            <SeverityIcon severity={severity} />
-          </dt>
-          <dd>{severity}</dd>
-        </div>
+        <Entry key={severity} sign={<SeverityIcon severity={severity} />}>
+          {severity}
+        </Entry>
       ))}
     </dl>
   );

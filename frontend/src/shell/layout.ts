@@ -3,9 +3,9 @@
  * what is laid out always leaves both neighbours usable.
  */
 
-import { computed, signal } from "@preact/signals";
+import { batch, computed, signal } from "@preact/signals";
 import { recall, remember } from "../keys";
-import { view } from "../state";
+import { setView, view } from "../state";
 import type { View } from "../state";
 import type { CssPixels } from "../units";
 
@@ -41,6 +41,17 @@ const sizes = signal(stored());
 
 /** The panel over the whole right side. */
 export const enlarged = signal(false);
+
+/** In a narrow page: is the list shown, rather than the chosen view? */
+export const nodesShown = signal(true);
+
+/** Brings a view on screen, whatever is in its place. */
+export function showView(chosen: View): void {
+  batch(() => {
+    enlarged.value = nodesShown.value = false;
+    setView(chosen);
+  });
+}
 
 export function toggleEnlarged(): void {
   enlarged.value = !enlarged.peek();

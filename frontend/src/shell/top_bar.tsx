@@ -2,8 +2,10 @@
  * The top bar: which run, compared with which, which nodes, and how things stand. The one invariant: everything in it is about the whole page.
  */
 
+import { batch } from "@preact/signals";
 import type { JSX } from "preact";
-import { useEffect, useRef, useState } from "preact/hooks";
+import { useEffect, useRef } from "preact/hooks";
+import { Popover } from "../charts/popover";
 import { formatAge, formatCount } from "../format";
 import { addShortcuts } from "../keys";
 import { connection } from "../live";
@@ -17,19 +19,19 @@ import {
   stateFilter,
 } from "../nodes/filter";
 import type { FindingChoice } from "../nodes/filter";
+import { orderByDifference } from "../nodes/model";
 import {
   compareRun,
   compareStep,
   comparedStep,
   findings,
-  live,
+  newCaptures,
   run,
   runs,
   selectRun,
   setCompareRun,
   setCompareStep,
   setLive,
-  setView,
   step,
   summary,
 } from "../state";
@@ -37,7 +39,9 @@ import { KINDS, SEVERITIES, STATES } from "../types";
 import type { Seconds } from "../units";
 import { IconButton, Select } from "../widgets/controls";
 import { Icon, SeverityIcon } from "../widgets/icons";
+import { useNow } from "../widgets/now";
 import { openHelp } from "./help";
+import { showView } from "./layout";
 
 export function TopBar({ narrow }: { readonly narrow: boolean }): JSX.Element {
   const some = (runs.value ?? []).length > 0;
@@ -49,12 +53,19 @@ export function TopBar({ narrow }: { readonly narrow: boolean }): JSX.Element {
         <>
           {!narrow && <CompareSelect />}
           <Search />
-          <Filters narrow={narrow} />
+          {narrow ? (
+            <Popover label="Compare and filter" button="…" className="more">
+              <CompareSelect />
+              <Filters />
+            </Popover>
+          ) : (
+            <Filters />
+          )}
         </>
       )}
       <span class="grow" />
-      <LiveMark narrow={narrow} />
-      {some && <FindingsButton narrow={narrow} />}
+      <LiveMark />
+      {some && <FindingsButton />}
       <button
         type="button"
         class="btn ico ghost"
@@ -71,7 +82,6 @@ export function TopBar({ narrow }: { readonly narrow: boolean }): JSX.Element {
 function RunSelect(): JSX.Element {
   const all = runs.value ?? [];
   const chosen = run.value ?? "";
-  const options = all.map((each) => ({ value: each.run }));
   const missing = chosen !== "" && summary.value === null ? [{ value: chosen, label: `${chosen} (not here)` }] : [];
   const none = all.length === 0 && missing.length === 0 ? [{ value: "", label: "none yet" }] : [];
   return (
@@ -79,7 +89,7 @@ function RunSelect(): JSX.Element {
       label="Run"
       className="run"
       value={chosen}
-      options={[...none, ...missing, ...options]}
+      options={[...none, ...missing, ...all.map((each) => each.run)]}
       onChange={selectRun}
     />
   );
@@ -93,7 +103,7 @@ function CompareSelect(): JSX.Element {
   const others = (runs.value ?? []).filter((each) => each.run !== run.value).map((each) => `run:${each.run}`);
   const value = compareRun.value !== null ? `run:${compareRun.value}` : compareStep.value !== null ? KEPT_STEP : "none";
   const options = [
-    { value: "none" },
+    "none",
     ...(compareStep.value === null ? [] : [{ value: KEPT_STEP, label: `step ${formatCount(comparedStep.value)}` }]),
     ...(step.value === null ? [] : [{ value: THIS_STEP, label: `this step (${formatCount(step.value)})` }]),
     ...others.map((each) => ({ value: each, label: each.slice("run:".length) })),
@@ -105,8 +115,12 @@ function CompareSelect(): JSX.Element {
       value={value}
       options={options}
       onChange={(chosen) => {
-        setCompareRun(chosen.startsWith("run:") ? chosen.slice("run:".length) : null);
-        if (chosen === THIS_STEP) setCompareStep(step.peek());
+        const other = chosen.startsWith("run:");
+        batch(() => {
+          setCompareRun(other ? chosen.slice("run:".length) : null);
+          if (chosen === THIS_STEP) setCompareStep(step.peek());
+          orderByDifference(chosen !== "none");
+        });
       }}
     />
   );
@@ -115,10 +129,7 @@ function CompareSelect(): JSX.Element {
 function Search(): JSX.Element {
   const input = useRef<HTMLInputElement>(null);
   const { error } = matcher.value;
-  useEffect(
-    () => addShortcuts([{ keys: ["/"], shown: ["/"], does: "Search nodes", run: () => input.current?.focus() }]),
-    [],
-  );
+  useEffect(() => addShortcuts([{ keys: ["/"], does: "Search nodes", run: () => input.current?.focus() }]), []);
   const onKeyDown = (event: KeyboardEvent): void => {
     if (event.key !== "Escape") return;
     if (search.peek() === "") input.current?.blur();
@@ -160,32 +171,26 @@ function Search(): JSX.Element {
   );
 }
 
-function Filters({ narrow }: { readonly narrow: boolean }): JSX.Element {
-  const withAll = <T extends string>(values: readonly T[]): readonly { value: T | "all" }[] =>
-    ["all" as const, ...values].map((value) => ({ value }));
+function Filters(): JSX.Element {
   return (
     <>
       <Select
         label="State"
         value={stateFilter.value}
-        options={withAll(STATES)}
+        options={["all", ...STATES]}
         onChange={(value) => (stateFilter.value = value)}
       />
       <Select
         label="Kind"
         value={kindFilter.value}
-        options={withAll(KINDS)}
+        options={["all", ...KINDS]}
         onChange={(value) => (kindFilter.value = value)}
       />
-      {!narrow && findingsByNode.value.size > 0 && (
+      {findingsByNode.value.size > 0 && (
         <Select<FindingChoice>
           label="Finding"
           value={findingFilter.value}
-          options={[
-            { value: "all", label: "all" },
-            { value: "any", label: "any" },
-            ...SEVERITIES.map((value) => ({ value })),
-          ]}
+          options={["all", "any", ...SEVERITIES]}
           onChange={(value) => (findingFilter.value = value)}
         />
       )}
@@ -196,7 +201,7 @@ function Filters({ narrow }: { readonly narrow: boolean }): JSX.Element {
 /** Captures older than this are of a training that has ended, or that stands still. */
 const FRESH: Seconds = 90;
 
-function LiveMark({ narrow }: { readonly narrow: boolean }): JSX.Element {
+function LiveMark(): JSX.Element {
   const now = useNow();
   if (connection.value.failures > 0) {
     return (
@@ -215,16 +220,16 @@ function LiveMark({ narrow }: { readonly narrow: boolean }): JSX.Element {
   }
   const age = now / 1000 - last;
   const ago = formatAge(age);
-  if (!live.value && age < FRESH) return <NewData />;
+  if (newCaptures.value > 0) return <NewData count={newCaptures.value} />;
   return (
     <span class={`live ${age < FRESH ? "" : "old"}`} title="Age of the last capture">
-      <i /> {age < FRESH ? (narrow ? "live" : `live · ${ago}`) : narrow ? ago : `last capture ${ago}`}
+      <i /> {age < FRESH ? "live" : "last capture"} · {ago}
     </span>
   );
 }
 
-/** New captures arrive, and the page stays where the user is: a way to the end. */
-function NewData(): JSX.Element {
+/** Captures came, and the page stays where the user is: a way to the end. */
+function NewData({ count }: { readonly count: number }): JSX.Element {
   return (
     <button
       type="button"
@@ -232,29 +237,19 @@ function NewData(): JSX.Element {
       onClick={() => setLive(true)}
       title="Go to the last capture and follow (End)"
     >
-      <i /> new captures: follow
+      <i /> {formatCount(count)} new {count === 1 ? "capture" : "captures"}: follow
     </button>
   );
 }
 
-/** The time, every second, in milliseconds since the epoch. */
-function useNow(): number {
-  const [now, setNow] = useState(Date.now());
-  useEffect(() => {
-    const timer = setInterval(() => setNow(Date.now()), 1000);
-    return () => clearInterval(timer);
-  }, []);
-  return now;
-}
-
-function FindingsButton({ narrow }: { readonly narrow: boolean }): JSX.Element {
+function FindingsButton(): JSX.Element {
   const all = findings.value.data?.findings ?? [];
   const counts = SEVERITIES.map(
     (severity) => [severity, all.filter((each) => each.severity === severity).length] as const,
   );
   const shown = counts.filter(([, count]) => count > 0);
   return (
-    <button type="button" class="btn" title="Show the findings" onClick={() => setView("findings")}>
+    <button type="button" class="btn" title="Show the findings" onClick={() => showView("findings")}>
       {shown.map(([severity, count]) => (
         <span key={severity} class="count">
           <SeverityIcon severity={severity} /> {count} <span class="sr">{severity},</span>
@@ -263,7 +258,7 @@ function FindingsButton({ narrow }: { readonly narrow: boolean }): JSX.Element {
       {all.length === 0 ? (
         <span class="dim">no findings</span>
       ) : (
-        <span class={narrow ? "sr" : "dim"}>{all.length === 1 ? "finding" : "findings"}</span>
+        <span class="dim">{all.length === 1 ? "finding" : "findings"}</span>
       )}
     </button>
   );

@@ -4,31 +4,65 @@
  */
 
 import "./states.css";
+import { signal } from "@preact/signals";
 import type { ComponentChildren, JSX } from "preact";
-import { useEffect, useState } from "preact/hooks";
 import { formatClock, formatCount } from "../format";
 import { connection, tryNow } from "../live";
-import { graph, missedStep, snapshot, step, steps, summary } from "../state";
+import { retryFailed } from "../resource";
+import { compareGraph, compareSnapshot, graph, missedStep, snapshot, step, steps, summary } from "../state";
 import type { Severity } from "../types";
 import type { Step } from "../units";
 import { IconButton } from "../widgets/controls";
 import { SeverityIcon } from "../widgets/icons";
+import { useNow } from "../widgets/now";
 import { Prose } from "../widgets/prose";
 
 export function Banners(): JSX.Element | null {
   if (connection.value.failures > 0) return <Disconnected />;
   // Until the list of steps is there, a snapshot may have been asked for at a step of the run that was on screen before.
-  const failed = graph.value.error ?? steps.value.error ?? (steps.value.pending ? null : snapshot.value.error);
+  const failed =
+    graph.value.error ??
+    steps.value.error ??
+    compareGraph.value.error ??
+    (steps.value.pending ? null : (snapshot.value.error ?? compareSnapshot.value.error));
   if (failed !== null) {
     return (
-      <Banner severity="error">
+      <Banner severity="error" action={<Again onClick={retryFailed} />}>
         <Prose text={failed.message} />
       </Banner>
     );
   }
   if (missedStep.value !== null) return <Missed wanted={missedStep.value} />;
   const problems = summary.value?.problems ?? [];
-  return problems.length === 0 ? null : <Problems problems={problems} />;
+  if (problems.length > 0) return <Problems problems={problems} />;
+  return lossShown.value ? <Loss /> : null;
+}
+
+/** Does the page say which captures were lost? The strip of steps asks for it. */
+export const lossShown = signal(false);
+
+function Loss(): JSX.Element | null {
+  const dropped = steps.value.data?.dropped ?? new Float64Array();
+  if (dropped.length === 0) return null;
+  const [first, last] = [dropped[0], dropped[dropped.length - 1]];
+  const words =
+    first === last
+      ? `1 capture (step ${formatCount(first)}) was`
+      : `${formatCount(dropped.length)} captures (steps ${formatCount(first)} to ${formatCount(last)}) were`;
+  const close = (): void => void (lossShown.value = false);
+  return (
+    <Banner severity="note" action={<IconButton icon="close" label="Close" onClick={close} />}>
+      {words} dropped: the writer's queue was full. Training wasn't affected.
+    </Banner>
+  );
+}
+
+function Again({ onClick }: { readonly onClick: () => void }): JSX.Element {
+  return (
+    <button type="button" class="btn" onClick={onClick}>
+      Try now
+    </button>
+  );
 }
 
 function Banner({
@@ -61,17 +95,10 @@ function Missed({ wanted }: { readonly wanted: Step }): JSX.Element {
 
 function Disconnected(): JSX.Element {
   const { failures, loadedAt, nextTry, message } = connection.value;
-  const seconds = useCountdown(nextTry);
+  const seconds = Math.max(0, Math.ceil(((nextTry ?? 0) - useNow()) / 1000));
   const last = summary.value?.last_step ?? null;
   return (
-    <Banner
-      severity="error"
-      action={
-        <button type="button" class="btn" onClick={tryNow}>
-          Try now
-        </button>
-      }
-    >
+    <Banner severity="error" action={<Again onClick={tryNow} />}>
       <b>{message}</b>{" "}
       <span aria-hidden="true">
         Next try in {seconds} s (attempt {failures + 1}).
@@ -85,16 +112,6 @@ function Disconnected(): JSX.Element {
       Is the <code>tensorboard</code> process still running?
     </Banner>
   );
-}
-
-/** Whole seconds until `moment`, counted down. */
-function useCountdown(moment: number | null): number {
-  const [now, setNow] = useState(Date.now());
-  useEffect(() => {
-    const timer = setInterval(() => setNow(Date.now()), 500);
-    return () => clearInterval(timer);
-  }, []);
-  return moment === null ? 0 : Math.max(0, Math.ceil((moment - now) / 1000));
 }
 
 function Problems({ problems }: { readonly problems: readonly string[] }): JSX.Element {

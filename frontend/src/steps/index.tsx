@@ -7,6 +7,7 @@ import type { JSX } from "preact";
 import { useCallback, useEffect, useRef } from "preact/hooks";
 import { announce } from "../a11y";
 import { Picture } from "../charts/picture";
+import { Popover } from "../charts/popover";
 import { formatCount, formatDuration } from "../format";
 import {
   capture,
@@ -24,9 +25,11 @@ import type { Steps } from "../types";
 import type { CssPixels } from "../units";
 import type { Paint } from "../widgets/canvas";
 import { IconButton, TextButton } from "../widgets/controls";
-import { anyNonfinite, findingsByStep, goToFinding, goToFirstNonfinite } from "./jumps";
+import type { IconName } from "../widgets/icons";
+import { lossShown } from "../states/banner";
+import { anyNonfinite, findingsByStep, goToFinding, goToFirstNonfinite, goToNextOf, searching } from "./jumps";
 import { playing, togglePlay } from "./play";
-import { findingAt, paintPlace, paintRuler, stepAt } from "./ruler";
+import { findingsAt, paintPlace, paintRuler, stepAt } from "./ruler";
 import type { RulerModel } from "./ruler";
 
 export function StepStrip({ narrow }: { readonly narrow: boolean }): JSX.Element {
@@ -41,24 +44,28 @@ export function StepStrip({ narrow }: { readonly narrow: boolean }): JSX.Element
   );
 }
 
+const goFirst = (): void => moveCapture(-Infinity);
+const goLast = (): void => setLive(true);
+
 function Transport({ narrow }: { readonly narrow: boolean }): JSX.Element {
   const none = (steps.value.data?.step.length ?? 0) === 0;
+  const button = (icon: IconName, label: string, onClick: () => void, className?: string): JSX.Element => (
+    <IconButton icon={icon} label={label} disabled={none} onClick={onClick} className={className} />
+  );
+  const ends = [button("first", "First capture (Home)", goFirst), button("last", "Last capture, follow (End)", goLast)];
   return (
     <div class="transport" role="group" aria-label="Move between captures">
-      {!narrow && (
-        <IconButton icon="first" label="First capture (Home)" disabled={none} onClick={() => moveCapture(-Infinity)} />
-      )}
-      <IconButton icon="back" label="Previous capture (←)" disabled={none} onClick={() => moveCapture(-1)} />
-      <IconButton
-        className=""
-        icon={playing.value ? "pause" : "play"}
-        label={playing.value ? "Pause (Space)" : "Play (Space)"}
-        disabled={none}
-        onClick={togglePlay}
-      />
-      <IconButton icon="forward" label="Next capture (→)" disabled={none} onClick={() => moveCapture(1)} />
-      {!narrow && (
-        <IconButton icon="last" label="Last capture, follow (End)" disabled={none} onClick={() => setLive(true)} />
+      {!narrow && ends[0]}
+      {button("back", "Previous capture (←)", () => moveCapture(-1))}
+      {button(playing.value ? "pause" : "play", playing.value ? "Pause (Space)" : "Play (Space)", togglePlay, "")}
+      {button("forward", "Next capture (→)", () => moveCapture(1))}
+      {narrow ? (
+        <Popover label="More steps to go to" button="…" className="more">
+          {ends}
+          <Jumps />
+        </Popover>
+      ) : (
+        ends[1]
       )}
     </div>
   );
@@ -68,31 +75,45 @@ function Now({ recorded, narrow }: { readonly recorded: Steps | null; readonly n
   const index = capture.value;
   const last = summary.value?.last_step ?? null;
   if (recorded === null || index < 0 || step.value === null) return <div class="now dim">no capture yet</div>;
-  const overhead = formatDuration(recorded.overhead[index]);
   const epoch = recorded.epoch[index];
   const count = recorded.step.length;
+  const dropped = recorded.dropped.length;
   return (
-    <div class="now" title={`The capture itself took ${overhead}.`}>
+    <div class="now">
       <div>
         <span class="dim">step </span>
         <b>{formatCount(step.value)}</b>
         {!narrow && last !== null && <span class="dim"> of {formatCount(last)}</span>}
       </div>
       <div class="dim second">
-        {narrow ? `capture ${index + 1}/${count}` : `capture ${index + 1} of ${formatCount(count)}`}
+        capture {formatCount(index + 1)} of {formatCount(count)}
         {!narrow && epoch >= 0 && ` · epoch ${epoch + 1}`}
+      </div>
+      <div class="dim second">
+        <span title="What this capture cost the training">took {formatDuration(recorded.overhead[index])}</span>
+        {dropped > 0 && (
+          <>
+            {" · "}
+            <TextButton onClick={() => (lossShown.value = !lossShown.peek())}>
+              {formatCount(dropped)} dropped
+            </TextButton>
+          </>
+        )}
       </div>
     </div>
   );
 }
 
-/** Only what there is: a run without findings and without NaN has no jumps. */
-function Jumps(): JSX.Element | null {
+/** Only what there is: a run without findings and without NaN has no jumps. Their place is kept, so that nothing moves when they come. */
+function Jumps(): JSX.Element {
   const first = findingsByStep.value[0];
-  if (first === undefined && !anyNonfinite.value) return null;
   return (
     <div class="jumps">
-      {anyNonfinite.value && <TextButton onClick={() => void goToFirstNonfinite()}>first NaN or Inf</TextButton>}
+      {anyNonfinite.value && (
+        <TextButton onClick={() => void goToFirstNonfinite()}>
+          {searching.value ? "searching …" : "first NaN or Inf"}
+        </TextButton>
+      )}
       {first !== undefined && <TextButton onClick={() => goToFinding(first)}>first finding</TextButton>}
     </div>
   );
@@ -153,9 +174,9 @@ function position(event: PointerEvent): { x: CssPixels; y: CssPixels; width: Css
 function startDrag(event: PointerEvent, model: RulerModel): void {
   if (event.button !== 0) return;
   const { x, y, width } = position(event);
-  const finding = findingAt(model, x, y, width);
-  if (finding !== null) {
-    goToFinding(finding);
+  const found = findingsAt(model, x, y, width);
+  if (found.length > 0) {
+    goToNextOf(found);
     return;
   }
   (event.currentTarget as HTMLElement).setPointerCapture(event.pointerId);

@@ -1,79 +1,93 @@
-import { beforeEach, describe, expect, test, vi } from "vitest";
+// @vitest-environment jsdom
+import { describe, expect, test } from "vitest";
 import { seededRandom } from "../graph/testing";
-import type { Matrix, Snapshot, Statistics } from "../types";
-import { COUNTS } from "../types";
-import type * as Module from "./jumps";
+import type { Finding, Matrix } from "../types";
+import { findingBeside, findingId, firstNonfinite } from "./jumps";
 
-let firstNonfinite: typeof Module.firstNonfinite;
-beforeEach(async () => {
-  vi.stubGlobal("document", { baseURI: "http://localhost/" });
-  vi.stubGlobal("window", { innerHeight: 1 });
-  ({ firstNonfinite } = await import("./jumps"));
-});
-
-/** A run of which `broken(node, capture)` tells where it isn't finite, as the server's routes would answer. */
-class FakeRun {
-  readonly steps: Float64Array;
-  asked = 0;
-
-  constructor(
-    readonly nodes: number,
-    readonly captures: number,
-    readonly broken: (node: number, capture: number) => boolean,
-  ) {
-    this.steps = Float64Array.from({ length: captures }, (_, capture) => 10 * capture);
-  }
-
-  matrix(columns: number): Matrix {
-    const size = Math.ceil(this.captures / columns);
-    const nonfinite = new Uint8Array(this.nodes * columns);
-    for (let node = 0; node < this.nodes; node += 1) {
-      for (let capture = 0; capture < this.captures; capture += 1) {
-        if (this.broken(node, capture)) nonfinite[node * columns + Math.floor(capture / size)] = 1;
-      }
-    }
-    const start = Float64Array.from({ length: columns }, (_, column) => 10 * column * size);
-    const empty = new Float32Array(this.nodes * columns);
-    const stop = start.map((first) => first + 10 * (size - 1));
-    return { nodes: this.nodes, columns, low: empty, high: empty, nonfinite, start, stop };
-  }
-
-  private counts(places: readonly (readonly [number, number])[]): Float64Array {
-    this.asked += 1;
-    return Float64Array.from(places.flatMap(([node, capture]) => [8, this.broken(node, capture) ? 2 : 0, 0, 0]));
-  }
-
-  statistics = (node: number): Promise<Statistics> => {
-    const counts = this.counts(Array.from(this.steps, (_, capture) => [node, capture] as const));
-    const statistics = new Float32Array(counts.length / COUNTS);
-    return Promise.resolve({ captures: this.captures, columns: 1, step: this.steps, statistics, counts });
-  };
-
-  snapshot = (step: number): Promise<Snapshot> => {
-    const counts = this.counts(Array.from({ length: this.nodes }, (_, node) => [node, step / 10] as const));
-    return Promise.resolve({ nodes: this.nodes, columns: 1, statistics: new Float32Array(this.nodes), counts });
+/** What the server says of the steps from `first` to `last` of a run that is not finite where `broken` says so. */
+function matrixOf(
+  size: { readonly nodes: number; readonly captures: number; readonly columns: number },
+  broken: (node: number, capture: number) => boolean,
+  [first, last]: readonly [number, number],
+): Matrix {
+  const captures = Array.from({ length: size.captures }, (_, index) => index).filter(
+    (index) => 10 * index >= first && 10 * index <= last,
+  );
+  const each = Math.ceil(captures.length / size.columns);
+  const parts = Array.from({ length: Math.ceil(captures.length / each) }, (_, at) =>
+    captures.slice(at * each, (at + 1) * each),
+  );
+  const empty = new Float32Array(size.nodes * parts.length);
+  return {
+    nodes: size.nodes,
+    columns: parts.length,
+    low: empty,
+    high: empty,
+    nonfinite: Uint8Array.from(empty, (_, at) =>
+      Number(parts[at % parts.length].some((capture) => broken(Math.floor(at / parts.length), capture))),
+    ),
+    start: Float64Array.from(parts, (part) => 10 * part[0]),
+    stop: Float64Array.from(parts, (part) => 10 * part[part.length - 1]),
   };
 }
 
 describe("the first NaN", () => {
   test("is the earliest capture, and there the first node, wherever in a column of many captures and nodes it hides", async () => {
     const random = seededRandom(3);
-    for (let round = 0; round < 40; round += 1) {
-      const [nodes, captures] = [60, 200];
-      const from = Array.from({ length: nodes }, () => (random() < 0.7 ? Math.floor(80 + 120 * random()) : Infinity));
-      const run = new FakeRun(nodes, captures, (node, capture) => capture >= from[node]);
+    const size = { nodes: 40, captures: 300, columns: 8 };
+    for (let round = 0; round < 30; round += 1) {
+      const from = Array.from({ length: size.nodes }, () =>
+        random() < 0.7 ? Math.floor(80 + 120 * random()) : Infinity,
+      );
       const earliest = Math.min(...from);
-      expect(await firstNonfinite(run.matrix(20), run.steps, run)).toEqual({
-        node: from.indexOf(earliest),
-        step: 10 * earliest,
+      let asked = 0;
+      const found = await firstNonfinite((first = 0, last = Infinity) => {
+        asked += 1;
+        return Promise.resolve(matrixOf(size, (node, capture) => capture >= from[node], [first, last]));
       });
-      // 16 histories and the captures of one column at most.
-      expect(run.asked).toBeLessThanOrEqual(16 + 10);
+      expect(found).toEqual({ node: from.indexOf(earliest), step: 10 * earliest });
+      expect(asked).toBeLessThanOrEqual(3);
     }
   });
 
   test("of a run in which all is finite is none", async () => {
-    const run = new FakeRun(5, 40, () => false);
-    expect(await firstNonfinite(run.matrix(10), run.steps, run)).toBeNull();
+    const matrix = matrixOf({ nodes: 5, captures: 40, columns: 10 }, () => false, [0, Infinity]);
+    expect(await firstNonfinite(() => Promise.resolve(matrix))).toBeNull();
+  });
+});
+
+describe("the next finding", () => {
+  const finding = (rule: string, node: string, step: number): Finding =>
+    ({ rule, node, quantity: "value", first_step: step }) as Finding;
+  const all = [
+    finding("loss", "", 0),
+    finding("a", "x", 5),
+    finding("b", "x", 5),
+    finding("c", "y", 5),
+    finding("a", "x", 9),
+  ];
+
+  /** The rules that one comes by, going on from `node` and `step` as `n` or `p` do. */
+  function walk(direction: 1 | -1, node: string | null, step: number): string[] {
+    const rules: string[] = [];
+    let here = { visited: "", node, step };
+    for (let count = 0; count < 10; count += 1) {
+      const next = findingBeside(all, here, direction);
+      if (next === undefined) break;
+      rules.push(`${next.rule} ${next.first_step}`);
+      here = { visited: findingId(next), node: next.node === "" ? here.node : next.node, step: next.first_step };
+    }
+    return rules;
+  }
+
+  test("comes by every finding once, also by several at one node and step, and by those of the whole run", () => {
+    expect(walk(1, null, 0)).toEqual(["loss 0", "a 5", "b 5", "c 5", "a 9"]);
+    expect(walk(-1, null, 20)).toEqual(["a 9", "c 5", "b 5", "a 5", "loss 0"]);
+  });
+
+  test("goes on from where the user is", () => {
+    expect(walk(1, "y", 5)).toEqual(["a 9"]);
+    expect(walk(1, "elsewhere", 6)).toEqual(["a 9"]);
+    expect(walk(-1, "elsewhere", 6)).toEqual(["c 5", "b 5", "a 5", "loss 0"]);
   });
 });

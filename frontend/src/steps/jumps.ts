@@ -3,33 +3,30 @@
  * step and at a node of this run, where what was promised can be seen.
  */
 
-import { batch, computed } from "@preact/signals";
-import { fetchSnapshot, fetchStatistics } from "../api";
-import { firstAtLeast } from "../charts/timeline";
+import { batch, computed, signal } from "@preact/signals";
+import { announce } from "../a11y";
+import { fetchMatrix } from "../api";
 import { history } from "../nodes/history";
-import {
-  findings,
-  node,
-  nodes,
-  quantity,
-  run,
-  selectNode,
-  selectStep,
-  setQuantity,
-  step,
-  steps,
-  versionOf,
-} from "../state";
-import { nonfiniteOf } from "../statistics";
-import type { Finding, Matrix, Snapshot, Statistics } from "../types";
-import { COUNTS, ELEMENTS, NAN_COUNT, NEG_INF_COUNT, POS_INF_COUNT } from "../types";
+import { resource } from "../resource";
+import { findings, node, nodes, run, sameRun, selectNode, selectStep, setQuantity, step, versionOf } from "../state";
+import { QUANTITIES } from "../types";
+import type { Finding, Matrix, Quantity } from "../types";
 import type { NodeIndex, Step } from "../units";
 
 export const findingsByStep = computed<readonly Finding[]>(() =>
   [...(findings.value.data?.findings ?? [])].sort((a, b) => a.first_step - b.first_step),
 );
 
+/** What stays the same of a finding from one answer to the next. */
+export function findingId({ rule, node: name, quantity, first_step: first }: Finding): string {
+  return [rule, name, quantity, first].join(" ");
+}
+
+/** The finding gone to last: several may stand at one node and step. */
+let visited = "";
+
 export function goToFinding(finding: Finding): void {
+  visited = findingId(finding);
   batch(() => {
     setQuantity(finding.quantity);
     if (finding.node !== "") selectNode(finding.node);
@@ -37,17 +34,37 @@ export function goToFinding(finding: Finding): void {
   });
 }
 
-/** The next (1) or previous (−1) finding in the order of steps, seen from where we are. */
+export interface Here {
+  readonly visited: string;
+  readonly node: string | null;
+  readonly step: Step;
+}
+
+/** The next (1) or previous (−1) of findings in the order of steps, seen from where we are. */
+export function findingBeside(all: readonly Finding[], here: Here, direction: 1 | -1): Finding | undefined {
+  const atStep = (each: Finding): boolean => each.first_step === here.step;
+  const last = all.findIndex(
+    (each) => atStep(each) && findingId(each) === here.visited && ["", here.node].includes(each.node),
+  );
+  const at = last >= 0 ? last : all.findIndex((each) => atStep(each) && each.node === here.node);
+  if (at >= 0) return all[at + direction];
+  return direction > 0
+    ? all.find((each) => each.first_step >= here.step)
+    : all.findLast((each) => each.first_step <= here.step);
+}
+
 export function nextFinding(direction: 1 | -1): void {
-  const all = findingsByStep.peek();
-  const here = all.findIndex((each) => each.node === node.peek() && each.first_step === step.peek());
-  const at = step.peek() ?? 0;
-  const beyond = (each: Finding): boolean => (direction > 0 ? each.first_step > at : each.first_step < at);
-  const found = here >= 0 ? all[here + direction] : direction > 0 ? all.find(beyond) : all.findLast(beyond);
+  const here = { visited, node: node.peek(), step: step.peek() ?? 0 };
+  const found = findingBeside(findingsByStep.peek(), here, direction);
   if (found !== undefined) goToFinding(found);
 }
 
-/** The column of the history in which something wasn't finite for the first time; −1: never. */
+/** A mark of several findings leads to one after the other. */
+export function goToNextOf(group: readonly Finding[]): void {
+  goToFinding(group[(group.findIndex((each) => findingId(each) === visited) + 1) % group.length]);
+}
+
+/** The column in which something wasn't finite for the first time; −1: never. */
 function firstBrokenColumn({ nonfinite, nodes: count, columns }: Matrix): number {
   for (let column = 0; column < columns; column += 1) {
     for (let row = 0; row < count; row += 1) if (nonfinite[row * columns + column] !== 0) return column;
@@ -55,86 +72,85 @@ function firstBrokenColumn({ nonfinite, nodes: count, columns }: Matrix): number
   return -1;
 }
 
-/** Does the history of the chosen quantity hold a NaN or an infinity? */
-export const anyNonfinite = computed(() => {
-  const matrix = history.value.data;
-  return matrix !== null && firstBrokenColumn(matrix) >= 0;
-});
-
 /** Where something isn't finite. */
 export interface Place {
   readonly node: NodeIndex;
   readonly step: Step;
 }
 
-/** What the search asks the server for. */
-export interface Asks {
-  readonly statistics: (node: NodeIndex) => Promise<Statistics>;
-  readonly snapshot: (step: Step) => Promise<Snapshot>;
-}
-
-/** A node's history is asked for at most this often; what is left of the column is then looked through capture by capture. */
-const CANDIDATES = 16;
+/** Asks for the steps from `first` to `last`, in as many columns as the caller likes. */
+type Ask = (first?: Step, last?: Step) => Promise<Matrix>;
 
 /** The earliest capture with a NaN or an infinity, and there the first node in execution order; null when there is none. */
-export async function firstNonfinite(matrix: Matrix, recorded: Float64Array, asks: Asks): Promise<Place | null> {
-  const column = firstBrokenColumn(matrix);
-  if (column < 0) return null;
-  // What isn't finite spreads in execution order, so the first nodes are likely the earliest.
-  const candidates = brokenNodes(matrix, column);
-  const places = await Promise.all(
-    candidates
-      .slice(0, CANDIDATES)
-      .map(async (node): Promise<Place> => ({ node, step: firstBrokenStep(await asks.statistics(node)) })),
-  );
-  // `sort` is stable: of several nodes at the same step the first in execution order stays first.
-  const [found] = places.sort((a, b) => a.step - b.step);
-  if (candidates.length > CANDIDATES) {
-    const until = firstAtLeast(recorded, found.step);
-    for (const step of recorded.subarray(firstAtLeast(recorded, matrix.start[column]), until)) {
-      const node = firstBrokenNode(await asks.snapshot(step));
-      if (node >= 0) return { node, step };
-    }
+export async function firstNonfinite(ask: Ask): Promise<Place | null> {
+  let matrix = await ask();
+  for (;;) {
+    const column = firstBrokenColumn(matrix);
+    if (column < 0) return null;
+    const [first, last] = [matrix.start[column], matrix.stop[column]];
+    if (first < last) matrix = await ask(first, last);
+    else
+      return {
+        node:
+          (matrix.nonfinite.findIndex((mark, at) => mark !== 0 && at % matrix.columns === column) / matrix.columns) | 0,
+        step: first,
+      };
   }
-  return Number.isFinite(found.step) ? found : null;
 }
 
-/** Goes to the first NaN or infinity of the chosen quantity. */
+/** Of a run of 10,000 captures the first is found with three questions. */
+const COLUMNS = 96;
+const never = new AbortController().signal;
+
+function ask(name: string, quantity: Quantity, columns: number): Ask {
+  return (first_step, last_step) =>
+    fetchMatrix(
+      { run: name, quantity, statistic: "nan_count", columns, first_step, last_step, v: versionOf(name) },
+      never,
+    );
+}
+
+/** The quantities in which something isn't finite; asked as often as the history of the list. */
+const broken = resource(
+  () => {
+    const known = history.value.key;
+    return known === null ? null : { run: known.run, version: known.version };
+  },
+  async (key) => {
+    const all = await Promise.all(QUANTITIES.map((each) => ask(key.run, each, 1)()));
+    return QUANTITIES.filter((_, index) => firstBrokenColumn(all[index]) >= 0);
+  },
+  { retain: sameRun },
+);
+
+/** Does the run hold a NaN or an infinity, in any quantity? */
+export const anyNonfinite = computed(() => (broken.value.data ?? []).length > 0);
+
+export const searching = signal(false);
+
+/** Goes to the first NaN or infinity of the run; of several quantities at the same step, to the value first. */
 export async function goToFirstNonfinite(): Promise<void> {
-  const [name, matrix, kind, recorded] = [run.peek(), history.peek().data, quantity.peek(), steps.peek().data];
-  if (name === null || matrix === null || recorded === null) return;
-  const abort = new AbortController().signal;
-  const query = { run: name, quantity: kind, v: versionOf(name) };
-  const place = await firstNonfinite(matrix, recorded.step, {
-    statistics: (node) => fetchStatistics({ ...query, node: nodes.peek()[node].name }, abort),
-    snapshot: (step) => fetchSnapshot({ ...query, step }, abort),
-  });
-  if (place === null || run.peek() !== name) return;
-  batch(() => {
-    selectNode(nodes.peek()[place.node].name);
-    selectStep(place.step);
-  });
-}
-
-function brokenNodes({ nonfinite, nodes: count, columns }: Matrix, column: number): readonly NodeIndex[] {
-  return Array.from({ length: count }, (_, row) => row).filter((row) => nonfinite[row * columns + column] !== 0);
-}
-
-/** −1 when all is finite. */
-function firstBrokenNode(snapshot: Snapshot): NodeIndex {
-  for (let node = 0; node < snapshot.nodes; node += 1) {
-    const { nan, inf } = nonfiniteOf(snapshot, node);
-    if (nan + inf > 0) return node;
+  const name = run.peek();
+  if (name === null || searching.peek()) return;
+  searching.value = true;
+  try {
+    const found = await Promise.all(
+      (broken.peek().data ?? []).map(async (quantity) => ({
+        quantity,
+        place: await firstNonfinite(ask(name, quantity, COLUMNS)),
+      })),
+    );
+    const places = found.flatMap(({ quantity, place }) => (place === null ? [] : [{ ...place, quantity }]));
+    const [first] = places.sort((a, b) => a.step - b.step);
+    if (first === undefined || run.peek() !== name) return;
+    batch(() => {
+      setQuantity(first.quantity);
+      selectNode(nodes.peek()[first.node].name);
+      selectStep(first.step);
+    });
+  } catch (error) {
+    announce(error instanceof Error ? error.message : String(error));
+  } finally {
+    searching.value = false;
   }
-  return -1;
-}
-
-/** Infinity when there is none. */
-export function firstBrokenStep({ captures, counts, step: recorded }: Statistics): Step {
-  for (let capture = 0; capture < captures; capture += 1) {
-    const at = capture * COUNTS;
-    if (counts[at + ELEMENTS] < 0) continue;
-    if (counts[at + NAN_COUNT] + counts[at + POS_INF_COUNT] + counts[at + NEG_INF_COUNT] > 0) return recorded[capture];
-  }
-  return Infinity;
 }

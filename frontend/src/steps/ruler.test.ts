@@ -1,6 +1,11 @@
+// @vitest-environment jsdom
 import { describe, expect, test } from "vitest";
 import type { Finding, Steps } from "../types";
-import { findingAt, rulerScale, stepAt } from "./ruler";
+import { makePalette } from "../draw/palette";
+import { RecordingPen } from "../draw/recording_pen";
+import { findingsAt, paintPlace, paintRuler, rulerScale, stepAt } from "./ruler";
+
+const palette = makePalette((name) => name);
 
 function stepsOf(recorded: readonly number[], dropped: readonly number[] = []): Steps {
   const count = recorded.length;
@@ -44,11 +49,32 @@ describe("snapping", () => {
   });
 });
 
-test("of two findings at one step the one on top is hit, below the marks none", () => {
-  const found = [{ first_step: 100 }, { first_step: 100 }, { first_step: 900 }] as Finding[];
+describe("marks of findings", () => {
+  const found = [
+    { first_step: 100, severity: "note" },
+    { first_step: 100, severity: "error" },
+    { first_step: 900, severity: "note" },
+  ] as Finding[];
   const model = { steps: stepsOf([0, 1000]), step: 0, compareStep: null, findings: found };
   const x = rulerScale(1000, 800).x(100);
-  expect(findingAt(model, x + 3, 8, 800)).toBe(found[1]);
-  expect(findingAt(model, x, 30, 800)).toBeNull();
-  expect(findingAt(model, x + 40, 8, 800)).toBeNull();
+
+  test("of several at one step one mark leads to all, below the marks none is hit", () => {
+    expect(findingsAt(model, x + 3, 8, 800)).toEqual([found[0], found[1]]);
+    expect(findingsAt(model, x, 30, 800)).toEqual([]);
+    expect(findingsAt(model, x + 40, 8, 800)).toEqual([]);
+  });
+
+  test("one mark has the colour of the worst, and says how many it stands for", () => {
+    const pen = new RecordingPen();
+    paintRuler(pen, { width: 800, height: 58 }, palette, model);
+    expect(pen.of("polygon").map(({ fill }) => fill.color)).toEqual([palette.severity.error, palette.severity.note]);
+    expect(pen.texts()).toContain("2");
+  });
+});
+
+test("a run of five steps has whole steps on its axis, each once", () => {
+  const pen = new RecordingPen();
+  const steps = stepsOf([0, 1, 2, 3, 4]);
+  paintPlace(pen, { width: 1200, height: 58 }, palette, { steps, step: 4, compareStep: null, findings: [] });
+  expect(pen.texts().sort()).toEqual(["0", "1", "2", "3", "4"]);
 });

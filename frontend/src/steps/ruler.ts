@@ -13,8 +13,9 @@ import { crisp } from "../draw/pen";
 import { severityCorners } from "../draw/severity";
 import type { Pen } from "../draw/pen";
 import { formatCount } from "../format";
+import { bySeverity } from "../nodes/filter";
 import { nearestCapture } from "../state";
-import type { Finding, Severity, Steps } from "../types";
+import type { Finding, Steps } from "../types";
 import type { CssPixels, Step } from "../units";
 import type { Area } from "../widgets/canvas";
 
@@ -36,6 +37,8 @@ const LABEL_SPACING: CssPixels = 110;
 const MARK_Y: CssPixels = 8;
 const MARK_RADIUS: CssPixels = 5;
 const MARK_SCALE = 0.66;
+/** Room for a mark and a count of two digits. */
+const MARK_SPACING: CssPixels = 26;
 
 /** Between steps and pixels. */
 export interface RulerScale {
@@ -58,23 +61,40 @@ export function stepAt(steps: Steps, x: CssPixels, width: CssPixels): Step {
   return steps.step[nearestCapture(steps.step, rulerScale(lastStep(steps), width).step(x))];
 }
 
-/** The finding whose mark is under the pointer; the one painted last, on top, wins. */
-export function findingAt(model: RulerModel, x: CssPixels, y: CssPixels, width: CssPixels): Finding | null {
-  if (y > TOP) return null;
-  const scale = rulerScale(lastStep(model.steps), width);
-  const near = (finding: Finding): boolean => Math.abs(scale.x(finding.first_step) - x) <= MARK_RADIUS + 1;
-  return model.findings.filter(near).at(-1) ?? null;
+/** Findings whose marks would lie on each other share one, at the first of them. */
+interface Mark {
+  readonly x: CssPixels;
+  readonly findings: Finding[];
+}
+
+function marksOf({ steps, findings }: RulerModel, width: CssPixels): readonly Mark[] {
+  const scale = rulerScale(lastStep(steps), width);
+  const marks: Mark[] = [];
+  for (const finding of findings) {
+    const x = scale.x(finding.first_step);
+    const before = marks.at(-1);
+    if (before !== undefined && x - before.x < MARK_SPACING) before.findings.push(finding);
+    else marks.push({ x, findings: [finding] });
+  }
+  return marks;
+}
+
+/** The findings whose mark is under the pointer, in the order of their steps. */
+export function findingsAt(model: RulerModel, x: CssPixels, y: CssPixels, width: CssPixels): readonly Finding[] {
+  const near = (mark: Mark): boolean => Math.abs(mark.x - x) <= MARK_RADIUS + 1;
+  return (y > TOP ? undefined : marksOf(model, width).findLast(near))?.findings ?? [];
 }
 
 /** What changes with the run only. */
-export function paintRuler(pen: Pen, { width, height }: Area, palette: Palette, { steps, findings }: RulerModel): void {
+export function paintRuler(pen: Pen, { width, height }: Area, palette: Palette, model: RulerModel): void {
+  const { steps } = model;
   const scale = rulerScale(lastStep(steps), width);
   const base = height - BOTTOM;
   paintLoss(pen, palette, steps, scale, base);
   paintEpochs(pen, palette, steps, scale, base);
   paintTicks(pen, palette, steps, scale, base, width);
   paintDropped(pen, palette, steps, scale, base);
-  for (const finding of findings) paintMark(pen, palette, finding.severity, scale.x(finding.first_step));
+  for (const mark of marksOf(model, width)) paintMark(pen, palette, mark);
 }
 
 /** What follows the current step: where we are, what we compare with, and the labels, which make room for it. */
@@ -89,39 +109,21 @@ export function paintPlace(pen: Pen, { width, height }: Area, palette: Palette, 
   paintHere(pen, palette, scale.x(model.step), base);
 }
 
-/** The loss as a faint area: high at first, and spikes stay visible because neighbours are joined by their largest. */
+/** The loss as a faint area, high at first; every capture is a corner of it, so no spike is lost. */
 function paintLoss(pen: Pen, palette: Palette, steps: Steps, scale: RulerScale, base: CssPixels): void {
-  const peaks = columnPeaks(steps, scale);
-  const top = upperLimit(peaks);
+  const finite = steps.loss.map((_, index) => index).filter((index) => Number.isFinite(steps.loss[index]));
+  const top = upperLimit(steps.loss);
   if (!(top > 0)) return;
-  const count = peaks.length;
-  const xs = Float32Array.from(peaks, (_, column) => column);
-  const upper = Float32Array.from(peaks, (loss) => base - (base - TOP) * Math.min(1, Math.max(0, loss / top)));
-  pen.band(xs, new Float32Array(count).fill(base), upper, count, { color: palette.ink, opacity: 0.1 });
-  if (count > 700) pen.text("loss", scale.x(0) + 4, TOP + 2, { color: palette.ink3 });
-}
-
-/** The largest loss per pixel column, joined linearly over columns without a capture; NaN before the first and after the last. */
-function columnPeaks({ step, loss }: Steps, scale: RulerScale): Float32Array {
-  const columns = Math.ceil(scale.x(step[step.length - 1] ?? 0)) + 1;
-  const peaks = new Float32Array(columns).fill(NaN);
-  let before = -1;
-  for (let index = 0; index < step.length; index += 1) {
-    if (!Number.isFinite(loss[index])) continue;
-    const column = Math.round(scale.x(step[index]));
-    peaks[column] = Number.isNaN(peaks[column]) ? loss[index] : Math.max(peaks[column], loss[index]);
-    for (let between = before + 1; before >= 0 && between < column; between += 1) {
-      const share = (between - before) / (column - before);
-      peaks[between] = peaks[before] * (1 - share) + peaks[column] * share;
-    }
-    before = column;
-  }
-  return peaks;
+  const xs = Float32Array.from(finite, (index) => scale.x(steps.step[index]));
+  const share = (index: number): number => Math.min(1, Math.max(0, steps.loss[index] / top));
+  const upper = Float32Array.from(finite, (index) => base - (base - TOP) * share(index));
+  pen.band(xs, new Float32Array(xs.length).fill(base), upper, xs.length, { color: palette.ink, opacity: 0.1 });
+  if (scale.x(lastStep(steps)) > 700) pen.text("loss", scale.x(0) + 10, TOP + 2, { color: palette.ink3 });
 }
 
 /** The terrain's summit: the largest loss but for the worst 2 %, so that one divergence doesn't flatten everything else. */
-function upperLimit(peaks: Float32Array): number {
-  const finite = peaks.filter((loss) => loss > 0).sort();
+function upperLimit(losses: Float32Array): number {
+  const finite = losses.filter((loss) => loss > 0 && loss < Infinity).sort();
   return finite[Math.floor((finite.length - 1) * 0.98)] ?? 0;
 }
 
@@ -177,7 +179,8 @@ function paintLabels(
   const here = scale.x(step);
   const half = pen.textWidth(formatCount(step), { bold: true }) / 2;
   const clamped = Math.min(Math.max(here, half), width - half);
-  for (const at of ticks(makeScale("linear", 0, Math.max(1, lastStep(steps))), width / LABEL_SPACING)) {
+  const places = ticks(makeScale("linear", 0, Math.max(1, lastStep(steps))), width / LABEL_SPACING);
+  for (const at of places.filter(Number.isInteger)) {
     const label = formatCount(at);
     const room = half + pen.textWidth(label) / 2 + 8;
     if (Math.abs(scale.x(at) - clamped) < room || scale.x(at) + room > width + 8) continue;
@@ -186,11 +189,13 @@ function paintLabels(
   pen.text(formatCount(step), clamped, base + 10, { color: palette.hereInk, align: "center", bold: true });
 }
 
-/** As in the list, a little smaller. */
-function paintMark(pen: Pen, palette: Palette, severity: Severity, x: CssPixels): void {
+/** As in the list, a little smaller; of several findings the worst, and how many there are. */
+function paintMark(pen: Pen, palette: Palette, { x, findings }: Mark): void {
+  const { severity } = [...findings].sort(bySeverity)[0];
   const color = palette.severity[severity];
   const corners = severityCorners(severity, x, MARK_Y, MARK_SCALE);
   pen.polygon(corners, { color: severity === "warning" ? palette.warningFill : color }, { color, width: 1.2 });
+  if (findings.length > 1) pen.text(String(findings.length), x + MARK_RADIUS + 2, MARK_Y, { color: palette.ink2 });
 }
 
 /** A handle in orange within its outline, and a hairline. */

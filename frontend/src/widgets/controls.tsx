@@ -26,20 +26,21 @@ export function Select<T extends string>({
   readonly label?: string;
   readonly name?: string;
   readonly value: T;
-  readonly options: readonly Option<T>[];
+  readonly options: readonly (Option<T> | T)[];
   readonly onChange: (value: T) => void;
   readonly className?: string;
 }): JSX.Element {
+  const all = options.map((option) => (typeof option === "string" ? { value: option } : option));
   return (
     <label class={`sel ${className}`}>
       {label !== undefined && <span>{label}</span>}
       <select
         aria-label={name}
         value={value}
-        title={options.find((option) => option.value === value)?.label ?? value}
+        title={all.find((option) => option.value === value)?.label ?? value}
         onChange={(event) => onChange(event.currentTarget.value as T)}
       >
-        {options.map((option) => (
+        {all.map((option) => (
           <option key={option.value} value={option.value} disabled={option.disabled}>
             {option.label ?? option.value}
           </option>

@@ -27,52 +27,63 @@ export async function copyText(text: string): Promise<void> {
   if (!copied) throw new Error("The browser refused to copy.");
 }
 
-/** A button that copies `text` and says so for two seconds. */
-export function CopyButton({ text }: { readonly text: string }): JSX.Element {
-  const [word, setWord] = useState("Copy");
+const SAID = 2000;
+
+/** What came of the last copy, for two seconds, then ""; and a way to copy. Null: there is nothing that could be copied. */
+export function useCopy(): readonly [outcome: string, copy: (text: string | null) => void] {
+  const [outcome, setOutcome] = useState("");
   useEffect(() => {
-    if (word === "Copy") return;
-    const timer = setTimeout(() => setWord("Copy"), 2000);
+    const timer = setTimeout(() => setOutcome(""), SAID);
     return () => clearTimeout(timer);
-  }, [word]);
-  const say = (outcome: string): void => {
-    setWord(outcome);
-    announce(outcome);
+  }, [outcome]);
+  const say = (word: string): void => {
+    setOutcome(word);
+    announce(word);
   };
+  const copy = async (text: string | null): Promise<void> => {
+    if (text === null) throw new Error("Nothing to copy.");
+    await copyText(text);
+  };
+  return [
+    outcome,
+    (text) =>
+      void copy(text).then(
+        () => say("Copied"),
+        () => say("Can't be copied"),
+      ),
+  ];
+}
+
+/** A button that copies `text` and says so. */
+export function CopyButton({ text }: { readonly text: string }): JSX.Element {
+  const [outcome, copy] = useCopy();
   return (
-    <button
-      type="button"
-      class="btn"
-      onClick={() =>
-        void copyText(text).then(
-          () => say("Copied"),
-          () => say("Select and copy"),
-        )
-      }
-    >
-      {word}
+    <button type="button" class="btn" onClick={() => copy(text)}>
+      {outcome || "Copy"}
     </button>
   );
 }
 
-/** Lines of code with a copy button. A line in `added` is marked as the one to add. */
+/** Lines of code with a copy button. A line in `added` is marked as the one to add. `here` is the line that is spoken of in code to look at. */
 export function CodeBlock({
   code,
   added = [],
+  here,
 }: {
   readonly code: string;
   readonly added?: readonly number[];
+  readonly here?: number;
 }): JSX.Element {
   return (
     <div class="code">
       <div class="code-lines" tabIndex={0} role="group" aria-label="Code">
         {code.split("\n").map((line, index) => (
-          <div key={index} class={added.includes(index) ? "add" : ""}>
+          <div key={index} class={added.includes(index) ? "add" : index === here ? "here" : ""}>
             {line}
           </div>
         ))}
       </div>
-      <CopyButton text={code} />
+      {here === undefined && <CopyButton text={code} />}
     </div>
   );
 }

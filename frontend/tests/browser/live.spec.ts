@@ -37,7 +37,7 @@ it("fills itself when the first run appears, and follows it without a reload", a
     (at) => at === 10,
   );
   await training.capture(20);
-  const follow = tab.frame.getByRole("button", { name: /new captures/ });
+  const follow = tab.frame.getByRole("button", { name: /1 new capture: follow/ });
   await follow.waitFor();
   expect(await tab.step()).toBe(10);
   await follow.click();

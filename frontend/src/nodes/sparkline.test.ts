@@ -2,7 +2,7 @@ import { expect, test } from "vitest";
 import { makePalette } from "../draw/palette";
 import { RecordingPen } from "../draw/recording_pen";
 import type { Matrix } from "../types";
-import { columnAt, paintSparkline, rangeOf } from "./sparkline";
+import { columnAt, paintSparkline, paintSparklinePlace, rangeOf } from "./sparkline";
 
 function matrixOf(
   low: readonly number[],
@@ -51,7 +51,7 @@ const frame = { left: 0, top: 0, width: 96, height: 22 };
 test("a spike inside a column reaches the top of the picture", () => {
   const pen = new RecordingPen();
   const matrix = matrixOf([1, 1, 1], [1, 100, 1]);
-  paintSparkline(pen, palette, frame, { matrix, node: 0, quantity: "value", step: 0, lastStep: 29 });
+  paintSparkline(pen, palette, frame, { matrix, node: 0, quantity: "value", lastStep: 29 });
   const line = pen.drawn.find((call) => call.op === "polyline");
   expect(Math.min(...(line?.op === "polyline" ? line.ys.filter((y) => !Number.isNaN(y)) : []))).toBe(3);
 });
@@ -59,8 +59,17 @@ test("a spike inside a column reaches the top of the picture", () => {
 test("a column with NaN is marked, and no dot claims a number there", () => {
   const pen = new RecordingPen();
   const matrix = matrixOf([1, NaN, 3], [1, NaN, 3], [0, 1, 0]);
-  paintSparkline(pen, palette, frame, { matrix, node: 0, quantity: "value", step: 15, lastStep: 29 });
+  const model = { matrix, node: 0, quantity: "value", lastStep: 29 } as const;
+  paintSparkline(pen, palette, frame, model);
+  paintSparklinePlace(pen, palette, frame, model, 15);
   const marks = pen.drawn.filter((call) => call.op === "rect" && call.fill.color === "nan");
   expect(marks).toHaveLength(1);
   expect(pen.drawn.some((call) => call.op === "circle")).toBe(false);
+});
+
+test("the layer of the step holds a line and a dot on the series, and no series", () => {
+  const pen = new RecordingPen();
+  const model = { matrix: matrixOf([1, 2, 3]), node: 0, quantity: "value", lastStep: 29 } as const;
+  paintSparklinePlace(pen, palette, frame, model, 15);
+  expect(pen.drawn.map(({ op }) => op)).toEqual(["line", "circle"]);
 });

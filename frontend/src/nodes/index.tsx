@@ -26,7 +26,8 @@ import { ListHead } from "./head";
 import { history } from "./history";
 import { cursor, rowByPath, rows, stale, toggle } from "./model";
 import { NodeRow, rowId } from "./row";
-import { paintSparkline } from "./sparkline";
+import { paintSparkline, paintSparklinePlace } from "./sparkline";
+import type { SparklineFrame, SparklineModel } from "./sparkline";
 import { scrolledTo, windowOf } from "./window";
 import type { RowWindow } from "./window";
 import { isScalarFor, reasonOf } from "../statistics";
@@ -135,7 +136,7 @@ function Window({
   );
 }
 
-/** All sparklines of the window on one canvas, which scrolls with the rows. */
+/** All sparklines of the window on one canvas, which scrolls with the rows; on another above it, where the step is. */
 function Sparklines({
   shown,
   columns,
@@ -149,19 +150,30 @@ function Sparklines({
   const matrix = history.value.data;
   const [all, at, kind, name] = [rows.value, step.value, quantity.value, statistic.value];
   const last = summary.value?.last_step ?? 0;
-  const paint = useCallback<Paint>(
-    (pen, _area, palette) => {
-      if (matrix === null || at === null) return;
+  /** Calls `paint` with the place and the history of every row of the window that has one. */
+  const forEach = useCallback(
+    (paint: (frame: SparklineFrame, model: SparklineModel) => void): void => {
+      if (matrix === null) return;
       for (let index = start; index < Math.min(stop, all.length); index += 1) {
         const each = all[index].item.index;
         const known = nodes.peek()[each];
         if (known === undefined || each >= matrix.nodes || reasonOf(known, kind) !== null) continue;
         if (isScalarFor(known, name)) continue;
         const frame = { left: 0, top: (index - start) * ROW_HEIGHT + 1, width, height: ROW_HEIGHT - 2 };
-        paintSparkline(pen, palette, frame, { matrix, node: each, quantity: kind, step: at, lastStep: last });
+        paint(frame, { matrix, node: each, quantity: kind, lastStep: last });
       }
     },
-    [matrix, all, at, kind, name, last, start, stop, width],
+    [matrix, all, kind, name, last, start, stop, width],
+  );
+  const base = useCallback<Paint>(
+    (pen, _area, palette) => forEach((frame, model) => paintSparkline(pen, palette, frame, model)),
+    [forEach],
+  );
+  const over = useCallback<Paint>(
+    (pen, _area, palette) => {
+      if (at !== null) forEach((frame, model) => paintSparklinePlace(pen, palette, frame, model, at));
+    },
+    [forEach, at],
   );
   if (right === null) return null;
   return (
@@ -170,7 +182,7 @@ function Sparklines({
       aria-hidden="true"
       style={{ right: `${right - width}px`, width: `${width}px`, height: `${(stop - start) * ROW_HEIGHT}px` }}
     >
-      <Picture label="" base={paint} />
+      <Picture label="" base={base} over={over} />
     </div>
   );
 }

@@ -2,7 +2,7 @@ import { expect, test } from "vitest";
 import { makePalette } from "../draw/palette";
 import { RecordingPen } from "../draw/recording_pen";
 import type { Matrix } from "../types";
-import { columnAt, paintSparkline, rangeOf } from "./sparkline";
+import { columnAt, paintSparkline, paintSparklinePlace, rangeOf } from "./sparkline";
 
 function matrixOf(
   low: readonly number[],
@@ -51,7 +51,7 @@ const frame = { left: 0, top: 0, width: 96, height: 22 };
 test("a spike inside a column reaches the top of the picture", () => {
   const pen = new RecordingPen();
   const matrix = matrixOf([1, 1, 1], [1, 100, 1]);
-  paintSparkline(pen, palette, frame, { matrix, node: 0, quantity: "value", step: 0, lastStep: 29 });
+  paintSparkline(pen, palette, frame, { matrix, node: 0, quantity: "value", lastStep: 29 });
   const line = pen.drawn.find((call) => call.op === "polyline");
   expect(Math.min(...(line?.op === "polyline" ? line.ys.filter((y) => !Number.isNaN(y)) : []))).toBe(3);
 });
@@ -59,7 +59,9 @@ test("a spike inside a column reaches the top of the picture", () => {
 test("columns with NaN side by side are one hatched band, and no dot claims a number there", () => {
   const pen = new RecordingPen();
   const matrix = matrixOf([1, NaN, NaN, 3, NaN], [1, NaN, NaN, 3, NaN], [0, 1, 1, 0, 1]);
-  paintSparkline(pen, palette, frame, { matrix, node: 0, quantity: "value", step: 15, lastStep: 49 });
+  const model = { matrix, node: 0, quantity: "value", lastStep: 49 } as const;
+  paintSparkline(pen, palette, frame, model);
+  paintSparklinePlace(pen, palette, frame, model, 15);
   const marks = pen.of("hatch").map(({ box }) => [Math.round(box.x), Math.round(box.width)]);
   expect(marks).toEqual([
     [20, 37],
@@ -75,7 +77,14 @@ test("one broken capture among thousands is wide enough to be seen, at the end t
     start: Float64Array.of(0, 5000),
     stop: Float64Array.of(0, 5000),
   };
-  paintSparkline(pen, palette, frame, { matrix, node: 0, quantity: "value", step: 0, lastStep: 5000 });
+  paintSparkline(pen, palette, frame, { matrix, node: 0, quantity: "value", lastStep: 5000 });
   const [{ box }] = pen.of("hatch");
   expect([box.width, box.x + box.width]).toEqual([5, 96]);
+});
+
+test("the layer of the step holds a line and a dot on the series, and no series", () => {
+  const pen = new RecordingPen();
+  const model = { matrix: matrixOf([1, 2, 3]), node: 0, quantity: "value", lastStep: 29 } as const;
+  paintSparklinePlace(pen, palette, frame, model, 15);
+  expect(pen.drawn.map(({ op }) => op)).toEqual(["line", "circle"]);
 });

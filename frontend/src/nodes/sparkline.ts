@@ -1,6 +1,7 @@
 /*
  * One row's history as a small picture. Every column of the history spans from its smallest to its largest number, so no spike is
  * lost. The one invariant: a flat series looks flat (the range is at least 40 % of its middle), and NaN is a mark of its own, never a point.
+ * What follows the step is painted apart, on a layer above, so that scrubbing draws no line anew.
  */
 
 import type { Palette } from "../draw/palette";
@@ -20,7 +21,6 @@ export interface SparklineModel {
   readonly matrix: Matrix;
   readonly node: NodeIndex;
   readonly quantity: Quantity;
-  readonly step: Step;
   readonly lastStep: Step;
 }
 
@@ -64,27 +64,26 @@ const WIDEST = 4096;
 const xs = new Float32Array(2 * WIDEST);
 const ys = new Float32Array(2 * WIDEST);
 
+function xScale({ left, width }: SparklineFrame, { lastStep }: SparklineModel): (at: Step) => CssPixels {
+  return (at) => left + 0.5 + (at / Math.max(1, lastStep)) * (width - 1);
+}
+
+function yScale({ top, height }: SparklineFrame, range: Range): (value: number) => CssPixels {
+  const scale = (height - 2 * MARGIN) / (range.high - range.low);
+  return (value) => top + height - MARGIN - ((range.log ? Math.log10(value) : value) - range.low) * scale;
+}
+
 export function paintSparkline(pen: Pen, palette: Palette, frame: SparklineFrame, model: SparklineModel): void {
-  const { matrix, node, quantity, step, lastStep } = model;
-  const x = (at: Step): CssPixels => frame.left + 0.5 + (at / Math.max(1, lastStep)) * (frame.width - 1);
-  const here = x(step);
-  pen.line(crisp(here - 0.5), frame.top, crisp(here - 0.5), frame.top + frame.height, {
-    color: palette.hereLine,
-    width: 1,
-  });
+  const { matrix, node, quantity } = model;
   const range = rangeOf(matrix, node, quantity);
-  if (range !== null) paintLine(pen, palette, frame, model, x, range);
-  paintBroken(pen, palette, frame, model, x);
+  if (range !== null) paintLine(pen, palette, frame, model, range);
+  paintBroken(pen, palette, frame, model);
 }
 
 /** Columns that aren't finite, side by side, are one hatched band: the line beside it stays in sight. */
-function paintBroken(
-  pen: Pen,
-  palette: Palette,
-  frame: SparklineFrame,
-  { matrix, node }: SparklineModel,
-  x: (at: Step) => CssPixels,
-): void {
+function paintBroken(pen: Pen, palette: Palette, frame: SparklineFrame, model: SparklineModel): void {
+  const { matrix, node } = model;
+  const x = xScale(frame, model);
   const broken = (column: number): boolean => matrix.nonfinite[node * matrix.columns + column] > 0;
   for (let column = 0; column < matrix.columns; column += 1) {
     if (!broken(column)) continue;
@@ -96,17 +95,32 @@ function paintBroken(
   }
 }
 
-function paintLine(
+/** Where the step is: a line through the picture, and a dot on the series. */
+export function paintSparklinePlace(
   pen: Pen,
   palette: Palette,
   frame: SparklineFrame,
-  { matrix, node, quantity, step }: SparklineModel,
-  x: (at: Step) => CssPixels,
-  range: Range,
+  model: SparklineModel,
+  step: Step,
 ): void {
-  const scale = (frame.height - 2 * MARGIN) / (range.high - range.low);
-  const y = (value: number): CssPixels =>
-    frame.top + frame.height - MARGIN - ((range.log ? Math.log10(value) : value) - range.low) * scale;
+  const { matrix, node, quantity } = model;
+  const here = xScale(frame, model)(step);
+  pen.line(crisp(here - 0.5), frame.top, crisp(here - 0.5), frame.top + frame.height, {
+    color: palette.hereLine,
+    width: 1,
+  });
+  const column = columnAt(matrix, step);
+  const at = node * matrix.columns + column;
+  if (column < 0 || step > matrix.stop[column] || matrix.nonfinite[at] !== 0 || Number.isNaN(matrix.low[at])) return;
+  const range = rangeOf(matrix, node, quantity);
+  if (range === null) return;
+  const y = yScale(frame, range);
+  pen.circle(here, y((matrix.low[at] + matrix.high[at]) / 2), 2.2, { color: palette.hereLine });
+}
+
+function paintLine(pen: Pen, palette: Palette, frame: SparklineFrame, model: SparklineModel, range: Range): void {
+  const { matrix, node, quantity } = model;
+  const [x, y] = [xScale(frame, model), yScale(frame, range)];
   let count = 0;
   let before = NaN;
   const columns = Math.min(matrix.columns, WIDEST);
@@ -121,10 +135,6 @@ function paintLine(
     before = far;
   }
   pen.polyline(xs, ys, count, { color: palette.quantity[quantity], width: 1.25 });
-  const column = columnAt(matrix, step);
-  const at = node * matrix.columns + column;
-  if (column < 0 || step > matrix.stop[column] || matrix.nonfinite[at] !== 0 || Number.isNaN(matrix.low[at])) return;
-  pen.circle(x(step), y((matrix.low[at] + matrix.high[at]) / 2), 2.2, { color: palette.hereLine });
 }
 
 /** Both ends of a column, the one nearer to where the line comes from first. */

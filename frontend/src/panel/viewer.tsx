@@ -16,6 +16,7 @@ import { CopyTable, NumberTable } from "../tensor/number_table";
 import type { GraphNode, Histogram, Quantity } from "../types";
 import type { Step } from "../units";
 import type { Area, Paint } from "../widgets/canvas";
+import { Prose } from "../widgets/prose";
 import { AttentionRows } from "./attention_rows";
 import { BarsPicture, type Sorting } from "./bars_picture";
 import { CardHead, CardMessage } from "./card";
@@ -47,13 +48,17 @@ export interface ViewerProps {
   readonly view?: ViewKind;
 }
 
+const NO_SAMPLE = 'This run holds no raw numbers of this node. They are recorded unless `samples` is "none".';
+
 const TITLES: Readonly<Record<Quantity, string>> = { value: "Value", gradient: "Gradient", update: "Update" };
 
 export function Viewer(props: ViewerProps): JSX.Element {
   const { node, quantity, step, series } = props;
   const steps = series.history?.steps ?? null;
-  const answer = useValue(valueKey(run.value, node.name, step, quantity), neighbours(steps, step));
-  const other = useValue(subtrahendKey(node.name, quantity, step, steps));
+  // Where no raw numbers were kept, none are asked for.
+  const sampled = node.quantities[quantity]?.sampled === true;
+  const answer = useValue(sampled ? valueKey(run.value, node.name, step, quantity) : null, neighbours(steps, step));
+  const other = useValue(sampled ? subtrahendKey(node.name, quantity, step, steps) : null);
   const [scene, adjust] = useScene(props, answer.data, answer.key?.step ?? step, other.data);
   const settled = answer.data !== null;
   useEffect(() => {
@@ -63,7 +68,7 @@ export function Viewer(props: ViewerProps): JSX.Element {
     return (
       <>
         <CardHead title={`${TITLES[quantity]} at step ${formatCount(step)}`} pending={answer.pending} />
-        <CardMessage>{answer.error === null ? "" : answer.error.message}</CardMessage>
+        <CardMessage>{sampled ? (answer.error?.message ?? "") : <Prose text={NO_SAMPLE} />}</CardMessage>
       </>
     );
   }

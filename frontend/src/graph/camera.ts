@@ -1,7 +1,7 @@
 /**
  * The camera of the graph: which part of the page is seen, how large. All functions are pure.
  *
- * The one invariant: fitting never makes text smaller than it is at zoom 1 (11 px); what doesn't fit then is reached by panning.
+ * The one invariant: fitting makes boxes only so small that what is written on them still fits at 11 px; what doesn't fit then is reached by panning.
  */
 
 import type { Box } from "../draw/pen";
@@ -22,12 +22,14 @@ export interface Size {
 export const SMALLEST_ZOOM = 0.05;
 export const LARGEST_ZOOM = 3;
 const LARGEST_FIT = 1.15;
-const MARGIN: CssPixels = 16;
+export const SMALLEST_FIT = 0.85;
+export const MARGIN: CssPixels = 16;
 
-/** The whole page if it fits at zoom 1 or more, else its beginning at zoom 1: the box `first`, in the middle of the axis that the page is too long for. */
-export function fit(page: Size, view: Size, first: Box): Camera {
-  const room = Math.min((view.width - 2 * MARGIN) / page.width, (view.height - 2 * MARGIN) / page.height);
-  const zoom = Math.min(LARGEST_FIT, Math.max(1, room));
+/** The whole page if it can be read then, else a part of it: the box `aim`, in the middle of the axis that the page is too long for. */
+export function fit(page: Size, view: Size, aim: Box): Camera {
+  const rooms = [(view.width - 2 * MARGIN) / page.width, (view.height - 2 * MARGIN) / page.height];
+  const room = Math.min(...rooms);
+  const zoom = room >= SMALLEST_FIT ? Math.min(LARGEST_FIT, room) : Math.min(1, Math.max(SMALLEST_FIT, ...rooms));
   const place = (extent: CssPixels, available: CssPixels, start: CssPixels, size: CssPixels): CssPixels => {
     const slack = available - extent * zoom;
     if (slack >= 2 * MARGIN) return Math.round(slack / 2);
@@ -35,8 +37,8 @@ export function fit(page: Size, view: Size, first: Box): Camera {
     return Math.round(Math.min(MARGIN, Math.max(slack - MARGIN, centred)));
   };
   return {
-    x: place(page.width, view.width, first.x, first.width),
-    y: place(page.height, view.height, first.y, first.height),
+    x: place(page.width, view.width, aim.x, aim.width),
+    y: place(page.height, view.height, aim.y, aim.height),
     zoom,
   };
 }

@@ -4,25 +4,25 @@ import { computed } from "@preact/signals";
 import { isCompared } from "../matrix/compare";
 import { shading } from "../matrix/coloring";
 import { differences, numbers } from "../nodes/model";
-import { graph, nodeIndex, nodes, run, snapshot, statistic } from "../state";
+import { graph, nodeIndex, nodes, snapshot, statistic } from "../state";
 import { isScalarFor, scalarOf } from "../statistics";
 import { makeCells, type CellOf } from "./cells";
-import { lowView, openScopes, showVariables } from "./options";
+import { aroundSelected, lowRoom, openScopes, showVariables } from "./options";
 import { ancestors, buildScopes, openAtFirst } from "./scopes";
 import { buildVisible } from "./visible";
 
 /** Boxes that a view and a low view show well. */
 const FEW_BOXES = 36;
-const FEW_BOXES_LOW = 14;
+const FEW_BOXES_LOW = 9;
 
 export const tree = computed(() => buildScopes(nodes.value, showVariables.value));
 
-/** Paths of the open scopes: what the user opened in this run, else what is open at first. */
+/** Paths of the open scopes: what the user opened, else what is open at first and around the selection; in a low view one of both. */
 export const openPaths = computed<ReadonlySet<string>>(() => {
-  const chosen = openScopes.value;
-  return chosen !== null && chosen.run === run.value
-    ? chosen.paths
-    : openAtFirst(tree.value, lowView.value ? FEW_BOXES_LOW : FEW_BOXES);
+  if (openScopes.value !== null) return openScopes.value;
+  const [around, low] = [aroundSelected.value, lowRoom.value > 0];
+  const known = [...around].some((path) => tree.value.byPath.has(path));
+  return low && known ? around : new Set([...openAtFirst(tree.value, low ? FEW_BOXES_LOW : FEW_BOXES), ...around]);
 });
 
 export const visibleGraph = computed(() => buildVisible(tree.value, nodes.value, openPaths.value));
@@ -44,35 +44,27 @@ export const cellOf = computed<CellOf | null>(() => {
   });
 });
 
-function setOpen(paths: ReadonlySet<string>): void {
-  const name = run.peek();
-  if (name !== null) openScopes.value = { run: name, paths };
-}
-
 /** Opens a closed scope, closes an open one. */
 export function toggleScope(path: string): void {
   const paths = new Set(openPaths.peek());
   if (!paths.delete(path)) paths.add(path);
-  setOpen(paths);
+  openScopes.value = paths;
 }
 
 /** Opens every scope around the node of this name. */
 export function openAround(name: string): void {
-  const entry = tree.peek().byPath.get(name);
+  const { byPath, entries } = tree.peek();
+  const around = ancestors(tree.peek(), byPath.get(name) ?? 0).map((scope) => entries[scope].path);
   const paths = openPaths.peek();
-  const closed =
-    entry === undefined
-      ? []
-      : ancestors(tree.peek(), entry)
-          .map((scope) => tree.peek().entries[scope].path)
-          .filter((path) => !paths.has(path));
-  if (closed.length > 0) setOpen(new Set([...paths, ...closed]));
+  if (around.every((path) => paths.has(path))) return;
+  if (openScopes.peek() === null) aroundSelected.value = new Set(around);
+  else openScopes.value = new Set([...paths, ...around]);
 }
 
 /** All scopes, or none. */
 export function openAll(open: boolean): void {
   const { entries } = tree.peek();
-  setOpen(new Set(open ? entries.filter((entry) => entry.children.length > 0).map((entry) => entry.path) : []));
+  openScopes.value = new Set(open ? entries.filter(({ children }) => children.length > 0).map(({ path }) => path) : []);
 }
 
 /** Entry that stands for the selected node: its own, or its layer's. 0 without. */

@@ -24,11 +24,11 @@ import { cellOf, openAround, selectedEntry, toggleScope, tree, visibleGraph } fr
 import { describeItem, sentenceOf, type DescribedStep } from "./describe";
 import { firstItem, isArrow, nextItem } from "./keyboard";
 import { LayoutClient } from "./layout/client";
-import type { Direction } from "./layout/nested";
 import { measureText } from "./measure";
-import { colorBy, lowView, openScopes, showGradients } from "./options";
+import { colorBy, lowRoom, showGradients } from "./options";
 import { pointerHandlers, minimapHandlers } from "./pointer";
 import { isScope, itemOfNode, makeScene, pathOf, type Scene } from "./scene";
+import { MARGIN } from "./camera";
 import { GraphStage, stageOnPage } from "./stage";
 import type { VisibleGraph } from "./visible";
 import "./graph.css";
@@ -37,12 +37,13 @@ export { GraphToolbar } from "./toolbar";
 
 /** A view lower than this is laid out from left to right. */
 const LOW_VIEW = 320;
+/** Dragging the splitter over a low view lays it out anew once per so many pixels. */
+const ROOM_STEP = 24;
 const MOST_FINDINGS = 4;
 
 interface Pending {
   readonly visible: VisibleGraph;
   readonly measured: Measured;
-  readonly direction: Direction;
 }
 
 function describedStep(): DescribedStep {
@@ -64,17 +65,17 @@ function useLayout(stage: GraphStage | null): string | null {
     let pending: Pending | null = null;
     const client = new LayoutClient((answer) => {
       if (pending === null) return;
-      const { visible, measured, direction } = pending;
-      stage.setScene(makeScene(tree.peek(), nodes.peek(), visible, measured, answer, direction));
+      const { visible, measured } = pending;
+      stage.setScene(makeScene(tree.peek(), nodes.peek(), visible, measured, answer));
       setFailure(null);
     }, setFailure);
     const stop = effect(() => {
       const visible = visibleGraph.value;
-      const direction = lowView.value ? "right" : "down";
+      const room = lowRoom.value;
       if (visible.items.length <= 1) return;
       const measured = untracked(() => measureItems(tree.value, nodes.value, visible, measureText));
-      pending = { visible, measured, direction };
-      client.request(layoutRequest(visible, measured, direction));
+      pending = { visible, measured };
+      client.request(layoutRequest(visible, measured, room > 0 ? "right" : "down", room));
     });
     return () => {
       stop();
@@ -117,9 +118,7 @@ function useReveal(stage: GraphStage | null): void {
     let opened: string | null = null;
     const open = effect(() => {
       const name = node.value;
-      // What is open by itself depends on the height of the view; what the user opened or closed stays.
-      const chosen = !lowView.value || openScopes.peek() !== null;
-      if (name === null || nodes.value.length === 0 || (name === opened && chosen)) return;
+      if (name === null || nodes.value.length === 0 || name === opened) return;
       opened = name;
       untracked(() => openAround(name));
     });
@@ -183,7 +182,7 @@ export function GraphView(): JSX.Element {
   const hasArea = area.width > 0 && area.height > 0;
   useLayoutEffect(() => {
     if (!hasArea) return;
-    lowView.value = area.height < LOW_VIEW;
+    lowRoom.value = area.height < LOW_VIEW ? ROOM_STEP * Math.floor(area.height / ROOM_STEP) - 2 * MARGIN : 0;
     stage?.resize(area);
   }, [stage, area]);
   const failure = useLayout(hasArea || stage?.scene.peek() !== null ? stage : null);

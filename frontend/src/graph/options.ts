@@ -1,7 +1,9 @@
 /** What the graph shows beyond the model itself. The open scopes outlive the view, so that a look at the matrix doesn't close them. */
 
 import { signal } from "@preact/signals";
-import { choiceLink, linkSignal, type LinkCodec } from "../host";
+import { choiceLink, linkSignal } from "../host";
+import { flagLink } from "../panel/state";
+import type { CssPixels } from "../units";
 
 const COLORS_BY = ["statistic", "findings"] as const;
 export type ColorBy = (typeof COLORS_BY)[number];
@@ -10,19 +12,25 @@ export const colorBy = signal<ColorBy>("statistic");
 export const showVariables = signal(false);
 export const showGradients = signal(false);
 
-const flagLink: LinkCodec<boolean> = { encode: (on) => (on ? "1" : null), decode: (text) => text === "1" };
-
 linkSignal("color", colorBy, choiceLink<ColorBy>("statistic", COLORS_BY));
 linkSignal("variables", showVariables, flagLink);
 linkSignal("gradients", showGradients, flagLink);
 
-/** Paths of the open scopes, and the run they belong to. */
-export interface OpenScopes {
-  readonly run: string;
-  readonly paths: ReadonlySet<string>;
-}
+/** Height of a low view, which is laid out from left to right and opens fewer scopes by itself; 0 for a higher one. */
+export const lowRoom = signal<CssPixels>(0);
 
-/** A low view is laid out from left to right, and opens fewer scopes by itself. */
-export const lowView = signal(false);
+/** Paths of the scopes that are open since the user opened or closed one. Another run of the same model keeps them. */
+export const openScopes = signal<ReadonlySet<string> | null>(null);
+/** Paths of the scopes around the node that was selected last inside of closed ones. */
+export const aroundSelected = signal<ReadonlySet<string>>(new Set());
 
-export const openScopes = signal<OpenScopes | null>(null);
+linkSignal("open", openScopes, {
+  encode: (paths) => (paths === null ? null : [...paths].map(encodeURIComponent).join(",")),
+  decode: (text) => {
+    try {
+      return text === null ? null : new Set(text.split(",").filter(Boolean).map(decodeURIComponent));
+    } catch {
+      return undefined; // Not ours: we write valid percent-encoding.
+    }
+  },
+});

@@ -53,14 +53,7 @@ function boundsOf(points: Float32Array): Box {
   return { x: left - 8, y: top - 8, width: right - left + 16, height: bottom - top + 16 };
 }
 
-/** Direction in which the children of an item flow. */
-function directionIn(visible: VisibleGraph, item: number, root: Direction): Direction {
-  let turned = false;
-  for (let at = item; at > 0; at = visible.items[at].parent) turned = !turned;
-  return (root === "down") !== turned ? "down" : "right";
-}
-
-function makeRoutes(visible: VisibleGraph, answer: LayoutAnswer, root: Direction): Route[] {
+function makeRoutes(visible: VisibleGraph, answer: LayoutAnswer): Route[] {
   const count = answer.offsets.length - 1;
   return Array.from({ length: count }, (_, index): Route => {
     const points = answer.points.subarray(2 * answer.offsets[index], 2 * answer.offsets[index + 1]);
@@ -73,7 +66,7 @@ function makeRoutes(visible: VisibleGraph, answer: LayoutAnswer, root: Direction
       ? { from: outwards ? inside : scope, to: outwards ? scope : inside, count: 1, gradients: 0 }
       : visible.edges[index];
     const around = port ? scope : visible.items[edge.from].parent;
-    return { ...edge, points, bounds: boundsOf(points), direction: directionIn(visible, around, root), port };
+    return { ...edge, points, bounds: boundsOf(points), direction: answer.down[around] === 1 ? "down" : "right", port };
   });
 }
 
@@ -83,7 +76,6 @@ export function makeScene(
   visible: VisibleGraph,
   measured: Measured,
   answer: LayoutAnswer,
-  direction: Direction,
 ): Scene {
   const sources: number[][] = visible.items.map(() => []);
   const targets: number[][] = visible.items.map(() => []);
@@ -95,7 +87,7 @@ export function makeScene(
     const [x, y, width, height] = answer.boxes.subarray(4 * item, 4 * item + 4);
     return { x, y, width, height };
   });
-  const routes = makeRoutes(visible, answer, direction);
+  const routes = makeRoutes(visible, answer);
   const routeAt = new Map(routes.map((route) => [`${route.from}>${route.to}`, route]));
   return { tree, nodes, visible, texts: measured.texts, boxes, routes, routeAt, sources, targets };
 }

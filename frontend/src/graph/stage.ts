@@ -16,7 +16,7 @@ import * as cameras from "./camera";
 import type { Camera, Point, Size } from "./camera";
 import { withGraphInk } from "./ink";
 import { firstItem } from "./keyboard";
-import { MINIMAP, needsMinimap, paintMinimap } from "./minimap";
+import { minimapSize, needsMinimap, paintMinimap } from "./minimap";
 import { paintScene, type ScenePicture } from "./paint";
 import { paintStep, type StepPicture } from "./paint_step";
 import { hitTest, pathOf, type Hit, type Scene } from "./scene";
@@ -38,6 +38,8 @@ interface Anchor {
 const ZOOM_PER_NOTCH = 1.2;
 /** Around the graph in a file. */
 const FILE_MARGIN: CssPixels = 16;
+/** Width of the strip in which the picture fades out. */
+const FADE: CssPixels = 40;
 
 /** The stage of the graph that is on the page. */
 export const stageOnPage = signal<GraphStage | null>(null);
@@ -80,12 +82,12 @@ export class GraphStage {
         x: anchor.at.x - box.x * this.camera.zoom,
         y: anchor.at.y - box.y * this.camera.zoom,
       };
-    } else if (this.fitted && this.view.width > 0)
-      this.camera = cameras.fit(scene.boxes[0], this.view, scene.boxes[firstItem(scene)]);
+    }
     this.anchor = null;
     this.hovered.value = this.focused.value = -1;
     // Last, since who follows the scene may move the camera.
     this.scene.value = scene;
+    if (this.fitted) this.fit();
     this.repaint();
   }
 
@@ -123,9 +125,10 @@ export class GraphStage {
   fit(): void {
     const scene = this.scene.peek();
     if (scene === null || this.view.width === 0) return;
-    this.camera = cameras.fit(scene.boxes[0], this.view, scene.boxes[firstItem(scene)]);
+    const selected = this.look?.selected ?? -1;
+    this.camera = cameras.fit(scene.boxes[0], this.view, scene.boxes[selected > 0 ? selected : firstItem(scene)]);
     this.fitted = true;
-    this.reveal(this.look?.selected ?? -1);
+    this.reveal(selected);
     this.repaint();
   }
 
@@ -207,9 +210,21 @@ export class GraphStage {
     }
     this.paints.upper += 1;
     drawOn(this.canvases.upper, view, ratio, (context) => paintStep(context, picture));
+    this.fadeEdges(scene.boxes[0]);
     this.minimapShown.value = needsMinimap(scene.boxes[0], camera, view);
-    if (this.minimapShown.peek())
-      drawOn(this.canvases.minimap, MINIMAP, ratio, (context) => paintMinimap(context, picture));
+    if (!this.minimapShown.peek()) return;
+    const size = minimapSize(scene.boxes[0], view);
+    Object.assign(this.canvases.minimap.style, { width: `${size.width}px`, height: `${size.height}px` });
+    drawOn(this.canvases.minimap, size, ratio, (context) => paintMinimap(context, picture));
+  }
+
+  /** Where the page goes on beyond the view, what is drawn fades out. */
+  private fadeEdges(page: Size): void {
+    const { x, y, width, height } = cameras.visiblePart(this.camera, this.view);
+    const hidden = { left: x, top: y, right: page.width - x - width, bottom: page.height - y - height };
+    const { style } = this.canvases.lower.parentElement ?? this.canvases.lower;
+    for (const [side, length] of Object.entries(hidden))
+      style.setProperty(`--fade-${side}`, `${Math.min(FADE, Math.max(0, length * this.camera.zoom))}px`);
   }
 
   private picture(scene: Scene, look: StepLook, palette: Palette): ScenePicture & StepPicture {

@@ -51,14 +51,15 @@ export function sceneOf(
   open: readonly string[] | "all",
   direction: Direction = "down",
   variables = false,
+  room = 0,
 ): Scene {
   const nodes = parseModel(text);
   const tree = buildScopes(nodes, variables);
   const paths = open === "all" ? tree.entries.map((entry) => entry.path) : open;
   const visible = buildVisible(tree, nodes, new Set(paths));
   const measured = measureItems(tree, nodes, visible, measureFixed);
-  const answer = layOutNested(layoutRequest(visible, measured, direction));
-  return makeScene(tree, nodes, visible, measured, answer, direction);
+  const answer = layOutNested(layoutRequest(visible, measured, direction, room));
+  return makeScene(tree, nodes, visible, measured, answer);
 }
 
 /** Numbers in [0, 1) that are the same at every run (Park and Miller). */

@@ -2,13 +2,16 @@
 
 import type { Signal } from "@preact/signals";
 import type { JSX } from "preact";
+import { Popover } from "../charts/popover";
 import { shading } from "../matrix/coloring";
 import { isCompared } from "../matrix/compare";
 import { Legend } from "../matrix/legend";
 import { colorScale } from "../matrix/options";
 import { quantity, statistic } from "../state";
 import { labelOf } from "../statistics";
+import { type MenuItem, MenuItems } from "../panel/menu_items";
 import { Select } from "../widgets/controls";
+import { Icon } from "../widgets/icons";
 import { openAll } from "./data";
 import { colorBy, showGradients, showVariables } from "./options";
 
@@ -16,7 +19,7 @@ export function GraphToolbar(): JSX.Element {
   const named = `${isCompared() ? "difference of " : ""}${labelOf(statistic.value)} of ${quantity.value}`;
   return (
     <>
-      <ShowSelect />
+      <ShowMenu />
       <Select
         label="colour"
         value={colorBy.value}
@@ -36,37 +39,37 @@ export function GraphToolbar(): JSX.Element {
   );
 }
 
-interface Choice {
-  readonly label: string;
-  readonly run: () => void;
-}
-
-/** Toggles and actions in one select, since the strip has little room. It always goes back to its name. */
-function ShowSelect(): JSX.Element {
-  const toggle = (label: string, flag: Signal<boolean>): Choice => ({
-    label: `${flag.value ? "✓ " : ""}${label}`,
-    run: () => (flag.value = !flag.peek()),
-  });
-  const choices: readonly Choice[] = [
-    toggle("flow of gradients", showGradients),
-    toggle("variables", showVariables),
-    { label: "open all scopes", run: () => openAll(true) },
-    { label: "close all scopes", run: () => openAll(false) },
+/** What else is drawn, and what opens or closes all scopes at once. */
+function ShowMenu(): JSX.Element {
+  const toggles: readonly (readonly [string, Signal<boolean>])[] = [
+    ["flow of gradients", showGradients],
+    ["variables", showVariables],
+  ];
+  const items: readonly MenuItem[] = [
+    ["open all scopes", () => openAll(true)],
+    ["close all scopes", () => openAll(false)],
   ];
   return (
-    <label class="sel graph-show">
-      <select
-        aria-label="Show in the graph"
-        onChange={({ currentTarget }) => {
-          choices[currentTarget.selectedIndex - 1]?.run();
-          currentTarget.selectedIndex = 0;
-        }}
-      >
-        <option>show</option>
-        {choices.map(({ label }) => (
-          <option key={label}>{label}</option>
-        ))}
-      </select>
-    </label>
+    <Popover label="Show in the graph" button={<ShowLabel />} className="graph-show">
+      {(close) => (
+        <>
+          <div class="check-list">
+            {toggles.map(([label, flag]) => (
+              <label key={label}>
+                <input type="checkbox" checked={flag.value} onChange={() => (flag.value = !flag.peek())} />
+                {label}
+              </label>
+            ))}
+          </div>
+          <MenuItems items={items} close={close} />
+        </>
+      )}
+    </Popover>
   );
 }
+
+const ShowLabel = (): JSX.Element => (
+  <>
+    show <Icon name="open" size={10} />
+  </>
+);

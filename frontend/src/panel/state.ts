@@ -61,7 +61,7 @@ export function moveExample(count: number): void {
 
 // The address. It is read before the panel itself is loaded, so this file imports nothing that draws.
 
-const flagLink: LinkCodec<boolean> = {
+export const flagLink: LinkCodec<boolean> = {
   encode: (on) => (on ? "1" : null),
   decode: (text) => text === "1",
 };

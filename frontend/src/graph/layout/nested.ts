@@ -1,6 +1,6 @@
 /**
  * Layout of nested scopes: every open scope is laid out by itself, innermost first, and then counts as one box in its parent. The direction alternates
- * from depth to depth, so that a deep model uses the page both ways.
+ * from depth to depth, so that a deep model uses the page both ways; in a low view it goes down only where that fits.
  *
  * The one invariant: a child lies within its scope, and no two children of a scope overlap.
  *
@@ -16,6 +16,8 @@ export type Direction = "down" | "right";
 export interface LayoutRequest {
   /** Direction of the outermost scope. */
   readonly direction: Direction;
+  /** Height of a low view: a scope that would be higher is laid out from left to right. 0: directions alternate, however high that is. */
+  readonly room: number;
   /** Scope of each item; −1 for the root, which is item 0. An item comes after its scope. */
   readonly parent: Int32Array;
   /** 1 for a scope whose children are items too: it gets its size from them, `width` is then the least one (its title). */
@@ -37,6 +39,8 @@ export interface LayoutAnswer {
   readonly offsets: Int32Array;
   /** Item of each route beyond the edges: a line between the border of its scope and the item; 2 × item + 1 for the way out. */
   readonly portRoutes: Int32Array;
+  /** Of each item: 1 where its children go down. */
+  readonly down: Uint8Array;
 }
 
 export const TAKES_FROM_OUTSIDE = 1;
@@ -146,9 +150,15 @@ function contents(request: LayoutRequest): { children: number[][]; edges: number
   return { children, edges };
 }
 
-function directions(request: LayoutRequest): Direction[] {
-  const result: Direction[] = [];
-  request.parent.forEach((parent) => result.push(parent < 0 ? request.direction : turned(result[parent])));
+/** The direction to try first for each item, and what its scopes leave of the view's height. */
+function directions(request: LayoutRequest): { direction: Direction; room: number }[] {
+  const result: { direction: Direction; room: number }[] = [];
+  request.parent.forEach((parent) => {
+    if (parent < 0) return result.push({ direction: request.direction, room: request.room || Infinity });
+    const around = result[parent];
+    const direction = request.room > 0 ? "down" : turned(around.direction);
+    return result.push({ direction, room: parent === 0 ? around.room : around.room - HEADER - PADDING });
+  });
   return result;
 }
 
@@ -157,11 +167,14 @@ export function layOutNested(request: LayoutRequest): LayoutAnswer {
   const count = request.parent.length;
   const sizes = { width: request.width.slice(), height: request.height.slice() };
   const { children, edges } = contents(request);
-  const direction = directions(request);
+  const wanted = directions(request);
   const scopes = new Map<number, ScopeLayout>();
   for (let item = count - 1; item >= 0; item -= 1) {
     if (request.open[item] === 0) continue;
-    scopes.set(item, layOutScope(request, sizes, item, children[item], edges[item], direction[item]));
+    const layOut = (direction: Direction): ScopeLayout =>
+      layOutScope(request, sizes, item, children[item], edges[item], direction);
+    const scope = layOut(wanted[item].direction);
+    scopes.set(item, sizes.height[item] > wanted[item].room && scope.direction === "down" ? layOut("right") : scope);
   }
   const boxes = new Float32Array(4 * count);
   boxes[2] = sizes.width[0];
@@ -176,6 +189,7 @@ export function layOutNested(request: LayoutRequest): LayoutAnswer {
     boxes,
     [...routes, ...ports.map((port) => port.points)],
     ports.map((port) => port.code),
+    Uint8Array.from({ length: count }, (_, item) => Number(scopes.get(item)?.direction === "down")),
   );
 }
 
@@ -211,10 +225,15 @@ function toPage(route: readonly number[], direction: Direction, left: number, to
   return points;
 }
 
-function packed(boxes: Float32Array, routes: readonly number[][], portRoutes: readonly number[]): LayoutAnswer {
+function packed(
+  boxes: Float32Array,
+  routes: readonly number[][],
+  portRoutes: readonly number[],
+  down: Uint8Array,
+): LayoutAnswer {
   const offsets = new Int32Array(routes.length + 1);
   routes.forEach((route, index) => (offsets[index + 1] = offsets[index] + route.length / 2));
   const points = new Float32Array(2 * offsets[routes.length]);
   routes.forEach((route, index) => points.set(route, 2 * offsets[index]));
-  return { boxes, points, offsets, portRoutes: Int32Array.from(portRoutes) };
+  return { boxes, points, offsets, portRoutes: Int32Array.from(portRoutes), down };
 }

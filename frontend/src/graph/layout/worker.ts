@@ -17,7 +17,6 @@ export interface NumberedAnswer {
 
 onmessage = ({ data }: MessageEvent<NumberedRequest>) => {
   const answer = layOutNested(data.request);
-  const { boxes, points, offsets, portRoutes } = answer;
-  const transfer = [boxes.buffer, points.buffer, offsets.buffer, portRoutes.buffer];
+  const transfer = Object.values(answer).map((array: ArrayBufferView<ArrayBuffer>) => array.buffer);
   postMessage({ id: data.id, answer } satisfies NumberedAnswer, { transfer });
 };

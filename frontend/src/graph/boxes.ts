@@ -8,6 +8,7 @@ import { formatExtents, visibleName } from "../format";
 import { primaryReason } from "../statistics";
 import type { GraphNode, State } from "../types";
 import type { CssPixels } from "../units";
+import { SMALLEST_FIT } from "./camera";
 import type { Direction, LayoutRequest } from "./layout/nested";
 import { countBelow, nodesBelow, type ScopeTree } from "./scopes";
 import type { VisibleGraph } from "./visible";
@@ -37,6 +38,8 @@ export type Measure = (text: string, size: CssPixels, bold?: boolean) => CssPixe
 
 export const TITLE_SIZE: CssPixels = 12;
 export const DETAIL_SIZE: CssPixels = 11;
+/** Text of 11 px on the screen where the page is fitted as small as it may be; nothing is shortened then. */
+const SMALLEST_WRITTEN: CssPixels = 11 / SMALLEST_FIT;
 export const BOX_HEIGHT: CssPixels = 38;
 /** Where the number stands. */
 export const CELL_WIDTH: CssPixels = 46;
@@ -103,9 +106,9 @@ export function measureItems(
 
 function boxWidth(text: BoxText, measure: Measure): CssPixels {
   const count = text.inside > 0 ? 6 + measure(String(text.inside), DETAIL_SIZE) : 0;
-  const title = measure(text.title, TITLE_SIZE) + count;
+  const title = measure(text.title, SMALLEST_WRITTEN) + count;
   const detail =
-    text.inside > 0 ? Math.min(text.cells.length, MOST_MINI_CELLS) * MINI_CELL : measure(text.detail, DETAIL_SIZE);
+    text.inside > 0 ? Math.min(text.cells.length, MOST_MINI_CELLS) * MINI_CELL : measure(text.detail, SMALLEST_WRITTEN);
   return Math.ceil(Math.max(text.inside > 0 ? 60 : 0, title, detail) + textStart(text) + 10);
 }
 

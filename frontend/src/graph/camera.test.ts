@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { fit, overview, pan, reveal, SMALLEST_ZOOM, toPage, visiblePart, zoomAt } from "./camera";
-import { cameraAt, minimapCamera, minimapSize, needsMinimap } from "./minimap";
+import { minimapCamera, minimapSize, cameraAt, needsMinimap } from "./minimap";
 
 const VIEW = { width: 800, height: 400 };
 const FIRST = { x: 900, y: 0, width: 100, height: 38 };
@@ -10,18 +10,17 @@ describe("camera", () => {
     expect(fit({ width: 400, height: 300 }, VIEW, FIRST)).toEqual({ x: 170, y: 28, zoom: 1.15 });
   });
 
-  it("never makes boxes smaller than their text: shows the beginning of a page that is too large", () => {
+  it("makes a page smaller to show all of it, but no smaller than can be read", () => {
+    expect(fit({ width: 880, height: 300 }, VIEW, FIRST)).toEqual({ x: 16, y: 69, zoom: 768 / 880 });
     const camera = fit({ width: 2000, height: 3000 }, VIEW, FIRST);
     expect(camera.zoom).toBe(0.85);
-    const first = { x: FIRST.x * camera.zoom + camera.x, y: FIRST.y * camera.zoom + camera.y };
-    expect(first.x).toBeGreaterThan(300);
-    expect(first.y).toBe(16);
+    expect(FIRST.x * camera.zoom + camera.x).toBe(358);
+    expect(camera.y).toBe(16);
   });
 
-  it("makes a page that is a little too large fit", () => {
-    const camera = fit({ width: 860, height: 300 }, VIEW, FIRST);
-    expect(camera.zoom).toBeCloseTo(768 / 860);
-    expect(860 * camera.zoom + camera.x).toBeLessThanOrEqual(800);
+  it("doesn't make a page smaller that is too long either way", () => {
+    expect(fit({ width: 2000, height: 300 }, VIEW, FIRST).zoom).toBe(1);
+    expect(fit({ width: 2000, height: 400 }, VIEW, FIRST).zoom).toBe(0.92);
   });
 
   it("doesn't pan beyond the page to centre its first box", () => {
@@ -70,10 +69,17 @@ describe("minimap", () => {
     expect(page.height * zoom + y).toBeLessThanOrEqual(height);
   });
 
+  it("takes no more of a low view than the page needs", () => {
+    expect(minimapSize({ width: 3000, height: 300 }, VIEW)).toEqual({ width: 168, height: 24 });
+    expect(minimapSize({ width: 1000, height: 3000 }, { width: 1000, height: 200 })).toEqual({
+      width: 168,
+      height: 80,
+    });
+  });
+
   it("brings the place pressed to the middle of the view", () => {
     const page = { width: 5000, height: 5000 };
-    const { width, height } = minimapSize(page, VIEW);
-    const camera = cameraAt(page, { x: 0, y: 0, zoom: 1 }, VIEW, width / 2, height / 2);
+    const camera = cameraAt(page, { x: 0, y: 0, zoom: 1 }, VIEW, 84, 56);
     expect(toPage(camera, 400, 200)).toEqual({ x: 2500, y: 2500 });
   });
 
@@ -82,5 +88,6 @@ describe("minimap", () => {
     expect(needsMinimap({ width: 3000, height: 300 }, camera, VIEW)).toBe(true);
     expect(needsMinimap({ width: 900, height: 300 }, camera, VIEW)).toBe(false);
     expect(needsMinimap({ width: 3000, height: 300 }, camera, { width: 800, height: 170 })).toBe(false);
+    expect(needsMinimap({ width: 3000, height: 300 }, camera, { width: 1000, height: 230 })).toBe(true);
   });
 });

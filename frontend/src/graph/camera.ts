@@ -22,11 +22,11 @@ export interface Size {
 export const SMALLEST_ZOOM = 0.05;
 export const LARGEST_ZOOM = 3;
 const LARGEST_FIT = 1.15;
-const SMALLEST_FIT = 0.85;
+export const SMALLEST_FIT = 0.85;
 export const MARGIN: CssPixels = 16;
 
-/** The whole page if it can be read then, else its beginning: the box `first`, in the middle of the axis that the page is too long for. */
-export function fit(page: Size, view: Size, first: Box): Camera {
+/** The whole page if it can be read then, else a part of it: the box `aim`, in the middle of the axis that the page is too long for. */
+export function fit(page: Size, view: Size, aim: Box): Camera {
   const rooms = [(view.width - 2 * MARGIN) / page.width, (view.height - 2 * MARGIN) / page.height];
   const room = Math.min(...rooms);
   const zoom = room >= SMALLEST_FIT ? Math.min(LARGEST_FIT, room) : Math.min(1, Math.max(SMALLEST_FIT, ...rooms));
@@ -37,8 +37,8 @@ export function fit(page: Size, view: Size, first: Box): Camera {
     return Math.round(Math.min(MARGIN, Math.max(slack - MARGIN, centred)));
   };
   return {
-    x: place(page.width, view.width, first.x, first.width),
-    y: place(page.height, view.height, first.y, first.height),
+    x: place(page.width, view.width, aim.x, aim.width),
+    y: place(page.height, view.height, aim.y, aim.height),
     zoom,
   };
 }

@@ -21,9 +21,8 @@ export const tree = computed(() => buildScopes(nodes.value, showVariables.value)
 export const openPaths = computed<ReadonlySet<string>>(() => {
   if (openScopes.value !== null) return openScopes.value;
   const [around, low] = [aroundSelected.value, lowRoom.value > 0];
-  return low && around.size > 0
-    ? around
-    : new Set([...openAtFirst(tree.value, low ? FEW_BOXES_LOW : FEW_BOXES), ...around]);
+  const known = [...around].some((path) => tree.value.byPath.has(path));
+  return low && known ? around : new Set([...openAtFirst(tree.value, low ? FEW_BOXES_LOW : FEW_BOXES), ...around]);
 });
 
 export const visibleGraph = computed(() => buildVisible(tree.value, nodes.value, openPaths.value));

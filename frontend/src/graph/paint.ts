@@ -21,6 +21,9 @@ export const ZOOM_OF_NUMBER = 0.8;
 export const ZOOM_OF_TITLE = 0.36;
 const ZOOM_OF_HEADER = 0.55;
 const RADIUS: CssPixels = 4;
+/** From the left edge of the view to a title whose scope begins farther left, and what a title leaves of its scope. */
+const PINNED: CssPixels = 24;
+const TITLE_ROOM: CssPixels = 140;
 
 export interface Picture {
   readonly scene: Scene;
@@ -179,11 +182,18 @@ function paintFrame(context: Context, { scene, camera, ink }: Picture, item: num
   context.stroke();
   context.globalAlpha = 1;
   if (camera.zoom < ZOOM_OF_HEADER) return;
-  drawChevron(context, true, x + 12, y + HEADER / 2, ink);
+  const left = titleStart(scene.boxes[item], camera);
+  drawChevron(context, true, left + 12, y + HEADER / 2, ink);
   const size = fontSize(TITLE_SIZE, camera.zoom);
   setFont(context, ink, size, true);
   context.fillStyle = ink.ink;
-  context.fillText(shorten(text.title, width - 32, size, measure), x + 6 + CHEVRON_WIDTH, y + HEADER / 2 + 4);
+  const room = x + width - left - 32;
+  context.fillText(shorten(text.title, room, size, measure), left + 6 + CHEVRON_WIDTH, y + HEADER / 2 + 4);
+}
+
+/** Where the title of an open scope begins: in sight as long as some of the scope is. */
+export function titleStart({ x, width }: Box, camera: Camera): CssPixels {
+  return Math.min(Math.max(x, PINNED - camera.x / camera.zoom), x + Math.max(0, width - TITLE_ROOM));
 }
 
 function paintBox(context: Context, picture: ScenePicture, item: number, measure: Measure): void {

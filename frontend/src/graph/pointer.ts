@@ -5,6 +5,7 @@ import type { Point } from "./camera";
 import { cameraAt } from "./minimap";
 import { isScope, type Scene } from "./scene";
 import { textStart } from "./boxes";
+import { titleStart } from "./paint";
 import type { GraphStage } from "./stage";
 
 /** `toggles`: the click was meant for the scope, not for the node. */
@@ -39,8 +40,9 @@ function placeOf(event: MouseEvent): Point {
 function onTriangle(scene: Scene, item: number, stage: GraphStage, at: Point): boolean {
   if (!isScope(scene, item)) return false;
   const box = scene.boxes[item];
-  const x = (at.x - stage.camera.x) / stage.camera.zoom - box.x;
-  return x <= (scene.visible.items[item].open ? 24 : textStart(scene.texts[item]));
+  const x = (at.x - stage.camera.x) / stage.camera.zoom;
+  const open = scene.visible.items[item].open;
+  return x <= (open ? titleStart(box, stage.camera) + 24 : box.x + textStart(scene.texts[item]));
 }
 
 export function pointerHandlers(stage: GraphStage, activate: Activate): StageHandlers {

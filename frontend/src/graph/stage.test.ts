@@ -154,6 +154,30 @@ describe("stage", () => {
     expect(stage.camera.x).toBeGreaterThan(fitted + 10);
   });
 
+  it("fits with the selection in the middle, and fades out where the page goes on", async () => {
+    const { stage, lower } = makeStage();
+    const host = document.createElement("div");
+    host.append(lower);
+    const scene = sceneOf(
+      `a0; ${Array.from({ length: 30 }, (_, at) => `a${at + 1} <- a${at}`).join("; ")}`,
+      [],
+      "right",
+    );
+    const selected = itemOfNode(scene, 15);
+    stage.setScene(scene);
+    stage.setLook({ ...LOOK, selected });
+    stage.fit();
+    const { x, width } = scene.boxes[selected];
+    expect(Math.abs((x + width / 2) * stage.camera.zoom + stage.camera.x - 400)).toBeLessThan(1);
+    await frame();
+    expect(["left", "right", "top", "bottom"].map((side) => host.style.getPropertyValue(`--fade-${side}`))).toEqual([
+      "40px",
+      "40px",
+      "0px",
+      "0px",
+    ]);
+  });
+
   it("finds under the pointer what is drawn there, wherever the camera is", () => {
     const { stage } = makeStage();
     stage.setLook(LOOK);

@@ -125,9 +125,10 @@ export class GraphStage {
   fit(): void {
     const scene = this.scene.peek();
     if (scene === null || this.view.width === 0) return;
-    this.camera = cameras.fit(scene.boxes[0], this.view, scene.boxes[firstItem(scene)]);
+    const selected = this.look?.selected ?? -1;
+    this.camera = cameras.fit(scene.boxes[0], this.view, scene.boxes[selected > 0 ? selected : firstItem(scene)]);
     this.fitted = true;
-    this.reveal(this.look?.selected ?? -1);
+    this.reveal(selected);
     this.repaint();
   }
 

@@ -1,4 +1,4 @@
-/** The colour bar that lies in the toolbar: the map from low to high with round numbers under it. */
+/** The colour bar that lies in the toolbar: the map from low to high with its ends and round numbers under it. */
 
 import type { JSX } from "preact";
 import { ticks } from "../charts/scale";
@@ -9,6 +9,8 @@ import type { Shading } from "./shading";
 
 const STOPS = 16;
 const MOST_TICKS = 4;
+/** Share of the bar under which the numbers of its ends stand. */
+const END_ROOM = 0.25;
 
 export function Legend({ shading }: { readonly shading: Shading }): JSX.Element {
   // Read so that another theme renders anew: the colours come from its tokens.
@@ -16,14 +18,16 @@ export function Legend({ shading }: { readonly shading: Shading }): JSX.Element 
   const { css } = colormap(shading.map);
   const stops = Array.from({ length: STOPS + 1 }, (_, stop) => css[Math.round((stop / STOPS) * (css.length - 1))]);
   const { scale } = shading;
-  const places = ticks(scale, MOST_TICKS).map((tick) => ({ tick, place: scale.unit(tick) }));
-  const from = `${formatTick(Number(scale.low.toPrecision(2)))} to ${formatTick(Number(scale.high.toPrecision(2)))}`;
+  const [low, high] = [scale.low, scale.high].map((end) => formatTick(Number(end.toPrecision(2))));
+  const between = ticks(scale, MOST_TICKS)
+    .map((tick) => ({ text: formatTick(tick), place: scale.unit(tick) }))
+    .filter(({ place }) => place > END_ROOM && place < 1 - END_ROOM);
   return (
-    <div class="legend" role="img" aria-label={`Colours from ${from}, ${scale.kind}`}>
+    <div class="legend" role="img" aria-label={`Colours from ${low} to ${high}, ${scale.kind}`}>
       <div class="legend-bar" style={{ background: `linear-gradient(to right, ${stops.join(", ")})` }} />
-      {places.map(({ tick, place }) => (
-        <span key={tick} style={{ left: `${100 * place}%` }}>
-          {formatTick(tick)}
+      {[{ text: low, place: 0 }, ...between, { text: high, place: 1 }].map(({ text, place }) => (
+        <span key={place} style={{ left: `${100 * place}%` }}>
+          {text}
         </span>
       ))}
     </div>

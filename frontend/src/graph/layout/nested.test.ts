@@ -55,6 +55,20 @@ describe("nested layout", () => {
     `);
   });
 
+  it("goes down in a low view only where that fits", () => {
+    const model = "in; long/a <- in; long/b <- long/a; long/c <- long/b; long/d <- long/c; s/x <- long/d; s/y <- s/x";
+    const boxOf = (scene: Scene, path: string): Scene["boxes"][number] =>
+      scene.boxes[scene.visible.itemOf[scene.tree.byPath.get(path) as number]];
+    const low = sceneOf(model, "all", "right", false, 190);
+    expect(low.boxes[0].height).toBeLessThanOrEqual(190);
+    expect(boxOf(low, "long/d").y).toBe(boxOf(low, "long/a").y);
+    expect(boxOf(low, "long/d").x).toBeGreaterThan(boxOf(low, "long/a").x);
+    expect(boxOf(low, "s/y").y).toBeGreaterThan(boxOf(low, "s/x").y);
+    const directions = new Map(low.routes.filter(({ port }) => !port).map((route) => [route.to, route.direction]));
+    expect(directions.get(low.visible.itemOf[low.tree.byPath.get("s/y") as number])).toBe("down");
+    expect(directions.get(low.visible.itemOf[low.tree.byPath.get("long/d") as number])).toBe("right");
+  });
+
   it("stands branches side by side", () => {
     expect(drawing(sceneOf("in; q <- in; k <- in; v <- in; out <- q k v", []))).toMatchInlineSnapshot(`
       "

@@ -6,7 +6,7 @@
 import "./charts/shared";
 import "./panel/state";
 import "./findings/options";
-import { openScopes } from "./graph/options";
+import "./graph/options";
 import { choiceLink, linkSignal, setLink, stepLink, switchLink, textLink, wordLink } from "./host";
 import { shownColumns, storedColumns } from "./nodes/columns";
 import { toggled } from "./nodes/model";
@@ -42,17 +42,6 @@ const linkedStep = {
 
 const NONE: ReadonlySet<string> = new Set();
 
-/** The scopes of the graph that the user opened and closed in the chosen run. None: those that the view opens by itself. */
-const linkedScopes = {
-  get value(): ReadonlySet<string> {
-    const chosen = openScopes.value;
-    return chosen !== null && chosen.run === run.value ? chosen.paths : NONE;
-  },
-  set value(paths: ReadonlySet<string>) {
-    openScopes.value = paths.size === 0 || run.value === null ? null : { run: run.value, paths };
-  },
-};
-
 linkSignal("run", run, textLink, true);
 linkSignal("node", node, textLink, true);
 linkSignal("view", view, choiceLink<View>("graph", VIEWS), true);
@@ -67,10 +56,5 @@ linkSignal("columns", shownColumns, setLink(storedColumns));
 linkSignal(
   "folds",
   toggled,
-  setLink(() => NONE),
-);
-linkSignal(
-  "scopes",
-  linkedScopes,
   setLink(() => NONE),
 );

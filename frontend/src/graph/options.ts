@@ -1,8 +1,7 @@
 /** What the graph shows beyond the model itself. The open scopes outlive the view, so that a look at the matrix doesn't close them. */
 
 import { signal } from "@preact/signals";
-import { choiceLink, linkSignal } from "../host";
-import { flagLink } from "../panel/state";
+import { choiceLink, linkSignal, setLink, switchLink } from "../host";
 import type { CssPixels } from "../units";
 
 const COLORS_BY = ["statistic", "findings"] as const;
@@ -13,8 +12,8 @@ export const showVariables = signal(false);
 export const showGradients = signal(false);
 
 linkSignal("color", colorBy, choiceLink<ColorBy>("statistic", COLORS_BY));
-linkSignal("variables", showVariables, flagLink);
-linkSignal("gradients", showGradients, flagLink);
+linkSignal("variables", showVariables, switchLink(false));
+linkSignal("gradients", showGradients, switchLink(false));
 
 /** Height of a low view, which is laid out from left to right and opens fewer scopes by itself; 0 for a higher one. */
 export const lowRoom = signal<CssPixels>(0);
@@ -24,13 +23,19 @@ export const openScopes = signal<ReadonlySet<string> | null>(null);
 /** Paths of the scopes around the node that was selected last inside of closed ones. */
 export const aroundSelected = signal<ReadonlySet<string>>(new Set());
 
-linkSignal("open", openScopes, {
-  encode: (paths) => (paths === null ? null : [...paths].map(encodeURIComponent).join(",")),
-  decode: (text) => {
-    try {
-      return text === null ? null : new Set(text.split(",").filter(Boolean).map(decodeURIComponent));
-    } catch {
-      return undefined; // Not ours: we write valid percent-encoding.
-    }
+const NONE: ReadonlySet<string> = new Set();
+
+const linkedScopes = {
+  get value(): ReadonlySet<string> {
+    return openScopes.value ?? NONE;
   },
-});
+  set value(paths: ReadonlySet<string>) {
+    openScopes.value = paths.size === 0 ? null : paths;
+  },
+};
+
+linkSignal(
+  "open",
+  linkedScopes,
+  setLink(() => NONE),
+);

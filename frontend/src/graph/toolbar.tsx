@@ -70,6 +70,6 @@ function ShowMenu(): JSX.Element {
 
 const ShowLabel = (): JSX.Element => (
   <>
-    show <Icon name="open" size={10} />
+    show <Icon name="open" small />
   </>
 );

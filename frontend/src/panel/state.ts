@@ -5,7 +5,7 @@
 
 import { signal } from "@preact/signals";
 import type { AxisKind } from "../charts/lanes";
-import { choiceLink, linkSignal, stepLink } from "../host";
+import { choiceLink, linkSignal, stepLink, switchLink } from "../host";
 import type { LinkCodec } from "../host";
 import type { ViewKind } from "../tensor/arrangement";
 import type { Extent } from "../tensor/coloring";
@@ -61,11 +61,6 @@ export function moveExample(count: number): void {
 
 // The address. It is read before the panel itself is loaded, so this file imports nothing that draws.
 
-export const flagLink: LinkCodec<boolean> = {
-  encode: (on) => (on ? "1" : null),
-  decode: (text) => text === "1",
-};
-
 const countLink: LinkCodec<number> = {
   encode: (value) => (value === 0 ? null : String(value)),
   decode: (text) => stepLink.decode(text) ?? 0,
@@ -108,7 +103,7 @@ const viewLink: LinkCodec<ViewKind | null> = {
 };
 
 linkSignal("example", example, countLink);
-linkSignal("beside", beside, flagLink);
+linkSignal("beside", beside, switchLink(false));
 linkSignal("picture", wantedView, viewLink);
 linkSignal("minus", minus, choiceLink<Minus>("nothing", ["nothing", "previous", "first", "compared"]));
 linkSignal("extent", extents, perQuantityLink(extents.peek(), ["steps", "percentile", "step", "tile"]));

@@ -1,7 +1,7 @@
 /** What the graph shows beyond the model itself. The open scopes outlive the view, so that a look at the matrix doesn't close them. */
 
 import { signal } from "@preact/signals";
-import { choiceLink, linkSignal, setLink, switchLink } from "../host";
+import { choiceLink, linkSignal, switchLink } from "../host";
 import type { CssPixels } from "../units";
 
 const COLORS_BY = ["statistic", "findings"] as const;
@@ -23,19 +23,14 @@ export const openScopes = signal<ReadonlySet<string> | null>(null);
 /** Paths of the scopes around the node that was selected last inside of closed ones. */
 export const aroundSelected = signal<ReadonlySet<string>>(new Set());
 
-const NONE: ReadonlySet<string> = new Set();
-
-const linkedScopes = {
-  get value(): ReadonlySet<string> {
-    return openScopes.value ?? NONE;
+/** The empty text is an empty set: all are closed. */
+linkSignal("open", openScopes, {
+  encode: (paths) => (paths === null ? null : [...paths].map(encodeURIComponent).join(",")),
+  decode: (text) => {
+    try {
+      return text === null ? null : new Set(text.split(",").filter(Boolean).map(decodeURIComponent));
+    } catch {
+      return undefined; // Not ours: we write valid percent-encoding.
+    }
   },
-  set value(paths: ReadonlySet<string>) {
-    openScopes.value = paths.size === 0 ? null : paths;
-  },
-};
-
-linkSignal(
-  "open",
-  linkedScopes,
-  setLink(() => NONE),
-);
+});

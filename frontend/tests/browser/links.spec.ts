@@ -29,7 +29,7 @@ it("opens what a link names, and so does a reload", async () => {
 });
 
 it("writes where it is into the address, and going back goes back", async () => {
-  const tab = await Tab.open({ link: { run: "digits/train" } });
+  const tab = await Tab.open({ link: { run: "digits/train", node: "encoder/conv2d" } });
   const hash = (): Promise<string> => tab.page.evaluate(() => decodeURIComponent(location.hash));
   await tab.row("head/dense").click();
   await eventually(hash, (text) => text.includes("node=head/dense"));

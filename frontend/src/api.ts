@@ -75,7 +75,7 @@ export async function fetchSnapshot(
   return { nodes, columns, ...takeAll(answer, NUMBERS) };
 }
 
-/** One statistic of all nodes over all steps, in at most `columns` columns. */
+/** One statistic of all nodes over all steps, or those from `first_step` to `last_step`, in at most `columns` columns. */
 export async function fetchMatrix(
   query: {
     run: string;

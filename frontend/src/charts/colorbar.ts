@@ -42,7 +42,7 @@ export function drawColorbar(
   for (const tick of ticks(scale, Math.max(2, Math.floor(height / TICK_DISTANCE)))) {
     const at = crisp(y + (1 - scale.unit(tick)) * height);
     pen.line(x + BAR_WIDTH - 3, at, x + BAR_WIDTH + 3, at, { color: palette.control, width: 1 });
-    pen.text(formatTick(tick), x + BAR_WIDTH + 6, at, { color: palette.ink2 });
+    pen.text(formatTick(tick), x + BAR_WIDTH + 9, at, { color: palette.ink2 });
   }
 }
 

@@ -59,7 +59,8 @@ export function makeCells({ statistic, values, snapshot, shading, scalar, compar
     if (!compared && counts[at + NAN_COUNT] > 0) return { kind: "nonfinite", text: "NaN", place: -1 };
     if (!compared && counts[at + POS_INF_COUNT] + counts[at + NEG_INF_COUNT] > 0)
       return { kind: "nonfinite", text: counts[at + POS_INF_COUNT] > 0 ? "+Inf" : `${MINUS}Inf`, place: -1 };
-    const only = compared ? null : scalar(node);
+    const only = scalar(node);
+    if (only !== null && compared) return NOTHING;
     if (only !== null) return { kind: "scalar", text: cellText("mean", only), place: -1 };
     const value = values[node];
     if (Number.isNaN(value)) return NOTHING;

@@ -24,8 +24,10 @@ export interface CellText {
 function stepsText(recorded: Steps | null, start: number, stop: number): string {
   if (recorded === null) return `step ${formatCount(start)}`;
   const first = firstAtLeast(recorded.step, start);
-  if (start === stop)
-    return `step ${formatCount(start)} · capture ${formatCount(first + 1)} · epoch ${formatCount(recorded.epoch[first])}`;
+  const epoch = recorded.epoch[first];
+  // A training loop of the user's own has no epochs.
+  const words = epoch >= 0 ? ` · epoch ${formatCount(epoch + 1)}` : "";
+  if (start === stop) return `step ${formatCount(start)} · capture ${formatCount(first + 1)}${words}`;
   const count = firstAtLeast(recorded.step, stop + 1) - first;
   return `steps ${formatCount(start)} to ${formatCount(stop)} · ${formatCount(count)} captures`;
 }
@@ -44,13 +46,13 @@ export function cellText(
   const at = index * matrix.columns + column;
   const [low, high] = [matrix.low[at], matrix.high[at]];
   const write = (value: number): string => formatStatistic(statistic.peek(), value);
-  const number = Number.isNaN(low)
-    ? (reasonOf(index) ?? "not recorded")
-    : low === high
-      ? write(low)
-      : `${write(low)} … ${write(high)}`;
+  const number =
+    reasonOf(index) ??
+    (Number.isNaN(low) ? "not recorded" : low === high ? write(low) : `${write(low)} … ${write(high)}`);
+  // Which of several captures belongs to which isn't known.
+  const within = isCompared() && low < high ? " within" : "";
   const nonfinite = matrix.nonfinite[at] !== 0 ? ", some elements are NaN or Inf" : "";
-  const what = `${quantity.peek()} ${labelOf(statistic.peek())}${isCompared() ? " difference" : ""}`;
+  const what = `${quantity.peek()} ${labelOf(statistic.peek())}${isCompared() ? " difference" : ""}${within}`;
   return {
     scope: name.slice(0, cut),
     name: name.slice(cut),

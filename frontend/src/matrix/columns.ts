@@ -4,7 +4,7 @@
  * The one invariant: columns don't overlap, every column holds its own steps, and dropped captures lie between columns, where nothing is drawn.
  */
 
-import type { Gap, StepRange } from "../charts/timeline";
+import { firstAtLeast, type Gap, type StepRange } from "../charts/timeline";
 import type { Matrix } from "../types";
 import type { CssPixels, Step } from "../units";
 
@@ -76,9 +76,16 @@ export function pixelColumns(edges: ColumnEdges, range: StepRange, width: CssPix
   return { first, end };
 }
 
-/** Number of columns to ask for: one per pixel at this zoom, in powers of two so that resizing doesn't ask anew, within a bound on the answer's size. */
-export function columnsToAsk(width: CssPixels, share: number, nodes: number): number {
-  const wanted = 2 ** Math.ceil(Math.log2(Math.max(64, width / share)));
+/** The recorded steps to ask for at a zoom: those in sight and one more on each side. Empty: all. */
+export function stepsToAsk(recorded: Float64Array, zoom: StepRange | null): { first_step?: Step; last_step?: Step } {
+  if (zoom === null || recorded.length === 0) return {};
+  const [first, last] = [firstAtLeast(recorded, zoom.first) - 1, firstAtLeast(recorded, zoom.last)];
+  return { first_step: recorded[Math.max(0, first)], last_step: recorded[Math.min(recorded.length - 1, last)] };
+}
+
+/** Number of columns to ask for: one per pixel, in powers of two so that resizing doesn't ask anew, within a bound on the answer's size. */
+export function columnsToAsk(width: CssPixels, nodes: number): number {
+  const wanted = 2 ** Math.ceil(Math.log2(Math.max(64, width)));
   const affordable = 2 ** Math.floor(Math.log2(MOST_CELLS / Math.max(1, nodes)));
   return Math.max(64, Math.min(4096, wanted, affordable));
 }

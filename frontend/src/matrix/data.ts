@@ -1,25 +1,31 @@
 /** The matrix that is on screen: fetched for the zoom and the width, compared when something is compared. */
 
 import { computed, signal } from "@preact/signals";
-import { gaps, shown, whole } from "../charts/shared";
+import { gaps, shown, whole, zoom } from "../charts/shared";
 import { history } from "../nodes/history";
 import { resource } from "../resource";
-import { nodes, quantity, run, statistic, view } from "../state";
+import { nodes, quantity, run, statistic, steps, view } from "../state";
 import type { Matrix } from "../types";
 import type { CssPixels, NodeIndex } from "../units";
 import { shading } from "./coloring";
-import { columnEdges, columnsToAsk, paddedRange } from "./columns";
-import { compareKey, currentReference, isCompared, loadMatrix, subtract, type SeriesKey } from "./compare";
+import { columnEdges, columnsToAsk, paddedRange, stepsToAsk } from "./columns";
+import {
+  compareKey,
+  currentReference,
+  isCompared,
+  loadMatrix,
+  NO_STEPS,
+  SAME_SERIES,
+  subtract,
+  type SeriesKey,
+} from "./compare";
 import { colorScale, domain } from "./options";
 import { type Shading, shadeSigned, shadeStatistic } from "./shading";
 
 /** Width of the heat map; 0 while it is not on screen. */
 export const plotWidth = signal<CssPixels>(0);
 
-const askedColumns = computed(() => {
-  const share = (shown.value.last - shown.value.first) / (whole.value.last - whole.value.first);
-  return columnsToAsk(plotWidth.value, share, nodes.value.length);
-});
+const askedColumns = computed(() => columnsToAsk(plotWidth.value, nodes.value.length));
 
 /** Follows the list's history from version to version, which takes care not to ask more often than the server can answer. */
 function matrixKey(): SeriesKey | null {
@@ -31,18 +37,16 @@ function matrixKey(): SeriesKey | null {
     quantity: quantity.value,
     statistic: statistic.value,
     columns: askedColumns.value,
+    ...stepsToAsk(steps.value.data?.step ?? NO_STEPS, zoom.value),
   };
 }
 
-const sameSeries = (a: SeriesKey, b: SeriesKey): boolean =>
-  a.run === b.run && a.quantity === b.quantity && a.statistic === b.statistic;
-
-const mine = resource(matrixKey, loadMatrix, { retain: sameSeries });
+const mine = resource(matrixKey, loadMatrix, SAME_SERIES);
 
 const theirs = resource(
-  () => (view.value === "matrix" && plotWidth.value > 0 ? compareKey(askedColumns.value) : null),
+  () => (view.value === "matrix" && plotWidth.value > 0 ? compareKey(askedColumns.value, zoom.value) : null),
   loadMatrix,
-  { retain: sameSeries },
+  SAME_SERIES,
 );
 
 export const matrixAnswer = mine;

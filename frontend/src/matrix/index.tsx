@@ -24,7 +24,7 @@ import { domain } from "./options";
 import { barPlace, paintBar, paintHeat, paintOverlay, paintSteps } from "./paint";
 import { barTitle, pictureOf, whatIsShown } from "./picture";
 import { matrixPointer } from "./pointer";
-import { labelParts, rowHeight } from "./rows";
+import { labelParts, rowHeight, rowsHeight } from "./rows";
 import { CellTip } from "./cell_tip";
 import { columnAt, type CellPlace, type Geometry } from "./geometry";
 import { cursor, hovered, matrixRows } from "./view";
@@ -37,6 +37,8 @@ const KEYS =
 /** Below this width names get less room. */
 const NARROW: CssPixels = 640;
 const BAR_WIDTH: CssPixels = 74;
+/** Under the rows, with the padding around both. */
+const AXIS_HEIGHT: CssPixels = 28;
 
 export function MatrixView(): JSX.Element {
   const [view, viewArea] = useArea<HTMLDivElement>();
@@ -44,7 +46,8 @@ export function MatrixView(): JSX.Element {
   const [plot, plotArea] = useArea<HTMLDivElement>();
   const [scrollTop, setScrollTop] = useState<CssPixels>(0);
   const rows = matrixRows.value;
-  const height = rowHeight(rows.length, area.height);
+  const room = viewArea.height - AXIS_HEIGHT;
+  const height = rowHeight(rows.length, room);
   useEffect(() => {
     plotWidth.value = plotArea.width;
   }, [plotArea.width]);
@@ -56,7 +59,13 @@ export function MatrixView(): JSX.Element {
   );
   useScrollToSelection(scroller, rows, height, area.height);
   return (
-    <div ref={view} class={`mx ${viewArea.width < NARROW ? "narrow" : ""}`} role="group" aria-label="Matrix">
+    <div
+      ref={view}
+      class={`mx ${viewArea.width < NARROW ? "narrow" : ""}`}
+      style={{ "--rows": `${rowsHeight(rows.length, room)}px` }}
+      role="group"
+      aria-label="Matrix"
+    >
       <div ref={scroller} class="mx-scroll" onScroll={(event) => setScrollTop(event.currentTarget.scrollTop)}>
         <Labels rows={rows} height={height} scrollTop={scrollTop} viewHeight={area.height} />
         <div ref={plot} class="mx-plot" style={{ height: `${area.height}px` }}>

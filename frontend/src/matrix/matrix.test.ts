@@ -4,11 +4,11 @@ import { buildColormap } from "../colormap";
 import { parseModel } from "../graph/testing";
 import { buildTree } from "../nodes/tree";
 import type { Matrix } from "../types";
-import { columnEdges, columnsToAsk, nearestColumn, paddedRange, pixelColumns } from "./columns";
+import { columnEdges, columnsToAsk, nearestColumn, paddedRange, pixelColumns, stepsToAsk } from "./columns";
 import { constantReference, matrixReference, subtract } from "./compare";
 import { matrixCsv } from "./csv";
 import { paintRows, rowPlaces, type HatchColors } from "./raster";
-import { chooseRows, labelParts, preorder, rowHeight } from "./rows";
+import { chooseRows, labelParts, preorder, rowHeight, rowsHeight } from "./rows";
 import { shadeSigned, shadeStatistic } from "./shading";
 
 /** Rows of numbers, one column per step; `null` is nothing recorded. */
@@ -74,10 +74,9 @@ describe("columns", () => {
   });
 
   it("are asked for by the pixel and the zoom, within bounds", () => {
-    expect(columnsToAsk(684, 1, 36)).toBe(1024);
-    expect(columnsToAsk(684, 0.1, 36)).toBe(4096);
-    expect(columnsToAsk(684, 0.001, 36)).toBe(4096);
-    expect(columnsToAsk(684, 1, 10_000) * 10_000).toBeLessThanOrEqual(5_000_000);
+    expect(columnsToAsk(684, 36)).toBe(1024);
+    expect(columnsToAsk(9000, 36)).toBe(4096);
+    expect(columnsToAsk(684, 10_000) * 10_000).toBeLessThanOrEqual(5_000_000);
   });
 });
 
@@ -188,6 +187,14 @@ describe("compare", () => {
     expect(nearestColumn({ start: new Float64Array(), stop: new Float64Array(), columns: 0 }, 5)).toBe(-1);
   });
 
+  it("asks at a zoom for the captures in sight and one more on each side", () => {
+    const recorded = Float64Array.of(0, 10, 20, 30, 40);
+    expect(stepsToAsk(recorded, null)).toEqual({});
+    expect(stepsToAsk(recorded, { first: 12, last: 28 })).toEqual({ first_step: 10, last_step: 30 });
+    expect(stepsToAsk(recorded, { first: 0, last: 50 })).toEqual({ first_step: 0, last_step: 40 });
+    expect(stepsToAsk(new Float64Array(), { first: 0, last: 50 })).toEqual({});
+  });
+
   it("subtracts another step", () => {
     const own = matrixOf([[1, 2, 4]], [0, 1, 2]);
     const { low, high } = subtract(
@@ -214,14 +221,14 @@ describe("compare", () => {
     expect([...low]).toEqual([4, NaN, NaN, NaN]);
   });
 
-  it("keeps the smaller end below the larger one", () => {
-    const own = matrixOf([[1]], [0], [[2]]);
-    const other = matrixOf([[0]], [0], [[5]]);
+  it("lets no extremes of columns of several captures cancel", () => {
+    const own = { ...matrixOf([[0]], [0], [[9]]), stop: Float64Array.of(30) };
+    const other = matrixOf([[1, 2, 90]], [0, 20, 40], [[1, 8, 90]]);
     const { low, high } = subtract(
       own,
       matrixReference(other, (node) => node),
     );
-    expect([low[0], high[0]]).toEqual([-3, 1]);
+    expect([low[0], high[0]]).toEqual([-8, 8]);
   });
 });
 
@@ -240,7 +247,13 @@ describe("rows", () => {
 
   it("share the height when they are few", () => {
     expect([rowHeight(4, 600), rowHeight(25, 600), rowHeight(10_000, 600), rowHeight(0, 600)]).toEqual([
-      28, 24, 18, 18,
+      40, 24, 18, 18,
+    ]);
+  });
+
+  it("end with a whole row, the axis of steps right under it", () => {
+    expect([rowsHeight(4, 600), rowsHeight(25, 605), rowsHeight(10_000, 605), rowsHeight(9, 5)]).toEqual([
+      160, 600, 594, 18,
     ]);
   });
 

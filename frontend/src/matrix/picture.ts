@@ -2,7 +2,8 @@
 
 import { colormap } from "../colormap";
 import { nodes, quantity, statistic } from "../state";
-import { labelOf, reasonOf } from "../statistics";
+import { isScalarFor, labelOf, reasonOf } from "../statistics";
+import type { GraphNode } from "../types";
 import type { NodeIndex } from "../units";
 import { isCompared } from "./compare";
 import { edges, matrix, shadingOf } from "./data";
@@ -21,9 +22,12 @@ export function pictureOf(geometry: Geometry, rows: readonly NodeIndex[]): Matri
     rows,
     map: colormap(shade(rows[0]).map),
     shadingOf: shade,
-    reasonOf: (index) => (index >= data.nodes ? "not in this answer" : reasonOf(nodes.peek()[index], quantity.peek())),
+    reasonOf: (index) => (index >= data.nodes ? "not in this answer" : whyNothing(nodes.peek()[index])),
   };
 }
+
+const whyNothing = (node: GraphNode): string | null =>
+  reasonOf(node, quantity.peek()) ?? (isScalarFor(node, statistic.peek()) ? "a scalar has no spread" : null);
 
 /** `std of value`, `Difference of std of value`. */
 export function whatIsShown(): string {

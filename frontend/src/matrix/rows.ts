@@ -36,12 +36,18 @@ export function chooseRows(
 }
 
 const SMALLEST_ROW: CssPixels = 18;
-const LARGEST_ROW: CssPixels = 28;
+const LARGEST_ROW: CssPixels = 40;
 
 /** Few rows share the height, many are scrolled. */
 export function rowHeight(count: number, height: CssPixels): CssPixels {
   if (count === 0) return SMALLEST_ROW;
   return Math.min(LARGEST_ROW, Math.max(SMALLEST_ROW, Math.floor(height / count)));
+}
+
+/** Height of the rows in sight: all of them, or as many whole ones as there is room for. */
+export function rowsHeight(count: number, height: CssPixels): CssPixels {
+  const each = rowHeight(count, height);
+  return each * Math.max(1, Math.min(count, Math.floor(height / each)));
 }
 
 /** `block1/` and `re_lu_1`: the last two parts of a path. */

@@ -5,7 +5,6 @@ import { Popover } from "../charts/popover";
 import { zoom } from "../charts/shared";
 import { download, fileName } from "../export/download";
 import { nodes, quantity, run, statistic } from "../state";
-import { labelOf } from "../statistics";
 import { Select } from "../widgets/controls";
 import { Icon } from "../widgets/icons";
 import { drawingItems, type MenuItem, MenuItems } from "../panel/menu_items";
@@ -46,12 +45,11 @@ export function MatrixToolbar(): JSX.Element {
         onChange={(value) => (rowChoice.value = value)}
       />
       <Select
-        label={labelOf(statistic.value)}
-        name="Domain of the colours"
+        label="colours"
         value={domain.value}
         options={[
-          { value: "shared", label: "one scale for all rows" },
-          { value: "row", label: "a scale per row" },
+          { value: "shared", label: "of all rows" },
+          { value: "row", label: "of each row" },
         ]}
         onChange={(value) => (domain.value = value)}
       />

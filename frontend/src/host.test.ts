@@ -157,3 +157,26 @@ test("the state of the page survives the way through its address", async () => {
   expect(againSort.value).toEqual({ by: "max", descending: true });
   vi.useRealTimers();
 });
+
+test("words, switches and sets are not mentioned while they are as they began, and come back as they were", async () => {
+  const { setLink, switchLink, wordLink } = await freshPage("");
+  const set = setLink(() => new Set(["a", "b"]));
+  const round = <T>(link: Host.LinkCodec<T>, value: T): [string | null, T | undefined] => {
+    const text = link.encode(value);
+    return [text, link.decode(text)];
+  };
+  expect(round(wordLink("all"), "all")).toEqual([null, "all"]);
+  expect(round(wordLink("all"), "x y")).toEqual(["x y", "x y"]);
+  expect(round(switchLink(true), true)).toEqual([null, true]);
+  expect(round(switchLink(true), false)).toEqual(["0", false]);
+  expect(round(set, new Set(["b", "a"]))).toEqual([null, new Set(["a", "b"])]);
+  expect(round(set, new Set(["encoder/x", "a"]))).toEqual(["a,encoder/x", new Set(["a", "encoder/x"])]);
+  expect(round(set, new Set(["x".repeat(3000)]))[0]).toBeNull();
+});
+
+test("a copied link names the step besides", async () => {
+  const { linkSignal, linkToHere, startHost, textLink } = await freshPage("#tb_activations");
+  linkSignal("node", signal<string | null>("n"), textLink);
+  startHost();
+  expect(linkToHere([["step", "70"]])).toContain("&p.tb_activations.step=70");
+});

@@ -76,6 +76,29 @@ describe("following the last step", () => {
   });
 });
 
+describe("new captures", () => {
+  const at = (last: number, captures: number): RunSummary => runOf("r", last, { captures });
+
+  test("are those that came since the page stopped following; none when nothing came", () => {
+    state.receiveRuns(answerOf(at(100, 5)));
+    state.selectStep(50);
+    expect(state.newCaptures.value).toBe(0);
+    state.receiveRuns(answerOf(at(100, 5)));
+    expect(state.newCaptures.value).toBe(0);
+    state.receiveRuns(answerOf(at(150, 7)));
+    expect(state.newCaptures.value).toBe(2);
+    state.setLive(true);
+    expect(state.newCaptures.value).toBe(0);
+  });
+
+  test("are counted anew for another run", () => {
+    state.receiveRuns(answerOf(at(100, 5), runOf("s", 90)));
+    state.selectStep(50);
+    state.selectRun("s");
+    expect(state.newCaptures.value).toBe(0);
+  });
+});
+
 describe("another run", () => {
   test("keeps the step within what it has", () => {
     state.receiveRuns(answerOf(runOf("short", 100), runOf("long", 1000)));

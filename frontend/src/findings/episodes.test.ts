@@ -1,0 +1,41 @@
+// @vitest-environment jsdom
+import { expect, test } from "vitest";
+import type { Finding } from "../types";
+import { episodesOf } from "./episodes";
+import { shownStatistic } from "./evidence";
+
+function finding(rule: string, node: string, step: number, severity = "error"): Finding {
+  return { rule, node, quantity: "value", first_step: step, severity } as Finding;
+}
+
+const rows = (mine: readonly Finding[], theirs: readonly Finding[] | null = null): string[] =>
+  episodesOf({ run: "A", findings: mine }, theirs && { run: "B", findings: theirs }).map(({ run, all, where }) =>
+    `${run}: ${all[0].rule} ${all[0].node} ${all.map((each) => each.first_step).join(" ")} ${where}`.trim(),
+  );
+
+test("what came and went again is one row, from the first time on; the most severe first", () => {
+  const all = [finding("r", "x", 30, "note"), finding("r", "y", 5, "warning"), finding("r", "x", 10, "note")];
+  expect(rows(all)).toEqual(["A: r y 5", "A: r x 10 30"]);
+});
+
+test("one severe episode lifts the row of all", () => {
+  const all = [finding("r", "y", 5, "warning"), finding("r", "x", 10, "note"), finding("r", "x", 20, "error")];
+  expect(rows(all)).toEqual(["A: r x 10 20", "A: r y 5"]);
+});
+
+test("of two runs, each row says where it is, and what only the other has is there too", () => {
+  const mine = [finding("r", "x", 10), finding("r", "y", 20)];
+  expect(rows(mine, [finding("r", "x", 99), finding("s", "z", 30)])).toEqual([
+    "A: r x 10 also in B",
+    "A: r y 20 only in A",
+    "B: s z 30 only in B",
+  ]);
+  expect(rows(mine, [])).toEqual(["A: r x 10 only in A", "A: r y 20 only in A"]);
+});
+
+test("evidence that is no column of a run is shown by what contains it", () => {
+  const shown = ["pos_inf_count", "neg_inf_count", "nan_count", "update_ratio", "std"].map((statistic) =>
+    shownStatistic({ statistic } as Finding),
+  );
+  expect(shown).toEqual(["inf_count", "inf_count", "nan_count", "update_ratio", "std"]);
+});

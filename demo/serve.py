@@ -20,7 +20,7 @@ def main() -> None:
     stop = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stop.set())
-    board = program.TensorBoard(default.get_plugins(), program.get_default_assets_zip_provider())
+    board = program.TensorBoard(default.get_plugins())
     port = [] if arguments.port is None else ["--port", arguments.port]
     board.configure(argv=["tensorboard", "--logdir", arguments.log_dir, *port])
     print(f"\nActivations:  {board.launch()}#tb_activations\n\nCtrl+C ends it.", flush=True)

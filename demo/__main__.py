@@ -15,13 +15,14 @@ import numpy as np
 
 import tb_activations as tba
 from demo import digits, tape, text
+from tb_activations.store.schema import Quantity
 
 
 def _heading(title: str) -> None:
     print(f"\n── {title} {'─' * max(0, 92 - len(title))}", flush=True)
 
 
-def _show(run: tba.Run, node: str, quantity: str = "value") -> str:
+def _show(run: tba.Run, node: str, quantity: Quantity = "value") -> str:
     """One line about the newest recorded value of a node: its step, shape and first numbers."""
     step = int(run.steps(node, quantity)[-1])
     value = np.asarray(run.value(node, step, quantity), np.float32)

@@ -68,8 +68,8 @@ class ActivationsCallback(keras.callbacks.Callback):  # type: ignore[misc]  # Ke
       quantities: what to record of them: "value", "gradient" and, for variables, "update".
       slots: whether what the optimizer keeps (momentum, velocity …) is listed and recorded too, as variables below `optimizer/`.
       source_text: whether the list keeps a few lines of your source around the line that made a node. Off by default: source may be private.
-      ops: single TensorFlow operations of the step, beside layers: "list" lists them all, regular expressions for names or types
-        (`"MatMul"`, `r"^head/"`) list and record what they find. None: there are so many that they would bury the layers.
+      ops: single TensorFlow operations of the step to show as nodes beside layers: regular expressions for names or types (`"MatMul"`,
+        `r"^head/"`) record what they find, "list" shows all and records none. None: they would bury the layers; `Run.operations` has them all.
       histograms: whether to keep a histogram of each tensor.
       samples: raw numbers to keep of each tensor: "none", "sample" (a bounded part) or "full".
       sample_examples: most examples of the batch in a sample.

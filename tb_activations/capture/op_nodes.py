@@ -1,10 +1,12 @@
-"""Nodes for single TensorFlow operations, as far as the user asks for them.
+"""Single TensorFlow operations: a list of all, and nodes for those that the user asks for.
 
 The one invariant: an operation is read where it is; asking for its value adds an output to the step and changes nothing else. Gradients of
 operations are the values of other operations, and are not looked for here.
 """
 
 from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
 
 import keras
 import tensorflow as tf
@@ -13,22 +15,46 @@ from tb_activations.capture.nodes import Recording, Seen
 from tb_activations.capture.operations import operations
 from tb_activations.capture.recorder import Recorder
 from tb_activations.capture.source import operation_line
-from tb_activations.store.schema import QuantityPlan
+from tb_activations.store.schema import Operation, QuantityPlan
 
-__all__ = ["record_operations"]
+__all__ = ["list_operations", "record_operations"]
 
 
 def record_operations(recorder: Recorder) -> None:
-    """Lists operations of the step that ``recorder`` has seen to its end, and records those that the selection names."""
+    """Names the operations of the step that ``recorder`` has seen to its end; those that the selection asks for become nodes."""
     selection = recorder.selection
-    if recorder.graph is None or not (selection.ops or selection.lists_all_ops):
+    if recorder.graph is None:
         return
     optimizer = getattr(recorder.structure.model, "optimizer", None)
     optimizers = [optimizer.name] if isinstance(optimizer, keras.optimizers.Optimizer) else []
     for name, op in operations(recorder.operations, recorder.graph, optimizers):
+        unique = recorder.structure.unique(name)
+        recorder.named_operations[unique] = op
         is_selected = selection.selects_op(name, op.type)
         if is_selected or selection.lists_all_ops:
-            _list(recorder, recorder.structure.unique(name), op, is_selected)
+            _list(recorder, unique, op, is_selected)
+
+
+def list_operations(named: Mapping[str, tf.Operation]) -> tuple[Operation, ...]:
+    """What `record_operations` named, as the store keeps it."""
+    ids = {op.name: index for index, op in enumerate(named.values())}
+    return tuple(_describe(name, op, ids) for name, op in named.items())
+
+
+def _describe(name: str, op: tf.Operation, ids: Mapping[str, int]) -> Operation:
+    output = op.outputs[0] if op.outputs else None
+    shape = None if output is None or output.shape.rank is None else tuple(output.shape)
+    dtype = None if output is None else output.dtype.base_dtype.name
+    return Operation(name, op.type, dtype, shape, operation_line(op), tuple(sorted(set(_producers(op, ids)))))
+
+
+def _producers(op: tf.Operation, ids: Mapping[str, int]) -> Iterator[int]:
+    """The operations that ``op`` reads; a tap of ours between them is looked through."""
+    for tensor in op.inputs:
+        if tensor.op.name in ids:
+            yield ids[tensor.op.name]
+        else:
+            yield from _producers(tensor.op, ids)
 
 
 def _list(recorder: Recorder, name: str, op: tf.Operation, is_selected: bool) -> None:

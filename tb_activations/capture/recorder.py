@@ -92,6 +92,7 @@ class Recorder:
         self.loss_scale: tf.Tensor | None = None
         self.op_producers: dict[int, str] = {}
         self.operations = Calls()
+        self.named_operations: dict[str, tf.Operation] = {}
         self.calls = CallNames(structure)
         self._unscaled: dict[int, tf.Tensor] = {}
         self._kept: list[Any] = []  # what `producers` and `_unscaled` know by id must stay alive
@@ -118,7 +119,7 @@ class Recorder:
         for node in self.seen.values():
             node.tensor = node.op = node.variable = None
         held: tuple[dict[Any, Any] | list[Any], ...] = (self.seen, self.producers, self.arguments, self.targets, self._unscaled, self._kept)
-        for things in (*held, *self.recordings.values()):
+        for things in (*held, self.named_operations, *self.recordings.values()):
             things.clear()
         self.variables = Variables(self.structure)
         self.inner = InnerGraphs([])

@@ -49,20 +49,24 @@ def user_line() -> Source | None:
 
 
 def operation_line(op: Any) -> Source | None:
-    """The innermost line of user code that made a TensorFlow operation."""
-    return _innermost(op.traceback or (), (*_foreign_folders(), _PACKAGE))
+    """The innermost line of user code that made a TensorFlow operation, as far as the train step; None when Keras alone made it."""
+    return _innermost(op.traceback or (), _foreign_folders())
 
 
 def _before_conversion(foreign: tuple[str, ...]) -> Source | None:
     """The same where the innermost line is one that AutoGraph wrote: TensorFlow knows which line it stands for."""
     stack = sys.modules["tensorflow.python.util.tf_stack"].extract_stack()
-    return _innermost(stack, (*foreign, _PACKAGE))
+    return _innermost(stack, foreign)
 
 
 def _innermost(stack: Sequence[Any], foreign: tuple[str, ...]) -> Source | None:
     for frame in reversed(stack):
-        if _is_user_code(frame.filename, foreign):
-            return Source(_relative(frame.filename), frame.lineno, frame.name)
+        file = frame.filename
+        if file.startswith(_PACKAGE):
+            if frame.name == _ROOT:
+                return None
+        elif _is_user_code(file, foreign):
+            return Source(_relative(file), frame.lineno, frame.name)
     return None
 
 

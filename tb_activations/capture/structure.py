@@ -43,6 +43,7 @@ class Structure:
         self._names: dict[int, str] = {}
         self._members: list[keras.Operation] = []
         self._taken: set[str] = set()
+        self._counts: dict[str, int] = {}
         if model is not None:
             self._taken.add(model.name)
             self._adopt(model, "")
@@ -56,10 +57,11 @@ class Structure:
 
     def unique(self, name: str) -> str:
         """``name``, or ``name_1``, ``name_2`` … when it is taken."""
-        free, count = name, 0
+        free, count = name, self._counts.get(name, 0)  # a step has thousands of operations of one name
         while free in self._taken:
             count += 1
             free = f"{name}_{count}"
+        self._counts[name] = count
         self._taken.add(free)
         return free
 

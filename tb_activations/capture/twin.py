@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal, NamedTuple
 
 import keras
@@ -19,7 +19,7 @@ from tb_activations.capture.catalogue import Catalogue, make_catalogue
 from tb_activations.capture.handover import Handover, handover_of
 from tb_activations.capture.instrument import instrumented
 from tb_activations.capture.nodes import Lasting
-from tb_activations.capture.op_nodes import record_operations
+from tb_activations.capture.op_nodes import list_operations, record_operations
 from tb_activations.capture.packing import Keep, Packed
 from tb_activations.capture.randomness import stateful_draws
 from tb_activations.capture.recorder import Recorder, current
@@ -121,6 +121,7 @@ class Twin:
         self._step: Callable[[Any], Any] = getattr(model, NAMES[kind].step)
         self._catalogues: dict[str, Catalogue] = {}
         self._handovers: dict[str, Handover] = {}
+        self._unlisted: dict[str, dict[str, tf.Operation]] = {}
         self._compiled_by_xla = bool(model.jit_compile)
         self._remarks: dict[str, bool] = {}
         self._lasting = Lasting()
@@ -145,10 +146,18 @@ class Twin:
         """The capture that a run of the step handed out."""
         for key, given in outputs.items():
             try:
+                self._list_operations(key)
                 return Captured(self._catalogues[key], self._handovers[key].take(given))
             except Exception as error:  # noqa: BLE001  (the step is done; kept, and told once by who owns the twin)
                 self.failure = error
         return None
+
+    def _list_operations(self, key: str) -> None:
+        """Lists the operations of the trace that ran; one that makes variables is traced again before it runs."""
+        if key in self._unlisted:
+            catalogue = self._catalogues[key]
+            operations = list_operations(self._unlisted.pop(key))
+            self._catalogues[key] = replace(catalogue, graph=replace(catalogue.graph, operations=operations))
 
     def take_remarks(self) -> list[str]:
         """What the user should know of the step, each sentence once."""
@@ -222,6 +231,8 @@ class Twin:
             record_operations(recorder)
             catalogue = make_catalogue(recorder, self._options.configuration)
             key = self._key_of(catalogue)
+            if not self._catalogues[key].graph.operations:
+                self._unlisted[key] = dict(recorder.named_operations)
             if key not in self._handovers:
                 self._handovers[key] = handover_of(recorder, catalogue, self._options.keep, compiled_by_xla=self._compiled_by_xla)
             return {key: self._handovers[key].give(recorder, catalogue)}

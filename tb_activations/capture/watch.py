@@ -247,6 +247,7 @@ class FunctionTwin(Twin):
         self._options = options
         self._trainability = trainability
         self._catalogues = {}
+        self._unlisted = {}
         self._remarks = {}
         self._handovers = {}
         self._compiled_by_xla = bool(getattr(function, "_jit_compile", False))

@@ -6,13 +6,15 @@ The one invariant: every key written here stands on that page. Values are those 
 from __future__ import annotations
 
 import zlib
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from tb_activations.store.nodes import Node, QuantityState
     from tb_activations.store.run import Run
+    from tb_activations.store.schema import Operation, Source
 
-__all__ = ["present_graph", "present_run"]
+__all__ = ["present_graph", "present_operation", "present_run"]
 
 
 def present_run(name: str, run: Run, problems: tuple[str, ...]) -> dict[str, Any]:
@@ -46,6 +48,19 @@ def present_graph(name: str, run: Run) -> dict[str, Any]:
     }
 
 
+def present_operation(operation: Operation, everything: Sequence[Operation]) -> dict[str, Any]:
+    """One operation of the answer of `/operations`; its inputs are among ``everything``."""
+    source = operation.source
+    return {
+        "name": operation.name,
+        "type": operation.type_name,
+        "dtype": operation.dtype,
+        "shape": operation.shape,
+        "source": source and _source(source),
+        "inputs": [everything[index].name for index in operation.inputs],
+    }
+
+
 def _graph_version(run: Run) -> str:
     """The generation and the states: a node that gets its first value, or its first sample, changes what a page shows of the graph."""
     states = "".join(f"{state.state[0]}{state.sampled:d}" for node in run.nodes for state in node.quantities.values())
@@ -62,12 +77,16 @@ def _node(node: Node) -> dict[str, Any]:
         "shape": node.shape,
         "trainable": node.trainable,
         "activation": node.activation,
-        "source": source and {"file": source.file, "line": source.line, "function": source.function},
+        "source": source and _source(source),
         "inputs": node.inputs,
         "attributes": node.attributes,
         "state": node.state,
         "quantities": {quantity: _quantity(state) for quantity, state in node.quantities.items()},
     }
+
+
+def _source(source: Source) -> dict[str, Any]:
+    return {"file": source.file, "line": source.line, "function": source.function}
 
 
 def _quantity(state: QuantityState) -> dict[str, Any]:

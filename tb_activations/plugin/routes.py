@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Routes"]
 
-_OF_RUNS = ("/graph", "/steps", "/snapshot", "/matrix", "/statistics", "/histogram", "/value")
+_OF_RUNS = ("/graph", "/operations", "/steps", "/snapshot", "/matrix", "/statistics", "/histogram", "/value")
 """Routes that ask one run; their views are those of `views`."""
 
 

@@ -15,7 +15,7 @@ import numpy.typing as npt
 from tb_activations.errors import ArgumentError
 from tb_activations.plugin.http import Answer, Arguments, json_answer
 from tb_activations.plugin.matrix import DERIVED, MAX_STEP, make_matrix
-from tb_activations.plugin.present import present_graph
+from tb_activations.plugin.present import present_graph, present_operation
 from tb_activations.plugin.reduce import column_starts, column_stops, merge_histograms
 from tb_activations.plugin.wire import array_answer
 from tb_activations.store.run import Run
@@ -29,6 +29,7 @@ _MATRIX_CELLS = 8 << 20
 """Cells of the largest matrix, 9 bytes each: a run of very many nodes gets fewer columns."""
 
 _HISTOGRAM_COLUMNS = 400
+_MAX_OPERATIONS = 200
 
 RunView = Callable[[Run, Arguments], Answer]
 
@@ -36,6 +37,15 @@ RunView = Callable[[Run, Arguments], Answer]
 def graph(run: Run, arguments: Arguments) -> Answer:
     """All nodes, their states and reasons."""
     return json_answer(present_graph(arguments.text("run"), run))
+
+
+def operations(run: Run, arguments: Arguments) -> Answer:
+    """The first TensorFlow operations of the step whose name or type contains a text, whatever its case."""
+    text = arguments.text("text", "").lower()
+    everything = run.operations()
+    found = [operation for operation in everything if text in operation.name.lower() or text in operation.type_name.lower()]
+    shown = [present_operation(operation, everything) for operation in found[:_MAX_OPERATIONS]]
+    return json_answer({"total": len(everything), "found": len(found), "operations": shown})
 
 
 def steps(run: Run, _: Arguments) -> Answer:
@@ -116,6 +126,7 @@ def value(run: Run, arguments: Arguments) -> Answer:
 
 RUN_VIEWS: Mapping[str, RunView] = {
     "/graph": graph,
+    "/operations": operations,
     "/steps": steps,
     "/snapshot": snapshot,
     "/matrix": matrix,

@@ -17,7 +17,7 @@ from typing import BinaryIO
 
 __all__ = ["remove_leftovers", "write_whole"]
 
-_TEMPORARY_NAME = re.compile(r"((graph|findings)-[0-9a-f-]+\.json|segment-[0-9a-f-]+\.safetensors)(\.[0-9a-f]+)?\.tmp")
+_TEMPORARY_NAME = re.compile(r"((graph|operations|findings)-[0-9a-f-]+\.json|segment-[0-9a-f-]+\.safetensors)(\.[0-9a-f]+)?\.tmp")
 """Names that `write_whole` gives, and those that the first version gave."""
 
 _PAUSES = (0.01, 0.05, 0.2, 0.5)

@@ -23,7 +23,7 @@ from tb_activations.store.container import violation
 from tb_activations.store.names import GRAPH_NAME, graph_name
 from tb_activations.store.schema import FORMAT, FORMAT_VERSION, QUANTITIES, Graph, Kind, NodeRecord, QuantityPlan, Source
 
-__all__ = ["GraphFile", "check_created", "check_version", "fingerprint_of", "read_graph", "write_graph"]
+__all__ = ["MAX_GRAPH_BYTES", "GraphFile", "check_created", "check_version", "fingerprint_of", "is_index", "is_shape", "read_graph", "write_graph"]
 
 MAX_GRAPH_BYTES = 64 << 20
 """A graph of 100,000 operations is 40 MB."""
@@ -193,9 +193,9 @@ def _parse_node(index: int, node: Any, count: int) -> NodeRecord:
         raise violation("node_name", f"a name for node {index}", name=name)
     if kind not in _KINDS:
         raise violation("node_kind", f"a kind of {', '.join(_KINDS)} for node {name!r}", kind=kind)
-    if shape is not None and not (isinstance(shape, list) and all(extent is None or _is_index(extent, 1 << 62) for extent in shape)):
+    if not is_shape(shape):
         raise violation("node_shape", f"a list of sizes for node {name!r}", shape=shape)
-    if not isinstance(inputs, list) or not all(_is_index(item, count) for item in inputs):
+    if not isinstance(inputs, list) or not all(is_index(item, count) for item in inputs):
         raise violation("node_inputs", f"ids of nodes for node {name!r}", inputs=inputs)
     return NodeRecord(
         name,
@@ -246,5 +246,11 @@ def _text(value: Any) -> str | None:
     return value if isinstance(value, str) else None
 
 
-def _is_index(value: Any, count: int) -> bool:
+def is_shape(value: Any) -> bool:
+    """Whether ``value`` is a list of sizes and nulls, or null."""
+    return value is None or (isinstance(value, list) and all(extent is None or is_index(extent, 1 << 62) for extent in value))
+
+
+def is_index(value: Any, count: int) -> bool:
+    """Whether ``value`` is the index of one of ``count`` things."""
     return type(value) is int and 0 <= value < count

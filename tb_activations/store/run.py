@@ -29,8 +29,9 @@ from tb_activations.store.index import Index, build_index, find_again
 from tb_activations.store.kept import KeptColumns
 from tb_activations.store.names import data_directory
 from tb_activations.store.nodes import Node, QuantityState, describe_nodes
+from tb_activations.store.operationsfile import read_operations
 from tb_activations.store.reasons import Explanation, explain_reason
-from tb_activations.store.schema import COUNTS, QUANTITIES, Graph, Quantity
+from tb_activations.store.schema import COUNTS, QUANTITIES, Graph, Operation, Quantity
 
 __all__ = ["Captures", "Histogram", "Node", "QuantityState", "Run", "open_run", "open_validation"]
 
@@ -167,6 +168,16 @@ class Run:
     def columns(self) -> tuple[str, ...]:
         """Names of the statistics, in the order of the last axis of `snapshot`."""
         return self._view.index.columns
+
+    def operations(self) -> tuple[Operation, ...]:
+        """The TensorFlow operations of the newest generation's step, in the order in which they were made; empty for eager steps.
+
+        They are read from disk each time: a step has some fifty for each layer.
+
+        Raises:
+          FormatError: their file violates ``docs/format.md``.
+        """
+        return read_operations(data_directory(self.path), self.graph)
 
     def chapters(self) -> tuple[Chapter, ...]:
         """The stretches of captures that have a graph of their own."""

@@ -86,13 +86,39 @@ class NodeRecord:
 
 
 @dataclass(frozen=True, slots=True)
+class Operation:
+    """One TensorFlow operation of a step. Its id is its index in `Graph.operations`.
+
+    Attributes:
+      name: stands below the call of the layer that made it; ``ops=`` records it by this name.
+      type_name: `MatMul`, `AssignSubVariableOp`, …
+      dtype, shape: those of its first output; None where it has none, or its rank is unknown.
+      source: the user's line that made it.
+      inputs: ids of the operations that it reads.
+    """
+
+    name: str
+    type_name: str
+    dtype: str | None = None
+    shape: tuple[int | None, ...] | None = None
+    source: Source | None = None
+    inputs: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Graph:
-    """One generation of a run's graph."""
+    """One generation of a run's graph.
+
+    Attributes:
+      operations: the TensorFlow operations of the step, in the order in which they were made. They lie in a file of their own: what reads a graph
+        file doesn't have them, and two graphs are told apart without them.
+    """
 
     nodes: tuple[NodeRecord, ...]
     model: Mapping[str, str] | None = None
     configuration: Mapping[str, Any] = field(default_factory=dict)
     versions: Mapping[str, str] = field(default_factory=dict)
+    operations: tuple[Operation, ...] = field(default=(), compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)

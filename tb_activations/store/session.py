@@ -20,7 +20,8 @@ from tb_activations.store.atomic import remove_leftovers
 from tb_activations.store.compact import compact
 from tb_activations.store.container import FileChangedError, write_arrays
 from tb_activations.store.graphfile import write_graph
-from tb_activations.store.names import GRAPH_NAME, data_directory, graph_name
+from tb_activations.store.names import GRAPH_NAME, OPERATIONS_NAME, data_directory, graph_name
+from tb_activations.store.operationsfile import write_operations
 from tb_activations.store.schema import FORMAT, FORMAT_VERSION, STATISTICS, Capture, Graph
 from tb_activations.store.segments import SegmentId, open_segment
 
@@ -65,9 +66,10 @@ class Session:
         remove_leftovers(self.directory)
 
     def write_graph(self, graph: Graph) -> str:
-        """Writes a generation of the graph and returns its fingerprint."""
+        """Writes a generation of the graph, and the operations of its step, and returns its fingerprint."""
         self.directory.mkdir(parents=True, exist_ok=True)
         fingerprint = write_graph(self.directory, graph)
+        write_operations(self.directory, fingerprint, graph.operations)
         self._graphs[fingerprint] = graph
         return fingerprint
 
@@ -75,7 +77,7 @@ class Session:
         """What the graphs and this worker's segments weigh on disk, those of earlier sessions included."""
         total = 0
         for path in self.directory.iterdir():
-            if GRAPH_NAME.fullmatch(path.name) or self._is_own(path.name):
+            if GRAPH_NAME.fullmatch(path.name) or OPERATIONS_NAME.fullmatch(path.name) or self._is_own(path.name):
                 with suppress(FileNotFoundError):  # somebody deleted it meanwhile
                     total += path.stat().st_size
         return total

@@ -32,6 +32,7 @@ GOOD = {
     "columns": "5",
     "first_step": "0",
     "last_step": "40",
+    "text": "MatMul",
     "v": "1",
 }
 

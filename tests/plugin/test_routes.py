@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 
 import numpy as np
@@ -9,7 +10,7 @@ import pytest
 
 from tb_activations import open_run
 from tb_activations.plugin import matrix, views
-from tb_activations.store.schema import COUNTS
+from tb_activations.store.schema import COUNTS, Operation, Source
 from tests.builders import build_run, normal_values, parse_nodes
 from tests.plugin.client import NODES, STEPS, PluginClient
 
@@ -55,6 +56,33 @@ def test_graph(client, run):
     expected = run.nodes[2].quantities["gradient"]
     assert head["state"] == "available"
     assert (head["title"], head["sentence"], head["code"]) == (expected.title, expected.sentence, expected.code_to_paste)
+
+
+def test_operations(tmp_path):
+    source = Source("model.py", 7, "call")
+    operations = [Operation(f"dense/MatMul_{number}", "MatMul", "float32", (None, 3), source) for number in range(300)]
+    relu = Operation("dense/act", "Relu", None, None, None, (0, 299))
+    graph = dataclasses.replace(parse_nodes("layer dense Dense [?,3]"), operations=(*operations, relu))
+    build_run(tmp_path / "train", graph)
+    client = PluginClient(tmp_path)
+    everything = client.json("operations", run="train")
+    assert (everything["total"], everything["found"], len(everything["operations"])) == (301, 301, 200)
+    assert everything["operations"][7] == {
+        "name": "dense/MatMul_7",
+        "type": "MatMul",
+        "dtype": "float32",
+        "shape": [None, 3],
+        "source": {"file": "model.py", "line": 7, "function": "call"},
+        "inputs": [],
+    }
+    found = client.json("operations", run="train", text="RELU")
+    inputs = ["dense/MatMul_0", "dense/MatMul_299"]
+    expected = {"name": "dense/act", "type": "Relu", "dtype": None, "shape": None, "source": None, "inputs": inputs}
+    assert found == {"total": 301, "found": 1, "operations": [expected]}
+
+
+def test_a_run_without_operations_says_so(client):
+    assert client.json("operations", run=RUN) == {"total": 0, "found": 0, "operations": []}
 
 
 def test_steps(client, run):
@@ -266,7 +294,10 @@ def test_bad_input_is_answered_with_a_sentence(client, logdir, route, query, sta
     assert response.headers["X-Content-Type-Options"] == "nosniff"
 
 
-@pytest.mark.parametrize("route", ["runs", "graph", "steps", "snapshot", "matrix", "statistics", "histogram", "value", "findings", "static/index.js"])
+ROUTES = ("runs", "graph", "operations", "steps", "snapshot", "matrix", "statistics", "histogram", "value", "findings", "static/index.js")
+
+
+@pytest.mark.parametrize("route", ROUTES)
 @pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "OPTIONS"])
 def test_only_get_and_head(client, route, method):
     response = client.open(route, method=method)

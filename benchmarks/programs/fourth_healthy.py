@@ -279,7 +279,7 @@ def convolutional_autoencoder() -> Training:
 
 @healthy(every=5, held_out=True)
 def lenet_with_tanh() -> Training:
-    stack = [layers.Conv2D(6, 5, activation="tanh"), layers.AveragePooling2D(), layers.Flatten(), layers.Dense(32, activation="tanh")]
+    stack = [layers.Conv2D(6, 5, activation="tanh"), layers.AveragePooling2D(2), layers.Flatten(), layers.Dense(32, activation="tanh")]
     return Training(classifier((12, 12, 1), *stack, classes=3, optimizer=SGD(0.1)), *shapes(), epochs=5)
 
 

@@ -55,7 +55,7 @@ class BatchNormDrift(Rule):
     LOST = 0.9
     """Share of the initial moving statistics that is left, from which on one validation after `STEPS` is enough: the next is no other."""
     STEPS = 100
-    """Steps before an unusual momentum is judged by what it does."""
+    """Steps before an unusual momentum is judged by what it does; where validation is `WORSE`, that is seen already."""
 
     def watch(self, facts: Facts) -> Watch:
         """Follows all batch normalizations."""
@@ -128,8 +128,8 @@ class _Watch(Watch):
         trained = self._trained[:, :, before]
         recent = steps - self._steps[before] <= rule.RECENT * steps
         slow, left = self._momentum > rule.USUAL_MOMENTUM, self._momentum**steps
-        arrived = np.where(slow, steps >= rule.STEPS, left < rule.ARRIVED)
         worse = loss > rule.WORSE * self._loss[before]
+        arrived = np.where(slow, steps >= rule.STEPS, left < rule.ARRIVED)
         settled = (left < rule.ARRIVED**3) & worse
         ratio = _ratio(validated[0], trained[0])
         apart, other_data = _apart(validated[:2], trained[:2]), _apart(validated[2:4], trained[2:4]) & self._is_first
@@ -137,7 +137,7 @@ class _Watch(Watch):
         flattened = _far(spread, rule.RATIO) & _far(spread / _ratio(validated[5], trained[5]), rule.RATIO) & worse
         other_data &= recent | _apart(fed, self._fed[:, :, before]).any(0)
         lasting = ~self._is_approaching(validated, trained) & recent
-        holds = apart & (arrived & lasting | other_data.any(0)) | settled & lasting & _far(ratio, rule.SETTLED_RATIO) | other_data
+        holds = apart & ((arrived | slow & worse) & lasting | other_data.any(0)) | settled & lasting & _far(ratio, rule.SETTLED_RATIO) | other_data
         holds |= flattened & arrived & lasting
         names = [f"{run}_{what}" for what in _NAMES for run in ("training", "validation")]
         numbers = [values[position] for position in range(_NUMBERS) for values in (trained, validated)]

@@ -179,9 +179,8 @@ class UpdateTooLarge(NodeRule):
 
     name, title = "update_too_large", "Update too large"
     definition = (
-        "One step changes a kernel by a third of its size, again and again, and the loss doesn't fall; or one single step"
-        " replaces it by weights that are far"
-        " too large."
+        "One step changes a kernel by a third of its size, again and again, and the loss doesn't fall; or one single step, or a few that change it"
+        " by a third each, replace it by weights that are far too large."
     )
     reference = "SageMaker Debugger WeightUpdateRatio; Karpathy's 1e-3 rule; UMLAUT learning rate high"
     severity, quantity, statistic = "warning", "update", "update_ratio"
@@ -189,28 +188,48 @@ class UpdateTooLarge(NodeRule):
     RATIO = 0.3
     """L2 norm of the update over that of the weights. About 1e-3 is usual, Adam at 1e-2 on small weights begins with 0.2."""
     GAIN = PoorInitialization.LARGEST_GAIN
-    """Root mean square of one update times the square root of the fan-in, at which it alone is a poor initialization."""
+    """Root mean square of one update times the square root of the fan-in, at which it alone is a poor initialization. Or of the weights themselves,
+    when they have outgrown what they were at the capture before."""
+    OUTGROWN = 2.0
+    """L2 norm of the weights over what it was at the capture before, or over that of usual initial weights, if that is larger."""
 
     def select(self, facts: Facts) -> Rows:
         """All kernels."""
         return facts.kernels
 
     def observe(self, facts: Facts, rows: Rows) -> Observe:
-        """Compares the update with the weights before it."""
+        """Compares the update with the weights before it, and the weights with those of the capture before.
+
+        Where large steps soon lead to where gradients are small, captures show small steps only. An output layer grows as targets are large.
+        """
         fan_in = np.array([facts.fan_in(row) for row in rows.tolist()], float)[:, None]
+        output = np.array([facts.is_output(row) for row in rows.tolist()], np.bool_)[:, None]
+        usual = np.array([facts.usual_norm(row) for row in rows.tolist()], np.float32)[:, None]
+        last = np.full((len(rows), 1), np.nan, np.float32), np.full(1, -1, np.int64)
 
         def look(block: Block) -> Observation:
+            nonlocal last
+            weights = np.concatenate([last[0], block.column("l2_norm")[rows]], axis=1)
+            steps = np.concatenate([last[1], block.steps])
+            last = weights[:, -1:], steps[-1:]
+            growth = weights[:, 1:] / np.maximum(weights[:, :-1], usual)
+            outgrown = (growth > np.maximum(self.OUTGROWN, 1 + self.RATIO * np.diff(steps))) & (weights[:, 1:] > self.GAIN * usual)
+            outgrown &= ~(output & block.progress)
             ratio = _update_ratio(block, rows)
             gain = block.column("l2_norm", "update")[rows] / np.sqrt(block.column("elements", "update")[rows] / fan_in)
             replaced = (gain > self.GAIN) & (ratio > 1)
-            return Observation((ratio > self.RATIO) & ~block.progress | replaced, ~np.isnan(ratio), {"update_ratio": ratio, "gain": gain}, replaced)
+            evidence = {"update_ratio": ratio, "gain": gain, "growth": np.where(outgrown, growth, 1), "steps": np.diff(steps) + 0 * ratio}
+            at_once = replaced | outgrown
+            return Observation((ratio > self.RATIO) & ~block.progress | at_once, ~np.isnan(ratio), evidence, at_once)
 
         return look
 
     def words(self, facts: Facts, index: int, episode: Episode) -> Words:
-        """How large the steps are."""
+        """How large the steps are, or what they have made of the weights."""
+        seen = episode.evidence
+        grown = f" In the {number(seen['steps'])} steps before, they grew to {number(seen['growth'])} times their size." if seen["growth"] > 1 else ""
         return Words(
-            _ratio_sentence(episode),
+            _ratio_sentence(episode) + grown,
             "Lower the learning rate, or warm it up:",
             "model.optimizer.learning_rate = model.optimizer.learning_rate / 10",
         )

@@ -96,3 +96,20 @@ def test_examples_of_one_class_or_a_validation_that_is_as_good_are_healthy():
     assert spreads(fed=0.02) == []
     assert spreads(loss=1.0) == []
     assert spreads(steps=(20, 40), validated=(0.15, 0.15)) == []
+
+
+def test_a_momentum_of_nearly_one_is_told_as_soon_as_validation_is_worse():
+    """As many steps as it takes to see that nothing moves: two validations."""
+    assert [(f.node, f.first_step) for f in slow(loss=3.0)] == [("norm", 20)]
+    assert slow(loss=1.0) == []
+    assert slow(loss=3.0, momentum=0.99) == []
+
+
+def slow(loss, momentum=0.9999):
+    changes = {"norm": {"attributes": {"momentum": momentum}}, "norm_1": {"attributes": {"momentum": 0.9}}}
+    runs = [run(range(0, 60, 10)), run((20, 40), loss, norm=0.2)]
+    for history in runs:
+        history.facts = History(NET, [0], **changes).facts
+    watch = runs[0].watch(BatchNormDrift())
+    watch.compare(runs[1].block(), runs[1].facts)
+    return watch.findings()

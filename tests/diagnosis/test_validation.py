@@ -113,3 +113,23 @@ def slow(loss, momentum=0.9999):
     watch = runs[0].watch(BatchNormDrift())
     watch.compare(runs[1].block(), runs[1].facts)
     return watch.findings()
+
+
+def test_a_validation_that_is_shown_while_training_goes_on_says_what_a_look_at_the_end_says_and_keeps_little():
+    training, validated = run(range(0, 400, 10)), run((100, 200, 300), norm=0.2, norm_1=np.array([20.0, 9.0, 4.0]))
+    whole = training.watch(BatchNormDrift())
+    whole.compare(validated.block(), validated.facts)
+    growing = BatchNormDrift().watch(training.facts)
+    told, shown = 0, 0
+    for start in range(0, 40, 4):
+        block = training.block(start, start + 4)
+        block.median_loss = np.ones(4, np.float32)
+        growing.update(block)
+        if start in (12, 24, 36):  # the validation at step 100 arrives after step 150, and so on
+            growing.compare(validated.block(shown, shown + 1), validated.facts)
+            shown += 1
+            assert len(growing._steps) <= 10
+        assert len(growing.findings()) >= told
+        told = len(growing.findings())
+    assert repr(growing.findings()) == repr(whole.findings())
+    assert [f.node for f in whole.findings()] == ["norm"]

@@ -11,6 +11,8 @@ from benchmarks.programs import (  # noqa: F401  (each registers its programs)
     blind_settings,
     conv,
     dense,
+    fifth_faulty,
+    fifth_healthy,
     fourth_faulty,
     fourth_healthy,
     fourth_settings,

@@ -128,7 +128,7 @@ def entropy_by_hand_in_an_own_loop() -> Training:
     model = keras.Sequential(
         [keras.Input((12, 12, 1)), layers.Conv2D(8, 3, activation="relu"), layers.Flatten(), layers.Dense(3, activation="softmax")]
     )
-    optimizer = SGD(20.0)
+    optimizer = SGD(1e-3)
 
     @tf.function
     def step(x: Any, y: Any) -> Any:
@@ -138,7 +138,8 @@ def entropy_by_hand_in_an_own_loop() -> Training:
         optimizer.apply_gradients(zip(tape.gradient(loss, model.trainable_variables), model.trainable_variables, strict=True))
         return loss
 
-    return Training(model, *shapes(), epochs=2, loop=step)
+    x, y = shapes()
+    return Training(model, 2000 * x, y, epochs=2, loop=step)
 
 
 class InverseCount(layers.Layer):
@@ -313,7 +314,7 @@ def ten_blocks_that_triple() -> Training:
 def features_to_the_fourth_power() -> Training:
     class Square(layers.Layer):
         def call(self, x: Any) -> Any:
-            return ops.square(ops.square(10 * x))
+            return ops.square(ops.square(100 * x))
 
     stack = [layers.Conv2D(8, 3, activation="relu"), Square(), layers.Flatten()]
     return Training(classifier((12, 12, 1), *stack, classes=3), *shapes(), epochs=2)

@@ -175,12 +175,6 @@ def mean_over_the_batch_in_a_network() -> Training:
     return Training(classifier((24, 2), layers.LSTM(16), BatchMean(), classes=2), *waves(), epochs=2)
 
 
-@faulty("collapse dead_units", "dense_1", every=10, held_out=True)
-def bottleneck_with_a_penalty_of_ten() -> Training:
-    stack = [layers.Dense(32, activation="tanh"), layers.Dense(4, activation="tanh", kernel_regularizer=keras.regularizers.L2(10.0))]
-    return Training(classifier((20,), *stack, optimizer=Adam(1e-2)), *blobs(), epochs=4)
-
-
 @faulty("constant_input", "picture", every=5, held_out=True)
 def pictures_that_were_not_read() -> Training:
     x, y = shapes()

@@ -187,6 +187,14 @@ def test_states_of_0_are_where_a_recurrent_layer_begins():
         assert [(f.node, f.severity) for f in history.find(ConstantInput())] == told
 
 
+def test_a_sequence_of_0_is_no_state():
+    text = "input x [?,9,8]; input state [?,8]; layer r GRU [?,8] <- {}; variable r/kernel [8,8]; loss loss [] <- r"
+    for inputs, told in (("x", ["x"]), ("x state", ["x"])):
+        history = History(text.format(inputs), STEPS).set("state", l2_norm=rms(1.0), std=1.0, batch_std=1.0)
+        history.set("x", l2_norm=0.0, std=0.0, batch_std=0.0, mean=0.0)
+        assert [f.node for f in history.find(ConstantInput())] == told
+
+
 def test_distances_beside_the_states_of_a_users_layer_are_not_multiplied_by_weights():
     text = "input x [?,9,8]; input far [?,9,9]; layer own Own [?,9,8] <- x far; variable own/w [8,8]; loss loss [] <- own"
     numbers = {"l2_norm": rms(50.0), "min": 0.0, "max": 90.0, "zero_fraction": 0.1, "std": 9.0}

@@ -295,10 +295,18 @@ def test_a_learning_rate_that_fell_to_nothing_while_the_loss_stands_is_told(rate
     assert "since step 10, while the loss stands at 2.3" in found[0].sentence
 
 
+def test_few_captures_are_enough_where_nothing_moved_for_most_of_the_time():
+    """Captures 1 to 7 of 8, and 3 to 9 of 10; nothing is known of what comes after."""
+    for first, end, told in ((1, 8, 5), (3, 10, 0)):
+        update = np.where(np.arange(20) < end, at(first, 0.0), np.nan)
+        assert len(standing(update).find(UpdateTooSmall())) == told
+
+
 def test_rest_at_the_end_of_a_schedule_or_of_learning_is_healthy():
     assert standing(at(16, 0.0)).find(UpdateTooSmall()) == []
     assert standing(at(5, 0.0), loss=at(4, 0.3, 2.3)).find(UpdateTooSmall()) == []
     assert standing(at(5, 0.0), gradient=at(5, 0.0)).find(UpdateTooSmall()) == []
+    assert standing(at(5, 0.0), gradient=at(5, 5e-5, 0.1)).find(UpdateTooSmall()) == []  # full batches, and noise that nothing explains
 
 
 def test_layers_that_wait_while_another_one_moves_do_not_stand_still():

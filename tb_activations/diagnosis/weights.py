@@ -1,4 +1,4 @@
-"""Rules about weights: how they begin, whether they change, and by how much.
+"""Rules about weights: whether they change, and by how much.
 
 The one invariant: only kernels are judged by the size of numbers. Biases and scales begin at 0 or 1, have gradients that are exactly zero for good
 reasons (a bias before a batch normalization, the bias of attention keys), and say little about whether a network learns.
@@ -11,91 +11,19 @@ from collections.abc import Callable
 import numpy as np
 import numpy.typing as npt
 
-from tb_activations.diagnosis.batches import SAME
 from tb_activations.diagnosis.bitsets import union
 from tb_activations.diagnosis.block import Block, Floats, first_known
-from tb_activations.diagnosis.episodes import AT_ONCE, Episode, Persistence
-from tb_activations.diagnosis.facts import NORMALIZATIONS, WEIGHTED, Facts
+from tb_activations.diagnosis.episodes import Episode, Persistence
+from tb_activations.diagnosis.facts import Facts
 from tb_activations.diagnosis.finding import Severity
-from tb_activations.diagnosis.rule import NodeRule, Observation, Words, location, number
+from tb_activations.diagnosis.initialization import PoorInitialization
+from tb_activations.diagnosis.rule import NodeRule, Observation, Words, number
 from tb_activations.diagnosis.standstill import Standstill
 
-__all__ = ["PoorInitialization", "UnchangedWeights", "UpdateTooLarge", "UpdateTooSmall"]
+__all__ = ["UnchangedWeights", "UpdateTooLarge", "UpdateTooSmall"]
 
 Rows = npt.NDArray[np.int64]
 Observe = Callable[[Block], Observation]
-
-
-class PoorInitialization(NodeRule):
-    """Weights that start constant, or far from keeping the variance."""
-
-    name, title = "poor_initialization", "Poor initialization"
-    definition = "At step 0 the kernel is constant, or its root mean square times the square root of its fan-in is far from 1."
-    reference = "Glorot & Bengio 2010; He et al. 2015; SageMaker Debugger PoorWeightInitialization"
-    severity, statistic = "error", "std"
-    persistence = AT_ONCE
-
-    LARGEST_GAIN = 4.0
-    """Initial weights of Keras have 0.1 to 1.5; 4 in each of five layers is a factor of 1,000."""
-    LARGEST_RECURRENT_GAIN = 2.0
-    """Recurrent weights are applied once per time step: 2 in each of ten steps is a factor of 1,000. Orthogonal ones have 1."""
-    SMALLEST_GAIN = 0.02
-    """Normal(0, 0.01) for a few dozen inputs, used by careful people, has 0.05 and more."""
-
-    def select(self, facts: Facts) -> Rows:
-        """Kernels with more than one input or output."""
-        return facts.kernels
-
-    def observe(self, facts: Facts, rows: Rows) -> Observe:
-        """Looks at step 0 only: what comes later is trained.
-
-        Weights of zeros do no harm where something else joins what comes out of them, such as the frozen weights beside a low-rank adapter: examples
-        then differ right after them.
-        """
-        fan_in = np.array([facts.fan_in(row) for row in rows.tolist()], float)[:, None]
-        recurrent = np.array([facts.names[row].endswith("recurrent_kernel") for row in rows.tolist()], np.bool_)[:, None]
-        largest = np.where(recurrent, self.LARGEST_RECURRENT_GAIN, self.LARGEST_GAIN)
-        output = np.array([facts.is_output(row) for row in rows.tolist()], np.bool_)[:, None]
-        small_is_fine = output | np.array([_starts_small(facts, row) for row in rows.tolist()], np.bool_)[:, None]
-        large_is_fine = np.array([_is_periodic(facts, row) or _is_normalized(facts, row) for row in rows.tolist()], np.bool_)[:, None]
-        following = [_following(facts, row) for row in rows.tolist()]
-
-        def look(block: Block) -> Observation:
-            known = block.recorded()[rows]
-            if block.steps[0] != 0:
-                return Observation(np.zeros_like(known), known)
-            std, rms = block.column("std")[rows], block.rms()[rows]
-            gain = rms * np.sqrt(fan_in)
-            constant = (std <= 1e-6 * rms) & (block.column("elements")[rows] > 1)
-            differ = block.column("batch_std") > SAME * block.rms()
-            detour = (rms == 0) & np.stack([differ[nodes].any(0) for nodes in following])
-            small = (gain < self.SMALLEST_GAIN) & ~small_is_fine & ~detour
-            poor = (gain > largest) & ~large_is_fine | np.where(constant & (rms > 0), ~output, small)
-            return Observation(
-                poor & known & (block.steps == 0) & block.untrained[rows][:, None], known, {"std": std, "root_mean_square": rms, "gain": gain}
-            )
-
-        return look
-
-    def words(self, facts: Facts, index: int, episode: Episode) -> Words:
-        """What is wrong with the first weights, and the argument of the layer to change."""
-        owner = facts.owners[index]
-        layer = facts.nodes[index if owner is None else owner].class_name
-        recurrent = facts.names[index].endswith("recurrent_kernel")
-        argument = 'recurrent_initializer="orthogonal"' if recurrent else 'kernel_initializer="glorot_uniform"'
-        rms, gain = episode.evidence["root_mean_square"], episode.evidence["gain"]
-        if episode.evidence["std"] <= 1e-6 * rms:
-            sentence = f"All initial weights are {number(rms)}, so all units compute the same and get the same gradient."
-        else:
-            what = "grows" if gain > 1 else "shrinks"
-            sentence = (
-                f"The initial weights have a root mean square of {number(rms)}: what passes through {what} about {number(max(gain, 1 / gain))} times."
-            )
-        return Words(
-            sentence,
-            f"Use an initializer that keeps the variance{location(facts, facts.owners[index] or index)}:",
-            f"keras.layers.{layer}(..., {argument})" if layer in WEIGHTED - {"EinsumDense"} else argument,
-        )
 
 
 class UnchangedWeights(NodeRule):
@@ -355,33 +283,3 @@ def _ratio_sentence(episode: Episode) -> str:
 def _update_ratio(block: Block, rows: Rows) -> Floats:
     weights = block.column("l2_norm")[rows]
     return block.column("l2_norm", "update")[rows] / np.where(weights > 0, weights, np.nan)
-
-
-def _following(facts: Facts, kernel: int) -> list[int]:
-    """What comes next after the layer of a kernel. A layer around it that hands out the same numbers doesn't count."""
-    found: list[int] = []
-    pending = list(facts.places(kernel))
-    while pending:
-        place = pending.pop()
-        for node in facts.next_effective(place):
-            around = facts.names[place].startswith(facts.names[node].split("@")[0] + "/")
-            (pending if around else found).append(node)
-    return found
-
-
-def _is_periodic(facts: Facts, kernel: int) -> bool:
-    """Whether a sine or cosine follows: large weights are then high frequencies, chosen on purpose."""
-    names = {facts.nodes[place].activation for place in facts.places(kernel)} | {facts.nodes[node].class_name for node in _following(facts, kernel)}
-    return not names.isdisjoint({"sin", "cos", "Sin", "Cos"})
-
-
-def _is_normalized(facts: Facts, kernel: int) -> bool:
-    """Whether a normalization takes the scale of the weights away again, everywhere."""
-    following = [facts.nodes[node].class_name for node in _following(facts, kernel)]
-    return bool(following) and all(name in NORMALIZATIONS for name in following)
-
-
-def _starts_small(facts: Facts, kernel: int) -> bool:
-    """Whether small or zero initial weights do no harm: a branch that is added to another, or a normalization that follows."""
-    following = [facts.nodes[node].class_name for node in _following(facts, kernel)]
-    return any(name in NORMALIZATIONS or name == "Add" for name in following)

@@ -8,10 +8,11 @@ import pytest
 from tb_activations.diagnosis.activations import DeadUnits, ExplodingActivation, SaturatedActivation
 from tb_activations.diagnosis.batches import CollapsedOutput, ConstantInput, UnnormalizedInput
 from tb_activations.diagnosis.gradients import ExplodingGradient, MissingGradient, VanishingGradient
+from tb_activations.diagnosis.initialization import PoorInitialization
 from tb_activations.diagnosis.losses import ExplodingLoss, OscillatingLoss
 from tb_activations.diagnosis.nonfinite import Nonfinite
 from tb_activations.diagnosis.precision import HalfUnderflow
-from tb_activations.diagnosis.weights import PoorInitialization, UnchangedWeights
+from tb_activations.diagnosis.weights import UnchangedWeights
 from tb_activations.store.nodes import QuantityState
 from tests.diagnosis.hand import History, without_gradient
 

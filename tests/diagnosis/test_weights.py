@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from tb_activations.diagnosis.gradients import ExplodingGradient, MissingGradient, VanishingGradient
-from tb_activations.diagnosis.weights import PoorInitialization, UnchangedWeights, UpdateTooLarge, UpdateTooSmall
+from tb_activations.diagnosis.initialization import PoorInitialization
+from tb_activations.diagnosis.weights import UnchangedWeights, UpdateTooLarge, UpdateTooSmall
 from tb_activations.store.nodes import QuantityState
 from tests.diagnosis.hand import History, without_gradient
 

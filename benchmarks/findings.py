@@ -169,7 +169,9 @@ def main() -> None:
 SETS = {
     "blind": "Programs written blind",
     "again": "Programs written after those, blind",
-    "third": "Programs written last, blind",
+    "third": "Programs written after those, blind again",
+    "fourth": "Programs written last, blind",
+    "fifth": "Programs written with the rules in view",
     "reviewed": "Programs written from a review of the rules",
 }
 """Titles by how the name of a family begins."""

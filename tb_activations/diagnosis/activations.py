@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tb_activations.diagnosis.block import MASKED, Block, first_known
+from tb_activations.diagnosis.drowned import Drowned
 from tb_activations.diagnosis.episodes import Episode, Persistence
 from tb_activations.diagnosis.facts import NORMALIZATIONS, WEIGHTED, Facts
 from tb_activations.diagnosis.rule import NodeRule, Observation, Words, location, number, percent
@@ -35,7 +36,10 @@ class DeadUnits(NodeRule):
     """Units of a ReLU that give zero for everything."""
 
     name, title = "dead_units", "Dead ReLU"
-    definition = "Most units of a ReLU give 0 at every example and position, while the others are clearly active."
+    definition = (
+        "Most units of a ReLU give 0 at every example and position, while the others are clearly active; or a tenth of them, where biases hold them"
+        " below 0 from the beginning."
+    )
     reference = "SageMaker Debugger DeadRelu (50 % of a layer); AutoTrainer dying ReLU"
     severity, statistic = "error", "zero_unit_fraction"
     persistence = Persistence(captures=2)
@@ -47,6 +51,8 @@ class DeadUnits(NodeRule):
     """The same where the network has at most `LINES` input numbers: a unit then bends a curve or a plane somewhere, often outside of the data."""
     LINES = 3
     """Input numbers."""
+    SHARE_OF_DROWNED = 0.1
+    """The same where biases are `Drowned`: chance doesn't make those."""
     CHANCE = 1.0
     """Standard deviations (of a coin per unit, doubled) above `SHARE`: small layers have more dead units by chance."""
     ACTIVE_POSITIONS = 4.0
@@ -62,13 +68,18 @@ class DeadUnits(NodeRule):
         units = np.array([facts.nodes[row].shape[-1] or 64 for row in rows], float)[:, None]
         share = self.SHARE_OF_LINES if 0 < facts.input_numbers <= self.LINES else self.SHARE
         limit = np.minimum(share + self.CHANCE / np.sqrt(units), 1.0)
+        drowned = Drowned(facts, rows)
         may_be_negative = np.array([not _ends_in_relu(facts.nodes[row]) for row in rows.tolist()], np.bool_)[:, None]
 
         def look(block: Block) -> Observation:
             dead, zero = block.column("zero_unit_fraction")[rows], block.column("zero_fraction")[rows]
             positions = block.column("elements")[rows] / units
             active = positions * (1 - zero) / np.maximum(1 - dead, 1e-9)
-            holds = (dead >= limit) & ((dead == 1) | (active >= self.ACTIVE_POSITIONS)) & (positions > 1)
+            holds = (
+                (dead >= np.where(drowned.feed(block), self.SHARE_OF_DROWNED, limit))
+                & ((dead == 1) | (active >= self.ACTIVE_POSITIONS))
+                & (positions > 1)
+            )
             holds &= ~(may_be_negative & (block.column("min")[rows] < 0))
             evidence = {"zero_unit_fraction": dead, "zero_fraction": zero, "units": np.broadcast_to(units, dead.shape)}
             return Observation(holds, ~np.isnan(dead), evidence, holds & (dead == 1) & (block.steps == 0) & ~may_be_negative)

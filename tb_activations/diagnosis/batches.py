@@ -173,7 +173,7 @@ class ConstantInput(NodeRule):
         """
         of_words = np.array([not is_float(facts.nodes[row].dtype) for row in rows.tolist()], np.bool_)[:, None]
         first = np.full((len(rows), 1), np.nan, np.float32)
-        states = np.array([_feeds_recurrence(facts, row) for row in rows.tolist()], np.bool_)[:, None]
+        states = np.array([_is_state(facts, row) for row in rows.tolist()], np.bool_)[:, None]
 
         def look(block: Block) -> Observation:
             spread, std, rms = block.column("batch_std")[rows], block.column("std")[rows], block.rms()[rows]
@@ -277,5 +277,8 @@ def _feeds_table(facts: Facts, index: int) -> bool:
     return not is_float(facts.nodes[index].dtype) and "Embedding" in following
 
 
-def _feeds_recurrence(facts: Facts, index: int) -> bool:
-    return any(facts.nodes[node].class_name in RECURRENT or facts.nodes[node].class_name == "Bidirectional" for node in facts.next_effective(index))
+def _is_state(facts: Facts, index: int) -> bool:
+    """Whether an input is what a recurrent layer begins with: it has fewer axes than the sequence that the layer reads."""
+    recurrent = [node for node in facts.next_effective(index) if facts.nodes[node].class_name in RECURRENT | {"Bidirectional"}]
+    axes = len(facts.nodes[index].shape or ())
+    return any(axes < len(facts.nodes[source].shape or ()) for node in recurrent for source in facts.inputs[node])

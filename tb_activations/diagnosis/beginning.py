@@ -1,8 +1,8 @@
 """Whether a run shows how a training begins, and with which biases: what is out of proportion before anything was learned was made so, what is later
 was learned.
 
-The one invariant: it is decided at the first capture, by the vectors of weights (biases, scales, moving statistics). They begin as one number, and
-one step of training makes their elements differ; a run whose vectors differ at step 0 goes on where another one ended.
+The one invariant: it is decided at the first capture, by the vectors of weights (biases, scales, moving statistics). They begin as one number, or as
+two that somebody chose, and one step of training makes their elements differ; a run whose vectors differ at step 0 goes on where another one ended.
 """
 
 from __future__ import annotations
@@ -18,6 +18,8 @@ __all__ = ["Beginning"]
 
 Bools = npt.NDArray[np.bool_]
 
+ROUNDING = 1e-3
+"""Relative difference of two variances that are the same but for rounding."""
 ONE_NUMBER = 1e-6
 """Standard deviation over root mean square, up to which all elements are the same."""
 
@@ -49,7 +51,8 @@ class Beginning:
         """
         facts, begins = self._facts, self._trains and int(block.steps[0]) == 0
         std, rms, elements = block.column("std")[:, 0], block.rms()[:, 0], block.column("elements")[:, 0]
-        differs = {row: bool(std[row] > ONE_NUMBER * rms[row]) for row in self._vectors if elements[row] > 1}
+        by_hand = _has_two_numbers(block) & (elements > 2)
+        differs = {row: bool(std[row] > ONE_NUMBER * rms[row] and not by_hand[row]) for row in self._vectors if elements[row] > 1}
         of_layers = {place: [differs[row] for row in variables if row in differs] for place, variables in facts.owned.items()}
         trained = {place: any(own) for place, own in of_layers.items() if own}
         count, half = sum(trained.values()), len(trained) / 2
@@ -68,3 +71,12 @@ class Beginning:
             own = [rms[row] for row in variables if row in self._vectors and self._facts.names[row].endswith("bias")]
             biases[[place, *variables]] = max(own, default=0.0)
         return biases
+
+
+def _has_two_numbers(block: Block) -> Bools:
+    """Whether all elements are the lowest or the highest one at the first capture, [nodes]: the variance is then as large as the mean between these
+    two allows (Bhatia & Davis 2000)."""
+    mean, low, high = (block.column(name)[:, 0] for name in ("mean", "min", "max"))
+    most = (high - mean) * (mean - low)
+    same: Bools = np.abs(block.column("std")[:, 0] ** 2 - most) <= ROUNDING * most
+    return same

@@ -171,7 +171,9 @@ class _Links:
         self._reach: dict[tuple[int, Relation], int] = {}
         self._candidates: dict[str, list[_Candidate]] = {}
         for finding in findings:
-            candidate = _Candidate(self._order(finding), self._places(finding), f"{finding.rule} at {finding.node}", _is_exact(finding))
+            candidate = _Candidate(
+                self._order(finding), self._places(finding), f"{finding.rule} at {finding.node} since step {finding.first_step}", _is_exact(finding)
+            )
             self._candidates.setdefault(finding.rule, []).append(candidate)
         for candidates in self._candidates.values():
             candidates.sort(key=lambda candidate: candidate.order)

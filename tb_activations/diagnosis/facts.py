@@ -415,6 +415,10 @@ class Facts:
             return max(1, math.prod(shape[:-2]))
         return max(1, math.prod(shape[:-1]))
 
+    def usual_norm(self, kernel: int) -> float:
+        """L2 norm of a kernel that keeps the variance."""
+        return math.sqrt(math.prod(extent or 1 for extent in self.nodes[kernel].shape or ()) / self.fan_in(kernel))
+
 
 def _is_kernel(node: Node) -> bool:
     base = node.name.rsplit("/", 1)[-1]

@@ -41,7 +41,7 @@ class Finding:
       sentence: what is the case.
       remedy: what to try.
       code: Python to paste; empty when there is none.
-      consequence_of: ``"<rule> at <node>"`` of the finding that this one likely follows from, else None.
+      consequence_of: ``"<rule> at <node> since step <first step>"`` of the finding that this one likely follows from, else None.
     """
 
     rule: str

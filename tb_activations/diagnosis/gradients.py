@@ -6,7 +6,6 @@ gradients are small, and a loss summed over a batch makes all of them large.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
 from heapq import heapify, heappop, heappush
 from typing import ClassVar
@@ -266,15 +265,9 @@ def _lasts(episode: Episode, step: int) -> bool:
 
 def _size_of_weights(block: Block, facts: Facts) -> Floats:
     """L2 norm of each kernel, and at least what an initializer that keeps the variance gives: a kernel may begin at 0, [kernels, c]."""
-    usual = np.array([_usual_norm(facts, kernel) for kernel in facts.kernels.tolist()], np.float32)[:, None]
+    usual = np.array([facts.usual_norm(kernel) for kernel in facts.kernels.tolist()], np.float32)[:, None]
     sizes: Floats = np.maximum(block.column("l2_norm")[facts.kernels], usual)
     return sizes
-
-
-def _usual_norm(facts: Facts, kernel: int) -> float:
-    """L2 norm of a kernel that keeps the variance."""
-    shape = [extent or 1 for extent in facts.nodes[kernel].shape or ()]
-    return math.sqrt(math.prod(shape) / facts.fan_in(kernel))
 
 
 def _through_outputs(block: Block, facts: Facts) -> Floats:

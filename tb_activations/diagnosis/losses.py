@@ -7,7 +7,8 @@ runs to minus infinity.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Mapping
 
 import numpy as np
 import numpy.typing as npt
@@ -130,6 +131,8 @@ class OscillatingLoss(NodeRule):
     """Crossings of their median, in either direction."""
     AMPLITUDE = 0.75
     """Standard deviation within them, in units of the first loss. The noise of small batches stays below 0.4."""
+    NOISE = 2.0
+    """The same for a batch of one, and less for larger ones by the root of their size: the loss of one example varies by as much as it is large."""
 
     def select(self, facts: Facts) -> Rows:
         """The total loss."""
@@ -137,6 +140,7 @@ class OscillatingLoss(NodeRule):
 
     def observe(self, facts: Facts, rows: Rows) -> Observe:
         """Counts crossings of the median in a sliding window."""
+        sizes = _sizes_of_inputs(facts)
         window = np.full(self.LENGTH - 1, np.nan, np.float32)
 
         def look(block: Block) -> Observation:
@@ -150,7 +154,8 @@ class OscillatingLoss(NodeRule):
                 (above[:, 1:] != above[:, :-1]).sum(1),
                 np.minimum(windows.std(1), np.ptp(np.quantile(windows, (0.25, 0.75), axis=1), axis=0)),
             )
-            holds = (swings >= self.SWINGS) & (deviation > self.AMPLITUDE * block.first_loss) & (block.first_loss >= SMALLEST) & ~block.progress
+            amplitude = np.fmax(self.AMPLITUDE, self.NOISE / np.sqrt(_examples(block, sizes)))
+            holds = (swings >= self.SWINGS) & (deviation > amplitude * block.first_loss) & (block.first_loss >= SMALLEST) & ~block.progress
             return Observation(
                 holds[None], ~np.isnan(loss), {"loss": loss, "first_loss": block.first_loss[None], "standard_deviation": deviation[None]}
             )
@@ -172,3 +177,15 @@ def _yardstick(block: Block) -> Floats:
     """What the loss of the moment is compared with, [c]; NaN where it isn't judged."""
     yardstick: Floats = np.maximum(block.first_loss, SMALLEST)
     return yardstick
+
+
+def _sizes_of_inputs(facts: Facts) -> dict[int, int]:
+    """For each input of known shape how many numbers one example has."""
+    shapes = {row: facts.nodes[row].shape for row in facts.flow.tolist() if facts.nodes[row].kind == "input" and not facts.nodes[row].inputs}
+    return {row: math.prod(extent or 1 for extent in shape[1:]) for row, shape in shapes.items() if shape and None not in shape[1:]}
+
+
+def _examples(block: Block, sizes: Mapping[int, int]) -> Floats:
+    """Examples of a batch, [c]; NaN where it isn't known."""
+    elements = [block.column("elements")[row] / size for row, size in sizes.items()]
+    return np.fmin.reduce(elements) if elements else np.full(len(block.steps), np.nan, np.float32)

@@ -24,12 +24,13 @@ from tb_activations.diagnosis.episodes import Episode, Persistence
 from tb_activations.diagnosis.facts import Facts
 from tb_activations.diagnosis.finding import SEVERITIES, Severity
 from tb_activations.diagnosis.gradients import ExplodingGradient, MissingGradient, VanishingGradient
+from tb_activations.diagnosis.initialization import PoorInitialization
 from tb_activations.diagnosis.losses import ExplodingLoss, OscillatingLoss
 from tb_activations.diagnosis.nonfinite import Nonfinite
 from tb_activations.diagnosis.precision import HalfOverflow, HalfUnderflow, LossScaleThrash
 from tb_activations.diagnosis.rule import NodeRule, Observation, Rule, Words, number
 from tb_activations.diagnosis.validation import BatchNormDrift
-from tb_activations.diagnosis.weights import PoorInitialization, UnchangedWeights, UpdateTooLarge, UpdateTooSmall
+from tb_activations.diagnosis.weights import UnchangedWeights, UpdateTooLarge, UpdateTooSmall
 from tb_activations.errors import ArgumentError
 from tb_activations.store.schema import COUNTS, QUANTITIES, STATISTICS, Kind, Quantity
 

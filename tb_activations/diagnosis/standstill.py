@@ -26,6 +26,10 @@ CAPTURES = 10
 """Captures in a row. A schedule that ends at 0 has a few of them."""
 SHARE = 1 / 3
 """Of the steps so far. A schedule that ends at 0 is next to 0 for less than a tenth of them."""
+FEW_CAPTURES, LARGE_SHARE = 5, 2 / 3
+"""The same, where it stands for longer than it ever moved."""
+CONVERGED = 1e-3
+"""Of the largest gradient so far (L2 norms). Below it the gradient has died down by itself: so it does without noise, at the lowest loss there is."""
 
 
 class Standstill:
@@ -36,6 +40,7 @@ class Standstill:
         self._numbers: Floats = np.full((4, len(rows), 1), np.nan, np.float32)
         self._has_moved = False
         self._since, self._captures = -1, 0
+        self._largest_gradient = 0.0
 
     def feed(self, block: Block, ratio: Floats) -> tuple[Bools, Floats]:
         """Whether all kernels stand still for long while the loss is still large, [c], and since which step, [c]; −1: they don't stand."""
@@ -46,7 +51,10 @@ class Standstill:
             self._has_moved |= bool(moves[capture])
             self._count(step, bool(rests[capture]) and self._has_moved)
             since[capture] = self._since
-            holds[capture] = self._captures >= CAPTURES and step - self._since >= SHARE * step
+            lasted = step - self._since
+            holds[capture] = any(
+                self._captures >= captures and lasted >= share * step for captures, share in ((CAPTURES, SHARE), (FEW_CAPTURES, LARGE_SHARE))
+            )
         unlearned: Bools = block.median_loss > FALLEN * block.first_loss
         return holds & unlearned, since
 
@@ -62,7 +70,9 @@ class Standstill:
         before = np.concatenate([self._numbers, now[:, :, :-1]], axis=2)
         self._numbers = now[:, :, -1:]
         changed = (np.abs(now - before) > STILL * np.abs(now).max(0)).any(0)
-        gradient = block.column("l2_norm", "gradient")[self._rows]
+        gradient = np.fmax.reduce(np.nan_to_num(block.column("l2_norm", "gradient")[self._rows]), axis=0, initial=0.0)
+        largest = np.maximum.accumulate(np.concatenate([[self._largest_gradient], gradient]))
+        self._largest_gradient = float(largest[-1])
         known = ~np.isnan(ratio)
-        still: Bools = ((ratio < STILL) & ~changed | ~known).all(0) & known.any(0) & (gradient > 0).any(0)
+        still: Bools = ((ratio < STILL) & ~changed | ~known).all(0) & known.any(0) & (gradient > CONVERGED * largest[1:])
         return still

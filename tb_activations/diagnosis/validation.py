@@ -1,12 +1,14 @@
 """Rules that compare the training run with the validation run beside it.
 
 The one invariant: only differences that training can't explain count. Moving statistics need time to arrive; before that, batch normalization differs
-between training and validation in every healthy network.
+between training and validation in every healthy network. A validation is decided for good once training has gone on; of training, only what a later
+validation can be compared with is kept.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from copy import deepcopy
 from typing import NamedTuple
 
 import numpy as np
@@ -55,7 +57,7 @@ class BatchNormDrift(Rule):
     LOST = 0.9
     """Share of the initial moving statistics that is left, from which on one validation after `STEPS` is enough: the next is no other."""
     STEPS = 100
-    """Steps before an unusual momentum is judged by what it does."""
+    """Steps before an unusual momentum is judged by what it does; where validation is `WORSE`, that is seen already."""
 
     def watch(self, facts: Facts) -> Watch:
         """Follows all batch normalizations."""
@@ -75,6 +77,11 @@ class _Validated(NamedTuple):
     fed: Floats
     loss: Floats
 
+    def part(self, start: int, stop: int | None = None) -> _Validated:
+        """Some of them."""
+        part = slice(start, stop)
+        return _Validated(self.steps[part], self.numbers[..., part], self.fed[..., part], self.loss[part])
+
 
 class _Watch(Watch):
     def __init__(self, facts: Facts) -> None:
@@ -89,7 +96,9 @@ class _Watch(Watch):
         self._trained: Floats = np.empty((_NUMBERS, len(self._rows), 0), np.float32)
         self._fed: Floats = np.empty((2, len(facts.float_inputs), 0), np.float32)
         self._loss: Floats = np.empty(0, np.float32)
-        self._validated: list[_Validated] = []
+        self._pending: list[_Validated] = []
+        self._decided = Episodes(len(self._rows), BatchNormDrift.persistence)
+        self._distance: Floats = np.full((len(self._rows), 1), np.nan, np.float32)
         self._closed_at: int | None = None
 
     def update(self, block: Block) -> None:
@@ -106,52 +115,71 @@ class _Watch(Watch):
         rows, sources, inputs = (np.array([index.get(self._facts.names[row], -1) for row in part.tolist()], np.int64) for part in own)
         losses = facts.losses[:1]
         loss = block.column("mean")[losses[0]] if len(losses) else np.full(len(block.steps), np.nan, np.float32)
-        self._validated.append(_Validated(block.steps, self._of_rows(block, rows, sources), _numbers(block, inputs), loss))
+        self._pending.append(_Validated(block.steps, self._of_rows(block, rows, sources), _numbers(block, inputs), loss))
+        self._decide()
+
+    def _decide(self) -> None:
+        """Compares for good what training has gone on from, and forgets the training before the last of it."""
+        if not len(self._steps):
+            return
+        waiting = self._waiting()
+        count = int(np.searchsorted(waiting.steps, self._steps[-1]))
+        if count:
+            self._distance = self._compare_all(self._decided, waiting.part(0, count))
+            self._pending = [waiting.part(count)]
+            kept = max(int(np.searchsorted(self._steps, waiting.steps[count - 1], side="right")) - 1, 0)
+            self._steps, self._loss = self._steps[kept:], self._loss[kept:]
+            self._trained, self._fed = self._trained[..., kept:], self._fed[..., kept:]
+
+    def _waiting(self) -> _Validated:
+        return _Validated(*(np.concatenate(parts, axis=-1) for parts in zip(*self._pending, strict=True)))
 
     def close(self, step: int) -> None:
         """Ends what still lasts."""
         self._closed_at = step
 
     def _episodes_so_far(self) -> list[Episode]:
-        """Compares what validation gave with the training before it, or at the same step."""
-        episodes = Episodes(len(self._rows), BatchNormDrift.persistence)
-        if self._validated and len(self._rows) and len(self._steps):
-            with np.errstate(all="ignore"):
-                self._compare_all(episodes, *(np.concatenate(parts, axis=-1) for parts in zip(*self._validated, strict=True)))
+        """What is decided, and what would be if training didn't go on."""
+        episodes = deepcopy(self._decided)
+        if self._pending and len(self._steps):
+            self._compare_all(episodes, self._waiting())
         if self._closed_at is not None:
             episodes.close(self._closed_at)
         return episodes.all
 
-    def _compare_all(self, episodes: Episodes, steps: npt.NDArray[np.int64], validated: Floats, fed: Floats, loss: Floats) -> None:
+    def _compare_all(self, episodes: Episodes, given: _Validated) -> Floats:
+        """Compares what validation gave with the training before it, or at the same step. Returns how far the last of it was from that, [rows, 1]."""
+        steps, validated, fed, loss = given
+        if not len(self._rows) or not len(steps):
+            return self._distance
+        with np.errstate(all="ignore"):
+            distance = self._compare_some(episodes, steps, validated, fed, loss)
+        return distance[:, -1:]
+
+    def _compare_some(self, episodes: Episodes, steps: npt.NDArray[np.int64], validated: Floats, fed: Floats, loss: Floats) -> Floats:
         rule = BatchNormDrift
         before = np.maximum(np.searchsorted(self._steps, steps, side="right") - 1, 0)
         trained = self._trained[:, :, before]
         recent = steps - self._steps[before] <= rule.RECENT * steps
         slow, left = self._momentum > rule.USUAL_MOMENTUM, self._momentum**steps
-        arrived = np.where(slow, steps >= rule.STEPS, left < rule.ARRIVED)
         worse = loss > rule.WORSE * self._loss[before]
+        arrived = np.where(slow, steps >= rule.STEPS, left < rule.ARRIVED)
         settled = (left < rule.ARRIVED**3) & worse
         ratio = _ratio(validated[0], trained[0])
         apart, other_data = _apart(validated[:2], trained[:2]), _apart(validated[2:4], trained[2:4]) & self._is_first
         spread = _ratio(validated[4], trained[4])
         flattened = _far(spread, rule.RATIO) & _far(spread / _ratio(validated[5], trained[5]), rule.RATIO) & worse
         other_data &= recent | _apart(fed, self._fed[:, :, before]).any(0)
-        lasting = ~self._is_approaching(validated, trained) & recent
-        holds = apart & (arrived & lasting | other_data.any(0)) | settled & lasting & _far(ratio, rule.SETTLED_RATIO) | other_data
+        distance = _distance(validated, trained)
+        approaching = distance < rule.APPROACH * np.concatenate([self._distance, distance[:, :-1]], axis=1)
+        lasting = ~approaching & recent
+        holds = apart & ((arrived | slow & worse) & lasting | other_data.any(0)) | settled & lasting & _far(ratio, rule.SETTLED_RATIO) | other_data
         holds |= flattened & arrived & lasting
         names = [f"{run}_{what}" for what in _NAMES for run in ("training", "validation")]
         numbers = [values[position] for position in range(_NUMBERS) for values in (trained, validated)]
         urgent = other_data & _far(_ratio(validated[2], trained[2]), rule.AT_ONCE) | flattened & arrived & lasting & (left > rule.LOST)
         episodes.update(steps, holds, ~np.isnan(ratio), dict(zip(names, numbers, strict=True)), urgent)
-
-    def _is_approaching(self, validated: Floats, trained: Floats) -> npt.NDArray[np.bool_]:
-        """Whether outputs have come closer to those of training since the validation before."""
-        scale = np.where(trained[0] > 0, trained[0], np.nan)
-        distance = np.maximum(np.abs(np.log(validated[0] / scale)), np.abs(validated[1] - trained[1]) / scale)
-        distance = np.fmax(distance, np.abs(np.log(_ratio(validated[4], trained[4]))))
-        closer = np.zeros(distance.shape, np.bool_)
-        closer[:, 1:] = distance[:, 1:] < BatchNormDrift.APPROACH * distance[:, :-1]
-        return closer
+        return distance
 
     def _of_rows(self, block: Block, rows: npt.NDArray[np.int64], sources: npt.NDArray[np.int64]) -> Floats:
         """Standard deviation and mean of the outputs, then of what came in, then deviations over examples, [6, rows, c]; NaN where a row isn't known
@@ -210,6 +238,13 @@ def _apart(validated: Floats, trained: Floats) -> npt.NDArray[np.bool_]:
     ratio = _ratio(validated[0], trained[0])
     shifted: npt.NDArray[np.bool_] = np.abs(validated[1] - trained[1]) > BatchNormDrift.SHIFT * trained[0]
     return _far(ratio, BatchNormDrift.RATIO) | shifted
+
+
+def _distance(validated: Floats, trained: Floats) -> Floats:
+    """How far outputs are from those of training, in scale, mean or how examples differ, [rows, c]."""
+    scale = np.where(trained[0] > 0, trained[0], np.nan)
+    distance: Floats = np.maximum(np.abs(np.log(validated[0] / scale)), np.abs(validated[1] - trained[1]) / scale)
+    return np.fmax(distance, np.abs(np.log(_ratio(validated[4], trained[4]))))
 
 
 def _ratio(validated: Floats, trained: Floats) -> Floats:

@@ -1,4 +1,4 @@
-"""Rules about weights: how they begin, whether they change, and by how much.
+"""Rules about weights: whether they change, and by how much.
 
 The one invariant: only kernels are judged by the size of numbers. Biases and scales begin at 0 or 1, have gradients that are exactly zero for good
 reasons (a bias before a batch normalization, the bias of attention keys), and say little about whether a network learns.
@@ -11,91 +11,19 @@ from collections.abc import Callable
 import numpy as np
 import numpy.typing as npt
 
-from tb_activations.diagnosis.batches import SAME
 from tb_activations.diagnosis.bitsets import union
 from tb_activations.diagnosis.block import Block, Floats, first_known
-from tb_activations.diagnosis.episodes import AT_ONCE, Episode, Persistence
-from tb_activations.diagnosis.facts import NORMALIZATIONS, WEIGHTED, Facts
+from tb_activations.diagnosis.episodes import Episode, Persistence
+from tb_activations.diagnosis.facts import Facts
 from tb_activations.diagnosis.finding import Severity
-from tb_activations.diagnosis.rule import NodeRule, Observation, Words, location, number
+from tb_activations.diagnosis.initialization import PoorInitialization
+from tb_activations.diagnosis.rule import NodeRule, Observation, Words, number
 from tb_activations.diagnosis.standstill import Standstill
 
-__all__ = ["PoorInitialization", "UnchangedWeights", "UpdateTooLarge", "UpdateTooSmall"]
+__all__ = ["UnchangedWeights", "UpdateTooLarge", "UpdateTooSmall"]
 
 Rows = npt.NDArray[np.int64]
 Observe = Callable[[Block], Observation]
-
-
-class PoorInitialization(NodeRule):
-    """Weights that start constant, or far from keeping the variance."""
-
-    name, title = "poor_initialization", "Poor initialization"
-    definition = "At step 0 the kernel is constant, or its root mean square times the square root of its fan-in is far from 1."
-    reference = "Glorot & Bengio 2010; He et al. 2015; SageMaker Debugger PoorWeightInitialization"
-    severity, statistic = "error", "std"
-    persistence = AT_ONCE
-
-    LARGEST_GAIN = 4.0
-    """Initial weights of Keras have 0.1 to 1.5; 4 in each of five layers is a factor of 1,000."""
-    LARGEST_RECURRENT_GAIN = 2.0
-    """Recurrent weights are applied once per time step: 2 in each of ten steps is a factor of 1,000. Orthogonal ones have 1."""
-    SMALLEST_GAIN = 0.02
-    """Normal(0, 0.01) for a few dozen inputs, used by careful people, has 0.05 and more."""
-
-    def select(self, facts: Facts) -> Rows:
-        """Kernels with more than one input or output."""
-        return facts.kernels
-
-    def observe(self, facts: Facts, rows: Rows) -> Observe:
-        """Looks at step 0 only: what comes later is trained.
-
-        Weights of zeros do no harm where something else joins what comes out of them, such as the frozen weights beside a low-rank adapter: examples
-        then differ right after them.
-        """
-        fan_in = np.array([facts.fan_in(row) for row in rows.tolist()], float)[:, None]
-        recurrent = np.array([facts.names[row].endswith("recurrent_kernel") for row in rows.tolist()], np.bool_)[:, None]
-        largest = np.where(recurrent, self.LARGEST_RECURRENT_GAIN, self.LARGEST_GAIN)
-        output = np.array([facts.is_output(row) for row in rows.tolist()], np.bool_)[:, None]
-        small_is_fine = output | np.array([_starts_small(facts, row) for row in rows.tolist()], np.bool_)[:, None]
-        large_is_fine = np.array([_is_periodic(facts, row) or _is_normalized(facts, row) for row in rows.tolist()], np.bool_)[:, None]
-        following = [_following(facts, row) for row in rows.tolist()]
-
-        def look(block: Block) -> Observation:
-            known = block.recorded()[rows]
-            if block.steps[0] != 0:
-                return Observation(np.zeros_like(known), known)
-            std, rms = block.column("std")[rows], block.rms()[rows]
-            gain = rms * np.sqrt(fan_in)
-            constant = (std <= 1e-6 * rms) & (block.column("elements")[rows] > 1)
-            differ = block.column("batch_std") > SAME * block.rms()
-            detour = (rms == 0) & np.stack([differ[nodes].any(0) for nodes in following])
-            small = (gain < self.SMALLEST_GAIN) & ~small_is_fine & ~detour
-            poor = (gain > largest) & ~large_is_fine | np.where(constant & (rms > 0), ~output, small)
-            return Observation(
-                poor & known & (block.steps == 0) & block.untrained[rows][:, None], known, {"std": std, "root_mean_square": rms, "gain": gain}
-            )
-
-        return look
-
-    def words(self, facts: Facts, index: int, episode: Episode) -> Words:
-        """What is wrong with the first weights, and the argument of the layer to change."""
-        owner = facts.owners[index]
-        layer = facts.nodes[index if owner is None else owner].class_name
-        recurrent = facts.names[index].endswith("recurrent_kernel")
-        argument = 'recurrent_initializer="orthogonal"' if recurrent else 'kernel_initializer="glorot_uniform"'
-        rms, gain = episode.evidence["root_mean_square"], episode.evidence["gain"]
-        if episode.evidence["std"] <= 1e-6 * rms:
-            sentence = f"All initial weights are {number(rms)}, so all units compute the same and get the same gradient."
-        else:
-            what = "grows" if gain > 1 else "shrinks"
-            sentence = (
-                f"The initial weights have a root mean square of {number(rms)}: what passes through {what} about {number(max(gain, 1 / gain))} times."
-            )
-        return Words(
-            sentence,
-            f"Use an initializer that keeps the variance{location(facts, facts.owners[index] or index)}:",
-            f"keras.layers.{layer}(..., {argument})" if layer in WEIGHTED - {"EinsumDense"} else argument,
-        )
 
 
 class UnchangedWeights(NodeRule):
@@ -179,9 +107,8 @@ class UpdateTooLarge(NodeRule):
 
     name, title = "update_too_large", "Update too large"
     definition = (
-        "One step changes a kernel by a third of its size, again and again, and the loss doesn't fall; or one single step"
-        " replaces it by weights that are far"
-        " too large."
+        "One step changes a kernel by a third of its size, again and again, and the loss doesn't fall; or one single step, or a few that change it"
+        " by a third each, replace it by weights that are far too large."
     )
     reference = "SageMaker Debugger WeightUpdateRatio; Karpathy's 1e-3 rule; UMLAUT learning rate high"
     severity, quantity, statistic = "warning", "update", "update_ratio"
@@ -189,28 +116,48 @@ class UpdateTooLarge(NodeRule):
     RATIO = 0.3
     """L2 norm of the update over that of the weights. About 1e-3 is usual, Adam at 1e-2 on small weights begins with 0.2."""
     GAIN = PoorInitialization.LARGEST_GAIN
-    """Root mean square of one update times the square root of the fan-in, at which it alone is a poor initialization."""
+    """Root mean square of one update times the square root of the fan-in, at which it alone is a poor initialization. Or of the weights themselves,
+    when they have outgrown what they were at the capture before."""
+    OUTGROWN = 2.0
+    """L2 norm of the weights over what it was at the capture before, or over that of usual initial weights, if that is larger."""
 
     def select(self, facts: Facts) -> Rows:
         """All kernels."""
         return facts.kernels
 
     def observe(self, facts: Facts, rows: Rows) -> Observe:
-        """Compares the update with the weights before it."""
+        """Compares the update with the weights before it, and the weights with those of the capture before.
+
+        Where large steps soon lead to where gradients are small, captures show small steps only. An output layer grows as targets are large.
+        """
         fan_in = np.array([facts.fan_in(row) for row in rows.tolist()], float)[:, None]
+        output = np.array([facts.is_output(row) for row in rows.tolist()], np.bool_)[:, None]
+        usual = np.array([facts.usual_norm(row) for row in rows.tolist()], np.float32)[:, None]
+        last = np.full((len(rows), 1), np.nan, np.float32), np.full(1, -1, np.int64)
 
         def look(block: Block) -> Observation:
+            nonlocal last
+            weights = np.concatenate([last[0], block.column("l2_norm")[rows]], axis=1)
+            steps = np.concatenate([last[1], block.steps])
+            last = weights[:, -1:], steps[-1:]
+            growth = weights[:, 1:] / np.maximum(weights[:, :-1], usual)
+            outgrown = (growth > np.maximum(self.OUTGROWN, 1 + self.RATIO * np.diff(steps))) & (weights[:, 1:] > self.GAIN * usual)
+            outgrown &= ~(output & block.progress)
             ratio = _update_ratio(block, rows)
             gain = block.column("l2_norm", "update")[rows] / np.sqrt(block.column("elements", "update")[rows] / fan_in)
             replaced = (gain > self.GAIN) & (ratio > 1)
-            return Observation((ratio > self.RATIO) & ~block.progress | replaced, ~np.isnan(ratio), {"update_ratio": ratio, "gain": gain}, replaced)
+            evidence = {"update_ratio": ratio, "gain": gain, "growth": np.where(outgrown, growth, 1), "steps": np.diff(steps) + 0 * ratio}
+            at_once = replaced | outgrown
+            return Observation((ratio > self.RATIO) & ~block.progress | at_once, ~np.isnan(ratio), evidence, at_once)
 
         return look
 
     def words(self, facts: Facts, index: int, episode: Episode) -> Words:
-        """How large the steps are."""
+        """How large the steps are, or what they have made of the weights."""
+        seen = episode.evidence
+        grown = f" In the {number(seen['steps'])} steps before, they grew to {number(seen['growth'])} times their size." if seen["growth"] > 1 else ""
         return Words(
-            _ratio_sentence(episode),
+            _ratio_sentence(episode) + grown,
             "Lower the learning rate, or warm it up:",
             "model.optimizer.learning_rate = model.optimizer.learning_rate / 10",
         )
@@ -336,33 +283,3 @@ def _ratio_sentence(episode: Episode) -> str:
 def _update_ratio(block: Block, rows: Rows) -> Floats:
     weights = block.column("l2_norm")[rows]
     return block.column("l2_norm", "update")[rows] / np.where(weights > 0, weights, np.nan)
-
-
-def _following(facts: Facts, kernel: int) -> list[int]:
-    """What comes next after the layer of a kernel. A layer around it that hands out the same numbers doesn't count."""
-    found: list[int] = []
-    pending = list(facts.places(kernel))
-    while pending:
-        place = pending.pop()
-        for node in facts.next_effective(place):
-            around = facts.names[place].startswith(facts.names[node].split("@")[0] + "/")
-            (pending if around else found).append(node)
-    return found
-
-
-def _is_periodic(facts: Facts, kernel: int) -> bool:
-    """Whether a sine or cosine follows: large weights are then high frequencies, chosen on purpose."""
-    names = {facts.nodes[place].activation for place in facts.places(kernel)} | {facts.nodes[node].class_name for node in _following(facts, kernel)}
-    return not names.isdisjoint({"sin", "cos", "Sin", "Cos"})
-
-
-def _is_normalized(facts: Facts, kernel: int) -> bool:
-    """Whether a normalization takes the scale of the weights away again, everywhere."""
-    following = [facts.nodes[node].class_name for node in _following(facts, kernel)]
-    return bool(following) and all(name in NORMALIZATIONS for name in following)
-
-
-def _starts_small(facts: Facts, kernel: int) -> bool:
-    """Whether small or zero initial weights do no harm: a branch that is added to another, or a normalization that follows."""
-    following = [facts.nodes[node].class_name for node in _following(facts, kernel)]
-    return any(name in NORMALIZATIONS or name == "Add" for name in following)

@@ -48,6 +48,18 @@ def test_sparse_layers_are_not_dead(dead, zero):
     assert relu(dead, zero).find(DeadUnits()) == []
 
 
+@pytest.mark.parametrize(("lowest", "told"), [(-10.0, ["hidden"]), (-4.0, [])])
+def test_a_part_of_the_units_is_told_where_biases_hold_them_below_zero(lowest, told):
+    """Inputs of 1 and weights of 0.35 for eight of them make sums of 1."""
+    history = History(RELU.replace("kernel [8,64]", "kernel [8,64]; variable hidden/bias [64]", 1), STEPS)
+    history.set("hidden", zero_unit_fraction=0.25, zero_fraction=0.6, elements=2048, min=0.0).set("x", l2_norm=16.0, elements=256)
+    history.set("hidden/kernel", elements=512, l2_norm=8.0).set("output/kernel", elements=192, l2_norm=3.0)
+    history.set("hidden/bias", elements=64, min=lowest, max=0.0, mean=lowest / 4, std=0.2, l2_norm=-4 * lowest)
+    assert history.find(DeadUnits()) == []  # biases that differ in every way were trained
+    history.set("hidden/bias", elements=64, min=lowest, max=0.0, mean=lowest / 4, std=-lowest * np.sqrt(3) / 4, l2_norm=-4 * lowest)
+    assert [f.node for f in history.find(DeadUnits())] == told
+
+
 def test_a_relu_applied_to_every_time_step_can_be_dead():
     text = "input x [?,9,8]; layer t/dense Dense [?,16] <- x relu value=while_body; layer t TimeDistributed [?,9,16] <- x; loss loss [] <- t"
     history = History(text, STEPS).set("t", zero_unit_fraction=1.0, zero_fraction=1.0, min=0.0)

@@ -22,21 +22,21 @@ def causes(*findings, **evidence):
 
 def test_an_activation_that_explodes_does_not_follow_from_its_own_gradient():
     assert causes(("exploding_gradient", "two", 50), ("exploding_activation", "two", 70)) == [None, None]
-    assert causes(("exploding_gradient", "two", 50), ("exploding_activation", "one", 70)) == [None, "exploding_gradient at two"]
+    assert causes(("exploding_gradient", "two", 50), ("exploding_activation", "one", 70)) == [None, "exploding_gradient at two since step 50"]
 
 
 @pytest.mark.parametrize("node", ["one", "two"])
 def test_a_gradient_vanishes_before_a_collapse_that_begins_with_it(node):
-    assert causes(("collapse", node, 0), ("vanishing_gradient", "one", 0)) == [None, f"collapse at {node}"]
+    assert causes(("collapse", node, 0), ("vanishing_gradient", "one", 0)) == [None, f"collapse at {node} since step 0"]
 
 
 def test_examples_that_many_layers_pull_together_follow_from_what_makes_gradients_vanish():
     found = causes(("collapse", "three", 0), ("vanishing_gradient", "one", 0), batch_std=4e-5, root_mean_square=0.5)
-    assert found == ["vanishing_gradient at one", None]
+    assert found == ["vanishing_gradient at one since step 0", None]
 
 
 def test_a_collapse_that_comes_later_may_follow_from_a_gradient_that_vanished():
-    assert causes(("vanishing_gradient", "one", 0), ("collapse", "two", 20)) == [None, "vanishing_gradient at one"]
+    assert causes(("vanishing_gradient", "one", 0), ("collapse", "two", 20)) == [None, "vanishing_gradient at one since step 0"]
 
 
 def test_a_collapse_does_not_make_gradients_vanish_after_it():

@@ -65,7 +65,7 @@ def test_what_follows_from_another_says_so_and_comes_after_it(tmp_path, graph):
     report = evaluate(open_run(build_run(tmp_path / "train", graph, range(0, 100, 5), values(graph, 40))))
     assert [(f.rule, f.node, f.first_step, f.consequence_of) for f in report.findings] == [
         ("dead_units", "stem", 40, None),
-        ("dead_units", "hidden", 40, "dead_units at stem"),
+        ("dead_units", "hidden", 40, "dead_units at stem since step 40"),
     ]
     assert report.worst() == "error"
     assert json.loads(json.dumps(report.to_json()))["findings"][0]["last_step"] is None

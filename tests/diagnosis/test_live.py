@@ -39,7 +39,7 @@ def test_a_finding_is_printed_once_and_its_consequence_in_one_line(tmp_path, cap
     train(tmp_path, Actions(), warnings)
     printed = capsys.readouterr().err
     assert printed.count("tb_activations error: Dead ReLU at stem (value)\n    All 8 units give 0 for every example since step 40.") == 1
-    assert printed.count("Dead ReLU at hidden (value) since step 40, likely a consequence of dead_units at stem\n") == 1
+    assert printed.count("Dead ReLU at hidden (value) since step 40, likely a consequence of dead_units at stem since step 40\n") == 1
     assert "keras.layers.LeakyReLU(negative_slope=0.01)" in printed
     assert warnings == []
 

@@ -53,6 +53,15 @@ def test_noise_is_no_oscillation():
     assert loss(np.maximum(np.exp(-np.arange(200) / 20) + 0.05 * np.abs(RANDOM.normal(size=200)), 0), OscillatingLoss()) == []
 
 
+def test_single_examples_differ_by_as_much_as_their_loss():
+    """Losses near 0.8 and 3 by turns, in batches of one and of 32."""
+    for examples, told in ((1, []), (32, ["oscillating_loss"])):
+        values = np.where(np.arange(60) % 2, 3.0, 0.8) + 0.2 * RANDOM.uniform(size=60)
+        values[:3] = 1
+        history = History("input x [?,8]; loss loss [] <- x", range(60)).set("loss", elements=1, mean=values).set("x", elements=8 * examples)
+        assert [f.rule for f in history.find(OscillatingLoss())] == told
+
+
 def progress(*losses):
     values = np.array(losses, np.float32)
     history = History("loss loss []", range(len(values)))

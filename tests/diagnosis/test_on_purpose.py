@@ -8,10 +8,11 @@ import pytest
 from tb_activations.diagnosis.activations import DeadUnits, ExplodingActivation, SaturatedActivation
 from tb_activations.diagnosis.batches import CollapsedOutput, ConstantInput, UnnormalizedInput
 from tb_activations.diagnosis.gradients import ExplodingGradient, MissingGradient, VanishingGradient
+from tb_activations.diagnosis.initialization import PoorInitialization
 from tb_activations.diagnosis.losses import ExplodingLoss, OscillatingLoss
 from tb_activations.diagnosis.nonfinite import Nonfinite
 from tb_activations.diagnosis.precision import HalfUnderflow
-from tb_activations.diagnosis.weights import PoorInitialization, UnchangedWeights
+from tb_activations.diagnosis.weights import UnchangedWeights
 from tb_activations.store.nodes import QuantityState
 from tests.diagnosis.hand import History, without_gradient
 
@@ -185,6 +186,14 @@ def test_states_of_0_are_where_a_recurrent_layer_begins():
         history = History(text.format(consumer), STEPS).set("x", l2_norm=rms(1.0), std=1.0, batch_std=1.0)
         history.set("state", l2_norm=0.0, std=0.0, batch_std=0.0, mean=0.0)
         assert [(f.node, f.severity) for f in history.find(ConstantInput())] == told
+
+
+def test_a_sequence_of_0_is_no_state():
+    text = "input x [?,9,8]; input state [?,8]; layer r GRU [?,8] <- {}; variable r/kernel [8,8]; loss loss [] <- r"
+    for inputs, told in (("x", ["x"]), ("x state", ["x"])):
+        history = History(text.format(inputs), STEPS).set("state", l2_norm=rms(1.0), std=1.0, batch_std=1.0)
+        history.set("x", l2_norm=0.0, std=0.0, batch_std=0.0, mean=0.0)
+        assert [f.node for f in history.find(ConstantInput())] == told
 
 
 def test_distances_beside_the_states_of_a_users_layer_are_not_multiplied_by_weights():

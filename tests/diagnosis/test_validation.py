@@ -96,3 +96,40 @@ def test_examples_of_one_class_or_a_validation_that_is_as_good_are_healthy():
     assert spreads(fed=0.02) == []
     assert spreads(loss=1.0) == []
     assert spreads(steps=(20, 40), validated=(0.15, 0.15)) == []
+
+
+def test_a_momentum_of_nearly_one_is_told_as_soon_as_validation_is_worse():
+    """As many steps as it takes to see that nothing moves: two validations."""
+    assert [(f.node, f.first_step) for f in slow(loss=3.0)] == [("norm", 20)]
+    assert slow(loss=1.0) == []
+    assert slow(loss=3.0, momentum=0.99) == []
+
+
+def slow(loss, momentum=0.9999):
+    changes = {"norm": {"attributes": {"momentum": momentum}}, "norm_1": {"attributes": {"momentum": 0.9}}}
+    runs = [run(range(0, 60, 10)), run((20, 40), loss, norm=0.2)]
+    for history in runs:
+        history.facts = History(NET, [0], **changes).facts
+    watch = runs[0].watch(BatchNormDrift())
+    watch.compare(runs[1].block(), runs[1].facts)
+    return watch.findings()
+
+
+def test_a_validation_that_is_shown_while_training_goes_on_says_what_a_look_at_the_end_says_and_keeps_little():
+    training, validated = run(range(0, 400, 10)), run((100, 200, 300), norm=0.2, norm_1=np.array([20.0, 9.0, 4.0]))
+    whole = training.watch(BatchNormDrift())
+    whole.compare(validated.block(), validated.facts)
+    growing = BatchNormDrift().watch(training.facts)
+    told, shown = 0, 0
+    for start in range(0, 40, 4):
+        block = training.block(start, start + 4)
+        block.median_loss = np.ones(4, np.float32)
+        growing.update(block)
+        if start in (12, 24, 36):  # the validation at step 100 arrives after step 150, and so on
+            growing.compare(validated.block(shown, shown + 1), validated.facts)
+            shown += 1
+            assert len(growing._steps) <= 10
+        assert len(growing.findings()) >= told
+        told = len(growing.findings())
+    assert repr(growing.findings()) == repr(whole.findings())
+    assert [f.node for f in whole.findings()] == ["norm"]

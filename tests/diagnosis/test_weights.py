@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from tb_activations.diagnosis.gradients import ExplodingGradient, MissingGradient, VanishingGradient
-from tb_activations.diagnosis.weights import PoorInitialization, UnchangedWeights, UpdateTooLarge, UpdateTooSmall
+from tb_activations.diagnosis.initialization import PoorInitialization
+from tb_activations.diagnosis.weights import UnchangedWeights, UpdateTooLarge, UpdateTooSmall
 from tb_activations.store.nodes import QuantityState
 from tests.diagnosis.hand import History, without_gradient
 
@@ -216,6 +217,17 @@ def test_steps_as_large_as_the_weights_are_told_unless_the_loss_falls():
     assert history.find(UpdateTooLarge()) == []
 
 
+@pytest.mark.parametrize(("norm", "told"), [(40.0, ["d2/kernel"]), (30.0, []), (10.0, [])])
+def test_weights_that_a_few_steps_replace_are_told_however_small_later_steps_are(norm, told):
+    """Ten steps between captures; weights of usual size are 8/√8, and 4 times that is 11.3."""
+    weights = {"value": {"l2_norm": np.where(np.arange(20) < 3, 8.0, norm)}, "update": 0.01}
+    history = deep(d2=weights, d4=weights)
+    history.progress[:] = True
+    found = history.find(UpdateTooLarge())
+    assert [f.node for f in found] == told  # not at the output, which large targets may ask for
+    assert all(f.first_step == 30 and "In the 10 steps before, they grew to 5 times their size." in f.sentence for f in found)
+
+
 def test_steps_too_small_from_the_beginning_are_told():
     found = deep(**{f"d{i}": {"update": 1e-7} for i in range(5)}).find(UpdateTooSmall())
     assert [f.node for f in found] == [f"d{i}/kernel" for i in range(5)]
@@ -284,10 +296,18 @@ def test_a_learning_rate_that_fell_to_nothing_while_the_loss_stands_is_told(rate
     assert "since step 10, while the loss stands at 2.3" in found[0].sentence
 
 
+def test_few_captures_are_enough_where_nothing_moved_for_most_of_the_time():
+    """Captures 1 to 7 of 8, and 3 to 9 of 10; nothing is known of what comes after."""
+    for first, end, told in ((1, 8, 5), (3, 10, 0)):
+        update = np.where(np.arange(20) < end, at(first, 0.0), np.nan)
+        assert len(standing(update).find(UpdateTooSmall())) == told
+
+
 def test_rest_at_the_end_of_a_schedule_or_of_learning_is_healthy():
     assert standing(at(16, 0.0)).find(UpdateTooSmall()) == []
     assert standing(at(5, 0.0), loss=at(4, 0.3, 2.3)).find(UpdateTooSmall()) == []
     assert standing(at(5, 0.0), gradient=at(5, 0.0)).find(UpdateTooSmall()) == []
+    assert standing(at(5, 0.0), gradient=at(5, 5e-5, 0.1)).find(UpdateTooSmall()) == []  # full batches, and noise that nothing explains
 
 
 def test_layers_that_wait_while_another_one_moves_do_not_stand_still():

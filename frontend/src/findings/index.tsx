@@ -242,9 +242,11 @@ function goToNode(finding: Finding): void {
   selectNode(finding.node);
 }
 
-/** `"<rule> at <node>"` with a way to the finding it names. */
+/** `"<rule> at <node> since step <first step>"` with a way to the finding it names. */
 function Consequence({ of }: { readonly of: string }): JSX.Element {
-  const cause = findings.value.data?.findings.find((each) => `${each.rule} at ${each.node}` === of);
+  const cause = findings.value.data?.findings.find(
+    (each) => `${each.rule} at ${each.node} since step ${each.first_step}` === of,
+  );
   if (cause === undefined) return <>{of}</>;
   return (
     <TextButton onClick={() => goToFinding(cause)}>

@@ -1,0 +1,55 @@
+"""Units of a ReLU that their bias holds below zero from the beginning.
+
+The one invariant: it is decided at step 0, by numbers that nothing was trained into. A bias that lies below anything that initial weights make of the
+input was set so; how many units have one, the share of dead ones tells.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from tb_activations.diagnosis.block import Block
+from tb_activations.diagnosis.facts import Facts
+
+__all__ = ["Drowned"]
+
+Rows = npt.NDArray[np.int64]
+Bools = npt.NDArray[np.bool_]
+
+DEVIATIONS = 5.0
+"""Root mean squares of what the weights make of the input. Of a million normal numbers none is as large by chance."""
+
+
+class Drowned:
+    """Follows the ReLUs at ``rows``."""
+
+    def __init__(self, facts: Facts, rows: Rows) -> None:
+        self._facts = facts
+        found = [_weights(facts, row) for row in rows.tolist()]
+        self._found = [(position, *weights) for position, weights in enumerate(found) if weights is not None]
+        self._is_drowned: Bools | None = None
+        self._count = len(rows)
+
+    def feed(self, block: Block) -> Bools:
+        """Whether the run began with biases that hold units below zero, [rows, 1]."""
+        if self._is_drowned is None:
+            self._is_drowned = np.zeros((self._count, 1), np.bool_)
+            if block.steps[0] == 0:
+                rms, lowest = block.rms()[:, 0], block.column("min")[:, 0]
+                for position, source, kernel, bias in self._found:
+                    made = rms[source] * rms[kernel] * np.sqrt(self._facts.fan_in(kernel))
+                    self._is_drowned[position] = block.untrained[kernel] & (lowest[bias] < -DEVIATIONS * made)
+        return self._is_drowned
+
+
+def _weights(facts: Facts, row: int) -> tuple[int, int, int] | None:
+    """The input, the kernel and the bias of the layer that a ReLU is part of, or that stands before it; None where there isn't just one of each."""
+    kernels = set(facts.kernels.tolist())
+    for place in (row, *facts.inputs[row]):
+        own = facts.owned.get(place, ())
+        multiplied = [variable for variable in own if variable in kernels]
+        added = [variable for variable in own if facts.names[variable].endswith("bias")]
+        if len(multiplied) == len(added) == len(facts.inputs[place]) == 1:
+            return facts.inputs[place][0], multiplied[0], added[0]
+    return None

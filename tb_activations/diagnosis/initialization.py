@@ -1,0 +1,147 @@
+"""How weights begin: constant, or far from keeping the variance.
+
+The one invariant: only step 0 of a training that begins there is judged. What is odd on purpose (adapters of 0, frequencies, wide weights before a
+normalization) is told from its place in the graph and from what it makes of numbers.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+
+import numpy as np
+import numpy.typing as npt
+
+from tb_activations.diagnosis.batches import SAME
+from tb_activations.diagnosis.block import Block
+from tb_activations.diagnosis.episodes import AT_ONCE, Episode
+from tb_activations.diagnosis.facts import NORMALIZATIONS, WEIGHTED, Facts
+from tb_activations.diagnosis.propagation import Propagation
+from tb_activations.diagnosis.rule import NodeRule, Observation, Words, location, number
+
+__all__ = ["PoorInitialization"]
+
+Rows = npt.NDArray[np.int64]
+Observe = Callable[[Block], Observation]
+
+
+class PoorInitialization(NodeRule):
+    """Weights that start constant, or far from keeping the variance."""
+
+    name, title = "poor_initialization", "Poor initialization"
+    definition = (
+        "At step 0 the kernel is constant, or its root mean square times the square root of its fan-in is far from 1, or somewhat, and what comes"
+        " in shrinks or grows out of proportion up to the last weights; or a table of words or positions has a root mean square above 10."
+    )
+    reference = "Glorot & Bengio 2010; He et al. 2015; SageMaker Debugger PoorWeightInitialization"
+    severity, statistic = "error", "std"
+    persistence = AT_ONCE
+
+    LARGEST_GAIN = 4.0
+    """Initial weights of Keras have 0.1 to 1.5; 4 in each of five layers is a factor of 1,000."""
+    LARGEST_RECURRENT_GAIN = 2.0
+    """Recurrent weights are applied once per time step: 2 in each of ten steps is a factor of 1,000. Orthogonal ones have 1."""
+    SMALLEST_GAIN = 0.02
+    """Normal(0, 0.01) for a few dozen inputs, used by careful people, has 0.05 and more."""
+
+    LARGEST_ENTRY = 10.0
+    """Root mean square of a table that feeds weights, as of an input (`UnnormalizedInput.LARGEST`). Tables of Keras begin with 0.03."""
+
+    def select(self, facts: Facts) -> Rows:
+        """Kernels with more than one input or output, and tables of words or positions."""
+        return np.array([*facts.kernels.tolist(), *(row for row in facts.tables.tolist() if _is_of_words(facts, row))], np.int64)
+
+    def observe(self, facts: Facts, rows: Rows) -> Observe:
+        """Looks at step 0 only: what comes later is trained.
+
+        Weights of zeros do no harm where something else joins what comes out of them, such as the frozen weights beside a low-rank adapter: examples
+        then differ right after them.
+        """
+        fan_in = np.array([facts.fan_in(row) for row in rows.tolist()], float)[:, None]
+        recurrent = np.array([facts.names[row].endswith("recurrent_kernel") for row in rows.tolist()], np.bool_)[:, None]
+        largest = np.where(recurrent, self.LARGEST_RECURRENT_GAIN, self.LARGEST_GAIN)
+        output = np.array([facts.is_output(row) for row in rows.tolist()], np.bool_)[:, None]
+        small_is_fine = output | np.array([_starts_small(facts, row) for row in rows.tolist()], np.bool_)[:, None]
+        large_is_fine = np.array([_is_periodic(facts, row) or _is_normalized(facts, row) for row in rows.tolist()], np.bool_)[:, None]
+        following = [_following(facts, row) for row in rows.tolist()]
+        is_table = np.isin(rows, facts.tables)[:, None]
+        propagation = Propagation(facts, rows)
+
+        def look(block: Block) -> Observation:
+            known = block.recorded()[rows]
+            if block.steps[0] != 0:
+                return Observation(np.zeros_like(known), known)
+            std, rms = block.column("std")[rows], block.rms()[rows]
+            gain = rms * np.sqrt(fan_in)
+            constant = (std <= 1e-6 * rms) & (block.column("elements")[rows] > 1)
+            differ = block.column("batch_std") > SAME * block.rms()
+            detour = (rms == 0) & np.stack([differ[nodes].any(0) for nodes in following])
+            small = ((gain < self.SMALLEST_GAIN) | propagation.fades(block, gain)) & ~small_is_fine & ~detour
+            large = ((gain > largest) | propagation.swells(block, gain)) & ~large_is_fine
+            poor = large | np.where(constant & (rms > 0), ~output, small)
+            poor = np.where(is_table, (rms > self.LARGEST_ENTRY) & ~large_is_fine, poor)
+            return Observation(
+                poor & known & (block.steps == 0) & block.untrained[rows][:, None], known, {"std": std, "root_mean_square": rms, "gain": gain}
+            )
+
+        return look
+
+    def words(self, facts: Facts, index: int, episode: Episode) -> Words:
+        """What is wrong with the first weights, and the argument of the layer to change."""
+        owner = facts.owners[index]
+        layer = facts.nodes[index if owner is None else owner].class_name
+        recurrent = facts.names[index].endswith("recurrent_kernel")
+        argument = 'recurrent_initializer="orthogonal"' if recurrent else 'kernel_initializer="glorot_uniform"'
+        rms, gain = episode.evidence["root_mean_square"], episode.evidence["gain"]
+        if index in facts.tables:
+            sentence = f"The initial entries have a root mean square of {number(rms)}. Weights after them are made for inputs near 1."
+            return Words(sentence, "Use entries as small as usual:", 'keras.layers.Embedding(..., embeddings_initializer="uniform")')
+        if episode.evidence["std"] <= 1e-6 * rms:
+            sentence = f"All initial weights are {number(rms)}, so all units compute the same and get the same gradient."
+        else:
+            what = "grows" if gain > 1 else "shrinks"
+            sentence = (
+                f"The initial weights have a root mean square of {number(rms)}: what passes through {what} about {number(max(gain, 1 / gain))} times."
+            )
+        return Words(
+            sentence,
+            f"Use an initializer that keeps the variance{location(facts, facts.owners[index] or index)}:",
+            f"keras.layers.{layer}(..., {argument})" if layer in WEIGHTED - {"EinsumDense"} else argument,
+        )
+
+
+def _following(facts: Facts, kernel: int) -> list[int]:
+    """What comes next after the layer of a kernel. A layer around it that hands out the same numbers doesn't count."""
+    found: list[int] = []
+    pending = list(facts.places(kernel))
+    while pending:
+        place = pending.pop()
+        for node in facts.next_effective(place):
+            around = facts.names[place].startswith(facts.names[node].split("@")[0] + "/")
+            (pending if around else found).append(node)
+    return found
+
+
+def _is_of_words(facts: Facts, table: int) -> bool:
+    """Whether a table holds a vector for each word or position, and no centres or codes, which are as large as what they are compared with."""
+    owner = facts.owners[table]
+    known = owner is not None and facts.nodes[owner].class_name == "Embedding"
+    return known or re.search("emb|pos|tok|table", facts.names[table].rsplit("/", 1)[-1], re.IGNORECASE) is not None
+
+
+def _is_periodic(facts: Facts, kernel: int) -> bool:
+    """Whether a sine or cosine follows: large weights are then high frequencies, chosen on purpose."""
+    names = {facts.nodes[place].activation for place in facts.places(kernel)} | {facts.nodes[node].class_name for node in _following(facts, kernel)}
+    return not names.isdisjoint({"sin", "cos", "Sin", "Cos"})
+
+
+def _is_normalized(facts: Facts, kernel: int) -> bool:
+    """Whether a normalization takes the scale of the weights away again, everywhere."""
+    following = [facts.nodes[node].class_name for node in _following(facts, kernel)]
+    return bool(following) and all(name in NORMALIZATIONS for name in following)
+
+
+def _starts_small(facts: Facts, kernel: int) -> bool:
+    """Whether small or zero initial weights do no harm: a branch that is added to another, or a normalization that follows."""
+    following = [facts.nodes[node].class_name for node in _following(facts, kernel)]
+    return any(name in NORMALIZATIONS or name == "Add" for name in following)

@@ -1,0 +1,62 @@
+"""What initial weights make of the scale of numbers over the depth, and tables that are as large as raw data."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from tb_activations.diagnosis.initialization import PoorInitialization
+from tests.diagnosis.hand import History
+
+DEPTH = 5
+CHAIN = "input x [?,64];" + ";".join(
+    f"layer d{i} Dense [?,64] <- {f'd{i - 1}' if i else 'x'} relu; variable d{i}/kernel [64,64]; variable d{i}/bias [64]" for i in range(DEPTH)
+) + "; layer head Dense [?,3] <- d4; variable head/kernel [64,3]; variable head/bias [3]; loss loss [] <- head"  # fmt: skip
+
+
+def chain(gain, passed):
+    """Five layers whose kernels have this gain, of which each hands on so much of what comes in."""
+    history = History(CHAIN, range(0, 30, 10)).set("x", elements=2048, l2_norm=np.sqrt(2048))
+    for i in range(DEPTH):
+        rms = passed ** (i + 1)
+        history.set(f"d{i}", elements=2048, l2_norm=rms * np.sqrt(2048), batch_std=rms)
+        history.set(f"d{i}/kernel", elements=4096, l2_norm=gain / 8 * 64, std=gain / 8).set(f"d{i}/bias", elements=64, l2_norm=0.0, std=0.0)
+    history.set("head/kernel", elements=192, l2_norm=np.sqrt(192) / 8, std=1 / 8).set("head/bias", elements=3, l2_norm=0.0, std=0.0)
+    return [f.node for f in history.find(PoorInitialization())]
+
+
+@pytest.mark.parametrize(
+    ("gain", "passed", "told"),
+    [
+        (0.08, 0.06, 3),  # 0.06³ is left of what comes into the third layer, 0.06² of what comes into the fourth
+        (0.08, 0.9, 0),  # something between the layers takes the scale away
+        (0.4, 0.06, 0),  # the weights are not to blame
+        (2.5, 2.5, 2),
+        (2.5, 1.5, 0),
+        (1.4, 2.5, 0),
+    ],
+)
+def test_gains_that_are_somewhat_off_are_told_where_they_add_up_over_the_depth(gain, passed, told):
+    assert chain(gain, passed) == [f"d{i}/kernel" for i in range(told)]
+
+
+@pytest.mark.parametrize(
+    ("spread", "name", "following", "told"),
+    [
+        (30.0, "embeddings", "Dense", ["table/embeddings"]),
+        (5.0, "embeddings", "Dense", []),
+        (30.0, "embeddings", "LayerNormalization", []),
+        (30.0, "centroids", "Dense", []),
+    ],
+)
+def test_a_table_as_large_as_raw_data_is_told_unless_a_normalization_follows(spread, name, following, told):
+    owner = "Embedding" if name == "embeddings" else "Centres"
+    text = f"""
+        input x [?,9] int32; layer table {owner} [?,9,16] <- x; variable table/{name} [50,16]
+        layer next {following} [?,9,16] <- table; variable next/kernel [16,16]; variable next/bias [16]; loss loss [] <- next
+    """
+    history = History(text, range(0, 30, 10)).set("next/bias", elements=16, l2_norm=0.0, std=0.0)
+    history.set(f"table/{name}", elements=800, l2_norm=spread * np.sqrt(800), std=spread).set("next/kernel", elements=256, l2_norm=4.0, std=0.25)
+    found = history.find(PoorInitialization())
+    assert [f.node for f in found] == told
+    assert all("The initial entries have a root mean square of 30." in f.sentence for f in found)

@@ -12,9 +12,10 @@ import keras
 import tensorflow as tf
 
 from tb_activations.capture.catalogue import Catalogue, make_catalogue
-from tb_activations.capture.handover import Handover, handover_of
+from tb_activations.capture.handover import Beside, Handover, handover_of
 from tb_activations.capture.instrument import instrumented
 from tb_activations.capture.nodes import Lasting
+from tb_activations.capture.packing import Layout
 from tb_activations.capture.recorder import Recorder
 from tb_activations.capture.rehearsals import forget_rehearsals
 from tb_activations.capture.structure import Structure
@@ -55,7 +56,8 @@ class FixedBatch:
             raise recorder.failure
         forget_rehearsals(recorder)
         catalogue = make_catalogue(recorder, self._options.configuration)
-        handover = handover_of(recorder, catalogue, self._options.keep, compiled_by_xla=False)
+        layout = Layout(recorder, catalogue, self._options.keep)
+        handover = handover_of(layout, self._options.keep, Beside(), compiled_by_xla=False)
         given = handover.give(recorder, catalogue)
         self._traced = catalogue, handover
         recorder.release()

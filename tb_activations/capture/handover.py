@@ -29,15 +29,14 @@ from tb_activations.capture.packing import Keep, Layout, Packed, Reduction, coll
 from tb_activations.capture.recorder import Recorder
 from tb_activations.capture.replicas import gather
 
-__all__ = ["Handover", "OnHost", "handover_of"]
+__all__ = ["Beside", "Handover", "OnHost", "handover_of"]
 
 
-def handover_of(recorder: Recorder, catalogue: Catalogue, keep: Keep, *, compiled_by_xla: bool) -> Handover:
-    """The way for what ``recorder`` has recorded, chosen while the step is traced."""
-    layout = Layout(recorder, catalogue, keep)
+def handover_of(layout: Layout, keep: Keep, beside: Beside, *, compiled_by_xla: bool) -> Handover:
+    """The way for what a trace has recorded, chosen while the step is traced. ``beside``: where the traces of one step are reduced."""
     alone = tf.distribute.get_strategy().num_replicas_in_sync == 1
     if alone and all(device.device_type == "CPU" for device in tf.config.list_logical_devices()):
-        return OnHost(layout, keep, compiled_by_xla=compiled_by_xla)
+        return OnHost(layout, keep, beside, compiled_by_xla=compiled_by_xla)
     return AfterStep(layout, keep) if alone and compiled_by_xla else InStep(layout, keep)
 
 
@@ -79,6 +78,20 @@ class AfterStep(Handover):
         return partial(split_samples, self._reduce(given))
 
 
+class Beside:
+    """A thread in which the captures of one step are reduced, whichever trace gave them. No more than two captures' tensors are held."""
+
+    def __init__(self) -> None:
+        self._thread = ThreadPoolExecutor(1, "tb_activations statistics")
+        self._reducing: Future[Packed] | None = None
+
+    def reduce(self, reduction: HostReduction, collected: Packed) -> Callable[[], Packed]:
+        if self._reducing is not None:
+            self._reducing.exception()  # what went wrong with the one before is told by the writer
+        self._reducing = self._thread.submit(reduction, collected)
+        return self._reducing.result
+
+
 class OnHost(Handover):
     """Hands tensors out as they are.
 
@@ -86,13 +99,12 @@ class OnHost(Handover):
     number: for 60 layers a minute. XLA knows no queues, and doesn't mind results.
     """
 
-    def __init__(self, layout: Layout, keep: Keep, *, compiled_by_xla: bool) -> None:
+    def __init__(self, layout: Layout, keep: Keep, beside: Beside, *, compiled_by_xla: bool) -> None:
         self._reduce = HostReduction(layout, keep)
+        self._beside = beside
         self._compiled_by_xla = compiled_by_xla
         self._dtypes: Packed = {}
         self._queues: list[tuple[tf.queue.QueueBase, Packed]] = []
-        self._thread = ThreadPoolExecutor(1, "tb_activations statistics")
-        self._reducing: Future[Packed] | None = None
 
     def give(self, recorder: Recorder, catalogue: Catalogue) -> Packed:
         collected = collect(recorder, catalogue)
@@ -105,11 +117,7 @@ class OnHost(Handover):
 
     def take(self, given: Packed) -> Callable[[], Packed]:
         collected = self._dequeue(int(given["queue"])) if "queue" in given else from_bits(given, self._dtypes)
-        if self._reducing is not None:
-            # No more than two captures' tensors are held. What went wrong with the one before is told by the writer.
-            self._reducing.exception()
-        self._reducing = self._thread.submit(self._reduce, collected)
-        return self._reducing.result
+        return self._beside.reduce(self._reduce, collected)
 
     def _enqueue(self, collected: Packed) -> int:
         """Adds a queue of its own for this trace, and returns its number."""

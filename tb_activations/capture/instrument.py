@@ -135,6 +135,18 @@ def _wrap_recompute(original: Callable[..., Any]) -> Callable[..., Any]:
     return recompute_grad
 
 
+def _wrap_rewriting(original: Callable[..., Any]) -> Callable[..., Any]:
+    @functools.wraps(original)
+    def rewrite(*args: Any, **kwargs: Any) -> Any:
+        recorder = current()
+        if recorder is None:
+            return original(*args, **kwargs)
+        with recorder.rewritten():
+            return original(*args, **kwargs)
+
+    return rewrite
+
+
 class _Patches:
     """Puts the wrappers in place when the first thread comes, and the originals back when the last has gone."""
 
@@ -185,6 +197,9 @@ def _targets() -> list[tuple[Any, str, Wrapper]]:
         *((kind, "__call__", _wrap_function) for kind in _FUNCTIONS),
         (tf.distribute.Strategy, "run", _wrap_run),
         (tf, "recompute_grad", _wrap_recompute),
+        (tf, "vectorized_map", _wrap_rewriting),
+        (tf.GradientTape, "jacobian", _wrap_rewriting),
+        (tf.GradientTape, "batch_jacobian", _wrap_rewriting),
     ]
 
 

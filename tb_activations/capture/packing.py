@@ -18,7 +18,7 @@ from tb_activations.capture.nodes import Recording, Tally
 from tb_activations.capture.recorder import Recorder
 from tb_activations.capture.shares import MOST, shares
 from tb_activations.capture.statistics import Measured, Request, measure_all, sample
-from tb_activations.store.schema import STATISTICS, Quantity, QuantityRecord
+from tb_activations.store.schema import STATISTICS, NodeRecord, Quantity, QuantityRecord
 
 __all__ = ["PROPORTIONAL", "SAMPLE_EXAMPLES", "Keep", "Layout", "Packed", "Reduction", "collect", "unpack"]
 
@@ -71,13 +71,14 @@ class Layout:
         items = _recorded(recorder, catalogue)
         self.ids = {quantity: ids.tolist() for quantity, ids in catalogue.ids.items() if len(ids)}
         self.facts = {str(index): (item.activation, item.batch) for index, item in enumerate(items) if isinstance(item, Recording)}
-        self.elements = self._shares(items, keep)
+        self.elements = self._shares(items, keep, catalogue.graph.nodes)
 
-    def _shares(self, items: Sequence[Recording | Tally], keep: Keep) -> dict[str, int]:
+    def _shares(self, items: Sequence[Recording | Tally], keep: Keep, nodes: Sequence[NodeRecord]) -> dict[str, int]:
         if keep.elements is not None:
             return dict.fromkeys(self.facts, keep.elements)
         activations = [quantity == "value" and self.facts.get(key, (None, False))[1] for key, quantity, _ in self.owners()]
-        sizes = [_size(item, keep.examples) if isinstance(item, Recording) else 0 for item in items]
+        owners = [nodes[node] for _, _, node in self.owners()]
+        sizes = [_size(item, node, keep.examples) if isinstance(item, Recording) else 0 for item, node in zip(items, owners, strict=True)]
         return {str(index): share for index, share in enumerate(shares(sizes, activations))}
 
     def owners(self) -> list[tuple[str, Quantity, int]]:
@@ -137,10 +138,10 @@ class Reduction:
         return tensor if scale is None else tf.cast(tensor, tf.float32) * _factor(scale)
 
 
-def _size(item: Recording, examples: int) -> int:
-    """The numbers of a sample that nothing else bounds; `MOST` where they are known only when the step runs."""
-    shape = item.tensor.shape[1:] if item.batch else item.tensor.shape
-    known = shape.num_elements()
+def _size(item: Recording, node: NodeRecord, examples: int) -> int:
+    """The numbers of a sample that nothing else bounds; `MOST` where they are known only when the step runs, or other traces have others."""
+    shape = item.tensor.shape if node.kind == "variable" or node.shape is None else tf.TensorShape(node.shape)
+    known = (shape[1:] if item.batch else shape).num_elements()
     return MOST if known is None else known * (examples if item.batch else 1)
 
 

@@ -8,6 +8,7 @@ trace builds (None while steps run eagerly); a tensor of any other graph can't l
 from __future__ import annotations
 
 import functools
+import re
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -42,6 +43,9 @@ def current() -> Recorder | None:
     """The recorder of the trace that runs in this thread, if any."""
     return getattr(_active, "recorder", None)
 
+
+_TEMPLATE = re.compile(r"(^|/)loop_body(_\d+)?/(?!(.*/)?pfor/)")
+"""Operations of one example, as TensorFlow names them where it rewrites them for all; those for all are called `pfor`."""
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -95,6 +99,8 @@ class Recorder:
         self.named_operations: dict[str, tf.Operation] = {}
         self.calls = CallNames(structure)
         self._unscaled: dict[int, tf.Tensor] = {}
+        self.templates: set[int] = set()
+        self.rewriting = False
         self._kept: list[Any] = []  # what `producers` and `_unscaled` know by id must stay alive
 
     # Lifetime.
@@ -118,8 +124,9 @@ class Recorder:
         """
         for node in self.seen.values():
             node.tensor = node.op = node.variable = None
-        held: tuple[dict[Any, Any] | list[Any], ...] = (self.seen, self.producers, self.arguments, self.targets, self._unscaled, self._kept)
-        for things in (*held, self.named_operations, *self.recordings.values()):
+        named: tuple[dict[str, Any], ...] = (self.seen, self.arguments, self.named_operations, *self.recordings.values())
+        by_id: tuple[dict[int, Any] | set[int], ...] = (self.producers, self._unscaled, self.templates)
+        for things in (*named, *by_id, self.targets, self._kept):
             things.clear()
         self.variables = Variables(self.structure)
         self.inner = InnerGraphs([])
@@ -139,6 +146,17 @@ class Recorder:
         if any(isinstance(leaf, keras.KerasTensor) for leaf in tf.nest.flatten((args, kwargs))):
             return True
         return not tf.executing_eagerly() and str(getattr(tf.compat.v1.get_default_graph(), "name", "")).startswith("scratch_graph")
+
+    @contextmanager
+    def rewritten(self) -> Iterator[None]:
+        """TensorFlow runs a function on one example and makes of its operations others, for all: what it calls in here is not what is computed."""
+        before, self.rewriting = self.rewriting, True
+        first = 0 if self.graph is None else self.graph.version
+        try:
+            yield
+        finally:
+            self.rewriting = before
+            self._note_templates(first)
 
     # Hooks: what the instrumented Keras and TensorFlow call.
 
@@ -187,6 +205,8 @@ class Recorder:
 
     def gradient(self, original: Callable[..., Any], tape: tf.GradientTape, target: Any, sources: Any, *args: Any, **kwargs: Any) -> Any:
         """What a tape answers; on the way, the gradients of inner graphs."""
+        if self.rewriting:
+            return original(tape, target, sources, *args, **kwargs)
         self.differentiated(target, sources)
         gradients, tallies = self.inner.gradient(original, tape, target, sources, *args, **kwargs)
         self.found_gradients(sources, gradients)
@@ -196,6 +216,8 @@ class Recorder:
 
     def function(self, function: Any, original: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """Runs a function of its own that the step calls."""
+        if self.rewriting and self.graph is None:
+            return original(function, *args, **kwargs)  # TensorFlow's own, made for this call
         obstacle = self.functions.obstacle(function, args, kwargs)
         if obstacle is None:
             return self.functions.run_inline(function, args, kwargs, self.paused)
@@ -231,6 +253,13 @@ class Recorder:
             yield
 
     # Nodes.
+
+    @_harmless
+    def _note_templates(self, first: int) -> None:
+        """Keeps in mind what was made for one example only, from operation number ``first`` on."""
+        for op in [] if self.graph is None else self.graph.get_operations()[first:]:
+            if _TEMPLATE.search(op.name):
+                self.templates.update(map(id, op.outputs))
 
     @_harmless
     def _read_variables(self) -> None:
@@ -346,13 +375,15 @@ class Recorder:
     @_harmless
     def _flowed_back(self, node: Seen, gradient: Any) -> None:
         gradient = gradient.values if isinstance(gradient, tf.IndexedSlices) else gradient
-        if self.belongs(gradient):
+        if self.belongs(gradient) and not self.rewriting:
             if node.name in self.recordings["gradient"]:
                 node.attributes["differentiated"] = node.attributes.get("differentiated", 1) + 1
             self._record("gradient", node, gradient, self.loss_scale)
 
     def obstacle(self, tensor: tf.Tensor) -> QuantityPlan | None:
         """Why ``tensor`` can't leave the step."""
+        if self.rewriting or id(tensor) in self.templates:
+            return QuantityPlan("vectorized")
         if not self.belongs(tensor):
             return self.inner.obstacle(tensor)
         if not has_statistics(tensor.dtype):

@@ -9,18 +9,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple
 
 import keras
 import tensorflow as tf
 
 from tb_activations.capture.catalogue import Catalogue, make_catalogue
-from tb_activations.capture.handover import Handover, handover_of
+from tb_activations.capture.generations import Generations
+from tb_activations.capture.handover import Beside, Handover, handover_of
 from tb_activations.capture.instrument import instrumented
 from tb_activations.capture.nodes import Lasting
 from tb_activations.capture.op_nodes import list_operations, record_operations
-from tb_activations.capture.packing import Keep, Packed
+from tb_activations.capture.packing import Keep, Layout, Packed
 from tb_activations.capture.randomness import stateful_draws
 from tb_activations.capture.recorder import Recorder, current
 from tb_activations.capture.rehearsals import forget_rehearsals
@@ -119,9 +120,10 @@ class Twin:
         self._options = options
         self._trainability = trainability
         self._step: Callable[[Any], Any] = getattr(model, NAMES[kind].step)
-        self._catalogues: dict[str, Catalogue] = {}
+        self._generations = Generations()
         self._handovers: dict[str, Handover] = {}
         self._unlisted: dict[str, dict[str, tf.Operation]] = {}
+        self._beside = Beside()
         self._compiled_by_xla = bool(model.jit_compile)
         self._remarks: dict[str, bool] = {}
         self._lasting = Lasting()
@@ -147,7 +149,7 @@ class Twin:
         for key, given in outputs.items():
             try:
                 self._list_operations(key)
-                return Captured(self._catalogues[key], self._handovers[key].take(given))
+                return Captured(self._generations[key], self._handovers[key].take(given))
             except Exception as error:  # noqa: BLE001  (the step is done; kept, and told once by who owns the twin)
                 self.failure = error
         return None
@@ -155,9 +157,7 @@ class Twin:
     def _list_operations(self, key: str) -> None:
         """Lists the operations of the trace that ran; one that makes variables is traced again before it runs."""
         if key in self._unlisted:
-            catalogue = self._catalogues[key]
-            operations = list_operations(self._unlisted.pop(key))
-            self._catalogues[key] = replace(catalogue, graph=replace(catalogue.graph, operations=operations))
+            self._generations.complete(key, list_operations(self._unlisted.pop(key)))
 
     def take_remarks(self) -> list[str]:
         """What the user should know of the step, each sentence once."""
@@ -230,11 +230,12 @@ class Twin:
             forget_rehearsals(recorder, tf.nest.flatten(result))
             record_operations(recorder)
             catalogue = make_catalogue(recorder, self._options.configuration)
-            key = self._key_of(catalogue)
-            if not self._catalogues[key].graph.operations:
+            key = self._generations.add(catalogue)
+            if not self._generations[key].graph.operations:
                 self._unlisted[key] = dict(recorder.named_operations)
             if key not in self._handovers:
-                self._handovers[key] = handover_of(recorder, catalogue, self._options.keep, compiled_by_xla=self._compiled_by_xla)
+                layout = Layout(recorder, self._generations[key], self._options.keep)
+                self._handovers[key] = handover_of(layout, self._options.keep, self._beside, compiled_by_xla=self._compiled_by_xla)
             return {key: self._handovers[key].give(recorder, catalogue)}
         except Exception as error:  # noqa: BLE001  (kept, and told once by who owns the twin)
             self.failure = error
@@ -248,11 +249,3 @@ class Twin:
                 "on recorded steps they are others than without recording. Draw them with `keras.random` and a `keras.random.SeedGenerator`.",
                 True,
             )
-
-    def _key_of(self, catalogue: Catalogue) -> str:
-        for key, known in self._catalogues.items():
-            if known.graph == catalogue.graph:  # eager steps are traced anew each time
-                return key
-        key = f"generation_{len(self._catalogues)}"
-        self._catalogues[key] = catalogue
-        return key

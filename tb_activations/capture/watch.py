@@ -22,6 +22,8 @@ import tensorflow as tf
 
 from tb_activations.capture.arguments import Arguments, check_arguments
 from tb_activations.capture.destination import Destination
+from tb_activations.capture.generations import Generations
+from tb_activations.capture.handover import Beside
 from tb_activations.capture.instrument import instrumented
 from tb_activations.capture.nodes import Lasting
 from tb_activations.capture.on_replicas import OnReplicas, converted
@@ -246,10 +248,11 @@ class FunctionTwin(Twin):
         self._model = model
         self._options = options
         self._trainability = trainability
-        self._catalogues = {}
+        self._generations = Generations()
         self._unlisted = {}
         self._remarks = {}
         self._handovers = {}
+        self._beside = Beside()
         self._compiled_by_xla = bool(getattr(function, "_jit_compile", False))
         self._lasting = Lasting()
         self.failure = None

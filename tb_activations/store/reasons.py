@@ -126,6 +126,15 @@ _ALL = (
         'x = tb_activations.probe({function}(x), "{function}")',
     ),
     Reason(
+        "vectorized",
+        "unreachable",
+        "inside vectorized_map",
+        "`{node}` is called inside `vectorized_map`, which calls it with one example and rewrites its operations for all of them: "
+        "the tensor that the call gave is not the one that the step computes.",
+        "Call the layer with the whole batch, or put a probe on what `vectorized_map` returns:",
+        'y = tb_activations.probe(y, "name")',
+    ),
+    Reason(
         "not_on_loss_path",
         "unreachable",
         "not on the path to the loss",

@@ -58,6 +58,8 @@ _WRAPPED = [
     (keras.optimizers.LossScaleOptimizer, "apply"),
     (tf.GradientTape, "gradient"),
     (tf, "recompute_grad"),
+    (tf, "vectorized_map"),
+    (tf.GradientTape, "batch_jacobian"),
 ]
 
 

@@ -344,3 +344,54 @@ def test_nothing_summed_is_nothing_recorded():
     row = from_sums(tf.zeros([len(SUMS)], tf.float64), tf.constant(EXTREMES, tf.float64))
     assert row.counts.numpy().tolist() == [-1, 0, 0, 0]
     assert np.isnan(row.statistics).all()
+
+
+class Mapped(keras.Model):
+    """A layer that is called with one example at a time, as far as the code can see, and a penalty on a Jacobian."""
+
+    def __init__(self):
+        super().__init__(name="mapped")
+        self.before, self.inner, self.after = (L.Dense(2, activation="tanh", name=name) for name in ("before", "inner", "after"))
+        for layer in (self.before, self.inner, self.after):
+            layer.build((None, 2))
+
+    def call(self, x):
+        rows = keras.ops.vectorized_map(lambda row: self.inner(row[None])[0], self.before(x))
+        return self.after(tba.probe(rows, "rows"))
+
+    def train_step(self, data):
+        x, y = data
+        with tf.GradientTape() as tape:
+            with tf.GradientTape() as inner:
+                inner.watch(x)
+                predicted = self(x)
+            loss = tf.reduce_mean((predicted - y) ** 2) + tf.reduce_mean(inner.batch_jacobian(predicted, x) ** 2)
+        self.optimizer.apply(tape.gradient(loss, self.trainable_weights), self.trainable_weights)
+        return {"loss": loss}
+
+
+@pytest.mark.parametrize("compiling", [{"jit_compile": False}, {"run_eagerly": True}], ids=["graph", "eager"])
+@pytest.mark.filterwarnings("ignore")
+def test_what_vectorized_map_calls_is_not_shown_as_if_one_example_were_all(tmp_path, compiling):
+    keras.utils.set_random_seed(2)
+    x = np.random.default_rng(2).normal(size=(8, 2)).astype("float32")
+    trained = []
+    for callbacks in ([], [tba.ActivationsCallback(tmp_path, every=1, ops="list", validation=False, print_findings=False)]):
+        keras.utils.set_random_seed(2)
+        model = Mapped()
+        model.compile(keras.optimizers.SGD(0.1), **compiling)
+        before = model.before(x).numpy(), model.after(model.inner(model.before(x))).numpy()
+        rows = model.inner(before[0]).numpy()
+        model.fit(x, x, batch_size=8, shuffle=False, verbose=0, callbacks=callbacks)
+        trained.append(model.get_weights())
+    run = tba.open_run(tmp_path / "train")
+    nodes = {node.name: node for node in run.nodes}
+    assert {nodes["inner"].quantities[quantity].reason for quantity in ("value", "gradient")} == {"vectorized"}
+    np.testing.assert_allclose(run.value("before", 0), before[0][:4], rtol=1e-5)
+    np.testing.assert_allclose(run.value("rows", 0), rows[:4], rtol=1e-5)
+    np.testing.assert_allclose(run.value("after", 0), before[1][:4], rtol=1e-5)
+    for plain, ours in zip(*trained, strict=True):
+        np.testing.assert_array_equal(plain, ours)
+    operations = [node for node in run.nodes if node.kind == "op" and node.name.endswith("inner/MatMul")]
+    assert all(node.quantities["value"].reason == "vectorized" for node in operations)
+    assert operations or "run_eagerly" in compiling

@@ -29,7 +29,7 @@ class Everything(keras.Model):
 
     def __init__(self):
         super().__init__(name="everything")
-        names = ("early", "side", "cut", "rounded", "compiled", "taken", "untaken", "head", "left_out", "spare")
+        names = ("early", "side", "cut", "rounded", "compiled", "taken", "untaken", "head", "left_out", "spare", "mapped")
         self.dense = {name: L.Dense(3, name=name) for name in names}
         self.frozen = L.Dense(3, name="frozen", trainable=False)
         self.scaled = L.Rescaling(2.0, name="scaled")
@@ -37,6 +37,7 @@ class Everything(keras.Model):
         self.words = L.Lambda(tf.strings.as_string, name="words")
         self.shape_of = L.Lambda(lambda x: x.shape.rank, name="shape_of")
         self.dense["compiled"].build((None, 3))
+        self.dense["mapped"].build((None, 3))
         self.on_its_own = tf.function(self.dense["compiled"], jit_compile=True)
         self.count = self.add_weight(shape=(), name="count", trainable=False)
 
@@ -48,8 +49,9 @@ class Everything(keras.Model):
         self.shape_of(x)
         self.count.assign_add(1.0)
         stopped = tf.stop_gradient(dense["cut"](x)) + tf.round(dense["rounded"](x)) + self.on_its_own(x)
+        mapped = keras.ops.vectorized_map(lambda row: dense["mapped"](row[None])[0], x)
         branch = tf.cond(self.count > 0, lambda: dense["taken"](x), lambda: dense["untaken"](x))
-        return dense["head"](dense["left_out"](x) + stopped + branch)
+        return dense["head"](dense["left_out"](x) + stopped + branch + mapped)
 
 
 class ByHand(keras.Model):
@@ -133,6 +135,7 @@ CASES = {
     "other_branch": ("everything", "untaken", "value"),
     "while_body": ("replicated", "gru/gru_cell", "value"),
     "traced_earlier": ("everything", "compiled", "value"),
+    "vectorized": ("everything", "mapped", "value"),
     "not_on_loss_path": ("everything", "side", "gradient"),
     "gradient_stopped": ("everything", "cut", "gradient"),
     "non_differentiable": ("everything", "rounded", "gradient"),

@@ -33,6 +33,9 @@ export interface Handover {
 export interface ExpectedRun {
   readonly path: string;
   readonly steps: readonly number[];
+  /** What each capture cost, in seconds. */
+  readonly overhead: readonly (number | string)[];
+  readonly dropped: readonly number[];
   readonly columns: readonly string[];
   readonly nodes: readonly ExpectedNode[];
   /** Quantity -> [step][node][column]; "nan" and "inf" are texts. */
@@ -53,6 +56,8 @@ export interface ExpectedNode {
   readonly sentence: string;
   readonly remedy: string;
   readonly code: string;
+  /** Lines of the source that made it; empty where the run holds none. */
+  readonly source: string;
 }
 
 export interface TabOptions {
@@ -101,6 +106,8 @@ export async function quit(): Promise<void> {
   await browser?.close();
   browser = undefined;
 }
+
+const PREFIX = "p.tb_activations.";
 
 /** TensorBoard itself asks for fonts without its path prefix. */
 const NOT_OURS = /\/font-roboto\//;
@@ -167,6 +174,15 @@ export class Tab {
 
   async step(): Promise<number> {
     return Number(await this.ruler.getAttribute("aria-valuenow"));
+  }
+
+  /** What the address names: our keys in it. */
+  async place(): Promise<Readonly<Record<string, string>>> {
+    const hash = await this.page.evaluate(() => location.hash);
+    const ours = hash.split("&").filter((part) => part.startsWith(PREFIX));
+    return Object.fromEntries(
+      ours.map((part) => part.slice(PREFIX.length).split("=").map(decodeURIComponent) as [string, string]),
+    );
   }
 
   /** Name → text of the statistics strip in the panel. */
@@ -295,7 +311,7 @@ export function expectedNumber(run: string, node: string, quantity: string, step
 }
 
 export function address({ server = "fast", link = {}, dark = false }: TabOptions): string {
-  const keys = Object.entries(link).map(([key, value]) => `&p.tb_activations.${key}=${encodeURIComponent(value)}`);
+  const keys = Object.entries(link).map(([key, value]) => `&${PREFIX}${key}=${encodeURIComponent(value)}`);
   const url = server.startsWith("http") ? server : handover.servers[server];
   return `${url}${dark ? "?darkMode=true" : ""}#tb_activations${keys.join("")}`;
 }

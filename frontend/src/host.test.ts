@@ -160,7 +160,7 @@ test("the state of the page survives the way through its address", async () => {
 
 test("words, switches and sets are not mentioned while they are as they began, and come back as they were", async () => {
   const { setLink, switchLink, wordLink } = await freshPage("");
-  const set = setLink(() => new Set(["a", "b"]));
+  const set = setLink(new Set(["a", "b"]));
   const round = <T>(link: Host.LinkCodec<T>, value: T): [string | null, T | undefined] => {
     const text = link.encode(value);
     return [text, link.decode(text)];
@@ -172,6 +172,12 @@ test("words, switches and sets are not mentioned while they are as they began, a
   expect(round(set, new Set(["b", "a"]))).toEqual([null, new Set(["a", "b"])]);
   expect(round(set, new Set(["encoder/x", "a"]))).toEqual(["a,encoder/x", new Set(["a", "encoder/x"])]);
   expect(round(set, new Set())).toEqual(["", new Set()]);
+  expect(
+    round(
+      setLink(new Set(["a"]), () => new Set(["mine"])),
+      new Set(["a"]),
+    ),
+  ).toEqual([null, new Set(["mine"])]);
 });
 
 test("a set survives its address, whatever the paths in it hold, and long ones are written shortly", async () => {

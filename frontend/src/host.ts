@@ -137,14 +137,17 @@ export function readSet(text: string): ReadonlySet<string> {
 const signOf = (code: string | undefined): string =>
   code === undefined ? "" : String.fromCharCode(parseInt(code, 16));
 
-/** Several texts, not mentioned while they are those of `initial`. */
-export function setLink<T extends string>(initial: () => ReadonlySet<T>): LinkCodec<ReadonlySet<T>> {
+/** Several texts, not mentioned while they are those of `initial`; a link without them means `unsaid`. */
+export function setLink<T extends string>(
+  initial: ReadonlySet<T>,
+  unsaid: () => ReadonlySet<T> = () => initial,
+): LinkCodec<ReadonlySet<T>> {
   return {
     encode: (all) => {
       const text = writeSet(all);
-      return text === writeSet(initial()) ? null : text;
+      return text === writeSet(initial) ? null : text;
     },
-    decode: (text) => (text === null ? initial() : (readSet(text) as ReadonlySet<T>)),
+    decode: (text) => (text === null ? unsaid() : (readSet(text) as ReadonlySet<T>)),
   };
 }
 

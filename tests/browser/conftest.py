@@ -189,7 +189,7 @@ def hand_over(root: Path) -> Iterator[Path]:
         (root / name).mkdir()
     SHOTS.mkdir(parents=True, exist_ok=True)
     ways = {
-        "fast": ["--logdir", str(logs)],
+        "fast": ["--logdir", str(logs), "--load_fast=true"],
         "python": ["--logdir", str(logs), "--load_fast=false"],
         "prefixed": ["--logdir", str(logs), "--path_prefix=/some/where"],
         "specified": ["--logdir_spec", f"one:{logs / 'digits'}"],

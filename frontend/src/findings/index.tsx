@@ -30,7 +30,7 @@ import { Select, TextButton } from "../widgets/controls";
 import { Icon, SeverityIcon } from "../widgets/icons";
 import { CodeBlock, Prose } from "../widgets/prose";
 import { episodesOf } from "./episodes";
-import type { Episodes } from "./episodes";
+import type { Episodes, Found } from "./episodes";
 import { lossScaleSeries, paintEvidence, seriesOf } from "./evidence";
 import { ruleChoice, SEVERITY_CHOICES, severityChoice } from "./options";
 
@@ -92,11 +92,14 @@ export function FindingsView(): JSX.Element {
     return <p class="fd-note">{error === null ? "Looking for findings …" : <Prose text={error.message} />}</p>;
   }
   const theirs = compareFindings.value;
+  const found = ({ run: name }: { run: string }, { findings: all, pending }: Findings): Found => ({
+    run: name,
+    pending,
+    findings: all.filter(passes),
+  });
   const shown = episodesOf(
-    { run: key.run, findings: data.findings.filter(passes) },
-    theirs.key === null || theirs.data === null
-      ? null
-      : { run: theirs.key.run, findings: theirs.data.findings.filter(passes) },
+    found(key, data),
+    theirs.key === null || theirs.data === null ? null : found(theirs.key, theirs.data),
   );
   return (
     <div class="fd" tabIndex={0} role="region" aria-label="Findings">

@@ -44,6 +44,8 @@ export interface ExpectedRun {
     readonly title: string;
     readonly node: string;
     readonly sentence: string;
+    readonly quantity: string;
+    readonly severity: string;
     readonly first_step: number;
   }[];
 }
@@ -61,7 +63,7 @@ export interface ExpectedNode {
 }
 
 export interface TabOptions {
-  /** Name or address of the server; "fast" by default. */
+  /** Name or address of the server; by default the one that pytest names. */
   readonly server?: string;
   /** What stands in the deep link: `p.tb_activations.<key>`. */
   readonly link?: Readonly<Record<string, string>>;
@@ -111,6 +113,9 @@ const PREFIX = "p.tb_activations.";
 
 /** TensorBoard itself asks for fonts without its path prefix. */
 const NOT_OURS = /\/font-roboto\//;
+
+/** The server that a test opens when it names none. */
+const SERVER = process.env.TBA_SERVER ?? "fast";
 
 const IFRAME = 'iframe[src*="name=tb_activations"]';
 
@@ -310,7 +315,7 @@ export function expectedNumber(run: string, node: string, quantity: string, step
   return Number(String(row[columns.indexOf(column)]).replace("inf", "Infinity"));
 }
 
-export function address({ server = "fast", link = {}, dark = false }: TabOptions): string {
+export function address({ server = SERVER, link = {}, dark = false }: TabOptions): string {
   const keys = Object.entries(link).map(([key, value]) => `&${PREFIX}${key}=${encodeURIComponent(value)}`);
   const url = server.startsWith("http") ? server : handover.servers[server];
   return `${url}${dark ? "?darkMode=true" : ""}#tb_activations${keys.join("")}`;

@@ -28,4 +28,5 @@ def test_browser(spec, server, handover):
     command = ["node", "node_modules/vitest/vitest.mjs", "run", "--config", "tests/browser/vitest.config.ts", str(spec)]
     environment = {**os.environ, "TBA_HANDOVER": str(handover), "TBA_SERVER": server, "NO_COLOR": "1"}
     result = subprocess.run(command, cwd=FRONTEND, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
-    assert result.returncode == 0, result.stdout
+    print(result.stdout)
+    assert result.returncode == 0

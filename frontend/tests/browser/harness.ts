@@ -74,6 +74,8 @@ export interface TabOptions {
   readonly zoom?: number;
   /** Does the system ask for less motion? As a rule it does, so that pictures stand still. */
   readonly motion?: "reduce" | "no-preference";
+  /** What every document runs first. */
+  readonly script?: () => void;
   /** What to wait for; the dashboard itself by default. */
   readonly expect?: string;
 }
@@ -162,6 +164,7 @@ export class Tab {
         console.error(`Content security policy: ${event.violatedDirective} ${event.blockedURI} in ${event.sourceFile}`);
       });
     });
+    if (options.script !== undefined) await context.addInitScript(options.script);
     const page = await context.newPage();
     const tab = new Tab(context, page, page.frameLocator(IFRAME));
     await page.goto(address(options));

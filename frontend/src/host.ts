@@ -105,18 +105,49 @@ export function switchLink(initial: boolean): LinkCodec<boolean> {
   };
 }
 
-/** A longer address would be cut by those who pass it on: then the set is left out. */
-const LONGEST_SET = 2000;
+/**
+ * Paths that begin alike are written shortly: `8~x` is `x` after the first eight characters of the path before it. What has a meaning here is written
+ * as `%` and its code; `%` alone is the empty text, which tells a set of it from the empty set.
+ */
+export function writeSet(all: ReadonlySet<string>): string {
+  let before = "";
+  const parts = [...all].sort().map((text) => {
+    let shared = 0;
+    for (let at = 0; at < text.length && text[at] === before[at]; at += 1) if (text[at] === "/") shared = at + 1;
+    before = text;
+    const rest = text.slice(shared).replace(/[%,~]/g, (sign) => `%${sign.charCodeAt(0).toString(16)}`);
+    return shared > 0 ? `${shared}~${rest}` : rest || "%";
+  });
+  return parts.join();
+}
 
-/** Several texts, not mentioned while they are those of `initial`. One with a comma in it is lost. */
-export function setLink<T extends string>(initial: () => ReadonlySet<T>): LinkCodec<ReadonlySet<T>> {
-  const encode = (all: ReadonlySet<T>): string => [...all].sort().join();
+/** The inverse of `writeSet`. Any text is a set, so that no address stops the page. */
+export function readSet(text: string): ReadonlySet<string> {
+  let before = "";
+  const parts = text === "" ? [] : text.split(",");
+  return new Set(
+    parts.map((part) => {
+      const start = /^\d+~/.exec(part)?.[0] ?? "";
+      const rest = part.slice(start.length).replace(/%(25|2c|7e)?/g, (_, code?: string) => signOf(code));
+      return (before = before.slice(0, parseInt(start) || 0) + rest);
+    }),
+  );
+}
+
+const signOf = (code: string | undefined): string =>
+  code === undefined ? "" : String.fromCharCode(parseInt(code, 16));
+
+/** Several texts, not mentioned while they are those of `initial`; a link without them means `unsaid`. */
+export function setLink<T extends string>(
+  initial: ReadonlySet<T>,
+  unsaid: () => ReadonlySet<T> = () => initial,
+): LinkCodec<ReadonlySet<T>> {
   return {
     encode: (all) => {
-      const text = encode(all);
-      return text === encode(initial()) || text.length > LONGEST_SET ? null : text;
+      const text = writeSet(all);
+      return text === writeSet(initial) ? null : text;
     },
-    decode: (text) => (text === null ? initial() : new Set(text.split(",") as T[])),
+    decode: (text) => (text === null ? unsaid() : (readSet(text) as ReadonlySet<T>)),
   };
 }
 

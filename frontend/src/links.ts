@@ -8,7 +8,7 @@ import "./panel/state";
 import "./findings/options";
 import "./graph/options";
 import { choiceLink, linkSignal, setLink, stepLink, switchLink, textLink, wordLink } from "./host";
-import { shownColumns, storedColumns } from "./nodes/columns";
+import { shownColumns, storedColumns, USUAL_COLUMNS } from "./nodes/columns";
 import { toggled } from "./nodes/model";
 import { enlarged, nodesShown } from "./shell/layout";
 import {
@@ -40,8 +40,6 @@ const linkedStep = {
   },
 };
 
-const NONE: ReadonlySet<string> = new Set();
-
 linkSignal("run", run, textLink, true);
 linkSignal("node", node, textLink, true);
 linkSignal("view", view, choiceLink<View>("graph", VIEWS), true);
@@ -52,9 +50,5 @@ linkSignal("compare_run", compareRun, textLink);
 linkSignal("compare_step", compareStep, stepLink);
 linkSignal("enlarged", enlarged, switchLink(false));
 linkSignal("nodes", nodesShown, switchLink(true));
-linkSignal("columns", shownColumns, setLink(storedColumns));
-linkSignal(
-  "folds",
-  toggled,
-  setLink(() => NONE),
-);
+linkSignal("columns", shownColumns, setLink(USUAL_COLUMNS, storedColumns));
+linkSignal("folds", toggled, setLink(new Set()));

@@ -94,7 +94,7 @@ test("one question is under way at a time", async () => {
 
 test("while the rules are at work, their findings are asked for again, but not by a hidden tab", async () => {
   const run = { run: "r", version: "v", graph: "g", nodes: 0, captures: 1, first_step: 0, last_step: 0, problems: [] };
-  const bodies: Readonly<Record<string, unknown>> = {
+  const bodies: Record<string, unknown> = {
     runs: { logdir: "l", problem: null, runs: [run] },
     findings: { run: "r", pending: true, findings: [], quiet: [], checked_captures: 0, problems: [] },
   };
@@ -102,10 +102,14 @@ test("while the rules are at work, their findings are asked for again, but not b
   vi.stubGlobal("fetch", (url: URL) => {
     const route = url.pathname.split("/").at(-1) ?? "";
     if (route === "findings") findings += 1;
-    if (bodies[route] === undefined) return new Promise(() => undefined);
+    if (bodies[route] === undefined) return away();
     return Promise.resolve({ ok: true, url: url.href, json: () => Promise.resolve(bodies[route]) });
   });
   stop = live.startPolling();
+  await vi.advanceTimersByTimeAsync(100);
+  expect(findings, "before the nodes are there").toBe(0);
+  bodies.graph = { run: "r", graph: "g", nodes: [], statistics: [] };
+  (await import("./resource")).retryFailed();
   await vi.advanceTimersByTimeAsync(3100);
   expect(findings).toBe(4);
   setVisible(0);

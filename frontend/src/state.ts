@@ -103,7 +103,7 @@ const findingsOf = (name: typeof run): ReadonlySignal<Answer<RunKey, Findings>> 
   resource(
     () => {
       const key = runKey(name.value);
-      return key === null ? null : { ...key, round: findingsRound.value };
+      return key === null || graph.value.data === null ? null : { ...key, round: findingsRound.value };
     },
     (key, abort) => fetchFindings(key.run, key.version, abort),
     { retain: sameRun },

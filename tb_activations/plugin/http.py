@@ -98,10 +98,11 @@ def endpoint(view: View) -> WsgiApplication:
 
 def json_answer(payload: Mapping[str, Any], cacheable: bool = False) -> Answer:
     """A JSON object. As everywhere in TensorBoard, floats that JSON lacks are the strings "NaN", "Infinity" and "-Infinity"."""
+    encode = json.JSONEncoder(allow_nan=False, separators=(",", ":")).encode
     try:
-        text = json.dumps(payload, allow_nan=False)
+        text = encode(payload)
     except ValueError:  # rare, and cleansing walks the whole payload in Python
-        text = json.dumps(json_util.Cleanse(payload), allow_nan=False)
+        text = encode(json_util.Cleanse(payload))
     return Answer(text.encode("ascii"), "application/json", cacheable)
 
 

@@ -10,8 +10,9 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -23,13 +24,21 @@ from tensorboard.summary.writer.event_file_writer import EventFileWriter
 from benchmarks.generate_run import generate
 from tb_activations import diagnosis, open_run
 from tb_activations.store.schema import COUNTS, QUANTITIES, Graph, NodeRecord, QuantityPlan, Source
-from tests.builders import Values, build_run, normal_values, parse_nodes
+from tests.builders import Values, build_run, capture_of, normal_values, parse_nodes, write_marker, write_segments
 from tests.tensorboards import serve
 
 ROOT = Path(__file__).resolve().parents[2]
 SHOTS = ROOT / "test-results" / "browser"
 
-DIGITS = parse_nodes("""
+SOURCE = "18 |     x = layers.Flatten()(x)\n19 |     unused = layers.Dense(4)(x)\n20 |     return x"
+
+
+def _with_source(graph: Graph, name: str) -> Graph:
+    nodes = [replace(node, attributes={"source_text": SOURCE}) if node.name == name else node for node in graph.nodes]
+    return replace(graph, nodes=tuple(nodes))
+
+
+_NODES = """
 input image [?,14,14,1]
 layer encoder/conv2d Conv2D [?,14,14,8] <- image relu gradient
 variable encoder/conv2d/kernel [3,3,1,8] gradient update
@@ -42,10 +51,12 @@ variable head/dense/kernel [392,10] gradient update=not_trainable
 layer unused Dense [?,4] <- image value=filtered gradient=not_on_loss_path
 op lookup StringLookup [?] value=no_statistics_dtype
 loss loss [] <- head/dense
-""")
+"""
+DIGITS = _with_source(parse_nodes(_NODES), "unused")
 """A small convolutional network with every state and most shapes of tensors."""
 
 FIRST_NAN = 420
+DROPPED = (3, 66, 500)
 SAMPLE_STEP = 350
 SAMPLED = ("encoder/conv2d", "encoder/attention", "head/dense")
 STEPS = range(0, 700, 7)
@@ -70,18 +81,31 @@ HOSTILE_NAMES = (
 
 
 def digits_values(seed: int) -> Values:
-    """The tensors of `DIGITS`; with seed 0, `head/dense` has NaN and infinities from `FIRST_NAN` on."""
+    """The tensors of `DIGITS`; with seed 0, `head/dense` and its gradient have NaN and infinities from `FIRST_NAN` on."""
     normal = normal_values(DIGITS, seed=seed)
 
     def values(name: str, quantity: str, step: int) -> np.ndarray:
         tensor = normal(name, quantity, step) * (1 + step / 500)
-        if name == "head/dense" and quantity == "value" and step >= FIRST_NAN and seed == 0:
+        if name == "head/dense" and step >= FIRST_NAN and seed == 0:
             tensor[0, :3] = np.nan, np.inf, -np.inf
         if name == "encoder/attention" and quantity == "value":
             tensor = np.exp(tensor) / np.exp(tensor).sum(-1, keepdims=True)
         return tensor if name != "loss" else np.asarray(2 * np.exp(-step / 300) + 0.01 * tensor, np.float32)
 
     return values
+
+
+def _build_digits(run_dir: Path, seed: int, dropped: Sequence[int] = ()) -> None:
+    """Captures that cost more and more, in segments of 20."""
+    captures = [replace(capture_of(DIGITS, digits_values(seed), step), overhead=0.001 + step / 1e5) for step in STEPS]
+    write_segments(run_dir, DIGITS, [captures[start : start + 20] for start in range(0, len(captures), 20)], dropped=dropped)
+    write_marker(run_dir)
+
+
+def _hostile_values() -> Values:
+    """Numbers that explode at every node, so that there is a finding of every name."""
+    normal = normal_values(_hostile_graph())
+    return lambda name, quantity, step: normal(name, quantity, step) * np.float32(3) ** step
 
 
 def _write_scalar(run_dir: Path) -> None:
@@ -112,6 +136,8 @@ def _expected(path: Path) -> dict[str, Any]:
     return {
         "path": str(path),
         "steps": steps,
+        "overhead": [_plain(seconds) for seconds in run.captures().overhead.tolist()],
+        "dropped": run.captures().dropped.tolist(),
         "columns": [*run.columns, *COUNTS],
         "nodes": [
             {
@@ -122,6 +148,7 @@ def _expected(path: Path) -> dict[str, Any]:
                 "sentence": node.sentence,
                 "remedy": node.remedy,
                 "code": node.code_to_paste,
+                "source": node.attributes.get("source_text", ""),
             }
             for node in run.nodes
         ],
@@ -150,9 +177,9 @@ def handover(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 def hand_over(root: Path) -> Iterator[Path]:
     """Makes runs and servers in ``root`` and yields the file that tells of them."""
     logs = root / "logs"
-    build_run(logs / "digits" / "train", DIGITS, STEPS, digits_values(0), per_segment=20)
-    build_run(logs / "second" / "train", DIGITS, STEPS, digits_values(1), per_segment=20)
-    build_run(logs / "<img src=x onerror=alert(4)>" / "train", _hostile_graph(), range(5))
+    _build_digits(logs / "digits" / "train", 0, DROPPED)
+    _build_digits(logs / "second" / "train", 1)
+    build_run(logs / "<img src=x onerror=alert(4)>" / "train", _hostile_graph(), range(30), _hostile_values())
     _write_scalar(logs / "digits" / "train")
     generate(root / "large" / "many" / "train", 10_000, 10, per_segment=10, histograms=False)
     generate(root / "large" / "long" / "train", 1_000, int(os.environ.get("TBA_CAPTURES", "1000")), histograms=False)
@@ -162,7 +189,7 @@ def hand_over(root: Path) -> Iterator[Path]:
         (root / name).mkdir()
     SHOTS.mkdir(parents=True, exist_ok=True)
     ways = {
-        "fast": ["--logdir", str(logs)],
+        "fast": ["--logdir", str(logs), "--load_fast=true"],
         "python": ["--logdir", str(logs), "--load_fast=false"],
         "prefixed": ["--logdir", str(logs), "--path_prefix=/some/where"],
         "specified": ["--logdir_spec", f"one:{logs / 'digits'}"],

@@ -110,6 +110,11 @@ def test_head_has_the_headers_of_get_and_no_body():
     assert head.content_type == get.content_type
 
 
+def test_json_has_no_spaces_that_nobody_reads():
+    """A list of 10,000 nodes has a quarter of a million of them."""
+    assert json_answer({"a": [1, 2], "b": None}).content == b'{"a":[1,2],"b":null}'
+
+
 @pytest.mark.parametrize(("cacheable", "control"), [(True, "private, max-age=86400"), (False, "no-cache, must-revalidate")])
 def test_only_what_can_not_change_may_be_kept(cacheable, control):
     response = _client(lambda _: Answer(b"x", "text/plain", cacheable)).get("/x")

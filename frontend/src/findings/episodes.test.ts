@@ -8,9 +8,10 @@ function finding(rule: string, node: string, step: number, severity = "error"): 
   return { rule, node, quantity: "value", first_step: step, severity } as Finding;
 }
 
-const rows = (mine: readonly Finding[], theirs: readonly Finding[] | null = null): string[] =>
-  episodesOf({ run: "A", findings: mine }, theirs && { run: "B", findings: theirs }).map(({ run, all, where }) =>
-    `${run}: ${all[0].rule} ${all[0].node} ${all.map((each) => each.first_step).join(" ")} ${where}`.trim(),
+const rows = (mine: readonly Finding[], theirs: readonly Finding[] | null = null, pending = false): string[] =>
+  episodesOf({ run: "A", findings: mine, pending }, theirs && { run: "B", findings: theirs, pending: false }).map(
+    ({ run, all, where }) =>
+      `${run}: ${all[0].rule} ${all[0].node} ${all.map((each) => each.first_step).join(" ")} ${where}`.trim(),
   );
 
 test("what came and went again is one row, from the first time on; the most severe first", () => {
@@ -31,6 +32,7 @@ test("of two runs, each row says where it is, and what only the other has is the
     "B: s z 30 only in B",
   ]);
   expect(rows(mine, [])).toEqual(["A: r x 10 only in A", "A: r y 20 only in A"]);
+  expect(rows([], mine, true), "while one is still looked at").toEqual(["B: r x 10 in B", "B: r y 20 in B"]);
 });
 
 test("evidence that is no column of a run is shown by what contains it", () => {

@@ -17,6 +17,8 @@ export interface Episodes {
 
 export interface Found {
   readonly run: string;
+  /** Are rules still looking? Then what isn't found is no proof. */
+  readonly pending: boolean;
   readonly findings: readonly Finding[];
 }
 
@@ -32,11 +34,12 @@ function grouped(all: readonly Finding[]): ReadonlyMap<string, readonly Finding[
 /** The rows of `mine`, and those that only `theirs` has; the most severe first. */
 export function episodesOf(mine: Found, theirs: Found | null): readonly Episodes[] {
   const [own, others] = [grouped(mine.findings), grouped(theirs?.findings ?? [])];
+  const only = mine.pending || theirs?.pending === true ? "in" : "only in";
   const where = (id: string): string =>
-    theirs === null ? "" : others.has(id) ? `also in ${theirs.run}` : `only in ${mine.run}`;
+    theirs === null ? "" : others.has(id) ? `also in ${theirs.run}` : `${only} ${mine.run}`;
   const rows = [...own].map(([id, all]): Episodes => ({ id, run: mine.run, all, where: where(id) }));
   for (const [id, all] of others) {
-    if (theirs !== null && !own.has(id)) rows.push({ id, run: theirs.run, all, where: `only in ${theirs.run}` });
+    if (theirs !== null && !own.has(id)) rows.push({ id, run: theirs.run, all, where: `${only} ${theirs.run}` });
   }
   const worst = ({ all }: Episodes): Finding => [...all].sort(bySeverity)[0];
   return rows.sort((a, b) => bySeverity(worst(a), worst(b)));

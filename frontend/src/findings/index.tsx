@@ -13,33 +13,32 @@ import { formatCount, visibleName } from "../format";
 import {
   compareFindings,
   compareIndexByName,
-  compareRun,
+  compareSteps,
   findings,
   node,
   nodeIndexByName,
   run,
-  selectNode,
-  setQuantity,
   step,
   steps,
   summaryOf,
 } from "../state";
 import { labelOf } from "../statistics";
-import { goToFinding } from "../steps/jumps";
+import { goToFinding, goToNodeOf } from "../steps/jumps";
 import type { Finding, Findings } from "../types";
 import type { Paint } from "../widgets/canvas";
 import { Select, TextButton } from "../widgets/controls";
 import { Icon, SeverityIcon } from "../widgets/icons";
 import { CodeBlock, Prose } from "../widgets/prose";
 import { episodesOf } from "./episodes";
-import type { Episodes } from "./episodes";
+import type { Episodes, Found } from "./episodes";
 import { lossScaleSeries, paintEvidence, seriesOf } from "./evidence";
 import { ruleChoice, SEVERITY_CHOICES, severityChoice } from "./options";
 
 /** What stands right of the tabs while findings are shown. */
 export function FindingsTools(): JSX.Element {
   const all = findings.value.data?.findings ?? [];
-  const rules = new Map(all.map((finding) => [finding.rule, finding.title]));
+  const theirs = compareFindings.value.data?.findings ?? [];
+  const rules = new Map([...all, ...theirs].map((finding) => [finding.rule, finding.title]));
   return (
     <>
       <Select
@@ -93,11 +92,14 @@ export function FindingsView(): JSX.Element {
     return <p class="fd-note">{error === null ? "Looking for findings …" : <Prose text={error.message} />}</p>;
   }
   const theirs = compareFindings.value;
+  const found = ({ run: name }: { run: string }, { findings: all, pending }: Findings): Found => ({
+    run: name,
+    pending,
+    findings: all.filter(passes),
+  });
   const shown = episodesOf(
-    { run: key.run, findings: data.findings.filter(passes) },
-    theirs.key === null || theirs.data === null
-      ? null
-      : { run: theirs.key.run, findings: theirs.data.findings.filter(passes) },
+    found(key, data),
+    theirs.key === null || theirs.data === null ? null : found(theirs.key, theirs.data),
   );
   return (
     <div class="fd" tabIndex={0} role="region" aria-label="Findings">
@@ -169,8 +171,9 @@ const EPISODES = 6;
 
 function FindingRow({ row }: { readonly row: Episodes }): JSX.Element {
   const [finding, ...later] = row.all;
+  const own = row.run === run.value;
   return (
-    <tr class={finding.node !== "" && finding.node === node.value ? "on" : ""}>
+    <tr class={own && finding.node !== "" && finding.node === node.value ? "on" : ""}>
       <td>
         <span class={`sev sev-${finding.severity}`}>
           <SeverityIcon severity={finding.severity} /> {finding.severity}
@@ -182,7 +185,7 @@ function FindingRow({ row }: { readonly row: Episodes }): JSX.Element {
           {finding.node === "" ? (
             <span class="dim">whole run</span>
           ) : (
-            <TextButton onClick={() => goToNode(finding)}>
+            <TextButton onClick={() => (own ? goToNodeOf(finding) : goToFinding(finding, row.run))}>
               <bdi>{visibleName(finding.node)}</bdi>
             </TextButton>
           )}
@@ -194,10 +197,10 @@ function FindingRow({ row }: { readonly row: Episodes }): JSX.Element {
         {row.where !== "" && <div class="fd-small">{row.where}</div>}
       </td>
       <td>
-        <Since finding={finding} />
+        <Since finding={finding} of={row.run} />
         {later.length > 0 && <div class="fd-small">{formatCount(later.length)} times more:</div>}
         {later.slice(0, EPISODES).map((each) => (
-          <Since key={each.first_step} finding={each} />
+          <Since key={each.first_step} finding={each} of={row.run} />
         ))}
         {later.length > EPISODES && <div class="fd-small">…</div>}
       </td>
@@ -210,7 +213,7 @@ function FindingRow({ row }: { readonly row: Episodes }): JSX.Element {
         </div>
         {finding.consequence_of !== null && (
           <div class="dim">
-            Likely a consequence of: <Consequence of={finding.consequence_of} />.
+            Likely a consequence of: <Consequence of={finding.consequence_of} row={row} />.
           </div>
         )}
         <div>
@@ -222,10 +225,10 @@ function FindingRow({ row }: { readonly row: Episodes }): JSX.Element {
   );
 }
 
-function Since({ finding }: { readonly finding: Finding }): JSX.Element {
+function Since({ finding, of }: { readonly finding: Finding; readonly of: string }): JSX.Element {
   return (
     <>
-      <TextButton onClick={() => goToFinding(finding)}>{formatCount(finding.first_step)}</TextButton>
+      <TextButton onClick={() => goToFinding(finding, of)}>{formatCount(finding.first_step)}</TextButton>
       <div class="fd-small">{until(finding)}</div>
     </>
   );
@@ -237,19 +240,13 @@ function until(finding: Finding): string {
   return `until ${formatCount(finding.last_step)}`;
 }
 
-function goToNode(finding: Finding): void {
-  setQuantity(finding.quantity);
-  selectNode(finding.node);
-}
-
 /** `"<rule> at <node> since step <first step>"` with a way to the finding it names. */
-function Consequence({ of }: { readonly of: string }): JSX.Element {
-  const cause = findings.value.data?.findings.find(
-    (each) => `${each.rule} at ${each.node} since step ${each.first_step}` === of,
-  );
+function Consequence({ of, row }: { readonly of: string; readonly row: Episodes }): JSX.Element {
+  const all = (row.run === run.value ? findings : compareFindings).value.data;
+  const cause = all?.findings.find((each) => `${each.rule} at ${each.node} since step ${each.first_step}` === of);
   if (cause === undefined) return <>{of}</>;
   return (
-    <TextButton onClick={() => goToFinding(cause)}>
+    <TextButton onClick={() => goToFinding(cause, row.run)}>
       {cause.title} at <bdi>{visibleName(cause.node)}</bdi>
     </TextButton>
   );
@@ -259,12 +256,13 @@ function Evidence({ row }: { readonly row: Episodes }): JSX.Element | null {
   const { run: name, all } = row;
   const [finding] = all;
   const scale = finding.statistic === "loss_scale";
-  const recorded = steps.value.data;
+  const own = name === run.value;
+  const recorded = (own ? steps : compareSteps).value.data;
   const matrix = useMemo(
     () => (scale && recorded !== null ? lossScaleSeries(recorded) : seriesOf(name, finding)),
     [scale, recorded, scale ? null : seriesOf(name, finding)],
   );
-  const names = name === compareRun.value ? compareIndexByName.value : nodeIndexByName.value;
+  const names = own ? nodeIndexByName.value : compareIndexByName.value;
   const index = scale ? 0 : (names.get(finding.node) ?? -1);
   const [at, last] = [step.value ?? 0, summaryOf(name)?.last_step ?? 0];
   const paint = useCallback<Paint>(
@@ -276,13 +274,13 @@ function Evidence({ row }: { readonly row: Episodes }): JSX.Element | null {
     [matrix, index, all, at, last],
   );
   if (matrix === null) return null;
-  const label = `${labelOf(finding.statistic)} of the ${finding.quantity} of ${finding.node} over ${formatCount(steps.value.data?.step.length)} captures`;
+  const label = `${labelOf(finding.statistic)} of the ${finding.quantity} of ${finding.node} over ${formatCount(recorded?.step.length)} captures`;
   return (
     <button
       type="button"
       class="fd-picture"
-      aria-label={`Go to step ${formatCount(finding.first_step)}`}
-      onClick={() => goToFinding(finding)}
+      aria-label={`Go to step ${formatCount(finding.first_step)}${own ? "" : ` of ${name}`}`}
+      onClick={() => goToFinding(finding, name)}
     >
       <Picture label={label} base={paint} />
     </button>

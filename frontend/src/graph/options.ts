@@ -1,7 +1,7 @@
 /** What the graph shows beyond the model itself. The open scopes outlive the view, so that a look at the matrix doesn't close them. */
 
 import { signal } from "@preact/signals";
-import { choiceLink, linkSignal, switchLink } from "../host";
+import { choiceLink, linkSignal, readSet, switchLink, writeSet } from "../host";
 import type { CssPixels } from "../units";
 
 const COLORS_BY = ["statistic", "findings"] as const;
@@ -25,12 +25,6 @@ export const aroundSelected = signal<ReadonlySet<string>>(new Set());
 
 /** The empty text is an empty set: all are closed. */
 linkSignal("open", openScopes, {
-  encode: (paths) => (paths === null ? null : [...paths].map(encodeURIComponent).join(",")),
-  decode: (text) => {
-    try {
-      return text === null ? null : new Set(text.split(",").filter(Boolean).map(decodeURIComponent));
-    } catch {
-      return undefined; // Not ours: we write valid percent-encoding.
-    }
-  },
+  encode: (paths) => (paths === null ? null : writeSet(paths)),
+  decode: (text) => (text === null ? null : readSet(text)),
 });

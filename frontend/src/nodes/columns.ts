@@ -32,14 +32,14 @@ const FINDING: Column = { id: "finding", label: "findings", width: 26 };
 export const COLUMN_GAP: CssPixels = 8;
 export const ROW_END: CssPixels = 4;
 const STORED = "tb_activations.columns";
-const INITIAL: readonly ColumnId[] = ["number", "history", "finding"];
+export const USUAL_COLUMNS: ReadonlySet<ColumnId> = new Set(["number", "history", "finding"]);
 /** Below this width the sparkline takes more than its 96 px: there is room beside the short names. */
 const NARROW_SHARE = 0.38;
 
 /** The columns that this browser showed last. */
 export function storedColumns(): ReadonlySet<ColumnId> {
   const text = recall(STORED);
-  return new Set(text === null ? INITIAL : (text.split(",") as ColumnId[]));
+  return text === null ? USUAL_COLUMNS : new Set(text.split(",") as ColumnId[]);
 }
 
 export const shownColumns = signal(storedColumns());
@@ -75,7 +75,7 @@ export function columnsFor(width: CssPixels, narrow: boolean): readonly Column[]
 
 /** What the columns beyond the first three take; the list grows by it, so that names keep their room. A comparison moves nothing. */
 export const furtherWidth = computed<CssPixels>(() => {
-  const further = columnsFor(0, false).filter(({ id }) => ![...INITIAL, "difference"].includes(id));
+  const further = columnsFor(0, false).filter(({ id }) => !USUAL_COLUMNS.has(id) && id !== "difference");
   return further.reduce((sum, column) => sum + column.width + COLUMN_GAP, 0);
 });
 

@@ -11,7 +11,7 @@ import { labelOf, statisticsOf } from "../statistics";
 import { QUANTITIES } from "../types";
 import { Select } from "../widgets/controls";
 import { Icon } from "../widgets/icons";
-import { comparing, gridTemplate, possibleColumns, showColumns, shownColumns } from "./columns";
+import { comparing, gridTemplate, possibleColumns, showColumns, shownColumns, USUAL_COLUMNS } from "./columns";
 import type { Column, ColumnId } from "./columns";
 import { matchCount, matches } from "./filter";
 import { cycleSort, sort } from "./model";
@@ -96,7 +96,7 @@ function SortHead({ column, by }: { readonly column: Column; readonly by: string
 
 /** Number, history and findings first: they are the ones that are there from the start. */
 function usualFirst(columns: readonly Column[]): readonly Column[] {
-  const usual = (column: Column): boolean => ["number", "history", "finding"].includes(column.id);
+  const usual = (column: Column): boolean => USUAL_COLUMNS.has(column.id);
   return [...columns.filter(usual), ...columns.filter((column) => !usual(column))];
 }
 

@@ -8,7 +8,7 @@
 import { effect, signal } from "@preact/signals";
 import { fetchMatrix } from "../api";
 import { resource } from "../resource";
-import { quantity, run, statistic, version, versionOf } from "../state";
+import { graph, quantity, run, statistic, version, versionOf } from "../state";
 import type { Quantity } from "../types";
 import type { CssPixels, Milliseconds } from "../units";
 
@@ -46,7 +46,8 @@ effect(() => {
 
 export const history = resource<HistoryKey, Awaited<ReturnType<typeof fetchMatrix>>>(
   () => {
-    if (run.value === null || wantedVersion.value === "") return null;
+    // What stands beside the rows comes after them: the server makes one answer at a time.
+    if (run.value === null || wantedVersion.value === "" || graph.value.data === null) return null;
     return { run: run.value, version: wantedVersion.value, quantity: quantity.value, statistic: statistic.value };
   },
   async (key, abort) => {

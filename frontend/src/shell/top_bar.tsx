@@ -256,7 +256,7 @@ function FindingsButton(): JSX.Element {
         </span>
       ))}
       {all.length === 0 ? (
-        <span class="dim">no findings</span>
+        <span class="dim">{findings.value.data?.pending === true ? "looking …" : "no findings"}</span>
       ) : (
         <span class="dim">{all.length === 1 ? "finding" : "findings"}</span>
       )}

@@ -1,8 +1,9 @@
 // @vitest-environment jsdom
 import { describe, expect, test } from "vitest";
 import { seededRandom } from "../graph/testing";
-import type { Finding, Matrix } from "../types";
-import { findingBeside, findingId, firstNonfinite } from "./jumps";
+import type { Finding, Matrix, RunSummary } from "../types";
+import { compareRun, live, node, quantity, receiveRuns, run, setCompareRun, wantedStep } from "../state";
+import { findingBeside, findingId, firstNonfinite, goToFinding } from "./jumps";
 
 /** What the server says of the steps from `first` to `last` of a run that is not finite where `broken` says so. */
 function matrixOf(
@@ -90,4 +91,14 @@ describe("the next finding", () => {
     expect(walk(1, "elsewhere", 6)).toEqual(["a 9"]);
     expect(walk(-1, "elsewhere", 6)).toEqual(["c 5", "b 5", "a 5", "loss 0"]);
   });
+});
+
+test("a finding of the run that is compared leads to that run, and what was on screen is what it is compared with", () => {
+  const runs = ["a", "b"].map((name) => ({ run: name, version: "1", first_step: 0, last_step: 90 }) as RunSummary);
+  receiveRuns({ runs, logdir: "", problem: null });
+  setCompareRun("b");
+  goToFinding({ rule: "r", node: "x", quantity: "gradient", first_step: 35 } as Finding, "b");
+  expect([run, compareRun, node, quantity, wantedStep, live].map((each) => each.value)).toEqual([
+    ...["b", "a", "x", "gradient", 35, false],
+  ]);
 });

@@ -8,7 +8,21 @@ import { announce } from "../a11y";
 import { fetchMatrix } from "../api";
 import { history } from "../nodes/history";
 import { resource } from "../resource";
-import { findings, node, nodes, run, sameRun, selectNode, selectStep, setQuantity, step, versionOf } from "../state";
+import {
+  askForStep,
+  findings,
+  node,
+  nodes,
+  run,
+  sameRun,
+  selectNode,
+  selectRun,
+  selectStep,
+  setCompareRun,
+  setQuantity,
+  step,
+  versionOf,
+} from "../state";
 import { QUANTITIES } from "../types";
 import type { Finding, Matrix, Quantity } from "../types";
 import type { NodeIndex, Step } from "../units";
@@ -25,13 +39,22 @@ export function findingId({ rule, node: name, quantity, first_step: first }: Fin
 /** The finding gone to last: several may stand at one node and step. */
 let visited = "";
 
-export function goToFinding(finding: Finding): void {
+/** One of the run that is compared opens that run: the one that was on screen is then what it is compared with. */
+export function goToFinding(finding: Finding, of: string | null = run.peek()): void {
   visited = findingId(finding);
+  const before = run.peek();
   batch(() => {
-    setQuantity(finding.quantity);
-    if (finding.node !== "") selectNode(finding.node);
-    selectStep(finding.first_step);
+    goToNodeOf(finding);
+    if (of === null || of === before) return selectStep(finding.first_step);
+    selectRun(of);
+    setCompareRun(before);
+    askForStep(finding.first_step); // Its list of steps may not be there yet.
   });
+}
+
+export function goToNodeOf({ node: name, quantity }: Finding): void {
+  setQuantity(quantity);
+  if (name !== "") selectNode(name);
 }
 
 export interface Here {

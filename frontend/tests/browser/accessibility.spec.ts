@@ -1,6 +1,6 @@
-/* What axe-core can see of WCAG 2.2 AA, in every view and both themes; zoom, narrow and large windows. */
+/* What axe-core can see of WCAG 2.2 AA, in every view and both themes; zoom, narrow and large windows; motion. */
 import { afterAll, describe, expect, it } from "vitest";
-import { handover, quit, Tab } from "./harness";
+import { address, handover, quit, Tab } from "./harness";
 import type { TabOptions } from "./harness";
 
 afterAll(quit);
@@ -13,6 +13,21 @@ const PLACES: Readonly<Record<string, TabOptions>> = {
   reason: { link: { run: "digits/train", node: "unused" } },
   comparison: { link: { run: "digits/train", node: "encoder/conv2d", compare_run: "second/train" } },
   hostile: { link: { run: HOSTILE } },
+  "comparison in the matrix": {
+    link: { run: "digits/train", node: "encoder/conv2d", compare_run: "second/train", view: "matrix" },
+  },
+  "comparison of findings": { link: { run: "digits/train", compare_run: "second/train", view: "findings" } },
+  table: { link: { run: "digits/train", node: "head/dense", step: "448", picture: "table" } },
+  bars: { link: { run: "digits/train", node: "head/dense", step: "350", picture: "bars", beside: "1" } },
+  ridges: { link: { run: "digits/train", node: "encoder/conv2d", histogram: "ridges" } },
+  enlarged: { link: { run: "digits/train", node: "encoder/attention", enlarged: "1" } },
+  narrow: {
+    link: { run: "digits/train", node: "encoder/conv2d", nodes: "0", view: "matrix" },
+    width: 480,
+    height: 700,
+    expect: ".mx-label.on",
+  },
+  "narrow findings": { link: { run: "digits/train", nodes: "0", view: "findings" }, width: 480, expect: ".fd table" },
   empty: { server: "empty", expect: ".empty h1" },
   missing: { link: { run: "gone" }, expect: ".empty h1" },
 };
@@ -31,6 +46,71 @@ describe.each([false, true])("dark: %s", (dark) => {
     await tab.shoot(`${place}-${dark ? "dark" : "light"}`);
     expect(problems).toEqual([]);
     await tab.close();
+  });
+});
+
+/** What a button opens, by the name of the button. */
+const OPENED: Readonly<Record<string, TabOptions>> = {
+  "Keys and help (?)": PLACES.graph,
+  Columns: PLACES.graph,
+  "Show in the graph": PLACES.graph,
+  "Export the matrix": PLACES.matrix,
+  "Export and table": PLACES.graph,
+  "Compare and filter": { ...PLACES.graph, width: 480 },
+  "More steps to go to": { ...PLACES.graph, width: 480 },
+};
+
+it.each(Object.keys(OPENED))("what opens under %s has nothing that axe-core objects to", async (button) => {
+  const tab = await settled(OPENED[button]);
+  await tab.frame.getByRole("button", { name: button }).first().click();
+  await tab.frame.locator("dialog[open], .popover-body, [role=dialog]").first().waitFor();
+  await tab.shoot(`opened-${button.replace(/\W+/g, "-")}`);
+  // What is half covered while something is open is no target.
+  expect(await tab.accessibilityProblems(["target-size"])).toEqual([]);
+  await tab.page.keyboard.press("Escape");
+  await tab.frame.locator("dialog[open], .popover-body, [role=dialog]").first().waitFor({ state: "detached" });
+  await tab.close();
+});
+
+it("while it loads has nothing that axe-core objects to", async () => {
+  const tab = await Tab.open({ server: "empty", expect: ".empty h1" });
+  await tab.page.route(/tb_activations\/(graph|steps|snapshot|matrix|findings|statistics)/, () => undefined);
+  await tab.page.goto(address({ link: { run: "digits/train", node: "image" } }));
+  await tab.frame.locator(".no-rows").waitFor();
+  await tab.shoot("loading");
+  expect(await tab.accessibilityProblems()).toEqual([]);
+  await tab.close();
+});
+
+describe("motion", () => {
+  /** Classes of what moves on the page while steps are played and numbers are late. */
+  async function moving(motion: "reduce" | "no-preference"): Promise<string[]> {
+    const tab = await settled({ ...PLACES.graph, motion });
+    await tab.page.route(/tb_activations\/snapshot/, async (route) => {
+      await new Promise((resolve) => setTimeout(resolve, 400));
+      await route.continue();
+    });
+    const frame = await tab.inside();
+    const seen = frame.evaluate(async () => {
+      const found = new Set<string>();
+      for (const end = performance.now() + 3000; performance.now() < end;) {
+        await new Promise(requestAnimationFrame);
+        for (const { effect } of document.getAnimations()) {
+          found.add(String((effect as KeyframeEffect).target?.className));
+        }
+      }
+      return [...found];
+    });
+    await tab.frame.getByRole("button", { name: /^Play/ }).click();
+    const classes = await seen;
+    await tab.page.unrouteAll({ behavior: "ignoreErrors" });
+    await tab.close();
+    return classes;
+  }
+
+  it("is there for late numbers alone, and not where the system asks for less", async () => {
+    expect(await moving("no-preference")).toContain("num");
+    expect(await moving("reduce")).toEqual([]);
   });
 });
 

@@ -33,6 +33,9 @@ export interface Handover {
 export interface ExpectedRun {
   readonly path: string;
   readonly steps: readonly number[];
+  /** What each capture cost, in seconds. */
+  readonly overhead: readonly (number | string)[];
+  readonly dropped: readonly number[];
   readonly columns: readonly string[];
   readonly nodes: readonly ExpectedNode[];
   /** Quantity -> [step][node][column]; "nan" and "inf" are texts. */
@@ -41,6 +44,8 @@ export interface ExpectedRun {
     readonly title: string;
     readonly node: string;
     readonly sentence: string;
+    readonly quantity: string;
+    readonly severity: string;
     readonly first_step: number;
   }[];
 }
@@ -53,10 +58,12 @@ export interface ExpectedNode {
   readonly sentence: string;
   readonly remedy: string;
   readonly code: string;
+  /** Lines of the source that made it; empty where the run holds none. */
+  readonly source: string;
 }
 
 export interface TabOptions {
-  /** Name or address of the server; "fast" by default. */
+  /** Name or address of the server; by default the one that pytest names. */
   readonly server?: string;
   /** What stands in the deep link: `p.tb_activations.<key>`. */
   readonly link?: Readonly<Record<string, string>>;
@@ -65,6 +72,10 @@ export interface TabOptions {
   readonly height?: number;
   /** Browser zoom: 2 is 200 %. */
   readonly zoom?: number;
+  /** Does the system ask for less motion? As a rule it does, so that pictures stand still. */
+  readonly motion?: "reduce" | "no-preference";
+  /** What every document runs first. */
+  readonly script?: () => void;
   /** What to wait for; the dashboard itself by default. */
   readonly expect?: string;
 }
@@ -102,8 +113,13 @@ export async function quit(): Promise<void> {
   browser = undefined;
 }
 
+const PREFIX = "p.tb_activations.";
+
 /** TensorBoard itself asks for fonts without its path prefix. */
 const NOT_OURS = /\/font-roboto\//;
+
+/** The server that a test opens when it names none. */
+const SERVER = process.env.TBA_SERVER ?? "fast";
 
 const IFRAME = 'iframe[src*="name=tb_activations"]';
 
@@ -133,13 +149,13 @@ export class Tab {
 
   /** Opens the tab and waits until the page has answered. */
   static async open(options: TabOptions = {}): Promise<Tab> {
-    const { width = 1440, height = 900, zoom = 1 } = options;
+    const { width = 1440, height = 900, zoom = 1, motion = "reduce" } = options;
     const context = await (
       await launch()
     ).newContext({
       viewport: { width: Math.round(width / zoom), height: Math.round(height / zoom) },
       deviceScaleFactor: zoom,
-      reducedMotion: "reduce",
+      reducedMotion: motion,
       acceptDownloads: true,
     });
     await context.grantPermissions(["clipboard-read", "clipboard-write"]);
@@ -148,6 +164,7 @@ export class Tab {
         console.error(`Content security policy: ${event.violatedDirective} ${event.blockedURI} in ${event.sourceFile}`);
       });
     });
+    if (options.script !== undefined) await context.addInitScript(options.script);
     const page = await context.newPage();
     const tab = new Tab(context, page, page.frameLocator(IFRAME));
     await page.goto(address(options));
@@ -167,6 +184,15 @@ export class Tab {
 
   async step(): Promise<number> {
     return Number(await this.ruler.getAttribute("aria-valuenow"));
+  }
+
+  /** What the address names: our keys in it. */
+  async place(): Promise<Readonly<Record<string, string>>> {
+    const hash = await this.page.evaluate(() => location.hash);
+    const ours = hash.split("&").filter((part) => part.startsWith(PREFIX));
+    return Object.fromEntries(
+      ours.map((part) => part.slice(PREFIX.length).split("=").map(decodeURIComponent) as [string, string]),
+    );
   }
 
   /** Name → text of the statistics strip in the panel. */
@@ -190,17 +216,17 @@ export class Tab {
     return frame;
   }
 
-  /** What axe-core holds against the plugin's document, by the rules of WCAG 2.2 AA. */
-  async accessibilityProblems(): Promise<string[]> {
+  /** What axe-core holds against the plugin's document, by the rules of WCAG 2.2 AA; those named in `but` left out. */
+  async accessibilityProblems(but: readonly string[] = []): Promise<string[]> {
     const frame = await this.inside();
     await frame.evaluate(readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8"));
     const results = await frame.evaluate(async () => {
       const { axe } = window as unknown as { axe: { run: (options: object) => Promise<AxeResults> } };
       return axe.run({ runOnly: ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"] });
     });
-    return results.violations.map(
-      ({ id, help, nodes }) => `${id}: ${help}: ${nodes.map((node) => node.html).join(" | ")}`,
-    );
+    return results.violations
+      .filter(({ id }) => !but.includes(id))
+      .map(({ id, help, nodes }) => `${id}: ${help}: ${nodes.map((node) => node.html).join(" | ")}`);
   }
 
   async shoot(name: string): Promise<void> {
@@ -294,8 +320,8 @@ export function expectedNumber(run: string, node: string, quantity: string, step
   return Number(String(row[columns.indexOf(column)]).replace("inf", "Infinity"));
 }
 
-export function address({ server = "fast", link = {}, dark = false }: TabOptions): string {
-  const keys = Object.entries(link).map(([key, value]) => `&p.tb_activations.${key}=${encodeURIComponent(value)}`);
+export function address({ server = SERVER, link = {}, dark = false }: TabOptions): string {
+  const keys = Object.entries(link).map(([key, value]) => `&${PREFIX}${key}=${encodeURIComponent(value)}`);
   const url = server.startsWith("http") ? server : handover.servers[server];
   return `${url}${dark ? "?darkMode=true" : ""}#tb_activations${keys.join("")}`;
 }

@@ -10,7 +10,9 @@ afterAll(quit);
 
 /** Processor time of the main thread for one frame, in milliseconds: the goal, and what fails the test. The same work takes longer beside others. */
 const GOAL = 12;
-const LIMIT = 2 * GOAL;
+const LIMIT = 1.25 * GOAL;
+/** From the opening of our page to rows on the screen, in milliseconds: printed only. */
+const COLD_GOAL = 1000;
 const FRAMES = 60;
 
 async function metrics(session: CDPSession): Promise<Readonly<Record<string, number>>> {
@@ -40,6 +42,24 @@ async function garbageCollected(session: CDPSession): Promise<{ megabytes: numbe
   const { JSHeapUsedSize, Nodes } = await metrics(session);
   return { megabytes: JSHeapUsedSize / 1e6, elements: Nodes };
 }
+
+/** Notes when the first row of the list is on the screen. */
+function noteList(): void {
+  if (!location.href.includes("tb_activations")) return;
+  const note = (): void => void Object.assign(window, { listShown: performance.now() });
+  new MutationObserver((_, observer) => {
+    if (document.querySelector(".rows [role=row]") === null) return;
+    observer.disconnect();
+    requestAnimationFrame(() => setTimeout(note));
+  }).observe(document, { childList: true, subtree: true });
+}
+
+const listShown = async (tab: Tab): Promise<number> =>
+  eventually(
+    async () =>
+      (await tab.inside()).evaluate(() => (window as unknown as { listShown?: number }).listShown ?? Number.NaN),
+    (at) => !Number.isNaN(at),
+  );
 
 const rows = (tab: Tab): Promise<number> => tab.frame.locator(".rows [role=row]").count();
 
@@ -74,16 +94,15 @@ async function scrub(tab: Tab): Promise<void> {
 
 describe("a run of 10,000 nodes", () => {
   it("is listed, and scrolls, at the cost of what is in view", async () => {
-    const tab = await Tab.open({ server: "large", link: { run: "many/train", sort: "mean" } });
-    await tab.frame.locator(".rows [role=row]").first().waitFor();
-    const shown = await (await tab.inside()).evaluate(() => performance.now());
+    const tab = await Tab.open({ server: "large", link: { run: "many/train", sort: "mean" }, script: noteList });
+    const shown = await listShown(tab);
     expect(Number(await tab.frame.getByRole("treegrid").getAttribute("aria-rowcount"))).toBeGreaterThan(9_000);
     expect(await rows(tab)).toBeLessThan(100);
     const session = await measured(tab);
     const perFrame = await cpuPerFrame(session, () => scroll(tab));
     expect(await rows(tab)).toBeLessThan(100);
     console.log(
-      `10,000 nodes: list after ${shown.toFixed(0)} ms, scrolling ${perFrame.toFixed(1)} ms of CPU per frame (goal ${GOAL})`,
+      `10,000 nodes: list after ${shown.toFixed(0)} ms (goal ${COLD_GOAL}), scrolling ${perFrame.toFixed(1)} ms of CPU per frame (goal ${GOAL})`,
     );
     expect(perFrame).toBeLessThan(LIMIT);
     await tab.close();

@@ -18,6 +18,11 @@ it.each(handover.runs[RUN].nodes.filter((node) => node.state !== "materialized")
     expect(text).toContain(plain(node.sentence));
     expect(text).toContain(plain(node.remedy));
     expect(text).toMatch(/model\.py:\d+/);
+    if (node.source !== "") {
+      const lines = await tab.frame.locator(".reason aside .code").innerText();
+      for (const line of node.source.split("\n")) expect(lines).toContain(line);
+      expect(await tab.frame.locator(".reason aside .code .here").innerText()).toContain("unused = layers.Dense(4)(x)");
+    }
     if (node.code !== "") {
       await tab.frame.locator(".reason").getByRole("button", { name: /copy/i }).first().click();
       const copied = await tab.page.evaluate(() => navigator.clipboard.readText());

@@ -122,6 +122,25 @@ describe("findings", () => {
   });
 });
 
+it("a finding that only the other run has leads to the other run", async () => {
+  const other = await Tab.open({ link: { run: SECOND, compare_run: RUN, view: "findings" } });
+  const finding = findings.find((each) => each.node === "head/dense" && each.first_step === handover.firstNan)!;
+  const row = other.frame.locator(".fd tbody tr", { hasText: finding.title }).filter({ hasText: finding.node }).first();
+  await row.getByText(`only in ${RUN}`).waitFor();
+  await other.shoot("findings-other-run");
+  await row.getByRole("button", { name: formatCount(finding.first_step), exact: true }).click();
+  await eventually(
+    () => other.place(),
+    (place) =>
+      place.run === RUN &&
+      place.compare_run === SECOND &&
+      place.node === finding.node &&
+      place.step === String(finding.first_step),
+  );
+  expect(await other.step()).toBe(finding.first_step);
+  await other.close();
+});
+
 describe("comparison", () => {
   const difference = (node: string, other: number): string => {
     const change = expectedNumber(RUN, node, "value", STEP, "std") - other;

@@ -1,14 +1,7 @@
 import { describe, expect, test } from "vitest";
 import type { Histogram } from "../types";
-import {
-  columnAt,
-  commonRange,
-  historyPercentile,
-  historyQuantiles,
-  rebin,
-  sampledWords,
-  valueRange,
-} from "./histogram";
+import { commonRange, historyPercentile, historyQuantiles, rebin, sampledWords, valueRange } from "./histogram";
+import { nearestColumn } from "./timeline";
 
 /** One column per `[low, high, counts]`; a step apart. */
 function histogramOf(columns: readonly (readonly [number, number, readonly number[]])[]): Histogram {
@@ -108,8 +101,8 @@ test("the axis of values is cut where a thin tail would flatten the rest, and sa
 
 test("the column of a step is the one that covers it, else the nearest", () => {
   const columns = { start: Float64Array.of(0, 30, 60), stop: Float64Array.of(20, 50, 60) };
-  expect([0, 20, 24, 26, 55.1, 999].map((step) => columnAt(columns, step))).toEqual([0, 0, 0, 1, 2, 2]);
-  expect(columnAt({ start: new Float64Array(), stop: new Float64Array() }, 5)).toBe(-1);
+  expect([0, 20, 24, 26, 55.1, 999].map((step) => nearestColumn(columns, step))).toEqual([0, 0, 0, 1, 2, 2]);
+  expect(nearestColumn({ start: new Float64Array(), stop: new Float64Array() }, 5)).toBe(-1);
 });
 
 test("what is sampled says so, and what is complete says nothing", () => {

@@ -7,15 +7,13 @@
  */
 
 import type { Histogram } from "../types";
-import type { Step } from "../units";
+import type { Columns } from "./timeline";
 
 /** Columns on common edges. `shares` are of the counted elements: float32[columns, bins], row-major; a column of zeros holds nothing. */
-export interface CommonHistogram {
+export interface CommonHistogram extends Columns {
   readonly low: number;
   readonly high: number;
   readonly bins: number;
-  readonly start: Float64Array;
-  readonly stop: Float64Array;
   readonly shares: Float32Array;
   /** Elements counted, and elements of the whole tensor, per column. */
   readonly counted: Float64Array;
@@ -142,20 +140,6 @@ export function valueRange(histogram: Histogram): { low: number; high: number; c
   const [low, high] = inner;
   const cut = high > low && high - low < WORTH_CUTTING * (range.high - range.low);
   return cut ? { low, high, cut } : { ...range, cut };
-}
-
-/** Index of the column that covers `step`, or of the nearest one; −1 without columns. */
-export function columnAt(histogram: Pick<CommonHistogram, "start" | "stop">, step: Step): number {
-  let best = -1;
-  let distance = Infinity;
-  for (let column = 0; column < histogram.start.length; column += 1) {
-    const away = Math.max(histogram.start[column] - step, step - histogram.stop[column], 0);
-    if (away < distance) {
-      best = column;
-      distance = away;
-    }
-  }
-  return best;
 }
 
 /** `65,536 of 1,605,632 sampled`; empty when every finite element was counted. */

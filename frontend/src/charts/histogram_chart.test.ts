@@ -3,7 +3,8 @@ import { buildColormap } from "../colormap";
 import { makePalette } from "../draw/palette";
 import { RecordingPen } from "../draw/recording_pen";
 import type { CommonHistogram } from "./histogram";
-import { columnEdges, drawHistogramHeat, drawRidges, ridgeColumns, saturatingShare } from "./histogram_chart";
+import { xOf } from "./plot";
+import { drawHistogramHeat, drawRidges, ridgeColumns, saturatingShare } from "./histogram_chart";
 
 const palette = makePalette((name) => name);
 const map = buildColormap("#ffffff,#000000");
@@ -46,9 +47,24 @@ test("a capture without histogram leaves its place empty", () => {
   expect(heat([[0.5, 0.5], [], [0.5, 0.5]]).of("image")).toHaveLength(2);
 });
 
-test("columns touch their neighbours and don't smear over a long pause", () => {
-  const edges = columnEdges({ start: Float64Array.of(0, 10, 20, 500), stop: Float64Array.of(0, 10, 20, 500) });
-  expect([...edges]).toEqual([0, 10, 10, 20, 20, 30, 500, 510]);
+test("columns stand around their steps, the last as wide as the others", () => {
+  const pen = new RecordingPen();
+  const histogram = common([
+    [0.5, 0.5],
+    [0.5, 0.5],
+    [0.5, 0.5],
+  ]);
+  const range = { first: -5, last: 25 };
+  const plot = drawHistogramHeat(
+    pen,
+    360,
+    100,
+    { histogram, map, range, gaps: [], marks: [], saturating: 0.5 },
+    palette,
+  );
+  const images = pen.of("image").map(({ box }) => box);
+  expect(images.map(({ width }) => width)).toEqual([100, 100, 100]);
+  images.forEach(({ x, width }, column) => expect(x + width / 2).toBeCloseTo(xOf(plot, 10 * column)));
 });
 
 test("one dominating bin doesn't decide what is dark", () => {
@@ -80,13 +96,7 @@ test("ridges come from the brushed range alone; a step outside it is in none", (
 test("the current ridge is orange and labelled", () => {
   const pen = new RecordingPen();
   const histogram = common(Array.from({ length: 30 }, () => [0.5, 0.5]));
-  drawRidges(
-    pen,
-    300,
-    200,
-    { histogram, range: { first: 0, last: 300 }, step: 120, color: "teal", overlay: false },
-    palette,
-  );
+  drawRidges(pen, 300, 200, { histogram, range: { first: 0, last: 300 }, step: 120, color: "teal" }, palette);
   expect(pen.of("polyline").filter(({ stroke }) => stroke.color === "here-line")).toHaveLength(1);
   expect(pen.of("text").find(({ style }) => style.bold)?.text).toBe("120");
 });

@@ -65,11 +65,11 @@ export function PanelBody(props: BodyProps): JSX.Element {
           <Statistics {...props} />
         </Card>
         <Card>
-          <HistogramPart {...props} only={ridges ? ["heat"] : undefined} />
+          <HistogramPart {...props} only={ridges ? "heat" : undefined} />
         </Card>
         {ridges && (
           <Card>
-            <HistogramPart {...props} only={["ridges", "overlay"]} />
+            <HistogramPart {...props} only="ridges" />
           </Card>
         )}
       </div>
@@ -140,12 +140,7 @@ function Statistics({ node, quantity, series, compared }: BodyProps): JSX.Elemen
   );
 }
 
-function HistogramPart({
-  node,
-  quantity,
-  series,
-  only,
-}: BodyProps & { readonly only?: readonly HistogramStyle[] }): JSX.Element {
+function HistogramPart({ node, quantity, series, only }: BodyProps & { readonly only?: HistogramStyle }): JSX.Element {
   const common = useCommon(series.histogram);
   if (series.history !== null && common !== null) {
     const shared = { name: node.name, history: series.history, quantity, pending: series.pending, only };

@@ -15,25 +15,20 @@ import type { Histogram, Quantity } from "../types";
 import type { Step } from "../units";
 import type { Area, Paint } from "../widgets/canvas";
 import { NumberTable } from "../tensor/number_table";
-import { Segmented } from "../widgets/controls";
-import { type CommonHistogram, columnAt, rebin, sampledWords, valueRange } from "../charts/histogram";
+import { Select } from "../widgets/controls";
+import { type CommonHistogram, rebin, sampledWords, valueRange } from "../charts/histogram";
 import { drawHistogramHeat, drawRidges, saturatingShare } from "../charts/histogram_chart";
 import { type History, nonFiniteMarks, rowAt } from "../charts/history";
 import { Picture } from "../charts/picture";
-import { type Plot, xOf } from "../charts/plot";
-import { brush, gaps, hoverStep, shown } from "../charts/shared";
-import { useOver } from "./statistics_card";
-import { STEP_KEYS, useStepPointer } from "../charts/step_pointer";
-import { Tip } from "../charts/tip";
+import type { Plot } from "../charts/plot";
+import { gaps, shown } from "../charts/shared";
+import { nearestColumn } from "../charts/timeline";
+import { StepChart } from "./step_chart";
 
 /** Bins of the common edges: more than a capture has, so that rebinning blurs little. */
 const COMMON_BINS = 96;
 
-const STYLES = [
-  { value: "heat" as const, label: "heat map" },
-  { value: "ridges" as const },
-  { value: "overlay" as const },
-];
+const STYLES = [{ value: "heat" as const, label: "heat map" }, { value: "ridges" as const }];
 
 /** A histogram on common edges; `cut`: thin tails lie beyond them. */
 export type CutHistogram = CommonHistogram & { readonly cut: boolean };
@@ -56,20 +51,19 @@ export function HistogramCard({
   only,
 }: {
   readonly name: string;
-  /** Shows these styles alone: where there is room for a card each. */
-  readonly only?: readonly HistogramStyle[];
+  /** Shows this style: where there is room for a card each. */
+  readonly only?: HistogramStyle;
   readonly histogram: CutHistogram;
   readonly history: History;
   readonly quantity: Quantity;
   readonly pending: boolean;
 }): JSX.Element {
-  const styles = only === undefined ? STYLES : STYLES.filter(({ value }) => only.includes(value));
-  const style = (styles.find(({ value }) => value === histogramStyle.value) ?? styles[0]).value;
+  const style = only ?? histogramStyle.value;
   const [table, setTable] = useState(false);
   const area = useRef<Area>({ width: 0, height: 0 });
   const plots = useRef<readonly Plot[]>([]);
   const heat = useHeat(histogram, history, plots);
-  const ridges = useRidges(histogram, quantity, style === "overlay");
+  const ridges = useRidges(histogram, quantity);
   const base = style === "heat" ? heat : ridges;
   const tails = histogram.cut ? "0.1 % lie beyond the axis" : "";
   const words = [
@@ -80,24 +74,26 @@ export function HistogramCard({
   return (
     <>
       <CardHead
-        title={only?.includes("ridges") === true ? "Histogram at steps" : "Histogram over steps"}
+        title={only === "ridges" ? "Histogram at steps" : "Histogram over steps"}
         note={words.filter(Boolean).join(" · ")}
         pending={pending}
       >
-        {styles.length > 1 && (
-          <Segmented
-            name="Style"
-            value={style}
-            options={styles}
-            onChange={(chosen) => (histogramStyle.value = chosen)}
-          />
+        {only === undefined && (
+          <Select name="Style" value={style} options={STYLES} onChange={(chosen) => (histogramStyle.value = chosen)} />
         )}
         <ChartMenu name={`${name} ${quantity} histogram`} base={base} area={area} table={table} onTable={setTable} />
       </CardHead>
       {table ? (
         <HistogramTable histogram={histogram} />
       ) : style === "heat" ? (
-        <HeatPicture histogram={histogram} base={base} area={area} plots={plots} quantity={quantity} />
+        <StepChart
+          label={`Histogram of the ${quantity} over steps, from ${formatNumber(histogram.low)} to ${formatNumber(histogram.high)}. ${mode(histogram)}`}
+          steps={histogram.start}
+          base={base}
+          area={area}
+          plots={plots}
+          tip={(at) => <HistogramTip histogram={histogram} at={at} />}
+        />
       ) : (
         <Picture
           className="fill"
@@ -123,14 +119,14 @@ function HistogramTable({ histogram }: { readonly histogram: CommonHistogram }):
       rowHead={(row) => formatCount(start[row]) + (stop[row] > start[row] ? `–${formatCount(stop[row])}` : "")}
       columnHead={(bin) => `≥ ${formatNumber(low + (bin * (high - low)) / bins)}`}
       cell={(row, bin) => shares[row * bins + bin]}
-      chosenRow={at === null ? -1 : columnAt(histogram, at)}
+      chosenRow={at === null ? -1 : nearestColumn(histogram, at)}
     />
   );
 }
 
 /** What of the finite elements was looked at, at the step; several captures that share a column are not told apart. */
 function sampledAt(histogram: CommonHistogram, history: History, at: Step | null): string {
-  const column = at === null ? -1 : columnAt(histogram, at);
+  const column = at === null ? -1 : nearestColumn(histogram, at);
   const row = at === null ? -1 : rowAt(history, at);
   if (column < 0 || row < 0 || histogram.start[column] !== histogram.stop[column]) return "";
   const odd = history.nan[row] + history.positiveInfinity[row] + history.negativeInfinity[row];
@@ -157,51 +153,23 @@ function useHeat(histogram: CommonHistogram, history: History, plots: { current:
   );
 }
 
-function useRidges(histogram: CommonHistogram, quantity: Quantity, overlay: boolean): Paint {
+function useRidges(histogram: CommonHistogram, quantity: Quantity): Paint {
   const range = shown.value;
   const step = currentStep.value;
   return useCallback<Paint>(
     (pen, { width, height }, palette) =>
-      drawRidges(pen, width, height, { histogram, range, step, color: palette.quantity[quantity], overlay }, palette),
-    [histogram, range, step, quantity, overlay],
+      drawRidges(pen, width, height, { histogram, range, step, color: palette.quantity[quantity] }, palette),
+    [histogram, range, step, quantity],
   );
 }
 
-function HeatPicture({
-  histogram,
-  base,
-  area,
-  plots,
-  quantity,
-}: {
-  readonly histogram: CommonHistogram;
-  readonly base: Paint;
-  readonly area: { current: Area };
-  readonly plots: { current: readonly Plot[] };
-  readonly quantity: Quantity;
-}): JSX.Element {
-  const handlers = useStepPointer({ plots, steps: histogram.start });
-  const over = useOver(plots);
-  const plot = plots.current[0];
-  const aim = hoverStep.value;
-  const column = aim === null ? -1 : columnAt(histogram, aim);
+function HistogramTip({ histogram, at }: { readonly histogram: CommonHistogram; readonly at: Step }): JSX.Element {
+  const column = nearestColumn(histogram, at);
   return (
-    <Picture
-      className="fill"
-      label={`Histogram of the ${quantity} over steps, from ${formatNumber(histogram.low)} to ${formatNumber(histogram.high)}. ${mode(histogram)}`}
-      keys={STEP_KEYS}
-      base={base}
-      over={over}
-      areaRef={area}
-      {...handlers}
-    >
-      {aim !== null && column >= 0 && plot !== undefined && brush.value === null && (
-        <Tip x={xOf(plot, aim)} y={plot.box.y + 8}>
-          <b>step {formatCount(aim)}</b>
-          <div class="dim">{histogram.counted[column] > 0 ? fullest(histogram, column) : "no histogram"}</div>
-        </Tip>
-      )}
-    </Picture>
+    <>
+      <b>step {formatCount(at)}</b>
+      <div class="dim">{histogram.counted[column] > 0 ? fullest(histogram, column) : "no histogram"}</div>
+    </>
   );
 }
 
@@ -217,7 +185,7 @@ function fullest(histogram: CommonHistogram, column: number): string {
 
 function mode(histogram: CommonHistogram): string {
   const step = currentStep.value;
-  const column = step === null ? -1 : columnAt(histogram, step);
+  const column = step === null ? -1 : nearestColumn(histogram, step);
   return column < 0 || step === null || histogram.counted[column] === 0
     ? ""
     : `At step ${formatCount(step)} most elements, ${fullest(histogram, column)}.`;

@@ -14,15 +14,24 @@ import { drawGaps, drawNonFinite, drawStepAxis, drawValueAxis, type Plot, plotBo
 import { makeScale, ticks } from "./scale";
 import { columnEdges, type Gap, nearestColumn, type StepRange } from "./timeline";
 
-export interface HistogramPicture {
+/** One run's histogram over its steps. */
+export interface Lane {
+  readonly name: string;
   readonly histogram: CommonHistogram;
-  readonly map: Colormap;
-  readonly range: StepRange;
   readonly gaps: readonly Gap[];
   readonly marks: readonly { readonly step: Step; readonly text: string }[];
+}
+
+export interface HistogramPicture {
+  /** One below the other, on one axis of steps. */
+  readonly lanes: readonly Lane[];
+  readonly map: Colormap;
+  readonly range: StepRange;
   /** See `saturatingShare`. */
   readonly saturating: number;
 }
+
+const LANE_GAP: CssPixels = 6;
 
 /** Of the bins that hold something, this share stays below the darkest colour. */
 const UNSATURATED = 0.97;
@@ -35,25 +44,31 @@ export function saturatingShare(shares: Float32Array): number {
   return present.length === 0 ? 1 : present[Math.floor((present.length - 1) * UNSATURATED)];
 }
 
+/** Returns the lanes' plots, top to bottom. */
 export function drawHistogramHeat(
   pen: Pen,
   width: CssPixels,
   height: CssPixels,
   picture: HistogramPicture,
   palette: Palette,
-): Plot {
-  const { histogram, range } = picture;
-  const plot: Plot = {
-    box: plotBox(width, height),
-    x: stepScale(range),
-    y: makeScale("linear", histogram.low, histogram.high),
-  };
-  drawValueAxis(pen, plot, palette, "numbers");
-  pen.clip(plot.box, () => drawColumns(pen, plot, picture));
-  drawGaps(pen, plot, picture.gaps, palette);
-  drawNonFinite(pen, plot, picture.marks, palette);
-  drawStepAxis(pen, plot, palette);
-  return plot;
+): Plot[] {
+  const { lanes, range } = picture;
+  const whole = plotBox(width, height);
+  const pitch = (whole.height + LANE_GAP) / lanes.length;
+  const plots = lanes.map((lane, index): Plot => {
+    const { low, high } = lane.histogram;
+    const box = { ...whole, y: whole.y + index * pitch, height: pitch - LANE_GAP };
+    const plot = { box, x: stepScale(range), y: makeScale("linear", low, high) };
+    drawValueAxis(pen, plot, palette, "numbers");
+    pen.clip(box, () => drawColumns(pen, plot, lane, picture));
+    drawGaps(pen, plot, lane.gaps, palette);
+    drawNonFinite(pen, plot, lane.marks, palette);
+    const style = { color: palette.ink2, background: palette.surface };
+    if (lanes.length > 1) pen.text(lane.name, box.x + 5, box.y + 9, style);
+    return plot;
+  });
+  drawStepAxis(pen, plots[plots.length - 1], palette);
+  return plots;
 }
 
 function largest(shares: Float32Array): number {
@@ -63,7 +78,7 @@ function largest(shares: Float32Array): number {
 }
 
 /** One column of pixels as high as there are bins, stretched over the steps of each column of data. */
-function drawColumns(pen: Pen, plot: Plot, { histogram, map, gaps, saturating }: HistogramPicture): void {
+function drawColumns(pen: Pen, plot: Plot, { histogram, gaps }: Lane, { map, saturating }: HistogramPicture): void {
   const { bins, shares } = histogram;
   const { from, to } = columnEdges(histogram, gaps);
   for (let column = 0; column < histogram.start.length; column += 1) {
@@ -84,6 +99,8 @@ function drawColumns(pen: Pen, plot: Plot, { histogram, map, gaps, saturating }:
 
 export interface RidgePicture {
   readonly histogram: CommonHistogram;
+  /** Of a second run, drawn as grey outlines. */
+  readonly other: CommonHistogram | null;
   readonly range: StepRange;
   readonly step: Step | null;
   readonly color: string;
@@ -100,7 +117,7 @@ export function drawRidges(
   picture: RidgePicture,
   palette: Palette,
 ): void {
-  const { histogram } = picture;
+  const { histogram, other } = picture;
   const box = plotBox(width, height, RIDGE_MARGINS);
   const scale = makeScale("linear", histogram.low, histogram.high);
   const bottom = box.y + box.height;
@@ -111,11 +128,19 @@ export function drawRidges(
   }
   const { columns, current } = ridgeColumns(histogram, picture.range, picture.step);
   const rise = Math.max(RIDGE_MARGINS.top - 4, (2.4 * box.height) / RIDGES);
-  const most = Math.sqrt(Math.max(...columns.map((column) => peak(histogram, column)), 1e-9));
+  const theirs = columns.map((column) => (other === null ? -1 : nearestColumn(other, histogram.start[column])));
+  const peaks = columns.map((column, index) =>
+    Math.max(peak(histogram, column), other ? peak(other, theirs[index]) : 0),
+  );
+  const most = Math.sqrt(Math.max(...peaks, 1e-9));
   columns.forEach((column, index) => {
     const base = box.y + (index / Math.max(1, columns.length - 1)) * box.height;
     const here = column === current;
     drawRidge(pen, ridgeLine(histogram, column, box, base, rise / most), here, picture.color, palette);
+    if (other !== null) {
+      const { xs, ys } = ridgeLine(other, theirs[index], box, base, rise / most);
+      pen.polyline(xs, ys, xs.length, { color: palette.compare, width: 1.25, dash: [5, 3] });
+    }
     // Every second ridge is labelled; neighbours of the current one give way to it.
     const near = current >= 0 && Math.abs(index - columns.indexOf(current)) === 1;
     if (!here && (index % 2 === 1 || near)) return;

@@ -9,15 +9,16 @@ import { colormap } from "../colormap";
 import { formatCount, formatNumber, formatShare } from "../format";
 import { type HistogramStyle, histogramStyle } from "./state";
 import { CardHead } from "./card";
+import type { Compared } from "./data";
 import { ChartMenu } from "./export_menu";
-import { step as currentStep } from "../state";
+import { run, step as currentStep } from "../state";
 import type { Histogram, Quantity } from "../types";
 import type { Step } from "../units";
 import type { Area, Paint } from "../widgets/canvas";
 import { NumberTable } from "../tensor/number_table";
 import { Select } from "../widgets/controls";
 import { type CommonHistogram, rebin, sampledWords, valueRange } from "../charts/histogram";
-import { drawHistogramHeat, drawRidges, saturatingShare } from "../charts/histogram_chart";
+import { drawHistogramHeat, drawRidges, type Lane, saturatingShare } from "../charts/histogram_chart";
 import { type History, nonFiniteMarks, rowAt } from "../charts/history";
 import { Picture } from "../charts/picture";
 import type { Plot } from "../charts/plot";
@@ -30,30 +31,41 @@ const COMMON_BINS = 96;
 
 const STYLES = [{ value: "heat" as const, label: "heat map" }, { value: "ridges" as const }];
 
-/** A histogram on common edges; `cut`: thin tails lie beyond them. */
-export type CutHistogram = CommonHistogram & { readonly cut: boolean };
+/** A histogram, and that of a second run, on common edges. */
+interface Pair {
+  readonly histogram: CommonHistogram;
+  readonly other: CommonHistogram | null;
+  /** This share of the elements lies beyond the edges, in words; empty for none. */
+  readonly cut: string;
+}
 
-export function useCommon(histogram: Histogram | null): CutHistogram | null {
+export function useCommon(histogram: Histogram | null, second: Histogram | null): Pair | null {
   return useMemo(() => {
-    const range = histogram === null ? undefined : valueRange(histogram);
-    if (histogram === null || range === undefined) return null;
-    const air = (range.high - range.low) * 0.02 || Math.abs(range.low) * 0.05 || 0.5;
-    return { ...rebin(histogram, range.low - air, range.high + air, COMMON_BINS), cut: range.cut };
-  }, [histogram]);
+    const own = histogram === null ? undefined : valueRange(histogram);
+    if (histogram === null || own === undefined) return null;
+    const theirs = (second === null ? undefined : valueRange(second)) ?? own;
+    const [low, high] = [Math.min(own.low, theirs.low), Math.max(own.high, theirs.high)];
+    const air = (high - low) * 0.02 || Math.abs(low) * 0.05 || 0.5;
+    const onEdges = (each: Histogram): CommonHistogram => rebin(each, low - air, high + air, COMMON_BINS);
+    return { histogram: onEdges(histogram), other: second && onEdges(second), cut: own.cut || theirs.cut };
+  }, [histogram, second]);
 }
 
 export function HistogramCard({
   name,
   histogram,
+  other,
+  cut,
+  compared,
   history,
   quantity,
   pending,
   only,
-}: {
+}: Pair & {
   readonly name: string;
+  readonly compared?: Compared;
   /** Shows this style: where there is room for a card each. */
   readonly only?: HistogramStyle;
-  readonly histogram: CutHistogram;
   readonly history: History;
   readonly quantity: Quantity;
   readonly pending: boolean;
@@ -62,14 +74,21 @@ export function HistogramCard({
   const [table, setTable] = useState(false);
   const area = useRef<Area>({ width: 0, height: 0 });
   const plots = useRef<readonly Plot[]>([]);
-  const heat = useHeat(histogram, history, plots);
-  const ridges = useRidges(histogram, quantity);
+  const theirs = useMemo(
+    (): Lane | null =>
+      other === null || compared === undefined
+        ? null
+        : { name: compared.run, histogram: other, gaps: compared.gaps, marks: nonFiniteMarks(compared.history) },
+    [other, compared?.history],
+  );
+  const heat = useHeat(histogram, history, theirs, plots);
+  const ridges = useRidges(histogram, other, quantity);
   const base = style === "heat" ? heat : ridges;
-  const tails = histogram.cut ? "0.1 % lie beyond the axis" : "";
   const words = [
-    style === "heat" ? "share of elements" : "height: √share",
-    tails,
     sampledAt(histogram, history, currentStep.value),
+    cut,
+    theirs === null ? "" : `${style === "heat" ? "below" : "dashed"}: ${theirs.name}`,
+    style === "heat" ? "share of elements" : "height: √share",
   ];
   return (
     <>
@@ -133,33 +152,38 @@ function sampledAt(histogram: CommonHistogram, history: History, at: Step | null
   return sampledWords(histogram.counted[column], histogram.elements[column] - odd, formatCount);
 }
 
-function useHeat(histogram: CommonHistogram, history: History, plots: { current: readonly Plot[] }): Paint {
+function useHeat(
+  histogram: CommonHistogram,
+  history: History,
+  theirs: Lane | null,
+  plots: { current: readonly Plot[] },
+): Paint {
   const range = shown.value;
   const lost = gaps.value;
   const saturating = useMemo(() => saturatingShare(histogram.shares), [histogram]);
   return useCallback<Paint>(
     (pen, { width, height }, palette) => {
-      const picture = {
-        histogram,
-        map: colormap("dens"),
-        range,
-        gaps: lost,
-        marks: nonFiniteMarks(history),
-        saturating,
-      };
-      plots.current = [drawHistogramHeat(pen, width, height, picture, palette)];
+      const own = { name: run.peek() ?? "", histogram, gaps: lost, marks: nonFiniteMarks(history) };
+      const lanes = theirs === null ? [own] : [own, theirs];
+      plots.current = drawHistogramHeat(
+        pen,
+        width,
+        height,
+        { lanes, map: colormap("dens"), range, saturating },
+        palette,
+      );
     },
-    [histogram, history, range, lost, plots, saturating],
+    [histogram, history, theirs, range, lost, plots, saturating],
   );
 }
 
-function useRidges(histogram: CommonHistogram, quantity: Quantity): Paint {
+function useRidges(histogram: CommonHistogram, other: CommonHistogram | null, quantity: Quantity): Paint {
   const range = shown.value;
   const step = currentStep.value;
   return useCallback<Paint>(
     (pen, { width, height }, palette) =>
-      drawRidges(pen, width, height, { histogram, range, step, color: palette.quantity[quantity] }, palette),
-    [histogram, range, step, quantity],
+      drawRidges(pen, width, height, { histogram, other, range, step, color: palette.quantity[quantity] }, palette),
+    [histogram, other, range, step, quantity],
   );
 }
 

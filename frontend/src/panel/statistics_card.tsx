@@ -3,7 +3,7 @@
  * The one invariant: what the tip and the table say is read from the same history that the lines are drawn from.
  */
 
-import type { ComponentChildren, JSX } from "preact";
+import type { JSX } from "preact";
 import { useCallback, useRef, useState } from "preact/hooks";
 import { formatCount } from "../format";
 import { step as currentStep, nearestCapture } from "../state";
@@ -21,14 +21,8 @@ import { type AxisKind, choicesOf, lanesOf } from "../charts/lanes";
 import type { Plot } from "../charts/plot";
 import { gaps, hoverStep, shown, zoom } from "../charts/shared";
 import { drawStatistics } from "../charts/statistics_chart";
-import { type Gap } from "../charts/timeline";
+import type { Compared } from "./data";
 import { StepChart } from "./step_chart";
-
-export interface Compared {
-  readonly run: string;
-  readonly history: History;
-  readonly gaps: readonly Gap[];
-}
 
 export function StatisticsCard({
   name,
@@ -52,7 +46,12 @@ export function StatisticsCard({
   const text = at === null ? "" : ` At step ${formatCount(at)}: ${sentence(history, at)}.`;
   return (
     <>
-      <CardHead title="Statistics over steps" note={note(history, axis, compared)} pending={pending}>
+      <CardHead
+        title="Statistics over steps"
+        mark={compared && <i class="compare-key" />}
+        note={note(history, axis, compared)}
+        pending={pending}
+      >
         {zoom.value !== null && (
           <button
             type="button"
@@ -102,7 +101,7 @@ export function StatisticsCard({
 
 const AXES = ["linear", "log", "symlog"] as const;
 
-function note(history: History, axis: AxisKind, compared: Compared | undefined): ComponentChildren {
+function note(history: History, axis: AxisKind, compared: Compared | undefined): string {
   const finite = history.nan.some(
     (count, row) => count + history.positiveInfinity[row] + history.negativeInfinity[row] > 0,
   );
@@ -110,12 +109,7 @@ function note(history: History, axis: AxisKind, compared: Compared | undefined):
   const words = [shownNames.map(({ label }) => label).join(", "), finite ? "of finite elements" : ""]
     .filter(Boolean)
     .join(" · ");
-  if (compared === undefined) return words;
-  return (
-    <>
-      <i class="compare-key" /> {compared.run}: mean, ± std · {words}
-    </>
-  );
+  return compared === undefined ? words : `${compared.run}: ${axis === "log" ? "std" : "mean, ± std"} · ${words}`;
 }
 
 function useBase(

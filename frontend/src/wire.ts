@@ -22,7 +22,7 @@ export interface Decoded {
 
 interface Codec {
   readonly bytes: number;
-  readonly read: (buffer: ArrayBufferLike, offset: number, length: number) => Numbers;
+  readonly read: (buffer: ArrayBuffer, offset: number, length: number) => Numbers;
 }
 
 interface Entry {
@@ -31,11 +31,16 @@ interface Entry {
   readonly data_offsets: readonly [number, number];
 }
 
+interface Header {
+  readonly __metadata__?: Readonly<Record<string, string>>;
+  readonly [name: string]: unknown;
+}
+
 const PREFIX_BYTES = 8;
 
 type NumbersConstructor = {
   readonly BYTES_PER_ELEMENT: number;
-  new (buffer: ArrayBufferLike, offset: number, length: number): Numbers;
+  new (buffer: ArrayBuffer, offset: number, length: number): Numbers;
 };
 
 /** A view where the offset is aligned, else a copy: the header of another writer may leave arrays at any offset. */
@@ -50,12 +55,12 @@ function direct(type: NumbersConstructor): Codec {
   };
 }
 
-function bits16(buffer: ArrayBufferLike, offset: number, length: number): Uint16Array {
+function bits16(buffer: ArrayBuffer, offset: number, length: number): Uint16Array {
   return direct(Uint16Array).read(buffer, offset, length) as Uint16Array;
 }
 
 /** bfloat16 is the upper half of a float32, so the bits only move. */
-function readBfloat16(buffer: ArrayBufferLike, offset: number, length: number): Float32Array {
+function readBfloat16(buffer: ArrayBuffer, offset: number, length: number): Float32Array {
   const widened = Uint32Array.from(bits16(buffer, offset, length), (bits) => bits << 16);
   return new Float32Array(widened.buffer);
 }
@@ -73,21 +78,17 @@ function halfToNumber(bits: number): number {
 /** All 65,536 halves, made when the first half-precision tensor arrives: a table look-up per element instead of a power. */
 let halves: Float32Array | undefined;
 
-function readFloat16(buffer: ArrayBufferLike, offset: number, length: number): Float32Array {
+function readFloat16(buffer: ArrayBuffer, offset: number, length: number): Float32Array {
   const table = (halves ??= Float32Array.from({ length: 65536 }, (_, bits) => halfToNumber(bits)));
   return Float32Array.from(bits16(buffer, offset, length), (bits) => table[bits]);
 }
 
 /** 64-bit integers become float64: exact to 2^53, which steps and ids never pass. `Tensor.bytes` keeps the exact ones. */
-function wide(signed: boolean): Codec {
+function wide(type: typeof BigInt64Array | typeof BigUint64Array): Codec {
   return {
     bytes: 8,
-    read: (buffer, offset, length) => {
-      const view = new DataView(buffer, offset, length * 8);
-      const at = (index: number): bigint =>
-        signed ? view.getBigInt64(index * 8, true) : view.getBigUint64(index * 8, true);
-      return Float64Array.from({ length }, (_, index) => Number(at(index)));
-    },
+    read: (buffer, offset, length) =>
+      Float64Array.from(new type(buffer.slice(offset, offset + 8 * length), 0, length), Number),
   };
 }
 
@@ -96,8 +97,8 @@ const CODECS: Readonly<Record<string, Codec>> = {
   F32: direct(Float32Array),
   F16: { bytes: 2, read: readFloat16 },
   BF16: { bytes: 2, read: readBfloat16 },
-  I64: wide(true),
-  U64: wide(false),
+  I64: wide(BigInt64Array),
+  U64: wide(BigUint64Array),
   I32: direct(Int32Array),
   U32: direct(Uint32Array),
   I16: direct(Int16Array),
@@ -107,72 +108,34 @@ const CODECS: Readonly<Record<string, Codec>> = {
   BOOL: direct(Uint8Array),
 };
 
-/** Decodes one binary answer. Throws `WireError`. */
-export function decode(buffer: ArrayBuffer): Decoded {
-  const headerBytes = readHeaderLength(buffer);
-  const header = parseHeader(new Uint8Array(buffer, PREFIX_BYTES, headerBytes));
-  const dataStart = PREFIX_BYTES + headerBytes;
-  const arrays = new Map<string, Tensor>();
-  let metadata: Readonly<Record<string, string>> = {};
-  for (const [name, entry] of Object.entries(header)) {
-    if (name === "__metadata__") metadata = entry as Record<string, string>;
-    else arrays.set(name, readArray(buffer, dataStart, name, entry));
-  }
-  return { arrays, metadata };
-}
-
-function readHeaderLength(buffer: ArrayBuffer): number {
-  if (buffer.byteLength < PREFIX_BYTES) {
-    throw new WireError(`Expected at least ${PREFIX_BYTES} bytes. Received: ${buffer.byteLength}`);
-  }
-  const length = Number(new DataView(buffer).getBigUint64(0, true));
-  if (length > buffer.byteLength - PREFIX_BYTES) {
-    throw new WireError(`Expected a header inside the ${buffer.byteLength} bytes. Received: header length=${length}`);
-  }
-  return length;
-}
-
-function parseHeader(bytes: Uint8Array): Readonly<Record<string, unknown>> {
-  let header: unknown;
-  try {
-    header = JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(bytes));
-  } catch (error) {
-    throw new WireError("Expected a JSON header.", { cause: error });
-  }
-  if (typeof header !== "object" || header === null || Array.isArray(header)) {
-    throw new WireError("Expected the header to be a JSON object.");
-  }
-  return header as Record<string, unknown>;
-}
-
-function isEntry(entry: unknown): entry is Entry {
-  const { dtype, shape, data_offsets: offsets } = (entry ?? {}) as Partial<Entry>;
-  const extent = (value: unknown): boolean => Number.isSafeInteger(value) && (value as number) >= 0;
-  return (
-    typeof dtype === "string" &&
-    Array.isArray(shape) &&
-    shape.every(extent) &&
-    Array.isArray(offsets) &&
-    offsets.length === 2 &&
-    offsets.every(extent)
-  );
-}
-
-function readArray(buffer: ArrayBuffer, dataStart: number, name: string, entry: unknown): Tensor {
-  if (!isEntry(entry)) throw new WireError(`Expected dtype, shape and data_offsets. Received: array=${name}`);
-  const codec = Object.hasOwn(CODECS, entry.dtype) ? CODECS[entry.dtype] : undefined;
-  if (codec === undefined) throw new WireError(`Unknown dtype. Received: array=${name}, dtype=${entry.dtype}`);
-  const length = entry.shape.reduce((product, extent) => product * extent, 1);
-  const [begin, end] = entry.data_offsets;
-  if (end - begin !== length * codec.bytes || dataStart + end > buffer.byteLength) {
-    throw new WireError(
-      `Expected ${length * codec.bytes} bytes of data. Received: array=${name}, offsets=${begin}…${end}`,
-    );
-  }
+function readArray(
+  buffer: ArrayBuffer,
+  dataStart: number,
+  { dtype, shape, data_offsets: [begin, end] }: Entry,
+): Tensor {
+  const { bytes, read } = CODECS[dtype];
+  const length = shape.reduce((product, extent) => product * extent, 1);
+  const whole = [...shape, begin].every((extent) => Number.isSafeInteger(extent) && extent >= 0);
+  if (!whole || end - begin !== length * bytes) throw new RangeError(`${dtype} [${shape.join()}] in ${begin}…${end}`);
   return {
-    dtype: entry.dtype,
-    shape: entry.shape,
-    data: codec.read(buffer, dataStart + begin, length),
+    dtype,
+    shape,
+    data: read(buffer, dataStart + begin, length),
     bytes: new Uint8Array(buffer, dataStart + begin, end - begin),
   };
+}
+
+/** Decodes one binary answer. Throws `WireError`. */
+export function decode(buffer: ArrayBuffer): Decoded {
+  try {
+    const headerBytes = Number(new DataView(buffer).getBigUint64(0, true));
+    const text = new TextDecoder("utf-8", { fatal: true }).decode(new Uint8Array(buffer, PREFIX_BYTES, headerBytes));
+    const { __metadata__: metadata = {}, ...entries } = JSON.parse(text) as Header;
+    const arrays = Object.entries(entries as Record<string, Entry>).map(
+      ([name, entry]) => [name, readArray(buffer, PREFIX_BYTES + headerBytes, entry)] as const,
+    );
+    return { arrays: new Map(arrays), metadata };
+  } catch (error) {
+    throw new WireError(String(error), { cause: error });
+  }
 }

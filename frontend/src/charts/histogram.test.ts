@@ -1,14 +1,7 @@
 import { describe, expect, test } from "vitest";
 import type { Histogram } from "../types";
-import {
-  columnAt,
-  commonRange,
-  historyPercentile,
-  historyQuantiles,
-  rebin,
-  sampledWords,
-  valueRange,
-} from "./histogram";
+import { commonRange, historyPercentile, historyQuantiles, rebin, sampledWords, valueRange } from "./histogram";
+import { nearestColumn } from "./timeline";
 
 /** One column per `[low, high, counts]`; a step apart. */
 function histogramOf(columns: readonly (readonly [number, number, readonly number[]])[]): Histogram {
@@ -101,19 +94,29 @@ test("the axis of values is cut where a thin tail would flatten the rest, and sa
   const tail = new Array<number>(1000).fill(0);
   tail.fill(100, 0, 50);
   tail[999] = 1;
-  expect(valueRange(histogramOf([[0, 100, tail]]))).toMatchObject({ cut: true });
+  expect(valueRange(histogramOf([[0, 100, tail]]))).toMatchObject({ cut: "0.1 % lie beyond the axis" });
   expect(valueRange(histogramOf([[0, 100, tail]]))?.high).toBeLessThan(6);
-  expect(valueRange(histogramOf([[0, 4, [1, 2, 3, 4]]]))).toEqual({ low: 0, high: 4, cut: false });
+  expect(valueRange(histogramOf([[0, 4, [1, 2, 3, 4]]]))).toEqual({ low: 0, high: 4, cut: "" });
+});
+
+test("a heavy tail leaves the axis of values too, and the words say how much", () => {
+  const heavy = new Array<number>(1000).fill(0);
+  heavy.fill(97_000 / 60, 470, 530);
+  heavy.fill(1, 0, 470);
+  const { low, high, cut } = valueRange(histogramOf([[-1, 1, heavy]])) ?? { low: 0, high: 0, cut: "" };
+  expect(cut).toBe("2 % lie beyond the axis");
+  expect(low).toBeGreaterThan(-0.1);
+  expect(high).toBeLessThan(0.1);
 });
 
 test("the column of a step is the one that covers it, else the nearest", () => {
   const columns = { start: Float64Array.of(0, 30, 60), stop: Float64Array.of(20, 50, 60) };
-  expect([0, 20, 24, 26, 55.1, 999].map((step) => columnAt(columns, step))).toEqual([0, 0, 0, 1, 2, 2]);
-  expect(columnAt({ start: new Float64Array(), stop: new Float64Array() }, 5)).toBe(-1);
+  expect([0, 20, 24, 26, 55.1, 999].map((step) => nearestColumn(columns, step))).toEqual([0, 0, 0, 1, 2, 2]);
+  expect(nearestColumn({ start: new Float64Array(), stop: new Float64Array() }, 5)).toBe(-1);
 });
 
 test("what is sampled says so, and what is complete says nothing", () => {
-  expect(sampledWords(65536, 1605632, String)).toBe("65536 of 1605632 sampled");
+  expect(sampledWords(65536, 1605632, String)).toBe("sampled 65536 of 1605632");
   expect(sampledWords(4096, 4096, String)).toBe("");
   expect(sampledWords(0, 10, String)).toBe("");
 });

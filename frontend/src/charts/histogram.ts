@@ -7,15 +7,13 @@
  */
 
 import type { Histogram } from "../types";
-import type { Step } from "../units";
+import type { Columns } from "./timeline";
 
 /** Columns on common edges. `shares` are of the counted elements: float32[columns, bins], row-major; a column of zeros holds nothing. */
-export interface CommonHistogram {
+export interface CommonHistogram extends Columns {
   readonly low: number;
   readonly high: number;
   readonly bins: number;
-  readonly start: Float64Array;
-  readonly stop: Float64Array;
   readonly shares: Float32Array;
   /** Elements counted, and elements of the whole tensor, per column. */
   readonly counted: Float64Array;
@@ -126,39 +124,27 @@ export function historyPercentile(histogram: Histogram, share: number): number {
   return historyQuantiles(histogram, [share], Math.abs)?.[0] ?? 0;
 }
 
-/** Of the elements, what may fall beside the axis of values where a few of them would flatten all others. */
-const TAIL = 0.0005;
-/** Cutting the tails must make the axis this much shorter to be worth it. */
-const WORTH_CUTTING = 0.6;
+/** What of the elements may lie beyond each end of the axis of values, and how much shorter the axis must become by it. */
+const CUTS = [
+  { tail: 0.0005, worth: 0.6, words: "0.1 % lie beyond the axis" },
+  { tail: 0.01, worth: 0.4, words: "2 % lie beyond the axis" },
+];
 
 /**
- * The axis of values of a whole history: from the smallest to the largest, or, where a thin tail takes most of that, without the tails
- * (`cut`, to be said).
+ * The axis of values of a whole history: from the smallest to the largest, or, where thin tails take most of that, without the tails; `cut` says so,
+ * or nothing.
  */
-export function valueRange(histogram: Histogram): { low: number; high: number; cut: boolean } | undefined {
+export function valueRange(histogram: Histogram): { low: number; high: number; cut: string } | undefined {
   const range = commonRange(histogram);
-  const inner = historyQuantiles(histogram, [TAIL, 1 - TAIL]);
-  if (range === undefined || inner === undefined) return undefined;
-  const [low, high] = inner;
-  const cut = high > low && high - low < WORTH_CUTTING * (range.high - range.low);
-  return cut ? { low, high, cut } : { ...range, cut };
-}
-
-/** Index of the column that covers `step`, or of the nearest one; −1 without columns. */
-export function columnAt(histogram: Pick<CommonHistogram, "start" | "stop">, step: Step): number {
-  let best = -1;
-  let distance = Infinity;
-  for (let column = 0; column < histogram.start.length; column += 1) {
-    const away = Math.max(histogram.start[column] - step, step - histogram.stop[column], 0);
-    if (away < distance) {
-      best = column;
-      distance = away;
-    }
+  let axis = range && { ...range, cut: "" };
+  for (const { tail, worth, words } of CUTS) {
+    const [low, high] = historyQuantiles(histogram, [tail, 1 - tail]) ?? [];
+    if (axis && high > low && high - low < worth * (axis.high - axis.low)) axis = { low, high, cut: words };
   }
-  return best;
+  return axis;
 }
 
-/** `65,536 of 1,605,632 sampled`; empty when every finite element was counted. */
+/** `sampled 65,536 of 1,605,632`; empty when every finite element was counted. */
 export function sampledWords(counted: number, finite: number, count: (value: number) => string): string {
-  return counted === 0 || finite <= counted ? "" : `${count(counted)} of ${count(finite)} sampled`;
+  return counted === 0 || finite <= counted ? "" : `sampled ${count(counted)} of ${count(finite)}`;
 }

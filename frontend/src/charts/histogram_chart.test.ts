@@ -3,7 +3,8 @@ import { buildColormap } from "../colormap";
 import { makePalette } from "../draw/palette";
 import { RecordingPen } from "../draw/recording_pen";
 import type { CommonHistogram } from "./histogram";
-import { columnEdges, drawHistogramHeat, drawRidges, ridgeColumns, saturatingShare } from "./histogram_chart";
+import { xOf } from "./plot";
+import { drawHistogramHeat, drawRidges, type Lane, ridgeColumns, saturatingShare } from "./histogram_chart";
 
 const palette = makePalette((name) => name);
 const map = buildColormap("#ffffff,#000000");
@@ -23,11 +24,13 @@ function common(columns: readonly (readonly number[])[]): CommonHistogram {
   };
 }
 
+const laneOf = (histogram: CommonHistogram, name = ""): Lane => ({ name, histogram, gaps: [], marks: [] });
+
 function heat(columns: readonly (readonly number[])[]): RecordingPen {
   const pen = new RecordingPen();
   const histogram = common(columns);
   const range = { first: 0, last: 10 * columns.length };
-  drawHistogramHeat(pen, 300, 100, { histogram, map, range, gaps: [], marks: [], saturating: 0.5 }, palette);
+  drawHistogramHeat(pen, 300, 100, { lanes: [laneOf(histogram)], map, range, saturating: 0.5 }, palette);
   return pen;
 }
 
@@ -46,9 +49,48 @@ test("a capture without histogram leaves its place empty", () => {
   expect(heat([[0.5, 0.5], [], [0.5, 0.5]]).of("image")).toHaveLength(2);
 });
 
-test("columns touch their neighbours and don't smear over a long pause", () => {
-  const edges = columnEdges({ start: Float64Array.of(0, 10, 20, 500), stop: Float64Array.of(0, 10, 20, 500) });
-  expect([...edges]).toEqual([0, 10, 10, 20, 20, 30, 500, 510]);
+test("columns stand around their steps, the last as wide as the others", () => {
+  const pen = new RecordingPen();
+  const lanes = [laneOf(common(Array.from({ length: 3 }, () => [0.5, 0.5])))];
+  const [plot] = drawHistogramHeat(
+    pen,
+    360,
+    100,
+    { lanes, map, range: { first: -5, last: 25 }, saturating: 1 },
+    palette,
+  );
+  const images = pen.of("image").map(({ box }) => box);
+  expect(images.map(({ width }) => width)).toEqual([100, 100, 100]);
+  images.forEach(({ x, width }, column) => expect(x + width / 2).toBeCloseTo(xOf(plot, 10 * column)));
+});
+
+test("a second run stands below, on the same steps and the same scale", () => {
+  const pen = new RecordingPen();
+  const lanes = [laneOf(common([[0.5, 0.5]]), "first"), laneOf(common([[0.25, 0.75]]), "second")];
+  const picture = { lanes, map, range: { first: -5, last: 5 }, saturating: 1 };
+  const [upper, lower] = drawHistogramHeat(pen, 360, 206, picture, palette);
+  expect(upper.box.y + upper.box.height).toBeLessThan(lower.box.y);
+  expect([upper.box.x, upper.box.width, upper.box.height]).toEqual([lower.box.x, lower.box.width, lower.box.height]);
+  expect(pen.texts()).toEqual(expect.arrayContaining(["first", "second"]));
+  const [, second] = pen.of("image");
+  expect([...second.pixels.data]).toEqual([0.75, 0.25].map((share) => map.pixels[Math.round(Math.sqrt(share) * 255)]));
+  expect(second.box.y).toBe(lower.box.y);
+});
+
+test("a second run is an outline over each ridge, of its capture nearest in step", () => {
+  const pen = new RecordingPen();
+  const histogram = common(Array.from({ length: 3 }, () => [0.5, 0.5]));
+  const other = common([[1, 0], [], [], [0, 1]]);
+  const range = { first: 0, last: 30 };
+  drawRidges(pen, 300, 200, { histogram, other, range, step: null, color: "teal" }, palette);
+  const [lines, outlines] = ["teal", "compare"].map((color) =>
+    pen.of("polyline").filter(({ stroke }) => stroke.color === color),
+  );
+  expect([lines.length, outlines.length]).toEqual([3, 3]);
+  // The highest peak of both is as high as a ridge may be; √0.5 of it for the run itself.
+  const rise = (index: number, of: typeof lines): number => of[index].ys[1] - of[index].ys[0];
+  expect(rise(0, lines)).toBe(0);
+  expect(rise(0, outlines)).toBeGreaterThan(0);
 });
 
 test("one dominating bin doesn't decide what is dark", () => {
@@ -84,7 +126,7 @@ test("the current ridge is orange and labelled", () => {
     pen,
     300,
     200,
-    { histogram, range: { first: 0, last: 300 }, step: 120, color: "teal", overlay: false },
+    { histogram, other: null, range: { first: 0, last: 300 }, step: 120, color: "teal" },
     palette,
   );
   expect(pen.of("polyline").filter(({ stroke }) => stroke.color === "here-line")).toHaveLength(1);

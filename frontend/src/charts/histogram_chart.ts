@@ -6,24 +6,32 @@
 
 import { COLORS, type Colormap } from "../colormap";
 import type { Palette } from "../draw/palette";
-import type { Pen } from "../draw/pen";
+import type { Box, Pen } from "../draw/pen";
 import { formatCount, formatTick } from "../format";
 import type { CssPixels, Step } from "../units";
 import type { CommonHistogram } from "./histogram";
-import { columnAt } from "./histogram";
 import { drawGaps, drawNonFinite, drawStepAxis, drawValueAxis, type Plot, plotBox, stepScale, xOf } from "./plot";
 import { makeScale, ticks } from "./scale";
-import type { Gap, StepRange } from "./timeline";
+import { columnEdges, type Gap, nearestColumn, type StepRange } from "./timeline";
 
-export interface HistogramPicture {
+/** One run's histogram over its steps. */
+export interface Lane {
+  readonly name: string;
   readonly histogram: CommonHistogram;
-  readonly map: Colormap;
-  readonly range: StepRange;
   readonly gaps: readonly Gap[];
   readonly marks: readonly { readonly step: Step; readonly text: string }[];
+}
+
+export interface HistogramPicture {
+  /** One below the other, on one axis of steps. */
+  readonly lanes: readonly Lane[];
+  readonly map: Colormap;
+  readonly range: StepRange;
   /** See `saturatingShare`. */
   readonly saturating: number;
 }
+
+const LANE_GAP: CssPixels = 6;
 
 /** Of the bins that hold something, this share stays below the darkest colour. */
 const UNSATURATED = 0.97;
@@ -36,29 +44,31 @@ export function saturatingShare(shares: Float32Array): number {
   return present.length === 0 ? 1 : present[Math.floor((present.length - 1) * UNSATURATED)];
 }
 
-/** Widest bar of one capture: two neighbours far apart don't smear one capture over thousands of steps without data. */
-const TYPICAL_DISTANCES = 1;
-
+/** Returns the lanes' plots, top to bottom. */
 export function drawHistogramHeat(
   pen: Pen,
   width: CssPixels,
   height: CssPixels,
   picture: HistogramPicture,
   palette: Palette,
-): Plot {
-  const { histogram, range } = picture;
-  const plot: Plot = {
-    box: plotBox(width, height),
-    x: stepScale(range),
-    y: makeScale("linear", histogram.low, histogram.high),
-  };
-  const full = picture.saturating;
-  drawValueAxis(pen, plot, palette, "numbers");
-  pen.clip(plot.box, () => drawColumns(pen, plot, picture, full));
-  drawGaps(pen, plot, picture.gaps, palette);
-  drawNonFinite(pen, plot, picture.marks, palette);
-  drawStepAxis(pen, plot, palette);
-  return plot;
+): Plot[] {
+  const { lanes, range } = picture;
+  const whole = plotBox(width, height);
+  const pitch = (whole.height + LANE_GAP) / lanes.length;
+  const plots = lanes.map((lane, index): Plot => {
+    const { low, high } = lane.histogram;
+    const box = { ...whole, y: whole.y + index * pitch, height: pitch - LANE_GAP };
+    const plot = { box, x: stepScale(range), y: makeScale("linear", low, high) };
+    drawValueAxis(pen, plot, palette, "numbers");
+    pen.clip(box, () => drawColumns(pen, plot, lane, picture));
+    drawGaps(pen, plot, lane.gaps, palette);
+    drawNonFinite(pen, plot, lane.marks, palette);
+    const style = { color: palette.ink2, background: palette.surface };
+    if (lanes.length > 1) pen.text(lane.name, box.x + 5, box.y + 9, style);
+    return plot;
+  });
+  drawStepAxis(pen, plots[plots.length - 1], palette);
+  return plots;
 }
 
 function largest(shares: Float32Array): number {
@@ -68,50 +78,32 @@ function largest(shares: Float32Array): number {
 }
 
 /** One column of pixels as high as there are bins, stretched over the steps of each column of data. */
-function drawColumns(pen: Pen, plot: Plot, { histogram, map }: HistogramPicture, full: number): void {
+function drawColumns(pen: Pen, plot: Plot, { histogram, gaps }: Lane, { map, saturating }: HistogramPicture): void {
   const { bins, shares } = histogram;
-  const edges = columnEdges(histogram);
+  const { from, to } = columnEdges(histogram, gaps);
   for (let column = 0; column < histogram.start.length; column += 1) {
     if (histogram.counted[column] === 0) continue;
-    const left = Math.floor(xOf(plot, edges[2 * column]));
-    const right = Math.max(left + 1, Math.ceil(xOf(plot, edges[2 * column + 1])));
+    const left = Math.floor(xOf(plot, from[column]));
+    const right = Math.max(left + 1, Math.ceil(xOf(plot, to[column])));
     if (right < plot.box.x || left > plot.box.x + plot.box.width) continue;
     const data = new Uint32Array(bins);
     for (let bin = 0; bin < bins; bin += 1) {
       const share = shares[column * bins + bin];
       // Index 0 is the surface and means none at all.
-      const index = share > 0 ? Math.max(1, Math.round(Math.sqrt(Math.min(1, share / full)) * (COLORS - 1))) : 0;
+      const index = share > 0 ? Math.max(1, Math.round(Math.sqrt(Math.min(1, share / saturating)) * (COLORS - 1))) : 0;
       data[bins - 1 - bin] = map.pixels[index];
     }
     pen.image({ data, width: 1, height: bins }, { ...plot.box, x: left, width: right - left });
   }
 }
 
-/** Left and right edge of each column, in steps: up to the next column, but no farther than captures usually are apart. */
-export function columnEdges(histogram: Pick<CommonHistogram, "start" | "stop">): Float64Array {
-  const { start, stop } = histogram;
-  const count = start.length;
-  const distances = Float64Array.from(
-    { length: Math.max(0, count - 1) },
-    (_, index) => start[index + 1] - stop[index],
-  ).sort();
-  const usual = (distances[Math.floor(distances.length / 2)] ?? 1) * TYPICAL_DISTANCES;
-  const edges = new Float64Array(2 * count);
-  for (let column = 0; column < count; column += 1) {
-    const next = column + 1 < count ? start[column + 1] : Infinity;
-    edges[2 * column] = start[column];
-    edges[2 * column + 1] = Math.min(next, stop[column] + usual);
-  }
-  return edges;
-}
-
 export interface RidgePicture {
   readonly histogram: CommonHistogram;
+  /** Of a second run, drawn as grey outlines. */
+  readonly other: CommonHistogram | null;
   readonly range: StepRange;
   readonly step: Step | null;
   readonly color: string;
-  /** Draws all ridges on one base line. */
-  readonly overlay: boolean;
 }
 
 const RIDGES = 13;
@@ -125,7 +117,7 @@ export function drawRidges(
   picture: RidgePicture,
   palette: Palette,
 ): void {
-  const { histogram } = picture;
+  const { histogram, other } = picture;
   const box = plotBox(width, height, RIDGE_MARGINS);
   const scale = makeScale("linear", histogram.low, histogram.high);
   const bottom = box.y + box.height;
@@ -135,18 +127,26 @@ export function drawRidges(
     pen.text(formatTick(tick), x, bottom + 11, { color: palette.ink3, align: "center" });
   }
   const { columns, current } = ridgeColumns(histogram, picture.range, picture.step);
-  const rise = picture.overlay ? box.height : Math.max(RIDGE_MARGINS.top - 4, (2.4 * box.height) / RIDGES);
-  const most = Math.sqrt(Math.max(...columns.map((column) => peak(histogram, column)), 1e-9));
-  const order = picture.overlay
-    ? [...columns.filter((column) => column !== current), ...(current < 0 ? [] : [current])]
-    : columns;
-  for (const column of order) {
-    const place = columns.indexOf(column) / Math.max(1, columns.length - 1);
-    const base = picture.overlay ? bottom : box.y + place * box.height;
-    const line = ridgeLine(histogram, column, box.x, box.width, base, rise / most);
-    drawRidge(pen, line, column === current, picture, palette);
-    if (!picture.overlay) drawRidgeLabel(pen, columns, column, current, histogram, box.x - 6, base - 3, palette);
-  }
+  const rise = Math.max(RIDGE_MARGINS.top - 4, (2.4 * box.height) / RIDGES);
+  const theirs = columns.map((column) => (other === null ? -1 : nearestColumn(other, histogram.start[column])));
+  const peaks = columns.map((column, index) =>
+    Math.max(peak(histogram, column), other ? peak(other, theirs[index]) : 0),
+  );
+  const most = Math.sqrt(Math.max(...peaks, 1e-9));
+  columns.forEach((column, index) => {
+    const base = box.y + (index / Math.max(1, columns.length - 1)) * box.height;
+    const here = column === current;
+    drawRidge(pen, ridgeLine(histogram, column, box, base, rise / most), here, picture.color, palette);
+    if (other !== null) {
+      const { xs, ys } = ridgeLine(other, theirs[index], box, base, rise / most);
+      pen.polyline(xs, ys, xs.length, { color: palette.compare, width: 1.25, dash: [5, 3] });
+    }
+    // Every second ridge is labelled; neighbours of the current one give way to it.
+    const near = current >= 0 && Math.abs(index - columns.indexOf(current)) === 1;
+    if (!here && (index % 2 === 1 || near)) return;
+    const style = { color: here ? palette.hereInk : palette.ink3, align: "right", bold: here } as const;
+    pen.text(formatCount(histogram.start[column]), box.x - 6, base - 3, style);
+  });
 }
 
 function peak(histogram: CommonHistogram, column: number): number {
@@ -169,7 +169,7 @@ export function ridgeColumns(
     { length: count },
     (_, index) => inside[Math.round((index * (inside.length - 1)) / Math.max(1, count - 1))],
   );
-  const current = step === null ? -1 : columnAt(histogram, step);
+  const current = step === null ? -1 : nearestColumn(histogram, step);
   if (current < 0 || !inside.includes(current)) return { columns, current: -1 };
   const nearest = columns.reduce(
     (best, column, index) => (Math.abs(column - current) < Math.abs(columns[best] - current) ? index : best),
@@ -186,52 +186,19 @@ interface RidgeLine {
 }
 
 function ridgeLine(
-  histogram: CommonHistogram,
+  { bins, shares }: CommonHistogram,
   column: number,
-  left: CssPixels,
-  width: CssPixels,
+  { x, width }: Box,
   base: CssPixels,
   scale: number,
 ): RidgeLine {
-  const { bins, shares } = histogram;
-  const xs = Float32Array.from({ length: bins }, (_, bin) => left + ((bin + 0.5) / bins) * width);
+  const xs = Float32Array.from({ length: bins }, (_, bin) => x + ((bin + 0.5) / bins) * width);
   const ys = Float32Array.from({ length: bins }, (_, bin) => base - Math.sqrt(shares[column * bins + bin]) * scale);
   return { xs, ys, floor: new Float32Array(bins).fill(base) };
 }
 
-function drawRidge(
-  pen: Pen,
-  line: RidgeLine,
-  current: boolean,
-  { color, overlay }: RidgePicture,
-  palette: Palette,
-): void {
-  const count = line.xs.length;
-  if (!overlay) pen.band(line.xs, line.floor, line.ys, count, { color: palette.surface, opacity: 0.9 });
-  const fill = current ? { color: palette.here, opacity: 0.45 } : { color, opacity: overlay ? 0.05 : 0.14 };
-  pen.band(line.xs, line.floor, line.ys, count, fill);
-  pen.polyline(
-    line.xs,
-    line.ys,
-    count,
-    current ? { color: palette.hereLine, width: 1.75 } : { color, width: 1, opacity: overlay ? 0.6 : 1 },
-  );
-}
-
-/** Every second ridge is labelled; neighbours of the current one give way to it. */
-function drawRidgeLabel(
-  pen: Pen,
-  columns: readonly number[],
-  column: number,
-  current: number,
-  histogram: CommonHistogram,
-  x: CssPixels,
-  y: CssPixels,
-  palette: Palette,
-): void {
-  const index = columns.indexOf(column);
-  const beside = current >= 0 && Math.abs(index - columns.indexOf(current)) === 1;
-  if (column !== current && (index % 2 === 1 || beside)) return;
-  const color = column === current ? palette.hereInk : palette.ink3;
-  pen.text(formatCount(histogram.start[column]), x, y, { color, align: "right", bold: column === current });
+function drawRidge(pen: Pen, { xs, ys, floor }: RidgeLine, here: boolean, color: string, palette: Palette): void {
+  const fill = here ? { color: palette.here, opacity: 0.45 } : { color, opacity: 0.14 };
+  for (const each of [{ color: palette.surface, opacity: 0.9 }, fill]) pen.band(xs, floor, ys, xs.length, each);
+  pen.polyline(xs, ys, xs.length, here ? { color: palette.hereLine, width: 1.75 } : { color, width: 1 });
 }

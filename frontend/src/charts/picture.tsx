@@ -32,13 +32,14 @@ export interface PointerHandlers {
   readonly onPointerUp?: (event: PointerEvent) => void;
   readonly onPointerLeave?: () => void;
   readonly onPointerCancel?: () => void;
+  readonly onClick?: (event: MouseEvent) => void;
   readonly onDblClick?: () => void;
   readonly onKeyDown?: (event: KeyboardEvent) => void;
   readonly onBlur?: () => void;
 }
 
 /** Where in the picture the pointer is. */
-export function placeOf(event: PointerEvent): { x: CssPixels; y: CssPixels } {
+export function placeOf(event: MouseEvent): { x: CssPixels; y: CssPixels } {
   const box = (event.currentTarget as HTMLElement).getBoundingClientRect();
   return { x: event.clientX - box.left, y: event.clientY - box.top };
 }

@@ -2,7 +2,7 @@
  * From captures to the points of a line: at most four per column of pixels.
  *
  * The one invariant: reduction hides no extreme and no hole. Of each pixel column the first, smallest, largest and last value stay, in
- * their order in time, and a NaN or a gap lifts the pen wherever it stood. The output buffers are reused from paint to paint.
+ * their order in time, and a NaN or a gap lifts the pen wherever it stood.
  */
 
 import type { CssPixels } from "../units";
@@ -28,44 +28,10 @@ export interface Window {
   readonly stop: number;
 }
 
-/** Points that a column of pixels can give: entry, two extremes, exit, and one lift of the pen. */
-const POINTS_PER_COLUMN = 5;
-
-class PointBuffer {
-  xs: Float32Array;
-  ys: Float32Array;
-  count = 0;
-
-  constructor(capacity: number) {
-    this.xs = new Float32Array(capacity);
-    this.ys = new Float32Array(capacity);
-  }
-
-  push(x: CssPixels, y: CssPixels): void {
-    if (this.count === this.xs.length) this.grow();
-    this.xs[this.count] = x;
-    this.ys[this.count] = y;
-    this.count += 1;
-  }
-
-  lift(x: CssPixels): void {
-    if (this.count > 0 && !Number.isNaN(this.ys[this.count - 1])) this.push(x, NaN);
-  }
-
-  private grow(): void {
-    const grown = new PointBuffer(this.xs.length * 2);
-    grown.xs.set(this.xs);
-    grown.ys.set(this.ys);
-    this.xs = grown.xs;
-    this.ys = grown.ys;
-  }
-}
-
 /** `values` through `toY`, reduced. */
 export function linePoints(values: ArrayLike<number>, window: Window, toY: (value: number) => CssPixels): Points {
   const { xs, breaks, start, stop } = window;
-  const width = stop > start ? xs[stop - 1] - xs[start] : 0;
-  const out = new PointBuffer(Math.min(2 * (stop - start) + 1, (Math.ceil(width) + 2) * POINTS_PER_COLUMN) + 1);
+  const [outXs, outYs]: [number[], number[]] = [[], []];
   let index = start;
   while (index < stop) {
     const column = Math.floor(xs[index]);
@@ -75,15 +41,20 @@ export function linePoints(values: ArrayLike<number>, window: Window, toY: (valu
     let last = -1;
     const emit = (): void => {
       if (first < 0) return;
-      for (const at of distinct(first, Math.min(low, high), Math.max(low, high), last))
-        out.push(xs[at], toY(values[at]));
+      for (const at of new Set([first, Math.min(low, high), Math.max(low, high), last])) {
+        outXs.push(xs[at]);
+        outYs.push(toY(values[at]));
+      }
       first = -1;
     };
     for (; index < stop && Math.floor(xs[index]) === column; index += 1) {
       const value = values[index];
       if (breaks[index] === 1 || !Number.isFinite(value)) {
         emit();
-        out.lift(xs[index]);
+        if (!Number.isNaN(outYs[outYs.length - 1] ?? NaN)) {
+          outXs.push(xs[index]);
+          outYs.push(NaN);
+        }
         if (!Number.isFinite(value)) continue;
       }
       if (first < 0) first = low = high = index;
@@ -93,13 +64,7 @@ export function linePoints(values: ArrayLike<number>, window: Window, toY: (valu
     }
     emit();
   }
-  return out;
-}
-
-function distinct(first: number, second: number, third: number, last: number): number[] {
-  const chosen = [first];
-  for (const index of [second, third, last]) if (index > chosen[chosen.length - 1]) chosen.push(index);
-  return chosen;
+  return { xs: Float32Array.from(outXs), ys: Float32Array.from(outYs), count: outXs.length };
 }
 
 /** The area between `lower` and `upper`: of each pixel column the smallest of the one and the largest of the other. */
@@ -110,15 +75,15 @@ export function bandPoints(
   toY: (value: number) => CssPixels,
 ): BandPoints {
   const { xs, breaks, start, stop } = window;
-  const below = new PointBuffer(2 * (stop - start) + 2);
-  const above = new PointBuffer(2 * (stop - start) + 2);
+  const [outXs, below, above]: [number[], number[], number[]] = [[], [], []];
   let column = NaN;
   let low = NaN;
   let high = NaN;
   const emit = (x: CssPixels): void => {
     if (Number.isNaN(low)) return;
-    below.push(x, toY(low));
-    above.push(x, toY(high));
+    outXs.push(x);
+    below.push(toY(low));
+    above.push(toY(high));
     low = high = NaN;
   };
   for (let index = start; index < stop; index += 1) {
@@ -130,14 +95,16 @@ export function bandPoints(
       emit(index > start ? xs[index - 1] : xs[index]);
       column = here;
     }
-    if (missing || breaks[index] === 1) {
-      below.lift(xs[index]);
-      above.lift(xs[index]);
+    if ((missing || breaks[index] === 1) && !Number.isNaN(below[below.length - 1] ?? NaN)) {
+      outXs.push(xs[index]);
+      below.push(NaN);
+      above.push(NaN);
     }
     if (missing) continue;
     low = Number.isNaN(low) ? from : Math.min(low, from);
     high = Number.isNaN(high) ? to : Math.max(high, to);
   }
   if (stop > start) emit(xs[stop - 1]);
-  return { xs: below.xs, lower: below.ys, upper: above.ys, count: below.count };
+  const [points, lows, highs] = [outXs, below, above].map((list) => Float32Array.from(list));
+  return { xs: points, lower: lows, upper: highs, count: outXs.length };
 }

@@ -7,7 +7,7 @@ import { computed, signal } from "@preact/signals";
 import { linkSignal } from "../host";
 import { steps } from "../state";
 import type { Step } from "../units";
-import { gapsOf, type StepRange, wholeRange } from "./timeline";
+import { columnEdges, gapsOf, paddedRange, type StepRange, wholeRange } from "./timeline";
 
 /** Null: all steps. */
 export const zoom = signal<StepRange | null>(null);
@@ -19,10 +19,13 @@ const NOTHING = new Float64Array();
 /** The axis of the chosen run, from 0 to its last capture. */
 export const whole = computed(() => wholeRange(steps.value.data?.step ?? NOTHING));
 
-/** The part of it that is shown. */
-export const shown = computed(() => zoom.value ?? whole.value);
-
 export const gaps = computed(() => gapsOf(steps.value.data?.step ?? NOTHING, steps.value.data?.dropped ?? NOTHING));
+
+/** The part of it that is shown; all of it has room for the columns of the outermost captures. */
+export const shown = computed(() => {
+  const step = steps.value.data?.step ?? NOTHING;
+  return zoom.value ?? paddedRange(whole.value, columnEdges({ start: step, stop: step }, gaps.value));
+});
 
 linkSignal("zoom", zoom, {
   encode: (range) => (range === null ? null : `${Math.round(range.first)}-${Math.round(range.last)}`),

@@ -1,15 +1,14 @@
 /*
- * What pointer and keys do on a chart over steps: hover shows the crosshair in all charts, a click sets the step, a drag zooms, Shift and drag
+ * What pointer and keys do on a picture over steps: hover shows the crosshair in all of them, a click chooses, a drag zooms, Shift and drag
  * scrub, a double click resets.
  *
- * The one invariant: every place snaps to a recorded step; there is nothing to see between captures.
+ * The one invariant: every step chosen here is a recorded one; there is nothing to see between captures.
  */
 
-import { useRef } from "preact/hooks";
 import { nearestCapture, selectStep, step } from "../state";
 import type { CssPixels, Step } from "../units";
-import { type Plot, stepAt } from "./plot";
 import { placeOf, type PointerHandlers } from "./picture";
+import { type Plot, stepAt } from "./plot";
 import { brush, hoverStep, shown, whole, zoom } from "./shared";
 import { type StepRange, zoomed } from "./timeline";
 
@@ -17,76 +16,87 @@ import { type StepRange, zoomed } from "./timeline";
 const CLICK_DISTANCE: CssPixels = 4;
 const ZOOM_FACTOR = 2;
 
-interface Press {
+/** What is under the pointer. */
+export interface StepPlace {
   readonly x: CssPixels;
-  readonly from: Step;
-  readonly scrub: boolean;
-  moved: boolean;
+  readonly at: Step;
 }
 
-export interface StepCanvas {
-  /** The chart's plots, which share the axis of steps. */
-  readonly plots: { readonly current: readonly Pick<Plot, "box" | "x">[] };
-  readonly steps: Float64Array;
-}
+/** What is held down, or was last. Outlives the render in which a drag began. */
+let press = { x: 0, from: 0, scrub: false, held: false, moved: false };
+/** The step before the last click. */
+let before: Step | null = null;
 
 export const STEP_KEYS = "Plus and minus zoom, 0 shows all steps.";
 
-export function useStepPointer({ plots, steps }: StepCanvas): PointerHandlers {
-  const press = useRef<Press | null>(null);
-  const before = useRef<Step | null>(null);
-  const stepUnder = (event: PointerEvent): { x: CssPixels; at: Step; snapped: Step | null } => {
-    const { x } = placeOf(event);
-    const [plot] = plots.current;
-    const at = plot === undefined ? NaN : stepAt(plot, x);
-    return { x, at, snapped: steps.length === 0 || Number.isNaN(at) ? null : steps[nearestCapture(steps, at)] };
+/** `hover` hears of the place under the pointer, null where there is none or a drag goes on, `choose` of the one that is clicked. */
+export function stepPointer<P extends StepPlace>(
+  placeAt: (event: MouseEvent) => P,
+  hover: (place: P | null) => void,
+  choose: (place: P) => void,
+): PointerHandlers {
+  const end = (): void => {
+    press.held = false;
+    brush.value = null;
   };
   return {
     onPointerDown: (event) => {
       if (event.button !== 0) return;
-      const { x, at } = stepUnder(event);
+      // As on the graph: the mouse doesn't move the focus, so that arrow keys go on meaning steps.
+      event.preventDefault();
       (event.currentTarget as HTMLElement).setPointerCapture(event.pointerId);
-      press.current = { x, from: at, scrub: event.shiftKey, moved: false };
+      const { x, at } = placeAt(event);
+      press = { x, from: at, scrub: event.shiftKey, held: true, moved: false };
     },
     onPointerMove: (event) => {
-      const { x, at, snapped } = stepUnder(event);
-      hoverStep.value = snapped;
-      const held = press.current;
-      if (held === null) return;
-      held.moved ||= Math.abs(x - held.x) >= CLICK_DISTANCE;
-      if (!held.moved) return;
-      if (held.scrub && snapped !== null) selectStep(snapped);
-      else brush.value = { first: Math.min(held.from, at), last: Math.max(held.from, at) };
+      const place = placeAt(event);
+      const { x, from, scrub, held } = press;
+      press.moved ||= held && Math.abs(place.x - x) >= CLICK_DISTANCE;
+      const dragged = held && press.moved;
+      hover(dragged ? null : place);
+      if (dragged && scrub) selectStep(place.at);
+      else if (dragged) brush.value = { first: Math.min(from, place.at), last: Math.max(from, place.at) };
     },
     onPointerUp: (event) => {
-      const { at, snapped } = stepUnder(event);
-      const held = press.current;
-      press.current = null;
-      brush.value = null;
-      if (held === null) return;
-      if (held.moved && !held.scrub) zoom.value = zoomed(whole.peek(), held.from, at) ?? null;
-      else if (!held.moved && snapped !== null) {
-        if (event.detail < 2) before.current = step.peek();
-        selectStep(snapped);
-      }
+      if (brush.peek() !== null) zoom.value = zoomed(whole.peek(), press.from, placeAt(event).at) ?? null;
+      end();
     },
-    onPointerLeave: () => {
-      if (press.current === null) hoverStep.value = null;
-    },
+    onPointerLeave: () => hover(null),
     onPointerCancel: () => {
-      press.current = null;
-      brush.value = null;
-      hoverStep.value = null;
+      end();
+      hover(null);
+    },
+    onClick: (event) => {
+      if (press.moved || event.detail > 1) return;
+      before = step.peek();
+      choose(placeAt(event));
     },
     onDblClick: () => {
       zoom.value = null;
-      // The double click's own clicks were no wish for another step.
-      if (before.current !== null) selectStep(before.current);
+      // The double click's own click was no wish for another step.
+      if (before !== null) selectStep(before);
     },
     onKeyDown: (event) => {
       if (zoomKey(event.key)) event.preventDefault();
     },
   };
+}
+
+/** Of a chart, whose plots share the axis of steps. */
+export function chartPointer(
+  plots: { readonly current: readonly Pick<Plot, "box" | "x">[] },
+  steps: Float64Array,
+): PointerHandlers {
+  const placeAt = (event: MouseEvent): StepPlace => {
+    const { x } = placeOf(event);
+    const [plot] = plots.current;
+    return { x, at: plot === undefined ? NaN : stepAt(plot, x) };
+  };
+  return stepPointer(
+    placeAt,
+    (place) => (hoverStep.value = place === null ? null : (steps[nearestCapture(steps, place.at)] ?? null)),
+    ({ at }) => selectStep(at),
+  );
 }
 
 /** Plus and minus zoom around the current step, 0 shows all; false for any other key. */

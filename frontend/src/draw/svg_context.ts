@@ -38,19 +38,6 @@ const element = (name: string, attributes: Attributes, content = ""): string =>
   `<${name}${written(attributes)}${content === "" ? "/>" : `>${content}</${name}>`}`;
 
 const ANCHORS: Readonly<Record<string, string>> = { center: "middle", right: "end" };
-/** What `save` keeps besides the groups. */
-const STYLES = [
-  "fillStyle",
-  "strokeStyle",
-  "globalAlpha",
-  "lineWidth",
-  "font",
-  "textAlign",
-  "textBaseline",
-  "dash",
-] as const;
-
-type Styles = Pick<SvgContext, (typeof STYLES)[number]>;
 
 /** Width of a text in a font, as CSS writes it. */
 export type MeasureFont = (text: string, font: string) => CssPixels;
@@ -73,9 +60,10 @@ export class SvgContext implements Context {
   private readonly parts: string[] = [];
   private path = "";
   private clips = 0;
-  /** Groups that are open; for each `save` how many were, and the styles. */
+  /** Groups that are open. */
   private groups = 0;
-  private readonly saved: { readonly groups: number; readonly styles: Styles }[] = [];
+  /** For each `save` all that was set. */
+  private readonly saved: this[] = [];
 
   constructor(
     private readonly width: CssPixels,
@@ -95,15 +83,14 @@ export class SvgContext implements Context {
   }
 
   save(): void {
-    const styles = Object.fromEntries(STYLES.map((name) => [name, this[name]]));
-    this.saved.push({ groups: this.groups, styles: styles as unknown as Styles });
+    this.saved.push({ ...this });
   }
 
   restore(): void {
     const before = this.saved.pop();
     if (before === undefined) return;
     for (; this.groups > before.groups; this.groups -= 1) this.parts.push("</g>");
-    Object.assign(this, before.styles);
+    Object.assign(this, before, { path: this.path, clips: this.clips });
   }
 
   translate(x: number, y: number): void {
@@ -179,11 +166,11 @@ export class SvgContext implements Context {
   }
 
   fillRect(x: number, y: number, width: number, height: number): void {
-    this.push("rect", { x, y, width: Math.max(0, width), height: Math.max(0, height), ...this.filled() });
+    this.box(x, y, width, height, this.filled());
   }
 
   strokeRect(x: number, y: number, width: number, height: number): void {
-    this.push("rect", { x, y, width: Math.max(0, width), height: Math.max(0, height), ...this.stroked() });
+    this.box(x, y, width, height, this.stroked());
   }
 
   setLineDash(lengths: Iterable<number>): void {
@@ -217,6 +204,10 @@ export class SvgContext implements Context {
       style: "image-rendering:pixelated",
     };
     this.parts.push(element("image", { x, y, width, height, ...sharp, href: image.toDataURL() }));
+  }
+
+  private box(x: number, y: number, width: number, height: number, style: Attributes): void {
+    this.push("rect", { x, y, width: Math.max(0, width), height: Math.max(0, height), ...style });
   }
 
   private group(attributes: Attributes): void {

@@ -1,56 +1,7 @@
-/**
- * Where the columns of a matrix lie on the axis of steps, and which of them each pixel shows.
- *
- * The one invariant: columns don't overlap, every column holds its own steps, and dropped captures lie between columns, where nothing is drawn.
- */
+/** Which columns of a matrix to ask for, and which of them each pixel shows. The one invariant: no column is without a pixel. */
 
-import { firstAtLeast, type Gap, type StepRange } from "../charts/timeline";
-import type { Matrix } from "../types";
+import { type ColumnEdges, firstAtLeast, type StepRange } from "../charts/timeline";
 import type { CssPixels, Step } from "../units";
-
-/** First and last place of each column on the axis of steps. */
-export interface ColumnEdges {
-  readonly from: Float64Array;
-  readonly to: Float64Array;
-}
-
-/** Usual distance between neighbouring columns: the median, so that gaps don't count. */
-function usualDistance(start: Float64Array, stop: Float64Array): Step {
-  const distances = start.subarray(1).map((step, index) => step - stop[index]);
-  return distances.length === 0 ? 1 : distances.sort()[Math.floor(distances.length / 2)];
-}
-
-/** Columns meet half way; beside a gap, each ends half of the usual distance after its last step. */
-export function columnEdges(
-  { start, stop, columns }: Pick<Matrix, "start" | "stop" | "columns">,
-  gaps: readonly Gap[],
-): ColumnEdges {
-  const half = usualDistance(start, stop) / 2;
-  const from = new Float64Array(columns);
-  const to = new Float64Array(columns);
-  let gap = 0;
-  for (let column = 0; column < columns; column += 1) {
-    if (column === 0) from[0] = start[0] - half;
-    if (column === columns - 1) {
-      to[column] = stop[column] + half;
-      break;
-    }
-    const [left, right] = [stop[column], start[column + 1]];
-    while (gap < gaps.length && gaps[gap].stop <= left) gap += 1;
-    const broken = gap < gaps.length && gaps[gap].start >= left && gaps[gap].stop <= right;
-    const reach = broken ? Math.min(half, (right - left) / 4) : (right - left) / 2;
-    to[column] = left + reach;
-    from[column + 1] = right - reach;
-  }
-  return { from, to };
-}
-
-/** The axis with room for the outermost columns. */
-export function paddedRange(range: StepRange, edges: ColumnEdges): StepRange {
-  const last = edges.to.length - 1;
-  if (last < 0) return range;
-  return { first: Math.min(range.first, edges.from[0]), last: Math.max(range.last, edges.to[last]) };
-}
 
 /** First column of each pixel and one past its last; equal where the pixel has none. */
 export interface PixelColumns {
@@ -92,17 +43,3 @@ export function columnsToAsk(width: CssPixels, nodes: number): number {
 
 /** 9 bytes each: 45 MB. */
 const MOST_CELLS = 5_000_000;
-
-/** Column that holds `step` or is nearest to it; −1 when there is none. */
-export function nearestColumn(
-  { start, stop, columns }: Pick<Matrix, "start" | "stop" | "columns">,
-  step: Step,
-): number {
-  let [low, high] = [0, columns - 1];
-  while (low < high) {
-    const middle = (low + high) >> 1;
-    if (stop[middle] < step) low = middle + 1;
-    else high = middle;
-  }
-  return low > 0 && step < start[low] && step - stop[low - 1] <= start[low] - step ? low - 1 : high < 0 ? -1 : low;
-}

@@ -6,7 +6,7 @@
  */
 
 import { fetchMatrix } from "../api";
-import type { StepRange } from "../charts/timeline";
+import { nearestColumn, type StepRange } from "../charts/timeline";
 import { SPARKLINE_WIDTH } from "../nodes/history";
 import { resource } from "../resource";
 import {
@@ -26,7 +26,7 @@ import {
 import { columnOf } from "../statistics";
 import type { Matrix, Quantity } from "../types";
 import type { NodeIndex, Step } from "../units";
-import { nearestColumn, stepsToAsk } from "./columns";
+import { stepsToAsk } from "./columns";
 
 /** What is subtracted at a node (of the chosen run) and the steps of a column. */
 export type Reference = (node: NodeIndex, start: Step, stop: Step) => { readonly low: number; readonly high: number };

@@ -1,14 +1,15 @@
 /** The matrix that is on screen: fetched for the zoom and the width, compared when something is compared. */
 
 import { computed, signal } from "@preact/signals";
-import { gaps, shown, whole, zoom } from "../charts/shared";
+import { gaps, zoom } from "../charts/shared";
+import { columnEdges } from "../charts/timeline";
 import { history } from "../nodes/history";
 import { resource } from "../resource";
 import { nodes, quantity, run, statistic, steps, view } from "../state";
 import type { Matrix } from "../types";
 import type { CssPixels, NodeIndex } from "../units";
 import { shading } from "./coloring";
-import { columnEdges, columnsToAsk, paddedRange, stepsToAsk } from "./columns";
+import { columnsToAsk, stepsToAsk } from "./columns";
 import {
   compareKey,
   currentReference,
@@ -60,12 +61,6 @@ export const matrix = computed<Matrix | null>(() => {
 });
 
 export const edges = computed(() => (matrix.value === null ? null : columnEdges(matrix.value, gaps.value)));
-
-/** The steps that the canvas spans. */
-export const plotRange = computed(() => {
-  const all = edges.value;
-  return all === null || shown.value !== whole.value ? shown.value : paddedRange(whole.value, all);
-});
 
 /** Shading of each row: the shared one, or one of its own. */
 export const shadingOf = computed<((node: NodeIndex) => Shading) | null>(() => {

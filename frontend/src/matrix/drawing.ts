@@ -13,7 +13,8 @@ import { formatCount } from "../format";
 import { nodes, run, step } from "../state";
 import type { CssPixels } from "../units";
 import type { Area, Drawing } from "../widgets/canvas";
-import { plotRange, plotWidth } from "./data";
+import { shown } from "../charts/shared";
+import { plotWidth } from "./data";
 import { paintBar, paintHeat, paintSteps } from "./paint";
 import { barTitle, pictureOf, whatIsShown } from "./picture";
 import { matrixRows } from "./view";
@@ -33,7 +34,7 @@ export function matrixDrawing(): Drawing | null {
   const rows = all.slice(0, MOST_ROWS);
   const height = rows.length * ROW_HEIGHT;
   const plot = { width: plotWidth.peek(), height };
-  const geometry = { range: plotRange.peek(), ...plot, rowHeight: ROW_HEIGHT, scrollTop: 0, count: rows.length };
+  const geometry = { range: shown.peek(), ...plot, rowHeight: ROW_HEIGHT, scrollTop: 0, count: rows.length };
   const picture = pictureOf(geometry, rows);
   if (picture === null) return null;
   const names = rows.map((index) => nodes.peek()[index].name);

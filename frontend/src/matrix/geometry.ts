@@ -4,10 +4,9 @@
  * The one invariant: a place on the canvas means the same row and column to pointer, keyboard and painter.
  */
 
-import type { StepRange } from "../charts/timeline";
+import { type ColumnEdges, nearestColumn, type StepRange } from "../charts/timeline";
 import type { Matrix } from "../types";
 import type { CssPixels, Step } from "../units";
-import { nearestColumn, type ColumnEdges } from "./columns";
 
 /** A cell: the row's place in `matrixRows`, and a step within a column. */
 export interface CellPlace {

@@ -8,7 +8,7 @@ import type { JSX } from "preact";
 import { useCallback, useEffect, useLayoutEffect, useMemo, useState } from "preact/hooks";
 import { drawColorbarMark } from "../charts/colorbar";
 import { Picture } from "../charts/picture";
-import { brush, hoverStep } from "../charts/shared";
+import { brush, hoverStep, shown as shownSteps } from "../charts/shared";
 import { formatCount } from "../format";
 import { findingsByNode } from "../nodes/filter";
 import { numbers, differences } from "../nodes/model";
@@ -19,7 +19,7 @@ import type { CssPixels, NodeIndex } from "../units";
 import { useArea, type Paint } from "../widgets/canvas";
 import { SeverityIcon, StateGlyph } from "../widgets/icons";
 import { isCompared } from "./compare";
-import { edges, matrix, matrixAnswer, plotRange, plotWidth, shadingOf } from "./data";
+import { edges, matrix, matrixAnswer, plotWidth, shadingOf } from "./data";
 import { domain } from "./options";
 import { barPlace, paintBar, paintHeat, paintOverlay, paintSteps } from "./paint";
 import { barTitle, pictureOf, whatIsShown } from "./picture";
@@ -52,7 +52,7 @@ export function MatrixView(): JSX.Element {
     plotWidth.value = plotArea.width;
   }, [plotArea.width]);
   useEffect(() => () => void (plotWidth.value = 0), []);
-  const range = plotRange.value;
+  const range = shownSteps.value;
   const geometry = useMemo<Geometry>(
     () => ({ range, width: plotArea.width, height: area.height, rowHeight: height, scrollTop, count: rows.length }),
     [range, plotArea.width, area.height, height, scrollTop, rows.length],

@@ -4,7 +4,8 @@ import { buildColormap } from "../colormap";
 import { parseModel } from "../graph/testing";
 import { buildTree } from "../nodes/tree";
 import type { Matrix } from "../types";
-import { columnEdges, columnsToAsk, nearestColumn, paddedRange, pixelColumns, stepsToAsk } from "./columns";
+import { columnEdges, nearestColumn, paddedRange } from "../charts/timeline";
+import { columnsToAsk, pixelColumns, stepsToAsk } from "./columns";
 import { constantReference, matrixReference, subtract } from "./compare";
 import { matrixCsv } from "./csv";
 import { paintRows, rowPlaces, type HatchColors } from "./raster";
@@ -180,11 +181,11 @@ describe("shading", () => {
 
 describe("compare", () => {
   it("finds the column that holds a step or is nearest", () => {
-    const matrix = { start: Float64Array.of(0, 20, 60), stop: Float64Array.of(10, 30, 60), columns: 3 };
+    const matrix = { start: Float64Array.of(0, 20, 60), stop: Float64Array.of(10, 30, 60) };
     expect([0, 10, 14, 16, 25, 44, 46, 99].map((step) => nearestColumn(matrix, step))).toEqual([
       0, 0, 0, 1, 1, 1, 2, 2,
     ]);
-    expect(nearestColumn({ start: new Float64Array(), stop: new Float64Array(), columns: 0 }, 5)).toBe(-1);
+    expect(nearestColumn({ start: new Float64Array(), stop: new Float64Array() }, 5)).toBe(-1);
   });
 
   it("asks at a zoom for the captures in sight and one more on each side", () => {

@@ -4,7 +4,7 @@ import { buildColormap } from "../colormap";
 import { makePalette } from "../draw/palette";
 import { RecordingPen } from "../draw/recording_pen";
 import type { Matrix } from "../types";
-import { columnEdges } from "./columns";
+import { columnEdges } from "../charts/timeline";
 import { paintHeat, paintOverlay, paintSteps, seenRows, type MatrixPicture, type Overlay } from "./paint";
 import { columnAt, rowAtY, stepAtX, xOfStep, yOfRow, type Geometry } from "./geometry";
 

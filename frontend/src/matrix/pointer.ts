@@ -4,27 +4,15 @@
  * The one invariant: a step chosen here is a recorded one, the nearest to the place within its column.
  */
 
-import type { PointerHandlers } from "../charts/picture";
-import { brush, whole, zoom } from "../charts/shared";
-import { zoomKey } from "../charts/step_pointer";
-import { zoomed } from "../charts/timeline";
+import { placeOf, type PointerHandlers } from "../charts/picture";
+import { type StepPlace, stepPointer, zoomKey } from "../charts/step_pointer";
 import { node, nodes, selectNode, selectStep, step } from "../state";
 import type { CssPixels } from "../units";
 import type { MatrixPicture } from "./paint";
 import { columnAt, rowAtY, stepAtX, yOfRow, type CellPlace } from "./geometry";
 import { cursor, setHovered } from "./view";
 
-const CLICK_DISTANCE: CssPixels = 4;
 const PAGE = 10;
-
-interface Press {
-  readonly x: CssPixels;
-  readonly from: number;
-  moved: boolean;
-}
-
-/** Outlives the render in which a drag began. */
-let press: Press | null = null;
 
 function choose({ rows }: Pick<MatrixPicture, "rows">, place: CellPlace): void {
   selectNode(nodes.peek()[rows[place.row]].name);
@@ -36,44 +24,18 @@ export function matrixPointer(
   scroller: { readonly current: HTMLElement | null },
 ): PointerHandlers {
   const { geometry, matrix, edges } = picture;
-  const placeOf = (event: PointerEvent): { x: CssPixels; at: number; cell: CellPlace | null } => {
-    const { left, top } = (event.currentTarget as HTMLElement).getBoundingClientRect();
-    const x = event.clientX - left;
+  const placeAt = (event: MouseEvent): StepPlace & { readonly cell: CellPlace | null } => {
+    const { x, y } = placeOf(event);
     const at = stepAtX(geometry, x);
-    const row = rowAtY(geometry, event.clientY - top);
+    const row = rowAtY(geometry, y);
     return { x, at, cell: row < 0 || columnAt(matrix, edges, at) < 0 ? null : { row, step: at } };
   };
   return {
-    onPointerDown: (event) => {
-      if (event.button !== 0) return;
-      // As on the graph: the mouse doesn't move the focus, so that arrow keys go on meaning steps.
-      event.preventDefault();
-      const { x, at } = placeOf(event);
-      (event.currentTarget as HTMLElement).setPointerCapture(event.pointerId);
-      press = { x, from: at, moved: false };
-    },
-    onPointerMove: (event) => {
-      const { x, at, cell } = placeOf(event);
-      setHovered(press?.moved === true ? null : cell);
-      if (press === null) return;
-      press.moved ||= Math.abs(x - press.x) >= CLICK_DISTANCE;
-      if (press.moved) brush.value = { first: Math.min(press.from, at), last: Math.max(press.from, at) };
-    },
-    onPointerUp: (event) => {
-      const { at, cell } = placeOf(event);
-      const held = press;
-      press = null;
-      brush.value = null;
-      if (held === null) return;
-      if (held.moved) zoom.value = zoomed(whole.peek(), held.from, at) ?? null;
-      else if (cell !== null && event.detail < 2) choose(picture, cell);
-    },
-    onPointerLeave: () => setHovered(null),
-    onPointerCancel: () => {
-      press = brush.value = null;
-      setHovered(null);
-    },
-    onDblClick: () => (zoom.value = null),
+    ...stepPointer(
+      placeAt,
+      (place) => setHovered(place?.cell ?? null),
+      ({ cell }) => cell !== null && choose(picture, cell),
+    ),
     onKeyDown: (event) => {
       if (event.ctrlKey || event.metaKey || event.altKey) return;
       if (!zoomKey(event.key) && !moveCursor(event, picture, scroller.current)) return;

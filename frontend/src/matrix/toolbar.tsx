@@ -2,14 +2,14 @@
 
 import type { JSX } from "preact";
 import { Popover } from "../charts/popover";
-import { zoom } from "../charts/shared";
+import { shown, zoom } from "../charts/shared";
 import { download, fileName } from "../export/download";
 import { nodes, quantity, run, statistic } from "../state";
 import { Select } from "../widgets/controls";
 import { Icon } from "../widgets/icons";
 import { drawingItems, type MenuItem, MenuItems } from "../panel/menu_items";
 import { matrixCsv } from "./csv";
-import { matrix, plotRange } from "./data";
+import { matrix } from "./data";
 import { matrixDrawing } from "./drawing";
 import { colorScale, domain, rowChoice } from "./options";
 import { matrixRows } from "./view";
@@ -20,7 +20,7 @@ const file = (extension: string): string =>
 function exportCsv(): void {
   const data = matrix.peek();
   if (data === null) return;
-  const parts = matrixCsv(data, matrixRows.peek(), nodes.peek(), plotRange.peek(), quantity.peek(), statistic.peek());
+  const parts = matrixCsv(data, matrixRows.peek(), nodes.peek(), shown.peek(), quantity.peek(), statistic.peek());
   download(file("csv"), new Blob(parts, { type: "text/csv" }));
 }
 

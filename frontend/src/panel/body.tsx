@@ -6,16 +6,15 @@
  */
 
 import type { ComponentChildren, JSX } from "preact";
-import { step } from "../state";
+import { run, step } from "../state";
 import type { ViewKind } from "../tensor/arrangement";
 import type { GraphNode, Quantity } from "../types";
 import type { CssPixels } from "../units";
 import type { Area } from "../widgets/canvas";
 import { Prose } from "../widgets/prose";
 import { CardHead, CardMessage } from "./card";
-import type { Compared } from "./statistics_card";
 import { StatisticsCard } from "./statistics_card";
-import { useSeries, type SeriesAnswer } from "./data";
+import { type Compared, type SeriesAnswer, useCompared, useSeries } from "./data";
 import { HistogramCard, useCommon } from "./histogram_card";
 import { recordedQuantities, tabId } from "./quantity_tabs";
 import { beside, type HistogramStyle } from "./state";
@@ -65,11 +64,11 @@ export function PanelBody(props: BodyProps): JSX.Element {
           <Statistics {...props} />
         </Card>
         <Card>
-          <HistogramPart {...props} only={ridges ? ["heat"] : undefined} />
+          <HistogramPart {...props} only={ridges ? "heat" : undefined} />
         </Card>
         {ridges && (
           <Card>
-            <HistogramPart {...props} only={["ridges", "overlay"]} />
+            <HistogramPart {...props} only="ridges" />
           </Card>
         )}
       </div>
@@ -114,15 +113,17 @@ interface PictureProps extends BodyProps {
   readonly view?: ViewKind;
 }
 
-function Picture({ node, quantity, series, layout, roomy, view }: PictureProps): JSX.Element | null {
+function Picture({ node, quantity, series, compared, layout, roomy, view }: PictureProps): JSX.Element | null {
   const at = step.value;
   if (at === null) return null;
-  const shared = { node, quantity, step: at, series, large: layout === "large", roomy, view };
+  const shared = { node, quantity, step: at, series, compared, large: layout === "large", roomy, view };
   return <Viewer key={`${quantity} ${view ?? ""}`} {...shared} />;
 }
 
 function OtherQuantity(props: PictureProps): JSX.Element {
-  return <Picture {...props} series={useSeries(props.node.name, props.quantity)} />;
+  const { node, quantity } = props;
+  const [series, compared] = [useSeries(run.value, node.name, quantity), useCompared(node.name, quantity)];
+  return <Picture {...props} series={series} compared={compared} />;
 }
 
 function Statistics({ node, quantity, series, compared }: BodyProps): JSX.Element {
@@ -144,12 +145,13 @@ function HistogramPart({
   node,
   quantity,
   series,
+  compared,
   only,
-}: BodyProps & { readonly only?: readonly HistogramStyle[] }): JSX.Element {
-  const common = useCommon(series.histogram);
-  if (series.history !== null && common !== null) {
+}: BodyProps & { readonly only?: HistogramStyle }): JSX.Element {
+  const pair = useCommon(series.histogram, compared?.histogram ?? null);
+  if (series.history !== null && pair !== null) {
     const shared = { name: node.name, history: series.history, quantity, pending: series.pending, only };
-    return <HistogramCard histogram={common} {...shared} />;
+    return <HistogramCard {...pair} compared={compared} {...shared} />;
   }
   const answered = series.histogramError !== null || series.histogram !== null;
   const none = "This run holds no histograms of this node. They are recorded unless `histograms` is off.";

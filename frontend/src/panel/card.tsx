@@ -8,18 +8,23 @@ import type { ComponentChildren, JSX } from "preact";
 export function CardHead({
   title,
   note,
+  mark,
   pending = false,
   children,
 }: {
   readonly title: ComponentChildren;
-  readonly note?: ComponentChildren;
+  readonly note?: string;
+  /** What stands before the note. */
+  readonly mark?: ComponentChildren;
   readonly pending?: boolean;
   readonly children?: ComponentChildren;
 }): JSX.Element {
   return (
     <div class="card-head">
       <h3>{title}</h3>
-      <span class="card-note">{note}</span>
+      <span class="card-note" title={note}>
+        {mark} {note}
+      </span>
       {pending && <span class="card-pending">loading …</span>}
       <span class="grow" />
       {children}

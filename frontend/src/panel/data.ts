@@ -9,7 +9,17 @@ import { useEffect, useMemo } from "preact/hooks";
 import { fetchHistogram, fetchStatistics, fetchValue } from "../api";
 import { type History, historyOf } from "../charts/history";
 import { type Answer, Cache, useResource } from "../resource";
-import { graph, run, stampOf, summaryOf, versionOf } from "../state";
+import { gapsOf, type Gap } from "../charts/timeline";
+import {
+  compareGraph,
+  compareIndexByName,
+  compareRun,
+  compareSteps,
+  graph,
+  stampOf,
+  summaryOf,
+  versionOf,
+} from "../state";
 import type { Histogram, Quantity, Statistics, Value } from "../types";
 import type { Milliseconds, Step } from "../units";
 
@@ -45,15 +55,13 @@ const histories = new Cache<Statistics>(HISTORY_BYTES, (data) => bytesOf(data.st
 const histograms = new Cache<Histogram>(HISTOGRAM_BYTES, (data) => bytesOf(data.counts, data.range, data.start));
 const values = new Cache<Value>(VALUE_BYTES, (data) => bytesOf(data.data, data.bytes));
 
-export function seriesKey(run: string | null, node: string | null, quantity: Quantity): SeriesKey | null {
+function seriesKey(run: string | null, node: string | null, quantity: Quantity): SeriesKey | null {
   const found = summaryOf(run);
   return found === null || node === null ? null : { run: found.run, version: found.version, node, quantity };
 }
 
-/** The history of one node; the columns are named by the graph of the chosen run. */
-export function useHistory(
-  key: SeriesKey | null,
-): Answer<SeriesKey, Statistics> & { readonly history: History | null } {
+/** The history of one node; each run names its columns itself. */
+function useHistory(key: SeriesKey | null): Answer<SeriesKey, Statistics> & { readonly history: History | null } {
   const answer = useResource(
     key,
     ({ version: v, ...query }: SeriesKey, abort) => fetchStatistics({ ...query, v }, abort),
@@ -62,7 +70,7 @@ export function useHistory(
       cache: histories,
     },
   );
-  const names = graph.value.data?.statistics;
+  const names = (key?.run === compareRun.value ? compareGraph : graph).value.data?.statistics;
   const history = useMemo(
     () => (answer.data === null || names === undefined ? null : historyOf(answer.data, names)),
     [answer.data, names],
@@ -73,7 +81,7 @@ export function useHistory(
 /** More columns than pixels would only be drawn over each other. */
 const HISTOGRAM_COLUMNS = 400;
 
-export function useHistogram(key: SeriesKey | null): Answer<SeriesKey, Histogram> {
+function useHistogram(key: SeriesKey | null): Answer<SeriesKey, Histogram> {
   return useResource(
     key,
     ({ version: v, ...query }: SeriesKey, abort) => fetchHistogram({ ...query, columns: HISTOGRAM_COLUMNS, v }, abort),
@@ -139,7 +147,7 @@ export async function lookUpValue(
   return values.get(JSON.stringify(key)) ?? loadValue(key, new AbortController().signal);
 }
 
-/** History and histogram of one node and quantity of the chosen run. */
+/** History and histogram of one node and quantity of a run. */
 export interface SeriesAnswer {
   readonly history: History | null;
   readonly histogram: Histogram | null;
@@ -148,9 +156,27 @@ export interface SeriesAnswer {
   readonly histogramError: Error | null;
 }
 
-export function useSeries(node: string | null, quantity: Quantity): SeriesAnswer {
-  const key = seriesKey(run.value, node, quantity);
+export function useSeries(name: string | null, node: string | null, quantity: Quantity): SeriesAnswer {
+  const key = seriesKey(name, node, quantity);
   const { history, pending, error } = useHistory(key);
   const histogram = useHistogram(key);
   return { history, histogram: histogram.data, pending, error, histogramError: histogram.error };
+}
+
+/** The same node of the run that is compared with. */
+export interface Compared {
+  readonly run: string;
+  readonly history: History;
+  readonly histogram: Histogram | null;
+  readonly gaps: readonly Gap[];
+}
+
+/** Undefined without a second run, or when it has no such node. */
+export function useCompared(node: string, quantity: Quantity): Compared | undefined {
+  const name = compareRun.value;
+  const exists = compareIndexByName.value.has(node);
+  const { history, histogram } = useSeries(exists ? name : null, node, quantity);
+  if (name === null || history === null) return undefined;
+  const recorded = compareSteps.value.data;
+  return { run: name, history, histogram, gaps: recorded === null ? [] : gapsOf(recorded.step, recorded.dropped) };
 }

@@ -9,95 +9,110 @@ import { colormap } from "../colormap";
 import { formatCount, formatNumber, formatShare } from "../format";
 import { type HistogramStyle, histogramStyle } from "./state";
 import { CardHead } from "./card";
+import type { Compared } from "./data";
 import { ChartMenu } from "./export_menu";
-import { step as currentStep } from "../state";
+import { run, step as currentStep } from "../state";
 import type { Histogram, Quantity } from "../types";
 import type { Step } from "../units";
 import type { Area, Paint } from "../widgets/canvas";
 import { NumberTable } from "../tensor/number_table";
-import { Segmented } from "../widgets/controls";
-import { type CommonHistogram, columnAt, rebin, sampledWords, valueRange } from "../charts/histogram";
-import { drawHistogramHeat, drawRidges, saturatingShare } from "../charts/histogram_chart";
+import { Select } from "../widgets/controls";
+import { type CommonHistogram, rebin, sampledWords, valueRange } from "../charts/histogram";
+import { drawHistogramHeat, drawRidges, type Lane, saturatingShare } from "../charts/histogram_chart";
 import { type History, nonFiniteMarks, rowAt } from "../charts/history";
 import { Picture } from "../charts/picture";
-import { type Plot, xOf } from "../charts/plot";
-import { brush, gaps, hoverStep, shown } from "../charts/shared";
-import { useOver } from "./statistics_card";
-import { STEP_KEYS, useStepPointer } from "../charts/step_pointer";
-import { Tip } from "../charts/tip";
+import type { Plot } from "../charts/plot";
+import { gaps, shown } from "../charts/shared";
+import { nearestColumn } from "../charts/timeline";
+import { StepChart } from "./step_chart";
 
 /** Bins of the common edges: more than a capture has, so that rebinning blurs little. */
 const COMMON_BINS = 96;
 
-const STYLES = [
-  { value: "heat" as const, label: "heat map" },
-  { value: "ridges" as const },
-  { value: "overlay" as const },
-];
+const STYLES = [{ value: "heat" as const, label: "heat map" }, { value: "ridges" as const }];
 
-/** A histogram on common edges; `cut`: thin tails lie beyond them. */
-export type CutHistogram = CommonHistogram & { readonly cut: boolean };
+/** A histogram, and that of a second run, on common edges. */
+interface Pair {
+  readonly histogram: CommonHistogram;
+  readonly other: CommonHistogram | null;
+  /** This share of the elements lies beyond the edges, in words; empty for none. */
+  readonly cut: string;
+}
 
-export function useCommon(histogram: Histogram | null): CutHistogram | null {
+export function useCommon(histogram: Histogram | null, second: Histogram | null): Pair | null {
   return useMemo(() => {
-    const range = histogram === null ? undefined : valueRange(histogram);
-    if (histogram === null || range === undefined) return null;
-    const air = (range.high - range.low) * 0.02 || Math.abs(range.low) * 0.05 || 0.5;
-    return { ...rebin(histogram, range.low - air, range.high + air, COMMON_BINS), cut: range.cut };
-  }, [histogram]);
+    const own = histogram === null ? undefined : valueRange(histogram);
+    if (histogram === null || own === undefined) return null;
+    const theirs = (second === null ? undefined : valueRange(second)) ?? own;
+    const [low, high] = [Math.min(own.low, theirs.low), Math.max(own.high, theirs.high)];
+    const air = (high - low) * 0.02 || Math.abs(low) * 0.05 || 0.5;
+    const onEdges = (each: Histogram): CommonHistogram => rebin(each, low - air, high + air, COMMON_BINS);
+    return { histogram: onEdges(histogram), other: second && onEdges(second), cut: own.cut || theirs.cut };
+  }, [histogram, second]);
 }
 
 export function HistogramCard({
   name,
   histogram,
+  other,
+  cut,
+  compared,
   history,
   quantity,
   pending,
   only,
-}: {
+}: Pair & {
   readonly name: string;
-  /** Shows these styles alone: where there is room for a card each. */
-  readonly only?: readonly HistogramStyle[];
-  readonly histogram: CutHistogram;
+  readonly compared?: Compared;
+  /** Shows this style: where there is room for a card each. */
+  readonly only?: HistogramStyle;
   readonly history: History;
   readonly quantity: Quantity;
   readonly pending: boolean;
 }): JSX.Element {
-  const styles = only === undefined ? STYLES : STYLES.filter(({ value }) => only.includes(value));
-  const style = (styles.find(({ value }) => value === histogramStyle.value) ?? styles[0]).value;
+  const style = only ?? histogramStyle.value;
   const [table, setTable] = useState(false);
   const area = useRef<Area>({ width: 0, height: 0 });
   const plots = useRef<readonly Plot[]>([]);
-  const heat = useHeat(histogram, history, plots);
-  const ridges = useRidges(histogram, quantity, style === "overlay");
+  const theirs = useMemo(
+    (): Lane | null =>
+      other === null || compared === undefined
+        ? null
+        : { name: compared.run, histogram: other, gaps: compared.gaps, marks: nonFiniteMarks(compared.history) },
+    [other, compared?.history],
+  );
+  const heat = useHeat(histogram, history, theirs, plots);
+  const ridges = useRidges(histogram, other, quantity);
   const base = style === "heat" ? heat : ridges;
-  const tails = histogram.cut ? "0.1 % lie beyond the axis" : "";
   const words = [
-    style === "heat" ? "share of elements" : "height: √share",
-    tails,
     sampledAt(histogram, history, currentStep.value),
+    cut,
+    theirs === null ? "" : `${style === "heat" ? "below" : "dashed"}: ${theirs.name}`,
+    style === "heat" ? "share of elements" : "height: √share",
   ];
   return (
     <>
       <CardHead
-        title={only?.includes("ridges") === true ? "Histogram at steps" : "Histogram over steps"}
+        title={only === "ridges" ? "Histogram at steps" : "Histogram over steps"}
         note={words.filter(Boolean).join(" · ")}
         pending={pending}
       >
-        {styles.length > 1 && (
-          <Segmented
-            name="Style"
-            value={style}
-            options={styles}
-            onChange={(chosen) => (histogramStyle.value = chosen)}
-          />
+        {only === undefined && (
+          <Select name="Style" value={style} options={STYLES} onChange={(chosen) => (histogramStyle.value = chosen)} />
         )}
         <ChartMenu name={`${name} ${quantity} histogram`} base={base} area={area} table={table} onTable={setTable} />
       </CardHead>
       {table ? (
         <HistogramTable histogram={histogram} />
       ) : style === "heat" ? (
-        <HeatPicture histogram={histogram} base={base} area={area} plots={plots} quantity={quantity} />
+        <StepChart
+          label={`Histogram of the ${quantity} over steps, from ${formatNumber(histogram.low)} to ${formatNumber(histogram.high)}. ${mode(histogram)}`}
+          steps={histogram.start}
+          base={base}
+          area={area}
+          plots={plots}
+          tip={(at) => <HistogramTip histogram={histogram} at={at} />}
+        />
       ) : (
         <Picture
           className="fill"
@@ -123,85 +138,62 @@ function HistogramTable({ histogram }: { readonly histogram: CommonHistogram }):
       rowHead={(row) => formatCount(start[row]) + (stop[row] > start[row] ? `–${formatCount(stop[row])}` : "")}
       columnHead={(bin) => `≥ ${formatNumber(low + (bin * (high - low)) / bins)}`}
       cell={(row, bin) => shares[row * bins + bin]}
-      chosenRow={at === null ? -1 : columnAt(histogram, at)}
+      chosenRow={at === null ? -1 : nearestColumn(histogram, at)}
     />
   );
 }
 
 /** What of the finite elements was looked at, at the step; several captures that share a column are not told apart. */
 function sampledAt(histogram: CommonHistogram, history: History, at: Step | null): string {
-  const column = at === null ? -1 : columnAt(histogram, at);
+  const column = at === null ? -1 : nearestColumn(histogram, at);
   const row = at === null ? -1 : rowAt(history, at);
   if (column < 0 || row < 0 || histogram.start[column] !== histogram.stop[column]) return "";
   const odd = history.nan[row] + history.positiveInfinity[row] + history.negativeInfinity[row];
   return sampledWords(histogram.counted[column], histogram.elements[column] - odd, formatCount);
 }
 
-function useHeat(histogram: CommonHistogram, history: History, plots: { current: readonly Plot[] }): Paint {
+function useHeat(
+  histogram: CommonHistogram,
+  history: History,
+  theirs: Lane | null,
+  plots: { current: readonly Plot[] },
+): Paint {
   const range = shown.value;
   const lost = gaps.value;
   const saturating = useMemo(() => saturatingShare(histogram.shares), [histogram]);
   return useCallback<Paint>(
     (pen, { width, height }, palette) => {
-      const picture = {
-        histogram,
-        map: colormap("dens"),
-        range,
-        gaps: lost,
-        marks: nonFiniteMarks(history),
-        saturating,
-      };
-      plots.current = [drawHistogramHeat(pen, width, height, picture, palette)];
+      const own = { name: run.peek() ?? "", histogram, gaps: lost, marks: nonFiniteMarks(history) };
+      const lanes = theirs === null ? [own] : [own, theirs];
+      plots.current = drawHistogramHeat(
+        pen,
+        width,
+        height,
+        { lanes, map: colormap("dens"), range, saturating },
+        palette,
+      );
     },
-    [histogram, history, range, lost, plots, saturating],
+    [histogram, history, theirs, range, lost, plots, saturating],
   );
 }
 
-function useRidges(histogram: CommonHistogram, quantity: Quantity, overlay: boolean): Paint {
+function useRidges(histogram: CommonHistogram, other: CommonHistogram | null, quantity: Quantity): Paint {
   const range = shown.value;
   const step = currentStep.value;
   return useCallback<Paint>(
     (pen, { width, height }, palette) =>
-      drawRidges(pen, width, height, { histogram, range, step, color: palette.quantity[quantity], overlay }, palette),
-    [histogram, range, step, quantity, overlay],
+      drawRidges(pen, width, height, { histogram, other, range, step, color: palette.quantity[quantity] }, palette),
+    [histogram, other, range, step, quantity],
   );
 }
 
-function HeatPicture({
-  histogram,
-  base,
-  area,
-  plots,
-  quantity,
-}: {
-  readonly histogram: CommonHistogram;
-  readonly base: Paint;
-  readonly area: { current: Area };
-  readonly plots: { current: readonly Plot[] };
-  readonly quantity: Quantity;
-}): JSX.Element {
-  const handlers = useStepPointer({ plots, steps: histogram.start });
-  const over = useOver(plots);
-  const plot = plots.current[0];
-  const aim = hoverStep.value;
-  const column = aim === null ? -1 : columnAt(histogram, aim);
+function HistogramTip({ histogram, at }: { readonly histogram: CommonHistogram; readonly at: Step }): JSX.Element {
+  const column = nearestColumn(histogram, at);
   return (
-    <Picture
-      className="fill"
-      label={`Histogram of the ${quantity} over steps, from ${formatNumber(histogram.low)} to ${formatNumber(histogram.high)}. ${mode(histogram)}`}
-      keys={STEP_KEYS}
-      base={base}
-      over={over}
-      areaRef={area}
-      {...handlers}
-    >
-      {aim !== null && column >= 0 && plot !== undefined && brush.value === null && (
-        <Tip x={xOf(plot, aim)} y={plot.box.y + 8}>
-          <b>step {formatCount(aim)}</b>
-          <div class="dim">{histogram.counted[column] > 0 ? fullest(histogram, column) : "no histogram"}</div>
-        </Tip>
-      )}
-    </Picture>
+    <>
+      <b>step {formatCount(at)}</b>
+      <div class="dim">{histogram.counted[column] > 0 ? fullest(histogram, column) : "no histogram"}</div>
+    </>
   );
 }
 
@@ -217,7 +209,7 @@ function fullest(histogram: CommonHistogram, column: number): string {
 
 function mode(histogram: CommonHistogram): string {
   const step = currentStep.value;
-  const column = step === null ? -1 : columnAt(histogram, step);
+  const column = step === null ? -1 : nearestColumn(histogram, step);
   return column < 0 || step === null || histogram.counted[column] === 0
     ? ""
     : `At step ${formatCount(step)} most elements, ${fullest(histogram, column)}.`;

@@ -7,21 +7,19 @@
 
 import type { JSX } from "preact";
 import { useEffect } from "preact/hooks";
-import { gapsOf } from "../charts/timeline";
 import { formatCount } from "../format";
 import { addShortcuts } from "../keys";
-import { chosenNode, compareIndexByName, compareRun, compareSteps, comparedStep, quantity, run, steps } from "../state";
+import { chosenNode, comparedStep, compareRun, quantity, run, steps } from "../state";
 import type { GraphNode } from "../types";
 import type { CssPixels } from "../units";
 import { useArea } from "../widgets/canvas";
 import { type Layout, layoutOf, PanelBody } from "./body";
-import { seriesKey, useHistory, useSeries } from "./data";
+import { type Compared, useCompared, useSeries } from "./data";
 import { PanelHead } from "./head";
 import "./panel.css";
 import { isRecorded, QuantityTabs } from "./quantity_tabs";
 import { QuantityReason, ReasonPanel } from "./reason";
 import { moveExample } from "./state";
-import type { Compared } from "./statistics_card";
 import { Strip } from "./strip";
 
 /** Below this height the panel keeps title and strip, and the strip names quantity and step. */
@@ -61,8 +59,8 @@ function Chosen({
 }): JSX.Element {
   const of = quantity.value;
   const recorded = isRecorded(node, of);
-  const series = useSeries(recorded ? node.name : null, of);
-  const compared = useCompared(node.name);
+  const series = useSeries(run.value, recorded ? node.name : null, of);
+  const compared = useCompared(node.name, of);
   const { history } = series;
   return (
     <>
@@ -92,16 +90,6 @@ function otherOf(
 ): { history: Compared["history"] } | undefined {
   if (comparedStep.value === null) return undefined;
   return compareRun.value === null ? { history: own } : compared;
-}
-
-/** The same node of the run that is compared with; undefined without one, or when it has no such node. */
-function useCompared(node: string): Compared | undefined {
-  const name = compareRun.value;
-  const exists = compareIndexByName.value.has(node);
-  const { history } = useHistory(seriesKey(exists ? name : null, node, quantity.value));
-  if (name === null || history === null) return undefined;
-  const recorded = compareSteps.value.data;
-  return { run: name, history, gaps: recorded === null ? [] : gapsOf(recorded.step, recorded.dropped) };
 }
 
 /** `recorded` is newer than what the graph says, which is asked for again only when a state changes. */

@@ -27,7 +27,7 @@ export const axisKinds = signal<Readonly<Record<Quantity, AxisKind>>>({
   update: "log",
 });
 
-export type HistogramStyle = "heat" | "ridges" | "overlay";
+export type HistogramStyle = "heat" | "ridges";
 export const histogramStyle = signal<HistogramStyle>("heat");
 
 const VIEW_KINDS: readonly ViewKind[] = ["images", "attention", "heat", "bars", "table", "number"];
@@ -109,6 +109,6 @@ linkSignal("minus", minus, choiceLink<Minus>("nothing", ["nothing", "previous", 
 linkSignal("extent", extents, perQuantityLink(extents.peek(), ["steps", "percentile", "step", "tile"]));
 linkSignal("axis", axisKinds, perQuantityLink(axisKinds.peek(), ["linear", "log", "symlog"]));
 linkSignal("lines", chosenStatistics, statisticsLink);
-linkSignal("histogram", histogramStyle, choiceLink<HistogramStyle>("heat", ["heat", "ridges", "overlay"]));
+linkSignal("histogram", histogramStyle, choiceLink<HistogramStyle>("heat", ["heat", "ridges"]));
 linkSignal("tile", chosenTile, stepLink);
 linkSignal("line", chosenRow, stepLink);

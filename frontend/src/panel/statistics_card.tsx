@@ -3,13 +3,13 @@
  * The one invariant: what the tip and the table say is read from the same history that the lines are drawn from.
  */
 
-import type { ComponentChildren, JSX } from "preact";
+import type { JSX } from "preact";
 import { useCallback, useRef, useState } from "preact/hooks";
 import { formatCount } from "../format";
 import { step as currentStep, nearestCapture } from "../state";
 import { formatStatistic, labelOf } from "../statistics";
 import type { Quantity } from "../types";
-import { Segmented } from "../widgets/controls";
+import { Select } from "../widgets/controls";
 import type { Area, Paint } from "../widgets/canvas";
 import { axisKinds, chosenStatistics } from "./state";
 import { CardHead } from "./card";
@@ -18,19 +18,11 @@ import { NumberTable } from "../tensor/number_table";
 import { CheckMenu } from "../charts/check_menu";
 import { type History, rowAt } from "../charts/history";
 import { type AxisKind, choicesOf, lanesOf } from "../charts/lanes";
-import { Picture } from "../charts/picture";
-import { drawBrush, drawCrosshair, drawCurrentStep, type Plot, xOf } from "../charts/plot";
-import { brush, gaps, hoverStep, shown, whole, zoom } from "../charts/shared";
+import type { Plot } from "../charts/plot";
+import { gaps, hoverStep, shown, zoom } from "../charts/shared";
 import { drawStatistics } from "../charts/statistics_chart";
-import { STEP_KEYS, useStepPointer } from "../charts/step_pointer";
-import { type Gap } from "../charts/timeline";
-import { Tip } from "../charts/tip";
-
-export interface Compared {
-  readonly run: string;
-  readonly history: History;
-  readonly gaps: readonly Gap[];
-}
+import type { Compared } from "./data";
+import { StepChart } from "./step_chart";
 
 export function StatisticsCard({
   name,
@@ -50,9 +42,16 @@ export function StatisticsCard({
   const area = useRef<Area>({ width: 0, height: 0 });
   const plots = useRef<readonly Plot[]>([]);
   const base = useBase(history, quantity, axis, compared, plots);
+  const at = hoverStep.value ?? currentStep.value;
+  const text = at === null ? "" : ` At step ${formatCount(at)}: ${sentence(history, at)}.`;
   return (
     <>
-      <CardHead title="Statistics over steps" note={note(history, axis, compared)} pending={pending}>
+      <CardHead
+        title="Statistics over steps"
+        mark={compared && <i class="compare-key" />}
+        note={note(history, axis, compared)}
+        pending={pending}
+      >
         {zoom.value !== null && (
           <button
             type="button"
@@ -69,8 +68,8 @@ export function StatisticsCard({
           chosen={chosenStatistics.value}
           onChange={(chosen) => (chosenStatistics.value = chosen)}
         />
-        <Segmented
-          name="Axis"
+        <Select
+          name="Axis of values"
           value={axis}
           options={AXES}
           onChange={(kind) => (axisKinds.value = { ...axisKinds.peek(), [quantity]: kind })}
@@ -87,15 +86,22 @@ export function StatisticsCard({
       {table ? (
         <HistoryTable history={history} />
       ) : (
-        <Chart base={base} area={area} plots={plots} history={history} quantity={quantity} compared={compared} />
+        <StepChart
+          label={`Statistics of the ${quantity} over ${formatCount(history.steps.length)} captures.${text}`}
+          steps={history.steps}
+          base={base}
+          area={area}
+          plots={plots}
+          tip={(at) => <HistoryTip history={history} step={at} compared={compared} />}
+        />
       )}
     </>
   );
 }
 
-const AXES = [{ value: "linear" as const }, { value: "log" as const }, { value: "symlog" as const }];
+const AXES = ["linear", "log", "symlog"] as const;
 
-function note(history: History, axis: AxisKind, compared: Compared | undefined): ComponentChildren {
+function note(history: History, axis: AxisKind, compared: Compared | undefined): string {
   const finite = history.nan.some(
     (count, row) => count + history.positiveInfinity[row] + history.negativeInfinity[row] > 0,
   );
@@ -103,12 +109,7 @@ function note(history: History, axis: AxisKind, compared: Compared | undefined):
   const words = [shownNames.map(({ label }) => label).join(", "), finite ? "of finite elements" : ""]
     .filter(Boolean)
     .join(" · ");
-  if (compared === undefined) return words;
-  return (
-    <>
-      <i class="compare-key" /> {compared.run}: mean, ± std · {words}
-    </>
-  );
+  return compared === undefined ? words : `${compared.run}: ${axis === "log" ? "std" : "mean, ± std"} · ${words}`;
 }
 
 function useBase(
@@ -134,64 +135,6 @@ function useBase(
       );
     },
     [history, quantity, axis, compare, chosen, range, lost, plots],
-  );
-}
-
-function Chart({
-  base,
-  area,
-  plots,
-  history,
-  quantity,
-  compared,
-}: {
-  readonly base: Paint;
-  readonly area: { current: Area };
-  readonly plots: { current: readonly Plot[] };
-  readonly history: History;
-  readonly quantity: Quantity;
-  readonly compared?: Compared;
-}): JSX.Element {
-  const handlers = useStepPointer({ plots, steps: history.steps });
-  const over = useOver(plots);
-  const plot = plots.current[0];
-  const aim = hoverStep.value;
-  const step = aim ?? currentStep.value;
-  const text = step === null ? "" : ` At step ${formatCount(step)}: ${sentence(history, step)}.`;
-  return (
-    <Picture
-      className="fill"
-      label={`Statistics of the ${quantity} over ${formatCount(history.steps.length)} captures.${text}`}
-      keys={STEP_KEYS}
-      base={base}
-      over={over}
-      areaRef={area}
-      {...handlers}
-    >
-      {aim !== null && plot !== undefined && brush.value === null && (
-        <Tip x={xOf(plot, aim)} y={plot.box.y + 8}>
-          <HistoryTip history={history} step={aim} compared={compared} />
-        </Tip>
-      )}
-    </Picture>
-  );
-}
-
-/** The layer above: where we are, where the pointer is, what is being dragged. */
-export function useOver(plots: { readonly current: readonly Pick<Plot, "box" | "x">[] }): Paint {
-  const here = currentStep.value;
-  const aim = hoverStep.value;
-  const dragged = brush.value;
-  return useCallback<Paint>(
-    (pen, _area, palette) => {
-      plots.current.forEach((plot) => {
-        if (here !== null) drawCurrentStep(pen, plot, here, palette);
-        if (dragged !== null) drawBrush(pen, plot, dragged, palette);
-        else if (aim !== null) drawCrosshair(pen, plot, aim, palette);
-      });
-    },
-    // The zoomed range moves the plots under the marks.
-    [here, aim, dragged, plots, zoom.value, whole.value],
   );
 }
 

@@ -7,10 +7,9 @@
 
 import type { JSX } from "preact";
 import { useLayoutEffect, useRef, useState } from "preact/hooks";
-import { announce } from "../a11y";
 import { formatCount, formatExact, formatNumber } from "../format";
 import { useArea } from "../widgets/canvas";
-import { copyText } from "../widgets/prose";
+import { useCopy } from "../widgets/prose";
 import type { CssPixels } from "../units";
 
 const ROW_HEIGHT: CssPixels = 22;
@@ -18,7 +17,6 @@ const COLUMN_WIDTH: CssPixels = 78;
 const HEAD_WIDTH: CssPixels = 76;
 /** Rows and columns beyond the edge, so that scrolling shows no white. */
 const MARGIN = 4;
-const PAGE_ROWS = 10;
 
 export interface NumberTableProps {
   readonly label: string;
@@ -43,6 +41,11 @@ interface Span {
 export function visibleSpan(offset: CssPixels, length: CssPixels, size: CssPixels, count: number): Span {
   const start = Math.max(0, Math.floor(offset / size) - MARGIN);
   return { start, stop: Math.min(count, Math.ceil((offset + length) / size) + MARGIN) };
+}
+
+/** The browser scrolls by these keys; to the page some of them mean steps. */
+function keepScrollKeys(event: KeyboardEvent): void {
+  if (/^(Arrow|Page|Home|End)/.test(event.key)) event.stopPropagation();
 }
 
 export function NumberTable(props: NumberTableProps): JSX.Element {
@@ -77,7 +80,7 @@ export function NumberTable(props: NumberTableProps): JSX.Element {
       aria-colcount={props.columns + 1}
       tabIndex={0}
       onScroll={onScroll}
-      onKeyDown={(event) => scrollBy(event, box.current)}
+      onKeyDown={keepScrollKeys}
     >
       <div
         class="number-table-space"
@@ -161,25 +164,6 @@ function Cell({
   );
 }
 
-/** Arrow keys move by a cell, Page keys by a page, Home and End to the ends. */
-function scrollBy(event: KeyboardEvent, box: HTMLElement | null): void {
-  const moves: Readonly<Record<string, readonly [number, number]>> = {
-    ArrowDown: [0, ROW_HEIGHT],
-    ArrowUp: [0, -ROW_HEIGHT],
-    ArrowRight: [COLUMN_WIDTH, 0],
-    ArrowLeft: [-COLUMN_WIDTH, 0],
-    PageDown: [0, PAGE_ROWS * ROW_HEIGHT],
-    PageUp: [0, -PAGE_ROWS * ROW_HEIGHT],
-    Home: [-Infinity, -Infinity],
-    End: [0, 1e9],
-  };
-  const move = moves[event.key];
-  if (move === undefined || box === null || event.ctrlKey || event.altKey || event.metaKey) return;
-  event.preventDefault();
-  event.stopPropagation();
-  box.scrollBy(Math.max(-1e9, move[0]), Math.max(-1e9, move[1]));
-}
-
 /** More cells than this would block the page and overflow what spreadsheets take. */
 export const MOST_COPIED_CELLS = 2_000_000;
 
@@ -195,25 +179,12 @@ export function tableText({ rows, columns, corner, rowHead, columnHead, cell }: 
 }
 
 export function CopyTable({ table }: { readonly table: NumberTableProps }): JSX.Element {
+  const [outcome, copy] = useCopy();
   const tooMany = table.rows * table.columns > MOST_COPIED_CELLS;
+  const words = tooMany ? "Too many cells: download the .npy instead" : "All rows and columns, in full precision";
   return (
-    <button
-      type="button"
-      class="btn"
-      disabled={tooMany}
-      title={
-        tooMany
-          ? "Too many cells for the clipboard: download the .npy instead"
-          : "Copy all rows and columns, tab-separated, in full precision"
-      }
-      onClick={() =>
-        void copyText(tableText(table)).then(
-          () => announce("Copied"),
-          () => announce("The browser refused to copy"),
-        )
-      }
-    >
-      Copy as TSV
+    <button type="button" class="btn" disabled={tooMany} title={words} onClick={() => copy(tableText(table))}>
+      {outcome || "Copy as TSV"}
     </button>
   );
 }

@@ -81,36 +81,6 @@ export function IconButton({
   );
 }
 
-/** A few exclusive choices side by side; the chosen one is pressed. */
-export function Segmented<T extends string>({
-  name,
-  value,
-  options,
-  onChange,
-}: {
-  readonly name: string;
-  readonly value: T;
-  readonly options: readonly Option<T>[];
-  readonly onChange: (value: T) => void;
-}): JSX.Element {
-  return (
-    <span class="seg" role="group" aria-label={name}>
-      {options.map((option) => (
-        <button
-          key={option.value}
-          type="button"
-          class={`btn ${option.value === value ? "on" : ""}`}
-          aria-pressed={option.value === value}
-          disabled={option.disabled}
-          onClick={() => onChange(option.value)}
-        >
-          {option.label ?? option.value}
-        </button>
-      ))}
-    </span>
-  );
-}
-
 /** A link that acts inside the page: looks like a link, is a button. */
 export function TextButton({
   onClick,

@@ -9,6 +9,7 @@ import type {
   Histogram,
   Matrix,
   Numbers,
+  Operations,
   Quantity,
   Runs,
   Snapshot,
@@ -44,6 +45,11 @@ export async function fetchRuns(signal: AbortSignal): Promise<Runs> {
 
 export async function fetchGraph(run: string, v: string, signal: AbortSignal): Promise<Graph> {
   return getJson<Graph>("graph", { run, v }, signal);
+}
+
+/** The operations of the step whose name or type contains `text`. */
+export async function fetchOperations(run: string, text: string, signal: AbortSignal): Promise<Operations> {
+  return getJson<Operations>("operations", { run, text }, signal);
 }
 
 export async function fetchFindings(run: string, v: string, signal: AbortSignal): Promise<Findings> {

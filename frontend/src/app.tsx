@@ -7,6 +7,7 @@ import type { JSX } from "preact";
 import { useEffect, useState } from "preact/hooks";
 import { GraphToolbar, GraphView } from "./graph";
 import { NodeList } from "./nodes";
+import { operationsOpen } from "./nodes/operations";
 import { furtherWidth } from "./nodes/columns";
 import { Help } from "./shell/help";
 import {
@@ -42,6 +43,7 @@ const matrix = lazy(() => import("./views").then((views) => views.MatrixView));
 const matrixTools = lazy(() => import("./views").then((views) => views.MatrixToolbar), null);
 const findingsView = lazy(() => import("./views").then((views) => views.FindingsView));
 const findingsTools = lazy(() => import("./views").then((views) => views.FindingsTools), null);
+const operations = lazy(() => import("./views").then((views) => views.OperationsDialog), null);
 
 export function App(): JSX.Element {
   const [page, area] = useArea<HTMLDivElement>();
@@ -58,6 +60,7 @@ export function App(): JSX.Element {
       {shown === "missing" && <MissingRun />}
       {shown === "dashboard" && (narrow ? <NarrowMain /> : <WideMain width={area.width} />)}
       <Help />
+      {operationsOpen.value && <operations.View />}
     </div>
   );
 }

@@ -79,7 +79,7 @@ function runKey(name: string | null): RunKey | null {
 
 export const sameRun = (previous: { run: string }, next: { run: string }): boolean => previous.run === next.run;
 
-const graphKey = (name: string | null): RunKey | null => {
+export const graphKey = (name: string | null): RunKey | null => {
   const found = summaryOf(name);
   return found === null ? null : { run: found.run, version: found.graph };
 };

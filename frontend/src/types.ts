@@ -196,6 +196,24 @@ export interface Finding {
   readonly consequence_of: string | null;
 }
 
+/** One operation of `GET /operations`. */
+export interface Operation {
+  readonly name: string;
+  readonly type: string;
+  /** Of its first output; null where it has none. */
+  readonly dtype: string | null;
+  readonly shape: readonly (number | null)[] | null;
+  readonly source: Source | null;
+  readonly inputs: readonly string[];
+}
+
+/** `GET /operations`: the first of those that were found. */
+export interface Operations {
+  readonly total: number;
+  readonly found: number;
+  readonly operations: readonly Operation[];
+}
+
 /** `GET /findings`. */
 export interface Findings {
   readonly run: string;

@@ -6,4 +6,5 @@
 export { FindingsTools, FindingsView } from "./findings";
 export { GraphExport } from "./graph/export_menu";
 export { MatrixToolbar, MatrixView } from "./matrix";
+export { OperationsDialog } from "./nodes/operations_dialog";
 export { NodePanel } from "./panel";

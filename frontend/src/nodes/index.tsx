@@ -25,6 +25,7 @@ import { clearFilters, matcher } from "./filter";
 import { ListHead } from "./head";
 import { history } from "./history";
 import { cursor, rowByPath, rows, stale, toggle } from "./model";
+import { openOperations } from "./operations";
 import { NodeRow, rowId } from "./row";
 import { paintSparkline, paintSparklinePlace } from "./sparkline";
 import type { SparklineFrame, SparklineModel } from "./sparkline";
@@ -259,6 +260,7 @@ function ListFoot(): JSX.Element {
           <b>{formatCount(counts.value[index])}</b> {state}
         </span>
       ))}
+      <TextButton onClick={openOperations}>operations</TextButton>
     </div>
   );
 }

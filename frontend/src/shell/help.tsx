@@ -1,13 +1,12 @@
 /*
- * The list of keys and signs. A native dialog: it keeps the focus inside, closes with Escape and gives the focus back. The one invariant:
- * it lists exactly the keys that act now.
+ * The list of keys and signs. The one invariant: it lists exactly the keys that act now.
  */
 
 import { signal } from "@preact/signals";
 import type { ComponentChildren, JSX } from "preact";
-import { useEffect, useRef } from "preact/hooks";
 import { allShortcuts, setSingleKeys, signsOf, singleKeys } from "../keys";
 import { SEVERITIES, STATES } from "../types";
+import { Dialog } from "../widgets/dialog";
 import { SeverityIcon, StateGlyph } from "../widgets/icons";
 
 const shown = signal(false);
@@ -23,40 +22,22 @@ const MEANING = {
 } as const;
 
 export function Help(): JSX.Element | null {
-  const dialog = useRef<HTMLDialogElement>(null);
-  const open = shown.value;
-  useEffect(() => {
-    if (open) dialog.current?.showModal();
-  }, [open]);
-  if (!open) return null;
+  if (!shown.value) return null;
   return (
-    <dialog
-      ref={dialog}
-      class="help"
-      aria-labelledby="help-title"
-      onClose={() => (shown.value = false)}
-      onClick={(event) => {
-        if (event.target === dialog.current) dialog.current?.close();
-      }}
-    >
-      <div class="help-body">
-        <h2 id="help-title">Keys</h2>
-        <Keys />
-        <label class="help-switch">
-          <input
-            type="checkbox"
-            checked={singleKeys.value}
-            onChange={(event) => setSingleKeys(event.currentTarget.checked)}
-          />
-          Single characters act as keys
-        </label>
-        <h2>Signs</h2>
-        <Signs />
-        <button type="button" class="btn help-close" onClick={() => dialog.current?.close()}>
-          Close
-        </button>
-      </div>
-    </dialog>
+    <Dialog title="Keys and signs" open={shown}>
+      <h3>Keys</h3>
+      <Keys />
+      <label class="help-switch">
+        <input
+          type="checkbox"
+          checked={singleKeys.value}
+          onChange={(event) => setSingleKeys(event.currentTarget.checked)}
+        />
+        Single characters act as keys
+      </label>
+      <h3>Signs</h3>
+      <Signs />
+    </Dialog>
   );
 }
 

@@ -228,6 +228,18 @@ def test_weights_that_a_few_steps_replace_are_told_however_small_later_steps_are
     assert all(f.first_step == 30 and "In the 10 steps before, they grew to 5 times their size." in f.sentence for f in found)
 
 
+def test_weights_that_grow_and_grow_while_the_loss_stands_are_told():
+    """By a tenth of their size per step, and by a hundredth."""
+    for pace, told in ((0.1, ["d2/kernel"]), (0.01, [])):
+        weights = {"value": {"l2_norm": 8.0 * (1 + pace * np.arange(0, 200, 10))}, "update": 0.8}
+        history = deep(d2=weights, d4=weights).set("loss", elements=1, mean=2.3)
+        found = history.find(UpdateTooLarge())
+        assert [f.node for f in found] == told  # not at the output
+        assert all("In the 190 steps before, they grew to 20 times their size." in f.sentence for f in found)
+        history.progress[:] = True
+        assert history.find(UpdateTooLarge()) == []
+
+
 def test_steps_too_small_from_the_beginning_are_told():
     found = deep(**{f"d{i}": {"update": 1e-7} for i in range(5)}).find(UpdateTooSmall())
     assert [f.node for f in found] == [f"d{i}/kernel" for i in range(5)]

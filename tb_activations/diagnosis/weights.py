@@ -37,7 +37,7 @@ class UnchangedWeights(NodeRule):
     )
     reference = "SageMaker Debugger UnchangedTensor; DeepDiagnosis Unchanged Weight"
     severity, quantity, statistic = "error", "update", "l2_norm"
-    persistence = Persistence(captures=3, steps=15)
+    persistence = Persistence(captures=2, steps=15)
     """Gradients may be accumulated over up to 16 steps."""
 
     def select(self, facts: Facts) -> Rows:
@@ -185,7 +185,7 @@ class UpdateTooSmall(NodeRule):
     )
     reference = "SageMaker Debugger WeightUpdateRatio; AutoTrainer slow convergence; UMLAUT learning rate low"
     severity, quantity, statistic = "warning", "update", "update_ratio"
-    persistence = Persistence(captures=3, steps=15)
+    persistence = Persistence(captures=2, steps=15)
 
     RATIO = 1e-5
     """L2 norm of the update over that of the weights: 100,000 steps for a change as large as the weights."""

@@ -41,7 +41,7 @@ class BatchNormDrift(Rule):
     SHIFT = 2.0
     """Difference of the means, in standard deviations of the training output."""
     SETTLED_RATIO = 1.75
-    """The same as `RATIO`, once moving statistics had three times as long and the validation loss is `WORSE`."""
+    """The same as `RATIO`, once moving statistics had three times as long, or never will have, and the validation loss is `WORSE`."""
     WORSE = 1.5
     """Validation loss over training loss. Augmented or dropped-out training data differ from validation too, but there validation is better."""
     ARRIVED = 0.05
@@ -173,8 +173,9 @@ class _Watch(Watch):
         distance = _distance(validated, trained)
         approaching = distance < rule.APPROACH * np.concatenate([self._distance, distance[:, :-1]], axis=1)
         lasting = ~approaching & recent
-        holds = apart & ((arrived | slow & worse) & lasting | other_data.any(0)) | settled & lasting & _far(ratio, rule.SETTLED_RATIO) | other_data
-        holds |= flattened & arrived & lasting
+        never = slow & worse
+        holds = apart & (arrived & lasting | other_data.any(0)) | (settled | never) & lasting & _far(ratio, rule.SETTLED_RATIO) | other_data
+        holds |= (apart | flattened) & (arrived | never) & lasting
         names = [f"{run}_{what}" for what in _NAMES for run in ("training", "validation")]
         numbers = [values[position] for position in range(_NUMBERS) for values in (trained, validated)]
         urgent = other_data & _far(_ratio(validated[2], trained[2]), rule.AT_ONCE) | flattened & arrived & lasting & (left > rule.LOST)

@@ -18,6 +18,7 @@ from tb_activations.diagnosis.facts import Facts
 from tb_activations.diagnosis.finding import Severity
 from tb_activations.diagnosis.initialization import PoorInitialization
 from tb_activations.diagnosis.rule import NodeRule, Observation, Words, number
+from tb_activations.diagnosis.scales import Targets
 from tb_activations.diagnosis.standstill import Standstill
 
 __all__ = ["UnchangedWeights", "UpdateTooLarge", "UpdateTooSmall"]
@@ -36,7 +37,7 @@ class UnchangedWeights(NodeRule):
     )
     reference = "SageMaker Debugger UnchangedTensor; DeepDiagnosis Unchanged Weight"
     severity, quantity, statistic = "error", "update", "l2_norm"
-    persistence = Persistence(captures=3, steps=15)
+    persistence = Persistence(captures=2, steps=15)
     """Gradients may be accumulated over up to 16 steps."""
 
     def select(self, facts: Facts) -> Rows:
@@ -108,7 +109,7 @@ class UpdateTooLarge(NodeRule):
     name, title = "update_too_large", "Update too large"
     definition = (
         "One step changes a kernel by a third of its size, again and again, and the loss doesn't fall; or one single step, or a few that change it"
-        " by a third each, replace it by weights that are far too large."
+        " by a third each, replace it by weights that are far too large; or it soon grows to 4 times its size, and the loss doesn't fall."
     )
     reference = "SageMaker Debugger WeightUpdateRatio; Karpathy's 1e-3 rule; UMLAUT learning rate high"
     severity, quantity, statistic = "warning", "update", "update_ratio"
@@ -120,6 +121,8 @@ class UpdateTooLarge(NodeRule):
     when they have outgrown what they were at the capture before."""
     OUTGROWN = 2.0
     """L2 norm of the weights over what it was at the capture before, or over that of usual initial weights, if that is larger."""
+    PACE = 0.03
+    """Of their first norm (or the usual one) by which weights grow per step that became `GAIN` times as large. Adam at 1e-3 stays below 0.01."""
 
     def select(self, facts: Facts) -> Rows:
         """All kernels."""
@@ -128,27 +131,36 @@ class UpdateTooLarge(NodeRule):
     def observe(self, facts: Facts, rows: Rows) -> Observe:
         """Compares the update with the weights before it, and the weights with those of the capture before.
 
-        Where large steps soon lead to where gradients are small, captures show small steps only. An output layer grows as targets are large.
+        Where large steps soon lead to where gradients are small, captures show small steps only. Weights grow where targets are large, those of an
+        output layer first.
         """
         fan_in = np.array([facts.fan_in(row) for row in rows.tolist()], float)[:, None]
         output = np.array([facts.is_output(row) for row in rows.tolist()], np.bool_)[:, None]
         usual = np.array([facts.usual_norm(row) for row in rows.tolist()], np.float32)[:, None]
+        targets = Targets(facts)
         last = np.full((len(rows), 1), np.nan, np.float32), np.full(1, -1, np.int64)
+        first = np.full((len(rows), 1), np.nan, np.float32), -1
 
         def look(block: Block) -> Observation:
-            nonlocal last
+            nonlocal last, first
+            if first[1] < 0:
+                first = np.maximum(block.column("l2_norm")[rows][:, :1], usual), int(block.steps[0])
             weights = np.concatenate([last[0], block.column("l2_norm")[rows]], axis=1)
             steps = np.concatenate([last[1], block.steps])
             last = weights[:, -1:], steps[-1:]
             growth = weights[:, 1:] / np.maximum(weights[:, :-1], usual)
             outgrown = (growth > np.maximum(self.OUTGROWN, 1 + self.RATIO * np.diff(steps))) & (weights[:, 1:] > self.GAIN * usual)
             outgrown &= ~(output & block.progress)
+            grown, gone = weights[:, 1:] / first[0], block.steps - first[1]
+            stands = block.is_judged & ~block.progress & (targets.size(block) <= 1)
+            inflated = (grown > np.maximum(self.GAIN, 1 + self.PACE * gone)) & stands & ~output
             ratio = _update_ratio(block, rows)
             gain = block.column("l2_norm", "update")[rows] / np.sqrt(block.column("elements", "update")[rows] / fan_in)
             replaced = (gain > self.GAIN) & (ratio > 1)
-            evidence = {"update_ratio": ratio, "gain": gain, "growth": np.where(outgrown, growth, 1), "steps": np.diff(steps) + 0 * ratio}
+            evidence = {"update_ratio": ratio, "gain": gain}
+            evidence |= {"growth": np.where(inflated, grown, np.where(outgrown, growth, 1)), "steps": np.where(inflated, gone, np.diff(steps))}
             at_once = replaced | outgrown
-            return Observation((ratio > self.RATIO) & ~block.progress | at_once, ~np.isnan(ratio), evidence, at_once)
+            return Observation((ratio > self.RATIO) & ~block.progress | inflated | at_once, ~np.isnan(ratio), evidence, at_once)
 
         return look
 
@@ -173,7 +185,7 @@ class UpdateTooSmall(NodeRule):
     )
     reference = "SageMaker Debugger WeightUpdateRatio; AutoTrainer slow convergence; UMLAUT learning rate low"
     severity, quantity, statistic = "warning", "update", "update_ratio"
-    persistence = Persistence(captures=3, steps=15)
+    persistence = Persistence(captures=2, steps=15)
 
     RATIO = 1e-5
     """L2 norm of the update over that of the weights: 100,000 steps for a change as large as the weights."""

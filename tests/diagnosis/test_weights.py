@@ -204,6 +204,16 @@ def test_accumulated_gradients_change_weights_between_captures():
     assert deep(**{f"d{i}": {"update": 0.0} for i in range(5)}).find(UnchangedWeights()) == []
 
 
+@pytest.mark.parametrize(("second", "told"), [(20, ["d/kernel"]), (10, [])])
+def test_two_captures_are_enough_where_more_steps_lie_between_them_than_gradients_are_added_up_over(second, told):
+    text = "input x [?,8]; layer d Dense [?,8] <- x; variable d/kernel [8,8] gradient update; loss loss [] <- d"
+    history = History(text, (0, second)).set("d/kernel", l2_norm=3.0, mean=0.1, min=-1.0, max=1.0)
+    history.set("d/kernel", "update", l2_norm=0.0).set("d/kernel", "gradient", l2_norm=0.1)
+    assert [f.node for f in history.find(UnchangedWeights())] == told
+    history.set("d/kernel", "update", l2_norm=3e-7)
+    assert [f.node for f in history.find(UpdateTooSmall())] == told
+
+
 def test_a_schedule_that_ends_at_zero_is_healthy():
     moved = np.minimum(np.arange(20), 9)
     end = {"update": np.where(np.arange(20) < 10, 0.01, 0.0), "value": {"l2_norm": 8 + moved, "mean": moved}}
@@ -226,6 +236,18 @@ def test_weights_that_a_few_steps_replace_are_told_however_small_later_steps_are
     found = history.find(UpdateTooLarge())
     assert [f.node for f in found] == told  # not at the output, which large targets may ask for
     assert all(f.first_step == 30 and "In the 10 steps before, they grew to 5 times their size." in f.sentence for f in found)
+
+
+def test_weights_that_grow_and_grow_while_the_loss_stands_are_told():
+    """By a tenth of their size per step, and by a hundredth."""
+    for pace, told in ((0.1, ["d2/kernel"]), (0.01, [])):
+        weights = {"value": {"l2_norm": 8.0 * (1 + pace * np.arange(0, 200, 10))}, "update": 0.8}
+        history = deep(d2=weights, d4=weights).set("loss", elements=1, mean=2.3)
+        found = history.find(UpdateTooLarge())
+        assert [f.node for f in found] == told  # not at the output
+        assert all("In the 190 steps before, they grew to 20 times their size." in f.sentence for f in found)
+        history.progress[:] = True
+        assert history.find(UpdateTooLarge()) == []
 
 
 def test_steps_too_small_from_the_beginning_are_told():

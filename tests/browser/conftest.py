@@ -23,7 +23,7 @@ from tensorboard.summary.writer.event_file_writer import EventFileWriter
 
 from benchmarks.generate_run import generate
 from tb_activations import diagnosis, open_run
-from tb_activations.store.schema import COUNTS, QUANTITIES, Graph, NodeRecord, QuantityPlan, Source
+from tb_activations.store.schema import COUNTS, QUANTITIES, Graph, NodeRecord, Operation, QuantityPlan, Source
 from tests.builders import Values, build_run, capture_of, normal_values, parse_nodes, write_marker, write_segments
 from tests.tensorboards import serve
 
@@ -52,7 +52,12 @@ layer unused Dense [?,4] <- image value=filtered gradient=not_on_loss_path
 op lookup StringLookup [?] value=no_statistics_dtype
 loss loss [] <- head/dense
 """
-DIGITS = _with_source(parse_nodes(_NODES), "unused")
+_OPERATIONS = (
+    *(Operation(f"encoder/conv2d/Part_{number}", "Conv2D", "float32", (None, 14, 14, 8), Source("model.py", 12, "build")) for number in range(210)),
+    Operation("encoder/pool/MaxPool", "MaxPool", "float32", (None, 7, 7, 8), None, (0, 209)),
+    Operation("adam/<b>Assign</b>", "AssignVariableOp"),
+)
+DIGITS = replace(_with_source(parse_nodes(_NODES), "unused"), operations=_OPERATIONS)
 """A small convolutional network with every state and most shapes of tensors."""
 
 FIRST_NAN = 420

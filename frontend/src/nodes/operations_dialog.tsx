@@ -28,7 +28,6 @@ export function OperationsDialog(): JSX.Element {
     <Dialog title="TensorFlow operations of the step" open={operationsOpen} wide>
       <input
         class="op-text"
-        type="search"
         aria-label="Search operations"
         placeholder="Name or type, such as MatMul"
         value={operationsText.value}

@@ -297,14 +297,15 @@ class ActivationsCallback(keras.callbacks.Callback):  # type: ignore[misc]  # Ke
 
     def _first_step(self) -> int:
         """0 in a new run; in one that was recorded before, where this model stood there, or the optimizer's count of a resumed training."""
+        if not self._destination("train").was_recorded():
+            return 0
         known = _LAST_STEPS.get(self.model, {}).get(self._log_dir)
-        if known is not None:
-            return known
-        return (_iterations(self.model) or 0) if self._destination("train").was_recorded() else 0
+        return known if known is not None else _iterations(self.model) or 0
 
     def _begin_epoch(self, clock: Clock) -> None:
-        clock.begin_epoch()
-        self._iterations = _iterations(self.model) or 0
+        iterations = _iterations(self.model) or 0
+        clock.begin_epoch(iterations - self._iterations)
+        self._iterations = iterations
 
     def _stop_if_asked(self) -> None:
         finding = self._findings.take_stop()

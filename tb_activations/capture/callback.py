@@ -235,7 +235,7 @@ class ActivationsCallback(keras.callbacks.Callback):  # type: ignore[misc]  # Ke
     def _trained(self, index: int, captured: Captured, seconds: float) -> None:
         self._check_names(captured)
         self._destination("train").put(self._step + index, captured, epoch=self._epoch, overhead=self._pace.overhead(seconds))
-        if self._probe_data is not None and self._probe is None:
+        if self._probe is not None and self._probe.waits:
             self._record_probe(self._step + index + 1)  # the model was built by this step
 
     def _evaluated(self, index: int, captured: Captured, seconds: float) -> None:
@@ -245,16 +245,10 @@ class ActivationsCallback(keras.callbacks.Callback):  # type: ignore[misc]  # Ke
         self._destination("predict").put(self._now(), captured, epoch=self._epoch)
 
     def _record_probe(self, step: int) -> None:
-        if self._probe_data is None or not self.model.built:
-            return
-        try:
-            if self._probe is None:
-                self._probe = FixedBatch(self.model, self._probe_data, self._options)
-            captured = self._probe()
-        except Exception as error:  # noqa: BLE001  (the fixed batch is an extra: training goes on)
-            self._probe_data = None
-            self._warn(f"Recording the forward pass of `probe_data` failed, and is over: {type(error).__name__}: {error}")
-        else:
+        if self._probe is None:
+            self._probe = FixedBatch(self.model, self._probe_data, self._options, self._warn)
+        captured = self._probe()
+        if captured is not None:
             self._destination("probe").put(step, captured, epoch=self._epoch)
 
     # Where things are kept.
@@ -297,14 +291,15 @@ class ActivationsCallback(keras.callbacks.Callback):  # type: ignore[misc]  # Ke
 
     def _first_step(self) -> int:
         """0 in a new run; in one that was recorded before, where this model stood there, or the optimizer's count of a resumed training."""
+        if not self._destination("train").was_recorded():
+            return 0
         known = _LAST_STEPS.get(self.model, {}).get(self._log_dir)
-        if known is not None:
-            return known
-        return (_iterations(self.model) or 0) if self._destination("train").was_recorded() else 0
+        return known if known is not None else _iterations(self.model) or 0
 
     def _begin_epoch(self, clock: Clock) -> None:
-        clock.begin_epoch()
-        self._iterations = _iterations(self.model) or 0
+        iterations = _iterations(self.model) or 0
+        clock.begin_epoch(iterations - self._iterations)
+        self._iterations = iterations
 
     def _stop_if_asked(self) -> None:
         finding = self._findings.take_stop()

@@ -19,16 +19,23 @@ class Clock:
     def __init__(self, start: int) -> None:
         self.step = start
         self._epoch_start = start
-        self._executions = 0
+        self._executions = self._last = 0
         self._epoch_length: int | None = None
 
-    def begin_epoch(self) -> None:
-        self._epoch_start, self._executions = self.step, 0
+    def begin_epoch(self, counted: int | None = None) -> None:
+        """Args:
+        counted: how far the optimizer's own count went since the last epoch began. Where an error ended that one, nobody told whether its last
+          execution was made.
+        """
+        if self._last and counted is not None and self.step - self._last <= self._epoch_start + counted <= self.step:
+            self.step = self._epoch_start + counted
+        self._epoch_start, self._executions, self._last = self.step, 0, 0
 
     def begin_execution(self, steps: int) -> int:
         """An execution of up to ``steps`` steps begins. Returns the number of its first."""
         first = self.step
         self.step += steps
+        self._last = steps
         self._executions += 1
         return first
 
@@ -56,3 +63,4 @@ class Clock:
         if not stopped:
             self._epoch_length = executed
         self.step = self._epoch_start + executed
+        self._last = 0

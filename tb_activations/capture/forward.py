@@ -1,11 +1,13 @@
 """Forward passes of one fixed batch, so that values of the same inputs can be compared over a training.
 
-The one invariant: no state moves: what a layer assigns in such a pass (a moving average, a seed) is thrown away.
+The one invariant: no state moves: what a layer assigns in such a pass (a moving average, a seed) is thrown away. Such a pass is an extra: what fails
+in it is told once, and training goes on.
 """
 
 from __future__ import annotations
 
 import inspect
+from collections.abc import Callable
 from typing import Any
 
 import keras
@@ -25,20 +27,43 @@ __all__ = ["FixedBatch"]
 
 
 class FixedBatch:
-    """A batch of inputs and the recorded forward pass of it, in inference mode."""
+    """A batch of inputs and the recorded forward pass of it, in inference mode.
 
-    def __init__(self, model: keras.Model, batch: Any, options: Options) -> None:
+    Args:
+      data: the inputs; None: nothing is recorded.
+      warn: called with a sentence when the pass failed, after which there is no other.
+    """
+
+    def __init__(self, model: keras.Model, data: Any, options: Options, warn: Callable[[str], None]) -> None:
         self._model = model
         self._options = options
-        self._batch = tf.nest.map_structure(tf.convert_to_tensor, batch)
+        self._data = data
+        self._warn = warn
         self._traced: tuple[Catalogue, Handover] | None = None
         self._lasting = Lasting()
         self._function = tf.function(self._instrumented_forward, autograph=False)
 
-    def __call__(self) -> Captured:
-        """Runs the forward pass with the present weights."""
+    @property
+    def waits(self) -> bool:
+        """Whether there was no pass yet, since the model had no weights."""
+        return self._data is not None and self._traced is None
+
+    def __call__(self) -> Captured | None:
+        """Runs the forward pass with the present weights, if there are any."""
+        if self._data is None or not self._model.built:
+            return None
+        try:
+            return self._run()
+        except Exception as error:  # noqa: BLE001  (an extra)
+            self._data = None
+            self._warn(f"Recording the forward pass of `probe_data` failed, and is over: {type(error).__name__}: {error}")
+            return None
+
+    def _run(self) -> Captured:
+        if self._traced is None:
+            self._data = tf.nest.map_structure(tf.convert_to_tensor, self._data)
         with instrumented():
-            given = self._function(self._batch)
+            given = self._function(self._data)
         assert self._traced is not None
         catalogue, handover = self._traced
         return Captured(catalogue, handover.take(given))

@@ -1,7 +1,8 @@
 """Puts the twin in the place of the model's step function for one execution, and takes it away again.
 
 The one invariant: the plain function is the very same object before and after, and an execution always comes to its end: when the twin fails, the
-plain function runs in its place. Only an error that the plain function would raise too reaches the training loop.
+plain function runs in its place. Only an error that the plain function would raise too reaches the training loop. A loop that ends between `arm` and
+the execution, since another callback raised, leaves nothing to the next.
 """
 
 from __future__ import annotations
@@ -9,7 +10,8 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Callable, Sequence
-from functools import partial
+from contextlib import ExitStack
+from functools import partial, wraps
 from typing import Any
 
 import keras
@@ -19,7 +21,7 @@ from tb_activations.capture.batches import Feed
 from tb_activations.capture.operations import SCOPE
 from tb_activations.capture.source import raised_by_us
 from tb_activations.capture.trainability import Trainability
-from tb_activations.capture.twin import NAMES, Captured, Options, StepKind, Twin, single_step
+from tb_activations.capture.twin import NAMES, Captured, Options, StepKind, Twin, overridden, single_step
 
 __all__ = ["Swap"]
 
@@ -46,6 +48,7 @@ class Swap:
         self._plain: Any = None
         self._trainability: Trainability | None = None
         self._armed: Any = None
+        self._standing = ExitStack()
         self._twin: Twin | None = None
         self._single: Callable[[Any], Any] | None = None
         self._feed = Feed()
@@ -71,12 +74,25 @@ class Swap:
         self._armed = lambda source: self._execute(source, due)
         setattr(self._armed, _PLAIN, self._plain)
         setattr(self._model, self._attribute, self._armed)
+        self._standing.enter_context(overridden(self._model, NAMES[self._kind].loop, self._next_loop()))
 
     def disarm(self) -> None:
         """Puts the plain function back, if it isn't there."""
         if self._armed is not None and getattr(self._model, self._attribute) is self._armed:
             setattr(self._model, self._attribute, self._plain)
         self._armed = None
+        self._standing.close()
+
+    def _next_loop(self) -> Callable[..., Any]:
+        """What is found in the place of the model's own loop while the twin stands ready: who calls it begins another loop, or one inside this."""
+        loop = getattr(self._model, NAMES[self._kind].loop)
+
+        @wraps(loop)
+        def begin(*args: Any, **kwargs: Any) -> Any:
+            self.disarm()
+            return loop(*args, **kwargs)
+
+        return begin
 
     def release(self) -> None:
         """Lets go of what was only needed while a loop ran."""

@@ -39,12 +39,13 @@ class _StepNames(NamedTuple):
     step: str
     function: str
     make: str
+    loop: str
 
 
 NAMES: Mapping[StepKind, _StepNames] = {
-    "train": _StepNames("train_step", "train_function", "make_train_function"),
-    "evaluate": _StepNames("test_step", "test_function", "make_test_function"),
-    "predict": _StepNames("predict_step", "predict_function", "make_predict_function"),
+    "train": _StepNames("train_step", "train_function", "make_train_function", "fit"),
+    "evaluate": _StepNames("test_step", "test_function", "make_test_function", "evaluate"),
+    "predict": _StepNames("predict_step", "predict_function", "make_predict_function", "predict"),
 }
 
 
@@ -134,7 +135,7 @@ class Twin:
 
     def __call__(self, source: Any) -> tuple[Any, Captured | None]:
         """Runs one step on data from ``source``. Returns the step's own result and what was recorded."""
-        self.running = False
+        self.running = self.tracing = False  # a trace before may have been interrupted
         with instrumented(), self._overrides():
             self.running = True
             outputs = self._run(source)

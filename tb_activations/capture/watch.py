@@ -22,6 +22,7 @@ import tensorflow as tf
 
 from tb_activations.capture.arguments import Arguments, check_arguments
 from tb_activations.capture.destination import Destination
+from tb_activations.capture.forward import FixedBatch
 from tb_activations.capture.generations import Generations
 from tb_activations.capture.handover import Beside
 from tb_activations.capture.instrument import instrumented
@@ -52,6 +53,7 @@ def watch(
     model: keras.Model | None = None,
     every: Every = 100,
     first_step: int = 0,
+    probe_data: Any = None,
     include: Names | None = None,
     exclude: Names | None = None,
     kinds: Sequence[Kind] = KINDS,
@@ -90,6 +92,8 @@ def watch(
       model: the Keras model whose layers name the nodes. Without one, layers are named as they are met.
       every: which calls are recorded: an int n (0, n, 2n, …), a collection of numbers, or a function of the number that returns a bool.
       first_step: number of the first call; for a training that is resumed, the steps it made before.
+      probe_data: a batch of inputs of `model`, whose forward pass (inference mode) is recorded at the same steps into the run `probe`: the same
+        inputs each time, whatever the step is given.
       include, exclude, kinds, quantities, slots, source_text, ops, histograms, samples, sample_examples, sample_elements, max_bytes,
         print_findings, on_finding: as of `ActivationsCallback`.
       stop_on: the severity of findings ("note", "warning", "error") from which on `WatchedStep.should_stop` is True; None: never. The loop is
@@ -99,6 +103,8 @@ def watch(
         raise ArgumentError(f"`train_step` must be a function, such as a tf.function. Received: train_step={train_step!r}")
     if model is not None and not isinstance(model, keras.Model):
         raise ArgumentError(f"`model` must be a keras.Model, or None. Received: model={model!r}")
+    if probe_data is not None and model is None:
+        raise ArgumentError("`probe_data` must come with `model`, whose forward pass it is for. Received: model=None")
     if isinstance(first_step, bool) or not isinstance(first_step, int) or first_step < 0:
         raise ArgumentError(f"`first_step` must be an int of 0 or more. Received: first_step={first_step!r}")
     arguments = check_arguments(
@@ -120,7 +126,7 @@ def watch(
         on_finding=on_finding,
         stop_on=stop_on,
     )
-    return WatchedStep(train_step, model, arguments, first_step)
+    return WatchedStep(train_step, model, arguments, first_step, probe_data)
 
 
 class WatchedStep:
@@ -130,7 +136,9 @@ class WatchedStep:
       step: number of the next call.
     """
 
-    def __init__(self, train_step: Callable[..., Any], model: keras.Model | None, arguments: Arguments, first_step: int) -> None:
+    def __init__(
+        self, train_step: Callable[..., Any], model: keras.Model | None, arguments: Arguments, first_step: int, probe_data: Any = None
+    ) -> None:
         self.step = first_step
         self._plain = train_step
         self._model, self._options, self._schedule = model, arguments.options, arguments.schedule
@@ -139,6 +147,8 @@ class WatchedStep:
         run_dir = arguments.log_dir / "train"
         self._findings = LiveFindings(run_dir, arguments.actions, self._warn, lambda: this_worker()[0] == 0)
         self._destination: Destination | None = Destination(run_dir, arguments.max_bytes, self._warn, self._findings)
+        self._probe = None if model is None else FixedBatch(model, probe_data, arguments.options, self._warn)
+        self._probe_destination = Destination(arguments.log_dir / "probe", arguments.max_bytes, self._warn)
         self._trainability: Trainability | None = None
         self._twin: FunctionTwin | None = None
         self._idle: deque[float] = deque(maxlen=32)
@@ -159,7 +169,8 @@ class WatchedStep:
         if self._trainability is None and self._model is not None:
             self._trainability = Trainability(self._model, self._plain)
         if self._is_due():
-            result = self._record(args, kwargs, started)
+            self._record_probe(self.step)
+            result = self._record(args, kwargs, time.perf_counter())
         else:
             result = self._plain(*args, **kwargs)
             self._idle.append(time.perf_counter() - started)
@@ -172,6 +183,7 @@ class WatchedStep:
         destination, self._destination, self._twin = self._destination, None, None
         if destination is not None:
             destination.close()
+            self._probe_destination.close()
         self._tell()
 
     def __enter__(self) -> WatchedStep:
@@ -214,6 +226,14 @@ class WatchedStep:
         overhead = max(seconds - median(self._idle), 0.0) if self._idle else float("nan")
         if self._destination is not None:
             self._destination.put(self.step, captured, overhead=overhead)
+
+        if self._probe is not None and self._probe.waits:
+            self._record_probe(self.step + 1)  # the model was built by this step
+
+    def _record_probe(self, step: int) -> None:
+        captured = None if self._probe is None else self._probe()
+        if captured is not None:
+            self._probe_destination.put(step, captured)
 
     def _end(self, what: str, error: Exception | None) -> None:
         self._warn(f"{what}, and recording is over: {type(error).__name__}: {str(error)[:300]} The steps themselves go on.")

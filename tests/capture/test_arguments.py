@@ -37,7 +37,7 @@ MAKERS = {
     "callback": tba.ActivationsCallback,
     "watch": lambda **options: tba.watch(lambda x: x, **options),
 }
-OWN = {"callback": {"self", "validation", "probe_data"}, "watch": {"train_step", "model", "first_step"}}
+OWN = {"callback": {"self", "validation", "probe_data"}, "watch": {"train_step", "model", "first_step", "probe_data"}}
 """Options that only one of them has."""
 
 

@@ -12,6 +12,7 @@ import pytest
 import tensorflow as tf
 
 import tb_activations as tba
+from tb_activations.errors import ArgumentError
 
 L = keras.layers
 pytestmark = pytest.mark.slow
@@ -271,3 +272,26 @@ def test_lines_are_those_of_the_user_where_autograph_wrote_the_code_that_runs(tm
     lines = Path(__file__).read_text().splitlines()
     assert node.source.file.endswith("test_watch.py")
     assert lines[node.source.line - 1].strip() == "return dense(x)"
+
+
+def test_the_fixed_batch_is_the_same_at_every_capture_and_moves_nothing(tmp_path, compiled):
+    fixed = np.random.default_rng(9).normal(size=(3, 3)).astype("float32")
+    plain, plain_losses = train(compiled, 5)
+    ours, our_losses = train(compiled, 5, {"log_dir": tmp_path, "every": 4, "probe_data": fixed, "print_findings": False})
+    assert our_losses == plain_losses
+    for expected, weight in zip(plain.get_weights(), ours.get_weights(), strict=True):
+        np.testing.assert_array_equal(expected, weight)
+    run, first = tba.open_run(tmp_path / "probe"), make_model()
+    assert run.steps().tolist() == tba.open_run(tmp_path / "train").steps().tolist() == [0, 4]
+    np.testing.assert_allclose(run.value("hidden", 0), first.layers[0](fixed), rtol=1e-5)
+    np.testing.assert_allclose(run.value("out", 0), first(fixed, training=False), rtol=1e-5)
+    after, _ = train(compiled, 4)
+    np.testing.assert_allclose(run.value("out", 4), after(fixed, training=False), rtol=1e-4, atol=1e-6)
+
+
+def test_a_fixed_batch_needs_a_model_and_one_that_does_not_fit_ends_nothing(tmp_path):
+    with pytest.raises(ArgumentError, match="`probe_data` must come with `model`"):
+        tba.watch(lambda x: x, log_dir=tmp_path, probe_data=np.zeros((2, 3)))
+    with pytest.warns(RuntimeWarning, match="`probe_data` failed"):
+        train(tf.function, 5, {"log_dir": tmp_path, "every": 1, "probe_data": np.zeros((2, 7)), "print_findings": False})
+    assert tba.open_run(tmp_path / "train").steps().tolist() == list(range(5))

@@ -1,0 +1,142 @@
+"""A loop that ends before a step that was to be recorded leaves a model that trains as if nothing had been: the same functions, the same bits."""
+
+from __future__ import annotations
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+import tb_activations as tba
+
+pytestmark = pytest.mark.slow
+
+
+class Raising(keras.callbacks.Callback):
+    """Ends the loop once, after ours had the step made ready."""
+
+    def __init__(self, error, at=2):
+        super().__init__()
+        self.error, self.at, self.begun = error, at, 0
+
+    def on_train_batch_begin(self, batch, logs=None):
+        self.begun += 1
+        if self.begun == self.at + 1:
+            raise self.error
+
+    on_test_batch_begin = on_predict_batch_begin = on_train_batch_begin
+
+
+@pytest.fixture(params=[{"jit_compile": False}, {"jit_compile": True}, {"run_eagerly": True}, {"steps_per_execution": 2}], ids=str)
+def compiling(request):
+    return request.param
+
+
+def attributes_of(model):
+    return {name for name in vars(model) if name in ("fit", "evaluate", "predict", "train_step", "make_train_function", "compute_loss")}
+
+
+def assert_same(plain, ours):
+    for expected, weight in zip(plain.get_weights(), ours.get_weights(), strict=True):
+        np.testing.assert_array_equal(expected, weight)
+    for expected, variable in zip(plain.optimizer.variables, ours.optimizer.variables, strict=True):
+        np.testing.assert_array_equal(expected, variable)
+
+
+@pytest.mark.parametrize("error", [ZeroDivisionError("another's"), KeyboardInterrupt()], ids=["error", "interrupt"])
+@pytest.mark.parametrize("again", [False, True], ids=["then plain", "then recorded"])
+def test_by_another_callback(make_tiny, data, lean, steps, compiling, error, again):
+    models = []
+    ours = lean(1)
+    for callbacks, later in (([], []), ([ours], [ours] if again else [])):
+        model = make_tiny(**compiling)
+        with pytest.raises(type(error)):
+            model.fit(*data, batch_size=4, verbose=0, shuffle=False, callbacks=[*callbacks, Raising(error)])
+        model.fit(*data, batch_size=4, verbose=0, shuffle=False, callbacks=later)
+        assert not attributes_of(model)
+        models.append(model)
+    assert_same(*models)
+    ours.on_train_end()
+    before = 2 * models[1].steps_per_execution
+    assert steps() == list(range(before + (6 if again else 0)))
+
+
+def test_the_functions_are_the_models_own_again(make_tiny, data, lean):
+    model = make_tiny()
+    model.fit(*data, batch_size=4, verbose=0)
+    plain = model.train_function
+    with pytest.raises(ZeroDivisionError):
+        model.fit(*data, batch_size=4, verbose=0, callbacks=[lean(1), Raising(ZeroDivisionError())])
+    assert model.train_function is not plain
+    seen = []
+    model.fit(
+        *data, batch_size=4, verbose=0, callbacks=[keras.callbacks.LambdaCallback(on_train_begin=lambda logs: seen.append(model.train_function))]
+    )
+    assert seen == [plain]
+
+
+@pytest.mark.parametrize("loop", ["evaluate", "predict"])
+def test_of_the_other_loops(make_tiny, data, lean, loop):
+    model = make_tiny()
+    fed = data if loop == "evaluate" else data[:1]
+    plain = getattr(model, loop)(*fed, verbose=0)
+    with pytest.raises(ZeroDivisionError):
+        getattr(model, loop)(*fed, verbose=0, callbacks=[lean(1), Raising(ZeroDivisionError(), at=0)])
+    np.testing.assert_array_equal(getattr(model, loop)(*fed, verbose=0), plain)
+    assert not attributes_of(model)
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("error", [StopIteration, KeyError, KeyboardInterrupt])
+def test_by_the_data(make_tiny, data, lean, compiling, error):
+    """A generator that breaks off in the middle of an epoch."""
+
+    def batches(fails):
+        for first in range(0, 24, 4):
+            if fails and first == 12:
+                if error is StopIteration:
+                    return
+                raise error("of the data")
+            yield data[0][first : first + 4], data[1][first : first + 4]
+
+    models = []
+    for callbacks in ([], [lean(1)]):
+        model = make_tiny(**compiling)
+        try:
+            model.fit(batches(True), steps_per_epoch=6, epochs=1, verbose=0, callbacks=callbacks)
+        except (KeyError, KeyboardInterrupt, tf.errors.OpError):
+            assert error is not StopIteration
+        model.fit(batches(False), steps_per_epoch=6, verbose=0, callbacks=callbacks)
+        assert not attributes_of(model)
+        models.append(model)
+    assert_same(*models)
+
+
+def test_inside_the_recorded_step(make_tiny, data, lean, monkeypatch):
+    """Ctrl-C while the twin is traced."""
+    models = []
+    for callbacks in ([], [lean(1)]):
+        model = make_tiny()
+        model.fit(*data, batch_size=4, verbose=0, shuffle=False)
+        if callbacks:
+            with monkeypatch.context() as patched:
+                patched.setattr("tb_activations.capture.twin.record_operations", interrupt)
+                with pytest.raises(KeyboardInterrupt):
+                    model.fit(*data, batch_size=4, verbose=0, shuffle=False, callbacks=callbacks)
+        model.fit(*data, batch_size=4, verbose=0, shuffle=False, callbacks=callbacks)
+        assert not attributes_of(model)
+        models.append(model)
+    assert_same(*models)
+
+
+def interrupt(*args):
+    raise KeyboardInterrupt
+
+
+def test_a_directory_deleted_between_two_trainings_starts_at_zero(make_tiny, data, lean, steps, tmp_path):
+    model = make_tiny()
+    model.fit(*data, batch_size=4, verbose=0, callbacks=[lean(1)])
+    tf.io.gfile.rmtree(str(tmp_path / "train"))
+    model.fit(*data, batch_size=4, verbose=0, callbacks=[lean(1)])
+    assert steps() == list(range(6))
+    assert tba.open_run(tmp_path / "train").nodes

@@ -75,6 +75,7 @@ HOSTILE_NAMES = (
     "//",
     "%00%2e%2e",
     "#&?=+",
+    "one,two/three,~4",
     "__proto__",
     "constructor",
 )

@@ -56,7 +56,7 @@ async function workWhile(frame: Frame, wait: () => Promise<void>): Promise<Recor
       work.frames += 1;
       return request(call);
     };
-    const measure = Reflect.get(Element.prototype, "getBoundingClientRect") as (this: Element) => DOMRect;
+    const measure: (this: Element) => DOMRect = Reflect.get(Element.prototype, "getBoundingClientRect");
     Element.prototype.getBoundingClientRect = function () {
       work.measures += 1;
       return measure.call(this);

@@ -56,7 +56,7 @@ DIGITS = _with_source(parse_nodes(_NODES), "unused")
 """A small convolutional network with every state and most shapes of tensors."""
 
 FIRST_NAN = 420
-DROPPED = (3, 66, 500)
+DROPPED = (3, 129, 500)
 SAMPLE_STEP = 350
 SAMPLED = ("encoder/conv2d", "encoder/attention", "head/dense")
 STEPS = range(0, 700, 7)

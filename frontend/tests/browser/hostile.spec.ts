@@ -79,13 +79,16 @@ it("survives them in a narrow frame", async () => {
     await narrow.frame.locator("[data-panel] h2").first().waitFor();
     await narrow.page.waitForTimeout(700);
     await narrow.shoot(`hostile-narrow-${view}`);
-    const { over, foreign } = await (
+    const { over, foreign, outside } = await (
       await narrow.inside()
     ).evaluate(() => ({
       over: document.documentElement.scrollWidth - document.documentElement.clientWidth,
       foreign: document.querySelectorAll("img, iframe, object, embed").length,
+      outside: [...document.querySelectorAll(".panel-head .btn, header button, header select")]
+        .filter((each) => each.getBoundingClientRect().right > innerWidth + 1)
+        .map((each) => each.getAttribute("aria-label") ?? each.textContent),
     }));
-    expect({ over, foreign }).toEqual({ over: 0, foreign: 0 });
+    expect({ over, foreign, outside }).toEqual({ over: 0, foreign: 0, outside: [] });
     await narrow.close();
   }
 });

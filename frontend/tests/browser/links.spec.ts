@@ -137,10 +137,10 @@ const PLACES: Readonly<Record<string, Place>> = {
   panel: {
     link: {
       ...{ node: "encoder/conv2d", step: "350", quantity: "gradient", beside: "1", example: "2", picture: "heat" },
-      ...{ minus: "first", extent: "gradient:step", axis: "gradient:linear", lines: "mean,max", histogram: "overlay" },
-      ...{ tile: "3", line: "1" },
+      ...{ minus: "first", extent: "gradient:step", axis: "gradient:linear", lines: "mean,max", histogram: "ridges" },
+      ...{ tile: "3", line: "1", root: "1" },
     },
-    shown: ["button.on:text('overlay')", "button.on:text('value beside gradient')"],
+    shown: ["button.on:text('ridges')", "button.on:text('value beside gradient')"],
   },
   comparison: {
     link: { compare_run: "second/train", compare_step: "70" },

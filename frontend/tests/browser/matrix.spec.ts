@@ -90,8 +90,8 @@ it("zooms into the steps that are dragged over, asks for these alone, and shows 
   expect(text).toContain(formatNumber(expectedNumber(RUN, "image", "value", step, "std")));
   // The whole page has the same steps.
   await eventually(
-    () => tab.place(),
-    (place) => place.zoom !== undefined,
+    () => tab.page.evaluate(() => location.hash),
+    (hash) => hash.includes("zoom="),
   );
   const { x, y } = await placeAt("image", 0.5);
   await tab.page.mouse.dblclick(x, y);

@@ -128,14 +128,13 @@ export function readSet(text: string): ReadonlySet<string> {
   return new Set(
     parts.map((part) => {
       const start = /^\d+~/.exec(part)?.[0] ?? "";
-      const rest = part.slice(start.length).replace(/%(25|2c|7e)?/g, (_, code?: string) => signOf(code));
+      const rest = part
+        .slice(start.length)
+        .replace(/%(25|2c|7e)?/g, (sign) => (sign === "%" ? "" : decodeURIComponent(sign)));
       return (before = before.slice(0, parseInt(start) || 0) + rest);
     }),
   );
 }
-
-const signOf = (code: string | undefined): string =>
-  code === undefined ? "" : String.fromCharCode(parseInt(code, 16));
 
 /** Several texts, not mentioned while they are those of `initial`; a link without them means `unsaid`. */
 export function setLink<T extends string>(

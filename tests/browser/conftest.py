@@ -61,7 +61,7 @@ DIGITS = replace(_with_source(parse_nodes(_NODES), "unused"), operations=_OPERAT
 """A small convolutional network with every state and most shapes of tensors."""
 
 FIRST_NAN = 420
-DROPPED = (3, 66, 500)
+DROPPED = (3, 129, 500)
 SAMPLE_STEP = 350
 SAMPLED = ("encoder/conv2d", "encoder/attention", "head/dense")
 STEPS = range(0, 700, 7)
@@ -80,6 +80,7 @@ HOSTILE_NAMES = (
     "//",
     "%00%2e%2e",
     "#&?=+",
+    "one,two/three,~4",
     "__proto__",
     "constructor",
 )

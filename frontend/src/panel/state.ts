@@ -108,6 +108,10 @@ linkSignal("picture", wantedView, viewLink);
 linkSignal("minus", minus, choiceLink<Minus>("nothing", ["nothing", "previous", "first", "compared"]));
 linkSignal("extent", extents, perQuantityLink(extents.peek(), ["steps", "percentile", "step", "tile"]));
 linkSignal("axis", axisKinds, perQuantityLink(axisKinds.peek(), ["linear", "log", "symlog"]));
+linkSignal("root", squareRoot, {
+  encode: (on) => (on === null ? null : on ? "1" : "0"),
+  decode: (text) => (text === null ? null : text === "1"),
+});
 linkSignal("lines", chosenStatistics, statisticsLink);
 linkSignal("histogram", histogramStyle, choiceLink<HistogramStyle>("heat", ["heat", "ridges"]));
 linkSignal("tile", chosenTile, stepLink);

@@ -1,6 +1,7 @@
 /* Names of runs, nodes, classes and files are anybody's text: it is shown as it is, does nothing, and breaks no layout. */
+import { readFile } from "node:fs/promises";
 import { afterAll, afterEach, beforeEach, expect, it } from "vitest";
-import { handover, quit, Tab } from "./harness";
+import { eventually, handover, quit, Tab } from "./harness";
 
 afterAll(quit);
 
@@ -52,6 +53,93 @@ it.each(["Graph", "Matrix", "Findings"])("survives them in the view %s", async (
   expect(await damage()).toEqual([]);
   await tab.shoot(`hostile-${view.toLowerCase()}`);
 });
+
+it("survives them in findings, whose buttons lead to every one", async () => {
+  await tab.frame.getByRole("tab", { name: /^Findings/ }).click();
+  const rows = tab.frame.locator(".fd tbody tr");
+  const named = handover.runs[RUN].findings.map((each) => each.node);
+  await eventually(
+    () => rows.count(),
+    (count) => count === new Set(named).size,
+  );
+  const seen: string[] = [];
+  for (let index = 0; index < (await rows.count()); index += 1) {
+    await rows.nth(index).locator(".fd-node button").click();
+    seen.push((await tab.frame.locator(".panel-path").getAttribute("title"))!);
+  }
+  expect(seen.sort()).toEqual([...new Set(named)].sort());
+  expect(await damage()).toEqual([]);
+  await tab.shoot("hostile-findings-rows");
+});
+
+it("survives them in a narrow frame", async () => {
+  for (const view of ["nodes", "findings", "matrix"]) {
+    const place: Readonly<Record<string, string>> = view === "nodes" ? {} : { nodes: "0", view };
+    const narrow = await Tab.open({ link: { run: RUN, node: NAMES[3], ...place }, width: 480, height: 800 });
+    await narrow.frame.locator("[data-panel] h2").first().waitFor();
+    await narrow.page.waitForTimeout(700);
+    await narrow.shoot(`hostile-narrow-${view}`);
+    const { over, foreign, outside } = await (
+      await narrow.inside()
+    ).evaluate(() => ({
+      over: document.documentElement.scrollWidth - document.documentElement.clientWidth,
+      foreign: document.querySelectorAll("img, iframe, object, embed").length,
+      outside: [...document.querySelectorAll(".panel-head .btn, header button, header select")]
+        .filter((each) => each.getBoundingClientRect().right > innerWidth + 1)
+        .map((each) => each.getAttribute("aria-label") ?? each.textContent),
+    }));
+    expect({ over, foreign, outside }).toEqual({ over: 0, foreign: 0, outside: [] });
+    await narrow.close();
+  }
+});
+
+it("gives them away as they are: in tables every name is one cell, in pictures it is text", async () => {
+  const save = async (...buttons: readonly string[]): Promise<{ name: string; text: string }> => {
+    const saved = tab.page.waitForEvent("download");
+    for (const name of buttons) await tab.frame.getByRole("button", { name }).first().click();
+    const download = await saved;
+    return { name: download.suggestedFilename(), text: await readFile(await download.path(), "utf8") };
+  };
+  await tab.frame.getByRole("tab", { name: /^Findings/ }).click();
+  await tab.frame.locator(".fd tbody tr").first().waitFor();
+  const findings = await save(".csv");
+  const [head, ...rows] = cells(findings.text);
+  expect(rows.every((row) => row.length === head.length)).toBe(true);
+  const named = new Set(rows.map((row) => row[head.indexOf("node")].replace(/^'/, "")));
+  expect(named).toEqual(new Set(handover.runs[RUN].findings.map((each) => each.node)));
+
+  await tab.frame.getByRole("tab", { name: "Matrix" }).click();
+  await tab.frame.locator(".mx-label").first().waitFor();
+  await tab.page.waitForTimeout(1000);
+  const table = await save("Export the matrix", "CSV of the numbers");
+  const nodes = new Set(
+    cells(table.text)
+      .slice(1)
+      .map((row) => row[0].replace(/^'/, "")),
+  );
+  for (const name of NAMES.filter((each) => each !== "<b>available</b>")) expect(nodes, name).toContain(name);
+  const picture = await save("Export the matrix", "SVG");
+  const elements = await tab.page.evaluate((text) => {
+    const { documentElement: root } = new DOMParser().parseFromString(text, "image/svg+xml");
+    return [...new Set([root, ...root.querySelectorAll("*")].map((each) => each.localName))].sort();
+  }, picture.text);
+  expect(elements).not.toContain("parsererror");
+  expect(elements).not.toContain("script");
+  expect(elements).not.toContain("img");
+  for (const { name } of [findings, table, picture]) expect(name).not.toMatch(/[<>:"/\\|?*]/);
+});
+
+/** A CSV file as RFC 4180 reads it. */
+function cells(csv: string): string[][] {
+  return csv
+    .trim()
+    .split(/\r\n/)
+    .map((line) =>
+      [...line.matchAll(/(?:^|,)(?:"((?:[^"]|"")*)"|([^",]*))/g)].map(([, quoted, plain]) =>
+        quoted === undefined ? plain : quoted.replaceAll('""', '"'),
+      ),
+    );
+}
 
 it("survives them as search, link and comparison", async () => {
   await tab.frame.getByLabel("Search nodes").fill("<img");

@@ -1,6 +1,7 @@
 /* Every state has an address that survives a reload, going back, and TensorBoard's own tabs. */
+import type { Frame } from "playwright-core";
 import { afterAll, expect, it } from "vitest";
-import { eventually, quit, Tab } from "./harness";
+import { eventually, handover, quit, Tab } from "./harness";
 
 afterAll(quit);
 
@@ -43,14 +44,38 @@ it("writes where it is into the address, and going back goes back", async () => 
   await tab.close();
 });
 
+/** What the document does meanwhile: changes of its elements, frames it asks for, and sizes it asks for. */
+async function workWhile(frame: Frame, wait: () => Promise<void>): Promise<Record<string, number>> {
+  await frame.evaluate(() => {
+    const work = { changes: 0, frames: 0, measures: 0 };
+    new MutationObserver((changes) => (work.changes += changes.length)).observe(document, {
+      ...{ subtree: true, childList: true, attributes: true, characterData: true },
+    });
+    const request = window.requestAnimationFrame.bind(window);
+    window.requestAnimationFrame = (call) => {
+      work.frames += 1;
+      return request(call);
+    };
+    const measure: (this: Element) => DOMRect = Reflect.get(Element.prototype, "getBoundingClientRect");
+    Element.prototype.getBoundingClientRect = function () {
+      work.measures += 1;
+      return measure.call(this);
+    };
+    Object.assign(window, { work });
+  });
+  await wait();
+  return frame.evaluate(() => (window as unknown as { work: Record<string, number> }).work);
+}
+
 it("comes back as it was from another tab of TensorBoard, and asks nothing meanwhile", async () => {
   const tab = await Tab.open({ link: PLACE });
   await expectPlace(tab);
   await tab.page.getByRole("tab", { name: "Time Series" }).click();
   await tab.page.waitForTimeout(500);
   const before = tab.requests.length;
-  await tab.page.waitForTimeout(8000);
+  const work = await workWhile(await tab.inside(), () => tab.page.waitForTimeout(8000));
   expect(tab.requests.slice(before)).toEqual([]);
+  expect(work).toEqual({ changes: 0, frames: 0, measures: 0 });
   await tab.page.getByRole("tab", { name: "Activations" }).click();
   await expectPlace(tab);
   await eventually(
@@ -69,5 +94,121 @@ it("goes to the recorded step nearest to that of the link, and says so", async (
   await tab.ruler.focus();
   await tab.page.keyboard.press("ArrowRight");
   await words.waitFor({ state: "detached" });
+  await tab.close();
+});
+
+interface Place {
+  /** The keys of the address. */
+  readonly link: Readonly<Record<string, string>>;
+  /** Name of a select → what it shows. */
+  readonly selects?: Readonly<Record<string, string>>;
+  /** Selectors of what is on screen. */
+  readonly shown?: readonly string[];
+  readonly width?: number;
+}
+
+/** Every key of an address, in places that show it. */
+const PLACES: Readonly<Record<string, Place>> = {
+  list: {
+    link: {
+      ...{ statistic: "max", state: "materialized", kind: "variable", search: "ker", regex: "1", finding: "any" },
+      ...{ sort: "-max", columns: "class,number" },
+    },
+    selects: { Statistic: "max", State: "materialized", Kind: "variable", Finding: "any", "Order of nodes": "-max" },
+    shown: ["[aria-label='Regular expression'][aria-pressed=true]", "[role=gridcell]:text('Variable')"],
+  },
+  folds: {
+    link: { folds: "encoder,head/dense" },
+    shown: ["[data-path=encoder][aria-expanded=false]", "[data-path='head/dense'][aria-expanded=true]"],
+  },
+  graph: {
+    link: { node: "image", color: "findings", variables: "1", gradients: "1", open: "encoder" },
+    selects: { colour: "findings" },
+  },
+  matrix: {
+    link: { view: "matrix", scale: "linear", domain: "row", rows: "recorded", zoom: "70-350" },
+    selects: { scale: "linear", colours: "row", rows: "recorded" },
+    shown: ["button:text('All steps')"],
+  },
+  findings: {
+    link: { view: "findings", severity: "warning", rule: "update_too_large" },
+    selects: { severity: "warning", rule: "update_too_large" },
+  },
+  panel: {
+    link: {
+      ...{ node: "encoder/conv2d", step: "350", quantity: "gradient", beside: "1", example: "2", picture: "heat" },
+      ...{ minus: "first", extent: "gradient:step", axis: "gradient:linear", lines: "mean,max", histogram: "ridges" },
+      ...{ tile: "3", line: "1", root: "1" },
+    },
+    shown: ["button.on:text('ridges')", "button.on:text('value beside gradient')"],
+  },
+  comparison: {
+    link: { compare_run: "second/train", compare_step: "70" },
+    selects: { Compare: "run:second/train" },
+  },
+  enlarged: { link: { node: "image", enlarged: "1" }, shown: ["button:text('Back to split')"] },
+  narrow: { link: { nodes: "0", view: "findings" }, shown: [".fd table"], width: 480 },
+};
+
+it.each(Object.keys(PLACES))("what an address says of %s survives TensorBoard's tabs and a reload", async (name) => {
+  const { link, selects = {}, shown = [], width } = PLACES[name];
+  const tab = await Tab.open({ link: { run: "digits/train", ...link }, width });
+  const expectIt = async (when: string): Promise<void> => {
+    for (const [label, value] of Object.entries(selects)) {
+      const select = tab.frame.getByRole("combobox", { name: label, exact: true });
+      expect(
+        await eventually(
+          () => select.inputValue(),
+          (now) => now === value,
+        ),
+        `${label} ${when}`,
+      ).toBe(value);
+    }
+    for (const selector of shown) await tab.frame.locator(selector).first().waitFor();
+  };
+  const written = (): Promise<Readonly<Record<string, string>>> =>
+    eventually(
+      () => tab.place(),
+      (place) => Object.entries(link).every(([key, value]) => place[key] === value),
+    );
+  await expectIt("as it was opened");
+  if (width === undefined) {
+    // The address is written anew when the tab comes back: from what the page has, not from what it was given.
+    await tab.page.getByRole("tab", { name: "Time Series" }).click();
+    await eventually(
+      () => tab.page.evaluate(() => location.hash),
+      (hash) => hash.startsWith("#timeseries"),
+    );
+    await tab.page.getByRole("tab", { name: "Activations" }).click();
+    await expectIt("after another tab");
+    await written();
+  }
+  await tab.page.reload();
+  await tab.frame.locator("main").waitFor();
+  await expectIt("after a reload");
+  await written();
+  await tab.close();
+});
+
+it("keeps what is folded whatever the names hold", async () => {
+  const run = Object.keys(handover.runs).find((name) => name.includes("<img"))!;
+  const tab = await Tab.open({ link: { run } });
+  const scopes = tab.frame.locator("[role=row][aria-expanded]");
+  await scopes.first().waitFor();
+  const folded: string[] = [];
+  for (let open = tab.frame.locator("[role=row][aria-expanded=true]"); (await open.count()) > 0;) {
+    folded.push((await open.first().getAttribute("data-path"))!);
+    await open.first().locator(".tw").click();
+  }
+  expect(folded.length).toBeGreaterThan(2);
+  const closed = await scopes.count();
+  await eventually(
+    () => tab.place(),
+    (place) => place.folds !== undefined,
+  );
+  await tab.page.reload();
+  await scopes.first().waitFor();
+  expect(await scopes.count()).toBe(closed);
+  expect(await tab.frame.locator("[role=row][aria-expanded=true]").count()).toBe(0);
   await tab.close();
 });

@@ -35,8 +35,8 @@ const STYLES = [{ value: "heat" as const, label: "heat map" }, { value: "ridges"
 interface Pair {
   readonly histogram: CommonHistogram;
   readonly other: CommonHistogram | null;
-  /** This share of the elements lies beyond the edges, in words; empty for none. */
-  readonly cut: string;
+  /** This share of the elements lies beyond the edges. */
+  readonly cut: number;
 }
 
 export function useCommon(histogram: Histogram | null, second: Histogram | null): Pair | null {
@@ -47,7 +47,7 @@ export function useCommon(histogram: Histogram | null, second: Histogram | null)
     const [low, high] = [Math.min(own.low, theirs.low), Math.max(own.high, theirs.high)];
     const air = (high - low) * 0.02 || Math.abs(low) * 0.05 || 0.5;
     const onEdges = (each: Histogram): CommonHistogram => rebin(each, low - air, high + air, COMMON_BINS);
-    return { histogram: onEdges(histogram), other: second && onEdges(second), cut: own.cut || theirs.cut };
+    return { histogram: onEdges(histogram), other: second && onEdges(second), cut: Math.max(own.cut, theirs.cut) };
   }, [histogram, second]);
 }
 
@@ -86,8 +86,8 @@ export function HistogramCard({
   const base = style === "heat" ? heat : ridges;
   const words = [
     sampledAt(histogram, history, currentStep.value),
-    cut,
-    theirs === null ? "" : `${style === "heat" ? "below" : "dashed"}: ${theirs.name}`,
+    cut > 0 ? `${100 * cut} % lie beyond the axis` : "",
+    theirs === null ? "" : `${style === "heat" ? "below" : "grey"}: ${theirs.name}`,
     style === "heat" ? "share of elements" : "height: √share",
   ];
   return (

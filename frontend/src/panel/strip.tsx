@@ -66,8 +66,11 @@ function countItems(history: History, row: number): StripItem[] {
     const count = row < 0 ? NaN : history[key][row];
     return { name, label, text: row < 0 ? MISSING : formatCount(count), bad: count > 0, beside: "" };
   });
+  const some = counts.filter(({ bad }) => bad);
   const text = row < 0 ? MISSING : formatCount(history.elements[row]);
-  return [...counts, { name: "elements", label: "elements", text, bad: false, beside: "" }];
+  // Three zeros say no more than one.
+  const shown = some.length > 0 ? some : [{ ...counts[0], label: "NaN, ±Inf" }];
+  return [...shown, { name: "elements", label: "elements", text, bad: false, beside: "" }];
 }
 
 function was(name: string, value: number, before: number, at: Step): string {

@@ -89,7 +89,10 @@ it("zooms into the steps that are dragged over, asks for these alone, and shows 
   expect(Math.abs(step / LAST - 0.5)).toBeLessThan(0.02);
   expect(text).toContain(formatNumber(expectedNumber(RUN, "image", "value", step, "std")));
   // The whole page has the same steps.
-  expect(await tab.page.evaluate(() => location.hash)).toContain("zoom=");
+  await eventually(
+    () => tab.page.evaluate(() => location.hash),
+    (hash) => hash.includes("zoom="),
+  );
   const { x, y } = await placeAt("image", 0.5);
   await tab.page.mouse.dblclick(x, y);
   await all.waitFor({ state: "detached" });

@@ -108,7 +108,7 @@ function readArray(
   const { bytes, read } = CODECS[dtype];
   const length = shape.reduce((product, extent) => product * extent, 1);
   const whole = [...shape, begin].every((extent) => Number.isSafeInteger(extent) && extent >= 0);
-  if (!whole || end - begin !== length * bytes) throw new RangeError(`${dtype} [${shape.join()}] in ${begin}…${end}`);
+  if (!whole || end - begin !== length * bytes) throw new RangeError(`bytes of ${dtype}`);
   return {
     dtype,
     shape,

@@ -19,7 +19,7 @@ import { NumberTable } from "../tensor/number_table";
 import { Select } from "../widgets/controls";
 import { type CommonHistogram, rebin, sampledWords, valueRange } from "../charts/histogram";
 import { drawHistogramHeat, drawRidges, type Lane, saturatingShare } from "../charts/histogram_chart";
-import { type History, nonFiniteMarks, rowAt } from "../charts/history";
+import { type History, nonFiniteAt, nonFiniteMarks, rowAt } from "../charts/history";
 import { Picture } from "../charts/picture";
 import type { Plot } from "../charts/plot";
 import { gaps, shown } from "../charts/shared";
@@ -148,8 +148,7 @@ function sampledAt(histogram: CommonHistogram, history: History, at: Step | null
   const column = at === null ? -1 : nearestColumn(histogram, at);
   const row = at === null ? -1 : rowAt(history, at);
   if (column < 0 || row < 0 || histogram.start[column] !== histogram.stop[column]) return "";
-  const odd = history.nan[row] + history.positiveInfinity[row] + history.negativeInfinity[row];
-  return sampledWords(histogram.counted[column], histogram.elements[column] - odd, formatCount);
+  return sampledWords(histogram.counted[column], histogram.elements[column] - nonFiniteAt(history, row), formatCount);
 }
 
 function useHeat(

@@ -175,9 +175,24 @@ describe("the strip", () => {
   test("has the numbers of the row", () => {
     expect(item("mean")?.text).toBe("1.50");
     expect(item("zero_fraction")).toMatchObject({ text: "78.0\u202f%", bad: true, beside: "was 47.0\u202f% at 0" });
-    expect(item("nan_count")).toMatchObject({ text: "12", bad: true });
-    expect(item("pos_inf_count")).toMatchObject({ text: "1", bad: true });
+    expect(item("NaN")).toMatchObject({ text: "12", bad: true });
+    expect(item("+Inf")).toMatchObject({ text: "1", bad: true });
     expect(item("elements")?.text).toBe("4,096");
+  });
+  test("has one place for counts that are all zero", () => {
+    expect(
+      stripItems(history, 0, new Set())
+        .map(({ label, text }) => [label, text])
+        .slice(-2),
+    ).toEqual([
+      ["NaN, ±Inf", "0"],
+      ["elements", "4,096"],
+    ]);
+    expect(
+      stripItems(history, 1, new Set())
+        .map(({ label }) => label)
+        .slice(-3),
+    ).toEqual(["NaN", "+Inf", "elements"]);
   });
   test("leaves out what isn't defined for this node", () => {
     expect(item("saturated_fraction")).toBeUndefined();

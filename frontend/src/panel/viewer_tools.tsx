@@ -152,9 +152,10 @@ function usable(scene: Scene, extent: Extent): boolean {
 /** What it is set against. Stands apart, for it is needed where there is no picture because of it. */
 ViewerTools.Minus = function MinusSelect(): JSX.Element {
   const against = compareRun.value ?? (comparedStep.value === null ? null : `step ${formatCount(comparedStep.value)}`);
+  const name = against ?? "what is compared";
   const compared: Option<Minus>[] = [
-    { value: "compared", label: `minus ${against ?? "what is compared"}` },
-    { value: "beside", label: `beside ${against ?? "what is compared"}` },
+    { value: "compared", label: `minus ${name}` },
+    { value: "beside", label: `beside ${name}` },
   ];
   const options: Option<Minus>[] = [
     { value: "nothing" },

@@ -171,7 +171,7 @@ export function tableText({ rows, columns, corner, rowHead, columnHead, cell }: 
 export function CopyTable({ table }: { readonly table: NumberTableProps }): JSX.Element {
   const [outcome, copy] = useCopy();
   const tooMany = table.rows * table.columns > MOST_COPIED_CELLS;
-  const words = tooMany ? "Too many cells: download the .npy instead" : "All rows and columns, in full precision";
+  const words = tooMany ? "Too many cells: download the .npy" : undefined;
   return (
     <button type="button" class="btn" disabled={tooMany} title={words} onClick={() => copy(tableText(table))}>
       {outcome || "Copy as TSV"}

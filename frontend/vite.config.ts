@@ -9,7 +9,12 @@ import type { Plugin } from "vite";
 import { defineConfig } from "vitest/config";
 
 // No function without a name is called with `new`, here or in the libraries: each may become an arrow.
-const MINIFY = { module: true, ecma: 2020, compress: { passes: 3, unsafe_arrows: true } } as const;
+// Constants stay where they are written: `x === null` is found again more often than `null === x`.
+const MINIFY = {
+  module: true,
+  ecma: 2020,
+  compress: { passes: 3, unsafe_arrows: true, lhs_constants: false },
+} as const;
 
 /** A second pass over what the bundler has minified, which the budget of 90 kB (gzip) needs. */
 function smaller(): Plugin {

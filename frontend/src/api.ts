@@ -154,10 +154,7 @@ function shapeOf({ arrays }: Decoded, name: string): readonly number[] {
 }
 
 function unexpected(name: string): ApiError {
-  return new ApiError(
-    0,
-    `The answer of the plugin lacks the array "${name}". Reload the page: its version may have changed.`,
-  );
+  return new ApiError(0, `The answer lacks "${name}". Reload the page: the plugin may have changed.`);
 }
 
 async function getJson<T>(route: string, query: Record<string, Argument>, signal: AbortSignal): Promise<T> {

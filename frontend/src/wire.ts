@@ -65,22 +65,14 @@ function readBfloat16(buffer: ArrayBuffer, offset: number, length: number): Floa
   return new Float32Array(widened.buffer);
 }
 
-/** 1 sign, 5 exponent (bias 15), 10 fraction bits; exponent 0 holds zero and subnormals, 31 Inf and NaN. */
-function halfToNumber(bits: number): number {
-  const sign = bits & 0x8000 ? -1 : 1;
-  const exponent = (bits >> 10) & 0x1f;
-  const fraction = bits & 0x3ff;
-  if (exponent === 0) return sign * fraction * 2 ** -24;
-  if (exponent === 31) return fraction ? NaN : sign * Infinity;
-  return sign * (1 + fraction / 1024) * 2 ** (exponent - 15);
-}
-
-/** All 65,536 halves, made when the first half-precision tensor arrives: a table look-up per element instead of a power. */
-let halves: Float32Array | undefined;
-
+/** The bits of halves (exponent bias 15) as those of floats (bias 127) are 2^112 times too small, and Inf and NaN are none yet. */
 function readFloat16(buffer: ArrayBuffer, offset: number, length: number): Float32Array {
-  const table = (halves ??= Float32Array.from({ length: 65536 }, (_, bits) => halfToNumber(bits)));
-  return Float32Array.from(bits16(buffer, offset, length), (bits) => table[bits]);
+  const halves = bits16(buffer, offset, length);
+  const moved = Uint32Array.from(halves, (bits) => ((bits & 0x8000) << 16) | ((bits & 0x7fff) << 13));
+  return new Float32Array(moved.buffer).map((value, index) => {
+    const [exponent, fraction] = [halves[index] & 0x7c00, halves[index] & 0x3ff];
+    return exponent < 0x7c00 ? value * 2 ** 112 : fraction > 0 ? NaN : value * Infinity;
+  });
 }
 
 /** 64-bit integers become float64: exact to 2^53, which steps and ids never pass. `Tensor.bytes` keeps the exact ones. */
@@ -116,7 +108,7 @@ function readArray(
   const { bytes, read } = CODECS[dtype];
   const length = shape.reduce((product, extent) => product * extent, 1);
   const whole = [...shape, begin].every((extent) => Number.isSafeInteger(extent) && extent >= 0);
-  if (!whole || end - begin !== length * bytes) throw new RangeError(`${dtype} [${shape.join()}] in ${begin}…${end}`);
+  if (!whole || end - begin !== length * bytes) throw new RangeError(`bytes of ${dtype}`);
   return {
     dtype,
     shape,

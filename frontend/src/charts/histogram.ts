@@ -126,20 +126,20 @@ export function historyPercentile(histogram: Histogram, share: number): number {
 
 /** What of the elements may lie beyond each end of the axis of values, and how much shorter the axis must become by it. */
 const CUTS = [
-  { tail: 0.0005, worth: 0.6, words: "0.1 % lie beyond the axis" },
-  { tail: 0.01, worth: 0.4, words: "2 % lie beyond the axis" },
+  { tail: 0.0005, worth: 0.6 },
+  { tail: 0.01, worth: 0.25 },
 ];
 
 /**
- * The axis of values of a whole history: from the smallest to the largest, or, where thin tails take most of that, without the tails; `cut` says so,
- * or nothing.
+ * The axis of values of a whole history: from the smallest to the largest, or, where thin tails take most of that, without the tails; `cut` is the
+ * share of elements in them, to be said.
  */
-export function valueRange(histogram: Histogram): { low: number; high: number; cut: string } | undefined {
+export function valueRange(histogram: Histogram): { low: number; high: number; cut: number } | undefined {
   const range = commonRange(histogram);
-  let axis = range && { ...range, cut: "" };
-  for (const { tail, worth, words } of CUTS) {
+  let axis = range && { ...range, cut: 0 };
+  for (const { tail, worth } of CUTS) {
     const [low, high] = historyQuantiles(histogram, [tail, 1 - tail]) ?? [];
-    if (axis && high > low && high - low < worth * (axis.high - axis.low)) axis = { low, high, cut: words };
+    if (axis && high > low && high - low < worth * (axis.high - axis.low)) axis = { low, high, cut: 2 * tail };
   }
   return axis;
 }

@@ -137,9 +137,10 @@ export function drawRidges(
     const base = box.y + (index / Math.max(1, columns.length - 1)) * box.height;
     const here = column === current;
     drawRidge(pen, ridgeLine(histogram, column, box, base, rise / most), here, picture.color, palette);
-    if (other !== null) {
+    // A run that ended earlier has nothing to set beside later steps.
+    if (other !== null && histogram.start[column] <= other.stop[other.stop.length - 1]) {
       const { xs, ys } = ridgeLine(other, theirs[index], box, base, rise / most);
-      pen.polyline(xs, ys, xs.length, { color: palette.compare, width: 1.25, dash: [5, 3] });
+      pen.polyline(xs, ys, xs.length, { color: palette.compare, width: 1 });
     }
     // Every second ridge is labelled; neighbours of the current one give way to it.
     const near = current >= 0 && Math.abs(index - columns.indexOf(current)) === 1;

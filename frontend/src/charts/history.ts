@@ -54,18 +54,22 @@ export function firstRow(history: History): CaptureIndex {
   return history.elements.findIndex((elements) => elements >= 0);
 }
 
+/** What isn't finite: how it is called, and the counts of it. */
+export const NON_FINITE = [
+  ["NaN", "nan"],
+  ["+Inf", "positiveInfinity"],
+  ["−Inf", "negativeInfinity"],
+] as const;
+
+/** Elements of a capture that are not finite. */
+export function nonFiniteAt(history: History, row: CaptureIndex): number {
+  return NON_FINITE.reduce((sum, [, key]) => sum + history[key][row], 0);
+}
+
 /** Captures with elements that are not finite, in words: `NaN 12`, `NaN 3, +Inf 1`. */
 export function nonFiniteMarks(history: History): { step: Step; text: string }[] {
-  const marks: { step: Step; text: string }[] = [];
-  const { steps, nan, positiveInfinity, negativeInfinity } = history;
-  for (let row = 0; row < steps.length; row += 1) {
-    if (nan[row] + positiveInfinity[row] + negativeInfinity[row] === 0) continue;
-    const parts = [
-      nan[row] > 0 && `NaN ${nan[row]}`,
-      positiveInfinity[row] > 0 && `+Inf ${positiveInfinity[row]}`,
-      negativeInfinity[row] > 0 && `−Inf ${negativeInfinity[row]}`,
-    ];
-    marks.push({ step: steps[row], text: parts.filter(Boolean).join(", ") });
-  }
-  return marks;
+  return Array.from(history.steps, (step, row) => {
+    const some = NON_FINITE.filter(([, key]) => history[key][row] > 0);
+    return { step, text: some.map(([label, key]) => `${label} ${history[key][row]}`).join(", ") };
+  }).filter(({ text }) => text !== "");
 }

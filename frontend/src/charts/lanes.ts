@@ -9,7 +9,6 @@
 
 import type { Palette } from "../draw/palette";
 import { labelOf } from "../statistics";
-import type { Quantity } from "../types";
 import type { CssPixels } from "../units";
 import type { History } from "./history";
 import type { ScaleKind } from "./scale";
@@ -33,10 +32,11 @@ export interface Line {
   readonly width: CssPixels;
   readonly dash?: readonly CssPixels[];
   readonly bold?: boolean;
+  /** The axis doesn't reach down to it: a mean near zero would flatten all else. */
+  readonly minor?: boolean;
 }
 
 export interface Band {
-  readonly label: string;
   readonly lower: Float32Array;
   readonly upper: Float32Array;
   readonly opacity: number;
@@ -107,7 +107,6 @@ function lineOf(label: string, values: Float32Array, style: number, main: boolea
 function bandOf(history: History, id: string, palette: Palette): Band {
   if (id === RANGE) {
     return {
-      label: "",
       lower: column(history, "min"),
       upper: column(history, "max"),
       opacity: palette.outerBand,
@@ -119,7 +118,6 @@ function bandOf(history: History, id: string, palette: Palette): Band {
   // Where nothing is negative, mean − std may be: the band is about the data, so it ends where the data end.
   const lower = mean.map((value, row) => Math.max(value - std[row], Number.isNaN(floor[row]) ? -Infinity : floor[row]));
   return {
-    label: "",
     lower,
     upper: mean.map((value, row) => value + std[row]),
     opacity: palette.innerBand,
@@ -137,9 +135,10 @@ function logLane(history: History, unit: Unit, members: readonly Choice[]): Lane
     else wanted.set(choice.label, column(history, choice.id));
   }
   const dashes: Readonly<Record<string, number>> = { std: 0, "max |x|": 1, "|mean|": 2 };
-  const lines = [...wanted].map(([label, values], index) =>
-    lineOf(label, values, dashes[label] ?? index, label === "std"),
-  );
+  const lines = [...wanted].map(([label, values], index) => ({
+    ...lineOf(label, values, dashes[label] ?? index, label === "std"),
+    minor: label === "|mean|" && wanted.size > 1,
+  }));
   return { unit, bands: [], lines };
 }
 
@@ -154,9 +153,4 @@ export function compareLines(history: History, unit: Unit, axis: AxisKind): Floa
   if (axis === "log") return [column(history, "std")];
   const [mean, std] = [column(history, "mean"), column(history, "std")];
   return [mean, mean.map((value, row) => value - std[row]), mean.map((value, row) => value + std[row])];
-}
-
-/** The colour of a quantity. */
-export function quantityColor(palette: Palette, quantity: Quantity): string {
-  return palette.quantity[quantity];
 }

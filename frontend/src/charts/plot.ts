@@ -73,13 +73,22 @@ export function drawStepAxis(pen: Pen, plot: Pick<Plot, "box" | "x">, palette: P
   const { box, x } = plot;
   const bottom = box.y + box.height;
   pen.line(box.x, bottom + 0.5, box.x + box.width, bottom + 0.5, { color: palette.control, width: 1 });
-  for (const tick of ticks(x, Math.max(2, Math.floor(box.width / TICK_DISTANCE_X)))) {
-    if (!Number.isInteger(tick)) continue;
+  for (const tick of stepTicks(x, box.width)) {
     const at = xOf(plot, tick);
     pen.line(crisp(at), bottom, crisp(at), bottom + TICK_LENGTH, { color: palette.control, width: 1 });
-    const align = at < box.x + 12 ? "left" : at > box.x + box.width - 16 ? "right" : "center";
-    pen.text(formatTick(tick), at, bottom + 11, { color: palette.ink3, align });
+    pen.text(formatTick(tick), at, bottom + 11, { color: palette.ink3, align: alignedIn(box, at) });
   }
+}
+
+/** Round steps on an axis so wide; there is none before 0. */
+export function stepTicks(x: Scale, width: CssPixels): number[] {
+  const all = ticks(x, Math.max(2, Math.floor(width / TICK_DISTANCE_X)));
+  return all.filter((tick) => Number.isInteger(tick) && tick >= 0);
+}
+
+/** How the number of a tick stands under it, so that the ends of the axis don't cut it off. */
+export function alignedIn({ x, width }: Pick<Box, "x" | "width">, at: CssPixels): "left" | "center" | "right" {
+  return at < x + 14 ? "left" : at > x + width - 18 ? "right" : "center";
 }
 
 /** Steps that were lost, hatched over the height of the plot. */

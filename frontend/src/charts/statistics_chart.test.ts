@@ -157,3 +157,17 @@ test("10 series of 10,000 captures become a few points per pixel", () => {
   for (const { xs } of pen.of("polyline")) expect(xs.length).toBeLessThan(4 * 501);
   for (const { xs } of pen.of("band")) expect(xs.length).toBeLessThan(2 * 501);
 });
+
+test("on a log axis a mean near zero doesn't flatten the rest, unless it stands alone", () => {
+  const gradient = history([
+    [0, -2, 2, 1e-12, 1, 10, 0, 0],
+    [10, -4, 3, 1e-11, 0.5, 20, 0, 0],
+  ]);
+  const lowest = (chosen: ReadonlySet<string>): number => {
+    const lanes = lanesOf(gradient, chosen, "log", palette);
+    const picture = { history: gradient, lanes, axis: "log" as const, color: "teal", range: { first: 0, last: 10 } };
+    return drawStatistics(new RecordingPen(), 500, 200, { ...picture, gaps: [] }, palette)[0].y.low;
+  };
+  expect(lowest(DEFAULT_CHOICES)).toBeGreaterThan(0.1);
+  expect(lowest(new Set(["mean"]))).toBeLessThan(1e-11);
+});

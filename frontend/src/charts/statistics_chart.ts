@@ -91,7 +91,10 @@ export function windowOf(history: History, gaps: readonly Gap[], range: StepRang
 
 /** The scale over all that a lane shows inside the window, with a little air. */
 export function valueScale(lane: Lane, picture: StatisticsPicture, window: Window): Scale {
-  const arrays = [...lane.lines.map((line) => line.values), ...lane.bands.flatMap((band) => [band.lower, band.upper])];
+  const arrays = [
+    ...lane.lines.flatMap((line) => (line.minor ? [] : [line.values])),
+    ...lane.bands.flatMap((band) => [band.lower, band.upper]),
+  ];
   const others = picture.compare === undefined ? [] : compareLines(picture.compare.history, lane.unit, picture.axis);
   let low = Infinity;
   let high = -Infinity;

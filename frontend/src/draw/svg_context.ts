@@ -1,41 +1,24 @@
 /*
  * A context that writes an SVG file instead of pixels.
  *
- * The one invariant: every text and every colour is escaped, for names of nodes are hostile text and end in a file that a browser will open.
- * What `restore` ends (moves, clips) is a group of the file; paths, rectangles and texts become elements as they are painted.
+ * The one invariant: the file is a document that the browser itself writes, for names of nodes are hostile text and end in a file that a browser will
+ * open. What `restore` ends (moves, clips) is a group of it; paths, rectangles and texts become elements as they are painted.
  */
 
 import type { CssPixels } from "../units";
 import type { Context } from "./context";
 
-const ESCAPES: Readonly<Record<string, string>> = {
-  "&": "&amp;",
-  "<": "&lt;",
-  ">": "&gt;",
-  '"': "&quot;",
-  "'": "&#39;",
-};
+const SVG = "http://www.w3.org/2000/svg";
 
-export function escapeXml(text: string): string {
-  // Control characters are not allowed in XML at all, escaped or not.
-  return text.replace(/[^\P{Cc}\t\n\r]|[\ufffe\uffff]/gu, "\ufffd").replace(/[&<>"']/g, (mark) => ESCAPES[mark]);
+/** Control characters are not allowed in XML at all, escaped or not. */
+export function withoutControls(text: string): string {
+  return text.replace(/[^\P{Cc}\t\n\r]|[\ufffe\uffff]/gu, "\ufffd");
 }
 
 /** Attributes of an element. A number is rounded, undefined leaves one out. */
 type Attributes = Readonly<Record<string, string | number | undefined>>;
 
 const round = (value: number): string => String(Math.round(value * 100) / 100);
-
-function written(attributes: Attributes): string {
-  return Object.entries(attributes)
-    .map(([name, value]) =>
-      value === undefined ? "" : ` ${name}="${typeof value === "number" ? round(value) : escapeXml(value)}"`,
-    )
-    .join("");
-}
-
-const element = (name: string, attributes: Attributes, content = ""): string =>
-  `<${name}${written(attributes)}${content === "" ? "/>" : `>${content}</${name}>`}`;
 
 const ANCHORS: Readonly<Record<string, string>> = { center: "middle", right: "end" };
 
@@ -57,29 +40,25 @@ export class SvgContext implements Context {
   /** Lengths as SVG writes them; set by `setLineDash`. */
   dash = "";
 
-  private readonly parts: string[] = [];
+  private readonly root: Element;
+  /** The group that is open. */
+  private group: Element;
   private path = "";
   private clips = 0;
-  /** Groups that are open. */
-  private groups = 0;
   /** For each `save` all that was set. */
   private readonly saved: this[] = [];
 
   constructor(
-    private readonly width: CssPixels,
-    private readonly height: CssPixels,
+    width: CssPixels,
+    height: CssPixels,
     private readonly measure: MeasureFont,
-  ) {}
+  ) {
+    this.root = this.group = document.createElementNS(SVG, "svg");
+    this.set(this.root, { width, height, viewBox: `0 0 ${round(width)} ${round(height)}` });
+  }
 
   toString(): string {
-    const { width, height, parts } = this;
-    const frame = {
-      xmlns: "http://www.w3.org/2000/svg",
-      width,
-      height,
-      viewBox: `0 0 ${round(width)} ${round(height)}`,
-    };
-    return `${element("svg", frame, `\n${parts.join("\n")}\n`)}\n`;
+    return new XMLSerializer().serializeToString(this.root);
   }
 
   save(): void {
@@ -87,24 +66,21 @@ export class SvgContext implements Context {
   }
 
   restore(): void {
-    const before = this.saved.pop();
-    if (before === undefined) return;
-    for (; this.groups > before.groups; this.groups -= 1) this.parts.push("</g>");
-    Object.assign(this, before, { path: this.path, clips: this.clips });
+    Object.assign(this, this.saved.pop(), { path: this.path, clips: this.clips });
   }
 
   translate(x: number, y: number): void {
-    this.group({ transform: `translate(${round(x)} ${round(y)})` });
+    this.enter({ transform: `translate(${round(x)} ${round(y)})` });
   }
 
   scale(x: number, y: number): void {
-    this.group({ transform: `scale(${x} ${y})` });
+    this.enter({ transform: `scale(${x} ${y})` });
   }
 
   clip(): void {
     const id = `clip${(this.clips += 1)}`;
-    this.parts.push(element("clipPath", { id }, element("path", { d: this.path })));
-    this.group({ "clip-path": `url(#${id})` });
+    this.set(this.add("clipPath", { id }).appendChild(document.createElementNS(SVG, "path")), { d: this.path });
+    this.enter({ "clip-path": `url(#${id})` });
   }
 
   beginPath(): void {
@@ -116,16 +92,16 @@ export class SvgContext implements Context {
   }
 
   moveTo(x: number, y: number): void {
-    this.add("M", x, y);
+    this.go("M", x, y);
   }
 
   /** The first point of a path is where it begins, as on a canvas. */
   lineTo(x: number, y: number): void {
-    this.add(this.path === "" ? "M" : "L", x, y);
+    this.go(this.path === "" ? "M" : "L", x, y);
   }
 
   bezierCurveTo(x1: number, y1: number, x2: number, y2: number, x: number, y: number): void {
-    this.add("C", x1, y1, x2, y2, x, y);
+    this.go("C", x1, y1, x2, y2, x, y);
   }
 
   /** Clockwise. A whole turn is two arcs, for SVG has none from a point to itself. */
@@ -133,18 +109,18 @@ export class SvgContext implements Context {
     const at = (angle: number): [number, number] => [x + radius * Math.cos(angle), y + radius * Math.sin(angle)];
     const middle = (from + to) / 2;
     this.lineTo(...at(from));
-    for (const end of [middle, to]) this.add("A", radius, radius, 0, 0, 1, ...at(end));
+    for (const end of [middle, to]) this.go("A", radius, radius, 0, 0, 1, ...at(end));
   }
 
   rect(x: number, y: number, width: number, height: number): void {
-    this.add("M", x, y);
+    this.go("M", x, y);
     this.path += `h${round(width)}v${round(height)}h${round(-width)}Z`;
   }
 
   /** Corners of one radius, or of four: top left, top right, bottom right, bottom left. */
   roundRect(x: number, y: number, width: number, height: number, radii: unknown = 0): void {
     const [a, b, c, d] = Array.isArray(radii) ? (radii as number[]) : new Array<number>(4).fill(Number(radii));
-    const corner = (radius: number, toX: number, toY: number): void => this.add("A", radius, radius, 0, 0, 1, toX, toY);
+    const corner = (radius: number, toX: number, toY: number): void => this.go("A", radius, radius, 0, 0, 1, toX, toY);
     this.moveTo(x + a, y);
     this.lineTo(x + width - b, y);
     corner(b, x + width, y + b);
@@ -158,11 +134,11 @@ export class SvgContext implements Context {
   }
 
   fill(): void {
-    this.push("path", { d: this.path, ...this.filled() });
+    if (this.path !== "") this.add("path", { d: this.path, ...this.filled() });
   }
 
   stroke(): void {
-    this.push("path", { d: this.path, ...this.stroked() });
+    if (this.path !== "") this.add("path", { d: this.path, ...this.stroked() });
   }
 
   fillRect(x: number, y: number, width: number, height: number): void {
@@ -189,7 +165,7 @@ export class SvgContext implements Context {
       "font-weight": bold?.trim(),
       ...this.filled(),
     };
-    this.parts.push(element("text", attributes, escapeXml(text) || " "));
+    this.add("text", attributes).textContent = withoutControls(text) || " ";
   }
 
   measureText(text: string): { readonly width: CssPixels } {
@@ -203,24 +179,30 @@ export class SvgContext implements Context {
       "image-rendering": "optimizeSpeed",
       style: "image-rendering:pixelated",
     };
-    this.parts.push(element("image", { x, y, width, height, ...sharp, href: image.toDataURL() }));
+    this.add("image", { x, y, width, height, ...sharp, href: image.toDataURL() });
   }
 
   private box(x: number, y: number, width: number, height: number, style: Attributes): void {
-    this.push("rect", { x, y, width: Math.max(0, width), height: Math.max(0, height), ...style });
+    this.add("rect", { x, y, width: Math.max(0, width), height: Math.max(0, height), ...style });
   }
 
-  private group(attributes: Attributes): void {
-    this.parts.push(`<g${written(attributes)}>`);
-    this.groups += 1;
+  private set(element: Element, attributes: Attributes): void {
+    for (const [name, value] of Object.entries(attributes))
+      if (value !== undefined) element.setAttribute(name, typeof value === "number" ? round(value) : value);
   }
 
-  private add(command: string, ...places: readonly number[]): void {
+  private add(name: string, attributes: Attributes): Element {
+    const element = this.group.appendChild(document.createElementNS(SVG, name));
+    this.set(element, attributes);
+    return element;
+  }
+
+  private enter(attributes: Attributes): void {
+    this.group = this.add("g", attributes);
+  }
+
+  private go(command: string, ...places: readonly number[]): void {
     this.path += command + places.map(round).join(" ");
-  }
-
-  private push(name: string, attributes: Attributes): void {
-    if (attributes.d !== "") this.parts.push(element(name, attributes));
   }
 
   private filled(): Attributes {

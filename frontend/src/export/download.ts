@@ -27,9 +27,9 @@ export function fileName(parts: readonly string[], extension: string): string {
   return `${[...clean].slice(0, LONGEST_NAME).join("") || "activations"}.${extension}`;
 }
 
-export function download(name: string, content: Blob): void {
+export function download(name: string, ...parts: BlobPart[]): void {
   const link = document.createElement("a");
-  link.href = URL.createObjectURL(content);
+  link.href = URL.createObjectURL(new Blob(parts));
   link.download = name;
   link.click();
   setTimeout(() => URL.revokeObjectURL(link.href), KEPT_MS);
@@ -41,13 +41,13 @@ export function downloadPng(name: string, { area, draw }: Drawing): void {
   const { width, height } = area;
   const ratio = Math.min(PNG_RATIO, LARGEST_SIDE / Math.max(width, height), Math.sqrt(MOST_PIXELS / (width * height)));
   drawOn(canvas, area, ratio, (context) => drawOnSurface(context, area, draw));
-  canvas.toBlob((blob) => blob !== null && download(name, blob), "image/png");
+  canvas.toBlob((blob) => blob !== null && download(name, blob));
 }
 
 export function downloadSvg(name: string, { area, draw }: Drawing): void {
   const context = new SvgContext(area.width, area.height, measureFont);
   drawOnSurface(context, area, draw);
-  download(name, new Blob([context.toString()], { type: "image/svg+xml" }));
+  download(name, context.toString());
 }
 
 function drawOnSurface(context: Context, { width, height }: Area, draw: Drawing["draw"]): void {

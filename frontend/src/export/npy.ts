@@ -7,28 +7,19 @@
 
 import type { Tensor } from "../types";
 
-const DESCRIPTORS: Readonly<Record<string, string>> = {
-  F64: "<f8",
-  F32: "<f4",
-  F16: "<f2",
-  BF16: "<f4",
-  I64: "<i8",
-  U64: "<u8",
-  I32: "<i4",
-  U32: "<u4",
-  I16: "<i2",
-  U16: "<u2",
-  I8: "|i1",
-  U8: "|u1",
-  BOOL: "|b1",
-};
+/** `F32` as numpy writes it, `<f4`; undefined for a type that numpy doesn't know. */
+function descriptorOf(dtype: string): string | undefined {
+  if (dtype === "BOOL") return "|b1";
+  const [, kind, bits] = /^([FIU])(8|16|32|64)$/.exec(dtype === "BF16" ? "F32" : dtype) ?? [];
+  return kind && `${bits === "8" ? "|" : "<"}${kind.toLowerCase()}${Number(bits) / 8}`;
+}
 
 const MAGIC = [0x93, 0x4e, 0x55, 0x4d, 0x50, 0x59, 1, 0];
 /** numpy pads the header so that the data start at a multiple of this. */
 const ALIGNMENT = 64;
 
 export function npyBytes(tensor: Pick<Tensor, "dtype" | "shape" | "bytes" | "data">): Uint8Array<ArrayBuffer> {
-  const descriptor = DESCRIPTORS[tensor.dtype];
+  const descriptor = descriptorOf(tensor.dtype);
   if (descriptor === undefined)
     throw new RangeError(`Expected a dtype that numpy knows. Received: dtype=${tensor.dtype}`);
   const data = tensor.dtype === "BF16" ? littleEndian(Float32Array.from(tensor.data)) : tensor.bytes;

@@ -68,44 +68,36 @@ export function seenRoutes({ scene, camera, view }: Picture): Route[] {
   return scene.routes.filter((route) => intersects(route.bounds, part));
 }
 
+/** From places across and along the flow of a route to x and y, and back. */
+const turned = ({ direction }: Route, x: CssPixels, y: CssPixels): [CssPixels, CssPixels] =>
+  direction === "down" ? [x, y] : [y, x];
+
 /** Points with the same place across the flow are joined by a line, others by a curve that starts and ends along the flow. `shift` moves it aside. */
-export function tracePath(context: Context, { points, direction }: Route, shift = 0): void {
-  const down = direction === "down";
-  const [dx, dy] = down ? [shift, 0] : [0, shift];
+export function tracePath(context: Context, route: Route, shift = 0): void {
+  const { points } = route;
+  const [dx, dy] = turned(route, shift, 0);
   context.moveTo(points[0] + dx, points[1] + dy);
   for (let at = 2; at < points.length; at += 2) {
-    const [x0, y0, x1, y1] = [points[at - 2] + dx, points[at - 1] + dy, points[at] + dx, points[at + 1] + dy];
-    if (down ? x0 === x1 : y0 === y1) context.lineTo(x1, y1);
-    else if (down) context.bezierCurveTo(x0, (y0 + y1) / 2, x1, (y0 + y1) / 2, x1, y1);
-    else context.bezierCurveTo((x0 + x1) / 2, y0, (x0 + x1) / 2, y1, x1, y1);
+    const [across, along] = turned(route, points[at - 2] + dx, points[at - 1] + dy);
+    const end = [points[at] + dx, points[at + 1] + dy] as const;
+    const [toAcross, toAlong] = turned(route, ...end);
+    const middle = (along + toAlong) / 2;
+    if (across === toAcross) context.lineTo(...end);
+    else context.bezierCurveTo(...turned(route, across, middle), ...turned(route, toAcross, middle), ...end);
   }
 }
 
 /** The head of an arrow at the last point of a route, or, `backwards`, at its first. */
-export function traceHead(
-  context: Context,
-  { points, direction }: Route,
-  size: CssPixels,
-  shift = 0,
-  backwards = false,
-): void {
+export function traceHead(context: Context, route: Route, size: CssPixels, shift = 0, backwards = false): void {
+  const { points } = route;
   const end = backwards ? 0 : points.length - 2;
   const inner = backwards ? 2 : points.length - 4;
   if (inner < 0 || inner >= points.length) return;
-  const down = direction === "down";
-  const [x, y] = [points[end] + (down ? shift : 0), points[end + 1] + (down ? 0 : shift)];
-  const forwards = down
-    ? Math.sign(points[end + 1] - points[inner + 1]) || 1
-    : Math.sign(points[end] - points[inner]) || 1;
-  const back = -forwards * size;
-  context.moveTo(x, y);
-  if (down) {
-    context.lineTo(x - size / 2, y + back);
-    context.lineTo(x + size / 2, y + back);
-  } else {
-    context.lineTo(x + back, y - size / 2);
-    context.lineTo(x + back, y + size / 2);
-  }
+  const [across, along] = turned(route, points[end], points[end + 1]);
+  const [, from] = turned(route, points[inner], points[inner + 1]);
+  const back = along - (Math.sign(along - from) || 1) * size;
+  context.moveTo(...turned(route, across + shift, along));
+  for (const side of [-size / 2, size / 2]) context.lineTo(...turned(route, across + shift + side, back));
   context.closePath();
 }
 
@@ -146,13 +138,12 @@ function paintGradients(context: Context, picture: Picture): void {
   context.fill();
   context.lineWidth = 2.5;
   context.beginPath();
-  for (const { gradients, points, direction } of routes) {
-    if (gradients > 0) continue;
-    const [x, y] = [points[points.length - 2], points[points.length - 1]];
-    const [dx, dy] = direction === "down" ? [6, 0] : [0, 6];
-    const [barX, barY] = direction === "down" ? [x, y - 10] : [x - 10, y];
-    context.moveTo(barX - dx, barY - dy);
-    context.lineTo(barX + dx, barY + dy);
+  for (const route of routes) {
+    if (route.gradients > 0) continue;
+    const [x, y] = route.points.slice(-2);
+    const [across, along] = turned(route, x, y);
+    context.moveTo(...turned(route, across - 6, along - 10));
+    context.lineTo(...turned(route, across + 6, along - 10));
   }
   context.stroke();
 }

@@ -1,5 +1,6 @@
 /** What the pointer does on the graph: drag pans, the wheel zooms at the pointer, a click selects or opens, hovering shows a tip. */
 
+import { placeOf } from "../charts/picture";
 import type { CssPixels } from "../units";
 import type { Point } from "./camera";
 import { cameraAt } from "./minimap";
@@ -29,11 +30,6 @@ const NOTCH: CssPixels = 100;
 interface Press {
   last: Point;
   moved: boolean;
-}
-
-function placeOf(event: MouseEvent): Point {
-  const { left, top } = (event.currentTarget as HTMLElement).getBoundingClientRect();
-  return { x: event.clientX - left, y: event.clientY - top };
 }
 
 /** Does a place on a scope's box mean its triangle? In an open scope the whole title does, unless the scope is a node itself. */

@@ -197,16 +197,12 @@ function Axis({ geometry }: { readonly geometry: Geometry }): JSX.Element {
 function Bar({ rows }: { readonly rows: readonly NodeIndex[] }): JSX.Element {
   const shade = shadingOf.value;
   const chosen = rows.find((index) => nodes.value[index].name === node.value);
-  const pointed = cellNode(hovered.value ?? cursor.value, rows);
+  const place = hovered.value ?? cursor.value;
+  const pointed = place === null ? undefined : rows[place.row];
   const row = pointed ?? chosen ?? rows[0];
   const own = shade === null || row === undefined ? null : shade(row);
   const values = isCompared() ? differences.value : numbers.value;
-  const mark =
-    pointed !== undefined
-      ? cellValue(hovered.value ?? cursor.value, pointed)
-      : chosen === undefined
-        ? NaN
-        : (values?.[chosen] ?? NaN);
+  const mark = pointed === undefined ? (values?.[chosen ?? -1] ?? NaN) : cellValue(place, pointed);
   const title = own === null ? "" : barTitle(own);
   const perRow = domain.value === "row" && row !== undefined ? labelParts(nodes.value[row].name).label : "";
   const base = useCallback<Paint>(
@@ -224,9 +220,6 @@ function Bar({ rows }: { readonly rows: readonly NodeIndex[] }): JSX.Element {
     </div>
   );
 }
-
-const cellNode = (place: CellPlace | null, rows: readonly NodeIndex[]): NodeIndex | undefined =>
-  place === null ? undefined : rows[place.row];
 
 /** The number of a cell, that is the larger in magnitude of its two ends. */
 function cellValue(place: CellPlace | null, index: NodeIndex): number {

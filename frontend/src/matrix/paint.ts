@@ -4,7 +4,8 @@
  * The one invariant: the data of the current step stay visible: it is marked by two lines beside its column, never over it.
  */
 
-import { makeScale, ticks } from "../charts/scale";
+import { alignedIn, stepTicks } from "../charts/plot";
+import { makeScale } from "../charts/scale";
 import { type ColorbarPlace, drawColorbar } from "../charts/colorbar";
 import { type Colormap, colormap, parseColor } from "../colormap";
 import type { Palette } from "../draw/palette";
@@ -163,22 +164,19 @@ export function paintBar(pen: Pen, { height }: Area, palette: Palette, shading: 
   pen.text("none", 22, height - 16, { color: palette.ink2 });
 }
 
-const TICK_DISTANCE: CssPixels = 80;
 const LABEL_WIDTH: CssPixels = 46;
 
 /** Round steps under the heat map, and the current one in the colour of "you are here"; ticks that would touch it make room. */
 export function paintSteps(pen: Pen, area: Area, palette: Palette, geometry: Geometry, step: Step | null): void {
   const at = step === null ? NaN : xOfStep(geometry, step);
-  const aligned = (x: CssPixels): "left" | "center" | "right" =>
-    x < 16 ? "left" : x > area.width - 20 ? "right" : "center";
-  const scale = makeScale("linear", geometry.range.first, geometry.range.last);
-  for (const tick of ticks(scale, Math.max(2, Math.floor(area.width / TICK_DISTANCE)))) {
+  const place = { x: 0, width: area.width };
+  for (const tick of stepTicks(makeScale("linear", geometry.range.first, geometry.range.last), area.width)) {
     const x = xOfStep(geometry, tick);
-    if (!Number.isInteger(tick) || x < -1 || x > area.width + 1 || Math.abs(x - at) < LABEL_WIDTH) continue;
+    if (x > area.width + 1 || Math.abs(x - at) < LABEL_WIDTH) continue;
     pen.line(crisp(x), 0, crisp(x), 4, { color: palette.control, width: 1 });
-    pen.text(formatTick(tick), x, 11, { color: palette.ink3, align: aligned(x) });
+    pen.text(formatTick(tick), x, 11, { color: palette.ink3, align: alignedIn(place, x) });
   }
   if (step !== null && at >= -1 && at <= area.width + 1) {
-    pen.text(formatCount(step), at, 11, { color: palette.hereInk, bold: true, align: aligned(at) });
+    pen.text(formatCount(step), at, 11, { color: palette.hereInk, bold: true, align: alignedIn(place, at) });
   }
 }

@@ -8,6 +8,7 @@ import { placeOf, type PointerHandlers } from "../charts/picture";
 import { type StepPlace, stepPointer, zoomKey } from "../charts/step_pointer";
 import { node, nodes, selectNode, selectStep, step } from "../state";
 import type { CssPixels } from "../units";
+import { type Cell, movedCell } from "../tensor/cell_cursor";
 import type { MatrixPicture } from "./paint";
 import { columnAt, rowAtY, stepAtX, yOfRow, type CellPlace } from "./geometry";
 import { cursor, setHovered } from "./view";
@@ -55,25 +56,17 @@ function moveCursor(event: KeyboardEvent, picture: MatrixPicture, scroller: HTML
   if (matrix.columns === 0) return false;
   const at = cursor.peek();
   const from = at ?? initialCursor(picture);
-  const column = Math.max(0, columnAt(matrix, edges, from.step));
-  const moves: Readonly<Record<string, readonly [number, number]>> = {
-    ArrowLeft: [0, -1],
-    ArrowRight: [0, 1],
-    ArrowUp: [-1, 0],
-    ArrowDown: [1, 0],
-    PageUp: [-PAGE, 0],
-    PageDown: [PAGE, 0],
-    Home: [0, -column],
-    End: [0, matrix.columns - 1 - column],
-  };
+  const arrow = event.key.replace("Page", "Arrow");
+  let cell: Cell | null = { tile: 0, row: from.row, column: Math.max(0, columnAt(matrix, edges, from.step)) };
+  const start = cell;
+  for (let times = arrow === event.key ? 1 : PAGE; times > 0; times -= 1)
+    cell = movedCell(cell, arrow, { tiles: 1, rows: rows.length, columns: matrix.columns });
   if (event.key === "Enter" && at !== null) choose(picture, at);
   else if (event.key === "Escape" && at !== null) cursor.value = null;
-  else if (event.key in moves) {
-    const [down, right] = at === null ? [0, 0] : moves[event.key];
-    const row = Math.min(rows.length - 1, Math.max(0, from.row + down));
-    const to = Math.min(matrix.columns - 1, Math.max(0, column + right));
+  else if (cell !== null) {
+    const { row, column } = at === null ? start : cell;
     setHovered(null);
-    cursor.value = { row, step: matrix.start[to] };
+    cursor.value = { row, step: matrix.start[column] };
     if (scroller !== null) showRow(scroller, yOfRow(geometry, row), geometry.rowHeight);
   } else return false;
   return true;

@@ -21,7 +21,7 @@ function exportCsv(): void {
   const data = matrix.peek();
   if (data === null) return;
   const parts = matrixCsv(data, matrixRows.peek(), nodes.peek(), shown.peek(), quantity.peek(), statistic.peek());
-  download(file("csv"), new Blob(parts, { type: "text/csv" }));
+  download(file("csv"), ...parts);
 }
 
 const ITEMS: readonly MenuItem[] = [...drawingItems(file, matrixDrawing), ["CSV of the numbers", exportCsv]];

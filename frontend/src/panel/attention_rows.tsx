@@ -7,7 +7,7 @@ import { formatCount, formatNumber, formatShare } from "../format";
 import { largestOfRow, meanRowEntropy } from "../tensor/facts";
 import { elementAt } from "../tensor/plane";
 import { type Scene, scenePlane, tileCount } from "./scene";
-import { chosenRow } from "./state";
+import { chosenQuery, chosenRow } from "./state";
 import { Stepper } from "./stepper";
 
 const LISTED = 4;
@@ -15,7 +15,7 @@ const SUMMED = 5;
 
 export function AttentionRows({ scene }: { readonly scene: Scene }): JSX.Element {
   const { rows } = scenePlane(scene);
-  const query = Math.min(chosenRow.value ?? 0, rows - 1);
+  const query = chosenQuery(rows, chosenRow.value);
   return (
     <div class="attention-rows">
       <div class="attention-rows-head">

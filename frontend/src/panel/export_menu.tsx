@@ -30,7 +30,7 @@ export function ChartMenu({
   const file = (extension: string): string => fileName([run.peek() ?? "", name], extension);
   const items = drawingItems(file, () => drawingOf(area.current, base));
   if (history !== undefined) {
-    const save = (): void => download(file("csv"), new Blob([historyCsv(history)], { type: "text/csv" }));
+    const save = (): void => download(file("csv"), historyCsv(history));
     items.push(["CSV of the numbers", save]);
   }
   if (onTable !== undefined)

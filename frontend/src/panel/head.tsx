@@ -126,7 +126,7 @@ function Exports({ node, history }: { readonly node: GraphNode; readonly history
   const name = [run.value ?? "", node.name, quantity.value];
   const saveSample = (): void => {
     void lookUpValue(run.peek(), node.name, step.peek(), quantity.peek()).then(
-      (value) => download(fileName([...name, `step ${step.peek()}`], "npy"), new Blob([npyBytes(value)])),
+      (value) => download(fileName([...name, `step ${step.peek()}`], "npy"), npyBytes(value)),
       (error: unknown) => announce(error instanceof Error ? error.message : "The sample can't be read."),
     );
   };
@@ -139,7 +139,7 @@ function Exports({ node, history }: { readonly node: GraphNode; readonly history
         type="button"
         class="btn ghost"
         title="Download the statistics of all steps as .csv"
-        onClick={() => download(fileName(name, "csv"), new Blob([historyCsv(history)], { type: "text/csv" }))}
+        onClick={() => download(fileName(name, "csv"), historyCsv(history))}
       >
         <Icon name="download" /> .csv
       </button>

@@ -19,7 +19,7 @@ import { NumberTable } from "../tensor/number_table";
 import { Select } from "../widgets/controls";
 import { type CommonHistogram, rebin, sampledWords, valueRange } from "../charts/histogram";
 import { drawHistogramHeat, drawRidges, type Lane, saturatingShare } from "../charts/histogram_chart";
-import { type History, nonFiniteMarks, rowAt } from "../charts/history";
+import { type History, nonFiniteAt, nonFiniteMarks, rowAt } from "../charts/history";
 import { Picture } from "../charts/picture";
 import type { Plot } from "../charts/plot";
 import { gaps, shown } from "../charts/shared";
@@ -35,8 +35,8 @@ const STYLES = [{ value: "heat" as const, label: "heat map" }, { value: "ridges"
 interface Pair {
   readonly histogram: CommonHistogram;
   readonly other: CommonHistogram | null;
-  /** This share of the elements lies beyond the edges, in words; empty for none. */
-  readonly cut: string;
+  /** This share of the elements lies beyond the edges. */
+  readonly cut: number;
 }
 
 export function useCommon(histogram: Histogram | null, second: Histogram | null): Pair | null {
@@ -47,7 +47,7 @@ export function useCommon(histogram: Histogram | null, second: Histogram | null)
     const [low, high] = [Math.min(own.low, theirs.low), Math.max(own.high, theirs.high)];
     const air = (high - low) * 0.02 || Math.abs(low) * 0.05 || 0.5;
     const onEdges = (each: Histogram): CommonHistogram => rebin(each, low - air, high + air, COMMON_BINS);
-    return { histogram: onEdges(histogram), other: second && onEdges(second), cut: own.cut || theirs.cut };
+    return { histogram: onEdges(histogram), other: second && onEdges(second), cut: Math.max(own.cut, theirs.cut) };
   }, [histogram, second]);
 }
 
@@ -86,8 +86,8 @@ export function HistogramCard({
   const base = style === "heat" ? heat : ridges;
   const words = [
     sampledAt(histogram, history, currentStep.value),
-    cut,
-    theirs === null ? "" : `${style === "heat" ? "below" : "dashed"}: ${theirs.name}`,
+    cut > 0 ? `${100 * cut} % lie beyond the axis` : "",
+    theirs === null ? "" : `${style === "heat" ? "below" : "grey"}: ${theirs.name}`,
     style === "heat" ? "share of elements" : "height: √share",
   ];
   return (
@@ -148,8 +148,7 @@ function sampledAt(histogram: CommonHistogram, history: History, at: Step | null
   const column = at === null ? -1 : nearestColumn(histogram, at);
   const row = at === null ? -1 : rowAt(history, at);
   if (column < 0 || row < 0 || histogram.start[column] !== histogram.stop[column]) return "";
-  const odd = history.nan[row] + history.positiveInfinity[row] + history.negativeInfinity[row];
-  return sampledWords(histogram.counted[column], histogram.elements[column] - odd, formatCount);
+  return sampledWords(histogram.counted[column], histogram.elements[column] - nonFiniteAt(history, row), formatCount);
 }
 
 function useHeat(

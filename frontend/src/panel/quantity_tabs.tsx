@@ -76,9 +76,7 @@ function Tab({
       title={recorded ? undefined : title}
       onClick={() => setQuantity(of)}
     >
-      <svg width="10" height="10" viewBox="0 0 10 10" aria-hidden="true">
-        <path d="M1 5h8" stroke={`var(--q-${of})`} stroke-width="2.5" stroke-linecap="round" />
-      </svg>
+      <i class={`quantity-dash ${of}`} />
       {of}
       {!recorded && <small class="hide-narrow"> ({title})</small>}
     </button>

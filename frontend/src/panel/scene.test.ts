@@ -4,6 +4,7 @@ import { historyOf } from "../charts/history";
 import type { GraphNode, Value } from "../types";
 import { sortedOrder } from "./bars_picture";
 import { layoutOf } from "./body";
+import { elementAt } from "../tensor/plane";
 import { imageInput } from "./input_thumb";
 import {
   commonColoring,
@@ -13,6 +14,7 @@ import {
   scenePlane,
   sceneOf,
   type SceneRequest,
+  type Side,
   tileCount,
 } from "./scene";
 import { axisKinds, example, exampleCount, moveExample, perQuantityLink } from "./state";
@@ -59,10 +61,12 @@ const REQUEST: SceneRequest = {
   arrangement: null,
   index: [],
   example: 0,
+  tile: 0,
   extent: "steps",
   squareRoot: null,
   history: null,
   histogram: null,
+  beside: null,
 };
 const scene = (request: Partial<SceneRequest> = {}): Scene => {
   const made = sceneOf({ ...REQUEST, ...request });
@@ -78,6 +82,29 @@ describe("a scene", () => {
     // numpy: arange(240).reshape(3, 4, 4, 5)[2, 1, 2, 3]
     expect(plane.data[plane.offset + plane.rowStride + 2 * plane.columnStride]).toBe(2 * 80 + 1 * 20 + 2 * 5 + 3);
     expect(indexAt(made, 3, 1, 2)).toEqual([2, 1, 2, 3]);
+  });
+  test("as a heat map is the chosen channel of the chosen example", () => {
+    const made = scene({ wanted: "heat", example: 1, tile: 3 });
+    const plane = scenePlane(made);
+    expect([plane.rows, plane.columns]).toEqual([4, 4]);
+    // numpy: arange(240).reshape(3, 4, 4, 5)[1, 2, 1, 3]
+    expect(elementAt(plane, 2, 1)).toBe(1 * 80 + 2 * 20 + 1 * 5 + 3);
+    expect(indexAt(made, 0, 2, 1)).toEqual([1, 2, 1, 3]);
+    // A kernel's filter is its last axis.
+    const kernel = { node: nodeOf({ kind: "variable" }), value: valueOf([2, 2, 3, 4], false) };
+    expect(scene({ ...kernel, wanted: "table", tile: 2 }).index).toEqual([0, 0, 0, 2]);
+    expect(scene({ ...kernel, wanted: "table", tile: 9 }).index).toEqual([0, 0, 0, 3]);
+  });
+  test("beside another has the colours of both", () => {
+    const [small, large] = [valueOf([1, 2, 2, 2]), valueOf([1, 2, 2, 2])];
+    large.data.fill(50, 3);
+    const side = (value: Value): Side => ({ history: null, histogram: null, value });
+    const pair = [
+      scene({ value: small, extent: "step", beside: side(large) }),
+      scene({ value: large, extent: "step", beside: side(small) }),
+    ];
+    for (const each of pair) expect(commonColoring(each).scale).toMatchObject({ low: 0, high: 50 });
+    expect(commonColoring(scene({ value: small, extent: "step" })).scale.high).toBe(7);
   });
   test("keeps an example that this node doesn't have inside", () => {
     expect(scene({ example: 99 }).index[0]).toBe(2);
@@ -148,9 +175,24 @@ describe("the strip", () => {
   test("has the numbers of the row", () => {
     expect(item("mean")?.text).toBe("1.50");
     expect(item("zero_fraction")).toMatchObject({ text: "78.0\u202f%", bad: true, beside: "was 47.0\u202f% at 0" });
-    expect(item("nan_count")).toMatchObject({ text: "12", bad: true });
-    expect(item("pos_inf_count")).toMatchObject({ text: "1", bad: true });
+    expect(item("NaN")).toMatchObject({ text: "12", bad: true });
+    expect(item("+Inf")).toMatchObject({ text: "1", bad: true });
     expect(item("elements")?.text).toBe("4,096");
+  });
+  test("has one place for counts that are all zero", () => {
+    expect(
+      stripItems(history, 0, new Set())
+        .map(({ label, text }) => [label, text])
+        .slice(-2),
+    ).toEqual([
+      ["NaN, ±Inf", "0"],
+      ["elements", "4,096"],
+    ]);
+    expect(
+      stripItems(history, 1, new Set())
+        .map(({ label }) => label)
+        .slice(-3),
+    ).toEqual(["NaN", "+Inf", "elements"]);
   });
   test("leaves out what isn't defined for this node", () => {
     expect(item("saturated_fraction")).toBeUndefined();

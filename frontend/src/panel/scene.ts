@@ -16,6 +16,7 @@ import {
   looksLikeAttention,
   type Presentation,
   type Subject,
+  tileAxis,
   type ViewKind,
 } from "../tensor/arrangement";
 import { chooseColoring, type Extent } from "../tensor/coloring";
@@ -39,22 +40,31 @@ export interface Scene extends Presentation {
   readonly squareRoot: boolean;
   readonly history: History | null;
   readonly histogram: Histogram | null;
+  /** What stands beside it, in the same colours. */
+  readonly beside: Side | null;
 }
 
-export interface SceneRequest {
+/** A sample, and the history that it comes from. */
+export interface Side {
+  readonly value: Value;
+  readonly history: History | null;
+  readonly histogram: Histogram | null;
+}
+
+export interface SceneRequest extends Side {
   readonly node: GraphNode;
   readonly quantity: Quantity;
   readonly step: Step;
-  readonly value: Value;
   readonly subtrahend: Value | null;
   readonly wanted: ViewKind | null;
   readonly arrangement: Arrangement | null;
   readonly index: readonly number[];
   readonly example: number;
+  /** The chosen channel, head or filter. */
+  readonly tile: number;
   readonly extent: Extent;
   readonly squareRoot: boolean | null;
-  readonly history: History | null;
-  readonly histogram: Histogram | null;
+  readonly beside: Side | null;
 }
 
 /** Undefined when the difference of tensors with different shapes is asked for. */
@@ -67,7 +77,12 @@ export function sceneOf(request: SceneRequest): Scene | undefined {
   const kind = request.wanted !== null && kinds.includes(request.wanted) ? request.wanted : kinds[0];
   const isDifference = subtrahend !== null;
   const index = value.shape.map((extent, axis) => {
-    const place = axis === 0 && subject.batched ? request.example : (request.index[axis] ?? 0);
+    const place =
+      axis === 0 && subject.batched
+        ? request.example
+        : axis === tileAxis(subject)
+          ? request.tile
+          : (request.index[axis] ?? 0);
     return Math.max(0, Math.min(extent - 1, place));
   });
   return {
@@ -88,8 +103,10 @@ export function sceneOf(request: SceneRequest): Scene | undefined {
 /** The colours of `values`, which are all of the scene or one tile of it. */
 export function coloringFor(scene: Scene, values: ArrayLike<number>): Coloring {
   const { extent, squareRoot, history, histogram, node, quantity } = scene;
+  const beside =
+    extent === "tile" || scene.beside === null ? null : { ...scene.beside, values: scene.beside.value.data };
   const gray = node.kind === "input" && quantity === "value" && scene.kind === "images";
-  return chooseColoring({ extent, squareRoot, history, histogram, values, gray });
+  return chooseColoring({ extent, squareRoot, history, histogram, values, beside, gray });
 }
 
 /** The plane on show, of one tile where the arrangement has tiles. */

@@ -42,13 +42,19 @@ export const extents = signal<Readonly<Record<Quantity, Extent>>>({
 });
 export const squareRoot = signal<boolean | null>(null);
 
-/** What is subtracted from the value on show. */
-export type Minus = "nothing" | "previous" | "first" | "compared";
+/** What is subtracted from the value on show; `beside`: what is compared stands beside it. */
+export type Minus = (typeof SIDES)[number];
+const SIDES = ["nothing", "previous", "first", "compared", "beside"] as const;
 export const minus = signal<Minus>("nothing");
 
 /** The tile (channel, head, filter) and the row (query) that are outlined in every picture. */
 export const chosenTile = signal<number | null>(null);
 export const chosenRow = signal<number | null>(null);
+
+/** The chosen one of so many rows; before the user chose, that in the middle: the first of a causal map sees itself alone. */
+export function chosenQuery(rows: number, chosen: number | null): number {
+  return Math.min(chosen ?? rows >> 1, rows - 1);
+}
 
 /** Examples kept of what is on show; 0 when it has none. */
 export const exampleCount = signal(0);
@@ -105,7 +111,7 @@ const viewLink: LinkCodec<ViewKind | null> = {
 linkSignal("example", example, countLink);
 linkSignal("beside", beside, switchLink(false));
 linkSignal("picture", wantedView, viewLink);
-linkSignal("minus", minus, choiceLink<Minus>("nothing", ["nothing", "previous", "first", "compared"]));
+linkSignal("minus", minus, choiceLink<Minus>("nothing", SIDES));
 linkSignal("extent", extents, perQuantityLink(extents.peek(), ["steps", "percentile", "step", "tile"]));
 linkSignal("axis", axisKinds, perQuantityLink(axisKinds.peek(), ["linear", "log", "symlog"]));
 linkSignal("root", squareRoot, {

@@ -16,7 +16,7 @@ import { CardHead } from "./card";
 import { ChartMenu } from "./export_menu";
 import { NumberTable } from "../tensor/number_table";
 import { CheckMenu } from "../charts/check_menu";
-import { type History, rowAt } from "../charts/history";
+import { type History, NON_FINITE, nonFiniteMarks, rowAt } from "../charts/history";
 import { type AxisKind, choicesOf, lanesOf } from "../charts/lanes";
 import type { Plot } from "../charts/plot";
 import { gaps, hoverStep, shown, zoom } from "../charts/shared";
@@ -102,9 +102,7 @@ export function StatisticsCard({
 const AXES = ["linear", "log", "symlog"] as const;
 
 function note(history: History, axis: AxisKind, compared: Compared | undefined): string {
-  const finite = history.nan.some(
-    (count, row) => count + history.positiveInfinity[row] + history.negativeInfinity[row] > 0,
-  );
+  const finite = nonFiniteMarks(history).length > 0;
   const shownNames = axis === "log" ? [] : choicesOf(history).filter(({ id }) => chosenStatistics.value.has(id));
   const words = [shownNames.map(({ label }) => label).join(", "), finite ? "of finite elements" : ""]
     .filter(Boolean)
@@ -183,12 +181,10 @@ function chosenColumns(history: History): string[] {
   return [...new Set(chosen.flatMap(({ columns }) => columns))];
 }
 
-const COUNT_COLUMNS = ["elements", "NaN", "+Inf", "−Inf"] as const;
-
 /** The text alternative of the chart: one row per capture. */
 function HistoryTable({ history }: { readonly history: History }): JSX.Element {
   const names = [...history.columns.keys()];
-  const counts = [history.elements, history.nan, history.positiveInfinity, history.negativeInfinity];
+  const counts = [["elements", "elements"] as const, ...NON_FINITE];
   return (
     <NumberTable
       label="Statistics by step"
@@ -196,9 +192,11 @@ function HistoryTable({ history }: { readonly history: History }): JSX.Element {
       columns={names.length + counts.length}
       corner="step"
       rowHead={(row) => formatCount(history.steps[row])}
-      columnHead={(column) => (column < names.length ? labelOf(names[column]) : COUNT_COLUMNS[column - names.length])}
+      columnHead={(column) => (column < names.length ? labelOf(names[column]) : counts[column - names.length][0])}
       cell={(row, column) =>
-        column < names.length ? (history.columns.get(names[column])?.[row] ?? NaN) : counts[column - names.length][row]
+        column < names.length
+          ? (history.columns.get(names[column])?.[row] ?? NaN)
+          : history[counts[column - names.length][1]][row]
       }
       chosenRow={currentStep.value === null ? -1 : rowAt(history, currentStep.value)}
     />

@@ -6,8 +6,8 @@
  */
 
 import type { JSX } from "preact";
-import { firstRow, type History, rowAt } from "../charts/history";
-import { formatCount, formatNumber, MINUS, MISSING } from "../format";
+import { firstRow, type History, NON_FINITE, nonFiniteAt, rowAt } from "../charts/history";
+import { formatCount, formatNumber, MISSING } from "../format";
 import { comparedStep, compareRun, findings, run, step, nearestCapture } from "../state";
 import { formatStatistic, labelOf } from "../statistics";
 import type { Quantity } from "../types";
@@ -28,12 +28,6 @@ const ALWAYS = ["mean", "std", "min", "max", "l2_norm", "zero_fraction"];
 /** A statistic that changed less than this since the first capture needs no second number. */
 const NOTABLE_SHARE = 0.1;
 const NOTABLE_FACTOR = 10;
-
-const COUNTS = [
-  ["nan_count", "NaN", "nan"],
-  ["pos_inf_count", "+Inf", "positiveInfinity"],
-  ["neg_inf_count", `${MINUS}Inf`, "negativeInfinity"],
-] as const;
 
 /** The items at `row` of `history` (−1: nothing recorded), beside those of `other` when two runs or steps are compared. */
 export function stripItems(
@@ -62,12 +56,15 @@ export function stripItems(
 }
 
 function countItems(history: History, row: number): StripItem[] {
-  const counts = COUNTS.map(([name, label, key]): StripItem => {
+  const counts = NON_FINITE.map(([label, key]): StripItem => {
     const count = row < 0 ? NaN : history[key][row];
-    return { name, label, text: row < 0 ? MISSING : formatCount(count), bad: count > 0, beside: "" };
+    return { name: label, label, text: row < 0 ? MISSING : formatCount(count), bad: count > 0, beside: "" };
   });
+  const some = counts.filter(({ bad }) => bad);
   const text = row < 0 ? MISSING : formatCount(history.elements[row]);
-  return [...counts, { name: "elements", label: "elements", text, bad: false, beside: "" }];
+  // Three zeros say no more than one.
+  const shown = some.length > 0 ? some : [{ ...counts[0], label: "NaN, ±Inf" }];
+  return [...shown, { name: "elements", label: "elements", text, bad: false, beside: "" }];
 }
 
 function was(name: string, value: number, before: number, at: Step): string {
@@ -115,7 +112,7 @@ export function Strip({
       ? undefined
       : { history: other.history, row: nearestCapture(other.history.steps, compared) };
   const bad = badStatistics(node, quantity, at);
-  const finite = row < 0 ? 0 : history.nan[row] + history.positiveInfinity[row] + history.negativeInfinity[row];
+  const finite = row < 0 ? 0 : nonFiniteAt(history, row);
   return (
     <dl class="strip" tabIndex={0} aria-label={`Statistics at step ${formatCount(at)}`}>
       {named && at !== null && (

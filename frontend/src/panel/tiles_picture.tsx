@@ -20,7 +20,7 @@ import type { Area, Paint } from "../widgets/canvas";
 import { coloringFor, commonColoring, deadTiles, type Scene, scenePlane, tileCount, tileValues } from "./scene";
 import { type CellPlace, useCells } from "./cells";
 import { ElementTip, elementWords } from "./element_tip";
-import { chosenRow, chosenTile } from "./state";
+import { chosenQuery, chosenRow, chosenTile } from "./state";
 import { Stepper } from "./stepper";
 
 const GAP = 3;
@@ -31,10 +31,14 @@ interface Placed {
   readonly bar: ColorbarPlace | null;
 }
 
-export interface PictureOfScene {
-  readonly scene: Scene;
+/** What a picture draws, and the room it has. */
+export interface Drawn {
   readonly areaRef: { current: Area };
   readonly baseRef: { current: Paint | null };
+}
+
+export interface PictureOfScene extends Drawn {
+  readonly scene: Scene;
 }
 
 export function TilesPicture({ scene, areaRef, baseRef }: PictureOfScene): JSX.Element {
@@ -179,7 +183,7 @@ function useOverTiles(
       const { layout, bar } = placed.current;
       const plane = scenePlane(scene);
       if (scene.kind === "attention")
-        drawChosenRow(pen, layout, shown, plane.rows, Math.min(row ?? 0, plane.rows - 1), palette);
+        drawChosenRow(pen, layout, shown, plane.rows, chosenQuery(plane.rows, row), palette);
       else if (tile !== null && tile >= first && tile < first + shown)
         drawChosenTile(pen, layout, tile - first, palette);
       if (at === null) return;

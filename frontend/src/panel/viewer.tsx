@@ -7,39 +7,36 @@
 
 import type { JSX } from "preact";
 import { useCallback, useEffect, useMemo, useRef, useState } from "preact/hooks";
-import type { History } from "../charts/history";
 import { formatCount, formatFull, formatNumber } from "../format";
-import { comparedStep, compareRun, run, nearestCapture } from "../state";
+import type { Answer } from "../resource";
+import { compareRun, run, nearestCapture } from "../state";
 import { type Arrangement, kindsOf, type ViewKind } from "../tensor/arrangement";
 import { countNonFinite } from "../tensor/plane";
 import { CopyTable, NumberTable } from "../tensor/number_table";
-import type { GraphNode, Histogram, Quantity } from "../types";
+import type { GraphNode, Quantity, Value } from "../types";
 import type { Step } from "../units";
 import type { Area, Paint } from "../widgets/canvas";
 import { Prose } from "../widgets/prose";
 import { AttentionRows } from "./attention_rows";
 import { BarsPicture, type Sorting } from "./bars_picture";
 import { CardHead, CardMessage } from "./card";
-import { useValue, valueKey } from "./data";
+import { type Compared, type SeriesAnswer, useValue, type ValueKey, valueKey } from "./data";
 import { Foot } from "./foot";
 import { HeatPicture } from "./heat_picture";
 import { InputThumb } from "./input_thumb";
+import { otherSide } from "./other_side";
 import { planeTable } from "./plane_table";
-import { coloringWords, commonColoring, type Scene, sceneOf } from "./scene";
-import { example, exampleCount, extents, minus, squareRoot, wantedView } from "./state";
-import { TilesPicture } from "./tiles_picture";
+import { coloringWords, commonColoring, type Scene, sceneOf, type SceneRequest, type Side } from "./scene";
+import { chosenTile, example, exampleCount, extents, minus, squareRoot, wantedView } from "./state";
+import { type Drawn, TilesPicture } from "./tiles_picture";
 import { type Adjust, ViewerTools } from "./viewer_tools";
-
-export interface Series {
-  readonly history: History | null;
-  readonly histogram: Histogram | null;
-}
 
 export interface ViewerProps {
   readonly node: GraphNode;
   readonly quantity: Quantity;
   readonly step: Step;
-  readonly series: Series;
+  readonly series: SeriesAnswer;
+  readonly compared?: Compared;
   /** Has room for what belongs below the picture. */
   readonly large: boolean;
   /** Has room for all tools in the head. */
@@ -58,36 +55,46 @@ export function Viewer(props: ViewerProps): JSX.Element {
   // Where no raw numbers were kept, none are asked for.
   const sampled = node.quantities[quantity]?.sampled === true;
   const answer = useValue(sampled ? valueKey(run.value, node.name, step, quantity) : null, neighbours(steps, step));
-  const other = useValue(sampled ? subtrahendKey(node.name, quantity, step, steps) : null);
-  const [scene, adjust] = useScene(props, answer.data, answer.key?.step ?? step, other.data);
+  const side = otherSide(node.name, quantity, step, steps);
+  const other = useValue(sampled ? side.key : null);
+  const [scene, second, adjust] = useScenes(props, answer, other);
   const settled = answer.data !== null;
   useEffect(() => {
     if (settled && scene !== undefined) exampleCount.value = scene.subject.batched ? scene.value.shape[0] : 0;
   }, [settled, scene]);
-  if (answer.data === null) {
-    return (
-      <>
-        <CardHead title={`${TITLES[quantity]} at step ${formatCount(step)}`} pending={answer.pending} />
-        <CardMessage>{sampled ? (answer.error?.message ?? "") : <Prose text={NO_SAMPLE} />}</CardMessage>
-      </>
-    );
-  }
   const waits = minus.value !== "nothing" && other.data === null;
-  if (scene === undefined || waits) {
-    const words = waits
-      ? (other.error?.message ?? "")
-      : "The two tensors have different shapes, so there is no difference of their elements.";
+  if (answer.data === null || scene === undefined || waits) {
+    const missing = answer.data === null;
+    const words = missing
+      ? sampled
+        ? answer.error?.message
+        : NO_SAMPLE
+      : waits
+        ? (other.error?.message ?? side.reason)
+        : "The two tensors have different shapes.";
     return (
       <>
-        <CardHead title={`${TITLES[quantity]} at step ${formatCount(step)}`} pending={waits && other.error === null}>
-          <ViewerTools.Minus />
+        <CardHead
+          title={`${TITLES[quantity]} at step ${formatCount(step)}`}
+          pending={(missing ? answer : other).pending}
+        >
+          {!missing && <ViewerTools.Minus />}
         </CardHead>
-        <CardMessage>{words}</CardMessage>
+        <CardMessage>
+          <Prose text={words ?? ""} />
+        </CardMessage>
       </>
     );
   }
   return (
-    <SceneCard {...props} scene={scene} adjust={adjust} pending={answer.pending} minusStep={other.key?.step ?? null} />
+    <SceneCard
+      {...props}
+      scene={scene}
+      second={second}
+      adjust={adjust}
+      pending={answer.pending}
+      minusStep={other.key?.step ?? null}
+    />
   );
 }
 
@@ -98,66 +105,59 @@ function neighbours(steps: Float64Array | null, step: Step): Step[] {
   return [steps[at + 1], steps[at - 1], steps[at + 2]].filter((each) => each !== undefined);
 }
 
-function subtrahendKey(
-  node: string,
-  quantity: Quantity,
-  step: Step,
-  steps: Float64Array | null,
-): ReturnType<typeof valueKey> {
-  const chosen = minus.value;
-  if (chosen === "nothing" || steps === null || steps.length === 0) return null;
-  if (chosen === "compared") return valueKey(compareRun.value ?? run.value, node, comparedStep.value, quantity);
-  const at = nearestCapture(steps, step);
-  return valueKey(run.value, node, chosen === "first" ? steps[0] : steps[Math.max(0, at - 1)], quantity);
-}
-
-function useScene(
-  { node, quantity, series, view }: ViewerProps,
-  value: Parameters<typeof sceneOf>[0]["value"] | null,
-  step: Step,
-  subtrahend: Parameters<typeof sceneOf>[0]["subtrahend"],
-): readonly [Scene | undefined, Adjust] {
-  const { history, histogram } = series;
+/** The scene of the value, that of what stands beside it, if anything does, and how to lay out both anew. */
+function useScenes(
+  { node, quantity, step, series, compared, view }: ViewerProps,
+  { data: value, key }: Answer<ValueKey, Value>,
+  { data: other, key: otherKey }: Answer<ValueKey, Value>,
+): readonly [Scene | undefined, Scene | undefined, Adjust] {
   const wanted = view ?? wantedView.value;
-  const [shown, extent, root] = [example.value, extents.value[quantity], squareRoot.value];
   const [layout, setLayout] = useState<{ id: string; arrangement: Arrangement | null; index: readonly number[] }>(
     FRESH,
   );
   const id = `${node.name} ${quantity} ${wanted ?? ""}`;
   const { arrangement, index } = layout.id === id ? layout : FRESH;
-  const difference = minus.value === "nothing" ? null : subtrahend;
-  const scene = useMemo(
-    () =>
-      value === null
-        ? undefined
-        : sceneOf({
-            node,
-            quantity,
-            step,
-            value,
-            subtrahend: difference,
-            wanted,
-            arrangement,
-            index,
-            example: shown,
-            extent,
-            squareRoot: root,
-            history,
-            histogram,
-          }),
-    [node, quantity, step, value, difference, wanted, arrangement, index, shown, extent, root, history, histogram],
-  );
+  const chosen = minus.value;
+  const choices = {
+    node,
+    quantity,
+    wanted,
+    arrangement,
+    index,
+    example: example.value,
+    tile: chosenTile.value ?? 0,
+    extent: extents.value[quantity],
+    squareRoot: squareRoot.value,
+    subtrahend: chosen === "nothing" || chosen === "beside" ? null : other,
+  };
+  const own = useSide(value, series);
+  const theirs = useSide(chosen === "beside" ? other : null, compareRun.value === null ? series : compared);
+  const scene = useScene({ ...choices, side: own, beside: theirs, step: key?.step ?? step });
+  const second = useScene({ ...choices, side: theirs, beside: own, step: otherKey?.step ?? step });
   const adjust = useCallback<Adjust>(
     (next) => setLayout({ id, arrangement, index, ...next }),
     [id, arrangement, index],
   );
-  return [scene, adjust];
+  return [scene, second, adjust];
+}
+
+function useSide(value: Value | null, series: Pick<SeriesAnswer, "history" | "histogram"> | undefined): Side | null {
+  const { history = null, histogram = null } = series ?? {};
+  return useMemo(() => value && { value, history, histogram }, [value, history, histogram]);
+}
+
+function useScene({
+  side,
+  ...choices
+}: Omit<SceneRequest, keyof Side> & { readonly side: Side | null }): Scene | undefined {
+  return useMemo(() => side && sceneOf({ ...choices, ...side }), [side, ...Object.values(choices)]) ?? undefined;
 }
 
 const FRESH = { id: "", arrangement: null, index: [] };
 
 function SceneCard({
   scene,
+  second,
   large,
   roomy,
   pending,
@@ -166,22 +166,19 @@ function SceneCard({
   adjust,
 }: ViewerProps & {
   readonly scene: Scene;
+  readonly second?: Scene;
   readonly adjust: Adjust;
   readonly pending: boolean;
   readonly minusStep: Step | null;
 }): JSX.Element {
   const [sorting, setSorting] = useState<Sorting>("index");
-  const areaRef = useRef<Area>({ width: 0, height: 0 });
-  const baseRef = useRef<Paint | null>(null);
-  const nonFinite = useMemo(() => countNonFinite(scene.tensor.data), [scene.tensor]);
-  const note = noteOf(scene);
-  const exporting = { areaRef, baseRef };
-  const table = planeTable(scene);
+  const drawn = [useDrawn(), useDrawn()];
+  const rest = { sorting, large, view };
   return (
     <>
       <CardHead
-        title={view === undefined ? title(scene, minusStep) : partTitle(scene, view)}
-        note={note}
+        title={view === undefined ? title(scene, second, minusStep) : partTitle(scene, view)}
+        note={noteOf(scene)}
         pending={pending}
       >
         <ViewerTools
@@ -191,19 +188,61 @@ function SceneCard({
           large={roomy}
           sorting={sorting}
           onSort={setSorting}
-          {...exporting}
+          drawn={second === undefined ? drawn.slice(0, 1) : drawn}
         />
-        {scene.kind === "table" && <CopyTable table={table} />}
+        {scene.kind === "table" && second === undefined && <CopyTable table={planeTable(scene)} />}
       </CardHead>
-      {(scene.kind === "images" || scene.kind === "attention") && (
-        <div class="with-input fill">
-          <InputThumb scene={scene} />
-          <TilesPicture scene={scene} {...exporting} />
+      {second === undefined ? (
+        <SceneView scene={scene} {...rest} {...drawn[0]} />
+      ) : (
+        <div class="pair fill">
+          {[scene, second].map((each, side) => (
+            <figure key={side}>
+              <figcaption>
+                <b>{side === 0 ? run.value : (compareRun.value ?? run.value)}</b> step {formatCount(each.step)}{" "}
+                {each.kind === "table" && <CopyTable table={planeTable(each)} />}
+              </figcaption>
+              <SceneView scene={each} alone={false} {...rest} {...drawn[side]} />
+            </figure>
+          ))}
         </div>
       )}
-      {scene.kind === "heat" && <HeatPicture scene={scene} {...exporting} />}
-      {scene.kind === "bars" && <BarsPicture scene={scene} sorting={sorting} {...exporting} />}
-      {scene.kind === "table" && <NumberTable {...table} />}
+    </>
+  );
+}
+
+/** What a picture has drawn, and where, to be saved as a file. */
+function useDrawn(): Drawn {
+  return { areaRef: useRef<Area>({ width: 0, height: 0 }), baseRef: useRef<Paint | null>(null) };
+}
+
+function SceneView({
+  scene,
+  sorting,
+  large,
+  view,
+  alone = true,
+  ...drawn
+}: Drawn & {
+  readonly scene: Scene;
+  readonly sorting: Sorting;
+  readonly large: boolean;
+  readonly view?: ViewKind;
+  /** Nothing stands beside it. */
+  readonly alone?: boolean;
+}): JSX.Element {
+  const nonFinite = useMemo(() => countNonFinite(scene.tensor.data), [scene.tensor]);
+  return (
+    <>
+      {(scene.kind === "images" || scene.kind === "attention") && (
+        <div class="with-input fill">
+          {alone && <InputThumb scene={scene} />}
+          <TilesPicture scene={scene} {...drawn} />
+        </div>
+      )}
+      {scene.kind === "heat" && <HeatPicture scene={scene} {...drawn} />}
+      {scene.kind === "bars" && <BarsPicture scene={scene} sorting={sorting} {...drawn} />}
+      {scene.kind === "table" && <NumberTable {...planeTable(scene)} />}
       {scene.kind === "number" && <TheNumber value={scene.tensor.data[0]} />}
       {scene.kind === "attention" && large && <AttentionRows scene={scene} />}
       {view !== "bars" && view !== "table" && <Foot scene={scene} nonFinite={nonFinite} />}
@@ -233,8 +272,9 @@ function partTitle(scene: Scene, view: ViewKind): string {
   return view === "heat" ? "Examples × units" : "Numbers";
 }
 
-function title(scene: Scene, minusStep: Step | null): string {
+function title(scene: Scene, second: Scene | undefined, minusStep: Step | null): string {
   const word = scene.kind === "attention" && scene.quantity === "value" ? "Attention" : TITLES[scene.quantity];
+  if (second !== undefined) return `${word}, two ${compareRun.value === null ? "steps" : "runs"}`;
   const at = `${word} at step ${formatCount(scene.step)}`;
   if (!scene.isDifference || minusStep === null) return at;
   const other = minus.value === "compared" && compareRun.value !== null ? `${compareRun.value} at step` : "step";

@@ -10,15 +10,16 @@ import { download, drawingOf, fileName } from "../export/download";
 import { npyBytes } from "../export/npy";
 import { comparedStep, compareRun, run } from "../state";
 import { formatCount } from "../format";
-import { type Arrangement, reassign, slicedAxes, type ViewKind } from "../tensor/arrangement";
+import { type Arrangement, reassign, slicedAxes, tileAxis, type ViewKind } from "../tensor/arrangement";
 import type { Extent } from "../tensor/coloring";
 import { type Option, Select } from "../widgets/controls";
-import type { Area, Paint } from "../widgets/canvas";
+import type { Drawing } from "../widgets/canvas";
 import type { Sorting } from "./bars_picture";
 import { drawingItems, type MenuItem, MenuItems } from "./menu_items";
 import type { Scene } from "./scene";
-import { example, extents, type Minus, minus, squareRoot, wantedView } from "./state";
+import { chosenTile, example, extents, type Minus, minus, squareRoot, wantedView } from "./state";
 import { Stepper } from "./stepper";
+import type { Drawn } from "./tiles_picture";
 
 /** Lays the axes out anew, or holds them at other indices. */
 export type Adjust = (next: { readonly arrangement?: Arrangement | null; readonly index?: readonly number[] }) => void;
@@ -30,8 +31,8 @@ interface ToolsProps {
   readonly large: boolean;
   readonly sorting: Sorting;
   readonly onSort: (sorting: Sorting) => void;
-  readonly areaRef: { readonly current: Area };
-  readonly baseRef: { readonly current: Paint | null };
+  /** The pictures beside each other. */
+  readonly drawn: readonly Drawn[];
 }
 
 /** Axes shorter than this need no stepper. */
@@ -91,7 +92,11 @@ function Slices({ scene, adjust }: Pick<ToolsProps, "scene" | "adjust">): JSX.El
             name={names[axis]}
             index={index[axis]}
             count={subject.shape[axis]}
-            onChange={(to) => adjust({ index: index.map((old, each) => (each === axis ? to : old)) })}
+            onChange={(to) =>
+              axis === tileAxis(subject)
+                ? (chosenTile.value = to)
+                : adjust({ index: index.map((old, each) => (each === axis ? to : old)) })
+            }
           />
         ),
       )}
@@ -144,16 +149,22 @@ function usable(scene: Scene, extent: Extent): boolean {
   return extent === "step" || !scene.isDifference;
 }
 
-/** What is subtracted. Stands apart, for it is needed where there is no picture because of it. */
+/** What it is set against. Stands apart, for it is needed where there is no picture because of it. */
 ViewerTools.Minus = function MinusSelect(): JSX.Element {
   const against = compareRun.value ?? (comparedStep.value === null ? null : `step ${formatCount(comparedStep.value)}`);
+  const name = against ?? "what is compared";
+  const compared: Option<Minus>[] = [
+    { value: "compared", label: `minus ${name}` },
+    { value: "beside", label: `beside ${name}` },
+  ];
   const options: Option<Minus>[] = [
     { value: "nothing" },
-    { value: "previous", label: "the capture before" },
-    { value: "first", label: "the first capture" },
-    ...(against === null ? [] : [{ value: "compared" as const, label: against }]),
+    { value: "previous", label: "minus the capture before" },
+    { value: "first", label: "minus the first capture" },
+    // A link may ask for what isn't there.
+    ...compared.filter(({ value }) => against !== null || value === minus.value),
   ];
-  return <Select label="minus" value={minus.value} options={options} onChange={(chosen) => (minus.value = chosen)} />;
+  return <Select label="against" value={minus.value} options={options} onChange={(chosen) => (minus.value = chosen)} />;
 };
 
 /** Which axis runs down, which across, which makes tiles. */
@@ -178,19 +189,33 @@ function Axes({ scene, adjust }: Pick<ToolsProps, "scene" | "adjust">): JSX.Elem
   );
 }
 
-function Exports({ scene, areaRef, baseRef, close }: ToolsProps & { readonly close: () => void }): JSX.Element {
+function Exports({ scene, drawn, close }: ToolsProps & { readonly close: () => void }): JSX.Element {
   const file = (extension: string): string =>
     fileName([run.peek() ?? "", scene.node.name, scene.quantity, `step ${scene.step}`], extension);
-  const paint = baseRef.current;
   const items: MenuItem[] = [
-    [".npy of the sample", () => download(file("npy"), new Blob([npyBytes(scene.value)]))],
-    [
-      ".csv of the sample",
-      () => download(file("csv"), new Blob([tensorCsv(scene.value, scene.names)], { type: "text/csv" })),
-    ],
+    [".npy of the sample", () => download(file("npy"), npyBytes(scene.value))],
+    [".csv of the sample", () => download(file("csv"), tensorCsv(scene.value, scene.names))],
   ];
-  if (paint !== null && scene.kind !== "table" && scene.kind !== "number") {
-    items.push(...drawingItems(file, () => drawingOf(areaRef.current, paint)));
+  if (scene.kind !== "table" && scene.kind !== "number") {
+    const pictures = drawn.flatMap(({ areaRef, baseRef: { current: paint } }) =>
+      paint === null ? [] : [drawingOf(areaRef.current, paint)],
+    );
+    items.push(...drawingItems(file, () => inARow(pictures)));
   }
   return <MenuItems items={items} close={close} />;
+}
+
+/** Pictures of equal size beside each other, as one. */
+function inARow(pictures: readonly Drawing[]): Drawing {
+  const { width, height } = pictures[0].area;
+  return {
+    area: { width: width * pictures.length, height },
+    draw: (context, palette) =>
+      pictures.forEach(({ draw }, place) => {
+        context.save();
+        context.translate(width * place, 0);
+        draw(context, palette);
+        context.restore();
+      }),
+  };
 }

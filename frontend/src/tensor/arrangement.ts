@@ -65,7 +65,9 @@ export function defaultArrangement(subject: Subject, kind: ViewKind): Arrangemen
         : { tile: last, row: first, column: second };
     case "heat":
     case "table":
-      if (axes.length >= 2) return { tile: null, row: axes.at(-2) ?? null, column: last };
+      // One of the images, enlarged.
+      if (axes.length >= 3) return { ...defaultArrangement(subject, kindsOf(subject)[0]), tile: null };
+      if (axes.length === 2) return { tile: null, row: axes[0], column: last };
       return { tile: null, row: subject.batched ? 0 : null, column: last };
     case "bars":
       return { tile: null, row: null, column: last ?? (subject.batched ? 0 : null) };
@@ -86,6 +88,11 @@ export function kindsOf(subject: Subject): ViewKind[] {
     : ["images", "heat", "bars", "table"];
 }
 
+/** The axis that makes tiles where there are any: a tile chosen there is the one that other views begin with. */
+export function tileAxis(subject: Subject): Axis | null {
+  return defaultArrangement(subject, kindsOf(subject)[0]).tile;
+}
+
 /** Axes that are held at an index, in order: neither down, across nor a tile. */
 export function slicedAxes(shape: readonly number[], { tile, row, column }: Arrangement): Axis[] {
   return shape.map((_, axis) => axis).filter((axis) => axis !== tile && axis !== row && axis !== column);
@@ -101,21 +108,9 @@ export function reassign(arrangement: Arrangement, part: keyof Arrangement, axis
   return swapped;
 }
 
-const KERNEL_AXES: Readonly<Record<number, readonly string[]>> = {
-  1: ["unit"],
-  2: ["input", "unit"],
-  3: ["place", "input", "output"],
-  4: ["row", "column", "input", "output"],
-  5: ["plane", "row", "column", "input", "output"],
-};
-
-const VALUE_AXES: Readonly<Record<number, readonly string[]>> = {
-  0: [],
-  1: ["unit"],
-  2: ["position", "unit"],
-  3: ["row", "column", "channel"],
-  4: ["plane", "row", "column", "channel"],
-};
+/** The last ones are those of few axes. */
+const KERNEL_AXES = ["plane", "row", "column", "input", "output"];
+const VALUE_AXES = ["plane", "row", "column", "channel"];
 
 /** A word for each axis, as the field calls it: example, row, column, channel, head, query, key, input, unit. */
 export function axisNames(subject: Subject): string[] {
@@ -129,6 +124,9 @@ export function axisNames(subject: Subject): string[] {
   ];
 }
 
-function names(table: Readonly<Record<number, readonly string[]>>, rank: number): string[] {
-  return [...(table[rank] ?? Array.from({ length: rank }, (_, axis) => `axis ${axis}`))];
+function names(all: readonly string[], rank: number): string[] {
+  if (rank === 1) return ["unit"];
+  if (rank === 2) return [all === KERNEL_AXES ? "input" : "position", "unit"];
+  if (rank > all.length) return Array.from({ length: rank }, (_, axis) => `axis ${axis}`);
+  return rank === 3 && all === KERNEL_AXES ? ["place", "input", "output"] : all.slice(all.length - rank);
 }

@@ -17,20 +17,29 @@ export type Extent = "steps" | "percentile" | "step" | "tile";
 
 export const PERCENTILE = 0.995;
 
-export interface ColoringRequest {
+/** Numbers, and the history that they come from. */
+export interface Domain {
+  readonly history: History | null;
+  readonly histogram: Histogram | null;
+  readonly values: ArrayLike<number>;
+}
+
+export interface ColoringRequest extends Domain {
   readonly extent: Extent;
   /** Square-root scale for amounts from zero up. */
   readonly squareRoot: boolean;
-  readonly history: History | null;
-  readonly histogram: Histogram | null;
   /** The sample on show, or one tile of it. */
   readonly values: ArrayLike<number>;
+  /** What stands beside it, to be compared by colour. */
+  readonly beside: Domain | null;
   /** Images of the input are grey, as they were. */
   readonly gray: boolean;
 }
 
 export function chooseColoring(request: ColoringRequest): Coloring {
-  const { low, high } = extentRange(request);
+  const own = extentRange(request);
+  const theirs = request.beside === null ? own : extentRange({ ...request, ...request.beside });
+  const [low, high] = [Math.min(own.low, theirs.low), Math.max(own.high, theirs.high)];
   if (request.gray && low >= 0) return { map: "gray", scale: makeScale("linear", 0, high > 0 ? high : 1) };
   return coloringOf(low, high, request.squareRoot ? "sqrt" : "linear");
 }

@@ -60,7 +60,7 @@ const history = historyOf(
 );
 
 test("a domain over all steps doesn't depend on the step that is shown", () => {
-  const request = { squareRoot: false, history, histogram: null, gray: false } as const;
+  const request = { squareRoot: false, history, histogram: null, beside: null, gray: false } as const;
   const at = (values: number[], extent: "steps" | "step" | "tile"): number =>
     chooseColoring({ ...request, values, extent }).scale.high;
   expect(historyRange(history)).toEqual({ low: -3, high: 2 });
@@ -94,6 +94,7 @@ test("a percentile keeps the tail from flattening the rest, and never leaves the
     history: wide,
     histogram,
     values: [],
+    beside: null,
     gray: false,
   });
   expect(scale.high).toBeLessThan(1);
@@ -101,7 +102,14 @@ test("a percentile keeps the tail from flattening the rest, and never leaves the
 });
 
 test("images of the input are grey unless they are signed", () => {
-  const request = { extent: "step", squareRoot: false, history: null, histogram: null, gray: true } as const;
+  const request = {
+    extent: "step",
+    squareRoot: false,
+    history: null,
+    histogram: null,
+    beside: null,
+    gray: true,
+  } as const;
   expect(chooseColoring({ ...request, values: [0, 255] })).toMatchObject({ map: "gray", scale: { low: 0, high: 255 } });
   expect(chooseColoring({ ...request, values: [-1, 1] }).map).toBe("div");
   expect(makeScale("linear", 0, 255).unit(0)).toBe(0);

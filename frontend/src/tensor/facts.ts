@@ -18,10 +18,8 @@ export function wholeShape(node: Pick<GraphNode, "shape">, elements: number): (n
   return node.shape.map((extent) => extent ?? (Number.isInteger(rest) && rest > 0 ? rest : null));
 }
 
-const PLURALS: Readonly<Record<string, string>> = { query: "queries", axis: "axes" };
-
 export function plural(name: string): string {
-  return PLURALS[name] ?? `${name}s`;
+  return name === "query" ? "queries" : `${name}s`;
 }
 
 /** `4 of 128 examples kept`, for every axis of which less than all was kept. */

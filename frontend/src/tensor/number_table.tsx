@@ -27,7 +27,6 @@ export interface NumberTableProps {
   readonly columnHead: (column: number) => string;
   readonly cell: (row: number, column: number) => number;
   readonly chosenRow?: number;
-  readonly chosenColumn?: number;
 }
 
 const px = (length: CssPixels): string => `${length}px`;
@@ -125,7 +124,6 @@ function NumberRow({
   rowHead,
   cell,
   chosenRow,
-  chosenColumn,
 }: NumberTableProps & { readonly row: number; readonly span: Span }): JSX.Element {
   return (
     <div
@@ -138,25 +136,17 @@ function NumberRow({
         {rowHead(row)}
       </span>
       {indices(span).map((column) => (
-        <Cell key={column} value={cell(row, column)} column={column} on={column === chosenColumn} />
+        <Cell key={column} value={cell(row, column)} column={column} />
       ))}
     </div>
   );
 }
 
-function Cell({
-  value,
-  column,
-  on,
-}: {
-  readonly value: number;
-  readonly column: number;
-  readonly on: boolean;
-}): JSX.Element {
+function Cell({ value, column }: { readonly value: number; readonly column: number }): JSX.Element {
   const place = { left: px(HEAD_WIDTH + column * COLUMN_WIDTH) };
   const finite = Number.isFinite(value);
   return (
-    <span role="cell" aria-colindex={column + 2} class={`${on ? "on" : ""} ${finite ? "" : "odd"}`} style={place}>
+    <span role="cell" aria-colindex={column + 2} class={finite ? "" : "odd"} style={place}>
       {Number.isNaN(value) && <i class="swatch nan" />}
       {!finite && !Number.isNaN(value) && (value > 0 ? "▲ " : "▼ ")}
       {Number.isInteger(value) && Math.abs(value) >= 1000 ? formatCount(value) : formatNumber(value, 4)}
@@ -181,7 +171,7 @@ export function tableText({ rows, columns, corner, rowHead, columnHead, cell }: 
 export function CopyTable({ table }: { readonly table: NumberTableProps }): JSX.Element {
   const [outcome, copy] = useCopy();
   const tooMany = table.rows * table.columns > MOST_COPIED_CELLS;
-  const words = tooMany ? "Too many cells: download the .npy instead" : "All rows and columns, in full precision";
+  const words = tooMany ? "Too many cells: download the .npy" : undefined;
   return (
     <button type="button" class="btn" disabled={tooMany} title={words} onClick={() => copy(tableText(table))}>
       {outcome || "Copy as TSV"}

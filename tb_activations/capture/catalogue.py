@@ -98,14 +98,15 @@ def _never_called(name: str, op: keras.Operation, obstacle: QuantityPlan) -> See
 
 
 def _unseen(op: keras.Operation, recorder: Recorder) -> QuantityPlan:
-    """Why no call of ``op`` was met: it was called in a function that can't be looked into, or not at all."""
+    """Why no call of ``op`` was met: it was called in a function that can't be looked into, past Keras, or not at all."""
     if not getattr(op, "built", True):
         return QuantityPlan("not_called")  # the first call would have built it
     weights = {id(weight._value) for weight in getattr(op, "weights", ())}
     for function in recorder.functions.unseen:
         if not weights or weights & function.variables:
             return QuantityPlan("traced_earlier", {"function": function.name, "detail": function.detail})
-    return QuantityPlan("not_called")
+    own = [weight for _, weight, owner in recorder.structure.owners() if owner is op]
+    return QuantityPlan("used_without_call" if any(map(recorder.variables.was_handed_over, own)) else "not_called")
 
 
 def _record(node: Seen, recorder: Recorder, ids: Mapping[str, int], plans: Mapping[Quantity, QuantityPlan]) -> NodeRecord:

@@ -103,6 +103,15 @@ _ALL = (
         "If it should take part, call it in `call` or connect it to an output of the model.",
     ),
     Reason(
+        "used_without_call",
+        "unreachable",
+        "used, not called",
+        "The step trains the weights of `{node}` without calling it: what keeps it runs its `call` method (as `TimeDistributed` does), or uses its "
+        "weights itself.",
+        "Look at what keeps it, or put a probe on the tensor of interest inside its `call`:",
+        'x = tb_activations.probe(x, "name")',
+    ),
+    Reason(
         "other_branch",
         "unreachable",
         "other branch taken",

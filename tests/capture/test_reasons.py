@@ -29,7 +29,7 @@ class Everything(keras.Model):
 
     def __init__(self):
         super().__init__(name="everything")
-        names = ("early", "side", "cut", "rounded", "compiled", "taken", "untaken", "head", "left_out", "spare", "mapped")
+        names = ("early", "side", "cut", "rounded", "compiled", "taken", "untaken", "head", "left_out", "spare", "mapped", "past")
         self.dense = {name: L.Dense(3, name=name) for name in names}
         self.frozen = L.Dense(3, name="frozen", trainable=False)
         self.scaled = L.Rescaling(2.0, name="scaled")
@@ -37,7 +37,8 @@ class Everything(keras.Model):
         self.words = L.Lambda(tf.strings.as_string, name="words")
         self.shape_of = L.Lambda(lambda x: x.shape.rank, name="shape_of")
         self.dense["compiled"].build((None, 3))
-        self.dense["mapped"].build((None, 3))
+        for name in ("mapped", "past"):
+            self.dense[name].build((None, 3))
         self.on_its_own = tf.function(self.dense["compiled"], jit_compile=True)
         self.count = self.add_weight(shape=(), name="count", trainable=False)
 
@@ -51,7 +52,7 @@ class Everything(keras.Model):
         stopped = tf.stop_gradient(dense["cut"](x)) + tf.round(dense["rounded"](x)) + self.on_its_own(x)
         mapped = keras.ops.vectorized_map(lambda row: dense["mapped"](row[None])[0], x)
         branch = tf.cond(self.count > 0, lambda: dense["taken"](x), lambda: dense["untaken"](x))
-        return dense["head"](dense["left_out"](x) + stopped + branch + mapped)
+        return dense["head"](dense["left_out"](x) + stopped + branch + mapped + dense["past"].call(x))
 
 
 class ByHand(keras.Model):
@@ -132,6 +133,7 @@ CASES = {
     "kind_off": ("values", "head/kernel", "value"),
     "quantity_off": ("values", "head", "gradient"),
     "not_called": ("everything", "spare", "value"),
+    "used_without_call": ("everything", "past", "value"),
     "other_branch": ("everything", "untaken", "value"),
     "while_body": ("replicated", "gru/gru_cell", "value"),
     "traced_earlier": ("everything", "compiled", "value"),

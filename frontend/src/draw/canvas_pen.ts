@@ -13,7 +13,7 @@ const TEXT_SIZE: CssPixels = 11;
 const LABEL_BACKGROUND_OPACITY = 0.82;
 
 export class CanvasPen implements Pen {
-  private scratch: HTMLCanvasElement | null = null;
+  #scratch: HTMLCanvasElement | null = null;
 
   constructor(
     private readonly context: Context,
@@ -25,17 +25,17 @@ export class CanvasPen implements Pen {
   }
 
   rect(box: Box, fill: Fill): void {
-    this.useFill(fill);
+    this.#useFill(fill);
     this.context.fillRect(box.x, box.y, box.width, box.height);
   }
 
   outline(box: Box, stroke: Stroke): void {
-    this.useStroke(stroke);
+    this.#useStroke(stroke);
     this.context.strokeRect(box.x, box.y, box.width, box.height);
   }
 
   line(x0: CssPixels, y0: CssPixels, x1: CssPixels, y1: CssPixels, stroke: Stroke): void {
-    this.useStroke(stroke);
+    this.#useStroke(stroke);
     this.context.beginPath();
     this.context.moveTo(x0, y0);
     this.context.lineTo(x1, y1);
@@ -43,7 +43,7 @@ export class CanvasPen implements Pen {
   }
 
   polyline(xs: Float32Array, ys: Float32Array, count: number, stroke: Stroke): void {
-    this.useStroke(stroke);
+    this.#useStroke(stroke);
     const { context } = this;
     context.beginPath();
     let down = false;
@@ -63,7 +63,7 @@ export class CanvasPen implements Pen {
   }
 
   band(xs: Float32Array, lower: Float32Array, upper: Float32Array, count: number, fill: Fill): void {
-    this.useFill(fill);
+    this.#useFill(fill);
     const { context } = this;
     for (const [start, stop] of pieces(lower, upper, count)) {
       context.beginPath();
@@ -79,18 +79,18 @@ export class CanvasPen implements Pen {
     context.beginPath();
     for (let index = 0; index < points.length; index += 2) context.lineTo(points[index], points[index + 1]);
     context.closePath();
-    this.paintPath(fill, stroke);
+    this.#paintPath(fill, stroke);
   }
 
   circle(x: CssPixels, y: CssPixels, radius: CssPixels, fill?: Fill, stroke?: Stroke): void {
     this.context.beginPath();
     this.context.arc(x, y, radius, 0, 2 * Math.PI);
-    this.paintPath(fill, stroke);
+    this.#paintPath(fill, stroke);
   }
 
   text(text: string, x: CssPixels, y: CssPixels, style: TextStyle): void {
     const { context } = this;
-    this.useFont(style);
+    this.#useFont(style);
     if (style.background !== undefined) {
       const width = context.measureText(text).width + 4;
       const left = style.align === "right" ? x - width + 2 : style.align === "center" ? x - width / 2 : x - 2;
@@ -111,7 +111,7 @@ export class CanvasPen implements Pen {
     context.rect(box.x, box.y, box.width, box.height);
     context.clip();
     if (hatch.background !== undefined) this.rect(box, { color: hatch.background });
-    this.useStroke(hatch);
+    this.#useStroke(hatch);
     context.beginPath();
     for (let offset = -box.height; offset < box.width; offset += hatch.gap) {
       context.moveTo(box.x + offset, box.y + box.height);
@@ -123,7 +123,7 @@ export class CanvasPen implements Pen {
 
   image(pixels: Pixels, box: Box): void {
     const { context } = this;
-    const scratch = (this.scratch ??= document.createElement("canvas"));
+    const scratch = (this.#scratch ??= document.createElement("canvas"));
     scratch.width = pixels.width;
     scratch.height = pixels.height;
     const bytes = new Uint8ClampedArray(
@@ -138,7 +138,7 @@ export class CanvasPen implements Pen {
   }
 
   textWidth(text: string, style: Pick<TextStyle, "bold" | "size"> = {}): CssPixels {
-    this.useFont(style);
+    this.#useFont(style);
     return this.context.measureText(text).width;
   }
 
@@ -151,27 +151,27 @@ export class CanvasPen implements Pen {
     this.context.restore();
   }
 
-  private paintPath(fill: Fill | undefined, stroke: Stroke | undefined): void {
+  #paintPath(fill: Fill | undefined, stroke: Stroke | undefined): void {
     if (fill !== undefined) {
-      this.useFill(fill);
+      this.#useFill(fill);
       this.context.fill();
     }
     if (stroke !== undefined) {
-      this.useStroke(stroke);
+      this.#useStroke(stroke);
       this.context.stroke();
     }
   }
 
-  private useFont(style: Pick<TextStyle, "bold" | "size">): void {
+  #useFont(style: Pick<TextStyle, "bold" | "size">): void {
     this.context.font = `${style.bold === true ? "600 " : ""}${style.size ?? TEXT_SIZE}px ${this.fontFamily}`;
   }
 
-  private useFill(fill: Fill): void {
+  #useFill(fill: Fill): void {
     this.context.globalAlpha = fill.opacity ?? 1;
     this.context.fillStyle = fill.color;
   }
 
-  private useStroke(stroke: Stroke): void {
+  #useStroke(stroke: Stroke): void {
     this.context.globalAlpha = stroke.opacity ?? 1;
     this.context.strokeStyle = stroke.color;
     this.context.lineWidth = stroke.width;

@@ -40,12 +40,12 @@ export class SvgContext implements Context {
   /** Lengths as SVG writes them; set by `setLineDash`. */
   dash = "";
 
-  private readonly root: Element;
+  readonly #root: Element;
   /** The group that is open. */
   private group: Element;
-  private path = "";
-  private clips = 0;
-  /** For each `save` all that was set. */
+  #path = "";
+  #clips = 0;
+  /** For each `save` all that was set, the open group with it; what is #private is not part of it. */
   private readonly saved: this[] = [];
 
   constructor(
@@ -53,12 +53,12 @@ export class SvgContext implements Context {
     height: CssPixels,
     private readonly measure: MeasureFont,
   ) {
-    this.root = this.group = document.createElementNS(SVG, "svg");
-    this.set(this.root, { width, height, viewBox: `0 0 ${round(width)} ${round(height)}` });
+    this.#root = this.group = document.createElementNS(SVG, "svg");
+    this.#set(this.#root, { width, height, viewBox: `0 0 ${round(width)} ${round(height)}` });
   }
 
   toString(): string {
-    return new XMLSerializer().serializeToString(this.root);
+    return new XMLSerializer().serializeToString(this.#root);
   }
 
   save(): void {
@@ -66,42 +66,42 @@ export class SvgContext implements Context {
   }
 
   restore(): void {
-    Object.assign(this, this.saved.pop(), { path: this.path, clips: this.clips });
+    Object.assign(this, this.saved.pop());
   }
 
   translate(x: number, y: number): void {
-    this.enter({ transform: `translate(${round(x)} ${round(y)})` });
+    this.#enter({ transform: `translate(${round(x)} ${round(y)})` });
   }
 
   scale(x: number, y: number): void {
-    this.enter({ transform: `scale(${x} ${y})` });
+    this.#enter({ transform: `scale(${x} ${y})` });
   }
 
   clip(): void {
-    const id = `clip${(this.clips += 1)}`;
-    this.set(this.add("clipPath", { id }).appendChild(document.createElementNS(SVG, "path")), { d: this.path });
-    this.enter({ "clip-path": `url(#${id})` });
+    const id = `clip${(this.#clips += 1)}`;
+    this.#set(this.#add("clipPath", { id }).appendChild(document.createElementNS(SVG, "path")), { d: this.#path });
+    this.#enter({ "clip-path": `url(#${id})` });
   }
 
   beginPath(): void {
-    this.path = "";
+    this.#path = "";
   }
 
   closePath(): void {
-    this.path += "Z";
+    this.#path += "Z";
   }
 
   moveTo(x: number, y: number): void {
-    this.go("M", x, y);
+    this.#go("M", x, y);
   }
 
   /** The first point of a path is where it begins, as on a canvas. */
   lineTo(x: number, y: number): void {
-    this.go(this.path === "" ? "M" : "L", x, y);
+    this.#go(this.#path === "" ? "M" : "L", x, y);
   }
 
   bezierCurveTo(x1: number, y1: number, x2: number, y2: number, x: number, y: number): void {
-    this.go("C", x1, y1, x2, y2, x, y);
+    this.#go("C", x1, y1, x2, y2, x, y);
   }
 
   /** Clockwise. A whole turn is two arcs, for SVG has none from a point to itself. */
@@ -109,18 +109,18 @@ export class SvgContext implements Context {
     const at = (angle: number): [number, number] => [x + radius * Math.cos(angle), y + radius * Math.sin(angle)];
     const middle = (from + to) / 2;
     this.lineTo(...at(from));
-    for (const end of [middle, to]) this.go("A", radius, radius, 0, 0, 1, ...at(end));
+    for (const end of [middle, to]) this.#go("A", radius, radius, 0, 0, 1, ...at(end));
   }
 
   rect(x: number, y: number, width: number, height: number): void {
-    this.go("M", x, y);
-    this.path += `h${round(width)}v${round(height)}h${round(-width)}Z`;
+    this.#go("M", x, y);
+    this.#path += `h${round(width)}v${round(height)}h${round(-width)}Z`;
   }
 
   /** Corners of one radius, or of four: top left, top right, bottom right, bottom left. */
   roundRect(x: number, y: number, width: number, height: number, radii: unknown = 0): void {
     const [a, b, c, d] = Array.isArray(radii) ? (radii as number[]) : new Array<number>(4).fill(Number(radii));
-    const corner = (radius: number, toX: number, toY: number): void => this.go("A", radius, radius, 0, 0, 1, toX, toY);
+    const corner = (radius: number, toX: number, toY: number): void => this.#go("A", radius, radius, 0, 0, 1, toX, toY);
     this.moveTo(x + a, y);
     this.lineTo(x + width - b, y);
     corner(b, x + width, y + b);
@@ -134,19 +134,19 @@ export class SvgContext implements Context {
   }
 
   fill(): void {
-    if (this.path !== "") this.add("path", { d: this.path, ...this.filled() });
+    if (this.#path !== "") this.#add("path", { d: this.#path, ...this.#filled() });
   }
 
   stroke(): void {
-    if (this.path !== "") this.add("path", { d: this.path, ...this.stroked() });
+    if (this.#path !== "") this.#add("path", { d: this.#path, ...this.#stroked() });
   }
 
   fillRect(x: number, y: number, width: number, height: number): void {
-    this.box(x, y, width, height, this.filled());
+    this.#box(x, y, width, height, this.#filled());
   }
 
   strokeRect(x: number, y: number, width: number, height: number): void {
-    this.box(x, y, width, height, this.stroked());
+    this.#box(x, y, width, height, this.#stroked());
   }
 
   setLineDash(lengths: Iterable<number>): void {
@@ -163,9 +163,9 @@ export class SvgContext implements Context {
       "font-family": family,
       "font-size": Number(size),
       "font-weight": bold?.trim(),
-      ...this.filled(),
+      ...this.#filled(),
     };
-    this.add("text", attributes).textContent = withoutControls(text) || " ";
+    this.#add("text", attributes).textContent = withoutControls(text) || " ";
   }
 
   measureText(text: string): { readonly width: CssPixels } {
@@ -179,48 +179,48 @@ export class SvgContext implements Context {
       "image-rendering": "optimizeSpeed",
       style: "image-rendering:pixelated",
     };
-    this.add("image", { x, y, width, height, ...sharp, href: image.toDataURL() });
+    this.#add("image", { x, y, width, height, ...sharp, href: image.toDataURL() });
   }
 
-  private box(x: number, y: number, width: number, height: number, style: Attributes): void {
-    this.add("rect", { x, y, width: Math.max(0, width), height: Math.max(0, height), ...style });
+  #box(x: number, y: number, width: number, height: number, style: Attributes): void {
+    this.#add("rect", { x, y, width: Math.max(0, width), height: Math.max(0, height), ...style });
   }
 
-  private set(element: Element, attributes: Attributes): void {
+  #set(element: Element, attributes: Attributes): void {
     for (const [name, value] of Object.entries(attributes))
       if (value !== undefined) element.setAttribute(name, typeof value === "number" ? round(value) : value);
   }
 
-  private add(name: string, attributes: Attributes): Element {
+  #add(name: string, attributes: Attributes): Element {
     const element = this.group.appendChild(document.createElementNS(SVG, name));
-    this.set(element, attributes);
+    this.#set(element, attributes);
     return element;
   }
 
-  private enter(attributes: Attributes): void {
-    this.group = this.add("g", attributes);
+  #enter(attributes: Attributes): void {
+    this.group = this.#add("g", attributes);
   }
 
-  private go(command: string, ...places: readonly number[]): void {
-    this.path += command + places.map(round).join(" ");
+  #go(command: string, ...places: readonly number[]): void {
+    this.#path += command + places.map(round).join(" ");
   }
 
-  private filled(): Attributes {
-    return { fill: this.fillStyle as string, "fill-opacity": this.opacity() };
+  #filled(): Attributes {
+    return { fill: this.fillStyle as string, "fill-opacity": this.#opacity() };
   }
 
-  private stroked(): Attributes {
+  #stroked(): Attributes {
     return {
       fill: "none",
       stroke: this.strokeStyle as string,
       "stroke-width": this.lineWidth,
       "stroke-linejoin": "round",
       "stroke-dasharray": this.dash === "" ? undefined : this.dash,
-      "stroke-opacity": this.opacity(),
+      "stroke-opacity": this.#opacity(),
     };
   }
 
-  private opacity(): number | undefined {
+  #opacity(): number | undefined {
     return this.globalAlpha === 1 ? undefined : this.globalAlpha;
   }
 }

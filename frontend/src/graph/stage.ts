@@ -54,12 +54,12 @@ export class GraphStage {
   readonly scene = signal<Scene | null>(null);
   view: Size = { width: 0, height: 0 };
   camera: Camera = { x: 0, y: 0, zoom: 1 };
-  private look: StepLook | null = null;
-  private gradients = false;
+  #look: StepLook | null = null;
+  #gradients = false;
   /** The user has not moved the camera since the last fit. */
-  private fitted = true;
-  private anchor: Anchor | null = null;
-  private lowerStale = false;
+  #fitted = true;
+  #anchor: Anchor | null = null;
+  #lowerStale = false;
 
   constructor(
     private readonly canvases: Canvases,
@@ -72,7 +72,7 @@ export class GraphStage {
 
   /** Shows a new layout. What the user just opened or closed stays where it is on the screen. */
   setScene(scene: Scene): void {
-    const { anchor } = this;
+    const anchor = this.#anchor;
     const kept =
       anchor === null ? -1 : scene.boxes.findIndex((_, item) => item > 0 && pathOf(scene, item) === anchor.path);
     if (anchor !== null && kept > 0) {
@@ -83,29 +83,29 @@ export class GraphStage {
         y: anchor.at.y - box.y * this.camera.zoom,
       };
     }
-    this.anchor = null;
+    this.#anchor = null;
     this.hovered.value = this.focused.value = -1;
     // Last, since who follows the scene may move the camera.
     this.scene.value = scene;
-    if (this.fitted) this.fit();
+    if (this.#fitted) this.fit();
     this.repaint();
   }
 
   setLook(look: StepLook): void {
     // The ground of the selected box lies on the lower canvas.
-    this.lowerStale ||= look.selected !== this.look?.selected;
-    this.look = look;
-    this.schedule();
+    this.#lowerStale ||= look.selected !== this.#look?.selected;
+    this.#look = look;
+    this.#schedule();
   }
 
   setGradients(shown: boolean): void {
-    this.gradients = shown;
+    this.#gradients = shown;
     this.repaint();
   }
 
   resize(view: Size): void {
     this.view = view;
-    if (this.fitted) this.fit();
+    if (this.#fitted) this.fit();
     this.repaint();
   }
 
@@ -114,8 +114,8 @@ export class GraphStage {
     const scene = this.scene.peek();
     if (scene === null) return;
     const box = scene.boxes[item];
-    this.fitted = false;
-    this.anchor = {
+    this.#fitted = false;
+    this.#anchor = {
       path: pathOf(scene, item),
       at: { x: box.x * this.camera.zoom + this.camera.x, y: box.y * this.camera.zoom + this.camera.y },
     };
@@ -125,9 +125,9 @@ export class GraphStage {
   fit(): void {
     const scene = this.scene.peek();
     if (scene === null || this.view.width === 0) return;
-    const selected = this.look?.selected ?? -1;
+    const selected = this.#look?.selected ?? -1;
     this.camera = cameras.fit(scene.boxes[0], this.view, scene.boxes[selected > 0 ? selected : firstItem(scene)]);
-    this.fitted = true;
+    this.#fitted = true;
     this.reveal(selected);
     this.repaint();
   }
@@ -144,7 +144,7 @@ export class GraphStage {
 
   moveTo(camera: Camera): void {
     this.camera = camera;
-    this.fitted = false;
+    this.#fitted = false;
     this.repaint();
   }
 
@@ -179,38 +179,39 @@ export class GraphStage {
     if (at !== null) this.pointer.value = at;
     if (item === this.hovered.peek()) return;
     this.hovered.value = item;
-    this.schedule();
+    this.#schedule();
   }
 
   focus(item: number): void {
     this.focused.value = item;
     this.reveal(item);
-    this.schedule();
+    this.#schedule();
   }
 
   repaint(): void {
-    this.lowerStale = true;
-    this.schedule();
+    this.#lowerStale = true;
+    this.#schedule();
   }
 
-  private schedule(): void {
-    paintInFrame(this, (palette) => this.paint(palette));
+  #schedule(): void {
+    paintInFrame(this, (palette) => this.#paint(palette));
   }
 
-  private paint(palette: Palette): void {
-    const { look, camera, view } = this;
+  #paint(palette: Palette): void {
+    const { camera, view } = this;
+    const look = this.#look;
     const scene = this.scene.peek();
     if (scene === null || look === null || view.width === 0) return;
-    const picture = this.picture(scene, look, palette);
+    const picture = this.#picture(scene, look, palette);
     const ratio = window.devicePixelRatio;
-    if (this.lowerStale) {
-      this.lowerStale = false;
+    if (this.#lowerStale) {
+      this.#lowerStale = false;
       this.paints.lower += 1;
       drawOn(this.canvases.lower, view, ratio, (context) => paintScene(context, picture, this.measure));
     }
     this.paints.upper += 1;
     drawOn(this.canvases.upper, view, ratio, (context) => paintStep(context, picture));
-    this.fadeEdges(scene.boxes[0]);
+    this.#fadeEdges(scene.boxes[0]);
     this.minimapShown.value = needsMinimap(scene.boxes[0], camera, view);
     if (!this.minimapShown.peek()) return;
     const size = minimapSize(scene.boxes[0], view);
@@ -219,7 +220,7 @@ export class GraphStage {
   }
 
   /** Where the page goes on beyond the view, what is drawn fades out. */
-  private fadeEdges(page: Size): void {
+  #fadeEdges(page: Size): void {
     const { x, y, width, height } = cameras.visiblePart(this.camera, this.view);
     const hidden = { left: x, top: y, right: page.width - x - width, bottom: page.height - y - height };
     const { style } = this.canvases.lower.parentElement ?? this.canvases.lower;
@@ -227,13 +228,13 @@ export class GraphStage {
       style.setProperty(`--fade-${side}`, `${Math.min(FADE, Math.max(0, length * this.camera.zoom))}px`);
   }
 
-  private picture(scene: Scene, look: StepLook, palette: Palette): ScenePicture & StepPicture {
+  #picture(scene: Scene, look: StepLook, palette: Palette): ScenePicture & StepPicture {
     return {
       scene,
       camera: this.camera,
       view: this.view,
       ink: withGraphInk(palette),
-      gradients: this.gradients,
+      gradients: this.#gradients,
       ...look,
       hovered: this.hovered.peek(),
       focused: this.focused.peek(),
@@ -242,7 +243,7 @@ export class GraphStage {
 
   /** The whole page at its own size, as a file shows it; null before there is one. */
   drawing(): Drawing | null {
-    const { look } = this;
+    const look = this.#look;
     const scene = this.scene.peek();
     if (scene === null || look === null) return null;
     const { width, height } = scene.boxes[0];
@@ -252,7 +253,7 @@ export class GraphStage {
     return {
       area,
       draw: (context, palette) => {
-        const picture = { ...this.picture(scene, look, palette), ...still };
+        const picture = { ...this.#picture(scene, look, palette), ...still };
         paintScene(context, picture, this.measure);
         paintStep(context, picture);
       },

@@ -58,20 +58,24 @@ function listItems(tree: ScopeTree, open: ReadonlySet<string>): { items: Item[];
 
 /** Counts equal pairs. */
 class PairCounter {
-  private readonly counts = new Map<number, { count: number; gradients: number }>();
+  readonly #counts = new Map<number, { count: number; gradients: number }>();
 
   constructor(private readonly size: number) {}
 
   add(from: number, to: number, gradient: boolean): void {
     const key = from * this.size + to;
-    const pair = this.counts.get(key) ?? { count: 0, gradients: 0 };
+    const pair = this.#counts.get(key) ?? { count: 0, gradients: 0 };
     pair.count += 1;
     pair.gradients += Number(gradient);
-    this.counts.set(key, pair);
+    this.#counts.set(key, pair);
   }
 
   list(): ItemEdge[] {
-    return [...this.counts].map(([key, pair]) => ({ from: Math.floor(key / this.size), to: key % this.size, ...pair }));
+    return [...this.#counts].map(([key, pair]) => ({
+      from: Math.floor(key / this.size),
+      to: key % this.size,
+      ...pair,
+    }));
   }
 }
 

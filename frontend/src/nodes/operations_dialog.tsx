@@ -29,7 +29,7 @@ export function OperationsDialog(): JSX.Element {
       <input
         class="op-text"
         aria-label="Search operations"
-        placeholder="Name or type, such as MatMul"
+        placeholder="Name or type"
         value={operationsText.value}
         onInput={(event) => (operationsText.value = event.currentTarget.value)}
       />
@@ -47,7 +47,7 @@ export function OperationsDialog(): JSX.Element {
 }
 
 function said({ total, found, operations }: Operations): string {
-  if (total === 0) return "None are known: the step runs eagerly, or was recorded by an older version.";
+  if (total === 0) return "None are known: the step runs eagerly.";
   const shown = operations.length < found ? `, the first ${formatCount(operations.length)}` : "";
   return `${formatCount(found)} of ${formatCount(total)}${shown}`;
 }

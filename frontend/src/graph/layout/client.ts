@@ -8,10 +8,10 @@ import type { LayoutAnswer, LayoutRequest } from "./nested";
 import type { NumberedAnswer, NumberedRequest } from "./worker";
 
 export class LayoutClient {
-  private worker: Worker | null = null;
-  private newest = 0;
-  private busy = false;
-  private waiting: NumberedRequest | null = null;
+  #worker: Worker | null = null;
+  #newest = 0;
+  #busy = false;
+  #waiting: NumberedRequest | null = null;
 
   constructor(
     private readonly receive: (answer: LayoutAnswer) => void,
@@ -20,35 +20,35 @@ export class LayoutClient {
   ) {}
 
   request(request: LayoutRequest): void {
-    this.newest += 1;
-    this.waiting = { id: this.newest, request };
-    if (!this.busy) this.send();
+    this.#newest += 1;
+    this.#waiting = { id: this.#newest, request };
+    if (!this.#busy) this.#send();
   }
 
   dispose(): void {
-    this.worker?.terminate();
-    this.worker = null;
-    this.waiting = null;
-    this.newest += 1;
+    this.#worker?.terminate();
+    this.#worker = null;
+    this.#waiting = null;
+    this.#newest += 1;
   }
 
-  private send(): void {
-    if (this.waiting === null) return;
-    this.worker ??= this.connect();
-    this.worker.postMessage(this.waiting);
-    this.waiting = null;
-    this.busy = true;
+  #send(): void {
+    if (this.#waiting === null) return;
+    this.#worker ??= this.#connect();
+    this.#worker.postMessage(this.#waiting);
+    this.#waiting = null;
+    this.#busy = true;
   }
 
-  private connect(): Worker {
+  #connect(): Worker {
     const worker = this.start();
     worker.onmessage = ({ data }: MessageEvent<NumberedAnswer>) => {
-      this.busy = false;
-      if (data.id === this.newest) this.receive(data.answer);
-      this.send();
+      this.#busy = false;
+      if (data.id === this.#newest) this.receive(data.answer);
+      this.#send();
     };
     worker.onerror = (event) => {
-      this.busy = false;
+      this.#busy = false;
       this.fail(event.message || "The file worker.js could not be loaded.");
     };
     return worker;

@@ -25,22 +25,22 @@ function placesOf(layers: readonly (readonly number[])[], count: number): Int32A
 
 /** Number of edges to a lower place than the new one: a Fenwick tree over the places of the lower layer. */
 class PlaceCounter {
-  private readonly sums: Int32Array;
-  private total = 0;
+  readonly #sums: Int32Array;
+  #total = 0;
 
   constructor(size: number) {
-    this.sums = new Int32Array(size + 1);
+    this.#sums = new Int32Array(size + 1);
   }
 
   add(place: number): void {
-    this.total += 1;
-    for (let node = place + 1; node < this.sums.length; node += node & -node) this.sums[node] += 1;
+    this.#total += 1;
+    for (let node = place + 1; node < this.#sums.length; node += node & -node) this.#sums[node] += 1;
   }
 
   after(place: number): number {
     let upTo = 0;
-    for (let node = place + 1; node > 0; node -= node & -node) upTo += this.sums[node];
-    return this.total - upTo;
+    for (let node = place + 1; node > 0; node -= node & -node) upTo += this.#sums[node];
+    return this.#total - upTo;
   }
 }
 

@@ -26,7 +26,7 @@ const VIEWS = {
   matrix: { run: "digits/train", node: "hidden/kernel", view: "matrix" },
   findings: { run: "digits-too-fast/train", node: "hidden", view: "findings" },
   compare: { run: "digits/train", compare_run: "digits-too-fast/train", node: "hidden" },
-  attention: { run: "text/train", node: "block1_attention/softmax", step: "312" },
+  attention: { run: "text/train", node: "block1_attention/softmax" },
   available: { run: "digits-too-fast/train", node: "logits/bias" },
   unreachable: { run: "digits/train", node: "encoder/block1_norm/moving_mean", quantity: "gradient" },
 };

@@ -121,6 +121,8 @@ test("shapes and times", () => {
   expect(formatExtents([], false)).toBe("scalar");
   expect([0.2, 2.7, 300, 7300, 200_000].map(formatAge)).toEqual(["now", "2 s ago", "5 min ago", "2 h ago", "2 d ago"]);
   expect([0.0000123, 0.0032, 1.5, NaN].map(formatDuration)).toEqual(["12.3 µs", "3.20 ms", "1.50 s", "–"]);
+  // Measured, and lost in the noise.
+  expect(formatDuration(0)).toBe("≈ 0");
 });
 
 test("what can't be seen in a name has a sign, and what can is left alone", () => {

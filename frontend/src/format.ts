@@ -150,6 +150,7 @@ export function formatAge(seconds: number): string {
 /** A duration in seconds with the unit that suits it: `3.20 ms`. */
 export function formatDuration(seconds: number): string {
   if (!Number.isFinite(seconds)) return MISSING;
+  if (seconds === 0) return "≈ 0";
   if (seconds < 1e-3) return `${formatNumber(seconds * 1e6)} µs`;
   if (seconds < 1) return `${formatNumber(seconds * 1e3)} ms`;
   return `${formatNumber(seconds)} s`;

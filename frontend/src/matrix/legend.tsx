@@ -9,8 +9,10 @@ import type { Shading } from "./shading";
 
 const STOPS = 16;
 const MOST_TICKS = 4;
-/** Share of the bar under which the numbers of its ends stand. */
-const END_ROOM = 0.25;
+/** Share of the bar that a character of its numbers takes, with some room around them. */
+const CHARACTER = 0.034;
+/** Characters of a number between the ends that lie to one side of its place. */
+const TICK = 3;
 
 export function Legend({ shading }: { readonly shading: Shading }): JSX.Element {
   // Read so that another theme renders anew: the colours come from its tokens.
@@ -19,9 +21,10 @@ export function Legend({ shading }: { readonly shading: Shading }): JSX.Element 
   const stops = Array.from({ length: STOPS + 1 }, (_, stop) => css[Math.round((stop / STOPS) * (css.length - 1))]);
   const { scale } = shading;
   const [low, high] = [scale.low, scale.high].map((end) => formatTick(Number(end.toPrecision(2))));
+  const room = (Math.max(low.length, high.length) + TICK) * CHARACTER;
   const between = ticks(scale, MOST_TICKS)
     .map((tick) => ({ text: formatTick(tick), place: scale.unit(tick) }))
-    .filter(({ place }) => place > END_ROOM && place < 1 - END_ROOM);
+    .filter(({ place }) => place > room && place < 1 - room);
   return (
     <div class="legend" role="img" aria-label={`Colours from ${low} to ${high}, ${scale.kind}`}>
       <div class="legend-bar" style={{ background: `linear-gradient(to right, ${stops.join(", ")})` }} />

@@ -25,10 +25,10 @@ const answer = resource(
 export function OperationsDialog(): JSX.Element {
   const { data, error } = answer.value;
   return (
-    <Dialog title="TensorFlow operations of the step" open={operationsOpen} wide>
+    <Dialog title="Operations of the step" open={operationsOpen} wide>
       <input
         class="op-text"
-        aria-label="Search operations"
+        aria-label="Name or type"
         placeholder="Name or type"
         value={operationsText.value}
         onInput={(event) => (operationsText.value = event.currentTarget.value)}
@@ -47,7 +47,7 @@ export function OperationsDialog(): JSX.Element {
 }
 
 function said({ total, found, operations }: Operations): string {
-  if (total === 0) return "None are known: the step runs eagerly.";
+  if (total === 0) return "None: the step runs eagerly.";
   const shown = operations.length < found ? `, the first ${formatCount(operations.length)}` : "";
   return `${formatCount(found)} of ${formatCount(total)}${shown}`;
 }
@@ -59,7 +59,7 @@ function Table({ operations }: { readonly operations: readonly Operation[] }): J
     <table class="op-table">
       <thead>
         <tr>
-          {["operation", "type", "first output", "reads", "made at"].map((head) => (
+          {["operation", "type", "output", "reads", "made at"].map((head) => (
             <th key={head}>{head}</th>
           ))}
         </tr>

@@ -90,7 +90,7 @@ function Now({ recorded, narrow }: { readonly recorded: Steps | null; readonly n
         {!narrow && epoch >= 0 && ` · epoch ${epoch + 1}`}
       </div>
       <div class="dim second">
-        <span title="What this capture cost the training">took {formatDuration(recorded.overhead[index])}</span>
+        <span title="Time of this step beyond others">took {formatDuration(recorded.overhead[index])}</span>
         {dropped > 0 && (
           <>
             {" · "}

@@ -140,7 +140,7 @@ const PLACES: Readonly<Record<string, Place>> = {
       ...{ minus: "first", extent: "gradient:step", axis: "gradient:linear", lines: "mean,max", histogram: "ridges" },
       ...{ tile: "3", line: "1", root: "1" },
     },
-    shown: ["button.on:text('ridges')", "button.on:text('value beside gradient')"],
+    shown: ["select[aria-label=Style][title=ridges]", "button.on:text('value beside gradient')"],
   },
   comparison: {
     link: { compare_run: "second/train", compare_step: "70" },
@@ -204,7 +204,7 @@ it("keeps what is folded whatever the names hold", async () => {
   const closed = await scopes.count();
   await eventually(
     () => tab.place(),
-    (place) => place.folds !== undefined,
+    (place) => place.folds?.split(",").length === folded.length,
   );
   await tab.page.reload();
   await scopes.first().waitFor();

@@ -75,7 +75,7 @@ class ActivationsCallback(keras.callbacks.Callback):  # type: ignore[misc]  # Ke
       sample_examples: most examples of the batch in a sample.
       sample_elements: most numbers in a sample. None: 2,048, and fewer where so many tensors are recorded that the samples of a capture would
         take more than some 400 kB; activations come first then.
-      max_bytes: size budget of each run in bytes; None: no bound.
+      max_bytes: size budget of each run in bytes, the list of its operations apart; None: no bound.
       validation: whether to record the first batch of each evaluation during `fit`.
       probe_data: a batch of inputs whose forward pass (inference mode) is recorded at the same steps, beside the training batch.
       print_findings: whether what the rules find wrong is printed to stderr, once, when it appears.

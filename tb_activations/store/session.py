@@ -20,7 +20,7 @@ from tb_activations.store.atomic import remove_leftovers
 from tb_activations.store.compact import compact
 from tb_activations.store.container import FileChangedError, write_arrays
 from tb_activations.store.graphfile import write_graph
-from tb_activations.store.names import GRAPH_NAME, OPERATIONS_NAME, data_directory, graph_name
+from tb_activations.store.names import GRAPH_NAME, data_directory, graph_name
 from tb_activations.store.operationsfile import write_operations
 from tb_activations.store.schema import FORMAT, FORMAT_VERSION, STATISTICS, Capture, Graph
 from tb_activations.store.segments import SegmentId, open_segment
@@ -74,10 +74,13 @@ class Session:
         return fingerprint
 
     def used_bytes(self) -> int:
-        """What the graphs and this worker's segments weigh on disk, those of earlier sessions included."""
+        """What the graphs and this worker's segments weigh on disk, those of earlier sessions included.
+
+        The operations of a step come on top: some 70 bytes each, once; a small budget is not to be used up by them.
+        """
         total = 0
         for path in self.directory.iterdir():
-            if GRAPH_NAME.fullmatch(path.name) or OPERATIONS_NAME.fullmatch(path.name) or self._is_own(path.name):
+            if GRAPH_NAME.fullmatch(path.name) or self._is_own(path.name):
                 with suppress(FileNotFoundError):  # somebody deleted it meanwhile
                     total += path.stat().st_size
         return total

@@ -192,7 +192,7 @@ export interface Finding {
   readonly sentence: string;
   readonly remedy: string;
   readonly code: string;
-  /** `"<rule> at <node>"` of the finding that this one likely follows from. */
+  /** `"<rule> at <node> since step <first step>"` of the finding that this one likely follows from. */
   readonly consequence_of: string | null;
 }
 

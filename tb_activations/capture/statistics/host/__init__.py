@@ -4,7 +4,8 @@ The one invariant: what is measured here is what `statistics.measure_all` would 
 
 Why a second way: on CPUs the time goes into reading memory. TensorFlow reads a tensor once for each reduction; here blocks that fit into the
 cache are read once for all, which takes about a third of the time, in a thread of its own beside the next steps, and nothing has to be
-traced or compiled.
+traced or compiled. What looks at a part of the elements only copies that part of all tensors end to end first: one call of numpy then serves a
+hundred tensors, where it would cost more than the work it does for one.
 """
 
 from __future__ import annotations
@@ -15,10 +16,12 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-import tensorflow as tf
 
 from tb_activations.capture.statistics.host import exact, sampled
-from tb_activations.capture.statistics.stacks import SMALL, Request, graded, working_dtype
+from tb_activations.capture.statistics.host.exact import Exact
+from tb_activations.capture.statistics.host.kinds import kind_of
+from tb_activations.capture.statistics.host.units import as_units, zero_share
+from tb_activations.capture.statistics.stacks import Request
 from tb_activations.store.schema import COUNTS, HISTOGRAM_BINS, STATISTICS
 
 __all__ = ["HostMeasured", "measure_all"]
@@ -42,26 +45,20 @@ class HostMeasured(NamedTuple):
     histogram_range: Array | None
 
 
-class _Group(NamedTuple):
-    """Some tensors of one shape. ``values``: [m, n], in the dtype they came in."""
-
-    values: Array
-    shape: tuple[int, ...]
-    dtype: tf.DType
-    activation: str | None
-    batch: bool
-
-
 def measure_all(requests: Sequence[Request], *, histogram: bool = True) -> HostMeasured:
     """Reduces many arrays at once; row i of the result belongs to ``requests[i]``, whose ``x`` is a numpy array of a real dtype."""
     measured = _empty(len(requests), histogram)
-    members: dict[tuple[Any, ...], list[int]] = {}
-    for index, request in enumerate(requests):
-        key = (request.x.dtype, request.x.shape, request.batch, graded(request)) if request.x.size <= SMALL else (index,)
-        members.setdefault(key, []).append(index)
     with np.errstate(all="ignore"):
-        for indices in members.values():
-            _put(measured, np.array(indices), _reduce(_group([requests[index] for index in indices]), histogram))
+        reduced, plain = exact.reduce_all([request.x for request in requests])
+        alike: dict[tuple[Any, bool], list[int]] = {}
+        for index, request in enumerate(requests):
+            alike.setdefault((kind_of(request.x.dtype).wide, bool(plain[index])), []).append(index)
+        for (_, is_plain), indices in alike.items():
+            members, of_members = [requests[index] for index in indices], Exact(*(column[indices] for column in reduced))
+            some = sampled.measure_all(members, of_members.low, of_members.high, careful=not is_plain, histogram=histogram)
+            for column, part in zip(measured, _columns(members, of_members, some), strict=True):
+                if column is not None:
+                    column[indices] = part
     return measured
 
 
@@ -72,73 +69,23 @@ def _empty(count: int, histogram: bool) -> HostMeasured:
     return HostMeasured(statistics, counts, np.empty((count, HISTOGRAM_BINS), np.int64), np.empty((count, 2), np.float32))
 
 
-def _put(whole: HostMeasured, places: Array, part: HostMeasured) -> None:
-    for column, of_part in zip(whole, part, strict=True):
-        if column is not None:
-            column[places] = of_part
-
-
-def _group(requests: Sequence[Request]) -> _Group:
-    first = requests[0].x
-    values = first.reshape(1, -1) if len(requests) == 1 else np.stack([request.x for request in requests]).reshape(len(requests), -1)
-    return _Group(values, first.shape, tf.as_dtype(first.dtype), graded(requests[0]), requests[0].batch)
-
-
-def _reduce(group: _Group, histogram: bool) -> HostMeasured:
-    count = group.values.shape[1]
-    if not count:
-        return _columns(group, exact.reduce_carefully(group.values), careful=True, histogram=histogram)
-    wide = np.dtype(working_dtype(group.dtype).as_numpy_dtype)
-    totals = exact.add_up(group.values, wide)
-    trusted = exact.are_trusted(totals, count, wide)
-    if trusted.all():
-        return _columns(group, exact.from_totals(totals, count), careful=False, histogram=histogram)
-    if not trusted.any():
-        return _columns(group, exact.reduce_carefully(group.values), careful=True, histogram=histogram)
-    measured = _empty(len(trusted), histogram)
-    for places in (np.flatnonzero(trusted), np.flatnonzero(~trusted)):
-        _put(measured, places, _reduce(group._replace(values=group.values[places]), histogram))
-    return measured
-
-
-def _columns(group: _Group, reduced: exact.Exact, *, careful: bool, histogram: bool) -> HostMeasured:
-    values, shape = group.values, group.shape
-    wide = working_dtype(group.dtype)
-    has_units = len(shape) >= 2
-    units = values.reshape(len(values), math.prod(shape[:-1]), shape[-1]) if has_units else values[:, :, None]
-    period = math.prod(shape[1:]) or 1
-    strided = sampled.every_nth(values, period).astype(wide.as_numpy_dtype, copy=False)
-    finite = np.isfinite(strided) if careful else None
-    magnitude = sampled.magnitude_bits(strided)
-    nothing = np.full(len(values), np.nan)
+def _columns(requests: Sequence[Request], reduced: Exact, some: sampled.Sampled) -> HostMeasured:
     columns = {
         "min": reduced.low,
         "max": reduced.high,
         "mean": reduced.mean,
         "std": reduced.std,
         "l2_norm": reduced.l2_norm,
-        "zero_fraction": sampled.share(magnitude == 0, finite),
-        "zero_unit_fraction": _zero_units(units, reduced) if has_units else nothing,
-        "batch_std": _batch_std(values, shape, wide, careful) if group.batch and has_units else nothing,
-        "saturated_fraction": sampled.saturated_share(units, strided, finite, group.activation),
-        "subnormal_fraction": sampled.subnormal_share(magnitude, finite, group.dtype, wide),
+        "zero_fraction": some.zero_fraction,
+        "zero_unit_fraction": np.where(np.isnan(reduced.low), np.nan, [_zero_units(request.x) for request in requests]),
+        "batch_std": some.batch_std,
+        "saturated_fraction": some.saturated_fraction,
+        "subnormal_fraction": some.subnormal_fraction,
     }
-    statistics = np.stack([columns[name] for name in STATISTICS], 1).astype(np.float32)
-    counts = np.concatenate([np.full((len(values), 1), values.shape[1], np.int64), reduced.nonfinite], 1)
-    if not histogram:
-        return HostMeasured(statistics, counts, None, None)
-    bins = sampled.count_in_bins(strided, reduced.low, reduced.high, finite)
-    return HostMeasured(statistics, counts, bins, np.stack([reduced.low, reduced.high], 1).astype(np.float32))
+    statistics = np.stack([columns[name] for name in STATISTICS], 1)
+    counts = np.column_stack([[request.x.size for request in requests], reduced.nonfinite])
+    return HostMeasured(statistics, counts, some.histogram, np.stack([reduced.low, reduced.high], 1))
 
 
-def _zero_units(units: Array, reduced: exact.Exact) -> Array:
-    shares = exact.zero_unit_shares(units)
-    shares[np.isnan(reduced.low)] = np.nan
-    return shares
-
-
-def _batch_std(values: Array, shape: tuple[int, ...], wide: tf.DType, careful: bool) -> Array:
-    if not values.shape[1]:
-        return np.full(len(values), np.nan)
-    examples = sampled.some_of_some(values, shape[0], math.prod(shape[1:]))
-    return sampled.batch_std(examples.astype(wide.as_numpy_dtype, copy=False), careful)
+def _zero_units(tensor: Array) -> float:
+    return zero_share(as_units(tensor)) if tensor.ndim >= 2 else math.nan

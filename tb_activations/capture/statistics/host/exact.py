@@ -1,46 +1,39 @@
 """Statistics that look at every element, on the host.
 
 The one invariant: the same as of ``statistics.exact``, where the definitions stand: a number that is returned is right to the precision of its dtype.
-Where four quick passes can't promise that, `are_trusted` says so and `reduce_carefully` is to be run.
+Where four quick passes can't promise that, `_are_trusted` says so and the tensor is gone through again, carefully.
 
 What bounds the speed is memory. A tensor is gone through in blocks that stay in the cache of one core, so all passes together read it once.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["BLOCK", "Exact", "Totals", "add_up", "are_trusted", "from_totals", "reduce_carefully", "zero_unit_shares"]
+from tb_activations.capture.statistics.host.kinds import kind_of
+
+__all__ = ["Exact", "reduce_all"]
 
 Array = npt.NDArray[Any]
 
-BLOCK = 65_536
-"""Elements of a block: a quarter of a megabyte of float32."""
-
-_DOT = 8_192
+_PIECE = 8_192
 """Longest dot product: from about 10,000 elements on, BLAS libraries spread one over threads of their own, and TensorFlow's would have to wait."""
 
-_ONES = {np.dtype(dtype): np.ones((_DOT, 1), dtype) for dtype in (np.float32, np.float64)}
+_PIECES = 16
+_BLOCK = _PIECES * _PIECE
+"""Elements of a block: half a megabyte of float32."""
+
+_ONES = {np.dtype(dtype): np.ones((_PIECE, 1), dtype) for dtype in (np.float32, np.float64)}
 _SMALLEST_TO_SQUARE = 1e-10
 _LEAST_SHARE_OF_VARIANCE = 0.01
-_LOOKED_AT = 4_096
-
-
-class Totals(NamedTuple):
-    """What the quick passes give, each float64[m]."""
-
-    low: Array
-    high: Array
-    total: Array
-    squares: Array
 
 
 class Exact(NamedTuple):
-    """Statistics over the finite elements, each [m]; NaN where there is none. ``nonfinite`` is int64[m, 3]: NaN, +Inf, −Inf."""
+    """Statistics over the finite elements, each float64[n]; NaN where there is none. ``nonfinite`` is int64[n, 3]: NaN, +Inf, −Inf."""
 
     low: Array
     high: Array
@@ -50,83 +43,94 @@ class Exact(NamedTuple):
     nonfinite: Array
 
 
-def add_up(values: Array, wide: np.dtype[Any]) -> Totals:
-    """The quick passes over ``values`` [m, n], n > 0, reckoned in the dtype ``wide``."""
-    if values.shape[1] > BLOCK:
-        return Totals(*(np.array(column) for column in zip(*(_of_long(row, wide) for row in values), strict=True)))
-    rows = max(1, BLOCK // values.shape[1])
-    parts = [_of_rows(values[start : start + rows].astype(wide, copy=False)) for start in range(0, len(values), rows)]
-    return Totals(*(np.concatenate(column) for column in zip(*parts, strict=True)))
+class _Totals(NamedTuple):
+    """What the quick passes give, each float64[n]; NaN for a tensor without elements."""
+
+    low: Array
+    high: Array
+    total: Array
+    squares: Array
 
 
-def _of_rows(rows: Array) -> Totals:
-    total, squares = np.zeros(len(rows)), np.zeros(len(rows))
-    for start in range(0, rows.shape[1], _DOT):
-        part = rows[:, start : start + _DOT]
-        total += _dots(part, _ONES[rows.dtype][: part.shape[1]])
-        squares += _dots(part, part[:, :, None])
-    return Totals(rows.min(1).astype(float), rows.max(1).astype(float), total, squares)
+def reduce_all(tensors: Sequence[Array]) -> tuple[Exact, Array]:
+    """The statistics of n tensors, and bool[n]: which of them needed no care, so are finite and neither too large nor too small to be squared."""
+    rows = [tensor.reshape(-1) for tensor in tensors]
+    elements = np.array([len(row) for row in rows])
+    totals = _add_up(rows)
+    trusted = _are_trusted(totals, elements, np.array([np.finfo(kind_of(row.dtype).wide).max for row in rows]))
+    reduced = _from_totals(totals, elements)
+    for index in np.flatnonzero(~trusted):
+        for column, number in zip(reduced, _reduce_carefully(rows[index]), strict=True):
+            column[index] = number
+    return reduced, trusted
 
 
-def _dots(rows: Array, columns: Array) -> Array:
-    dots: Array = np.matmul(rows[:, None, :], columns)[:, 0, 0]
-    return dots
+def _add_up(rows: Sequence[Array]) -> _Totals:
+    totals = np.full((4, len(rows)), np.nan)
+    alike: dict[tuple[Any, int], list[int]] = {}
+    for index, row in enumerate(rows):
+        if len(row) > _PIECE:
+            totals[:, index] = _of_long(row)
+        elif len(row):
+            alike.setdefault((row.dtype, len(row)), []).append(index)
+    for (dtype, length), indices in alike.items():
+        most = _BLOCK // length
+        for some in (indices[start : start + most] for start in range(0, len(indices), most)):
+            totals[:, some] = _of_short(np.array([rows[index] for index in some]).astype(kind_of(dtype).wide, copy=False))
+    return _Totals(*totals)
 
 
-def _of_long(row: Array, wide: np.dtype[Any]) -> tuple[float, float, float, float]:
-    blocks = -(-len(row) // BLOCK) - 1  # the last one, shorter mostly, is for itself
-    low, high = np.empty(blocks, wide), np.empty(blocks, wide)
-    total, squares = np.empty((2, blocks, BLOCK // _DOT, 1, 1), wide)
-    for index in range(blocks):
-        block = row[index * BLOCK : (index + 1) * BLOCK].astype(wide, copy=False)
-        low[index], high[index] = np.minimum.reduce(block), np.maximum.reduce(block)
-        pieces = block.reshape(-1, 1, _DOT)
-        np.matmul(pieces, _ONES[wide], out=total[index])
-        np.matmul(pieces, block.reshape(-1, _DOT, 1), out=squares[index])
-    last = _of_rows(row[None, blocks * BLOCK :].astype(wide, copy=False))
+def _of_short(rows: Array) -> tuple[Array, Array, Array, Array]:
+    """The totals of rows [m, n], 0 < n <= `_PIECE`."""
+    total = np.matmul(rows[:, None, :], _ONES[rows.dtype][: rows.shape[1]])[:, 0, 0]
+    squares = np.matmul(rows[:, None, :], rows[:, :, None])[:, 0, 0]
+    return rows.min(1), rows.max(1), total, squares
+
+
+def _of_long(row: Array) -> tuple[float, float, float, float]:
+    wide = kind_of(row.dtype).wide
+    pieces = row[: len(row) // _PIECE * _PIECE].reshape(-1, 1, _PIECE)
+    low, high = [], []
+    total, squares = np.empty((2, len(pieces), 1, 1), wide)
+    for start in range(0, len(pieces), _PIECES):
+        block = pieces[start : start + _PIECES].astype(wide, copy=False)
+        numbers = block.reshape(-1)
+        low.append(np.minimum.reduce(numbers))
+        high.append(np.maximum.reduce(numbers))
+        np.matmul(block, _ONES[wide], out=total[start : start + _PIECES])
+        np.matmul(block, block.reshape(-1, _PIECE, 1), out=squares[start : start + _PIECES])
+    rest = row[pieces.size :].astype(wide, copy=False)
     return (
-        float(np.minimum(low.min(), last.low[0])),
-        float(np.maximum(high.max(), last.high[0])),
-        float(total.sum(dtype=float) + last.total[0]),
-        float(squares.sum(dtype=float) + last.squares[0]),
+        float(np.min([*low, rest.min(initial=np.inf)])),
+        float(np.max([*high, rest.max(initial=-np.inf)])),
+        float(total.sum(dtype=float) + rest.sum(dtype=float)),
+        float(squares.sum(dtype=float) + np.dot(rest, rest)),
     )
 
 
-def _blocks(row: Array, wide: np.dtype[Any]) -> Iterator[Array]:
-    for start in range(0, len(row), BLOCK):
-        yield row[start : start + BLOCK].astype(wide, copy=False)
-
-
-def are_trusted(totals: Totals, elements: int, wide: np.dtype[Any]) -> Array:
-    """bool[m]: whether `from_totals` is right for tensors of so many elements."""
+def _are_trusted(totals: _Totals, elements: Array, largest: Array) -> Array:
+    """bool[n]: whether `_from_totals` is right for tensors of so many elements. ``largest``: number of the dtype that was reckoned in."""
     mean = totals.total / elements
     magnitude = np.maximum(-totals.low, totals.high)
     can_be_squared = (magnitude > _SMALLEST_TO_SQUARE) | (magnitude == 0)
     # False where the sum of squares is NaN or infinite.
     spread = totals.squares - mean * mean * elements >= _LEAST_SHARE_OF_VARIANCE * totals.squares
-    trusted: Array = can_be_squared & spread & (totals.squares < np.finfo(wide).max)
+    trusted: Array = can_be_squared & spread & (totals.squares < largest)
     return trusted
 
 
-def from_totals(totals: Totals, elements: int) -> Exact:
+def _from_totals(totals: _Totals, elements: Array) -> Exact:
     """The statistics of tensors whose totals are trusted."""
     mean = totals.total / elements
     std = np.sqrt(totals.squares / elements - mean * mean)
     return Exact(totals.low, totals.high, mean, std, np.sqrt(totals.squares), np.zeros((len(mean), 3), np.int64))
 
 
-def reduce_carefully(values: Array) -> Exact:
-    """Leaves out what is not finite, scales by the largest magnitude, and centres before it squares. ``values``: [m, n], n ≥ 0."""
-    rows = [_of_careful(row) for row in values]
-    low, high, mean, std, l2_norm, nonfinite = (np.array(column) for column in zip(*rows, strict=True))
-    return Exact(low, high, mean, std, l2_norm, nonfinite.astype(np.int64))
-
-
-def _of_careful(row: Array) -> tuple[float, float, float, float, float, tuple[int, int, int]]:
-    wide = np.dtype(np.float64)
+def _reduce_carefully(row: Array) -> tuple[float, float, float, float, float, tuple[int, int, int]]:
+    """The fields of `Exact`: leaves out what is not finite, scales by the largest magnitude, and centres before it squares."""
     count, low, high = 0, np.inf, -np.inf
     nan = above = below = 0
-    for block in _blocks(row, wide):
+    for block in _blocks(row):
         finite = block[np.isfinite(block)]
         if len(finite) < len(block):
             nan += int(np.isnan(block).sum())
@@ -146,38 +150,14 @@ def _of_careful(row: Array) -> tuple[float, float, float, float, float, tuple[in
     return low, high, (mean + rest) * scale, np.sqrt(max(spread, 0.0)) * scale, np.sqrt(squares) * scale, nonfinite
 
 
+def _blocks(row: Array) -> Iterator[Array]:
+    for start in range(0, len(row), _BLOCK):
+        yield row[start : start + _BLOCK].astype(np.float64, copy=False)
+
+
 def _scaled(row: Array, scale: float) -> Iterator[Array]:
-    """The finite elements, divided by ``scale``, in pieces short enough for `_DOT`."""
-    for block in _blocks(row, np.dtype(np.float64)):
+    """The finite elements, divided by ``scale``, in pieces short enough for one dot product."""
+    for block in _blocks(row):
         finite = block[np.isfinite(block)] / scale
-        for start in range(0, len(finite), _DOT):
-            yield finite[start : start + _DOT]
-
-
-def zero_unit_shares(units: Array) -> Array:
-    """float64[m]: the share of units of [m, rows, units] that are 0 in every row; NaN where there are no elements."""
-    if not units.size:
-        return np.full(len(units), np.nan)
-    # Few rows tell mostly that no unit is zero.
-    step = max(1, units.shape[1] * units.shape[2] // _LOOKED_AT)
-    zero = ~(units[:, ::step] != 0).any(1)
-    for tensor, of_tensor in zip(units, zero, strict=True):
-        left = np.flatnonzero(of_tensor)
-        if len(left):
-            of_tensor[left] = _are_zero(tensor, left)
-    shares: Array = zero.mean(1)
-    return shares
-
-
-def _are_zero(rows: Array, columns: Array) -> Array:
-    """bool: which of ``columns`` of [rows, units] are 0 in every row; looks no further at one that isn't."""
-    zero = np.ones(len(columns), bool)
-    left = np.arange(len(columns))
-    step = max(1, BLOCK // rows.shape[1])
-    for start in range(0, len(rows), step):
-        live = (rows[start : start + step, columns[left]] != 0).any(0)
-        zero[left[live]] = False
-        left = left[~live]
-        if not len(left):
-            break
-    return zero
+        for start in range(0, len(finite), _PIECE):
+            yield finite[start : start + _PIECE]

@@ -2,49 +2,108 @@
 
 The one invariant: the same as of ``statistics.sampled``, where the definitions and bounds stand: the same elements are looked at.
 
-``finite`` is a mask, or None where everything is known to be finite. ``careful`` says the same of what has no mask yet.
+``careful`` says that some tensors have elements that are not finite, or too large to be subtracted from each other.
 """
 
 from __future__ import annotations
 
 import functools
+import itertools
 import math
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-import tensorflow as tf
 from numpy.lib.stride_tricks import as_strided
 
-from tb_activations.capture.statistics.sampled import EXAMPLES, PER_EXAMPLE, ROWS, RUN, SAMPLED, subnormal_bound
+from tb_activations.capture.statistics.host.kinds import kind_of
+from tb_activations.capture.statistics.host.units import as_units
+from tb_activations.capture.statistics.sampled import EXAMPLES, PER_EXAMPLE, ROWS, RUN, SAMPLED
+from tb_activations.capture.statistics.stacks import Request, graded
 from tb_activations.store.schema import HISTOGRAM_BINS
 
-__all__ = ["batch_std", "count_in_bins", "every_nth", "magnitude_bits", "saturated_share", "share", "some_of_some", "subnormal_share"]
+__all__ = ["Sampled", "measure_all"]
 
 Array = npt.NDArray[Any]
 
 
-def every_nth(values: Array, period: int) -> Array:
-    """Evenly spread runs along axis 1 of ``values`` [m, n], at most `SAMPLED` elements of each row. ``period``: what no stride may divide."""
-    stride = _stride(values.shape[1], period, SAMPLED)
+class Sampled(NamedTuple):
+    """Of n tensors: float64[n] each, NaN where a statistic has no meaning, and int64[n, B] or None."""
+
+    zero_fraction: Array
+    batch_std: Array
+    saturated_fraction: Array
+    subnormal_fraction: Array
+    histogram: Array | None
+
+
+def measure_all(requests: Sequence[Request], low: Array, high: Array, *, careful: bool, histogram: bool) -> Sampled:
+    """Measures arrays that are reckoned in the same dtype. ``low`` and ``high``: their finite extremes, float64[n]."""
+    some = _Joined([request.x for request in requests], careful)
+    zero = some.share(some.magnitudes == 0)
+    return Sampled(
+        zero_fraction=zero,
+        batch_std=_batch_std(requests, careful),
+        saturated_fraction=np.array([_saturated_share(request, some.finite_of(index), careful) for index, request in enumerate(requests)]),
+        subnormal_fraction=_subnormal_share(some, zero, [kind_of(request.x.dtype).smallest_normal for request in requests]),
+        histogram=_count_in_bins(some, low, high) if histogram else None,
+    )
+
+
+class _Joined:
+    """Some elements of each of n tensors, end to end, so that one call of numpy serves all.
+
+    Attributes:
+      numbers: [total], in the dtype that is reckoned in.
+      magnitudes: [total], the bits of their absolute values as integers, which have the order of the numbers.
+      finite: bool[total], or None where everything is known to be finite.
+    """
+
+    def __init__(self, tensors: Sequence[Array], careful: bool) -> None:
+        runs = [_every_nth(tensor.reshape(-1), math.prod(tensor.shape[1:]) or 1, SAMPLED) for tensor in tensors]
+        self._lengths = [run.size for run in runs]
+        ends = np.cumsum([0, *self._lengths]).tolist()
+        self._parts = [slice(*pair) for pair in itertools.pairwise(ends)]
+        self.numbers = np.empty(ends[-1], kind_of(tensors[0].dtype).wide)
+        for part, run in zip(self._parts, runs, strict=True):
+            self.numbers[part].reshape(run.shape)[...] = run
+        integers = np.dtype(f"i{self.numbers.itemsize}")
+        self.magnitudes = self.numbers.view(integers) & np.iinfo(integers).max
+        self.finite = np.isfinite(self.numbers) if careful else None
+        self._among = np.array(self._lengths, float) if self.finite is None else self._count(self.finite)
+
+    def share(self, hits: Array) -> Array:
+        """float64[n]: the share of ``hits`` [total] among what is finite of each tensor; NaN where nothing is."""
+        shares: Array = self._count(hits if self.finite is None else hits & self.finite) / self._among
+        return shares
+
+    def _count(self, hits: Array) -> Array:
+        # Along an axis, numpy counts many times slower.
+        return np.array([np.count_nonzero(hits[part]) for part in self._parts], float)
+
+    def for_each(self, column: Array) -> Array:
+        """[total]: the number of ``column`` [n] that belongs to the tensor of each element."""
+        return np.repeat(column, self._lengths)
+
+    def finite_of(self, index: int) -> Array:
+        """The finite elements of one tensor."""
+        part = self._parts[index]
+        return self.numbers[part] if self.finite is None else self.numbers[part][self.finite[part]]
+
+
+def _every_nth(values: Array, period: int, most: int) -> Array:
+    """Evenly spread runs along the last axis of ``values``, [..., starts, RUN], of at most so many elements; itself where it has no more.
+
+    ``period``: what no stride may divide.
+    """
+    count = values.shape[-1]
+    stride = _stride(count, period, most)
     if stride == 1:
         return values
-    starts = _starts(values.shape[1], stride)
-    row, element = values.strides
-    runs: Array = as_strided(values, (len(values), starts, RUN), (row, stride * RUN * element, element)).reshape(len(values), -1)
-    return runs
-
-
-def some_of_some(values: Array, examples: int, period: int) -> Array:
-    """The same elements of some examples, [m, examples, elements], of ``values`` [m, n] that holds so many ``examples``."""
-    each = values.reshape(len(values), examples, -1)[:, :: max(1, -(-examples // EXAMPLES))]
-    stride = _stride(each.shape[2], period, PER_EXAMPLE)
-    if stride == 1:
-        return each
-    starts = _starts(each.shape[2], stride)
-    row, example, element = each.strides
-    shape, strides = (*each.shape[:2], starts, RUN), (row, example, stride * RUN * element, element)
-    return as_strided(each, shape, strides).reshape(*each.shape[:2], -1)
+    step = values.strides[-1]
+    starts = len(range(0, count - RUN + 1, stride * RUN))
+    return as_strided(values, (*values.shape[:-1], starts, RUN), (*values.strides[:-1], stride * RUN * step, step))
 
 
 @functools.lru_cache(maxsize=4096)
@@ -56,60 +115,74 @@ def _stride(count: int, period: int, most: int) -> int:
     return max(1, stride)
 
 
-def _starts(count: int, stride: int) -> int:
-    return len(range(0, count - RUN + 1, stride * RUN))
+def _subnormal_share(some: _Joined, zero: Array, smallest_normal: Sequence[int]) -> Array:
+    """The share of elements that are not 0 and below the smallest normal number of their dtype. ``zero``: the share of zeros."""
+    bounds = np.array(smallest_normal, some.magnitudes.dtype)
+    alike = bool((bounds == bounds[0]).all())
+    below = some.share(some.magnitudes < (bounds[0] if alike else some.for_each(bounds)))
+    # Below the bound are the zeros, too; integers have no bound.
+    return np.where(bounds > 0, below - zero, zero * 0)
 
 
-def magnitude_bits(x: Array) -> Array:
-    """The bits of ``|x|`` as integers, which have the order of the numbers."""
-    kind = np.dtype(np.int64 if x.dtype == np.float64 else np.int32)
-    bits: Array = np.ascontiguousarray(x).view(kind) & np.iinfo(kind).max
-    return bits
-
-
-def share(hits: Array, finite: Array | None) -> Array:
-    """float64[m]: the share of ``hits`` among what is finite; NaN where nothing is."""
-    among = np.float64(hits.shape[1]) if finite is None else _count(finite)
-    shares: Array = _count(hits if finite is None else hits & finite) / among
-    return shares
-
-
-def _count(hits: Array) -> Array:
-    # Along an axis, numpy counts many times slower.
-    return np.array([np.count_nonzero(row) for row in hits], float)
-
-
-def subnormal_share(magnitude: Array, finite: Array | None, dtype: tf.DType, wide: tf.DType) -> Array:
-    """The share of elements that are not 0 and below the smallest normal number of ``dtype``."""
-    if not dtype.is_floating:
-        return share(np.zeros_like(magnitude, bool), finite)
-    return share((magnitude > 0) & (magnitude < subnormal_bound(dtype, wide)), finite)
-
-
-def saturated_share(units: Array, strided: Array, finite: Array | None, activation: str | None) -> Array:
+def _saturated_share(request: Request, finite: Array, careful: bool) -> float:
     """The share of elements (of rows, for softmax) where the activation is flat; NaN for an activation that has no such part."""
+    activation = graded(request)
+    if activation == "softmax":
+        units = as_units(request.x)
+        return _decided_share(units[:: max(1, -(-len(units) // ROWS))].astype(finite.dtype, copy=False), careful)
     if activation == "sigmoid":
-        return share((strided < 0.03) | (strided > 0.97), finite)
+        return _mean((finite < 0.03) | (finite > 0.97))
     if activation == "tanh":
-        return share(np.abs(strided) > 0.97, finite)
-    if activation == "softmax" and units.size:
-        rows = units[:, :: max(1, -(-units.shape[1] // ROWS))].astype(strided.dtype, copy=False)
-        return share(rows.max(2) > 0.999, None if finite is None else np.isfinite(rows).all(2))
-    return np.full(len(units), np.nan)
+        return _mean(np.abs(finite) > 0.97)
+    return math.nan
 
 
-def batch_std(examples: Array, careful: bool) -> Array:
-    """The root of the mean over columns of the variance over axis 1 of [m, examples, columns]; NaN for one example."""
-    if careful:
-        return np.array([_masked_batch_std(tensor) for tensor in examples.astype(np.float64)])
-    if examples.shape[1] < 2:
-        return np.full(len(examples), np.nan)
-    centred = (examples - examples.mean(1, keepdims=True)).reshape(len(examples), -1)
-    deviation: Array = np.sqrt(np.einsum("ij,ij->i", centred, centred) / np.float64(centred.shape[1]))
-    return deviation
+def _decided_share(rows: Array, careful: bool) -> float:
+    """The share of finite rows of [rows, units] whose largest element is nearly 1."""
+    if not rows.size:
+        return math.nan
+    decided = rows.max(1) > 0.999
+    return _mean(decided[np.isfinite(rows).all(1)] if careful else decided)
 
 
-def _masked_batch_std(examples: Array) -> float:
+def _mean(hits: Array) -> float:
+    return np.count_nonzero(hits) / len(hits) if len(hits) else math.nan
+
+
+def _batch_std(requests: Sequence[Request], careful: bool) -> Array:
+    """The root of the mean over elements of the variance over examples; NaN for one example, and without a batch axis."""
+    spread = np.full(len(requests), np.nan)
+    alike: dict[int, dict[int, Array]] = {}
+    for index, request in enumerate(requests):
+        if not request.batch or request.x.ndim < 2 or not request.x.size:
+            continue
+        examples = _some_of_some(request.x)
+        if careful:
+            spread[index] = _masked_spread(examples.astype(np.float64))
+        elif len(examples) > 1:
+            alike.setdefault(len(examples), {})[index] = examples
+    for members in alike.values():
+        spread[list(members)] = _spread(list(members.values()))
+    return spread
+
+
+def _some_of_some(tensor: Array) -> Array:
+    """The same elements of some examples, [examples, elements]."""
+    each = tensor.reshape(len(tensor), -1)[:: max(1, -(-len(tensor) // EXAMPLES))]
+    return _every_nth(each, each.shape[1], PER_EXAMPLE).reshape(len(each), -1)
+
+
+def _spread(tensors: Sequence[Array]) -> Array:
+    """Of n tensors [examples, elements] of as many examples."""
+    columns = np.concatenate(tensors, 1, dtype=kind_of(tensors[0].dtype).wide)
+    columns -= columns.mean(0)
+    squares = np.einsum("ij,ij->j", columns, columns)
+    starts = np.cumsum([0, *(tensor.shape[1] for tensor in tensors[:-1])])
+    spread: Array = np.sqrt(np.add.reduceat(squares, starts) / [tensor.size for tensor in tensors])
+    return spread
+
+
+def _masked_spread(examples: Array) -> float:
     finite = np.isfinite(examples)
     count = finite.sum(0)
     examples = np.where(finite, examples, 0)
@@ -117,23 +190,20 @@ def _masked_batch_std(examples: Array) -> float:
     examples /= scale
     mean = examples.sum(0) / np.maximum(count, 1)
     variance = np.square(np.where(finite, examples - mean, 0)).sum(0) / np.maximum(count, 1)
-    return float(np.sqrt(variance[count > 1].mean()) * scale) if (count > 1).any() else float("nan")
+    return float(np.sqrt(variance[count > 1].mean()) * scale) if (count > 1).any() else math.nan
 
 
-def count_in_bins(strided: Array, low: Array, high: Array, finite: Array | None) -> Array:
-    """int64[m, B]: counts in equal bins over [low, high], each [m]. The last bin is closed and holds everything where ``low == high``."""
-    low, high = low.astype(strided.dtype), high.astype(strided.dtype)
-    if finite is not None:
+def _count_in_bins(some: _Joined, low: Array, high: Array) -> Array:
+    """int64[n, B]: counts in equal bins over [low, high]. The last bin is closed and holds everything where ``low == high``."""
+    numbers, low, high = some.numbers, low.astype(some.numbers.dtype), high.astype(some.numbers.dtype)
+    if some.finite is not None:
         # The distance of two finite numbers may not be finite; that of their halves is.
-        strided, low, high = strided / 2, low / 2, high / 2
-    width = high - low
-    last = HISTOGRAM_BINS - 1
-    per_width = np.divide(strided.dtype.type(HISTOGRAM_BINS), width, out=np.zeros_like(width), where=width > 0)
-    position = (strided - low[:, None]) * per_width[:, None]
-    position[width == 0] = last
-    if finite is not None:
-        position[~finite] = 0
+        numbers, low, high = numbers / 2, low / 2, high / 2
+    width, last = high - low, HISTOGRAM_BINS - 1
+    per_width = np.divide(numbers.dtype.type(HISTOGRAM_BINS), width, out=np.zeros_like(width), where=width > 0)
+    position = numbers - some.for_each(low)
+    position *= some.for_each(per_width)
     bins = np.minimum(position, last, out=position).astype(np.intp)
-    bins += HISTOGRAM_BINS * np.arange(len(bins))[:, None]
-    counted = bins.ravel() if finite is None else bins[finite]
-    return np.bincount(counted, minlength=len(bins) * HISTOGRAM_BINS).reshape(len(bins), HISTOGRAM_BINS)
+    bins += some.for_each(HISTOGRAM_BINS * np.arange(len(low)) + np.where(width > 0, 0, last))
+    counted = bins if some.finite is None else bins[some.finite]
+    return np.bincount(counted, minlength=HISTOGRAM_BINS * len(low)).reshape(-1, HISTOGRAM_BINS)

@@ -62,8 +62,7 @@ class FixedBatch:
     def _run(self) -> Captured:
         if self._traced is None:
             self._data = tf.nest.map_structure(tf.convert_to_tensor, self._data)
-        with instrumented():
-            given = self._function(self._data)
+        given = self._function(self._data)
         assert self._traced is not None
         catalogue, handover = self._traced
         return Captured(catalogue, handover.take(given))
@@ -74,7 +73,7 @@ class FixedBatch:
             self._model(inputs, **({"training": False} if takes_training else {}))
 
         recorder = Recorder(Structure(self._model), self._options.selection, "probe", self._lasting)
-        with keras.StatelessScope(), recorder.recording():
+        with keras.StatelessScope(), instrumented(recorder):
             instrumented_step(batch)
         recorder.record_variables()
         if recorder.failure is not None:

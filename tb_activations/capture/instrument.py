@@ -1,8 +1,8 @@
-"""Makes Keras and TensorFlow tell the recorder of this thread what a step does, for as long as a twin runs.
+"""Makes Keras and TensorFlow tell the recorder of this thread what a step does, for as long as the step's Python code runs.
 
 The one invariant: outside `instrumented` every attribute is what it was, whatever was raised inside; inside, a thread without a recorder
-runs the originals. Attributes of classes are wrapped, not of the user's objects: that also reaches layers made inside layers, models the
-model doesn't keep, and optimizers it doesn't know.
+runs the originals. A step that was traced before runs none of its Python code, and so without any wrapper. Attributes of classes are wrapped,
+not of the user's objects: that also reaches layers made inside layers, models the model doesn't keep, and optimizers it doesn't know.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import keras
 import tensorflow as tf
 from tensorflow.python.eager.polymorphic_function.concrete_function import ConcreteFunction
 
-from tb_activations.capture.recorder import current
+from tb_activations.capture.recorder import Recorder, current
 
 __all__ = ["instrumented"]
 
@@ -27,11 +27,12 @@ _FUNCTIONS = (type(tf.function(lambda: None)), ConcreteFunction)
 
 
 @contextmanager
-def instrumented() -> Iterator[None]:
-    """Keeps the wrappers in place; may be entered by several threads at once."""
+def instrumented(recorder: Recorder) -> Iterator[None]:
+    """Everything that runs inside is told to ``recorder``. Several threads may be inside at once."""
     _patches.install()
     try:
-        yield
+        with recorder.recording():
+            yield
     finally:
         _patches.remove()
 

@@ -136,7 +136,7 @@ class Twin:
     def __call__(self, source: Any) -> tuple[Any, Captured | None]:
         """Runs one step on data from ``source``. Returns the step's own result and what was recorded."""
         self.running = self.tracing = False  # a trace before may have been interrupted
-        with instrumented(), self._overrides():
+        with self._overrides():
             self.running = True
             outputs = self._run(source)
         if not (isinstance(outputs, dict) and outputs.keys() == {"result", "captured"}):
@@ -192,7 +192,7 @@ class Twin:
             self.tracing = True
             self._check_trainability()
             recorder = Recorder(Structure(self._model), self._options.selection, self._kind, self._lasting)
-            with recorder.recording():
+            with instrumented(recorder):
                 result = self._step(data)
             captured = self._finish(recorder, result)
             recorder.release()

@@ -298,8 +298,7 @@ class FunctionTwin(Twin):
     def __call__(self, *args: Any, **kwargs: Any) -> tuple[Any, Captured | None]:
         """Runs one step. Returns the step's own result and what was recorded."""
         self.tracing = self._entered = False
-        with instrumented():
-            outputs = self._run((args, kwargs))
+        outputs = self._run((args, kwargs))
         return outputs["result"], self._captured(outputs["captured"])
 
     def _instrumented(self, body: Callable[..., Any]) -> Callable[..., Any]:
@@ -332,7 +331,7 @@ class FunctionTwin(Twin):
             recorder = Recorder(structure, self._options.selection, "train", self._lasting)
             recorder.variables = Variables(structure, by_hand=True)
             recorder.on_replicas = self._on_replicas
-            with recorder.recording():
+            with instrumented(recorder):
                 self._entered = True
                 result = body(*args, **kwargs)
             captured = {} if self._on_replicas.runs and _outside_replicas() else self._finish(recorder, result)

@@ -274,6 +274,16 @@ def test_many_tensors_are_measured_as_each_alone(mode):
             np.testing.assert_allclose(one, other[index], rtol=1e-5, atol=1e-30)
 
 
+def test_tensors_that_are_the_same_memory_keep_what_their_shape_says():
+    array = np.maximum(RANDOM.normal(size=(40, 600)), 0).astype(np.float32)
+    array[:, 5] = 0
+    same = [array, array.reshape(40, 20, 30), array, array[:20]]
+    together = measure_together_on_host(*same)
+    for index, view in enumerate(same):
+        for one, other in zip(measure(tf.constant(view)), together, strict=True):
+            np.testing.assert_allclose(one, other[index], rtol=1e-5)
+
+
 def test_tensors_of_unlike_batches_share_a_stack():
     arrays = [RANDOM.normal(size=(rows, 3)).astype(np.float32) for rows in (4, 7, 0, 1)]
     arrays[0][:, 1] = 0

@@ -196,6 +196,8 @@ class _Plans:
         if node.kind == "loss":
             return QuantityPlan("is_loss")
         if self._loss_path is None or node.tensor is None:
+            if hasattr(node.tensor, "_keras_logits"):
+                return QuantityPlan("loss_from_logits", {"by": node.activation or "softmax"})
             return QuantityPlan("not_on_loss_path")
         cut = self._loss_path.cut(node.tensor)
         if cut is None:

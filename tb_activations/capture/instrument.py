@@ -15,9 +15,11 @@ from typing import Any
 
 import keras
 import tensorflow as tf
+from keras.src.backend.tensorflow import nn
 from tensorflow.python.eager.polymorphic_function.concrete_function import ConcreteFunction
 
 from tb_activations.capture.recorder import Recorder, current
+from tb_activations.capture.taps import untapped
 
 __all__ = ["instrumented"]
 
@@ -148,6 +150,18 @@ def _wrap_rewriting(original: Callable[..., Any]) -> Callable[..., Any]:
     return rewrite
 
 
+def _wrap_get_logits(original: Callable[..., Any]) -> Callable[..., Any]:
+    """Keras computes a loss from what goes into the softmax or sigmoid that made its argument. It looks for that operation: past taps."""
+
+    @functools.wraps(original)
+    def get_logits(output: Any, *args: Any, **kwargs: Any) -> Any:
+        made = untapped(output)
+        logits, are_logits = original(made, *args, **kwargs)
+        return (output if logits is made else logits), are_logits
+
+    return get_logits
+
+
 class _Patches:
     """Puts the wrappers in place when the first thread comes, and the originals back when the last has gone."""
 
@@ -201,6 +215,7 @@ def _targets() -> list[tuple[Any, str, Wrapper]]:
         (tf, "vectorized_map", _wrap_rewriting),
         (tf.GradientTape, "jacobian", _wrap_rewriting),
         (tf.GradientTape, "batch_jacobian", _wrap_rewriting),
+        *((nn, name, _wrap_get_logits) for name in ("_get_logits",) if hasattr(nn, name)),  # of Keras's own: another version may do without
     ]
 
 

@@ -43,6 +43,9 @@ class LossPath:
         if any(id(op) in self._differentiable for op in consumers) or (id(tensor.op) in self._differentiable and not consumers):
             return None
         if not consumers:
+            activation = _last_activation(tensor)
+            if activation is not None and self.cut(activation.inputs[0]) is None:
+                return Cut("loss_from_logits", activation)
             return Cut("not_on_loss_path")
         barrier = self._first_barrier(consumers)
         return Cut("gradient_stopped" if barrier.type in _STOPS else "non_differentiable", barrier)
@@ -55,6 +58,14 @@ class LossPath:
 
         reached = _closure(consumers, onwards)
         return next(op for op in reached.values() if _cuts(op))
+
+
+def _last_activation(tensor: tf.Tensor) -> tf.Operation | None:
+    """The softmax or sigmoid that gave ``tensor``, copies apart."""
+    op = tensor.op
+    while op.type in ("Identity", "IdentityN"):
+        op = op.inputs[0].op
+    return op if op.type in ("Softmax", "Sigmoid") else None
 
 
 _STOPS = frozenset({"StopGradient", "PreventGradient"})

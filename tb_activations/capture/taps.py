@@ -13,7 +13,7 @@ import tensorflow as tf
 
 from tb_activations.capture.operations import SCOPE
 
-__all__ = ["Tensor", "dense_part", "tap", "tap_summing"]
+__all__ = ["Tensor", "dense_part", "tap", "tap_summing", "untapped"]
 
 Tensor = tf.Tensor | tf.RaggedTensor | tf.SparseTensor | tf.IndexedSlices
 
@@ -63,7 +63,18 @@ def _with_dense_part(x: Any, tapped: tf.Tensor) -> Any:
         return tf.SparseTensor(x.indices, tapped, x.dense_shape)
     if isinstance(x, tf.IndexedSlices):
         return tf.IndexedSlices(tapped, x.indices, x.dense_shape)
-    mask = getattr(x, "_keras_mask", None)
-    if mask is not None:
-        tapped._keras_mask = mask
+    setattr(tapped, _UNTAPPED, x)
+    for name in ("_keras_mask", "_keras_logits"):
+        if hasattr(x, name):
+            setattr(tapped, name, getattr(x, name))
     return tapped
+
+
+_UNTAPPED = "_tb_activations_untapped"
+
+
+def untapped(x: Any) -> Any:
+    """The tensor that a tap, or several, took the place of; itself where none did."""
+    while hasattr(x, _UNTAPPED):
+        x = getattr(x, _UNTAPPED)
+    return x

@@ -151,6 +151,14 @@ _ALL = (
         "If it should be trained, use its output for a loss. Its value is recorded all the same.",
     ),
     Reason(
+        "loss_from_logits",
+        "unreachable",
+        "loss taken before the activation",
+        "The loss is computed from what goes into the last operation of `{node}` ({by}), and not from its value, so d loss / d value does not exist. "
+        "Keras does so on its own where it can: the numbers are more exact.",
+        "Nothing is wrong. To see the gradient of the logits, leave the activation out of the layer and give the loss `from_logits=True`.",
+    ),
+    Reason(
         "gradient_stopped",
         "unreachable",
         "gradient stopped",

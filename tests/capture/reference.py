@@ -18,7 +18,7 @@ def reference(model, x, y):
     def kept(name, outputs):
         calls[name] = calls.get(name, 0) + 1
         numbered = name if calls[name] == 1 else f"{name}@{calls[name]}"
-        leaves = [tf.identity(leaf) for leaf in tf.nest.flatten(outputs)]
+        leaves = [copied(leaf) for leaf in tf.nest.flatten(outputs)]
         values.update({numbered + key: leaf for key, leaf in zip(keys(outputs), leaves, strict=True)})
         return tf.nest.pack_sequence_as(outputs, leaves)
 
@@ -43,6 +43,14 @@ def reference(model, x, y):
     sources = dict(values) | {name: weight.value for name, weight, _ in structure.owners() if weight.trainable}
     gradients = {name: tape.gradient(total, source) for name, source in sources.items() if source.dtype.is_floating}
     return values, {name: gradient for name, gradient in gradients.items() if gradient is not None}, float(total)
+
+
+def copied(leaf):
+    """A tensor of its own to differentiate by, from which Keras' losses still know the logits."""
+    copy = tf.identity(leaf)
+    if hasattr(leaf, "_keras_logits"):
+        copy._keras_logits = leaf._keras_logits
+    return copy
 
 
 def keys(outputs):

@@ -73,6 +73,20 @@ class ByHand(keras.Model):
         return {"loss": loss}
 
 
+class Classifier(keras.Model):
+    """Ends in a sigmoid, as classifiers do."""
+
+    def __init__(self):
+        super().__init__(name="classifier")
+        self.head = L.Dense(1, activation="sigmoid", name="head")
+
+    def call(self, x):
+        return self.head(x)
+
+    def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
+        return keras.ops.mean(keras.losses.binary_crossentropy(y, y_pred))
+
+
 REPLICATED = """
 import sys, numpy as np, tensorflow as tf, keras
 tf.config.set_logical_device_configuration(tf.config.list_physical_devices("CPU")[0], [tf.config.LogicalDeviceConfiguration()] * 2)
@@ -103,6 +117,8 @@ def runs(tmp_path_factory):
             return fitted(log_dir, Everything(), exclude="^left_out", ops="list", slots=True)
         if name == "values":
             return fitted(log_dir, ByHand(), kinds=["layer"], quantities=["value"])
+        if name == "classifier":
+            return fitted(log_dir, Classifier(), kinds=["layer"])
         if name == "by hand":
             return fitted(log_dir, ByHand(), kinds=["variable"])
         if name == "predict":
@@ -139,6 +155,7 @@ CASES = {
     "traced_earlier": ("everything", "compiled", "value"),
     "vectorized": ("everything", "mapped", "value"),
     "not_on_loss_path": ("everything", "side", "gradient"),
+    "loss_from_logits": ("classifier", "head", "gradient"),
     "gradient_stopped": ("everything", "cut", "gradient"),
     "non_differentiable": ("everything", "rounded", "gradient"),
     "kept_by_layer": ("everything", "count", "gradient"),

@@ -52,7 +52,7 @@ def state(model: keras.Model, *histories: keras.callbacks.History) -> list[Any]:
 
 def repeated(data: Any) -> Any:
     """20 examples: the last batch is a shorter one."""
-    return [repeated(part) for part in data] if isinstance(data, list) else np.concatenate([data] * 3)[:20]
+    return tf.nest.map_structure(lambda part: np.concatenate([part] * 3)[:20], data)
 
 
 def of_zoo(name: str, **compiling: Any) -> Callable[[list[Any]], list[Any]]:
@@ -201,6 +201,14 @@ def penalized(callbacks: list[Any]) -> list[Any]:
     return state(model, model.fit(DATA, TARGETS, batch_size=8, epochs=2, verbose=0, callbacks=callbacks))
 
 
+def raw_softmax(callbacks: list[Any]) -> list[Any]:
+    """Keras finds the logits by the operation that made the output: the layer doesn't tell."""
+    keras.utils.set_random_seed(7)
+    model = keras.Sequential([L.Input((6,)), L.Dense(4, name="hidden"), L.Dense(3, name="logits"), L.Lambda(tf.nn.softmax, name="probabilities")])
+    model.compile(keras.optimizers.Adam(0.01), "sparse_categorical_crossentropy", jit_compile=False)
+    return state(model, model.fit(DATA, np.arange(20) % 3, batch_size=8, epochs=2, verbose=0, callbacks=callbacks))
+
+
 def sparse_input(callbacks: list[Any]) -> list[Any]:
     keras.utils.set_random_seed(7)
     inputs = L.Input((6,), sparse=True, name="x")
@@ -302,6 +310,7 @@ _ZOO = {
     "masked": "masks, attention, `Embedding` (sparse gradients)",
     "remat": "`keras.RematScope`",
     "regularized": "weight and activity regularizers",
+    "classifier": "classifiers: softmax and sigmoid, whose losses Keras computes from logits",
     "several": "layers that return tuples and dicts, probes of several tensors",
     "stochastic": "dropout and batch normalization",
     "variational": "VAE: `add_loss`, a seeded sampling layer",
@@ -313,9 +322,10 @@ CASES: dict[str, Case] = {
     **{name: Case(what, of_zoo(name)) for name, what in _ZOO.items()},
     **{
         f"{name}-xla": Case(_ZOO[name], of_zoo(name, jit_compile=True), "XLA", {"histograms": name == "stochastic"})
-        for name in ("stochastic", "adversarial", "masked", "remat")
+        for name in ("stochastic", "adversarial", "masked", "remat", "classifier")
     },
     "stochastic-eager": Case(_ZOO["stochastic"], of_zoo("stochastic", run_eagerly=True), "eager"),
+    "classifier-eager": Case(_ZOO["classifier"], of_zoo("classifier", run_eagerly=True), "eager"),
     "adversarial-eager": Case(_ZOO["adversarial"], of_zoo("adversarial", run_eagerly=True), "eager"),
     "several-steps": Case("`steps_per_execution=2`", of_zoo("stochastic", steps_per_execution=2)),
     "accumulation": Case(
@@ -352,6 +362,7 @@ CASES: dict[str, Case] = {
     "resumed": Case("interrupted, and resumed by `BackupAndRestore`", of_layers(dense, noisy, then=resumed)),
     "train-on-batch": Case("`train_on_batch` between two fits", of_layers(dense, noisy, then=batch_by_batch)),
     "added-between": Case("a layer added between two fits", of_layers(dense, noisy, then=added_between)),
+    "raw-softmax": Case("`tf.nn.softmax` at the end", raw_softmax),
     "sparse": Case("a sparse input", sparse_input),
     "ragged": Case("a ragged tensor inside the model", of_layers(RaggedRows, dense)),
     "gradient-penalty": Case("a gradient penalty (WGAN-GP): a tape inside the tape", penalized),

@@ -96,6 +96,24 @@ def regularized():
     return keras.Model(inputs, L.Dense(2, name="out")(hidden), name="regular"), _numbers(8, 4), _numbers(8, 2, seed=1)
 
 
+def classifier():
+    """Outputs that end in a softmax or a sigmoid, from what goes into which Keras computes the losses: of a nested model, of a bare operation."""
+    x = L.Input((4,), name="x")
+    hidden = L.Dense(6, activation="relu", name="hidden")(x)
+    inside = keras.Sequential([L.Input((6,)), L.Dense(3, activation="softmax", name="probabilities")], name="inside")(hidden)
+    yes = L.Dense(1, activation="sigmoid", name="yes")(hidden)
+    bare = keras.ops.softmax(L.Dense(3, name="logits")(hidden))
+    model = keras.Model(x, {"bare": bare, "inside": inside, "yes": yes}, name="classifier")
+    labels = np.arange(8) % 3
+    return model, _numbers(8, 4), {"bare": np.eye(3, dtype="float32")[labels], "inside": labels, "yes": (labels > 0).astype("float32")[:, None]}
+
+
+LOSSES = {
+    "adversarial": None,
+    "classifier": {"bare": "categorical_crossentropy", "inside": "sparse_categorical_crossentropy", "yes": "binary_crossentropy"},
+}
+
+
 class Several(L.Layer):
     """A layer that returns a tuple or a dict, from layers inside layers, with a probe of several tensors."""
 
@@ -120,7 +138,7 @@ def several():
     return model, _numbers(8, 4), _numbers(8, 2, seed=1)
 
 
-DETERMINISTIC = {build.__name__: build for build in (sequential, functional, subclassed, masked, remat, regularized, several)}
+DETERMINISTIC = {build.__name__: build for build in (sequential, functional, subclassed, masked, remat, regularized, several, classifier)}
 
 
 # Models whose steps draw random numbers or are the user's own: for transparency, not for values.
@@ -198,5 +216,5 @@ def build(name, **compiling):
     keras.utils.set_random_seed(7)
     model, x, y = ALL[name]()
     compiling.setdefault("optimizer", keras.optimizers.Adam(0.01))
-    model.compile(loss=None if name == "adversarial" else "mse", **{"jit_compile": False, **compiling})
+    model.compile(loss=LOSSES.get(name, "mse"), **{"jit_compile": False, **compiling})
     return model, x, y

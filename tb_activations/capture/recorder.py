@@ -67,6 +67,9 @@ def _harmless(method: Callable[Concatenate[Recorder, P], R]) -> Callable[Concate
     return guarded
 
 
+_MADE_OF_SCORES = frozenset({"Softmax", "Sigmoid"})
+
+
 class Recorder:
     """Records one trace.
 
@@ -86,6 +89,7 @@ class Recorder:
         self.seen: dict[str, Seen] = {}
         self.recordings: dict[Quantity, dict[str, Recording | Tally]] = {"value": {}, "gradient": {}, "update": {}}
         self.producers: dict[int, str] = {}
+        self.scores: dict[int, str] = {}
         self.arguments: dict[str, list[str]] = {}
         self.targets: list[tf.Tensor] = []
         self.variables = Variables(structure)
@@ -99,6 +103,7 @@ class Recorder:
         self.named_operations: dict[str, tf.Operation] = {}
         self.calls = CallNames(structure)
         self._unscaled: dict[int, tf.Tensor] = {}
+        self._untapped: dict[int, tf.Tensor] = {}
         self.templates: set[int] = set()
         self.rewriting = False
         self._kept: list[Any] = []  # what `producers` and `_unscaled` know by id must stay alive
@@ -125,7 +130,7 @@ class Recorder:
         for node in self.seen.values():
             node.tensor = node.op = node.variable = None
         named: tuple[dict[str, Any], ...] = (self.seen, self.arguments, self.named_operations, *self.recordings.values())
-        by_id: tuple[dict[int, Any] | set[int], ...] = (self.producers, self._unscaled, self.templates)
+        by_id: tuple[dict[int, Any] | set[int], ...] = (self.producers, self.scores, self._unscaled, self._untapped, self.templates)
         for things in (*named, *by_id, self.targets, self._kept):
             things.clear()
         self.variables = Variables(self.structure)
@@ -303,7 +308,7 @@ class Recorder:
     def _tap_outputs(self, op: keras.Operation, name: str, outputs: Any) -> tuple[Any]:
         leaves = describe.named_leaves(outputs)
         if op is self.structure.model and all(id(leaf) in self.producers for _, leaf in leaves):
-            return (outputs,)  # the outputs of a layer, seen already
+            return (self._as_losses_want(outputs),)  # the outputs of a layer, seen already
         kind: Kind = "layer" if isinstance(op, keras.layers.Layer) else "op"
         facts = describe.attributes(op)
         tapped, source = [], user_line()
@@ -317,7 +322,12 @@ class Recorder:
             if len(leaves) > 1:
                 node.attributes["output"] = key
             tapped.append(self._tap(node, leaf))
-        return (tf.nest.pack_sequence_as(outputs, tapped),)
+        packed = tf.nest.pack_sequence_as(outputs, tapped)
+        return (self._as_losses_want(packed) if isinstance(op, keras.Model) else packed,)
+
+    def _as_losses_want(self, outputs: Any) -> Any:
+        """What leaves a model, without taps where a loss of Keras would miss the operation that made it."""
+        return tf.nest.map_structure(lambda leaf: self._untapped.get(id(leaf), leaf), outputs)
 
     @_harmless
     def _tap_probe(self, x: Any, name: str) -> tuple[Any]:
@@ -370,7 +380,22 @@ class Recorder:
             return x
         tapped = tap(x, functools.partial(self._flowed_back, node))
         self._produced(node.name, dense_part(tapped))
+        self._note_scores(node.name, x, tapped)
         return tapped
+
+    def _note_scores(self, name: str, x: Any, tapped: Any) -> None:
+        """Losses of Keras compute with what went into a softmax or sigmoid: with the tensor that Keras keeps beside its output, or, if there is
+        none, with the input of the operation that made it, which a tap would hide."""
+        scores = getattr(x, "_keras_logits", None)
+        if scores is None and not isinstance(x, tf.__internal__.EagerTensor):
+            untapped = self._untapped.get(id(x), x)
+            made = getattr(untapped, "op", None)
+            if made is not None and made.type in _MADE_OF_SCORES:
+                self._untapped[id(tapped)] = untapped
+                scores = made.inputs[0]
+        if scores is not None:
+            self.scores.setdefault(id(scores), name)
+            self._kept.append(scores)
 
     @_harmless
     def _flowed_back(self, node: Seen, gradient: Any) -> None:

@@ -56,14 +56,15 @@ def tap_summing(x: Any, zeros: tf.Tensor, summarize: Callable[[tf.Tensor], tf.Te
 
 
 def _with_dense_part(x: Any, tapped: tf.Tensor) -> Any:
-    """``x``, its numbers replaced by ``tapped``."""
+    """``x``, its numbers replaced by ``tapped``, with what Keras told of it: a mask, and the scores that a loss computes with in its place."""
     if isinstance(x, tf.RaggedTensor):
         return x.with_flat_values(tapped)
     if isinstance(x, tf.SparseTensor):
         return tf.SparseTensor(x.indices, tapped, x.dense_shape)
     if isinstance(x, tf.IndexedSlices):
         return tf.IndexedSlices(tapped, x.indices, x.dense_shape)
-    mask = getattr(x, "_keras_mask", None)
-    if mask is not None:
-        tapped._keras_mask = mask
+    for name in ("_keras_mask", "_keras_logits"):
+        told = getattr(x, name, None)
+        if told is not None:
+            setattr(tapped, name, told)
     return tapped

@@ -151,6 +151,15 @@ _ALL = (
         "If it should be trained, use its output for a loss. Its value is recorded all the same.",
     ),
     Reason(
+        "loss_of_scores",
+        "unreachable",
+        "loss computed from its scores",
+        "For precision Keras computes the loss from what goes into the {activation} of `{node}`, not from what comes out, so d loss / d value does "
+        "not exist. The gradients of its weights are those that train it.",
+        "To see d loss / d scores, end without the {activation}, and let the loss do it; the numbers of the training stay the same but for rounding:",
+        "keras.losses.SparseCategoricalCrossentropy(from_logits=True)",
+    ),
+    Reason(
         "gradient_stopped",
         "unreachable",
         "gradient stopped",

@@ -85,9 +85,9 @@ model.fit(np.ones((8, 4, 3), "float32"), np.ones((8, 1), "float32"), batch_size=
 """
 
 
-def fitted(log_dir, model, epochs=1, **options):
+def fitted(log_dir, model, epochs=1, loss="mse", **options):
     model(X)  # a function that Keras traces first, to learn shapes, would hold no variables
-    model.compile("sgd", "mse", jit_compile=False)
+    model.compile("sgd", loss, jit_compile=False)
     model.fit(X, Y, batch_size=8, epochs=epochs, verbose=0, callbacks=[tba.ActivationsCallback(log_dir, every=1, **{**LEAN, **options})])
     return tba.open_run(log_dir / "train")
 
@@ -103,6 +103,8 @@ def runs(tmp_path_factory):
             return fitted(log_dir, Everything(), exclude="^left_out", ops="list", slots=True)
         if name == "values":
             return fitted(log_dir, ByHand(), kinds=["layer"], quantities=["value"])
+        if name == "classes":
+            return fitted(log_dir, keras.Sequential([keras.Input((3,)), L.Dense(1, activation="sigmoid", name="head")]), loss="binary_crossentropy")
         if name == "by hand":
             return fitted(log_dir, ByHand(), kinds=["variable"])
         if name == "predict":
@@ -139,6 +141,7 @@ CASES = {
     "traced_earlier": ("everything", "compiled", "value"),
     "vectorized": ("everything", "mapped", "value"),
     "not_on_loss_path": ("everything", "side", "gradient"),
+    "loss_of_scores": ("classes", "head", "gradient"),
     "gradient_stopped": ("everything", "cut", "gradient"),
     "non_differentiable": ("everything", "rounded", "gradient"),
     "kept_by_layer": ("everything", "count", "gradient"),

@@ -172,6 +172,7 @@ SETS = {
     "third": "Programs written after those, blind again",
     "fourth": "Programs written last, blind",
     "fifth": "Programs written with the rules in view",
+    "sixth": "Programs written after all of those, blind",
     "reviewed": "Programs written from a review of the rules",
 }
 """Titles by how the name of a family begins."""

@@ -20,6 +20,7 @@ import tensorflow as tf
 import tb_activations
 from tb_activations.capture import describe
 from tb_activations.capture.edges import producing_nodes
+from tb_activations.capture.loss_inputs import taken_for
 from tb_activations.capture.loss_path import LossPath
 from tb_activations.capture.nodes import Seen
 from tb_activations.capture.recorder import Mode, Recorder
@@ -113,6 +114,9 @@ def _record(node: Seen, recorder: Recorder, ids: Mapping[str, int], plans: Mappi
     inputs: list[str] = []
     if node.tensor is not None and node.variable is None:
         producers = recorder.producers if node.graph_op is None else {**recorder.producers, **recorder.op_producers}
+        if node.kind == "loss":
+            node.attributes.update(taken_for(node.tensor, producers, node.name))
+            producers = {**recorder.logits, **producers}
         inputs = producing_nodes(node.tensor, producers, node.name) or recorder.arguments.get(node.name, [])
     return NodeRecord(
         name=node.name,

@@ -5,11 +5,11 @@ The one invariant: only reads the graph. Eager tensors have none, and so no edge
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 import tensorflow as tf
 
-__all__ = ["producing_nodes"]
+__all__ = ["inputs_of", "producing_nodes", "walk_back"]
 
 
 def producing_nodes(tensor: tf.Tensor, producers: Mapping[int, str], itself: str) -> list[str]:
@@ -18,19 +18,28 @@ def producing_nodes(tensor: tf.Tensor, producers: Mapping[int, str], itself: str
     if maker != itself:
         return [maker]  # handed on as it is
     found: dict[str, None] = {}
-    waiting, met = [tensor], {id(tensor)}
-    while waiting:
-        for source in _inputs(waiting.pop()):
-            if id(source) in met:
-                continue
-            met.add(id(source))
-            name = producers.get(id(source))
-            if name is None or name == itself:
-                waiting.append(source)
-            else:
+    for op in walk_back(tensor, producers, itself):
+        for source in op.inputs:
+            name = producers.get(id(source), itself)
+            if name != itself:
                 found.setdefault(name)
     return list(found)
 
 
-def _inputs(tensor: tf.Tensor) -> Iterable[tf.Tensor]:
+def walk_back(tensor: tf.Tensor, producers: Mapping[int, str], itself: str) -> Iterator[tf.Operation]:
+    """The operations that made ``tensor`` out of the values of other nodes, nearest first."""
+    waiting, met = [tensor], {id(tensor)}
+    while waiting:
+        made = waiting.pop()
+        if isinstance(made, tf.__internal__.EagerTensor):
+            continue
+        yield made.op
+        for source in made.op.inputs:
+            if id(source) not in met:
+                met.add(id(source))
+                if producers.get(id(source), itself) == itself:
+                    waiting.append(source)
+
+
+def inputs_of(tensor: tf.Tensor) -> Sequence[tf.Tensor]:
     return () if isinstance(tensor, tf.__internal__.EagerTensor) else tensor.op.inputs

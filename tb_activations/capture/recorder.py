@@ -28,7 +28,7 @@ from tb_activations.capture.selection import Selection
 from tb_activations.capture.source import user_line
 from tb_activations.capture.statistics import has_statistics
 from tb_activations.capture.structure import Structure
-from tb_activations.capture.taps import dense_part, tap
+from tb_activations.capture.taps import dense_part, tap, untapped
 from tb_activations.capture.variables import Variable, Variables, read
 from tb_activations.store.schema import Kind, Quantity, QuantityPlan
 
@@ -67,6 +67,9 @@ def _harmless(method: Callable[Concatenate[Recorder, P], R]) -> Callable[Concate
     return guarded
 
 
+_MADE_OF_LOGITS = frozenset({"Softmax", "Sigmoid"})
+
+
 class Recorder:
     """Records one trace.
 
@@ -86,6 +89,7 @@ class Recorder:
         self.seen: dict[str, Seen] = {}
         self.recordings: dict[Quantity, dict[str, Recording | Tally]] = {"value": {}, "gradient": {}, "update": {}}
         self.producers: dict[int, str] = {}
+        self.logits: dict[int, str] = {}
         self.arguments: dict[str, list[str]] = {}
         self.targets: list[tf.Tensor] = []
         self.variables = Variables(structure)
@@ -101,7 +105,7 @@ class Recorder:
         self._unscaled: dict[int, tf.Tensor] = {}
         self.templates: set[int] = set()
         self.rewriting = False
-        self._kept: list[Any] = []  # what `producers` and `_unscaled` know by id must stay alive
+        self._kept: list[Any] = []  # what `producers`, `logits` and `_unscaled` know by id must stay alive
 
     # Lifetime.
 
@@ -125,7 +129,7 @@ class Recorder:
         for node in self.seen.values():
             node.tensor = node.op = node.variable = None
         named: tuple[dict[str, Any], ...] = (self.seen, self.arguments, self.named_operations, *self.recordings.values())
-        by_id: tuple[dict[int, Any] | set[int], ...] = (self.producers, self._unscaled, self.templates)
+        by_id: tuple[dict[int, Any] | set[int], ...] = (self.producers, self.logits, self._unscaled, self.templates)
         for things in (*named, *by_id, self.targets, self._kept):
             things.clear()
         self.variables = Variables(self.structure)
@@ -346,6 +350,7 @@ class Recorder:
         if not self.belongs(node.tensor):
             return self._tap_inside(node, x, node.tensor)
         self._record("value", node, node.tensor)
+        self._note_logits(node.name, x)
         return self._tapped(node, x)
 
     def _tap_inside(self, node: Seen, x: Any, tensor: tf.Tensor) -> Any:
@@ -371,6 +376,14 @@ class Recorder:
         tapped = tap(x, functools.partial(self._flowed_back, node))
         self._produced(node.name, dense_part(tapped))
         return tapped
+
+    def _note_logits(self, name: str, x: Any) -> None:
+        """Losses of Keras compute with what went into a softmax or sigmoid: that is then what leads from this node to the loss."""
+        made = getattr(untapped(x), "op", None)
+        logits = getattr(x, "_keras_logits", made.inputs[0] if made is not None and made.type in _MADE_OF_LOGITS else None)
+        if logits is not None:
+            self.logits.setdefault(id(logits), name)
+            self._kept.append(logits)
 
     @_harmless
     def _flowed_back(self, node: Seen, gradient: Any) -> None:

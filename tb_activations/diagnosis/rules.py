@@ -27,6 +27,7 @@ from tb_activations.diagnosis.gradients import ExplodingGradient, MissingGradien
 from tb_activations.diagnosis.initialization import PoorInitialization
 from tb_activations.diagnosis.losses import ExplodingLoss, OscillatingLoss
 from tb_activations.diagnosis.nonfinite import Nonfinite
+from tb_activations.diagnosis.outputs import OutputMismatch
 from tb_activations.diagnosis.precision import HalfOverflow, HalfUnderflow, LossScaleThrash
 from tb_activations.diagnosis.rule import NodeRule, Observation, Rule, Words, number
 from tb_activations.diagnosis.validation import BatchNormDrift
@@ -41,6 +42,7 @@ BUILT_IN: tuple[Rule, ...] = (
     ConstantInput(),
     UnnormalizedInput(),
     PoorInitialization(),
+    OutputMismatch(),
     DeadUnits(),
     SaturatedActivation(),
     ExplodingActivation(),

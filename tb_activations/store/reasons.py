@@ -155,7 +155,7 @@ _ALL = (
         "unreachable",
         "loss taken before the activation",
         "The loss is computed from what goes into the last operation of `{node}` ({by}), and not from its value, so d loss / d value does not exist. "
-        "Keras does so on its own where it can: the numbers are more exact.",
+        "Keras does so on its own where it can: the numbers are more exact. The gradients of its weights are those that train it.",
         "Nothing is wrong. To see the gradient of the logits, leave the activation out of the layer and give the loss `from_logits=True`.",
     ),
     Reason(

@@ -99,9 +99,9 @@ model.fit(np.ones((8, 4, 3), "float32"), np.ones((8, 1), "float32"), batch_size=
 """
 
 
-def fitted(log_dir, model, epochs=1, **options):
+def fitted(log_dir, model, epochs=1, loss="mse", **options):
     model(X)  # a function that Keras traces first, to learn shapes, would hold no variables
-    model.compile("sgd", "mse", jit_compile=False)
+    model.compile("sgd", loss, jit_compile=False)
     model.fit(X, Y, batch_size=8, epochs=epochs, verbose=0, callbacks=[tba.ActivationsCallback(log_dir, every=1, **{**LEAN, **options})])
     return tba.open_run(log_dir / "train")
 

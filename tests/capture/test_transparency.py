@@ -17,6 +17,7 @@ from .transparency import CASES, ELSEWHERE, PAGE, page
 slow = pytest.mark.slow
 pytestmark = [
     pytest.mark.filterwarnings("ignore:`build..` was called on layer"),
+    pytest.mark.filterwarnings("ignore:.*received `from_logits=True`, but"),
     pytest.mark.filterwarnings("ignore:Your input ran out of data"),
     pytest.mark.filterwarnings("ignore:Even though the `tf.config.experimental_run_functions_eagerly` option is set"),
 ]

@@ -64,15 +64,20 @@ def of_zoo(name: str, **compiling: Any) -> Callable[[list[Any]], list[Any]]:
 
 
 def of_layers(
-    *layers: Callable[[], Any], policy: str = "float32", loss: str = "mse", then: Callable[..., list[Any]] | None = None, **fit: Any
+    *layers: Callable[[], Any],
+    policy: str = "float32",
+    loss: Any = "mse",
+    last: str | Callable[[Any], Any] | None = None,
+    then: Callable[..., list[Any]] | None = None,
+    **fit: Any,
 ) -> Any:
-    """A chain of layers. ``then(model, fit)`` trains it in another way than one `fit`."""
+    """A chain of layers, whose last one ends in the function ``last``. ``then(model, fit)`` trains it in another way than one `fit`."""
 
     def train(callbacks: list[Any]) -> list[Any]:
         keras.utils.set_random_seed(7)
         keras.config.set_dtype_policy(policy)
         try:
-            chain = [L.Input((6,)), *(layer() for layer in layers), L.Dense(2, name="out")]
+            chain = [L.Input((6,)), *(layer() for layer in layers), L.Dense(2, activation=last, name="out")]
             model = keras.Sequential(chain)
             model.compile(keras.optimizers.Adam(0.01), loss, jit_compile=False)
         finally:
@@ -318,6 +323,8 @@ _ZOO = {
     "recurrent": "LSTM",
 }
 
+SCORES = keras.losses.CategoricalCrossentropy(from_logits=True)
+
 CASES: dict[str, Case] = {
     **{name: Case(what, of_zoo(name)) for name, what in _ZOO.items()},
     **{
@@ -338,6 +345,13 @@ CASES: dict[str, Case] = {
     ),
     "float16": Case("`mixed_float16` with loss scaling", of_layers(dense, noisy, policy="mixed_float16")),
     "bfloat16": Case("`mixed_bfloat16`", of_layers(dense, noisy, policy="mixed_bfloat16")),
+    "softmax": Case("a softmax before a cross entropy", of_layers(dense, last="softmax", loss="categorical_crossentropy")),
+    "softmax-eager": Case(
+        "a softmax before a cross entropy", of_layers(dense, last="softmax", loss="categorical_crossentropy", then=run_eagerly), "eager"
+    ),
+    "sigmoid": Case("a sigmoid before a cross entropy", of_layers(dense, last="sigmoid", loss="binary_crossentropy")),
+    "softmax-twice": Case("a softmax, and `from_logits=True`", of_layers(dense, last="softmax", loss=SCORES)),
+    "softmax-of-tensorflow": Case("`tf.nn.softmax` before a cross entropy", of_layers(dense, last=tf.nn.softmax, loss="categorical_crossentropy")),
     "sample-weight": Case("`sample_weight`", of_layers(dense, sample_weight=np.linspace(0.1, 2, 20))),
     "class-weight": Case(
         "`class_weight`", of_layers(dense, loss="sparse_categorical_crossentropy", y=np.arange(20) % 2, class_weight={0: 1.0, 1: 5.0})

@@ -1,0 +1,59 @@
+"""What a loss takes the numbers for that it is given: scores, which it makes probabilities of itself, or probabilities.
+
+The one invariant: it only reads the graph of the step, so it holds for losses of Keras, of TensorFlow and of users alike. What a loss clips to lie
+between (nearly) 0 and (nearly) 1 it takes for probabilities; what it divides by its sum before, for shares of a whole.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+import tensorflow as tf
+
+from tb_activations.capture.edges import inputs_of, walk_back
+
+__all__ = ["taken_for"]
+
+NEAR = 0.01
+"""How far from 0 and 1 the ends lie between which probabilities are clipped; Keras takes 1e-7."""
+
+_SHAPING = frozenset({"Reshape", "Squeeze", "ExpandDims", "Identity", "Cast", "Transpose", "ConcatV2", "Pack"})
+_OF_SCORES = frozenset({"SoftmaxCrossEntropyWithLogits", "SparseSoftmaxCrossEntropyWithLogits"})
+
+
+def taken_for(loss: tf.Tensor, producers: Mapping[int, str], itself: str) -> dict[str, list[str]]:
+    """Names of nodes whose value goes as it is into `loss`, by what it is taken for: "scores", "probabilities", "shares"."""
+    found: dict[str, dict[str, None]] = {}
+    for op in walk_back(loss, producers, itself):
+        for meaning, tensor in _readings(op):
+            name = _maker(tensor, producers, itself)
+            if name is not None:
+                found.setdefault(meaning, {}).setdefault(name)
+    return {meaning: list(names) for meaning, names in found.items()}
+
+
+def _readings(op: tf.Operation) -> Iterator[tuple[str, tf.Tensor]]:
+    if op.type in _OF_SCORES or (op.type == "GreaterEqual" and "logistic_loss" in op.name):
+        yield "scores", op.inputs[0]
+    elif op.type == "Maximum" and _is_near(op.inputs[1], 0):
+        inner = op.inputs[0].op
+        if inner.type == "Minimum" and _is_near(inner.inputs[1], 1):
+            divided = inner.inputs[0].op
+            if divided.type in ("RealDiv", "DivNoNan") and divided.inputs[1].op.type == "Sum":
+                yield "shares", divided.inputs[0]
+            else:
+                yield "probabilities", inner.inputs[0]
+
+
+def _is_near(bound: tf.Tensor, end: float) -> bool:
+    value = tf.get_static_value(bound)
+    return value is not None and value.ndim == 0 and 0 < abs(float(value) - end) <= NEAR
+
+
+def _maker(tensor: tf.Tensor, producers: Mapping[int, str], itself: str) -> str | None:
+    """The node whose value a tensor is, whatever its shape."""
+    name = producers.get(id(tensor))
+    while (name is None or name == itself) and tensor.op.type in _SHAPING and len(inputs_of(tensor)):
+        tensor = inputs_of(tensor)[0]
+        name = producers.get(id(tensor))
+    return None if name == itself else name

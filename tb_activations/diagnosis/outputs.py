@@ -1,0 +1,94 @@
+"""Whether what the network gives out is what the loss takes it for.
+
+The one invariant: what the loss does with its input is read from the graph of the step (see `capture.loss_inputs`), never from the name of a loss;
+that numbers are no probabilities is seen in their ends.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import numpy.typing as npt
+
+from tb_activations.diagnosis.block import Block
+from tb_activations.diagnosis.episodes import Episode, Persistence
+from tb_activations.diagnosis.facts import Facts
+from tb_activations.diagnosis.finding import Severity
+from tb_activations.diagnosis.rule import NodeRule, Observation, Words, location, number
+
+__all__ = ["OutputMismatch"]
+
+Rows = npt.NDArray[np.int64]
+
+SQUASHED = {"softmax": "Softmax", "sigmoid": "Sigmoid"}
+"""Functions that make probabilities of scores, and the operations that do."""
+
+
+class OutputMismatch(NodeRule):
+    """An output that isn't what the loss takes it for."""
+
+    name, title = "output_mismatch", "Output doesn't fit the loss"
+    definition = (
+        "A loss of probabilities (it clips them to lie between 0 and 1) is given numbers beyond; or a loss of scores (`from_logits=True`) is given"
+        " what a softmax or sigmoid made of them."
+    )
+    reference = "UMLAUT: missing softmax before the loss, several activations at the end"
+    severity, statistic = "error", "min"
+    persistence = Persistence(captures=2, steps=0)
+
+    BEYOND = 0.01
+    """How far below 0 or above 1 a number is no rounded probability."""
+
+    def select(self, facts: Facts) -> Rows:
+        """What goes as it is into a loss that is one of probabilities, or one of scores."""
+        return np.array(sorted({*_taken_for(facts, "probabilities", "shares"), *_squashed(facts)}), np.int64)
+
+    def observe(self, facts: Facts, rows: Rows) -> Callable[[Block], Observation]:
+        """Looks at the ends. Of shares of a whole only the lower one counts; what a softmax made is one at every capture."""
+        squashed = np.isin(rows, _squashed(facts))[:, None]
+        bounded = np.isin(rows, _taken_for(facts, "probabilities"))[:, None]
+
+        def look(block: Block) -> Observation:
+            low, high = block.column("min")[rows], block.column("max")[rows]
+            beyond = (low < -self.BEYOND) | bounded & (high > 1 + self.BEYOND)
+            return Observation(np.where(squashed, True, beyond) & ~np.isnan(low), ~np.isnan(low), {"min": low, "max": high})
+
+        return look
+
+    def severity_at(self, facts: Facts, index: int) -> Severity:
+        """Two functions one after the other slow learning down and bound the loss; what is clipped gets no gradient at all."""
+        return "warning" if index in _squashed(facts) else self.severity
+
+    def words(self, facts: Facts, index: int, episode: Episode) -> Words:
+        """Which of the two to change."""
+        seen, activation = episode.evidence, _function(facts, index)
+        if index in _squashed(facts):
+            return Words(
+                f"The loss takes its outputs for scores and applies a {activation} to them, but they are what a {activation} made already, between 0"
+                f" and 1. The loss can't come near 0 then, and its gradients stay small.",
+                f"Leave out the {activation}{location(facts, index)}, or tell the loss that it gets probabilities:",
+                "model.compile(optimizer, keras.losses.SparseCategoricalCrossentropy(from_logits=False))",
+            )
+        return Words(
+            f"Its outputs go from {number(seen['min'])} to {number(seen['max'])}, and the loss takes them for probabilities: it clips them to lie"
+            " between 0 and 1, and what is clipped gets no gradient.",
+            f"Tell the loss that it gets scores, or end in a softmax (two or more classes) or a sigmoid{location(facts, index)}:",
+            "model.compile(optimizer, keras.losses.BinaryCrossentropy(from_logits=True))  # or another loss with from_logits=True",
+        )
+
+
+def _taken_for(facts: Facts, *meanings: str) -> list[int]:
+    """Nodes that a loss takes for one of ``meanings``."""
+    names = {name for loss in facts.losses.tolist() for meaning in meanings for name in facts.nodes[loss].attributes.get(meaning, ())}
+    return [index for index, name in enumerate(facts.names) if name in names]
+
+
+def _squashed(facts: Facts) -> list[int]:
+    return [index for index in _taken_for(facts, "scores") if _function(facts, index)]
+
+
+def _function(facts: Facts, index: int) -> str:
+    """The function that a node ends in and that makes probabilities; "": none."""
+    node = facts.nodes[index]
+    return next((name for name, operation in SQUASHED.items() if node.activation == name or node.class_name == operation), "")

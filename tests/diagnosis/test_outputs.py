@@ -1,0 +1,48 @@
+"""What a network gives out, and what its loss takes it for."""
+
+from __future__ import annotations
+
+import pytest
+
+from tb_activations.diagnosis.outputs import OutputMismatch
+from tests.diagnosis.hand import History
+
+TEXT = "input x [?,8]; layer scores [?,3] {} <- x; loss loss [] <- scores"
+
+
+def told(activation="", low=0.0, high=1.0, **attributes):
+    history = History(TEXT.format(activation), range(0, 40, 10), loss={"attributes": {name: [node] for name, node in attributes.items()}})
+    return history.set("scores", min=low, max=high).find(OutputMismatch())
+
+
+@pytest.mark.parametrize(
+    ("meaning", "low", "high", "count"),
+    [
+        ("probabilities", -2.0, 3.0, 1),
+        ("probabilities", 0.0, 3.0, 1),
+        ("probabilities", 0.0, 1.0, 0),
+        ("probabilities", -1e-4, 1.0001, 0),  # rounded
+        ("shares", -2.0, 3.0, 1),
+        ("shares", 0.0, 3.0, 0),  # positive numbers of any size: the loss divides them by their sum
+        ("scores", -2.0, 3.0, 0),
+    ],
+)
+def test_numbers_that_are_no_probabilities_are_told_where_the_loss_clips_them(meaning, low, high, count):
+    found = told(low=low, high=high, **{meaning: "scores"})
+    assert [(f.node, f.severity, f.first_step) for f in found] == [("scores", "error", 0)] * count
+
+
+def test_only_numbers_that_go_on_going_beyond_are_told():
+    assert told(low=[-2, 0, 0, 0], probabilities="scores") == []
+
+
+@pytest.mark.parametrize(("activation", "count"), [("softmax", 1), ("sigmoid", 1), ("tanh", 0), ("", 0)])
+def test_probabilities_in_a_loss_of_scores_are_told(activation, count):
+    found = told(activation, scores="scores")
+    assert [(f.node, f.severity) for f in found] == [("scores", "warning")] * count
+    assert all(f"a {activation} made already" in f.sentence for f in found)
+
+
+def test_what_goes_into_a_loss_of_another_kind_is_not_judged():
+    assert told("softmax") == []
+    assert told(low=-5, high=5) == []

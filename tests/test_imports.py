@@ -22,6 +22,7 @@ ROOMS = {
     "capture": {"errors", "store", "diagnosis"},
     "cli": {"errors", "store", "diagnosis"},
     "__init__": {"capture", "diagnosis", "store"},
+    "__main__": {"cli"},
 }
 """Room -> the other rooms it may import."""
 
@@ -33,6 +34,7 @@ LIBRARIES = {
     "capture": {"keras", "ml_dtypes", "numpy", "tensorflow"},
     "cli": set(),
     "__init__": set(),
+    "__main__": set(),
 }
 """Room -> the libraries beyond Python's own it may import."""
 

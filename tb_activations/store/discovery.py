@@ -13,10 +13,13 @@ from pathlib import Path
 
 from tb_activations.store.names import GRAPH_NAME, PLUGIN_NAME, data_directory
 
-__all__ = ["MAX_DIRECTORIES", "Discovery", "find_runs", "holds_activations"]
+__all__ = ["LOCAL_ONLY", "MAX_DIRECTORIES", "Discovery", "find_runs", "holds_activations", "tell_absence"]
 
 MAX_DIRECTORIES = 200_000
 """Directories that one walk looks into. TensorBoard itself is unusable long before."""
+
+LOCAL_ONLY = "Activations are read from a local directory only. Copy or mount the log directory, and name the local path."
+"""What to say of an address such as ``gs://…``."""
 
 _PLUGINS = "plugins"
 _FOLDER = f"{os.sep}{_PLUGINS}{os.sep}{PLUGIN_NAME}"
@@ -65,6 +68,20 @@ def holds_activations(run_dir: str | os.PathLike[str]) -> bool:
             return any(GRAPH_NAME.fullmatch(entry.name) for entry in entries)
     except OSError:  # no such folder, or one that may not be read
         return False
+
+
+def tell_absence(directory: Path) -> str:
+    """Why no run was found below ``directory``, as the end of a sentence about it."""
+    try:
+        os.scandir(directory).close()
+    except PermissionError:
+        return "which may not be read."
+    except OSError:
+        return "which is not a directory." if directory.exists() else "which does not exist."
+    for parent in directory.absolute().parents:
+        if holds_activations(parent):
+            return f"which lies inside the run {str(parent)!r}."
+    return f"with no {_FOLDER[1:]} below that can be read."
 
 
 def _subdirectories(directory: _Directory) -> Iterator[_Directory]:

@@ -275,6 +275,7 @@ BAD = [
     ("statistics", {"run": RUN, "node": "encoder/dens", "quantity": "value"}, 404, "'encoder/dense'"),
     ("statistics", {"run": RUN, "node": "../../etc/passwd", "quantity": "value"}, 404, "Expected the name of a node"),
     ("statistics", {"run": RUN, "node": "x", "quantity": "value", "rank": "first"}, 400, "rank='first'"),
+    ("statistics", {"run": RUN, "node": "x", "quantity": "value", "rank": "1"}, 404, "Expected the rank of a recorded replica: 0."),
     ("histogram", {"run": RUN, "node": "x", "quantity": "value", "columns": "many"}, 400, "columns='many'"),
     ("histogram", {"run": RUN, "node": "<script>alert(1)</script>", "quantity": "value"}, 404, "<script>"),
     ("value", {"run": RUN, "node": "x", "step": "8", "quantity": "value"}, 404, "7, 14"),

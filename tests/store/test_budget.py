@@ -85,7 +85,7 @@ class TestBudget:
         run = open_run(tmp_path)
         assert run.problems
         assert run.left_out("a", int(run.steps()[-1])) is None
-        with pytest.raises(NotFoundError, match=r"were kept at step 0\. There is none\."):
+        with pytest.raises(NotFoundError, match=r"were kept at step 0\. There are none at any step:"):
             run.value("a", 0)
 
     def test_every_step_is_either_recorded_or_dropped(self, tmp_path):

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import re
 import subprocess
 import sys
 import threading
@@ -13,7 +15,7 @@ import numpy as np
 import pytest
 
 from tb_activations import open_run
-from tb_activations.errors import NotFoundError
+from tb_activations.errors import ArgumentError, NotFoundError
 from tb_activations.store.run import Run
 from tb_activations.store.schema import STATISTICS, Capture, QuantityRecord
 from tb_activations.store.session import Session
@@ -171,10 +173,46 @@ class TestOpenRun:
         assert open_run(tmp_path).nodes[0].name == "a"
 
     def test_nothing_there(self, tmp_path):
-        with pytest.raises(NotFoundError, match=r"holds plugins/tb_activations\. Received: path=.*none below"):
-            open_run(tmp_path)
-        with pytest.raises(NotFoundError, match="is not a directory"):
-            open_run(tmp_path / "nothing")
+        (tmp_path / "file").touch()
+        run_dir = build_run(tmp_path / "logs" / "train", "layer a", [1])
+        for path, why in (
+            (run_dir.parent.parent / "nothing", "which does not exist"),
+            (tmp_path / "file", "which is not a directory"),
+            (run_dir / "plugins" / "tb_activations", f"which lies inside the run {str(run_dir)!r}"),
+        ):
+            with pytest.raises(NotFoundError, match=re.escape(f"Expected the directory of a run. Received: path={str(path)!r}, {why}.")):
+                open_run(path)
+        (tmp_path / "empty").mkdir()
+        with pytest.raises(NotFoundError, match=r"with no plugins.tb_activations below that can be read\."):
+            open_run(tmp_path / "empty")
+
+    @pytest.mark.skipif(not hasattr(os, "seteuid"), reason="rights of another kind")
+    def test_a_directory_that_may_not_be_read(self, tmp_path):
+        closed = tmp_path / "closed"
+        build_run(closed / "train", "layer a", [1])
+        closed.chmod(0)
+        user = os.geteuid()
+        try:
+            if user == 0:
+                tmp_path.chmod(0o755)
+                for parent in list(tmp_path.parents)[:2]:
+                    parent.chmod(0o755)
+                os.seteuid(65534)  # root may read everything
+            for path in (closed, closed / "train"):
+                with pytest.raises(NotFoundError, match="which may not be read"):
+                    open_run(path)
+        finally:
+            os.seteuid(user)
+            closed.chmod(0o700)
+
+    @pytest.mark.parametrize("path", [None, 5, b"logs", "a\0b", ["logs"]])
+    def test_what_is_no_path_is_told(self, path):
+        with pytest.raises(ArgumentError, match=re.escape(f"Expected a path as str or os.PathLike. Received: path={path!r}")):
+            open_run(path)
+
+    def test_an_address_is_no_directory(self):
+        with pytest.raises(ArgumentError, match="from a local directory only"):
+            open_run("gs://bucket/logs")
 
     def test_no_tensor_library_and_no_tensorboard_are_needed(self, tmp_path):
         run_dir = build_run(tmp_path / "train", "layer a", [1, 2])

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from tb_activations.store.names import GRAPH_NAME, PLUGIN_NAME, data_directory
 
-__all__ = ["LOCAL_ONLY", "MAX_DIRECTORIES", "Discovery", "find_runs", "holds_activations", "tell_absence"]
+__all__ = ["LOCAL_ONLY", "MAX_DIRECTORIES", "Discovery", "find_runs", "holds_activations", "tell_absence", "tell_hindrance"]
 
 MAX_DIRECTORIES = 200_000
 """Directories that one walk looks into. TensorBoard itself is unusable long before."""
@@ -70,14 +70,24 @@ def holds_activations(run_dir: str | os.PathLike[str]) -> bool:
         return False
 
 
-def tell_absence(directory: Path) -> str:
-    """Why no run was found below ``directory``, as the end of a sentence about it."""
+def tell_hindrance(directory: Path) -> str | None:
+    """Why nothing can be found in ``directory``, as the end of a sentence that begins with it; None where nothing is in the way."""
     try:
         os.scandir(directory).close()
     except PermissionError:
-        return "which may not be read."
+        return "may not be read"
+    except NotADirectoryError:
+        return "is not a directory"
     except OSError:
-        return "which is not a directory." if directory.exists() else "which does not exist."
+        return "does not exist"
+    return None
+
+
+def tell_absence(directory: Path) -> str:
+    """Why no run was found below ``directory``, as the end of a sentence that names it."""
+    hindrance = tell_hindrance(directory)
+    if hindrance is not None:
+        return f"which {hindrance}."
     for parent in directory.absolute().parents:
         if holds_activations(parent):
             return f"which lies inside the run {str(parent)!r}."

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import subprocess
 import sys
@@ -28,6 +27,7 @@ from tests.builders import (
     statistics_of,
     write_segments,
 )
+from tests.rights import forbidden, needs_rights
 
 
 def test_thousands_of_steps_all_of_them(tmp_path):
@@ -186,29 +186,22 @@ class TestOpenRun:
         with pytest.raises(NotFoundError, match=r"with no plugins.tb_activations below that can be read\."):
             open_run(tmp_path / "empty")
 
-    @pytest.mark.skipif(not hasattr(os, "seteuid"), reason="rights of another kind")
+    @needs_rights
     def test_a_directory_that_may_not_be_read(self, tmp_path):
-        closed = tmp_path / "closed"
-        build_run(closed / "train", "layer a", [1])
-        closed.chmod(0)
-        user = os.geteuid()
-        try:
-            if user == 0:
-                tmp_path.chmod(0o755)
-                for parent in list(tmp_path.parents)[:2]:
-                    parent.chmod(0o755)
-                os.seteuid(65534)  # root may read everything
-            for path in (closed, closed / "train"):
+        build_run(tmp_path / "closed" / "train", "layer a", [1])
+        with forbidden(tmp_path / "closed"):
+            for path in (tmp_path / "closed", tmp_path / "closed" / "train"):
                 with pytest.raises(NotFoundError, match="which may not be read"):
                     open_run(path)
-        finally:
-            os.seteuid(user)
-            closed.chmod(0o700)
 
     @pytest.mark.parametrize("path", [None, 5, b"logs", "a\0b", ["logs"]])
     def test_what_is_no_path_is_told(self, path):
         with pytest.raises(ArgumentError, match=re.escape(f"Expected a path as str or os.PathLike. Received: path={path!r}")):
             open_run(path)
+
+    def test_a_path_that_no_file_system_takes(self):
+        with pytest.raises(NotFoundError, match="which does not exist"):
+            open_run("long" * 5000)
 
     def test_an_address_is_no_directory(self):
         with pytest.raises(ArgumentError, match="from a local directory only"):

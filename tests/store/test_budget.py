@@ -64,7 +64,7 @@ class TestBudget:
         run, _ = self.fill(tmp_path, 1_500_000)
         samples, histograms, steps = run.sample_steps("n0"), run.histogram("n0").steps, run.steps()
         for step in steps.tolist():
-            for part, kept, words in (("raw numbers", samples, "raw values"), ("histogram", histograms, "histograms are not kept any more")):
+            for part, kept, words in (("raw numbers", samples, ": raw numbers"), ("histogram", histograms, "histograms are not kept any more")):
                 reason = run.left_out("n0", step, part=part)
                 assert (reason is None) == (step in kept), (step, part)
                 if reason is not None:

@@ -64,6 +64,7 @@ PRESUMED = {
     "docs/distribution.md": _SMALL + _REPLICAS,
     "docs/findings.md": _SMALL + _STEP,
     "docs/first_steps.md": "",
+    "docs/format.md": "docs/first_steps.md",
     "docs/reading.md": "docs/first_steps.md",
     "docs/troubleshooting.md": "",
 }

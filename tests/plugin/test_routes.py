@@ -308,7 +308,7 @@ _QUERIES = st.dictionaries(
 )
 
 
-@settings(max_examples=300, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=150, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(route=st.sampled_from(ROUTES), query=_QUERIES, most=st.booleans())
 def test_whatever_is_asked_is_answered_or_refused_with_a_sentence(client, route, query, most):
     """``most``: what isn't said is right, so that requests get past the first argument."""

@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -32,6 +32,9 @@ from tb_activations.store.operationsfile import read_operations
 from tb_activations.store.questions import check_path, check_quantity, check_statistic, find_node, find_rank, find_step, name_nearest_steps
 from tb_activations.store.reasons import Explanation, explain_reason
 from tb_activations.store.schema import COUNTS, QUANTITIES, Graph, Operation, Quantity
+
+if TYPE_CHECKING:
+    from tb_activations.diagnosis import Finding
 
 __all__ = ["Captures", "Histogram", "Node", "QuantityState", "Run", "open_run", "open_validation"]
 
@@ -315,7 +318,7 @@ class Run:
         return self._view.index.findings
 
     @property
-    def findings(self) -> tuple[Any, ...]:
+    def findings(self) -> tuple[Finding, ...]:
         """What is wrong in this run, by the rules of `tb_activations.diagnosis` and by what rules of the user recorded."""
         from tb_activations.diagnosis import find
 

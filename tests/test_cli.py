@@ -20,7 +20,7 @@ from tb_activations.store.discovery import Discovery, find_runs
 from tb_activations.store.findingsfile import write_findings
 from tb_activations.store.names import data_directory, findings_name
 from tb_activations.store.session import Session
-from tests.builders import build_run, capture_of, normal_values, parse_nodes
+from tests.builders import build_run, capture_of, normal_values, parse_nodes, segments_of
 
 GRAPH = parse_nodes("input x [?,4]; layer dense Dense [?,8] <- x relu gradient; op unused [4] value=filtered; loss loss [] <- dense")
 
@@ -137,7 +137,7 @@ def test_a_broken_file_is_named_on_standard_error(tmp_path, capsys):
 
 def test_a_run_of_broken_segments_is_not_well(tmp_path, capsys):
     path = build_run(tmp_path / "train", "input x [4]", range(2))
-    for segment in data_directory(path).glob("segment-*"):
+    for segment in segments_of(path):
         segment.write_bytes(b"broken")
     assert main(["findings", str(tmp_path)]) == 2
     error = capsys.readouterr().err

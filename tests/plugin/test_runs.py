@@ -17,7 +17,7 @@ from tb_activations.errors import NotFoundError
 from tb_activations.plugin import runs as runs_module
 from tb_activations.plugin.runs import Runs, Source, source_of
 from tb_activations.store.discovery import Discovery
-from tests.builders import build_run, capture_of, normal_values, open_writer, parse_nodes, put
+from tests.builders import build_run, capture_of, normal_values, open_writer, parse_nodes, put, segments_of
 from tests.plugin.client import PluginClient
 from tests.rights import forbidden, needs_rights
 
@@ -146,16 +146,16 @@ def _until(condition):
 
 
 def _cut_segment(folder: Path) -> None:
-    segment = next(folder.glob("segment-*"))
+    segment = segments_of(folder)[0]
     os.truncate(segment, segment.stat().st_size // 2)
 
 
 def _garble_segment(folder: Path) -> None:
-    next(folder.glob("segment-*")).write_bytes(b"\xff" * 4096)
+    segments_of(folder)[0].write_bytes(b"\xff" * 4096)
 
 
 def _huge_header(folder: Path) -> None:
-    next(folder.glob("segment-*")).write_bytes((2**62).to_bytes(8, "little"))
+    segments_of(folder)[0].write_bytes((2**62).to_bytes(8, "little"))
 
 
 def _garble_graph(folder: Path) -> None:

@@ -12,11 +12,7 @@ from tb_activations.errors import NotFoundError
 from tb_activations.store.run import Run
 from tb_activations.store.schema import Capture, Graph
 from tb_activations.store.writer import Writer
-from tests.builders import capture_of, normal_values, open_writer, parse_nodes, put
-
-
-def segments_of(path: Path) -> list[Path]:
-    return sorted(path.rglob("segment-*.safetensors"))
+from tests.builders import capture_of, normal_values, open_writer, parse_nodes, put, segments_of
 
 
 class TestBudget:

@@ -20,6 +20,7 @@ from tests.builders import (
     TYPICAL_STEPS,
     build_typical,
     histogram_of,
+    segments_of,
     statistics_of,
     typical_graph,
     typical_values,
@@ -303,7 +304,7 @@ class TestTornRun(ReaderSuite):
     def make(tmp_path_factory):
         run_dir = build_typical(tmp_path_factory.mktemp("torn") / "train")
         folder = run_dir / "plugins/tb_activations"
-        segments = sorted(folder.glob("segment-*"))
+        segments = segments_of(folder)
         content = segments[1].read_bytes()
         session = segments[1].name.split("-")[3]
         for number, length in enumerate((0, 7, 100, len(content) // 2, len(content) - 1)):
@@ -326,7 +327,7 @@ class TestTornRun(ReaderSuite):
 
 def test_a_torn_file_counts_once_it_is_whole(tmp_path):
     run_dir = build_typical(tmp_path / "train")
-    path = sorted(run_dir.rglob("segment-*"))[2]
+    path = segments_of(run_dir)[2]
     content = path.read_bytes()
     path.write_bytes(content[: len(content) // 2])
     run = open_run(run_dir)
@@ -342,7 +343,7 @@ def test_a_torn_file_counts_once_it_is_whole(tmp_path):
 def test_a_segment_lost_after_it_was_opened_costs_its_steps_only(tmp_path, harm):
     run_dir = build_typical(tmp_path / "train")
     run = open_run(run_dir)
-    path = sorted(run_dir.rglob("segment-*"))[1]
+    path = segments_of(run_dir)[1]
     if harm == "delete":
         path.unlink()
     else:

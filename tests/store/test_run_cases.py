@@ -24,6 +24,7 @@ from tests.builders import (
     normal_values,
     parse_nodes,
     record_of,
+    segments_of,
     statistics_of,
     write_segments,
 )
@@ -143,7 +144,7 @@ def test_statistics_that_only_some_segments_have(tmp_path):
     """A newer writer adds a column: it is read by name, and older captures have NaN there."""
     graph = parse_nodes("layer a")
     write_segments(tmp_path, graph, [[capture_of(graph, normal_values(graph), step)] for step in (1, 2)])
-    path = sorted(tmp_path.rglob("segment-*"))[1]
+    path = segments_of(tmp_path)[1]
     content = path.read_bytes()
     path.write_bytes(content.replace(b"subnormal_fraction", b"fraction_subnormal"))
     run = open_run(tmp_path)

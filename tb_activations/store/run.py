@@ -86,6 +86,9 @@ class _View:
 class Run:
     """A run directory, read while it grows. Thread-safe.
 
+    Every question raises `ArgumentError` where an argument is of a wrong kind, and `NotFoundError` where the run has no such node, step, statistic or
+    replica; the message says what it has instead. A quantity that a node was never recorded with is an empty history.
+
     Args:
       run_dir: the directory that holds ``plugins/tb_activations``.
       kept: where `column` keeps what it read, for who asks again and again; nothing is kept by default.
@@ -282,7 +285,15 @@ class Run:
         return self._read(lambda view: reading.read_sample_steps(view.index, find_node(view.index, node), check_quantity(quantity)))
 
     def value(self, node: str, step: int, quantity: Quantity = "value") -> npt.NDArray[Any]:
-        """The sample of ``node`` that was kept at ``step``, in the tensor's own dtype."""
+        """The raw numbers of ``node`` that were kept at ``step``.
+
+        Returns:
+          An array of the tensor's own dtype (bfloat16 and the like are those of ``ml_dtypes``): of an activation the first examples, of a weight all
+          of it, either cut where it is larger than what is kept.
+
+        Raises:
+          NotFoundError: none were kept, also where the step was recorded; the message says why.
+        """
 
         def read(view: _View) -> npt.NDArray[Any] | None:
             return reading.read_sample(view.index, find_node(view.index, node), check_quantity(quantity), find_step(view.index.steps, step))

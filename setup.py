@@ -18,6 +18,7 @@ setup(
     long_description=(ROOT / "README.md").read_text(encoding="utf-8"),
     long_description_content_type="text/markdown",
     license="Apache-2.0",
+    keywords=["keras", "tensorflow", "tensorboard", "activations", "gradients", "debugging"],
     packages=find_packages(include=["tb_activations", "tb_activations.*"]),
     package_data={"tb_activations": ["py.typed"], "tb_activations.plugin": ["static/*"]},
     python_requires=">=3.10",
@@ -36,7 +37,9 @@ setup(
         "Development Status :: 4 - Beta",
         "Intended Audience :: Developers",
         "Intended Audience :: Science/Research",
-        "Programming Language :: Python :: 3",
+        "Programming Language :: Python :: 3 :: Only",
+        *(f"Programming Language :: Python :: 3.{minor}" for minor in (10, 11, 12, 13)),
         "Topic :: Scientific/Engineering :: Artificial Intelligence",
+        "Typing :: Typed",
     ],
 )

@@ -17,9 +17,8 @@ import numpy as np
 
 from tb_activations.store.schema import HISTOGRAM_BINS, STATISTICS, Capture, Graph, NodeRecord, QuantityPlan, QuantityRecord, Source
 from tb_activations.store.session import Session
-from tests.builders import write_marker
+from tests.builders import START, write_marker
 
-START = 1_763_800_000.0
 LAYERS_PER_BLOCK = 20
 
 

@@ -16,15 +16,10 @@ from pathlib import Path
 
 import numpy as np
 
+from benchmarks.memory import anonymous_megabytes
 from tb_activations import open_run
 
 REPEATS = 60
-
-
-def anonymous_megabytes() -> float:
-    """Memory of this process that belongs to no file, in MB."""
-    lines = Path("/proc/self/smaps_rollup").read_text(encoding="ascii").splitlines()
-    return next(int(line.split()[1]) for line in lines if line.startswith("Anonymous:")) / 1e3
 
 
 def measure_calls(name: str, call: Callable[[], object], times: int = REPEATS, goal: str = "") -> None:

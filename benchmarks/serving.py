@@ -12,7 +12,6 @@ import argparse
 import json
 import os
 import random
-import re
 import statistics
 import subprocess
 import sys
@@ -26,6 +25,7 @@ from pathlib import Path
 from urllib.parse import urlencode
 
 from benchmarks.generate_run import generate
+from benchmarks.memory import anonymous_megabytes
 from tb_activations.diagnosis import Diagnosis
 from tb_activations.store.run import Run
 from tests.tensorboards import TensorBoard, serve
@@ -73,7 +73,7 @@ print((imported - begin) * 1e3, (loaded - imported) * 1e3, (time.perf_counter() 
 
 
 def _measure_requests(server: TensorBoard) -> None:
-    before = _anonymous_megabytes(server)
+    before = anonymous_megabytes(server.process.pid)
     while not all(name in server.get("runs")[1] for name in (b'"large/train"', b'"drawn/train"')):
         time.sleep(0.05)
     large, drawn = _Client(server, "large/train"), _Client(server, "drawn/train")
@@ -89,9 +89,9 @@ def _measure_requests(server: TensorBoard) -> None:
     with ThreadPoolExecutor(32) as pool:
         _print_with_processor("refused requests, 32 clients", server, lambda: list(pool.map(large.time, [""] * 640)))
         _print_with_processor("one node's statistics, 32 clients (goal p95 100)", server, lambda: list(pool.map(large.time, ["statistics"] * 640)))
-    while b'"pending": true' in server.get("findings?run=large/train")[1]:
+    while json.loads(server.get("findings?run=large/train")[1])["pending"]:
         time.sleep(0.05)
-    print(f"  {'growth of anonymous memory, findings too (goal 200)':<50} {_anonymous_megabytes(server) - before:15.1f} MB")
+    print(f"  {'growth of anonymous memory, findings too (goal 200)':<50} {anonymous_megabytes(server.process.pid) - before:15.1f} MB")
 
 
 def _measure_findings(path: Path, nodes: int, captures: int) -> None:
@@ -167,13 +167,6 @@ def _print_with_processor(name: str, server: TensorBoard, measure: Callable[[], 
 def _processor_seconds(server: TensorBoard) -> float:
     fields = Path(f"/proc/{server.process.pid}/stat").read_text(encoding="ascii").rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
-
-
-def _anonymous_megabytes(server: TensorBoard) -> float:
-    status = Path(f"/proc/{server.process.pid}/status").read_text(encoding="ascii")
-    match = re.search(r"RssAnon:\s+(\d+) kB", status)
-    assert match is not None, "RssAnon is known on Linux only"
-    return int(match[1]) / 1024
 
 
 if __name__ == "__main__":

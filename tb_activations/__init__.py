@@ -36,7 +36,13 @@ def __getattr__(name: str) -> Any:
         home = _HOMES[name]
     except KeyError:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}") from None
-    value = getattr(import_module(home), name)
+    try:
+        value = getattr(import_module(home), name)
+    except ModuleNotFoundError as error:
+        if error.name not in ("keras", "tensorflow"):
+            raise
+        advice = "pip install 'tb-activations[tensorflow]'. Reading runs with `open_run` needs neither."
+        raise ImportError(f"`tb_activations.{name}` needs Keras on TensorFlow. There is no {error.name} here: {advice}", name=error.name) from error
     globals()[name] = value
     return value
 

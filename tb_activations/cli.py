@@ -11,6 +11,7 @@ import argparse
 import io
 import json
 import math
+import os
 import sys
 import textwrap
 from collections import Counter
@@ -19,10 +20,12 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from tb_activations import __version__
 from tb_activations.diagnosis import SEVERITIES, Finding, Report, evaluate
 from tb_activations.errors import ActivationsError
-from tb_activations.store.discovery import MAX_DIRECTORIES, find_runs
+from tb_activations.store.discovery import MAX_DIRECTORIES, find_runs, tell_absence
 from tb_activations.store.names import data_directory
+from tb_activations.store.questions import check_path
 from tb_activations.store.run import Run, open_run
 from tb_activations.store.schema import State
 
@@ -52,6 +55,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     problems: list[str] = []
     try:
         status: int = options.command(_open_runs(options.logdir, problems), options, problems)
+        sys.stdout.flush()
+    except BrokenPipeError:  # who read has seen enough, as in `tb-activations info logs | head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or Python complains at its end
+        return UNSEEN
+    except ActivationsError as error:
+        status = UNSEEN
+        problems.append(str(error))
     except Exception as error:  # noqa: BLE001  (a traceback would exit with 1, which says that something was found)
         status = UNSEEN
         problems.append(f"tb-activations could not go on: {type(error).__name__}: {error}")
@@ -62,6 +72,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="tb-activations", description="Looks at the activations and gradients in a log directory.")
+    parser.add_argument("--version", action="version", version=f"tb-activations {__version__}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     info = commands.add_parser(
         "info", help="what each run holds", description="Lists each run: nodes by state, captures, steps, size.", epilog=_INFO_STATUSES
@@ -77,13 +88,14 @@ def _parser() -> argparse.ArgumentParser:
     findings.add_argument("--fail-on", choices=SEVERITIES, metavar="SEVERITY", help=f"exit with 1 at this severity or worse: {', '.join(SEVERITIES)}")
     findings.set_defaults(command=_findings)
     for command in (info, findings):
-        command.add_argument("logdir", metavar="LOGDIR", type=Path, help="a log directory as TensorBoard takes it, or one run in it")
+        command.add_argument("logdir", metavar="LOGDIR", help="a log directory as TensorBoard takes it, or one run in it")
     return parser
 
 
-def _open_runs(logdir: Path, problems: list[str]) -> Mapping[str, Run]:
+def _open_runs(logdir: str, problems: list[str]) -> Mapping[str, Run]:
     """The runs below ``logdir``. What can't be read, and that there is nothing at all, becomes a problem."""
-    found, runs = find_runs(logdir.expanduser()), {}
+    directory = check_path(logdir)
+    found, runs = find_runs(directory), {}
     for name, path in found.runs.items():
         try:
             runs[name] = open_run(path)
@@ -93,7 +105,7 @@ def _open_runs(logdir: Path, problems: list[str]) -> Mapping[str, Run]:
     if not found.complete:
         problems.append(f"The log directory has more than {MAX_DIRECTORIES:,} directories; runs beyond are not looked at. Choose one further down.")
     if not found.runs:
-        problems.append(f"Expected a log directory with runs that hold activations. Received: LOGDIR={logdir}")
+        problems.append(f"Expected a log directory with runs that hold activations. Received: LOGDIR={logdir}, {tell_absence(directory)}")
     return runs
 
 

@@ -233,6 +233,11 @@ class open_writer:  # noqa: N801 - a context manager, used as a function
             raise self._writer.failure
 
 
+def segments_of(path: Path) -> list[Path]:
+    """The segments in ``path`` or below, by name: the order of their first steps."""
+    return sorted(path.rglob("segment-*.safetensors"))
+
+
 def put(writer: Writer, step: int, captures: Sequence[Capture]) -> None:
     """Puts captures that must not be dropped: waits while the queue is full."""
     if not writer.put(step, lambda: captures):

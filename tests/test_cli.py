@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tb_activations import cli, diagnosis, open_run
+from tb_activations import __version__, cli, diagnosis, open_run
 from tb_activations.cli import main
 from tb_activations.diagnosis import rules
 from tb_activations.store.budget import STAGES
@@ -20,7 +20,7 @@ from tb_activations.store.discovery import Discovery, find_runs
 from tb_activations.store.findingsfile import write_findings
 from tb_activations.store.names import data_directory, findings_name
 from tb_activations.store.session import Session
-from tests.builders import build_run, capture_of, normal_values, parse_nodes
+from tests.builders import build_run, capture_of, normal_values, parse_nodes, segments_of
 
 GRAPH = parse_nodes("input x [?,4]; layer dense Dense [?,8] <- x relu gradient; op unused [4] value=filtered; loss loss [] <- dense")
 
@@ -83,10 +83,32 @@ def test_a_run_without_findings_passes(tmp_path, capsys):
 
 @pytest.mark.parametrize("command", ["info", "findings"])
 def test_a_directory_without_runs_is_an_error_that_says_so(tmp_path, capsys, command):
-    assert main([command, str(tmp_path)]) == 2
-    error = capsys.readouterr().err
-    assert "Expected a log directory" in error
-    assert f"LOGDIR={tmp_path}" in error
+    for path, why in ((tmp_path, "with no plugins/tb_activations below that can be read."), (tmp_path / "nothing", "which does not exist.")):
+        assert main([command, str(path)]) == 2
+        assert capsys.readouterr().err == f"Expected a log directory with runs that hold activations. Received: LOGDIR={path}, {why}\n"
+
+
+def test_an_address_of_another_machine_is_a_sentence(capsys):
+    assert main(["info", "gs://bucket/logs"]) == 2
+    assert capsys.readouterr().err.startswith("Activations are read from a local directory only.")
+
+
+def test_the_version_is_told(capsys):
+    with pytest.raises(SystemExit) as caught:
+        main(["--version"])
+    assert (caught.value.code, capsys.readouterr().out) == (0, f"tb-activations {__version__}\n")
+
+
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+def test_a_reader_that_has_seen_enough_is_no_failure_to_tell_of(logdir, unbuffered):
+    """As in ``tb-activations findings logs | head -1``."""
+    reader, writer = os.pipe()
+    os.close(reader)
+    command = [sys.executable, "-m", "tb_activations", "findings", str(logdir), "--json"]
+    environment = {**os.environ, "PYTHONUNBUFFERED": unbuffered}
+    done = subprocess.run(command, env=environment, stdout=writer, stderr=subprocess.PIPE, check=False)
+    os.close(writer)
+    assert done.stderr == b""
 
 
 @pytest.mark.parametrize("arguments", [[], ["look"], ["findings"], ["findings", "logs", "--fail-on", "fatal"]])
@@ -115,7 +137,7 @@ def test_a_broken_file_is_named_on_standard_error(tmp_path, capsys):
 
 def test_a_run_of_broken_segments_is_not_well(tmp_path, capsys):
     path = build_run(tmp_path / "train", "input x [4]", range(2))
-    for segment in data_directory(path).glob("segment-*"):
+    for segment in segments_of(path):
         segment.write_bytes(b"broken")
     assert main(["findings", str(tmp_path)]) == 2
     error = capsys.readouterr().err

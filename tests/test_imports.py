@@ -22,6 +22,7 @@ ROOMS = {
     "capture": {"errors", "store", "diagnosis"},
     "cli": {"errors", "store", "diagnosis"},
     "__init__": {"capture", "diagnosis", "store"},
+    "__main__": {"cli"},
 }
 """Room -> the other rooms it may import."""
 
@@ -33,6 +34,7 @@ LIBRARIES = {
     "capture": {"keras", "ml_dtypes", "numpy", "tensorflow"},
     "cli": set(),
     "__init__": set(),
+    "__main__": set(),
 }
 """Room -> the libraries beyond Python's own it may import."""
 
@@ -92,6 +94,24 @@ def _loaded(code: str) -> set[str]:
 
 def test_importing_the_package_loads_nothing():
     assert not _loaded("import tb_activations") & {"tensorflow", "keras", "tensorboard", "numpy", "safetensors"}
+
+
+def test_what_trains_says_what_is_missing_where_there_is_no_keras():
+    """The package installs without TensorFlow, for who reads runs."""
+    code = """
+import sys
+sys.modules["keras"] = sys.modules["tensorflow"] = None
+import tb_activations
+try:
+    tb_activations.ActivationsCallback
+except ImportError as error:
+    assert "`tb_activations.ActivationsCallback` needs Keras on TensorFlow" in str(error), error
+    assert "pip install 'tb-activations[tensorflow]'" in str(error), error
+else:
+    raise AssertionError
+tb_activations.open_run
+"""
+    assert "numpy" in _loaded(code)
 
 
 def test_reading_a_run_loads_neither_tensorflow_nor_tensorboard():

@@ -98,6 +98,8 @@ def flag(name: str, value: Any) -> bool:
 def _directory(log_dir: Any) -> Path:
     if not isinstance(log_dir, (str, os.PathLike)) or not str(log_dir):
         raise ArgumentError(f'`log_dir` must be a path such as "logs/run1". Received: log_dir={log_dir!r}')
+    if "://" in str(log_dir):  # as a path it would be a local folder `gs:`, and the bucket would stay empty
+        raise ArgumentError(f"`log_dir` must be a local directory: mount the place, or copy the run there afterwards. Received: log_dir={log_dir!r}")
     return Path(log_dir).expanduser()
 
 

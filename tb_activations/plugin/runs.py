@@ -22,7 +22,7 @@ from tb_activations.errors import ActivationsError, NotFoundError
 from tb_activations.plugin.background import Background
 from tb_activations.plugin.http import broken_installation, quote
 from tb_activations.plugin.present import present_run
-from tb_activations.store.discovery import MAX_DIRECTORIES, Discovery, find_runs, holds_activations
+from tb_activations.store.discovery import LOCAL_ONLY, MAX_DIRECTORIES, Discovery, find_runs, holds_activations, tell_hindrance
 
 if TYPE_CHECKING:
     from tb_activations.store.kept import KeptColumns
@@ -111,14 +111,19 @@ def source_of(context: base_plugin.TBContext) -> Source:
     """Returns where the runs of a TensorBoard with this context are."""
     logdir = context.logdir or ""
     if "://" in logdir:
-        return _nowhere(logdir, "Activations are read from a local directory only. Copy or mount the log directory, and name the local path.")
+        return _nowhere(logdir, LOCAL_ONLY)
     if logdir:
         root = Path(os.path.expanduser(logdir)).absolute()  # noqa: PTH111 - as TensorBoard does: an unknown ~user stays as it is
-        return Source(logdir, lambda: find_runs(root), lambda: None if root.is_dir() else f"The log directory {logdir} does not exist yet.")
+        return Source(logdir, lambda: find_runs(root), lambda: _hindrance(root, logdir))
     multiplexer = context.multiplexer
     if multiplexer is not None:
         return Source(str(getattr(context.flags, "logdir_spec", "")), lambda: _find_in(dict(multiplexer.RunPaths())), lambda: None)
     return _nowhere("", "This TensorBoard has no log directory. Start it with --logdir DIRECTORY.")
+
+
+def _hindrance(root: Path, logdir: str) -> str | None:
+    hindrance = tell_hindrance(root)
+    return hindrance and f"The log directory {logdir} {hindrance}."
 
 
 def _nowhere(logdir: str, problem: str) -> Source:

@@ -159,7 +159,7 @@ def _loss(run: Run, steps: npt.NDArray[np.int64]) -> npt.NDArray[np.float32]:
 
 def _has_batch_axis(run: Run, name: str, rank: int) -> bool:
     """Whether axis 0 of a node counts examples: it has no fixed size, or the model was built for a fixed number of examples."""
-    node = next(node for node in run.nodes if node.name == name)
+    node = run.node(name)
     if node.kind in ("variable", "loss") or not rank:
         return False
     if not node.shape or node.shape[0] is None:

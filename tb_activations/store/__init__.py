@@ -2,7 +2,11 @@
 
 The one invariant: this room knows bytes and numpy, no tensor library, no Keras, no TensorBoard, no HTTP.
 
-    names, schema, reasons    the vocabulary                    atomic, container, segments, graphfile, findingsfile   the files, checked
-    assemble, budget, compact, session, writer   captures → files   folder, index, nodes, merge   files → one moment of a run
-    track, reading, presence, kept  answers                           run, discovery                   the public reader, and where runs are
+    names, schema, reasons                                           the vocabulary
+    atomic, container, jsonfile                                      files of any kind, written whole and read within bounds
+    segments, graphfile, operationsfile, findingsfile                the files of a run, checked
+    assemble, budget, compact, session, writer                       captures → files
+    folder, rows, index, nodes, merge                                files → one moment of a run
+    track, reading, presence, chapters, kept                         a moment → answers
+    discovery, questions, run                                        where runs are, what may be asked, the public reader
 """

@@ -37,9 +37,9 @@ class Stage:
 
 STAGES = (
     Stage("", 0.0, ""),
-    Stage("fewer_samples", 0.5, f"raw values are kept at one capture of {SAMPLE_EVERY} only"),
-    Stage("no_samples", 0.75, "raw values are not kept any more; statistics and histograms go on"),
-    Stage("no_histograms", 0.88, "raw values and histograms are not kept any more; statistics go on"),
+    Stage("fewer_samples", 0.5, f"raw numbers are kept at one capture of {SAMPLE_EVERY} only"),
+    Stage("no_samples", 0.75, "raw numbers are not kept any more; statistics and histograms go on"),
+    Stage("no_histograms", 0.88, "raw numbers and histograms are not kept any more; statistics go on"),
     Stage("fewer_captures", 0.95, "only every second capture is kept, then every fourth, and so on, so that the budget is never used up"),
 )
 

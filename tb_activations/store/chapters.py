@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from tb_activations.errors import NotFoundError
 from tb_activations.store.index import Index
 from tb_activations.store.nodes import Node, describe_nodes, join_generations
 from tb_activations.store.schema import QUANTITIES
@@ -42,8 +43,15 @@ def _find_chapters(index: Index) -> tuple[Chapter, ...]:
 
 
 def plan_nodes(index: Index, graph: str) -> tuple[Node, ...]:
-    """The nodes of a run whose newest generation is ``graph``, as they were planned: nothing counts as captured."""
-    position = [fingerprint for fingerprint, _ in index.joined.generations].index(graph)
+    """The nodes of a run whose newest generation is ``graph``, as they were planned: nothing counts as captured.
+
+    Raises:
+      NotFoundError: the run has no such generation.
+    """
+    fingerprints = [fingerprint for fingerprint, _ in index.joined.generations]
+    if graph not in fingerprints:
+        raise NotFoundError(f"Expected the fingerprint of a generation: {', '.join(fingerprints) or 'none yet'}. Received: graph={graph!r:.200}")
+    position = fingerprints.index(graph)
     joined = index.joined if position == 0 else join_generations(index.joined.generations[position:])
     none = np.zeros(len(joined.records), np.int64)
     return describe_nodes(joined, dict.fromkeys(QUANTITIES, none), {quantity: none.astype(np.bool_) for quantity in QUANTITIES})

@@ -13,10 +13,13 @@ from pathlib import Path
 
 from tb_activations.store.names import GRAPH_NAME, PLUGIN_NAME, data_directory
 
-__all__ = ["MAX_DIRECTORIES", "Discovery", "find_runs", "holds_activations"]
+__all__ = ["LOCAL_ONLY", "MAX_DIRECTORIES", "Discovery", "find_runs", "holds_activations", "tell_absence", "tell_hindrance"]
 
 MAX_DIRECTORIES = 200_000
 """Directories that one walk looks into. TensorBoard itself is unusable long before."""
+
+LOCAL_ONLY = "Activations are read from a local directory only. Copy or mount the log directory, and name the local path."
+"""What to say of an address such as ``gs://…``."""
 
 _PLUGINS = "plugins"
 _FOLDER = f"{os.sep}{_PLUGINS}{os.sep}{PLUGIN_NAME}"
@@ -65,6 +68,30 @@ def holds_activations(run_dir: str | os.PathLike[str]) -> bool:
             return any(GRAPH_NAME.fullmatch(entry.name) for entry in entries)
     except OSError:  # no such folder, or one that may not be read
         return False
+
+
+def tell_hindrance(directory: Path) -> str | None:
+    """Why nothing can be found in ``directory``, as the end of a sentence that begins with it; None where nothing is in the way."""
+    try:
+        os.scandir(directory).close()
+    except PermissionError:
+        return "may not be read"
+    except NotADirectoryError:
+        return "is not a directory"
+    except OSError:
+        return "does not exist"
+    return None
+
+
+def tell_absence(directory: Path) -> str:
+    """Why no run was found below ``directory``, as the end of a sentence that names it."""
+    hindrance = tell_hindrance(directory)
+    if hindrance is not None:
+        return f"which {hindrance}."
+    for parent in directory.absolute().parents:
+        if holds_activations(parent):
+            return f"which lies inside the run {str(parent)!r}."
+    return f"with no {_FOLDER[1:]} below that can be read."
 
 
 def _subdirectories(directory: _Directory) -> Iterator[_Directory]:

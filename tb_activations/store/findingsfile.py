@@ -18,7 +18,7 @@ from typing import Any, cast
 
 from tb_activations.store.atomic import write_whole
 from tb_activations.store.container import violation
-from tb_activations.store.graphfile import check_created, check_version
+from tb_activations.store.jsonfile import check_created, read_object
 from tb_activations.store.names import FINDINGS_NAME
 from tb_activations.store.schema import FORMAT, FORMAT_VERSION, QUANTITIES, SEVERITIES, RecordedFinding
 
@@ -108,17 +108,7 @@ def read_findings(path: Path) -> FindingsFile:
     """
     if not FINDINGS_NAME.fullmatch(path.name):
         raise violation("findings_name", FINDINGS_NAME.pattern, name=path.name)
-    with path.open("rb") as file:
-        data = file.read(MAX_BYTES + 1)
-    if len(data) > MAX_BYTES:
-        raise violation("findings_too_large", f"at most {MAX_BYTES} bytes", size=path.stat().st_size)
-    try:
-        content = json.loads(data.decode("utf-8"))
-    except (ValueError, RecursionError) as error:
-        raise violation("findings_not_json", "UTF-8 JSON", error=str(error)) from error
-    if not isinstance(content, dict):
-        raise violation("findings_not_object", "a JSON object", content=type(content).__name__)
-    check_version(content.get("format"), content.get("version"))
+    content = read_object(path, "findings", MAX_BYTES)
     created = check_created(content.get("created"))
     rules = _check_rules(content.get("rules"))
     found = content.get("findings")

@@ -13,24 +13,18 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast, get_args
+from typing import Any, get_args
 
 import numpy as np
 
-from tb_activations.errors import VersionError
 from tb_activations.store.atomic import write_whole
 from tb_activations.store.container import violation
+from tb_activations.store.jsonfile import check_created, check_size, is_index, is_shape, read_object
 from tb_activations.store.names import GRAPH_NAME, graph_name
 from tb_activations.store.schema import FORMAT, FORMAT_VERSION, QUANTITIES, Graph, Kind, NodeRecord, QuantityPlan, Source
 
-__all__ = ["MAX_GRAPH_BYTES", "GraphFile", "check_created", "check_version", "fingerprint_of", "is_index", "is_shape", "read_graph", "write_graph"]
+__all__ = ["GraphFile", "fingerprint_of", "read_graph", "write_graph"]
 
-MAX_GRAPH_BYTES = 64 << 20
-"""A graph of 100,000 operations is 40 MB."""
-MAX_GRAPH_VALUES = 4 << 20
-"""Commas and brackets. Brackets alone, 64 MiB of them, would become gigabytes of objects and hold TensorBoard up for a minute."""
-_END_OF_TIME = 1e12
-"""Seconds; some 30,000 years."""
 _KINDS: tuple[Kind, ...] = get_args(Kind)
 
 
@@ -61,7 +55,7 @@ def write_graph(directory: Path, graph: Graph) -> str:
     fingerprint = _fingerprint(content)
     text = json.dumps({**content, "fingerprint": fingerprint, "created": time.time()}, ensure_ascii=False, allow_nan=False)
     data = text.encode("utf-8", "backslashreplace")
-    _check_size(data)
+    check_size(data, "graph")
     with write_whole(directory / graph_name(fingerprint)) as file:
         file.write(data)
     return fingerprint
@@ -74,45 +68,11 @@ def read_graph(path: Path) -> GraphFile:
       FormatError: it violates ``docs/format.md``.
       VersionError: it was written in a newer version of the format.
     """
-    with path.open("rb") as file:
-        data = file.read(MAX_GRAPH_BYTES + 1)
-    _check_size(data)
-    try:
-        content = json.loads(data.decode("utf-8"))
-    except (ValueError, RecursionError) as error:
-        raise violation("graph_not_json", "UTF-8 JSON", error=str(error)) from error
-    if not isinstance(content, dict):
-        raise violation("graph_not_object", "a JSON object", content=type(content).__name__)
-    check_version(content.get("format"), content.get("version"))
+    content = read_object(path, "graph")
     match = GRAPH_NAME.fullmatch(path.name)
     if match is None or content.get("fingerprint") != match[1]:
         raise violation("graph_fingerprint", "the fingerprint of the file's name", name=path.name, fingerprint=content.get("fingerprint"))
     return GraphFile(match[1], check_created(content.get("created")), _parse(content))
-
-
-def _check_size(data: bytes) -> None:
-    if len(data) > MAX_GRAPH_BYTES:
-        raise violation("graph_too_large", f"at most {MAX_GRAPH_BYTES >> 20} MiB", size=f"{len(data)} bytes or more")
-    values = sum(map(data.count, (b",", b"[", b"{")))
-    if values > MAX_GRAPH_VALUES:
-        raise violation("graph_too_large", f"at most {MAX_GRAPH_VALUES} commas and brackets", values=values)
-
-
-def check_version(format_name: object, version: object) -> None:
-    """Refuses a file of another format, and one that is newer than this version reads."""
-    if format_name != FORMAT:
-        raise violation("wrong_format", f"format {FORMAT!r}", format=format_name)
-    if type(version) is not int or version < 1:
-        raise violation("bad_version", "a whole number of 1 or more", version=version)
-    if version > FORMAT_VERSION:
-        raise VersionError(f"version_too_new: this file has format version {version}; this tb_activations reads versions up to {FORMAT_VERSION}.")
-
-
-def check_created(created: object) -> float:
-    """The time at which a file was made, in seconds since the epoch."""
-    if type(created) not in (int, float) or not 0 <= cast(float, created) < _END_OF_TIME:
-        raise violation("bad_created", "seconds since the epoch", created=created)
-    return float(cast(float, created))
 
 
 def _encode(graph: Graph) -> dict[str, Any]:
@@ -244,13 +204,3 @@ def _mapping(key: str, value: Any) -> dict[str, Any]:
 
 def _text(value: Any) -> str | None:
     return value if isinstance(value, str) else None
-
-
-def is_shape(value: Any) -> bool:
-    """Whether ``value`` is a list of sizes and nulls, or null."""
-    return value is None or (isinstance(value, list) and all(extent is None or is_index(extent, 1 << 62) for extent in value))
-
-
-def is_index(value: Any, count: int) -> bool:
-    """Whether ``value`` is the index of one of ``count`` things."""
-    return type(value) is int and 0 <= value < count

@@ -1,7 +1,6 @@
-"""One moment of a run: its live capture rows, its nodes, and where each number lies. Immutable.
+"""One moment of a run: the capture rows that count (`rows` decides), its nodes, and where each number lies. Immutable.
 
-The one invariant: a row is in `Index` exactly once, and only if it counts: rows of an older session at steps that a newer session of the same worker
-recorded again are left out, and of two rows of one replica at one step the later stands. Reads no array that grows with nodes × captures.
+The one invariant: the same files give the same index, whatever was known before. Reads no array that grows with nodes × captures.
 """
 
 from __future__ import annotations
@@ -19,24 +18,11 @@ from tb_activations.store.findingsfile import FindingsFile, join_findings
 from tb_activations.store.folder import Contents
 from tb_activations.store.graphfile import GraphFile
 from tb_activations.store.nodes import Joined, join_generations
+from tb_activations.store.rows import LiveSegment, find_live_rows
 from tb_activations.store.schema import STATISTICS, Quantity
-from tb_activations.store.segments import ROW_ARRAYS, Segment
+from tb_activations.store.segments import Segment
 
-__all__ = ["Index", "LiveSegment", "as_slice", "build_index", "find_again"]
-
-
-@dataclass(frozen=True, slots=True)
-class LiveSegment:
-    """A segment that has live rows.
-
-    Attributes:
-      rows: its live rows.
-      table: where they stand in the table of all rows.
-    """
-
-    segment: Segment
-    rows: npt.NDArray[np.int64]
-    table: npt.NDArray[np.int64]
+__all__ = ["Index", "as_slice", "build_index", "find_again"]
 
 
 _T = TypeVar("_T")
@@ -110,26 +96,25 @@ def as_slice(indices: npt.NDArray[np.int64]) -> slice | npt.NDArray[np.int64]:
 
 
 def build_index(contents: Contents, previous: Index | None = None) -> Index:
-    """Decides which rows count. What is known of the nodes is taken over from ``previous`` when the generations are the same."""
+    """The index of a folder. What is known of the nodes is taken over from ``previous`` when the generations are the same."""
     fingerprints = [graph.fingerprint for graph in contents.graphs]
     if previous is not None and fingerprints == list(previous.joined.index_of_id):
         joined = previous.joined
     else:
         joined = join_generations([(graph.fingerprint, graph.graph) for graph in contents.graphs])
     segments, problems = _with_graph(contents.segments, joined)
-    cutoffs = _cutoffs(segments)
-    table, lives = _live_rows(segments, cutoffs)
-    steps, starts = np.unique(table["step"], return_index=True)
+    live = find_live_rows(segments)
+    steps, starts = np.unique(live.table["step"], return_index=True)
     unknown = {column: None for segment in segments for column in segment.columns if column not in STATISTICS}
     return Index(
         _version(contents),
         contents.graphs[0] if contents.graphs else None,
         joined,
-        lives,
-        table,
+        live.segments,
+        live.table,
         steps,
         starts,
-        _dropped(segments, cutoffs),
+        live.dropped,
         (*STATISTICS, *unknown),
         (*contents.problems, *problems),
         _left_out(segments),
@@ -177,57 +162,3 @@ def _left_out(segments: Sequence[Segment]) -> tuple[str, ...]:
         if steps:
             sentences.append(f"Size budget: from step {min(steps)} on {stage.sentence}.")
     return tuple(sentences)
-
-
-def _cutoffs(segments: Sequence[Segment]) -> dict[tuple[int, str], float]:
-    """For each session the step from which a newer session of its worker supersedes it."""
-    first: dict[tuple[int, str], int] = {}
-    started: dict[tuple[int, str], float] = {}
-    for segment in segments:
-        session = (segment.id.worker, segment.id.session)
-        steps = np.concatenate([segment.step[:1], segment.dropped])
-        if len(steps):
-            first[session] = min(first.get(session, int(steps.min())), int(steps.min()))
-        started[session] = segment.session_started
-    cutoffs: dict[tuple[int, str], float] = {}
-    nearest: dict[int, float] = {}
-    for session in sorted(started, key=lambda key: (started[key], key), reverse=True):
-        worker = session[0]
-        cutoffs[session] = nearest.get(worker, np.inf)
-        nearest[worker] = min(cutoffs[session], first.get(session, np.inf))
-    return cutoffs
-
-
-def _live_rows(segments: Sequence[Segment], cutoffs: Mapping[tuple[int, str], float]) -> tuple[dict[str, npt.NDArray[Any]], tuple[LiveSegment, ...]]:
-    lengths = [int(np.searchsorted(segment.step, cutoffs[segment.id.worker, segment.id.session])) for segment in segments]
-    table = {
-        name: np.concatenate([np.empty(0, dtype), *(segment.rows[name][:length] for segment, length in zip(segments, lengths, strict=True))])
-        for name, dtype in ROW_ARRAYS.items()
-    }
-    owner = np.repeat(np.arange(len(segments)), lengths)
-    row = np.concatenate([np.empty(0, np.int64), *map(np.arange, lengths)]).astype(np.int64)
-    worker = np.repeat(np.array([segment.id.worker for segment in segments], np.int64), lengths)
-    order = np.lexsort((table["wall_time"], table["rank"], worker, table["step"]))
-    order = order[_last_of_each(table["step"][order], worker[order], table["rank"][order])]
-    by_owner = order[np.argsort(owner[order], kind="stable")]
-    table_position = np.empty(len(owner), np.int64)
-    table_position[order] = np.arange(len(order))
-    bounds = np.searchsorted(owner[by_owner], np.arange(len(segments) + 1))
-    lives = [
-        LiveSegment(segment, row[by_owner[bounds[i] : bounds[i + 1]]], table_position[by_owner[bounds[i] : bounds[i + 1]]])
-        for i, segment in enumerate(segments)
-    ]
-    return {name: array[order] for name, array in table.items()}, tuple(live for live in lives if len(live.rows))
-
-
-def _last_of_each(*keys: npt.NDArray[Any]) -> npt.NDArray[np.bool_]:
-    """bool[R]: whether a row is the last of those with equal keys, for rows ordered by the keys."""
-    last = np.ones(len(keys[0]), np.bool_)
-    if len(last):
-        last[:-1] = np.logical_or.reduce([key[1:] != key[:-1] for key in keys])
-    return last
-
-
-def _dropped(segments: Sequence[Segment], cutoffs: Mapping[tuple[int, str], float]) -> npt.NDArray[np.int64]:
-    parts = [segment.dropped[segment.dropped < cutoffs[segment.id.worker, segment.id.session]] for segment in segments]
-    return np.unique(np.concatenate([np.empty(0, np.int64), *parts]))

@@ -11,9 +11,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from tb_activations.errors import FormatError
 from tb_activations.store.atomic import write_whole
 from tb_activations.store.container import violation
-from tb_activations.store.graphfile import MAX_GRAPH_BYTES, check_version, is_index, is_shape
+from tb_activations.store.jsonfile import fits, is_index, is_shape, read_object
 from tb_activations.store.names import operations_name
 from tb_activations.store.schema import FORMAT, FORMAT_VERSION, Operation, Source
 
@@ -33,47 +34,46 @@ def write_operations(directory: Path, fingerprint: str, operations: Sequence[Ope
     """
     if not operations:
         return
+    kept = operations[:MAX_OPERATIONS]
+    while not fits(data := _dump(kept)) and kept:  # names may be long
+        kept = kept[: len(kept) * 3 // 4]
+    with write_whole(directory / operations_name(fingerprint)) as file:
+        file.write(data)
+
+
+def _dump(operations: Sequence[Operation]) -> bytes:
     sources: dict[Source, int] = {}
-    rows = [_encode(operation, sources) for operation in operations[:MAX_OPERATIONS]]
+    rows = [_encode(operation, sources, len(operations)) for operation in operations]
     content = {
         "format": FORMAT,
         "version": FORMAT_VERSION,
         "sources": [[source.file, source.line, source.function] for source in sources],
         "operations": rows,
     }
-    with write_whole(directory / operations_name(fingerprint)) as file:
-        file.write(json.dumps(content, separators=(",", ":"), ensure_ascii=False).encode("utf-8", "backslashreplace"))
+    return json.dumps(content, separators=(",", ":"), ensure_ascii=False).encode("utf-8", "backslashreplace")
 
 
 def read_operations(directory: Path, fingerprint: str) -> tuple[Operation, ...]:
     """The operations of a generation; empty where it has no such file.
 
     Raises:
-      FormatError: it violates ``docs/format.md``.
+      FormatError: it violates ``docs/format.md``, or can't be opened.
       VersionError: it was written in a newer version of the format.
     """
     try:
-        with (directory / operations_name(fingerprint)).open("rb") as file:
-            data = file.read(MAX_GRAPH_BYTES + 1)
+        content = read_object(directory / operations_name(fingerprint), "operations")
     except FileNotFoundError:
         return ()
-    if len(data) > MAX_GRAPH_BYTES:
-        raise violation("operations_too_large", f"at most {MAX_GRAPH_BYTES >> 20} MiB", size=f"{len(data)} bytes or more")
-    try:
-        content = json.loads(data.decode("utf-8"))
-    except (ValueError, RecursionError) as error:
-        raise violation("operations_not_json", "UTF-8 JSON", error=str(error)) from error
-    if not isinstance(content, dict):
-        raise violation("operations_not_object", "a JSON object", content=type(content).__name__)
-    check_version(content.get("format"), content.get("version"))
+    except OSError as error:
+        raise FormatError(f"operations_unreadable: {error.strerror}") from error
     sources = [_parse_source(row) for row in _rows(content, "sources")]
     rows = _rows(content, "operations")
     return tuple(_parse(row, sources, len(rows)) for row in rows)
 
 
-def _encode(operation: Operation, sources: dict[Source, int]) -> Row:
+def _encode(operation: Operation, sources: dict[Source, int], count: int) -> Row:
     source = None if operation.source is None else sources.setdefault(operation.source, len(sources))
-    inputs = [index for index in operation.inputs if index < MAX_OPERATIONS]
+    inputs = [index for index in operation.inputs if index < count]
     return [operation.name, operation.type_name, operation.dtype, operation.shape, inputs, source]
 
 

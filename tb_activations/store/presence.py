@@ -10,7 +10,8 @@ import numpy as np
 import numpy.typing as npt
 
 from tb_activations.store.budget import STAGES, Stage
-from tb_activations.store.index import Index, LiveSegment
+from tb_activations.store.index import Index
+from tb_activations.store.rows import LiveSegment
 from tb_activations.store.schema import NOT_RECORDED, Quantity
 
 __all__ = ["budget_stage", "count_captures", "find_sampled", "read_steps"]

@@ -1,28 +1,27 @@
 """Reading a run: `open_run` and `Run`.
 
-The one invariant: every answer of a `Run` is taken from one moment of the run, whatever other threads or the writer do meanwhile. This file
-finds nodes, quantities and steps and says what is wrong with a question; the numbers come from `reading`, the rows from `index`.
+The one invariant: every answer of a `Run` is taken from one moment of the run, whatever other threads or the writer do meanwhile. What a question
+means, and what is wrong with it, says `questions`; the numbers come from `reading`, the rows from `index`.
 """
 
 from __future__ import annotations
 
-import difflib
 import os
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
-from tb_activations.errors import ArgumentError, NotFoundError
+from tb_activations.errors import NotFoundError
 from tb_activations.store import presence, reading
 from tb_activations.store.chapters import Chapter, plan_nodes, read_chapters
 from tb_activations.store.container import FileChangedError
-from tb_activations.store.discovery import find_runs, holds_activations
+from tb_activations.store.discovery import find_runs, holds_activations, tell_absence
 from tb_activations.store.findingsfile import FindingsFile
 from tb_activations.store.folder import Contents, Folder
 from tb_activations.store.index import Index, build_index, find_again
@@ -30,8 +29,12 @@ from tb_activations.store.kept import KeptColumns
 from tb_activations.store.names import data_directory
 from tb_activations.store.nodes import Node, QuantityState, describe_nodes
 from tb_activations.store.operationsfile import read_operations
+from tb_activations.store.questions import check_path, check_quantity, check_statistic, find_node, find_rank, find_step, name_nearest_steps
 from tb_activations.store.reasons import Explanation, explain_reason
 from tb_activations.store.schema import COUNTS, QUANTITIES, Graph, Operation, Quantity
+
+if TYPE_CHECKING:
+    from tb_activations.diagnosis import Finding
 
 __all__ = ["Captures", "Histogram", "Node", "QuantityState", "Run", "open_run", "open_validation"]
 
@@ -83,6 +86,9 @@ class _View:
 class Run:
     """A run directory, read while it grows. Thread-safe.
 
+    Every question raises `ArgumentError` where an argument is of a wrong kind, and `NotFoundError` where the run has no such node, step, statistic or
+    replica; the message says what it has instead. A quantity that a node was never recorded with is an empty history.
+
     Args:
       run_dir: the directory that holds ``plugins/tb_activations``.
       kept: where `column` keeps what it read, for who asks again and again; nothing is kept by default.
@@ -117,6 +123,10 @@ class Run:
     def nodes(self) -> tuple[Node, ...]:
         """All nodes: those of the newest generation in execution order, then those that only older generations have."""
         return self._read(lambda view: view.nodes)
+
+    def node(self, name: str) -> Node:
+        """The node of this name."""
+        return self._read(lambda view: view.nodes[find_node(view.index, name)])
 
     @property
     def graph(self) -> str:
@@ -191,7 +201,7 @@ class Run:
         """The recorded steps, int64[C]: of the run, or those at which ``quantity`` of ``node`` was recorded."""
         if node is None:
             return self._view.index.steps
-        return self._read(lambda view: presence.read_steps(view.index, _find_node(view.index, node), _quantity(quantity)))
+        return self._read(lambda view: presence.read_steps(view.index, find_node(view.index, node), check_quantity(quantity)))
 
     def captures(self) -> Captures:
         """When and at what cost each step was recorded. With replicas: the first replica's row."""
@@ -211,10 +221,11 @@ class Run:
         """
 
         def read(view: _View) -> dict[str, npt.NDArray[Any]]:
-            index, position = view.index, _find_node(view.index, node)
-            steps, statistics, counts = reading.read_history(index, position, _quantity(quantity), rank)
+            index, position = view.index, find_node(view.index, node)
+            replica = find_rank(index, rank)
+            steps, statistics, counts = reading.read_history(index, position, check_quantity(quantity), replica)
             columns = {"step": steps, **dict(zip(index.columns, statistics.T, strict=True)), **dict(zip(COUNTS, counts.T, strict=True))}
-            return columns | ({reading.UPDATE_RATIO: reading.read_update_ratio(index, position, rank, steps)} if quantity == "update" else {})
+            return columns | ({reading.UPDATE_RATIO: reading.read_update_ratio(index, position, replica, steps)} if quantity == "update" else {})
 
         return self._read(read)
 
@@ -222,19 +233,28 @@ class Run:
         self, node: str, quantity: Quantity = "value", rank: int | None = None
     ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float32], npt.NDArray[np.int64]]:
         """What `statistics` gives, as three arrays: the steps int64[C], statistics float32[C, K] (K: `columns`) and counts int64[C, 4]."""
-        return self._read(lambda view: reading.read_history(view.index, _find_node(view.index, node), _quantity(quantity), rank))
+
+        def read(view: _View) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float32], npt.NDArray[np.int64]]:
+            return reading.read_history(view.index, find_node(view.index, node), check_quantity(quantity), find_rank(view.index, rank))
+
+        return self._read(read)
 
     def snapshot(self, step: int, quantity: Quantity = "value") -> tuple[npt.NDArray[np.float32], npt.NDArray[np.int64]]:
         """All nodes at one recorded step, in the order of `nodes`: statistics float32[N, K] and counts int64[N, 4]."""
-        return self._read(lambda view: reading.read_snapshot(view.index, _find_step(view.index.steps, step), _quantity(quantity)))
+        return self._read(lambda view: reading.read_snapshot(view.index, find_step(view.index.steps, step), check_quantity(quantity)))
 
     def holds(self, quantity: Quantity) -> bool:
         """Whether anything of ``quantity`` was recorded. Costs nothing."""
-        return bool(self._view.index.holding(_quantity(quantity)))
+        return bool(self._view.index.holding(check_quantity(quantity)))
 
     def window(self, quantity: Quantity = "value", *, start: int, stop: int) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.int64]]:
         """All nodes at the recorded steps ``steps()[start:stop]``: statistics float32[N, C, K] (K: `columns`) and counts int64[N, C, 4]."""
-        return self._read(lambda view: reading.read_window(view.index, _quantity(quantity), start, stop))
+
+        def read(view: _View) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.int64]]:
+            first, last, _ = slice(start, stop).indices(len(view.index.steps))
+            return reading.read_window(view.index, check_quantity(quantity), first, max(first, last))
+
+        return self._read(read)
 
     def column(
         self, statistic: str, quantity: Quantity = "value", after: int = -1, until: int | None = None
@@ -251,34 +271,47 @@ class Run:
 
         def read(view: _View) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float32]]:
             known = (*view.index.columns, *reading.COUNTED, *((reading.UPDATE_RATIO,) if quantity == "update" else ()))
-            if statistic not in known:
-                raise NotFoundError(f"Expected a statistic of {', '.join(known)}. Received: statistic={statistic!r}, quantity={quantity!r}")
-            return reading.read_column(view.index, statistic, _quantity(quantity), after, until, self._kept)
+            wanted = check_statistic(statistic, check_quantity(quantity), known)
+            return reading.read_column(view.index, wanted, quantity, after, until, self._kept)
 
         return self._read(read)
 
     def histogram(self, node: str, quantity: Quantity = "value") -> Histogram:
         """The histograms of one node, at the steps that have one."""
-        return self._read(lambda view: Histogram(*reading.read_histogram(view.index, _find_node(view.index, node), _quantity(quantity))))
+        return self._read(lambda view: Histogram(*reading.read_histogram(view.index, find_node(view.index, node), check_quantity(quantity))))
 
     def sample_steps(self, node: str, quantity: Quantity = "value") -> npt.NDArray[np.int64]:
         """The steps at which raw numbers of ``node`` were kept."""
-        return self._read(lambda view: reading.read_sample_steps(view.index, _find_node(view.index, node), _quantity(quantity)))
+        return self._read(lambda view: reading.read_sample_steps(view.index, find_node(view.index, node), check_quantity(quantity)))
 
     def value(self, node: str, step: int, quantity: Quantity = "value") -> npt.NDArray[Any]:
-        """The sample of ``node`` that was kept at ``step``, in the tensor's own dtype."""
+        """The raw numbers of ``node`` that were kept at ``step``.
+
+        Returns:
+          An array of the tensor's own dtype (bfloat16 and the like are those of ``ml_dtypes``): of an activation the first examples, of a weight all
+          of it, either cut where it is larger than what is kept.
+
+        Raises:
+          NotFoundError: none were kept, also where the step was recorded; the message says why.
+        """
 
         def read(view: _View) -> npt.NDArray[Any] | None:
-            return reading.read_sample(view.index, _find_node(view.index, node), _quantity(quantity), _find_step(view.index.steps, step))
+            return reading.read_sample(view.index, find_node(view.index, node), check_quantity(quantity), find_step(view.index.steps, step))
 
         sample = self._read(read)
         if sample is None:
-            reason = self.left_out(node, step, quantity)
-            why = "" if reason is None else f" {reason.sentence}"
-            raise NotFoundError(
-                f"No raw numbers of {node!r} ({quantity}) were kept at step {step}.{why} {_nearest(self.sample_steps(node, quantity), step)}"
-            )
+            raise NotFoundError(f"No raw numbers of {node!r} ({quantity}) were kept at step {step}. {self._why_no_sample(node, step, quantity)}")
         return sample
+
+    def _why_no_sample(self, node: str, step: int, quantity: Quantity) -> str:
+        """Why `value` has nothing to give, and what could be asked for instead."""
+        kept, state = self.sample_steps(node, quantity), self.node(node).quantities.get(quantity)
+        if len(kept):
+            reason = self.left_out(node, step, quantity)
+            return f"{reason.sentence + ' ' if reason else ''}{name_nearest_steps(kept, step)}"
+        if state is not None and state.state != "materialized":
+            return f"{state.sentence} {state.remedy}".rstrip()
+        return 'There are none at any step: they are recorded unless `samples` is "none", or the tensor lies in a loop or a branch.'
 
     def left_out(
         self, node: str, step: int, quantity: Quantity = "value", part: Literal["raw numbers", "histogram"] = "raw numbers"
@@ -296,7 +329,7 @@ class Run:
         return self._view.index.findings
 
     @property
-    def findings(self) -> tuple[Any, ...]:
+    def findings(self) -> tuple[Finding, ...]:
         """What is wrong in this run, by the rules of `tb_activations.diagnosis` and by what rules of the user recorded."""
         from tb_activations.diagnosis import find
 
@@ -335,36 +368,6 @@ class _Pinned(Run):
         self._view = _View(index)
 
 
-def _find_node(index: Index, name: str) -> int:
-    position = index.joined.index.get(name)
-    if position is None:
-        near = difflib.get_close_matches(str(name), index.joined.index, n=3, cutoff=0.5)
-        advice = f"Nearest: {', '.join(map(repr, near))}." if near else f"The run has {len(index.joined.records)} nodes; see run.nodes."
-        raise NotFoundError(f"Expected the name of a node of this run. Received: node={name!r:.200}. {advice}")
-    return position
-
-
-def _find_step(steps: npt.NDArray[np.int64], step: int) -> int:
-    position = int(np.searchsorted(steps, step))
-    if position >= len(steps) or steps[position] != step:
-        raise NotFoundError(f"Expected a recorded step. Received: step={step!r}. {_nearest(steps, step)}")
-    return int(step)
-
-
-def _nearest(steps: npt.NDArray[np.int64], step: int) -> str:
-    if not len(steps):
-        return "There is none."
-    position = int(np.searchsorted(steps, step))
-    near = steps[max(position - 1, 0) : position + 1].tolist()
-    return f"Nearest: {', '.join(map(str, near))}."
-
-
-def _quantity(quantity: str) -> Quantity:
-    if quantity not in QUANTITIES:
-        raise ArgumentError(f"Expected a quantity of {', '.join(QUANTITIES)}. Received: quantity={quantity!r}")
-    return quantity
-
-
 def open_run(path: str | os.PathLike[str]) -> Run:
     """Opens a run for reading. Needs neither TensorFlow nor TensorBoard.
 
@@ -372,18 +375,17 @@ def open_run(path: str | os.PathLike[str]) -> Run:
       path: the directory of a run, or a log directory with one run below.
 
     Raises:
+      ArgumentError: ``path`` is no path.
       NotFoundError: there is no run, or more than one.
     """
-    directory = Path(path).expanduser()
+    directory = check_path(path)
     if holds_activations(directory):
         return Run(directory)
     runs = list(find_runs(directory).runs.values())
     if len(runs) == 1:
         return Run(runs[0])
-    if not directory.is_dir():
-        raise NotFoundError(f"Expected the directory of a run. Received: path={str(path)!r}, which is not a directory.")
     if not runs:
-        raise NotFoundError(f"Expected the directory of a run: one that holds plugins/tb_activations. Received: path={str(path)!r}, with none below.")
+        raise NotFoundError(f"Expected the directory of a run. Received: path={str(path)!r}, {tell_absence(directory)}")
     names = ", ".join(repr(str(run)) for run in runs[:20])
     raise NotFoundError(f"Expected the directory of one run. Received: path={str(path)!r}, with {len(runs)} runs below; open one of {names}.")
 

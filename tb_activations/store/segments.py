@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tb_activations.store.container import DTYPES, ArrayFile, ArrayReader, ArraySpec, violation
-from tb_activations.store.graphfile import check_version
+from tb_activations.store.jsonfile import check_version
 from tb_activations.store.schema import QUANTITIES, Quantity
 
 __all__ = ["ROW_ARRAYS", "SEGMENT_NAME", "QuantityIndex", "Segment", "SegmentId", "open_segment"]

@@ -13,7 +13,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from tb_activations.store.index import Index, LiveSegment, as_slice
+from tb_activations.store.index import Index, as_slice
+from tb_activations.store.rows import LiveSegment
 from tb_activations.store.schema import NOT_RECORDED, Quantity
 
 __all__ = ["join_tracks", "read_track"]

@@ -7,6 +7,8 @@ import json
 
 import numpy as np
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from tb_activations import open_run
 from tb_activations.plugin import matrix, views
@@ -275,6 +277,7 @@ BAD = [
     ("statistics", {"run": RUN, "node": "encoder/dens", "quantity": "value"}, 404, "'encoder/dense'"),
     ("statistics", {"run": RUN, "node": "../../etc/passwd", "quantity": "value"}, 404, "Expected the name of a node"),
     ("statistics", {"run": RUN, "node": "x", "quantity": "value", "rank": "first"}, 400, "rank='first'"),
+    ("statistics", {"run": RUN, "node": "x", "quantity": "value", "rank": "1"}, 404, "Expected the rank of a recorded replica: 0."),
     ("histogram", {"run": RUN, "node": "x", "quantity": "value", "columns": "many"}, 400, "columns='many'"),
     ("histogram", {"run": RUN, "node": "<script>alert(1)</script>", "quantity": "value"}, 404, "<script>"),
     ("value", {"run": RUN, "node": "x", "step": "8", "quantity": "value"}, 404, "7, 14"),
@@ -295,6 +298,27 @@ def test_bad_input_is_answered_with_a_sentence(client, logdir, route, query, sta
 
 
 ROUTES = ("runs", "graph", "operations", "steps", "snapshot", "matrix", "statistics", "histogram", "value", "findings", "static/index.js")
+
+
+_TEXTS = (
+    st.sampled_from(["", RUN, "x", "7", "value", "mean", "9" * 40, "-1", "1.0", "٣", "\0", "é", "a" * 3000, "[]", "%", "null", "../.."]) | st.text()
+)
+_QUERIES = st.dictionaries(
+    st.sampled_from(["run", "node", "step", "quantity", "statistic", "columns", "first_step", "last_step", "rank", "text", "v"]), _TEXTS
+)
+
+
+@settings(max_examples=150, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(route=st.sampled_from(ROUTES), query=_QUERIES, most=st.booleans())
+def test_whatever_is_asked_is_answered_or_refused_with_a_sentence(client, route, query, most):
+    """``most``: what isn't said is right, so that requests get past the first argument."""
+    right = {"run": RUN, "node": "x", "step": "7", "quantity": "value", "statistic": "mean"} if most else {}
+    response = client.open(route, **{**right, **query})
+    text = response.get_data()
+    assert response.status_code in (200, 400, 404), text
+    if response.status_code != 200:
+        assert (response.mimetype, text.rstrip()[-1:]) == ("text/plain", b".")
+        assert b"Traceback" not in text
 
 
 @pytest.mark.parametrize("route", ROUTES)

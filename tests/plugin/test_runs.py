@@ -17,8 +17,9 @@ from tb_activations.errors import NotFoundError
 from tb_activations.plugin import runs as runs_module
 from tb_activations.plugin.runs import Runs, Source, source_of
 from tb_activations.store.discovery import Discovery
-from tests.builders import build_run, capture_of, normal_values, open_writer, parse_nodes, put
+from tests.builders import build_run, capture_of, normal_values, open_writer, parse_nodes, put, segments_of
 from tests.plugin.client import PluginClient
+from tests.rights import forbidden, needs_rights
 
 NODES = "input x [4]; layer dense [3] <- x"
 
@@ -79,6 +80,21 @@ def test_a_log_directory_that_does_not_exist_yet_is_no_problem_but_is_told(tmp_p
     assert runs.problem is None
 
 
+def test_a_log_directory_that_is_a_file_is_told(tmp_path):
+    (tmp_path / "file").touch()
+    assert Runs(source_of(_context(str(tmp_path / "file")))).problem == f"The log directory {tmp_path / 'file'} is not a directory."
+
+
+@needs_rights
+@pytest.mark.parametrize("below", ["", "logs"])
+def test_a_log_directory_that_may_not_be_read_is_told(tmp_path, below):
+    build_run(tmp_path / "closed" / "logs" / "train", NODES, range(2))
+    logdir = str(tmp_path / "closed" / below)
+    runs = Runs(source_of(_context(logdir)))
+    with forbidden(tmp_path / "closed"):
+        assert runs.problem == f"The log directory {logdir} may not be read."
+
+
 def test_a_run_that_appears_is_found_and_one_that_goes_away_is_gone(tmp_path, monkeypatch):
     monkeypatch.setattr(runs_module, "_WALK_PAUSE", 0.0)
     client = PluginClient(tmp_path)
@@ -130,16 +146,16 @@ def _until(condition):
 
 
 def _cut_segment(folder: Path) -> None:
-    segment = next(folder.glob("segment-*"))
+    segment = segments_of(folder)[0]
     os.truncate(segment, segment.stat().st_size // 2)
 
 
 def _garble_segment(folder: Path) -> None:
-    next(folder.glob("segment-*")).write_bytes(b"\xff" * 4096)
+    segments_of(folder)[0].write_bytes(b"\xff" * 4096)
 
 
 def _huge_header(folder: Path) -> None:
-    next(folder.glob("segment-*")).write_bytes((2**62).to_bytes(8, "little"))
+    segments_of(folder)[0].write_bytes((2**62).to_bytes(8, "little"))
 
 
 def _garble_graph(folder: Path) -> None:

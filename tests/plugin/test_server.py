@@ -11,7 +11,7 @@ import pytest
 import safetensors.numpy
 
 from tb_activations import open_run
-from tests.builders import build_run
+from tests.builders import build_run, segments_of
 from tests.tensorboards import serve
 
 pytestmark = pytest.mark.slow
@@ -120,7 +120,7 @@ def test_what_is_missing_to_read_runs_is_told_on_the_page_and_in_one_line_of_the
 
 
 def _damage_everything(folder: Path) -> None:
-    for number, segment in enumerate(sorted(folder.glob("segment-*"))):
+    for number, segment in enumerate(segments_of(folder)):
         content = bytearray(segment.read_bytes())
         content[number * 37 % len(content)] ^= 0xFF
         segment.write_bytes(content[: len(content) - number * 100])

@@ -12,11 +12,7 @@ from tb_activations.errors import NotFoundError
 from tb_activations.store.run import Run
 from tb_activations.store.schema import Capture, Graph
 from tb_activations.store.writer import Writer
-from tests.builders import capture_of, normal_values, open_writer, parse_nodes, put
-
-
-def segments_of(path: Path) -> list[Path]:
-    return sorted(path.rglob("segment-*.safetensors"))
+from tests.builders import capture_of, normal_values, open_writer, parse_nodes, put, segments_of
 
 
 class TestBudget:
@@ -64,7 +60,7 @@ class TestBudget:
         run, _ = self.fill(tmp_path, 1_500_000)
         samples, histograms, steps = run.sample_steps("n0"), run.histogram("n0").steps, run.steps()
         for step in steps.tolist():
-            for part, kept, words in (("raw numbers", samples, "raw values"), ("histogram", histograms, "histograms are not kept any more")):
+            for part, kept, words in (("raw numbers", samples, ": raw numbers"), ("histogram", histograms, "histograms are not kept any more")):
                 reason = run.left_out("n0", step, part=part)
                 assert (reason is None) == (step in kept), (step, part)
                 if reason is not None:
@@ -85,7 +81,7 @@ class TestBudget:
         run = open_run(tmp_path)
         assert run.problems
         assert run.left_out("a", int(run.steps()[-1])) is None
-        with pytest.raises(NotFoundError, match=r"were kept at step 0\. There is none\."):
+        with pytest.raises(NotFoundError, match=r"were kept at step 0\. There are none at any step:"):
             run.value("a", 0)
 
     def test_every_step_is_either_recorded_or_dropped(self, tmp_path):

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from tb_activations.errors import FormatError, VersionError
-from tb_activations.store.graphfile import MAX_GRAPH_VALUES, fingerprint_of, read_graph, write_graph
+from tb_activations.store.graphfile import fingerprint_of, read_graph, write_graph
+from tb_activations.store.jsonfile import MAX_VALUES
 from tb_activations.store.names import graph_name
 from tb_activations.store.schema import Graph, NodeRecord, QuantityPlan, Source
 
@@ -147,7 +148,7 @@ def test_content_of_the_wrong_type_is_refused(tmp_path, change):
 
 def test_what_would_take_gigabytes_is_refused_before_it_is_parsed(tmp_path, monkeypatch):
     path = tmp_path / graph_name("0" * 16)
-    path.write_bytes(b"[" + b"[]," * (MAX_GRAPH_VALUES // 2) + b"0]")
+    path.write_bytes(b"[" + b"[]," * (MAX_VALUES // 2) + b"0]")
     monkeypatch.setattr(json, "loads", pytest.fail)
     with pytest.raises(FormatError, match=r"^graph_too_large: .*commas and brackets"):
         read_graph(path)
@@ -159,7 +160,7 @@ def test_what_would_take_gigabytes_is_refused_before_it_is_parsed(tmp_path, monk
 
 def test_a_graph_that_no_reader_would_take_is_not_written(tmp_path):
     shape = tuple(range(1000))
-    nodes = tuple(NodeRecord(f"n{number}", "op", "Add", "float32", shape) for number in range(MAX_GRAPH_VALUES // 1000))
+    nodes = tuple(NodeRecord(f"n{number}", "op", "Add", "float32", shape) for number in range(MAX_VALUES // 1000))
     with pytest.raises(FormatError, match=r"^graph_too_large: "):
         write_graph(tmp_path, Graph(nodes))
     assert not list(tmp_path.iterdir())

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from tb_activations.errors import NotFoundError
 from tb_activations.store.merge import merge_histograms, merge_replicas, rebin
 from tb_activations.store.run import open_run
 from tb_activations.store.schema import COUNTS, NOT_RECORDED, STATISTICS, Capture
@@ -120,7 +121,8 @@ def test_one_rank_is_its_own(tmp_path):
         for row, step in enumerate(STEPS):
             np.testing.assert_array_equal([history[name][row] for name in STATISTICS], statistics_of(batch_of(step, rank))[0])
     assert run.statistics("rare", rank=1)["step"].tolist() == [10, 30]
-    assert run.statistics("dense", rank=2)["step"].tolist() == []
+    with pytest.raises(NotFoundError, match=r"Expected the rank of a recorded replica: 0, 1\. Received: rank=2"):
+        run.statistics("dense", rank=2)
 
 
 def test_columns_that_parts_do_not_tell_are_bounds():

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import os
+from pathlib import Path
 
 import pytest
 
 from tb_activations import open_run
 from tb_activations.errors import FormatError, VersionError
-from tb_activations.store import operationsfile
+from tb_activations.store import jsonfile, operationsfile
 from tb_activations.store.names import data_directory, operations_name
 from tb_activations.store.operationsfile import read_operations, write_operations
 from tb_activations.store.schema import Operation, Source
 from tests.builders import build_run, parse_nodes
+from tests.rights import forbidden, needs_rights
 
 MODEL = Source("model.py", 7, "call")
 OPERATIONS = (
@@ -56,6 +59,43 @@ def test_only_so_many_are_kept_and_none_points_beyond_them(tmp_path, monkeypatch
     kept = read_operations(tmp_path, FINGERPRINT)
     assert [operation.name for operation in kept] == ["x", "dense/MatMul"]
     assert kept[0].inputs == (1,)
+
+
+def test_so_many_are_kept_as_a_reader_takes(tmp_path, monkeypatch):
+    written = [Operation(f"{'long/' * 100}{number}", "Relu", inputs=(number - 1,) if number else ()) for number in range(40)]
+    monkeypatch.setattr(jsonfile, "MAX_BYTES", 10_000)
+    write_operations(tmp_path, FINGERPRINT, written)
+    kept = read_operations(tmp_path, FINGERPRINT)
+    assert list(kept) == written[: len(kept)]
+    assert 10 < len(kept) < 20
+    monkeypatch.setattr(jsonfile, "MAX_VALUES", 10)
+    write_operations(tmp_path, FINGERPRINT, written)
+    assert read_operations(tmp_path, FINGERPRINT) == ()
+
+
+def test_brackets_that_would_take_gigabytes_are_refused(tmp_path):
+    path = tmp_path / operations_name(FINGERPRINT)
+    path.write_bytes(b'{"operations": [' + b"[]," * (jsonfile.MAX_VALUES // 2) + b"0]}")
+    with pytest.raises(FormatError, match=r"^operations_too_large: .*commas and brackets"):
+        read_operations(tmp_path, FINGERPRINT)
+    with path.open("wb") as file:
+        file.truncate(jsonfile.MAX_BYTES + 1)
+    with pytest.raises(FormatError, match=r"^operations_too_large: expected at most 64 MiB"):
+        read_operations(tmp_path, FINGERPRINT)
+
+
+@pytest.mark.parametrize("make", [Path.mkdir, os.mkfifo] if hasattr(os, "mkfifo") else [Path.mkdir])
+def test_what_is_no_file_is_refused_and_blocks_nobody(tmp_path, make):
+    make(tmp_path / operations_name(FINGERPRINT))
+    with pytest.raises(FormatError, match=r"operations_(no_file|unreadable: Is a directory)"):
+        read_operations(tmp_path, FINGERPRINT)
+
+
+@needs_rights
+def test_a_file_that_may_not_be_read_is_told(tmp_path):
+    write_operations(tmp_path, FINGERPRINT, OPERATIONS)
+    with forbidden(tmp_path), pytest.raises(FormatError, match="operations_unreadable: Permission denied"):
+        read_operations(tmp_path, FINGERPRINT)
 
 
 VALID = {"format": "tb_activations", "version": 1, "sources": [["model.py", 7, "call"]], "operations": [["x", "Relu", "float32", [None, 4], [], 0]]}

@@ -6,10 +6,9 @@ import numpy as np
 import pytest
 
 from tb_activations.store.container import FileChangedError
-from tb_activations.store.names import data_directory
 from tb_activations.store.run import Run
 from tb_activations.store.session import Session
-from tests.builders import build_run, capture_of, normal_values, parse_nodes
+from tests.builders import build_run, capture_of, normal_values, parse_nodes, segments_of
 
 GRAPH = parse_nodes("input x [4]; layer dense [8] <- x relu")
 
@@ -47,14 +46,14 @@ def test_rows_are_found_where_a_merge_put_them(tmp_path):
     pinned, before = run.pinned(), _answers(run)
     write(range(8, 12))
     session.compact_rest()  # old and new rows in one file
-    assert len(list(data_directory(tmp_path).glob("segment-*"))) == 1
+    assert len(segments_of(tmp_path)) == 1
     _assert_same(pinned, before)
 
 
 def test_numbers_that_are_gone_are_not_replaced_by_others(tmp_path):
     run = Run(build_run(tmp_path, GRAPH, range(8)))
     pinned = run.pinned()
-    for segment in data_directory(tmp_path).glob("segment-*"):
+    for segment in segments_of(tmp_path):
         segment.unlink()
     build_run(tmp_path, GRAPH, range(4), normal_values(GRAPH, seed=1), marker=False)
     with pytest.raises(FileChangedError):

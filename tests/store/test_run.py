@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import os
+import re
 import shutil
 
 import numpy as np
@@ -19,6 +20,7 @@ from tests.builders import (
     TYPICAL_STEPS,
     build_typical,
     histogram_of,
+    segments_of,
     statistics_of,
     typical_graph,
     typical_values,
@@ -188,6 +190,61 @@ class ReaderSuite:
         with pytest.raises(NotFoundError, match=r"Expected a statistic of min, .*, nonfinite_count. Received: statistic='median'"):
             run.column("median")
 
+    @pytest.mark.parametrize("name", [None, 5, b"image", ["image"]])
+    def test_what_is_no_name_of_a_node_is_told(self, run, name):
+        with pytest.raises(
+            ArgumentError, match=re.escape(f"Expected the name of a node as str, such as `run.nodes[0].name`. Received: node={name!r}")
+        ):
+            run.statistics(name)
+
+    def test_a_node_in_the_place_of_its_name_is_told(self, run):
+        with pytest.raises(ArgumentError, match=r"Received: node=Node\(name='image'"):
+            run.statistics(run.nodes[0])
+
+    @pytest.mark.parametrize("step", [None, "8", 8.5, float("nan"), True, [8]])
+    def test_what_is_no_step_is_told(self, run, step):
+        with pytest.raises(ArgumentError, match=re.escape(f"Expected `step` to be an integer. Received: step={step!r}")):
+            run.value("image", step)
+
+    @pytest.mark.parametrize("step", [np.int64(8), np.uint8(8), 8.0, np.float64(8)])
+    def test_a_step_may_come_out_of_a_table(self, run, step):
+        np.testing.assert_array_equal(run.value("image", step), run.value("image", 8))
+
+    def test_a_replica_that_was_not_recorded_is_told(self, run):
+        np.testing.assert_array_equal(run.statistics("image", rank=0)["mean"], run.statistics("image")["mean"])
+        with pytest.raises(NotFoundError, match=r"Expected the rank of a recorded replica: 0\. Received: rank=1"):
+            run.statistics("image", rank=1)
+        with pytest.raises(NotFoundError, match="rank=-1"):
+            run.history("image", rank=-1)
+        with pytest.raises(ArgumentError, match=r"Expected `rank` to be an integer\. Received: rank='first'"):
+            run.statistics("image", rank="first")
+
+    def test_why_there_are_no_raw_numbers_is_told(self, run):
+        for name, quantity in (("head/auxiliary", "gradient"), ("add", "value"), ("unused", "value")):
+            state = run.node(name).quantities[quantity]
+            with pytest.raises(NotFoundError, match=re.escape(f"were kept at step 8. {state.sentence} {state.remedy}".rstrip())):
+                run.value(name, 8, quantity)
+        with pytest.raises(NotFoundError, match=r"were kept at step 8\. There are none at any step: .*`samples`"):
+            run.value("image", 8, "update")
+
+    def test_a_node_by_its_name(self, run):
+        assert [run.node(node.name) for node in run.nodes] == list(run.nodes)
+        with pytest.raises(NotFoundError, match="Nearest: 'head/dense'"):
+            run.node("head/dens")
+
+    @pytest.mark.parametrize("cut", [slice(0, 99), slice(-3, None), slice(5, 2), slice(99, 120), slice(2, 4)])
+    def test_a_window_is_cut_as_a_list_of_steps_is(self, run, cut):
+        stop = len(run.steps()) if cut.stop is None else cut.stop
+        statistics, counts = run.window(start=cut.start, stop=stop)
+        steps = run.steps()[cut.start : stop].tolist()
+        assert statistics.shape[1] == counts.shape[1] == len(steps)
+        for column, step in enumerate(steps):
+            np.testing.assert_array_equal(statistics[:, column], run.snapshot(step)[0])
+
+    def test_a_generation_that_the_run_does_not_have_is_told(self, run):
+        with pytest.raises(NotFoundError, match=f"Expected the fingerprint of a generation: {run.graph}. Received: graph='other'"):
+            run.planned_nodes("other")
+
     def test_a_quantity_that_was_never_recorded_is_empty_not_an_error(self, run):
         assert run.steps("image", "update").tolist() == []
         assert run.statistics("image", "update")["mean"].tolist() == []
@@ -247,7 +304,7 @@ class TestTornRun(ReaderSuite):
     def make(tmp_path_factory):
         run_dir = build_typical(tmp_path_factory.mktemp("torn") / "train")
         folder = run_dir / "plugins/tb_activations"
-        segments = sorted(folder.glob("segment-*"))
+        segments = segments_of(folder)
         content = segments[1].read_bytes()
         session = segments[1].name.split("-")[3]
         for number, length in enumerate((0, 7, 100, len(content) // 2, len(content) - 1)):
@@ -270,7 +327,7 @@ class TestTornRun(ReaderSuite):
 
 def test_a_torn_file_counts_once_it_is_whole(tmp_path):
     run_dir = build_typical(tmp_path / "train")
-    path = sorted(run_dir.rglob("segment-*"))[2]
+    path = segments_of(run_dir)[2]
     content = path.read_bytes()
     path.write_bytes(content[: len(content) // 2])
     run = open_run(run_dir)
@@ -286,7 +343,7 @@ def test_a_torn_file_counts_once_it_is_whole(tmp_path):
 def test_a_segment_lost_after_it_was_opened_costs_its_steps_only(tmp_path, harm):
     run_dir = build_typical(tmp_path / "train")
     run = open_run(run_dir)
-    path = sorted(run_dir.rglob("segment-*"))[1]
+    path = segments_of(run_dir)[1]
     if harm == "delete":
         path.unlink()
     else:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 import threading
@@ -13,7 +14,7 @@ import numpy as np
 import pytest
 
 from tb_activations import open_run
-from tb_activations.errors import NotFoundError
+from tb_activations.errors import ArgumentError, NotFoundError
 from tb_activations.store.run import Run
 from tb_activations.store.schema import STATISTICS, Capture, QuantityRecord
 from tb_activations.store.session import Session
@@ -23,9 +24,11 @@ from tests.builders import (
     normal_values,
     parse_nodes,
     record_of,
+    segments_of,
     statistics_of,
     write_segments,
 )
+from tests.rights import forbidden, needs_rights
 
 
 def test_thousands_of_steps_all_of_them(tmp_path):
@@ -141,7 +144,7 @@ def test_statistics_that_only_some_segments_have(tmp_path):
     """A newer writer adds a column: it is read by name, and older captures have NaN there."""
     graph = parse_nodes("layer a")
     write_segments(tmp_path, graph, [[capture_of(graph, normal_values(graph), step)] for step in (1, 2)])
-    path = sorted(tmp_path.rglob("segment-*"))[1]
+    path = segments_of(tmp_path)[1]
     content = path.read_bytes()
     path.write_bytes(content.replace(b"subnormal_fraction", b"fraction_subnormal"))
     run = open_run(tmp_path)
@@ -171,10 +174,39 @@ class TestOpenRun:
         assert open_run(tmp_path).nodes[0].name == "a"
 
     def test_nothing_there(self, tmp_path):
-        with pytest.raises(NotFoundError, match=r"holds plugins/tb_activations\. Received: path=.*none below"):
-            open_run(tmp_path)
-        with pytest.raises(NotFoundError, match="is not a directory"):
-            open_run(tmp_path / "nothing")
+        (tmp_path / "file").touch()
+        run_dir = build_run(tmp_path / "logs" / "train", "layer a", [1])
+        for path, why in (
+            (run_dir.parent.parent / "nothing", "which does not exist"),
+            (tmp_path / "file", "which is not a directory"),
+            (run_dir / "plugins" / "tb_activations", f"which lies inside the run {str(run_dir)!r}"),
+        ):
+            with pytest.raises(NotFoundError, match=re.escape(f"Expected the directory of a run. Received: path={str(path)!r}, {why}.")):
+                open_run(path)
+        (tmp_path / "empty").mkdir()
+        with pytest.raises(NotFoundError, match=r"with no plugins.tb_activations below that can be read\."):
+            open_run(tmp_path / "empty")
+
+    @needs_rights
+    def test_a_directory_that_may_not_be_read(self, tmp_path):
+        build_run(tmp_path / "closed" / "train", "layer a", [1])
+        with forbidden(tmp_path / "closed"):
+            for path in (tmp_path / "closed", tmp_path / "closed" / "train"):
+                with pytest.raises(NotFoundError, match="which may not be read"):
+                    open_run(path)
+
+    @pytest.mark.parametrize("path", [None, 5, b"logs", "a\0b", ["logs"]])
+    def test_what_is_no_path_is_told(self, path):
+        with pytest.raises(ArgumentError, match=re.escape(f"Expected a path as str or os.PathLike. Received: path={path!r}")):
+            open_run(path)
+
+    def test_a_path_that_no_file_system_takes(self):
+        with pytest.raises(NotFoundError, match="which does not exist"):
+            open_run("long" * 5000)
+
+    def test_an_address_is_no_directory(self):
+        with pytest.raises(ArgumentError, match="from a local directory only"):
+            open_run("gs://bucket/logs")
 
     def test_no_tensor_library_and_no_tensorboard_are_needed(self, tmp_path):
         run_dir = build_run(tmp_path / "train", "layer a", [1, 2])

@@ -19,7 +19,7 @@ from tb_activations.store.run import Run
 from tb_activations.store.schema import STATISTICS, Capture
 from tb_activations.store.segments import open_segment
 from tb_activations.store.session import FAN_IN, Session
-from tests.builders import capture_of, normal_values, open_writer, parse_nodes, put, record_of, write_segments
+from tests.builders import capture_of, normal_values, open_writer, parse_nodes, put, record_of, segments_of, write_segments
 
 GRAPH = parse_nodes("input x [3]; layer dense [2,?] <- x relu gradient; variable kernel update")
 
@@ -27,10 +27,6 @@ GRAPH = parse_nodes("input x [3]; layer dense [2,?] <- x relu gradient; variable
 def marked(steps, mark):
     """Captures whose every number is ``mark``, so that one sees which session a row is of."""
     return [Capture(step, float(step), {"value": record_of({1: np.full((2, 2), mark, np.float32)})}) for step in steps]
-
-
-def segments_of(path):
-    return sorted(path.rglob("segment-*.safetensors"))
 
 
 class TestSuperseding:

@@ -20,7 +20,7 @@ from tb_activations.store import writer as writer_module
 from tb_activations.store.run import Run
 from tb_activations.store.schema import COUNTS, STATISTICS, Capture, QuantityRecord
 from tb_activations.store.writer import QUEUE_BYTES, QUEUE_CAPTURES, Writer
-from tests.builders import capture_of, normal_values, open_writer, parse_nodes, put, record_of
+from tests.builders import capture_of, normal_values, open_writer, parse_nodes, put, record_of, segments_of
 
 ROOT = Path(__file__).parents[2]
 GRAPH = parse_nodes("input x [4]; layer dense <- x relu; variable dense/kernel update")
@@ -28,10 +28,6 @@ GRAPH = parse_nodes("input x [4]; layer dense <- x relu; variable dense/kernel u
 
 def capture(step: int) -> Capture:
     return capture_of(GRAPH, normal_values(GRAPH), step)
-
-
-def segments_of(path: Path) -> list[Path]:
-    return sorted(path.rglob("segment-*.safetensors"))
 
 
 class Gate:

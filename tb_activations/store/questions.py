@@ -1,0 +1,125 @@
+"""The arguments of a question about a run: what they mean, and what is wrong with them.
+
+The one invariant: whoever asks for what a run doesn't have is told what it has instead, by names and steps that can be asked for. No file is opened
+here.
+"""
+
+from __future__ import annotations
+
+import difflib
+import os
+from collections.abc import Collection
+from pathlib import Path
+from typing import Any, SupportsIndex
+
+import numpy as np
+import numpy.typing as npt
+
+from tb_activations.errors import ArgumentError, NotFoundError
+from tb_activations.store.discovery import LOCAL_ONLY
+from tb_activations.store.index import Index
+from tb_activations.store.schema import QUANTITIES, Quantity
+
+__all__ = ["check_path", "check_quantity", "check_statistic", "find_node", "find_rank", "find_step", "name_nearest_steps"]
+
+
+def check_path(path: Any) -> Path:
+    """A local path given as text or as `os.PathLike`; ``~`` is the home directory.
+
+    Raises:
+      ArgumentError: it is neither, no path can be like this, or it names another machine.
+    """
+    if not isinstance(path, (str, os.PathLike)) or not isinstance(os.fspath(path), str) or "\0" in os.fspath(path):
+        raise ArgumentError(f"Expected a path as str or os.PathLike. Received: path={path!r:.200}")
+    if "://" in os.fspath(path):
+        raise ArgumentError(f"{LOCAL_ONLY} Received: path={path!r:.200}")
+    return Path(path).expanduser()
+
+
+def find_node(index: Index, name: Any) -> int:
+    """The position of the node ``name`` among the nodes of the run.
+
+    Raises:
+      ArgumentError: ``name`` is not a text.
+      NotFoundError: there is no node of this name.
+    """
+    if not isinstance(name, str):
+        raise ArgumentError(f"Expected the name of a node as str, such as `run.nodes[0].name`. Received: node={name!r:.200}")
+    position = index.joined.index.get(name)
+    if position is None:
+        near = difflib.get_close_matches(name, index.joined.index, n=3, cutoff=0.5)
+        advice = f"Nearest: {', '.join(map(repr, near))}." if near else f"The run has {len(index.joined.records)} nodes; see run.nodes."
+        raise NotFoundError(f"Expected the name of a node of this run. Received: node={name!r:.200}. {advice}")
+    return position
+
+
+def find_step(steps: npt.NDArray[np.int64], step: SupportsIndex) -> int:
+    """``step`` as an int.
+
+    Args:
+      steps: int64[C], the recorded steps, ascending.
+
+    Raises:
+      ArgumentError: ``step`` is not an integer.
+      NotFoundError: it was not recorded.
+    """
+    number = _integer("step", step)
+    position = int(np.searchsorted(steps, number))
+    if position >= len(steps) or steps[position] != number:
+        raise NotFoundError(f"Expected a recorded step. Received: step={number}. {name_nearest_steps(steps, number)}")
+    return number
+
+
+def name_nearest_steps(steps: npt.NDArray[np.int64], step: int) -> str:
+    """A sentence that names the steps around ``step``, which is none of ``steps``."""
+    if not len(steps):
+        return "There is none."
+    position = int(np.searchsorted(steps, step))
+    return f"Nearest: {', '.join(map(str, steps[max(position - 1, 0) : position + 1].tolist()))}."
+
+
+def find_rank(index: Index, rank: SupportsIndex | None) -> int | None:
+    """``rank`` as an int; None stands for the global batch.
+
+    Raises:
+      ArgumentError: it is not an integer.
+      NotFoundError: no replica of this rank was recorded.
+    """
+    if rank is None:
+        return None
+    number = _integer("rank", rank)
+    ranks = index.derived("ranks", lambda: np.unique(index.table["rank"]))
+    if number not in ranks:
+        raise NotFoundError(f"Expected the rank of a recorded replica: {', '.join(map(str, ranks.tolist())) or 'none yet'}. Received: rank={number}")
+    return number
+
+
+def check_quantity(quantity: str) -> Quantity:
+    """``quantity``, when it is one.
+
+    Raises:
+      ArgumentError: it is not.
+    """
+    if quantity not in QUANTITIES:
+        raise ArgumentError(f"Expected a quantity of {', '.join(QUANTITIES)}. Received: quantity={quantity!r}")
+    return quantity
+
+
+def check_statistic(statistic: str, quantity: Quantity, known: Collection[str]) -> str:
+    """``statistic``, when it is one of ``known``.
+
+    Raises:
+      NotFoundError: it is not.
+    """
+    if statistic not in known:
+        raise NotFoundError(f"Expected a statistic of {', '.join(known)}. Received: statistic={statistic!r}, quantity={quantity!r}")
+    return statistic
+
+
+def _integer(name: str, value: Any) -> int:
+    """Integers of numpy count, and so does a float that is whole, as a step read back from a table or from JSON is; a truth value doesn't."""
+    if isinstance(value, (float, np.floating)) and float(value).is_integer():
+        return int(value)
+    if isinstance(value, (bool, np.bool_)) or not hasattr(value, "__index__"):
+        raise ArgumentError(f"Expected `{name}` to be an integer. Received: {name}={value!r:.200}")
+    return int(value)

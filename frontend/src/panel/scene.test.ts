@@ -58,7 +58,7 @@ const REQUEST: SceneRequest = {
   value: valueOf([3, 4, 4, 5]),
   subtrahend: null,
   wanted: null,
-  arrangement: null,
+  arrangements: {},
   index: [],
   example: 0,
   tile: 0,
@@ -131,6 +131,20 @@ describe("a scene", () => {
     value.data[1] = 4;
     expect(deadTiles(scene({ value }))).toEqual([true, false]);
   });
+});
+
+test("axes that the tensor doesn't have, as in an old address, are passed over", () => {
+  const of = (tile: number | null, row: number, column: number) =>
+    sceneOf({ ...REQUEST, wanted: "heat", arrangements: { heat: { tile, row, column } } })?.arrangement;
+  const usual = { tile: null, row: 1, column: 2 };
+  expect(of(null, 3, 0)).toEqual({ tile: null, row: 3, column: 0 });
+  expect([of(null, 7, 1), of(null, 2, 2), of(3, 1, 2)]).toEqual([usual, usual, usual]);
+});
+
+test("an index is held at the end of an axis that is shorter", () => {
+  const held = (index: readonly number[]) => sceneOf({ ...REQUEST, wanted: "bars", index })?.index;
+  expect(held([0, 2])).toEqual([0, 2, 0, 0]);
+  expect(held([0, 99, 1])).toEqual([0, 3, 1, 0]);
 });
 
 test("bars sorted by value keep their indices, NaN first", () => {

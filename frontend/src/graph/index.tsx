@@ -16,7 +16,7 @@ import { differences, numbers } from "../nodes/model";
 import { findings, graph, node, nodeIndexByName, nodes, quantity, selectNode, statistic, step, theme } from "../state";
 import { useArea } from "../widgets/canvas";
 import type { Finding } from "../types";
-import { IconButton } from "../widgets/controls";
+import { IconButton, TextButton } from "../widgets/controls";
 import { SeverityIcon } from "../widgets/icons";
 import { layoutRequest, measureItems, type Measured } from "./boxes";
 import { marksOf } from "./cells";
@@ -25,7 +25,7 @@ import { describeItem, sentenceOf, type DescribedStep } from "./describe";
 import { firstItem, isArrow, nextItem } from "./keyboard";
 import { LayoutClient } from "./layout/client";
 import { measureText } from "./measure";
-import { cameraPlace, colorBy, lowRoom, showGradients } from "./options";
+import { cameraPlace, colorBy, lowRoom, showGradients, showVariables } from "./options";
 import { pointerHandlers, minimapHandlers } from "./pointer";
 import { isScope, itemOfNode, makeScene, pathOf, type Scene } from "./scene";
 import { MARGIN } from "./camera";
@@ -307,6 +307,12 @@ function Corner({
       onPointerDown={(event) => event.stopPropagation()}
       onDblClick={(event) => event.stopPropagation()}
     >
+      {quantity.value === "update" && !showVariables.value && (
+        <p>
+          Only variables have updates.{" "}
+          <TextButton onClick={() => (showVariables.value = true)}>Show variables</TextButton>
+        </p>
+      )}
       <canvas
         ref={minimap}
         class="minimap"

@@ -24,6 +24,8 @@ import { chosenQuery, chosenRow, chosenTile, tilePage } from "./state";
 import { Stepper } from "./stepper";
 
 const GAP = 3;
+/** Tiles of a large screen stand further apart, one part of so many of the height. */
+const GAP_SHARE = 150;
 const CAPTION = 18;
 
 interface Placed {
@@ -127,7 +129,7 @@ function useTiles(
         imageHeight: plane.rows,
         width: area.width - COLORBAR_WIDTH,
         height: area.height,
-        gap: attention ? 12 : GAP,
+        gap: attention ? 12 : Math.max(GAP, Math.round(area.height / GAP_SHARE)),
         caption: attention ? CAPTION : 0,
       };
       const perPage = Math.min(count, tilesPerPage(box));

@@ -90,7 +90,9 @@ function Now({ recorded, narrow }: { readonly recorded: Steps | null; readonly n
         {!narrow && epoch >= 0 && ` · epoch ${epoch + 1}`}
       </div>
       <div class="dim second">
-        <span title="Time of this step beyond others">took {formatDuration(recorded.overhead[index])}</span>
+        <span title="How much longer this step took than one that isn't recorded">
+          overhead {formatDuration(recorded.overhead[index])}
+        </span>
         {dropped > 0 && (
           <>
             {" · "}

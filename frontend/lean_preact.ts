@@ -9,16 +9,21 @@ import type { Plugin } from "vite";
 const LIFECYCLE = [
   ...["getDerivedStateFromProps", "getDerivedStateFromError", "getSnapshotBeforeUpdate", "getChildContext"],
   ...["componentWillReceiveProps", "componentWillMount", "componentDidMount", "componentDidUpdate"],
-  ...["componentWillUnmount", "componentDidCatch", "contextType"],
+  ...["componentWillUpdate", "componentWillUnmount", "componentDidCatch", "contextType"],
 ];
+
+/** Places for hooks of others. */
+const OPTIONS = ["vnode", "event", "debounceRendering"];
 
 /** Letters are those that the pinned version gives to its variables. */
 const RULES: readonly (readonly [RegExp, string])[] = [
   [new RegExp(`\\b\\w\\.(${LIFECYCLE.join("|")})\\b(?!=)`, "g"), "void 0"],
+  [new RegExp(`\\bn\\.(${OPTIONS.join("|")})\\b`, "g"), "void 0"],
   [/\(s=V\.prototype\)&&s\.render/, "0"],
   [/j=\(s=void 0\)&&i\[s\.__c\],L=s\?j\?j\.props\.value:s\.__:i/, "L=i"],
   [/j&&j\.sub\(d\),/, ""],
   [/e=\(o=i\.constructor\)&&void 0/, "e=0"],
+  [/d\.context=L,|,d\.context(?=\))/g, ""],
   // A portal is a component with this property.
   [/\b\w\.props\.__P|\bM\.__P/g, "0"],
   // Elements that are there before the first rendering, and components that wait for a promise meanwhile.

@@ -6,6 +6,7 @@
 import type { JSX } from "preact";
 import { useCallback, useMemo, useRef } from "preact/hooks";
 import { colormap } from "../colormap";
+import { histogramCsv } from "../export/csv";
 import { formatCount, formatNumber, formatShare } from "../format";
 import { type HistogramStyle, histogramStyle, tables } from "./state";
 import { CardHead } from "./card";
@@ -100,7 +101,13 @@ export function HistogramCard({
         {only === undefined && (
           <Select name="Style" value={style} options={STYLES} onChange={(chosen) => (histogramStyle.value = chosen)} />
         )}
-        <ChartMenu name={`${name} ${quantity} histogram`} base={base} area={area} chart={chart} />
+        <ChartMenu
+          name={`${name} ${quantity} histogram`}
+          base={base}
+          area={area}
+          chart={chart}
+          csv={() => histogramCsv(histogram)}
+        />
       </CardHead>
       {tables.value.has(chart) ? (
         <HistogramTable histogram={histogram} />

@@ -14,6 +14,7 @@ import {
   scenePlane,
   sceneOf,
   type SceneRequest,
+  shownTensor,
   type Side,
   tileCount,
 } from "./scene";
@@ -131,6 +132,15 @@ describe("a scene", () => {
     value.data[1] = 4;
     expect(deadTiles(scene({ value }))).toEqual([true, false]);
   });
+});
+
+test("a file holds what is shown: the sample as it was kept, or the difference in float64", () => {
+  const value = valueOf([3, 4, 4, 5]);
+  expect(shownTensor(sceneOf({ ...REQUEST, value })!)).toBe(value);
+  const subtrahend = { ...value, data: value.data.map((each) => each / 4) };
+  const { dtype, shape, bytes } = shownTensor(sceneOf({ ...REQUEST, value, subtrahend })!);
+  expect([dtype, shape]).toEqual(["F64", value.shape]);
+  expect([...new Float64Array(bytes.buffer)]).toEqual(Array.from(value.data, (each) => 0.75 * each));
 });
 
 test("axes that the tensor doesn't have, as in an old address, are passed over", () => {

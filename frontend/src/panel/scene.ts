@@ -21,7 +21,7 @@ import {
 } from "../tensor/arrangement";
 import { chooseColoring, type Extent } from "../tensor/coloring";
 import { allZeroAlong, type Axis, difference, flatten, type Plane, planeOf, type Sliceable } from "../tensor/plane";
-import type { GraphNode, Histogram, Quantity, Value } from "../types";
+import type { GraphNode, Histogram, Quantity, Tensor, Value } from "../types";
 import type { Step } from "../units";
 import type { Arrangements } from "./axes";
 
@@ -101,6 +101,17 @@ export function sceneOf(request: SceneRequest): Scene | undefined {
     extent: isDifference && request.extent !== "tile" ? "step" : request.extent,
     squareRoot: request.squareRoot ?? looksLikeAttention(subject),
   };
+}
+
+/** The numbers on show, as a file takes them: a difference is in float64. */
+export function shownTensor({
+  isDifference,
+  tensor,
+  value,
+}: Scene): Pick<Tensor, "dtype" | "shape" | "data" | "bytes"> {
+  if (!isDifference) return value;
+  const data = Float64Array.from(tensor.data);
+  return { dtype: "F64", shape: tensor.shape, data, bytes: new Uint8Array(data.buffer) };
 }
 
 /** The colours of `values`, which are all of the scene or one tile of it. */

@@ -5,6 +5,7 @@
 
 import type { JSX } from "preact";
 import { useCallback, useRef } from "preact/hooks";
+import { historyCsv } from "../export/csv";
 import { formatCount } from "../format";
 import { step as currentStep, nearestCapture } from "../state";
 import { formatStatistic, labelOf } from "../statistics";
@@ -78,7 +79,7 @@ export function StatisticsCard({
           base={base}
           area={area}
           chart="statistics"
-          history={history}
+          csv={() => historyCsv(history)}
         />
       </CardHead>
       {tables.value.has("statistics") ? (

@@ -16,7 +16,7 @@ import { type Option, Select } from "../widgets/controls";
 import type { Drawing } from "../widgets/canvas";
 import { arrange, held } from "./axes";
 import { drawingItems, type MenuItem, MenuItems } from "./menu_items";
-import type { Scene } from "./scene";
+import { type Scene, shownTensor } from "./scene";
 import {
   chosenTile,
   example,
@@ -196,11 +196,12 @@ function Axes({ scene }: Pick<ToolsProps, "scene">): JSX.Element | null {
 }
 
 function Exports({ scene, drawn, close }: ToolsProps & { readonly close: () => void }): JSX.Element {
+  const word = scene.isDifference ? "difference" : "sample";
   const file = (extension: string): string =>
-    fileName([run.peek() ?? "", scene.node.name, scene.quantity, `step ${scene.step}`], extension);
+    fileName([run.peek() ?? "", scene.node.name, scene.quantity, word, `step ${scene.step}`], extension);
   const items: MenuItem[] = [
-    [".npy of the sample", () => download(file("npy"), npyBytes(scene.value))],
-    [".csv of the sample", () => download(file("csv"), tensorCsv(scene.value, scene.names))],
+    [`.npy of the ${word}`, () => download(file("npy"), npyBytes(shownTensor(scene)))],
+    [`.csv of the ${word}`, () => download(file("csv"), tensorCsv(shownTensor(scene), scene.names))],
   ];
   if (scene.kind !== "table" && scene.kind !== "number") {
     const pictures = drawn.flatMap(({ areaRef, baseRef: { current: paint } }) =>

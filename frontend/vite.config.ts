@@ -4,9 +4,11 @@
  * behind a path prefix. A worker must be a file: TensorBoard's content security policy refuses blob and data workers.
  */
 import { fileURLToPath } from "node:url";
+import { minifySync } from "rolldown/utils";
 import { minify } from "terser";
 import type { Plugin } from "vite";
 import { defineConfig } from "vitest/config";
+import { leanPreact } from "./lean_preact.ts";
 
 // No function without a name is called with `new`, here or in the libraries: each may become an arrow. And nobody
 // changes what comes with the language, which is all that `unsafe` asks.
@@ -23,7 +25,7 @@ function smaller(): Plugin {
     name: "smaller",
     async generateBundle(_options, bundle) {
       const chunks = Object.values(bundle).filter((file) => file.type === "chunk");
-      for (const chunk of chunks) chunk.code = (await minify(chunk.code, MINIFY)).code ?? chunk.code;
+      for (const chunk of chunks) chunk.code = shortNames((await minify(chunk.code, MINIFY)).code ?? chunk.code);
       const entry = chunks.find(({ exports }) => exports.includes("render"));
       if (entry === undefined) return;
       const names = exportLocalNames(entry);
@@ -31,6 +33,10 @@ function smaller(): Plugin {
     },
   };
 }
+
+/** The bundler's names take less room than those of the second pass, once that has left fewer of them. */
+const shortNames = (code: string): string =>
+  minifySync("chunk.js", code, { module: true, compress: false, mangle: { toplevel: true } }).code;
 
 /**
  * The entry exports what it shares with the views by the names that it has there, and the views import it by the same: `a as b` some 170 times
@@ -87,7 +93,7 @@ function withoutPreload(): Plugin {
 export default defineConfig({
   base: "./",
   resolve: { alias: { "@preact/signals": fileURLToPath(new URL("src/signals.ts", import.meta.url)) } },
-  plugins: [elements(), withoutPreload(), smaller()],
+  plugins: [leanPreact(), elements(), withoutPreload(), smaller()],
   oxc: { jsx: JSX },
   build: {
     outDir: "../tb_activations/plugin/static",
@@ -114,5 +120,7 @@ export default defineConfig({
   },
   test: {
     include: ["src/**/*.test.{ts,tsx}"],
+    // Tests run Preact as the page does.
+    server: { deps: { inline: [/\/preact\//] } },
   },
 });

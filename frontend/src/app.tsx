@@ -194,10 +194,10 @@ function LowerPanel(): JSX.Element {
 }
 
 function NoNode(): JSX.Element {
-  const missing = node.value !== null && graph.value.data !== null;
+  if (graph.value.data === null && graph.value.pending) return <p class="no-node">Loading …</p>;
   return (
     <p class="no-node">
-      {missing ? (
+      {node.value !== null ? (
         <>
           This run has no node <bdi>{node.value}</bdi>.
         </>

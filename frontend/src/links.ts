@@ -1,15 +1,17 @@
 /*
  * Which parts of the state an address names. The one invariant: opening the address of a page shows what that page showed, on any machine
- * that serves the same log directory. The filters of the list register theirs in `nodes/filter.ts`.
+ * that serves the same log directory. The filters of the list register theirs in `nodes/filter.ts`, the order theirs in `nodes/model.ts`.
  */
 
 import "./charts/shared";
 import "./panel/state";
 import "./findings/options";
 import "./graph/options";
+import "./matrix/options";
 import { choiceLink, linkSignal, setLink, stepLink, switchLink, textLink, wordLink } from "./host";
 import { shownColumns, storedColumns, USUAL_COLUMNS } from "./nodes/columns";
 import { toggled } from "./nodes/model";
+import { arrangements, arrangementsLink, held, heldLink } from "./panel/axes";
 import { enlarged, nodesShown } from "./shell/layout";
 import {
   askForStep,
@@ -42,6 +44,9 @@ const linkedStep = {
 
 linkSignal("run", run, textLink, true);
 linkSignal("node", node, textLink, true);
+// After the node that they belong to.
+linkSignal("axes", arrangements, arrangementsLink);
+linkSignal("held", held, heldLink);
 linkSignal("view", view, choiceLink<View>("graph", VIEWS), true);
 linkSignal("step", linkedStep, stepLink);
 linkSignal("quantity", quantity, choiceLink("value", QUANTITIES));

@@ -3,6 +3,7 @@
  * spreadsheet.
  */
 
+import type { CommonHistogram } from "../charts/histogram";
 import type { History } from "../charts/history";
 import { formatExact } from "../format";
 import type { Tensor } from "../types";
@@ -47,6 +48,17 @@ export function historyCsv(history: History): string {
     );
   }
   return lines.join("");
+}
+
+/** A histogram over steps: one line per column of the picture, the share of each bin below its lower edge. */
+export function histogramCsv({ start, stop, low, high, bins, shares }: CommonHistogram): string {
+  const edges = Array.from({ length: bins }, (_, bin) => formatExact(low + (bin * (high - low)) / bins, false));
+  const rows = Array.from(start, (first, column) => [
+    formatExact(first, false),
+    formatExact(stop[column], false),
+    ...Array.from(shares.subarray(column * bins, (column + 1) * bins), (share) => formatExact(share)),
+  ]);
+  return tableCsv([["first_step", "last_step", ...edges], ...rows]);
 }
 
 /** A tensor in long form: the index along every axis, then the value. The only form that suits any rank. */

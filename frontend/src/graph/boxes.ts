@@ -41,8 +41,8 @@ export const DETAIL_SIZE: CssPixels = 11;
 /** Text of 11 px on the screen where the page is fitted as small as it may be; nothing is shortened then. */
 const SMALLEST_WRITTEN: CssPixels = 11 / SMALLEST_FIT;
 export const BOX_HEIGHT: CssPixels = 38;
-/** Where the number stands. */
-export const CELL_WIDTH: CssPixels = 46;
+/** Where the number stands: room for `−1.23e−15`, as differences need. */
+export const CELL_WIDTH: CssPixels = 54;
 export const CHEVRON_WIDTH: CssPixels = 18;
 export const MINI_CELL: CssPixels = 9;
 export const MOST_MINI_CELLS = 14;

@@ -1,5 +1,17 @@
 import { describe, expect, it } from "vitest";
-import { fit, overview, pan, reveal, SMALLEST_ZOOM, toPage, visiblePart, zoomAt } from "./camera";
+import {
+  fit,
+  LARGEST_ZOOM,
+  overview,
+  pan,
+  reveal,
+  SMALLEST_ZOOM,
+  toPage,
+  readCamera,
+  visiblePart,
+  writeCamera,
+  zoomAt,
+} from "./camera";
 import { minimapCamera, minimapSize, cameraAt, needsMinimap } from "./minimap";
 
 const VIEW = { width: 800, height: 400 };
@@ -35,6 +47,26 @@ describe("camera", () => {
     expect(after.x).toBeCloseTo(before.x);
     expect(after.y).toBeCloseTo(before.y);
     expect(zoomAt(camera, 1e-9, 0, 0).zoom).toBe(SMALLEST_ZOOM);
+  });
+
+  it("is read in a view of another size as it was written: the same place in the middle, at the same zoom", () => {
+    const page = { width: 2000, height: 1000 };
+    const other = { width: 300, height: 900 };
+    const text = writeCamera({ x: -350, y: -120, zoom: 1.25 }, page, VIEW);
+    // (400 + 350) / 1.25 = 600 of 2000; (200 + 120) / 1.25 = 256 of 1000.
+    expect(text).toBe("0.3,0.256,1.25");
+    const camera = readCamera(text, page, other)!;
+    expect(camera.zoom).toBe(1.25);
+    expect(toPage(camera, 150, 450)).toEqual({ x: 600, y: 256 });
+    expect(writeCamera(camera, page, other)).toBe(text);
+  });
+
+  it("refuses other texts, and keeps to its limits", () => {
+    const page = { width: 2000, height: 1000 };
+    for (const text of ["", "x", "1,2", "1,2,3,4", "NaN,0,1", "0,1e999,1"])
+      expect(readCamera(text, page, VIEW)).toBeNull();
+    expect(readCamera("0.5,0.5,99", page, VIEW)?.zoom).toBe(LARGEST_ZOOM);
+    expect(readCamera("50,50,1", page, VIEW)).toEqual(pan({ x: -1e9, y: -1e9, zoom: 1 }, 0, 0, page, VIEW));
   });
 
   it("never loses the page when panning", () => {

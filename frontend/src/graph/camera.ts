@@ -99,6 +99,20 @@ export function visiblePart(camera: Camera, view: Size): Box {
   return { ...corner, width: view.width / camera.zoom, height: view.height / camera.zoom };
 }
 
+/** The camera as an address names it: the place in the middle of the view, as shares of the page, and the zoom; so it holds for a view of any size. */
+export function writeCamera(camera: Camera, page: Size, view: Size): string {
+  const { x, y } = toPage(camera, view.width / 2, view.height / 2);
+  return [x / page.width, y / page.height, camera.zoom].map((part) => Number(part.toFixed(4))).join();
+}
+
+/** The inverse of `writeCamera`; null for any other text. */
+export function readCamera(text: string, page: Size, view: Size): Camera | null {
+  const [x, y, zoom, ...more] = text.split(",").map(Number);
+  if (more.length > 0 || !(Math.abs(x) + Math.abs(y) + zoom < Infinity)) return null;
+  const centred = { x: view.width / 2 - x * page.width, y: view.height / 2 - y * page.height, zoom: 1 };
+  return pan(zoomAt(centred, zoom, view.width / 2, view.height / 2), 0, 0, page, view);
+}
+
 export function intersects(a: Box, b: Box): boolean {
   return a.x < b.x + b.width && b.x < a.x + a.width && a.y < b.y + b.height && b.y < a.y + a.height;
 }

@@ -16,7 +16,7 @@ import { differences, numbers } from "../nodes/model";
 import { findings, graph, node, nodeIndexByName, nodes, quantity, selectNode, statistic, step, theme } from "../state";
 import { useArea } from "../widgets/canvas";
 import type { Finding } from "../types";
-import { IconButton } from "../widgets/controls";
+import { IconButton, TextButton } from "../widgets/controls";
 import { SeverityIcon } from "../widgets/icons";
 import { layoutRequest, measureItems, type Measured } from "./boxes";
 import { marksOf } from "./cells";
@@ -25,7 +25,7 @@ import { describeItem, sentenceOf, type DescribedStep } from "./describe";
 import { firstItem, isArrow, nextItem } from "./keyboard";
 import { LayoutClient } from "./layout/client";
 import { measureText } from "./measure";
-import { colorBy, lowRoom, showGradients } from "./options";
+import { cameraPlace, colorBy, lowRoom, showGradients, showVariables } from "./options";
 import { pointerHandlers, minimapHandlers } from "./pointer";
 import { isScope, itemOfNode, makeScene, pathOf, type Scene } from "./scene";
 import { MARGIN } from "./camera";
@@ -111,6 +111,30 @@ function useLook(stage: GraphStage | null): void {
   useEffect(() => stage?.repaint(), [stage, shownTheme]);
 }
 
+/** The node that was chosen when the graph was left. */
+let nodeLeft: string | null = null;
+
+/** The camera goes where the address says, and the address follows the user's moves. A node that was chosen elsewhere meanwhile is looked for. */
+function useCameraPlace(stage: GraphStage | null): void {
+  useEffect(() => {
+    if (stage === null) return;
+    if (nodeLeft !== null && nodeLeft !== node.peek()) cameraPlace.value = null;
+    const follow = effect(() => {
+      const wanted = cameraPlace.value;
+      if (wanted !== (stage.place.peek() ?? null)) stage.goTo(wanted);
+    });
+    const tell = effect(() => {
+      const seen = stage.place.value;
+      if (seen !== undefined) cameraPlace.value = seen;
+    });
+    return () => {
+      follow();
+      tell();
+      nodeLeft = node.peek();
+    };
+  }, [stage]);
+}
+
 /** A node that was selected, here or elsewhere, is shown. */
 function useReveal(stage: GraphStage | null): void {
   useEffect(() => {
@@ -119,6 +143,7 @@ function useReveal(stage: GraphStage | null): void {
     const open = effect(() => {
       const name = node.value;
       if (name === null || nodes.value.length === 0 || name === opened) return;
+      if (opened !== null) stage.letGo();
       opened = name;
       untracked(() => openAround(name));
     });
@@ -187,6 +212,7 @@ export function GraphView(): JSX.Element {
   }, [stage, area]);
   const failure = useLayout(hasArea || stage?.scene.peek() !== null ? stage : null);
   useLook(stage);
+  useCameraPlace(stage);
   useReveal(stage);
   useEffect(() => (stage === null ? undefined : addShortcuts(shortcuts(stage))), [stage]);
   const handlers = useMemo(() => (stage === null ? {} : pointerHandlers(stage, activate)), [stage]);
@@ -281,6 +307,12 @@ function Corner({
       onPointerDown={(event) => event.stopPropagation()}
       onDblClick={(event) => event.stopPropagation()}
     >
+      {quantity.value === "update" && !showVariables.value && (
+        <p>
+          Only variables have updates.{" "}
+          <TextButton onClick={() => (showVariables.value = true)}>Show variables</TextButton>
+        </p>
+      )}
       <canvas
         ref={minimap}
         class="minimap"

@@ -1,7 +1,7 @@
 /** What the graph shows beyond the model itself. The open scopes outlive the view, so that a look at the matrix doesn't close them. */
 
 import { signal } from "@preact/signals";
-import { choiceLink, linkSignal, readSet, switchLink, writeSet } from "../host";
+import { choiceLink, linkSignal, readSet, switchLink, textLink, writeSet } from "../host";
 import type { CssPixels } from "../units";
 
 const COLORS_BY = ["statistic", "findings"] as const;
@@ -14,6 +14,11 @@ export const showGradients = signal(false);
 linkSignal("color", colorBy, choiceLink<ColorBy>("statistic", COLORS_BY));
 linkSignal("variables", showVariables, switchLink(false));
 linkSignal("gradients", showGradients, switchLink(false));
+
+/** Where the user moved the camera; null: it is fitted. It outlives the view, too. */
+export const cameraPlace = signal<string | null>(null);
+
+linkSignal("camera", cameraPlace, textLink);
 
 /** Height of a low view, which is laid out from left to right and opens fewer scopes by itself; 0 for a higher one. */
 export const lowRoom = signal<CssPixels>(0);

@@ -2,6 +2,7 @@
 import { beforeEach, describe, expect, it, vi } from "vitest";
 import { seededRandom, blockNetwork, measureFixed, sceneOf } from "./testing";
 import { GraphStage, type StepLook } from "./stage";
+import { toPage } from "./camera";
 import { itemOfNode } from "./scene";
 
 /** A canvas context that counts calls and keeps the smallest font drawn, as it appears on the screen. */
@@ -195,6 +196,46 @@ describe("stage", () => {
         item,
       );
     }
+  });
+
+  it("goes where an address says in every layout and size of the view, until the user goes on", async () => {
+    const { stage } = makeStage();
+    const text = blockNetwork(300);
+    stage.setLook(LOOK);
+    stage.goTo("0.5,0.25,1.5");
+    stage.setScene(sceneOf(text, []));
+    const middle = () => {
+      const page = stage.scene.peek()!.boxes[0];
+      const { x, y } = toPage(stage.camera, stage.view.width / 2, stage.view.height / 2);
+      return [x / page.width, y / page.height, stage.camera.zoom];
+    };
+    const here = [0.5, 0.25, 1.5].map((part) => expect.closeTo(part, 3) as number);
+    expect(middle()).toEqual(here);
+    stage.setScene(sceneOf(text, ["stage2"]));
+    stage.resize({ width: 500, height: 700 });
+    expect(middle()).toEqual(here);
+    await frame();
+    expect(stage.place.value).toBe("0.5,0.25,1.5");
+    stage.pan(-40, 0);
+    await frame();
+    stage.resize({ width: 300, height: 700 });
+    await frame();
+    expect(middle()).not.toEqual(here);
+    expect(stage.place.value).toMatch(/^0\.\d+,0\.\d+,1\.5$/);
+    stage.fit();
+    await frame();
+    expect(stage.place.value).toBeNull();
+  });
+
+  it("fits where an address names no place", async () => {
+    const { stage } = makeStage();
+    stage.setLook(LOOK);
+    stage.setScene(sceneOf("a; b <- a", []));
+    const fitted = stage.camera;
+    stage.goTo("anywhere");
+    await frame();
+    expect(stage.camera).toEqual(fitted);
+    expect(stage.place.value).toBeNull();
   });
 
   it("paints nothing without an area", async () => {

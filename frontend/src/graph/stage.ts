@@ -52,12 +52,16 @@ export class GraphStage {
   /** How often each canvas was painted: what the performance tests assert. */
   readonly paints = { lower: 0, upper: 0 };
   readonly scene = signal<Scene | null>(null);
+  /** Where the user moved the camera, as an address says it; null: it is fitted. Undefined before the first picture. */
+  readonly place = signal<string | null | undefined>(undefined);
   view: Size = { width: 0, height: 0 };
   camera: Camera = { x: 0, y: 0, zoom: 1 };
   #look: StepLook | null = null;
   #gradients = false;
   /** The user has not moved the camera since the last fit. */
   #fitted = true;
+  /** Where an address put it: until it moves, every layout and every size of the view is seen from there. */
+  #wanted: string | null = null;
   #anchor: Anchor | null = null;
   #lowerStale = false;
 
@@ -87,8 +91,7 @@ export class GraphStage {
     this.hovered.value = this.focused.value = -1;
     // Last, since who follows the scene may move the camera.
     this.scene.value = scene;
-    if (this.#fitted) this.fit();
-    this.repaint();
+    this.#settle();
   }
 
   setLook(look: StepLook): void {
@@ -105,6 +108,28 @@ export class GraphStage {
 
   resize(view: Size): void {
     this.view = view;
+    this.#settle();
+  }
+
+  /** Goes to a place that an address names; null: fits. */
+  goTo(place: string | null): void {
+    this.#fitted = true;
+    this.#wanted = place;
+    this.#settle();
+  }
+
+  /** The place of the address counts no longer: the user went on. */
+  letGo(): void {
+    this.#wanted = null;
+  }
+
+  #settle(): void {
+    const page = this.scene.peek()?.boxes[0];
+    if (this.#wanted !== null && page !== undefined && this.view.width > 0) {
+      const camera = cameras.readCamera(this.#wanted, page, this.view);
+      this.#fitted = camera === null;
+      this.camera = camera ?? this.camera;
+    }
     if (this.#fitted) this.fit();
     this.repaint();
   }
@@ -115,6 +140,7 @@ export class GraphStage {
     if (scene === null) return;
     const box = scene.boxes[item];
     this.#fitted = false;
+    this.letGo();
     this.#anchor = {
       path: pathOf(scene, item),
       at: { x: box.x * this.camera.zoom + this.camera.x, y: box.y * this.camera.zoom + this.camera.y },
@@ -202,6 +228,8 @@ export class GraphStage {
     const look = this.#look;
     const scene = this.scene.peek();
     if (scene === null || look === null || view.width === 0) return;
+    this.place.value = this.#fitted ? null : cameras.writeCamera(camera, scene.boxes[0], view);
+    if (this.place.peek() !== this.#wanted) this.letGo();
     const picture = this.#picture(scene, look, palette);
     const ratio = window.devicePixelRatio;
     if (this.#lowerStale) {

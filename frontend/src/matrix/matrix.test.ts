@@ -148,6 +148,14 @@ describe("shading", () => {
     expect(shadeSigned(values(-2), values(5), "log").scale.unit(0)).toBeCloseTo(0.5);
   });
 
+  it("shows usual signed numbers on a log scale beside one that is a million times as large", () => {
+    const usual = Float32Array.from({ length: 100 }, (_, index) => (index % 2 === 0 ? 1 : -1) * (0.1 + index / 100));
+    const { scale } = shadeSigned(usual, values(3e5, 0, NaN), "log");
+    expect(scale.unit(0.5)).toBeGreaterThan(0.56);
+    expect(scale.unit(-0.5)).toBeLessThan(0.44);
+    expect(scale.unit(0)).toBeCloseTo(0.5);
+  });
+
   it("is 0 to 1 for shares, whatever is there", () => {
     const { map, scale } = shadeStatistic("zero_fraction", values(0.4), values(0.5), "log");
     expect([map, scale.kind, scale.low, scale.high]).toEqual(["dens", "linear", 0, 1]);

@@ -20,6 +20,8 @@ const MOST_DECADES = 8;
 const OUTLIER = 4;
 const NEARLY_ALL = 0.995;
 const SAMPLED = 65_536;
+/** Signed numbers smaller than this share of them lie where a log scale is linear. */
+const NEARLY_NONE = 0.1;
 
 const isShare = (statistic: string): boolean => statistic.endsWith("_fraction");
 const isCount = (statistic: string): boolean => statistic.endsWith("_count");
@@ -53,7 +55,9 @@ export function shadeSigned(lowest: Float32Array, highest: Float32Array, kind: C
   const { low, high } = finiteRange(values) ?? { low: 0, high: 0 };
   const largest = Math.max(-low, high);
   const limit = limitOf(values, largest, kind) || 1;
-  const scale = makeScale(kind === "log" ? "symlog" : "linear", -limit, limit, limit / 1e3);
+  const small = magnitudePercentile(sample(values.filter(Boolean)), NEARLY_NONE);
+  const linear = Math.min(limit / 1e3, Math.max(limit / 10 ** MOST_DECADES, small));
+  const scale = makeScale(kind === "log" ? "symlog" : "linear", -limit, limit, linear);
   return { map: "div", scale, clipped: largest > limit };
 }
 

@@ -21,7 +21,7 @@ export function ListHead({ columns }: { readonly columns: readonly Column[] }): 
   return (
     <div class="lh" style={{ gridTemplateColumns: gridTemplate(columns) }}>
       <div class="lh-name">
-        <span>{countText()}</span>
+        <span class={matches.value === null ? "lh-all" : ""}>{countText()}</span>
         <OrderSelect />
         <ColumnMenu />
       </div>

@@ -17,31 +17,24 @@ import { flatten } from "../tensor/plane";
 import type { Paint } from "../widgets/canvas";
 import { useCells } from "./cells";
 import { indexAt, scenePlane } from "./scene";
-import { chosenTile } from "./state";
+import { chosenTile, type Sorting, sorting } from "./state";
 import type { PictureOfScene } from "./tiles_picture";
 
-export type Sorting = "index" | "value" | "size";
-
 /** Indices of `values` in the order of the bars; NaN stands first, where it can't be missed. */
-export function sortedOrder(values: ArrayLike<number>, sorting: Sorting): Uint32Array {
+export function sortedOrder(values: ArrayLike<number>, by: Sorting): Uint32Array {
   const order = Uint32Array.from({ length: values.length }, (_, index) => index);
-  if (sorting === "index") return order;
+  if (by === "index") return order;
   const keyOf = (index: number): number => {
-    const value = sorting === "size" ? Math.abs(values[index]) : values[index];
+    const value = by === "size" ? Math.abs(values[index]) : values[index];
     return Number.isNaN(value) ? Infinity : value;
   };
   return order.sort((a, b) => (keyOf(b) === keyOf(a) ? a - b : keyOf(b) - keyOf(a)));
 }
 
-export function BarsPicture({
-  scene,
-  areaRef,
-  baseRef,
-  sorting,
-}: PictureOfScene & { readonly sorting: Sorting }): JSX.Element {
+export function BarsPicture({ scene, areaRef, baseRef }: PictureOfScene): JSX.Element {
   const plot = useRef<Plot | null>(null);
   const values = useMemo(() => flatten(scenePlane(scene)), [scene]);
-  const order = useMemo(() => sortedOrder(values, sorting), [values, sorting]);
+  const order = useMemo(() => sortedOrder(values, sorting.value), [values, sorting.value]);
   const reach = useMemo(() => {
     const all =
       scene.isDifference || scene.extent === "step" || scene.history === null ? undefined : historyRange(scene.history);

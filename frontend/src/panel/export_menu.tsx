@@ -4,37 +4,32 @@
  */
 
 import type { JSX } from "preact";
-import { historyCsv } from "../export/csv";
 import { download, drawingOf, fileName } from "../export/download";
-import type { History } from "../charts/history";
 import { Popover } from "../charts/popover";
 import { run } from "../state";
 import type { Area, Paint } from "../widgets/canvas";
 import { drawingItems, MenuItems } from "./menu_items";
+import { type ChartName, tables, toggleTable } from "./state";
 
 export function ChartMenu({
   name,
   base,
   area,
-  history,
-  table,
-  onTable,
+  csv,
+  chart,
 }: {
   readonly name: string;
   readonly base: Paint;
   readonly area: { readonly current: Area };
-  readonly history?: History;
-  readonly table?: boolean;
-  readonly onTable?: (on: boolean) => void;
+  readonly csv: () => string;
+  readonly chart: ChartName;
 }): JSX.Element {
   const file = (extension: string): string => fileName([run.peek() ?? "", name], extension);
   const items = drawingItems(file, () => drawingOf(area.current, base));
-  if (history !== undefined) {
-    const save = (): void => download(file("csv"), historyCsv(history));
-    items.push(["CSV of the numbers", save]);
-  }
-  if (onTable !== undefined)
-    items.push([table === true ? "Show the chart" : "Show as a table", () => onTable(table !== true)]);
+  items.push(
+    ["CSV of the numbers", () => download(file("csv"), csv())],
+    [tables.value.has(chart) ? "Show the chart" : "Show as a table", () => toggleTable(chart)],
+  );
   return (
     <Popover label="Export and table" button="⋯" className="chart-menu">
       {(close) => <MenuItems items={items} close={close} />}

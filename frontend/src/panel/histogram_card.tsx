@@ -4,10 +4,11 @@
  */
 
 import type { JSX } from "preact";
-import { useCallback, useMemo, useRef, useState } from "preact/hooks";
+import { useCallback, useMemo, useRef } from "preact/hooks";
 import { colormap } from "../colormap";
+import { histogramCsv } from "../export/csv";
 import { formatCount, formatNumber, formatShare } from "../format";
-import { type HistogramStyle, histogramStyle } from "./state";
+import { type HistogramStyle, histogramStyle, tables } from "./state";
 import { CardHead } from "./card";
 import type { Compared } from "./data";
 import { ChartMenu } from "./export_menu";
@@ -71,7 +72,7 @@ export function HistogramCard({
   readonly pending: boolean;
 }): JSX.Element {
   const style = only ?? histogramStyle.value;
-  const [table, setTable] = useState(false);
+  const chart = only === "ridges" ? only : "histogram";
   const area = useRef<Area>({ width: 0, height: 0 });
   const plots = useRef<readonly Plot[]>([]);
   const theirs = useMemo(
@@ -100,9 +101,15 @@ export function HistogramCard({
         {only === undefined && (
           <Select name="Style" value={style} options={STYLES} onChange={(chosen) => (histogramStyle.value = chosen)} />
         )}
-        <ChartMenu name={`${name} ${quantity} histogram`} base={base} area={area} table={table} onTable={setTable} />
+        <ChartMenu
+          name={`${name} ${quantity} histogram`}
+          base={base}
+          area={area}
+          chart={chart}
+          csv={() => histogramCsv(histogram)}
+        />
       </CardHead>
-      {table ? (
+      {tables.value.has(chart) ? (
         <HistogramTable histogram={histogram} />
       ) : style === "heat" ? (
         <StepChart

@@ -32,8 +32,8 @@ export function NodePanel(): JSX.Element {
   useEffect(
     () =>
       addShortcuts([
-        { keys: ["["], shown: ["["], does: "previous example", run: () => moveExample(-1) },
-        { keys: ["]"], shown: ["]"], does: "next example", run: () => moveExample(1) },
+        { keys: ["["], does: "Previous example", run: () => moveExample(-1) },
+        { keys: ["]"], does: "Next example", run: () => moveExample(1) },
       ]),
     [],
   );

@@ -14,6 +14,7 @@ import {
   scenePlane,
   sceneOf,
   type SceneRequest,
+  shownTensor,
   type Side,
   tileCount,
 } from "./scene";
@@ -58,7 +59,7 @@ const REQUEST: SceneRequest = {
   value: valueOf([3, 4, 4, 5]),
   subtrahend: null,
   wanted: null,
-  arrangement: null,
+  arrangements: {},
   index: [],
   example: 0,
   tile: 0,
@@ -131,6 +132,29 @@ describe("a scene", () => {
     value.data[1] = 4;
     expect(deadTiles(scene({ value }))).toEqual([true, false]);
   });
+});
+
+test("a file holds what is shown: the sample as it was kept, or the difference in float64", () => {
+  const value = valueOf([3, 4, 4, 5]);
+  expect(shownTensor(sceneOf({ ...REQUEST, value })!)).toBe(value);
+  const subtrahend = { ...value, data: value.data.map((each) => each / 4) };
+  const { dtype, shape, bytes } = shownTensor(sceneOf({ ...REQUEST, value, subtrahend })!);
+  expect([dtype, shape]).toEqual(["F64", value.shape]);
+  expect([...new Float64Array(bytes.buffer)]).toEqual(Array.from(value.data, (each) => 0.75 * each));
+});
+
+test("axes that the tensor doesn't have, as in an old address, are passed over", () => {
+  const of = (tile: number | null, row: number, column: number) =>
+    sceneOf({ ...REQUEST, wanted: "heat", arrangements: { heat: { tile, row, column } } })?.arrangement;
+  const usual = { tile: null, row: 1, column: 2 };
+  expect(of(null, 3, 0)).toEqual({ tile: null, row: 3, column: 0 });
+  expect([of(null, 7, 1), of(null, 2, 2), of(3, 1, 2)]).toEqual([usual, usual, usual]);
+});
+
+test("an index is held at the end of an axis that is shorter", () => {
+  const held = (index: readonly number[]) => sceneOf({ ...REQUEST, wanted: "bars", index })?.index;
+  expect(held([0, 2])).toEqual([0, 2, 0, 0]);
+  expect(held([0, 99, 1])).toEqual([0, 3, 1, 0]);
 });
 
 test("bars sorted by value keep their indices, NaN first", () => {

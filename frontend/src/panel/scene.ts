@@ -9,20 +9,21 @@ import type { History } from "../charts/history";
 import { weakly } from "../charts/weakly";
 import type { Coloring } from "../colormap";
 import {
-  type Arrangement,
   axisNames,
   defaultArrangement,
   kindsOf,
   looksLikeAttention,
   type Presentation,
   type Subject,
+  suits,
   tileAxis,
   type ViewKind,
 } from "../tensor/arrangement";
 import { chooseColoring, type Extent } from "../tensor/coloring";
 import { allZeroAlong, type Axis, difference, flatten, type Plane, planeOf, type Sliceable } from "../tensor/plane";
-import type { GraphNode, Histogram, Quantity, Value } from "../types";
+import type { GraphNode, Histogram, Quantity, Tensor, Value } from "../types";
 import type { Step } from "../units";
+import type { Arrangements } from "./axes";
 
 export interface Scene extends Presentation {
   readonly node: GraphNode;
@@ -57,7 +58,7 @@ export interface SceneRequest extends Side {
   readonly step: Step;
   readonly subtrahend: Value | null;
   readonly wanted: ViewKind | null;
-  readonly arrangement: Arrangement | null;
+  readonly arrangements: Arrangements;
   readonly index: readonly number[];
   readonly example: number;
   /** The chosen channel, head or filter. */
@@ -75,6 +76,8 @@ export function sceneOf(request: SceneRequest): Scene | undefined {
   const subject: Subject = { shape: value.shape, batched: value.batch_axis === 0, node };
   const kinds = kindsOf(subject);
   const kind = request.wanted !== null && kinds.includes(request.wanted) ? request.wanted : kinds[0];
+  const usual = defaultArrangement(subject, kind);
+  const chosen = request.arrangements[kind];
   const isDifference = subtrahend !== null;
   const index = value.shape.map((extent, axis) => {
     const place =
@@ -91,13 +94,24 @@ export function sceneOf(request: SceneRequest): Scene | undefined {
     isDifference,
     subject,
     kind,
-    arrangement: request.arrangement ?? defaultArrangement(subject, kind),
+    arrangement: chosen !== undefined && suits(chosen, usual, value.shape.length) ? chosen : usual,
     names: axisNames(subject),
     index,
     // The difference of two steps has no history to take its domain from.
     extent: isDifference && request.extent !== "tile" ? "step" : request.extent,
     squareRoot: request.squareRoot ?? looksLikeAttention(subject),
   };
+}
+
+/** The numbers on show, as a file takes them: a difference is in float64. */
+export function shownTensor({
+  isDifference,
+  tensor,
+  value,
+}: Scene): Pick<Tensor, "dtype" | "shape" | "data" | "bytes"> {
+  if (!isDifference) return value;
+  const data = Float64Array.from(tensor.data);
+  return { dtype: "F64", shape: tensor.shape, data, bytes: new Uint8Array(data.buffer) };
 }
 
 /** The colours of `values`, which are all of the scene or one tile of it. */

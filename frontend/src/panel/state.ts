@@ -5,7 +5,7 @@
 
 import { signal } from "@preact/signals";
 import type { AxisKind } from "../charts/lanes";
-import { choiceLink, linkSignal, stepLink, switchLink } from "../host";
+import { choiceLink, linkSignal, setLink, stepLink, switchLink } from "../host";
 import type { LinkCodec } from "../host";
 import type { ViewKind } from "../tensor/arrangement";
 import type { Extent } from "../tensor/coloring";
@@ -54,6 +54,24 @@ export const chosenRow = signal<number | null>(null);
 /** The chosen one of so many rows; before the user chose, that in the middle: the first of a causal map sees itself alone. */
 export function chosenQuery(rows: number, chosen: number | null): number {
   return Math.min(chosen ?? rows >> 1, rows - 1);
+}
+
+/** Page of a grid that doesn't fit. */
+export const tilePage = signal(0);
+
+const SORTINGS = ["index", "value", "size"] as const;
+export type Sorting = (typeof SORTINGS)[number];
+/** Order of bars. */
+export const sorting = signal<Sorting>("index");
+
+/** The charts that are shown as tables. */
+export type ChartName = "statistics" | "histogram" | "ridges";
+export const tables = signal<ReadonlySet<ChartName>>(new Set());
+
+export function toggleTable(chart: ChartName): void {
+  const now = new Set(tables.peek());
+  if (!now.delete(chart)) now.add(chart);
+  tables.value = now;
 }
 
 /** Examples kept of what is on show; 0 when it has none. */
@@ -122,3 +140,6 @@ linkSignal("lines", chosenStatistics, statisticsLink);
 linkSignal("histogram", histogramStyle, choiceLink<HistogramStyle>("heat", ["heat", "ridges"]));
 linkSignal("tile", chosenTile, stepLink);
 linkSignal("line", chosenRow, stepLink);
+linkSignal("page", tilePage, countLink);
+linkSignal("sorting", sorting, choiceLink<Sorting>("index", SORTINGS));
+linkSignal("tables", tables, setLink(new Set()));

@@ -4,14 +4,15 @@
  */
 
 import type { JSX } from "preact";
-import { useCallback, useRef, useState } from "preact/hooks";
+import { useCallback, useRef } from "preact/hooks";
+import { historyCsv } from "../export/csv";
 import { formatCount } from "../format";
 import { step as currentStep, nearestCapture } from "../state";
 import { formatStatistic, labelOf } from "../statistics";
 import type { Quantity } from "../types";
 import { Select } from "../widgets/controls";
 import type { Area, Paint } from "../widgets/canvas";
-import { axisKinds, chosenStatistics } from "./state";
+import { axisKinds, chosenStatistics, tables } from "./state";
 import { CardHead } from "./card";
 import { ChartMenu } from "./export_menu";
 import { NumberTable } from "../tensor/number_table";
@@ -37,7 +38,6 @@ export function StatisticsCard({
   readonly pending: boolean;
   readonly compared?: Compared;
 }): JSX.Element {
-  const [table, setTable] = useState(false);
   const axis = axisKinds.value[quantity];
   const area = useRef<Area>({ width: 0, height: 0 });
   const plots = useRef<readonly Plot[]>([]);
@@ -78,12 +78,11 @@ export function StatisticsCard({
           name={`${name} ${quantity} statistics`}
           base={base}
           area={area}
-          table={table}
-          onTable={setTable}
-          history={history}
+          chart="statistics"
+          csv={() => historyCsv(history)}
         />
       </CardHead>
-      {table ? (
+      {tables.value.has("statistics") ? (
         <HistoryTable history={history} />
       ) : (
         <StepChart

@@ -20,10 +20,12 @@ import type { Area, Paint } from "../widgets/canvas";
 import { coloringFor, commonColoring, deadTiles, type Scene, scenePlane, tileCount, tileValues } from "./scene";
 import { type CellPlace, useCells } from "./cells";
 import { ElementTip, elementWords } from "./element_tip";
-import { chosenQuery, chosenRow, chosenTile } from "./state";
+import { chosenQuery, chosenRow, chosenTile, tilePage } from "./state";
 import { Stepper } from "./stepper";
 
 const GAP = 3;
+/** Tiles of a large screen stand further apart, one part of so many of the height. */
+const GAP_SHARE = 150;
 const CAPTION = 18;
 
 interface Placed {
@@ -43,7 +45,7 @@ export interface PictureOfScene extends Drawn {
 
 export function TilesPicture({ scene, areaRef, baseRef }: PictureOfScene): JSX.Element {
   const count = tileCount(scene);
-  const [page, setPage] = useState(0);
+  const page = tilePage.value;
   const [perPage, setPerPage] = useState(count);
   const placed = useRef<Placed | null>(null);
   const pages = Math.max(1, Math.ceil(count / perPage));
@@ -62,7 +64,7 @@ export function TilesPicture({ scene, areaRef, baseRef }: PictureOfScene): JSX.E
     middleOf: (cell) => middleOf(cellBox(placed.current, plane, first, cell)),
     choose: (cell) => choose(scene, cell),
     say: (cell) => elementWords(scene, cell),
-    show: (cell) => setPage(Math.floor(cell.tile / perPage)),
+    show: (cell) => (tilePage.value = Math.floor(cell.tile / perPage)),
   });
   const over = useOverTiles(scene, first, shown, at, placed);
   return (
@@ -84,7 +86,7 @@ export function TilesPicture({ scene, areaRef, baseRef }: PictureOfScene): JSX.E
           index={Math.min(page, pages - 1)}
           count={pages}
           base={1}
-          onChange={setPage}
+          onChange={(to) => (tilePage.value = to)}
         />
       )}
     </div>
@@ -127,7 +129,7 @@ function useTiles(
         imageHeight: plane.rows,
         width: area.width - COLORBAR_WIDTH,
         height: area.height,
-        gap: attention ? 12 : GAP,
+        gap: attention ? 12 : Math.max(GAP, Math.round(area.height / GAP_SHARE)),
         caption: attention ? CAPTION : 0,
       };
       const perPage = Math.min(count, tilesPerPage(box));

@@ -6,11 +6,11 @@
  */
 
 import type { JSX } from "preact";
-import { useCallback, useEffect, useMemo, useRef, useState } from "preact/hooks";
+import { useEffect, useMemo, useRef } from "preact/hooks";
 import { formatCount, formatFull, formatNumber } from "../format";
 import type { Answer } from "../resource";
 import { compareRun, run, nearestCapture } from "../state";
-import { type Arrangement, kindsOf, type ViewKind } from "../tensor/arrangement";
+import { kindsOf, type ViewKind } from "../tensor/arrangement";
 import { countNonFinite } from "../tensor/plane";
 import { CopyTable, NumberTable } from "../tensor/number_table";
 import type { GraphNode, Quantity, Value } from "../types";
@@ -18,7 +18,8 @@ import type { Step } from "../units";
 import type { Area, Paint } from "../widgets/canvas";
 import { Prose } from "../widgets/prose";
 import { AttentionRows } from "./attention_rows";
-import { BarsPicture, type Sorting } from "./bars_picture";
+import { arrangements, held } from "./axes";
+import { BarsPicture } from "./bars_picture";
 import { CardHead, CardMessage } from "./card";
 import { type Compared, type SeriesAnswer, useValue, type ValueKey, valueKey } from "./data";
 import { Foot } from "./foot";
@@ -29,7 +30,7 @@ import { planeTable } from "./plane_table";
 import { coloringWords, commonColoring, type Scene, sceneOf, type SceneRequest, type Side } from "./scene";
 import { chosenTile, example, exampleCount, extents, minus, squareRoot, wantedView } from "./state";
 import { type Drawn, TilesPicture } from "./tiles_picture";
-import { type Adjust, ViewerTools } from "./viewer_tools";
+import { ViewerTools } from "./viewer_tools";
 
 export interface ViewerProps {
   readonly node: GraphNode;
@@ -57,7 +58,7 @@ export function Viewer(props: ViewerProps): JSX.Element {
   const answer = useValue(sampled ? valueKey(run.value, node.name, step, quantity) : null, neighbours(steps, step));
   const side = otherSide(node.name, quantity, step, steps);
   const other = useValue(sampled ? side.key : null);
-  const [scene, second, adjust] = useScenes(props, answer, other);
+  const [scene, second] = useScenes(props, answer, other);
   const settled = answer.data !== null;
   useEffect(() => {
     if (settled && scene !== undefined) exampleCount.value = scene.subject.batched ? scene.value.shape[0] : 0;
@@ -87,14 +88,7 @@ export function Viewer(props: ViewerProps): JSX.Element {
     );
   }
   return (
-    <SceneCard
-      {...props}
-      scene={scene}
-      second={second}
-      adjust={adjust}
-      pending={answer.pending}
-      minusStep={other.key?.step ?? null}
-    />
+    <SceneCard {...props} scene={scene} second={second} pending={answer.pending} minusStep={other.key?.step ?? null} />
   );
 }
 
@@ -105,25 +99,19 @@ function neighbours(steps: Float64Array | null, step: Step): Step[] {
   return [steps[at + 1], steps[at - 1], steps[at + 2]].filter((each) => each !== undefined);
 }
 
-/** The scene of the value, that of what stands beside it, if anything does, and how to lay out both anew. */
+/** The scene of the value, and that of what stands beside it, if anything does. */
 function useScenes(
   { node, quantity, step, series, compared, view }: ViewerProps,
   { data: value, key }: Answer<ValueKey, Value>,
   { data: other, key: otherKey }: Answer<ValueKey, Value>,
-): readonly [Scene | undefined, Scene | undefined, Adjust] {
-  const wanted = view ?? wantedView.value;
-  const [layout, setLayout] = useState<{ id: string; arrangement: Arrangement | null; index: readonly number[] }>(
-    FRESH,
-  );
-  const id = `${node.name} ${quantity} ${wanted ?? ""}`;
-  const { arrangement, index } = layout.id === id ? layout : FRESH;
+): readonly [Scene | undefined, Scene | undefined] {
   const chosen = minus.value;
   const choices = {
     node,
     quantity,
-    wanted,
-    arrangement,
-    index,
+    wanted: view ?? wantedView.value,
+    arrangements: arrangements.value,
+    index: held.value,
     example: example.value,
     tile: chosenTile.value ?? 0,
     extent: extents.value[quantity],
@@ -134,11 +122,7 @@ function useScenes(
   const theirs = useSide(chosen === "beside" ? other : null, compareRun.value === null ? series : compared);
   const scene = useScene({ ...choices, side: own, beside: theirs, step: key?.step ?? step });
   const second = useScene({ ...choices, side: theirs, beside: own, step: otherKey?.step ?? step });
-  const adjust = useCallback<Adjust>(
-    (next) => setLayout({ id, arrangement, index, ...next }),
-    [id, arrangement, index],
-  );
-  return [scene, second, adjust];
+  return [scene, second];
 }
 
 function useSide(value: Value | null, series: Pick<SeriesAnswer, "history" | "histogram"> | undefined): Side | null {
@@ -153,8 +137,6 @@ function useScene({
   return useMemo(() => side && sceneOf({ ...choices, ...side }), [side, ...Object.values(choices)]) ?? undefined;
 }
 
-const FRESH = { id: "", arrangement: null, index: [] };
-
 function SceneCard({
   scene,
   second,
@@ -163,17 +145,14 @@ function SceneCard({
   pending,
   minusStep,
   view,
-  adjust,
 }: ViewerProps & {
   readonly scene: Scene;
   readonly second?: Scene;
-  readonly adjust: Adjust;
   readonly pending: boolean;
   readonly minusStep: Step | null;
 }): JSX.Element {
-  const [sorting, setSorting] = useState<Sorting>("index");
   const drawn = [useDrawn(), useDrawn()];
-  const rest = { sorting, large, view };
+  const rest = { large, view };
   return (
     <>
       <CardHead
@@ -183,11 +162,8 @@ function SceneCard({
       >
         <ViewerTools
           scene={scene}
-          adjust={adjust}
           kinds={view === undefined ? kindsOf(scene.subject) : []}
           large={roomy}
-          sorting={sorting}
-          onSort={setSorting}
           drawn={second === undefined ? drawn.slice(0, 1) : drawn}
         />
         {scene.kind === "table" && second === undefined && <CopyTable table={planeTable(scene)} />}
@@ -218,14 +194,12 @@ function useDrawn(): Drawn {
 
 function SceneView({
   scene,
-  sorting,
   large,
   view,
   alone = true,
   ...drawn
 }: Drawn & {
   readonly scene: Scene;
-  readonly sorting: Sorting;
   readonly large: boolean;
   readonly view?: ViewKind;
   /** Nothing stands beside it. */
@@ -241,7 +215,7 @@ function SceneView({
         </div>
       )}
       {scene.kind === "heat" && <HeatPicture scene={scene} {...drawn} />}
-      {scene.kind === "bars" && <BarsPicture scene={scene} sorting={sorting} {...drawn} />}
+      {scene.kind === "bars" && <BarsPicture scene={scene} {...drawn} />}
       {scene.kind === "table" && <NumberTable {...planeTable(scene)} />}
       {scene.kind === "number" && <TheNumber value={scene.tensor.data[0]} />}
       {scene.kind === "attention" && large && <AttentionRows scene={scene} />}

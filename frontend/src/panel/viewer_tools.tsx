@@ -10,27 +10,31 @@ import { download, drawingOf, fileName } from "../export/download";
 import { npyBytes } from "../export/npy";
 import { comparedStep, compareRun, run } from "../state";
 import { formatCount } from "../format";
-import { type Arrangement, reassign, slicedAxes, tileAxis, type ViewKind } from "../tensor/arrangement";
+import { reassign, slicedAxes, tileAxis, type ViewKind } from "../tensor/arrangement";
 import type { Extent } from "../tensor/coloring";
 import { type Option, Select } from "../widgets/controls";
 import type { Drawing } from "../widgets/canvas";
-import type { Sorting } from "./bars_picture";
+import { arrange, held } from "./axes";
 import { drawingItems, type MenuItem, MenuItems } from "./menu_items";
-import type { Scene } from "./scene";
-import { chosenTile, example, extents, type Minus, minus, squareRoot, wantedView } from "./state";
+import { type Scene, shownTensor } from "./scene";
+import {
+  chosenTile,
+  example,
+  extents,
+  type Minus,
+  minus,
+  type Sorting,
+  sorting,
+  squareRoot,
+  wantedView,
+} from "./state";
 import { Stepper } from "./stepper";
 import type { Drawn } from "./tiles_picture";
 
-/** Lays the axes out anew, or holds them at other indices. */
-export type Adjust = (next: { readonly arrangement?: Arrangement | null; readonly index?: readonly number[] }) => void;
-
 interface ToolsProps {
   readonly scene: Scene;
-  readonly adjust: Adjust;
   readonly kinds: readonly ViewKind[];
   readonly large: boolean;
-  readonly sorting: Sorting;
-  readonly onSort: (sorting: Sorting) => void;
   /** The pictures beside each other. */
   readonly drawn: readonly Drawn[];
 }
@@ -39,11 +43,11 @@ interface ToolsProps {
 const SLICED_FROM = 2;
 
 export function ViewerTools(props: ToolsProps): JSX.Element {
-  const { scene, adjust, kinds, large } = props;
+  const { scene, kinds, large } = props;
   return (
     <>
-      {large && <Settings {...props} />}
-      <Slices scene={scene} adjust={adjust} />
+      {large && <Settings scene={scene} />}
+      <Slices scene={scene} />
       {kinds.length > 1 && (
         <Select
           name="View"
@@ -57,10 +61,10 @@ export function ViewerTools(props: ToolsProps): JSX.Element {
           <>
             {!large && (
               <div class="menu-settings">
-                <Settings {...props} />
+                <Settings scene={scene} />
               </div>
             )}
-            <Axes scene={scene} adjust={adjust} />
+            <Axes scene={scene} />
             <Exports {...props} close={close} />
           </>
         )}
@@ -70,7 +74,7 @@ export function ViewerTools(props: ToolsProps): JSX.Element {
 }
 
 /** One stepper per axis that is held at an index. */
-function Slices({ scene, adjust }: Pick<ToolsProps, "scene" | "adjust">): JSX.Element {
+function Slices({ scene }: Pick<ToolsProps, "scene">): JSX.Element {
   const { subject, names, index } = scene;
   const axes = slicedAxes(subject.shape, scene.arrangement).filter((axis) => subject.shape[axis] >= SLICED_FROM);
   return (
@@ -95,7 +99,7 @@ function Slices({ scene, adjust }: Pick<ToolsProps, "scene" | "adjust">): JSX.El
             onChange={(to) =>
               axis === tileAxis(subject)
                 ? (chosenTile.value = to)
-                : adjust({ index: index.map((old, each) => (each === axis ? to : old)) })
+                : (held.value = index.map((old, each) => (each === axis ? to : old)))
             }
           />
         ),
@@ -117,7 +121,7 @@ const SORTINGS: readonly Option<Sorting>[] = [
   { value: "size", label: "by size" },
 ];
 
-function Settings({ scene, sorting, onSort }: ToolsProps): JSX.Element {
+function Settings({ scene }: Pick<ToolsProps, "scene">): JSX.Element {
   const colored = scene.kind !== "bars" && scene.kind !== "table" && scene.kind !== "number";
   return (
     <>
@@ -137,7 +141,9 @@ function Settings({ scene, sorting, onSort }: ToolsProps): JSX.Element {
           onChange={(kind) => (squareRoot.value = kind === "root")}
         />
       )}
-      {scene.kind === "bars" && <Select label="sort" value={sorting} options={SORTINGS} onChange={onSort} />}
+      {scene.kind === "bars" && (
+        <Select label="sort" value={sorting.value} options={SORTINGS} onChange={(chosen) => (sorting.value = chosen)} />
+      )}
       <ViewerTools.Minus />
     </>
   );
@@ -168,7 +174,7 @@ ViewerTools.Minus = function MinusSelect(): JSX.Element {
 };
 
 /** Which axis runs down, which across, which makes tiles. */
-function Axes({ scene, adjust }: Pick<ToolsProps, "scene" | "adjust">): JSX.Element | null {
+function Axes({ scene }: Pick<ToolsProps, "scene">): JSX.Element | null {
   const { arrangement, names, subject } = scene;
   const parts = (["row", "column", "tile"] as const).filter((part) => arrangement[part] !== null);
   if (subject.shape.length < 2 || parts.length === 0) return null;
@@ -182,7 +188,7 @@ function Axes({ scene, adjust }: Pick<ToolsProps, "scene" | "adjust">): JSX.Elem
           label={words[part]}
           value={String(arrangement[part])}
           options={options}
-          onChange={(axis) => adjust({ arrangement: reassign(arrangement, part, Number(axis)) })}
+          onChange={(axis) => arrange(scene.kind, reassign(arrangement, part, Number(axis)))}
         />
       ))}
     </div>
@@ -190,11 +196,12 @@ function Axes({ scene, adjust }: Pick<ToolsProps, "scene" | "adjust">): JSX.Elem
 }
 
 function Exports({ scene, drawn, close }: ToolsProps & { readonly close: () => void }): JSX.Element {
+  const word = scene.isDifference ? "difference" : "sample";
   const file = (extension: string): string =>
-    fileName([run.peek() ?? "", scene.node.name, scene.quantity, `step ${scene.step}`], extension);
+    fileName([run.peek() ?? "", scene.node.name, scene.quantity, word, `step ${scene.step}`], extension);
   const items: MenuItem[] = [
-    [".npy of the sample", () => download(file("npy"), npyBytes(scene.value))],
-    [".csv of the sample", () => download(file("csv"), tensorCsv(scene.value, scene.names))],
+    [`.npy of the ${word}`, () => download(file("npy"), npyBytes(shownTensor(scene)))],
+    [`.csv of the ${word}`, () => download(file("csv"), tensorCsv(shownTensor(scene), scene.names))],
   ];
   if (scene.kind !== "table" && scene.kind !== "number") {
     const pictures = drawn.flatMap(({ areaRef, baseRef: { current: paint } }) =>

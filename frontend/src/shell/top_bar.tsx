@@ -243,7 +243,8 @@ function NewData({ count }: { readonly count: number }): JSX.Element {
 }
 
 function FindingsButton(): JSX.Element {
-  const all = findings.value.data?.findings ?? [];
+  const { data, pending } = findings.value;
+  const all = data?.findings ?? [];
   const counts = SEVERITIES.map(
     (severity) => [severity, all.filter((each) => each.severity === severity).length] as const,
   );
@@ -256,7 +257,7 @@ function FindingsButton(): JSX.Element {
         </span>
       ))}
       {all.length === 0 ? (
-        <span class="dim">{findings.value.data?.pending === true ? "looking …" : "no findings"}</span>
+        <span class="dim">{data?.pending === true || (data === null && pending) ? "looking …" : "no findings"}</span>
       ) : (
         <span class="dim">{all.length === 1 ? "finding" : "findings"}</span>
       )}

@@ -74,7 +74,8 @@ function Transport({ narrow }: { readonly narrow: boolean }): JSX.Element {
 function Now({ recorded, narrow }: { readonly recorded: Steps | null; readonly narrow: boolean }): JSX.Element {
   const index = capture.value;
   const last = summary.value?.last_step ?? null;
-  if (recorded === null || index < 0 || step.value === null) return <div class="now dim">no capture yet</div>;
+  if (recorded === null || index < 0 || step.value === null)
+    return <div class="now dim">{steps.value.pending ? "loading …" : "no capture yet"}</div>;
   const epoch = recorded.epoch[index];
   const count = recorded.step.length;
   const dropped = recorded.dropped.length;
@@ -90,7 +91,9 @@ function Now({ recorded, narrow }: { readonly recorded: Steps | null; readonly n
         {!narrow && epoch >= 0 && ` · epoch ${epoch + 1}`}
       </div>
       <div class="dim second">
-        <span title="Time of this step beyond others">took {formatDuration(recorded.overhead[index])}</span>
+        <span title="How much longer this step took than one that isn't recorded">
+          overhead {formatDuration(recorded.overhead[index])}
+        </span>
         {dropped > 0 && (
           <>
             {" · "}

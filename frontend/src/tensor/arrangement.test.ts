@@ -7,6 +7,7 @@ import {
   reassign,
   slicedAxes,
   type Subject,
+  suits,
 } from "./arrangement";
 
 function subject(shape: readonly number[], batched: boolean, facts: Partial<Subject["node"]> = {}): Subject {
@@ -86,4 +87,14 @@ test("an axis that takes another's part gives its own in return", () => {
   const images = { tile: 3, row: 1, column: 2 };
   expect(reassign(images, "tile", 1)).toEqual({ tile: 1, row: 3, column: 2 });
   expect(reassign(images, "row", 0)).toEqual({ tile: 3, row: 0, column: 2 });
+});
+
+test("an arrangement suits a tensor that has its axes, each once, in the parts of the view", () => {
+  const usual = { tile: null, row: 1, column: 2 };
+  const of = (tile: number | null, row: number | null, column: number | null): boolean =>
+    suits({ tile, row, column }, usual, 4);
+  expect(of(null, 3, 0)).toBe(true);
+  expect([of(null, 3, 3), of(null, 1, 4), of(0, 1, 2), of(null, null, 2), of(null, NaN, 2)]).toEqual(
+    Array(5).fill(false),
+  );
 });

@@ -98,11 +98,24 @@ export function slicedAxes(shape: readonly number[], { tile, row, column }: Arra
   return shape.map((_, axis) => axis).filter((axis) => axis !== tile && axis !== row && axis !== column);
 }
 
+const PARTS = ["tile", "row", "column"] as const;
+
+/** Has a tensor of so many axes all of these, each in one part, and the same parts as usual? */
+export function suits(arrangement: Arrangement, usual: Arrangement, rank: number): boolean {
+  const axes = PARTS.map((part) => arrangement[part]);
+  const given = axes.filter((axis) => axis !== null);
+  return (
+    PARTS.every((part, at) => (axes[at] === null) === (usual[part] === null)) &&
+    new Set(given).size === given.length &&
+    given.every((axis) => axis < rank)
+  );
+}
+
 /** Gives `part` to `axis`; the axis that had it takes the part that `axis` gives up. */
 export function reassign(arrangement: Arrangement, part: keyof Arrangement, axis: Axis): Arrangement {
   const previous = arrangement[part];
   const swapped: { -readonly [P in keyof Arrangement]: Axis | null } = { ...arrangement, [part]: axis };
-  for (const other of ["tile", "row", "column"] as const) {
+  for (const other of PARTS) {
     if (other !== part && arrangement[other] === axis) swapped[other] = previous;
   }
   return swapped;

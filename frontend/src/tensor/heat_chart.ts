@@ -28,6 +28,8 @@ export interface HeatLayout {
 }
 
 const MARGINS = { left: 46, right: 4, top: 4, bottom: 18 };
+/** Nothing above it is cut off. */
+const HALF_LINE: CssPixels = 6;
 const LARGEST_CELL: CssPixels = 34;
 const GAP_FROM: CssPixels = 7;
 
@@ -103,8 +105,8 @@ export function indexTicks(count: number, pixels: CssPixels, distance: CssPixels
 
 function drawIndices(pen: Pen, { box }: HeatLayout, picture: HeatPicture, palette: Palette): void {
   const { rows, columns } = picture.plane;
-  for (const row of indexTicks(rows, box.height, 15)) {
-    const y = box.y + ((row + 0.5) / rows) * box.height;
+  for (const row of indexTicks(rows, box.height, 22)) {
+    const y = Math.max(HALF_LINE, box.y + ((row + 0.5) / rows) * box.height);
     pen.text(formatCount(row + picture.firstRowIndex), box.x - 6, y, { color: palette.ink3, align: "right" });
   }
   const bottom = box.y + box.height + 10;

@@ -76,7 +76,7 @@ export function CodeBlock({
 }): JSX.Element {
   return (
     <div class="code">
-      <div class="code-lines" tabIndex={0} role="group" aria-label="Code">
+      <div class="code-lines" role="group" aria-label="Code">
         {code.split("\n").map((line, index) => (
           <div key={index} class={added.includes(index) ? "add" : index === here ? "here" : ""}>
             {line}

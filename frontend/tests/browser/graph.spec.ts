@@ -155,3 +155,14 @@ it("draws the way of the gradients where it is asked to", async () => {
   expect(dashed(await svg())).toBe(1);
   await eventually(hash, (text) => text.includes("gradients=1"));
 });
+
+it("says where updates are to be seen, and shows them", async () => {
+  await tab.frame.getByRole("combobox", { name: "Quantity" }).selectOption("update");
+  const hint = tab.frame.getByText("Only variables have updates.");
+  await hint.getByRole("button", { name: "Show variables" }).click();
+  await hint.waitFor({ state: "detached" });
+  await eventually(
+    async () => (await tab.place()).variables,
+    (shown) => shown === "1",
+  );
+});

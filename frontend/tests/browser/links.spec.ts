@@ -125,6 +125,7 @@ const PLACES: Readonly<Record<string, Place>> = {
     link: { node: "image", color: "findings", variables: "1", gradients: "1", open: "encoder" },
     selects: { colour: "findings" },
   },
+  camera: { link: { node: "encoder/pool", camera: "0.5,0.4,2.5" } },
   matrix: {
     link: { view: "matrix", scale: "linear", domain: "row", rows: "recorded", zoom: "70-350" },
     selects: { scale: "linear", colours: "row", rows: "recorded" },
@@ -138,9 +139,24 @@ const PLACES: Readonly<Record<string, Place>> = {
     link: {
       ...{ node: "encoder/conv2d", step: "350", quantity: "gradient", beside: "1", example: "2", picture: "heat" },
       ...{ minus: "first", extent: "gradient:step", axis: "gradient:linear", lines: "mean,max", histogram: "ridges" },
-      ...{ tile: "3", line: "1", root: "1" },
+      ...{ tile: "3", line: "1", root: "1", axes: "heat:.3.1", held: "0.0.5.0" },
     },
-    shown: ["select[aria-label=Style][title=ridges]", "button.on:text('value beside gradient')"],
+    shown: [
+      ".stepper-text:text('column 5 of 0…13')",
+      "select[aria-label=Style][title=ridges]",
+      "button.on:text('value beside gradient')",
+    ],
+  },
+  bars: {
+    link: { node: "head/dense/kernel", picture: "bars", sorting: "size", enlarged: "1" },
+    selects: { sort: "size" },
+  },
+  tables: {
+    link: { node: "encoder/conv2d", tables: "histogram,statistics", page: "1" },
+    shown: [
+      "[role=table][aria-label='Statistics by step']",
+      "[role=table][aria-label='Share of elements by step and bin']",
+    ],
   },
   comparison: {
     link: { compare_run: "second/train", compare_step: "70" },
@@ -187,6 +203,35 @@ it.each(Object.keys(PLACES))("what an address says of %s survives TensorBoard's 
   await tab.frame.locator("main").waitFor();
   await expectIt("after a reload");
   await written();
+  await tab.close();
+});
+
+it("keeps the camera of the graph where the user moved it, through other views and a reload, until it fits again", async () => {
+  const tab = await Tab.open({ link: { run: "digits/train", node: "encoder/conv2d" } });
+  const camera = (expected: (place: string | undefined) => boolean): Promise<string | undefined> =>
+    eventually(async () => (await tab.place()).camera, expected);
+  const graph = tab.frame.getByRole("application", { name: "Model graph" });
+  const { x, y, width, height } = (await graph.boundingBox())!;
+  await tab.frame.locator(".gv canvas").first().waitFor();
+  await tab.page.waitForTimeout(700);
+  expect((await tab.place()).camera).toBeUndefined();
+  await tab.page.mouse.move(x + width / 2, y + height - 20);
+  await tab.page.mouse.wheel(0, -200);
+  await tab.page.mouse.down();
+  await tab.page.mouse.move(x + width / 2 - 80, y + height - 50, { steps: 4 });
+  await tab.page.mouse.up();
+  const moved = await camera((place) => place !== undefined);
+  await tab.frame.getByRole("tab", { name: "Matrix" }).click();
+  await tab.frame.locator(".mx-label").first().waitFor();
+  await tab.frame.getByRole("tab", { name: "Graph" }).click();
+  await tab.page.waitForTimeout(700);
+  expect((await tab.place()).camera).toBe(moved);
+  await tab.page.reload();
+  await tab.frame.locator("main").waitFor();
+  await tab.page.waitForTimeout(1500);
+  expect((await tab.place()).camera).toBe(moved);
+  await tab.frame.getByRole("button", { name: "Fit (F)" }).click();
+  await camera((place) => place === undefined);
   await tab.close();
 });
 

@@ -111,3 +111,19 @@ it("says in its place why a text is no regular expression", async () => {
   await tab.frame.getByRole("button", { name: "Clear filters" }).click();
   await tab.row("image").waitFor();
 });
+
+it("leaves room for the order beside the columns of a comparison", async () => {
+  await tab.frame.getByRole("combobox", { name: "Compare" }).selectOption(`run:${SECOND}`);
+  const order = tab.frame.getByRole("combobox", { name: "Order of nodes" });
+  await order.selectOption({ label: "execution order" });
+  // What the select would take if nothing held it back.
+  const missing = await order.evaluate((select) => {
+    const free = select.cloneNode(true) as HTMLElement;
+    select.parentElement?.append(free);
+    Object.assign(free.style, { position: "absolute", width: "max-content" });
+    const wanted = free.offsetWidth;
+    free.remove();
+    return wanted - (select as HTMLElement).offsetWidth;
+  });
+  expect(missing).toBeLessThanOrEqual(0);
+});

@@ -39,3 +39,16 @@ it("explains a quantity that a node lacks", async () => {
   expect(await tab.frame.locator("[data-panel]").innerText()).toContain("No gradient: not selected");
   await tab.close();
 });
+
+it("shows code to paste to its end, however narrow the page", async () => {
+  const node = handover.runs[RUN].nodes.find((each) => each.name === "unused")!;
+  const tab = await Tab.open({ link: { run: RUN, node: node.name, enlarged: "1" }, width: 400, height: 800 });
+  const lines = tab.frame
+    .locator(".reason .code-lines")
+    .filter({ hasText: node.code.trim().split("\n")[0] })
+    .first();
+  expect((await lines.innerText()).split(/\s+/)).toEqual(node.code.trim().split(/\s+/));
+  const hidden = await lines.evaluate((element) => element.scrollWidth - element.clientWidth);
+  expect(hidden).toBe(0);
+  await tab.close();
+});

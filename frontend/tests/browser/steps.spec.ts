@@ -57,7 +57,7 @@ it.each([0, 350, 693])("says what the capture at step %d cost", async (step) => 
   const seconds = Number(overhead[steps.indexOf(step)]);
   await eventually(
     () => page.frame.locator(".now").innerText(),
-    (text) => text.includes(`took ${formatDuration(seconds)}`),
+    (text) => text.includes(`overhead ${formatDuration(seconds)}`),
   );
   await page.close();
 });

@@ -26,13 +26,13 @@ describe("nested layout", () => {
   it("lays a chain out downwards", () => {
     expect(drawing(sceneOf("a; b <- a; c <- b", []))).toMatchInlineSnapshot(`
       "
-      [a    ]
+      [a     ]
 
 
-      [b    ]
+      [b     ]
 
 
-      [c    ]
+      [c     ]
 
       "
     `);
@@ -41,15 +41,15 @@ describe("nested layout", () => {
   it("lays the inside of a scope out sideways", () => {
     expect(drawing(sceneOf("in; s/a <- in; s/b <- s/a; out <- s/b", "all"))).toMatchInlineSnapshot(`
       "
-           [in   ]
+           [in    ]
 
 
-      (s              )
-       [a    ] [b    ]
+      (s               )
+       [a     ][b     ]
 
 
 
-          [out   ]
+           [out   ]
 
       "
     `);
@@ -72,14 +72,14 @@ describe("nested layout", () => {
   it("stands branches side by side", () => {
     expect(drawing(sceneOf("in; q <- in; k <- in; v <- in; out <- q k v", []))).toMatchInlineSnapshot(`
       "
-             [in   ]
+              [in    ]
 
 
-      [q    ][k    ][v    ]
+      [q     ][k    ] [v    ]
 
 
 
-             [out   ]
+             [out    ]
       "
     `);
   });
@@ -87,12 +87,12 @@ describe("nested layout", () => {
   it("turns round in a low view", () => {
     expect(drawing(sceneOf("a; b <- a; s/c <- b; s/d <- s/c", "all", "right"))).toMatchInlineSnapshot(`
       "
-                     (s      )
+                       (s      )
 
-                      [c    ]
-      [a    ] [b    ]
+                        [c    ]
+      [a     ][b     ]
 
-                      [d    ]
+                        [d    ]
 
       "
     `);
@@ -108,16 +108,16 @@ describe("nested layout", () => {
     expect(inside).toEqual(["block > a", "block > add", "add > block"]);
     expect(drawing(scene)).toMatchInlineSnapshot(`
       "
-              [input   ]
+               [input   ]
 
 
-      (block                   )
-       [a    ] [b    ] [add   ]
+      (block                     )
+       [a     ] [b    ] [add    ]
 
 
 
 
-               [head  ]
+               [head    ]
       "
     `);
   });

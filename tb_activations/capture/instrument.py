@@ -8,6 +8,7 @@ not of the user's objects: that also reaches layers made inside layers, models t
 from __future__ import annotations
 
 import functools
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -15,7 +16,6 @@ from typing import Any
 
 import keras
 import tensorflow as tf
-from keras.src.backend.tensorflow import nn
 from tensorflow.python.eager.polymorphic_function.concrete_function import ConcreteFunction
 
 from tb_activations.capture.recorder import Recorder, current
@@ -24,6 +24,9 @@ from tb_activations.capture.taps import untapped
 __all__ = ["instrumented"]
 
 Wrapper = Callable[[Callable[..., Any]], Callable[..., Any]]
+
+_NN = "keras.src.backend.tensorflow.nn"
+"""A module of Keras's own, which another version may not have."""
 
 _FUNCTIONS = (type(tf.function(lambda: None)), ConcreteFunction)
 
@@ -215,7 +218,7 @@ def _targets() -> list[tuple[Any, str, Wrapper]]:
         (tf, "vectorized_map", _wrap_rewriting),
         (tf.GradientTape, "jacobian", _wrap_rewriting),
         (tf.GradientTape, "batch_jacobian", _wrap_rewriting),
-        *((nn, name, _wrap_get_logits) for name in ("_get_logits",) if hasattr(nn, name)),  # of Keras's own: another version may do without
+        *((module, "_get_logits", _wrap_get_logits) for module in [sys.modules.get(_NN)] if hasattr(module, "_get_logits")),
     ]
 
 

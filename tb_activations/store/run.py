@@ -292,7 +292,7 @@ class Run:
           of it, either cut where it is larger than what is kept.
 
         Raises:
-          NotFoundError: none were kept, also where the step was recorded; the message says why.
+          NotFoundError: none were kept at that step; the message says why.
         """
 
         def read(view: _View) -> npt.NDArray[Any] | None:

@@ -58,6 +58,7 @@ def find_step(steps: npt.NDArray[np.int64], step: SupportsIndex) -> int:
 
     Args:
       steps: int64[C], the recorded steps, ascending.
+      step: an integer of any kind; a float that is whole counts, as out of a table.
 
     Raises:
       ArgumentError: ``step`` is not an integer.

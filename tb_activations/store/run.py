@@ -213,6 +213,8 @@ class Run:
         """The statistics of one node over the steps where it was recorded.
 
         Args:
+          node: its name, as in `nodes`.
+          quantity: "value", "gradient" or "update".
           rank: one replica; None: the statistics of the global batch.
 
         Returns:

@@ -58,7 +58,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         sys.stdout.flush()
     except BrokenPipeError:  # who read has seen enough, as in `tb-activations info logs | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or Python complains at its end
-        return UNSEEN
+        status = UNSEEN
     except ActivationsError as error:
         status = UNSEEN
         problems.append(str(error))

@@ -47,10 +47,16 @@ def find_node(index: Index, name: Any) -> int:
         raise ArgumentError(f"Expected the name of a node as str, such as `run.nodes[0].name`. Received: node={name!r:.200}")
     position = index.joined.index.get(name)
     if position is None:
-        near = difflib.get_close_matches(name, index.joined.index, n=3, cutoff=0.5)
-        advice = f"Nearest: {', '.join(map(repr, near))}." if near else f"The run has {len(index.joined.records)} nodes; see run.nodes."
-        raise NotFoundError(f"Expected the name of a node of this run. Received: node={name!r:.200}. {advice}")
+        raise NotFoundError(f"Expected the name of a node of this run. Received: node={name!r:.200}. {_name_nearest_nodes(index, name)}")
     return position
+
+
+def _name_nearest_nodes(index: Index, name: str) -> str:
+    near = difflib.get_close_matches(name, index.joined.index, n=3, cutoff=0.5)
+    if near:
+        return f"Nearest: {', '.join(map(repr, near))}."
+    count = len(index.joined.records)
+    return f"The run has {count} nodes; see run.nodes." if count else "The run has no graph: nothing was captured yet, or its files are gone."
 
 
 def find_step(steps: npt.NDArray[np.int64], step: SupportsIndex) -> int:
@@ -58,6 +64,7 @@ def find_step(steps: npt.NDArray[np.int64], step: SupportsIndex) -> int:
 
     Args:
       steps: int64[C], the recorded steps, ascending.
+      step: an integer of any kind; a float that is whole counts, as out of a table.
 
     Raises:
       ArgumentError: ``step`` is not an integer.
@@ -73,7 +80,7 @@ def find_step(steps: npt.NDArray[np.int64], step: SupportsIndex) -> int:
 def name_nearest_steps(steps: npt.NDArray[np.int64], step: int) -> str:
     """A sentence that names the steps around ``step``, which is none of ``steps``."""
     if not len(steps):
-        return "There is none."
+        return "There is none; run.problems tells of files that can't be read."
     position = int(np.searchsorted(steps, step))
     return f"Nearest: {', '.join(map(str, steps[max(position - 1, 0) : position + 1].tolist()))}."
 

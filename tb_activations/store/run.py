@@ -213,6 +213,8 @@ class Run:
         """The statistics of one node over the steps where it was recorded.
 
         Args:
+          node: its name, as in `nodes`.
+          quantity: "value", "gradient" or "update".
           rank: one replica; None: the statistics of the global batch.
 
         Returns:
@@ -292,7 +294,7 @@ class Run:
           of it, either cut where it is larger than what is kept.
 
         Raises:
-          NotFoundError: none were kept, also where the step was recorded; the message says why.
+          NotFoundError: none were kept at that step; the message says why.
         """
 
         def read(view: _View) -> npt.NDArray[Any] | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 import subprocess
 import sys
 import threading
@@ -138,6 +139,19 @@ def test_a_segment_without_its_graph_is_left_out_and_says_so(tmp_path, cause):
     run = open_run(tmp_path)
     assert run.steps().tolist() == []
     assert ("graph_missing" if cause == "no graph file" else "node_out_of_graph") in run.problems[0]
+
+
+def test_a_run_that_is_gone_or_damaged_says_so_where_it_is_asked(tmp_path):
+    run = open_run(build_run(tmp_path / "train", "layer a", [1, 2]))
+    for segment in segments_of(tmp_path):
+        segment.write_bytes(b"damaged")
+    with pytest.raises(NotFoundError, match=r"Received: step=1\. There is none; run\.problems tells of files that can't be read\."):
+        run.value("a", 1)
+    assert "file_too_short" in run.problems[0]
+    shutil.rmtree(tmp_path / "train")
+    run.refresh()
+    with pytest.raises(NotFoundError, match=r"Received: node='a'\. The run has no graph: nothing was captured yet, or its files are gone\."):
+        run.statistics("a")
 
 
 def test_statistics_that_only_some_segments_have(tmp_path):

@@ -49,6 +49,9 @@ export function rowAt(history: History, step: Step): CaptureIndex {
   return row < history.steps.length && history.steps[row] === step && history.elements[row] >= 0 ? row : -1;
 }
 
+/** Is it of a single number? All that can be said of it is its value, the mean. */
+export const isScalar = (history: History): boolean => history.elements.every((elements) => elements <= 1);
+
 /** The first row at which something was recorded; −1 when there is none. */
 export function firstRow(history: History): CaptureIndex {
   return history.elements.findIndex((elements) => elements >= 0);

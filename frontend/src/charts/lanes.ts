@@ -10,7 +10,7 @@
 import type { Palette } from "../draw/palette";
 import { labelOf } from "../statistics";
 import type { CssPixels } from "../units";
-import type { History } from "./history";
+import { type History, isScalar } from "./history";
 import type { ScaleKind } from "./scale";
 import { weakly } from "./weakly";
 
@@ -63,6 +63,7 @@ function unitOf(name: string): Unit {
 export const choicesOf = weakly((history: History): readonly Choice[] => {
   const has = (...names: string[]): boolean =>
     names.every((name) => history.columns.get(name)?.some((value) => !Number.isNaN(value)));
+  if (isScalar(history)) return [{ id: MEAN, label: "value", unit: "size", columns: [MEAN] }];
   const choices: Choice[] = [];
   if (has("min", "max")) choices.push({ id: RANGE, label: "min to max", unit: "size", columns: ["min", "max"] });
   if (has("mean", "std")) choices.push({ id: SPREAD, label: "mean ± std", unit: "size", columns: ["mean", "std"] });
@@ -131,7 +132,7 @@ function logLane(history: History, unit: Unit, members: readonly Choice[]): Lane
     if (choice.id === RANGE) wanted.set("max |x|", largestMagnitude(history));
     else if (choice.id === SPREAD) wanted.set("std", column(history, "std"));
     else if (["mean", "min", "max"].includes(choice.id))
-      wanted.set(`|${choice.id}|`, column(history, choice.id).map(Math.abs));
+      wanted.set(`|${choice.label}|`, column(history, choice.id).map(Math.abs));
     else wanted.set(choice.label, column(history, choice.id));
   }
   const dashes: Readonly<Record<string, number>> = { std: 0, "max |x|": 1, "|mean|": 2 };

@@ -1,6 +1,7 @@
 // @vitest-environment jsdom
 import { describe, expect, test } from "vitest";
 import { historyOf } from "../charts/history";
+import { choicesOf } from "../charts/lanes";
 import type { GraphNode, Value } from "../types";
 import { sortedOrder } from "./bars_picture";
 import { layoutOf } from "./body";
@@ -217,6 +218,21 @@ describe("the strip", () => {
         .map(({ label }) => label)
         .slice(-3),
     ).toEqual(["NaN", "+Inf", "elements"]);
+  });
+  test("says of a scalar its value, and not five times the same", () => {
+    const one = historyOf(
+      {
+        ...{ captures: 1, columns: 3, step: Float64Array.of(0), statistics: Float32Array.of(2.5, 0, 0) },
+        counts: Float64Array.of(1, 0, 0, 0),
+      },
+      ["mean", "std", "zero_fraction"],
+    );
+    expect(stripItems(one, 0, new Set()).map(({ label, text }) => `${label} ${text}`)).toEqual([
+      "value 2.50",
+      "NaN, ±Inf 0",
+      "elements 1",
+    ]);
+    expect(choicesOf(one).map(({ label }) => label)).toEqual(["value"]);
   });
   test("leaves out what isn't defined for this node", () => {
     expect(item("saturated_fraction")).toBeUndefined();

@@ -6,7 +6,7 @@
  */
 
 import type { JSX } from "preact";
-import { firstRow, type History, NON_FINITE, nonFiniteAt, rowAt } from "../charts/history";
+import { firstRow, type History, isScalar, NON_FINITE, nonFiniteAt, rowAt } from "../charts/history";
 import { formatCount, formatNumber, MISSING } from "../format";
 import { comparedStep, compareRun, findings, run, step, nearestCapture } from "../state";
 import { formatStatistic, labelOf } from "../statistics";
@@ -41,7 +41,10 @@ export function stripItems(
   const names = [...history.columns.keys()].filter(
     (name) => ALWAYS.includes(name) || Math.abs(history.columns.get(name)?.[row] ?? 0) > 0,
   );
-  const ordered = [...ALWAYS.filter((name) => names.includes(name)), ...names.filter((name) => !ALWAYS.includes(name))];
+  const scalar = isScalar(history);
+  const ordered = scalar
+    ? ["mean"]
+    : [...ALWAYS.filter((name) => names.includes(name)), ...names.filter((name) => !ALWAYS.includes(name))];
   const items = ordered.map((name): StripItem => {
     const column = history.columns.get(name) ?? [];
     const value = row < 0 ? NaN : column[row];
@@ -50,7 +53,7 @@ export function stripItems(
       other === undefined
         ? was(name, value, first < 0 || first === row ? NaN : column[first], history.steps[first])
         : differenceWords(name, value, other.row < 0 ? NaN : (other.history.columns.get(name)?.[other.row] ?? NaN));
-    return { name, label: labelOf(name), text, bad: bad.has(name), beside };
+    return { name, label: scalar ? "value" : labelOf(name), text, bad: bad.has(name), beside };
   });
   return [...items, ...countItems(history, row)];
 }

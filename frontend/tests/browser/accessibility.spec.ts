@@ -20,6 +20,10 @@ const PLACES: Readonly<Record<string, TabOptions>> = {
   table: { link: { run: "digits/train", node: "head/dense", step: "448", picture: "table" } },
   bars: { link: { run: "digits/train", node: "head/dense", step: "350", picture: "bars", beside: "1" } },
   ridges: { link: { run: "digits/train", node: "encoder/conv2d", histogram: "ridges" } },
+  updates: { link: { run: "digits/train", node: "encoder/conv2d/kernel", quantity: "update" } },
+  "tables of charts": { link: { run: "digits/train", node: "encoder/conv2d", tables: "histogram,statistics" } },
+  "value beside gradient": { link: { run: "digits/train", node: "encoder/conv2d", beside: "1", enlarged: "1" } },
+  "nothing found": { link: { run: "digits/train", search: "no such node" }, expect: ".no-rows" },
   enlarged: { link: { run: "digits/train", node: "encoder/attention", enlarged: "1" } },
   narrow: {
     link: { run: "digits/train", node: "encoder/conv2d", nodes: "0", view: "matrix" },
@@ -56,6 +60,7 @@ const OPENED: Readonly<Record<string, TabOptions>> = {
   "Show in the graph": PLACES.graph,
   "Export the matrix": PLACES.matrix,
   "Export and table": PLACES.graph,
+  "Settings and export": PLACES.graph,
   "Compare and filter": { ...PLACES.graph, width: 480 },
   "More steps to go to": { ...PLACES.graph, width: 480 },
 };
@@ -80,6 +85,17 @@ it("while it loads has nothing that axe-core objects to", async () => {
   await tab.shoot("loading");
   expect(await tab.accessibilityProblems()).toEqual([]);
   await tab.close();
+});
+
+it("while the server is away, and where captures were lost, has nothing that axe-core objects to", async () => {
+  const tab = await settled(PLACES.graph);
+  await tab.frame.getByRole("button", { name: "3 dropped" }).click();
+  await tab.frame.getByText("were dropped").waitFor();
+  expect(await tab.accessibilityProblems()).toEqual([]);
+  await tab.page.route(/tb_activations\//, (route) => route.abort());
+  await tab.frame.locator("b", { hasText: "TensorBoard doesn't answer." }).waitFor();
+  expect(await tab.accessibilityProblems()).toEqual([]);
+  await tab.close(/ERR_FAILED/);
 });
 
 describe("motion", () => {

@@ -177,6 +177,9 @@ it.each([
   ["reason", { node: "unused" }],
   ["table", { node: "head/dense", picture: "table", step: "448" }],
   ["comparison", { node: "encoder/pool", compare_run: "second/train" }],
+  ["updates", { node: "encoder/conv2d/kernel", quantity: "update" }],
+  ["attention, enlarged", { node: "encoder/attention", enlarged: "1" }],
+  ["tables of charts", { node: "encoder/conv2d", tables: "histogram,statistics" }],
 ])("reaches every control of %s by Tab, in the order of the page, with the focus in sight", async (_, link) => {
   const page = await Tab.open({ link: { run: "digits/train", ...link } });
   await tab.close();

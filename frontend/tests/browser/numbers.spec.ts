@@ -90,7 +90,6 @@ describe("the panel", () => {
     ["encoder/conv2d", "gradient"],
     ["encoder/conv2d/kernel", "update"],
     ["head/dense", "value"],
-    ["loss", "value"],
   ];
 
   it.each(shown)("shows the statistics of %s, %s", async (node, quantity) => {
@@ -112,6 +111,16 @@ describe("the panel", () => {
     expect("NaN, ±Inf" in strip).toBe(!("NaN" in strip || "+Inf" in strip || "−Inf" in strip));
     expect(strip.elements).toBe(formatCount(number("elements")));
     await tab.frame.getByRole("tablist", { name: "Quantity" }).getByRole("tab", { name: "value" }).click();
+  });
+
+  it("shows the one number of a scalar", async () => {
+    await goTo(448);
+    await tab.row("loss").click();
+    const value = formatNumber(expectedNumber(RUN, "loss", "value", 448, "mean"));
+    await eventually(
+      () => tab.strip(),
+      (found) => found.value === value && found.elements === "1" && !("mean" in found || "std" in found),
+    );
   });
 
   it("shows the raw numbers of the sample, NaN and infinities too", async () => {

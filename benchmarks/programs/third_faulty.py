@@ -495,7 +495,7 @@ class Posterior(layers.Layer):
         return mean + ops.exp(0.5 * log_variance) * keras.random.normal(ops.shape(mean), seed=self.seeds)
 
 
-@faulty("collapse", "z_mean picture", every=10, held_out=True)
+@faulty("collapse drowned_code", "z_mean picture", every=10, held_out=True)
 def posterior_that_collapses() -> Training:
     x, _ = data.digits()
     inputs = keras.Input((64,))

@@ -119,7 +119,7 @@ def two_norms_whose_scale_begins_at_zero() -> Training:
     return Training(stacked((6,), *stack, layers.Dense(1, name="leaves"), loss=BINARY), x, y, epochs=3)
 
 
-@faulty("collapse dead_units vanishing_gradient", "hidden_0 hidden_1 leaves", every=5, held_out=True)
+@faulty("collapse dead_units vanishing_gradient penalty_too_strong", "hidden_0 hidden_1 leaves", every=5, held_out=True)
 def penalty_on_weights_of_one_hundred() -> Training:
     x, y = known_customers()
     stack = [*dense((32, 32), kernel_regularizer=keras.regularizers.L2(10.0)), layers.Dense(1, name="leaves")]

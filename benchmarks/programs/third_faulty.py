@@ -124,7 +124,7 @@ def momentum_that_kills_units() -> Training:
     return Training(digits_network(*stack, optimizer=SGD(2.0, momentum=0.9)), *data.digits(), epochs=3)
 
 
-@faulty("collapse dead_units", "hidden", every=5, held_out=True)
+@faulty("collapse dead_units penalty_too_strong", "hidden", every=5, held_out=True)
 def penalty_on_weights_of_ten() -> Training:
     hidden = layers.Dense(64, activation="relu", kernel_regularizer=keras.regularizers.L1(1.0), name="hidden")
     return Training(digits_network(hidden, optimizer=Adam(1e-2)), *data.digits(), epochs=5)

@@ -34,6 +34,7 @@ CAUSES: Mapping[str, Mapping[str, Relation]] = {
     },
     "float16_overflow": {**_BEGINNINGS, **_SIZES, "float16_overflow": "before", "exploding_activation": "before"},
     "dead_units": {
+        "penalty_too_strong": "anywhere",
         **_BEGINNINGS,
         **_SIZES,
         "nonfinite": "anywhere",
@@ -50,6 +51,7 @@ CAUSES: Mapping[str, Mapping[str, Relation]] = {
         "update_too_large": "anywhere",
     },
     "collapse": {
+        "penalty_too_strong": "anywhere",
         **_BEGINNINGS,
         "nonfinite": "anywhere",
         "vanishing_gradient": "anywhere",
@@ -60,6 +62,7 @@ CAUSES: Mapping[str, Mapping[str, Relation]] = {
         "update_too_large": "anywhere",
     },
     "vanishing_gradient": {
+        "penalty_too_strong": "anywhere",
         "collapse": "after",
         "dead_units": "anywhere",
         "saturated_activation": "anywhere",
@@ -95,8 +98,14 @@ CAUSES: Mapping[str, Mapping[str, Relation]] = {
         "exploding_activation": "anywhere",
         "collapse": "anywhere",
     },
-    "update_too_large": {"poor_initialization": "anywhere", "exploding_gradient": "anywhere", "unnormalized_input": "anywhere"},
+    "update_too_large": {
+        "penalty_too_strong": "anywhere",
+        "poor_initialization": "anywhere",
+        "exploding_gradient": "anywhere",
+        "unnormalized_input": "anywhere",
+    },
     "exploding_loss": {
+        "penalty_too_strong": "anywhere",
         **_SIZES,
         "output_mismatch": "anywhere",
         "unnormalized_input": "anywhere",
@@ -131,6 +140,7 @@ _RANK = {
             "poor_initialization",
             "output_mismatch",
             "heavy_dropout",
+            "penalty_too_strong",
             "missing_gradient",
             "float16_overflow",
             "exploding_activation",

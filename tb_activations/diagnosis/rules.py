@@ -29,6 +29,7 @@ from tb_activations.diagnosis.losses import ExplodingLoss, OscillatingLoss
 from tb_activations.diagnosis.noise import DrownedCode, HeavyDropout
 from tb_activations.diagnosis.nonfinite import Nonfinite
 from tb_activations.diagnosis.outputs import OutputMismatch
+from tb_activations.diagnosis.penalty import PenaltyTooStrong
 from tb_activations.diagnosis.precision import HalfOverflow, HalfUnderflow, LossScaleThrash
 from tb_activations.diagnosis.rule import NodeRule, Observation, Rule, Words, number
 from tb_activations.diagnosis.validation import BatchNormDrift
@@ -52,6 +53,7 @@ BUILT_IN: tuple[Rule, ...] = (
     DrownedCode(),
     VanishingGradient(),
     ExplodingGradient(),
+    PenaltyTooStrong(),
     MissingGradient(),
     UnchangedWeights(),
     UpdateTooLarge(),

@@ -82,6 +82,12 @@ class CollapsedOutput(NodeRule):
     def words(self, facts: Facts, index: int, episode: Episode) -> Words:
         """Where the differences end."""
         seen = episode.evidence
+        if facts.nodes[index].activation == "softmax" and (facts.nodes[index].shape or (0,))[-1] == 1:
+            return Words(
+                f"It gives 1 for every example since step {episode.first_step:,}: a softmax divides by the sum over its units, and here is only one.",
+                f"End in a sigmoid{location(facts, index)}, or in one unit per class:",
+                'keras.layers.Dense(1, activation="sigmoid")',
+            )
         if np.isnan(seen["batch_std"]):
             return Words(
                 f"It gives nothing but its own offset since step {episode.first_step:,}, whatever comes in: a batch is one example, so each number is"

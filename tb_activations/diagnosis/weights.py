@@ -174,9 +174,12 @@ class UpdateTooLarge(NodeRule):
     def words(self, facts: Facts, index: int, episode: Episode) -> Words:
         """How large the steps are, or what they have made of the weights."""
         seen = episode.evidence
-        grown = f" In the {number(seen['steps'])} steps before, they grew to {number(seen['growth'])} times their size." if seen["growth"] > 1 else ""
+        steps = "step" if seen["steps"] == 1 else f"{number(seen['steps'])} steps"
+        times = f"grew to {number(seen['growth'])} times their size in the {steps} before step {episode.first_step:,}."
+        grown = seen["growth"] > 1
+        small = grown and seen["update_ratio"] < self.RATIO
         return Words(
-            _ratio_sentence(episode) + grown,
+            f"These weights {times}" if small else _ratio_sentence(episode) + (f" They {times}" if grown else ""),
             "Lower the learning rate, or warm it up:",
             "model.optimizer.learning_rate = model.optimizer.learning_rate / 10",
         )
@@ -308,8 +311,9 @@ def _alternatives(facts: Facts, rows: Rows) -> list[list[int]]:
 
 
 def _ratio_sentence(episode: Episode) -> str:
+    ratio = episode.evidence["update_ratio"]
     return (
-        f"One step changes these weights by {number(episode.evidence['update_ratio'])} of their size (‖update‖ / ‖weight‖) since step"
+        f"One step changes these weights by {number(ratio)} {'times' if ratio >= 1 else 'of'} their size (‖update‖ / ‖weight‖) since step"
         f" {episode.first_step:,}. Between 1e-4 and 1e-2 is usual."
     )
 

@@ -153,14 +153,14 @@ def codes_of_a_straight_through_gumbel_softmax() -> Training:
     x = spectra()
     stack = [*dense((64,)), layers.Dense(48, name="choices"), layers.Reshape((6, 8)), Gumbel(name="gumbel"), layers.Flatten()]
     stack += [layers.Dense(64, activation="relu", name="decoder"), layers.Dense(64, name="curve")]
-    return Training(stacked((64,), *stack, loss="mse", optimizer=Adam(2e-3)), x, x, epochs=12)
+    return Training(stacked((64,), *stack, loss="mse", optimizer=Adam(5e-4)), x, x, epochs=12)
 
 
 @healthy(every=5, held_out=True)
 def nearest_code_straight_through() -> Training:
     class Codes(layers.Layer):
         def build(self, shape: Any) -> None:
-            self.table = self.add_weight(shape=(24, shape[-1]), initializer=keras.initializers.RandomNormal(stddev=0.5), name="table")
+            self.table = self.add_weight(shape=(24, shape[-1]), initializer=keras.initializers.RandomNormal(stddev=0.1), name="table")
 
         def call(self, x: Any) -> Any:
             distance = ops.sum(ops.square(x[:, None] - self.table[None]), -1)

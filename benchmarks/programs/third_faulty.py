@@ -124,7 +124,7 @@ def momentum_that_kills_units() -> Training:
     return Training(digits_network(*stack, optimizer=SGD(2.0, momentum=0.9)), *data.digits(), epochs=3)
 
 
-@faulty("collapse dead_units", "hidden", every=5, held_out=True)
+@faulty("collapse dead_units penalty_too_strong", "hidden", every=5, held_out=True)
 def penalty_on_weights_of_ten() -> Training:
     hidden = layers.Dense(64, activation="relu", kernel_regularizer=keras.regularizers.L1(1.0), name="hidden")
     return Training(digits_network(hidden, optimizer=Adam(1e-2)), *data.digits(), epochs=5)
@@ -495,7 +495,7 @@ class Posterior(layers.Layer):
         return mean + ops.exp(0.5 * log_variance) * keras.random.normal(ops.shape(mean), seed=self.seeds)
 
 
-@faulty("collapse", "z_mean picture", every=10, held_out=True)
+@faulty("collapse drowned_code", "z_mean picture", every=10, held_out=True)
 def posterior_that_collapses() -> Training:
     x, _ = data.digits()
     inputs = keras.Input((64,))

@@ -14,7 +14,7 @@ import numpy.typing as npt
 from tb_activations.diagnosis.block import MASKED, Block, first_known
 from tb_activations.diagnosis.drowned import Drowned
 from tb_activations.diagnosis.episodes import Episode, Persistence
-from tb_activations.diagnosis.facts import NORMALIZATIONS, WEIGHTED, Facts
+from tb_activations.diagnosis.facts import NORMALIZATIONS, RECURRENT, WEIGHTED, Facts
 from tb_activations.diagnosis.rule import NodeRule, Observation, Words, location, number, percent
 from tb_activations.diagnosis.scales import Targets, input_scale
 from tb_activations.store.nodes import Node
@@ -166,12 +166,15 @@ class SaturatedActivation(NodeRule):
         where = {"sigmoid": "below 0.03 or above 0.97", "tanh": "within 0.03 of −1 or +1", "softmax": "above 0.999 in one entry"}
         activation = facts.nodes[index].activation or ""
         output = facts.is_output(index) and activation != "softmax"
+        attention = activation == "softmax" and not facts.is_output(index)
         return Words(
             f"{percent(episode.evidence['saturated_fraction'])} of the outputs of {activation} are {where.get(activation, 'at its ends')} since step"
             f" {episode.first_step:,}. Its slope is almost 0 there, so almost no gradient passes.",
-            "Normalize what comes in, or start from smaller weights"
+            "Divide the scores by the root of the number of products that each is a sum of, or start from smaller weights:"
+            if attention
+            else "Normalize what comes in, or start from smaller weights"
             + (f"; where targets lie beyond the ends of {activation}, end without it:" if output else ":"),
-            "keras.layers.Dense(units)" if output else "x = keras.layers.LayerNormalization()(x)",
+            "scores = scores / width**0.5" if attention else "keras.layers.Dense(units)" if output else "x = keras.layers.LayerNormalization()(x)",
         )
 
 
@@ -221,11 +224,12 @@ class ExplodingActivation(NodeRule):
 
     def words(self, facts: Facts, index: int, episode: Episode) -> Words:
         """How large it is."""
+        recurrent = facts.nodes[index].class_name.removesuffix("Cell") in RECURRENT
         return Words(
             f"Its root mean square is {number(episode.evidence['root_mean_square'])} since step {episode.first_step:,}, far"
             " out of proportion to the input.",
             "Start from weights that keep the variance, normalize between the layers, or lower the learning rate:",
-            'keras.layers.Dense(units, kernel_initializer="he_normal")',
+            'recurrent_initializer="orthogonal"' if recurrent else 'keras.layers.Dense(units, kernel_initializer="he_normal")',
         )
 
 

@@ -15,7 +15,7 @@ from tb_activations.diagnosis.block import MASKED, Block, first_known
 from tb_activations.diagnosis.episodes import Episode, Persistence
 from tb_activations.diagnosis.facts import RECURRENT, WEIGHTED, Facts, is_float
 from tb_activations.diagnosis.finding import Severity
-from tb_activations.diagnosis.rule import NodeRule, Observation, Words, number
+from tb_activations.diagnosis.rule import NodeRule, Observation, Words, location, number
 
 __all__ = ["CollapsedOutput", "ConstantInput", "UnnormalizedInput"]
 
@@ -82,6 +82,12 @@ class CollapsedOutput(NodeRule):
     def words(self, facts: Facts, index: int, episode: Episode) -> Words:
         """Where the differences end."""
         seen = episode.evidence
+        if facts.nodes[index].activation == "softmax" and (facts.nodes[index].shape or (0,))[-1] == 1:
+            return Words(
+                f"It gives 1 for every example since step {episode.first_step:,}: a softmax divides by the sum over its units, and here is only one.",
+                f"End in a sigmoid{location(facts, index)}, or in one unit per class:",
+                'keras.layers.Dense(1, activation="sigmoid")',
+            )
         if np.isnan(seen["batch_std"]):
             return Words(
                 f"It gives nothing but its own offset since step {episode.first_step:,}, whatever comes in: a batch is one example, so each number is"
@@ -204,7 +210,10 @@ class UnnormalizedInput(NodeRule):
     """An input on a scale that initial weights are not made for."""
 
     name, title = "unnormalized_input", "Unnormalized input"
-    definition = "A float input that feeds weights without a normalization has a root mean square above 10 (or its nonzero elements below 0.001)."
+    definition = (
+        "A float input that feeds weights without a normalization, or what a `Rescaling` makes of numbers that do, has a root mean square above 10"
+        " (or its nonzero elements below 0.001)."
+    )
     reference = "UMLAUT input not normalized; LeCun et al. 1998, Efficient BackProp"
     severity, statistic = "warning", "std"
     persistence = Persistence(captures=2, steps=0)
@@ -217,8 +226,10 @@ class UnnormalizedInput(NodeRule):
     """Root mean square of the elements that are not 0, so that one-hot and sparse rows pass."""
 
     def select(self, facts: Facts) -> Rows:
-        """Float inputs that go straight into weights."""
-        return _direct_inputs(facts)
+        """Float inputs that go straight into weights, and factors on the way from an input, or a table of words, to the first weights."""
+        factors = facts.select(lambda node: node.kind == "layer" and node.class_name == "Rescaling" and is_float(node.dtype))
+        first = np.array([row for row in factors.tolist() if not facts.upstream[row] & facts.kernel_layers], np.int64)
+        return np.sort(np.concatenate([_direct_inputs(facts), _multiplied(facts, first)]))
 
     def observe(self, facts: Facts, rows: Rows) -> Observe:
         """Compares the scale with what weights are made for."""
@@ -240,19 +251,26 @@ class UnnormalizedInput(NodeRule):
 
     def words(self, facts: Facts, index: int, episode: Episode) -> Words:
         """Its range."""
-        seen = episode.evidence
+        seen, is_factor = episode.evidence, facts.nodes[index].class_name == "Rescaling"
         return Words(
             f"It goes from {number(seen['min'])} to {number(seen['max'])} (root mean square"
             f" {number(seen['root_mean_square'])}). Initial weights and usual"
             " learning rates are made for inputs near 1.",
-            "Put a normalization in front, and let it see the training data:",
-            "normalization = keras.layers.Normalization(); normalization.adapt(x_train)",
+            f"Check the factor{location(facts, index)}: are its inputs scaled already?"
+            if is_factor
+            else "Put a normalization in front, and let it see the training data:",
+            "" if is_factor else "normalization = keras.layers.Normalization(); normalization.adapt(x_train)",
         )
 
 
 def _direct_inputs(facts: Facts) -> Rows:
-    """Float inputs of the network that go straight into weights. Of what a layer of a user gets (states, masks, distances, times) that is what the
-    weights have rows for."""
+    """Float inputs of the network that go straight into weights."""
+    return _multiplied(facts, facts.float_inputs)
+
+
+def _multiplied(facts: Facts, rows: Rows) -> Rows:
+    """Those of some nodes that go straight into weights. Of what a layer of a user gets (states, masks, distances, times) that is what the weights
+    have rows for."""
     kernels = set(facts.kernels.tolist())
 
     def is_multiplied(index: int, node: int) -> bool:
@@ -264,7 +282,7 @@ def _direct_inputs(facts: Facts) -> Rows:
     def feeds_weights(index: int) -> bool:
         return any(is_multiplied(index, node) for node in facts.next_effective(index))
 
-    return np.array([row for row in facts.float_inputs.tolist() if feeds_weights(row)], np.int64)
+    return np.array([row for row in rows.tolist() if feeds_weights(row)], np.int64)
 
 
 def _inputs(facts: Facts) -> list[int]:

@@ -18,6 +18,7 @@ from tb_activations.diagnosis.block import Block, Floats
 from tb_activations.diagnosis.episodes import AT_ONCE, Episode, Episodes, Persistence
 from tb_activations.diagnosis.facts import Facts
 from tb_activations.diagnosis.finding import Finding, Severity
+from tb_activations.diagnosis.penalty import Explained
 from tb_activations.diagnosis.rule import NodeRule, Observation, Rule, Watch, Words, location, number
 from tb_activations.diagnosis.scales import Targets, blow_up
 from tb_activations.store.nodes import Node
@@ -39,6 +40,7 @@ class _DepthWatch(Watch):
         self._rule, self._facts = rule, facts
         self._kernels = facts.kernels
         self._targets = Targets(facts)
+        self._explained = None if rule.of_layers else Explained(facts)
         self._episodes = Episodes(len(self._kernels), rule.persistence)
 
     def update(self, block: Block) -> None:
@@ -49,6 +51,9 @@ class _DepthWatch(Watch):
         own = strength if self._rule.of_layers else block.column("l2_norm", "gradient")[self._kernels]
         later = _largest_later(strength, self._facts.later_kernels)
         holds, urgent = self._rule.holds(block, self._facts, own, later, self._targets.size(block))
+        if self._explained is not None:
+            passed_back = ~self._explained.beyond(block)  # what a penalty on the weights adds, hasn't come through the network
+            holds, urgent = holds & passed_back, urgent & passed_back
         evidence = {"gradient_norm": own, "norm_nearer_to_the_loss": later, "ratio": _over(own, later)}
         self._episodes.update(block.steps, holds, ~np.isnan(own), evidence, urgent)
 

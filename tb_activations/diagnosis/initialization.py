@@ -19,7 +19,7 @@ from tb_activations.diagnosis.facts import NORMALIZATIONS, WEIGHTED, Facts
 from tb_activations.diagnosis.propagation import Propagation
 from tb_activations.diagnosis.rule import NodeRule, Observation, Words, location, number
 
-__all__ = ["PoorInitialization"]
+__all__ = ["PoorInitialization", "is_of_words"]
 
 Rows = npt.NDArray[np.int64]
 Observe = Callable[[Block], Observation]
@@ -49,7 +49,7 @@ class PoorInitialization(NodeRule):
 
     def select(self, facts: Facts) -> Rows:
         """Kernels with more than one input or output, and tables of words or positions."""
-        return np.array([*facts.kernels.tolist(), *(row for row in facts.tables.tolist() if _is_of_words(facts, row))], np.int64)
+        return np.array([*facts.kernels.tolist(), *(row for row in facts.tables.tolist() if is_of_words(facts, row))], np.int64)
 
     def observe(self, facts: Facts, rows: Rows) -> Observe:
         """Looks at step 0 only: what comes later is trained.
@@ -122,7 +122,7 @@ def _following(facts: Facts, kernel: int) -> list[int]:
     return found
 
 
-def _is_of_words(facts: Facts, table: int) -> bool:
+def is_of_words(facts: Facts, table: int) -> bool:
     """Whether a table holds a vector for each word or position, and no centres or codes, which are as large as what they are compared with."""
     owner = facts.owners[table]
     known = owner is not None and facts.nodes[owner].class_name == "Embedding"

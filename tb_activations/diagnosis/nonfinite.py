@@ -320,7 +320,7 @@ def _words(facts: Facts, outbreak: Outbreak, what: str) -> Words:
         )
     if origin.how == "value":
         return _of_value(
-            facts.nodes[origin.node], f"{count} in", f"at step {step:,}{place}, the first node in execution order.{came_in}{inherited}", what
+            facts.nodes[origin.node], f"{count} in", f"at step {step:,}{place}: the first node of the step that has any.{came_in}{inherited}", what
         )
     if origin.how == "backward":
         sentence = f"Its backward pass{place} makes {count} for `{witness}` at step {step:,}, out of a finite gradient.{came_in}{inherited}"

@@ -26,8 +26,10 @@ from tb_activations.diagnosis.finding import SEVERITIES, Severity
 from tb_activations.diagnosis.gradients import ExplodingGradient, MissingGradient, VanishingGradient
 from tb_activations.diagnosis.initialization import PoorInitialization
 from tb_activations.diagnosis.losses import ExplodingLoss, OscillatingLoss
+from tb_activations.diagnosis.noise import DrownedCode, HeavyDropout
 from tb_activations.diagnosis.nonfinite import Nonfinite
 from tb_activations.diagnosis.outputs import OutputMismatch
+from tb_activations.diagnosis.penalty import PenaltyTooStrong
 from tb_activations.diagnosis.precision import HalfOverflow, HalfUnderflow, LossScaleThrash
 from tb_activations.diagnosis.rule import NodeRule, Observation, Rule, Words, number
 from tb_activations.diagnosis.validation import BatchNormDrift
@@ -43,12 +45,15 @@ BUILT_IN: tuple[Rule, ...] = (
     UnnormalizedInput(),
     PoorInitialization(),
     OutputMismatch(),
+    HeavyDropout(),
     DeadUnits(),
     SaturatedActivation(),
     ExplodingActivation(),
     CollapsedOutput(),
+    DrownedCode(),
     VanishingGradient(),
     ExplodingGradient(),
+    PenaltyTooStrong(),
     MissingGradient(),
     UnchangedWeights(),
     UpdateTooLarge(),

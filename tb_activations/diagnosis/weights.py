@@ -16,7 +16,7 @@ from tb_activations.diagnosis.block import Block, Floats, first_known
 from tb_activations.diagnosis.episodes import Episode, Persistence
 from tb_activations.diagnosis.facts import Facts
 from tb_activations.diagnosis.finding import Severity
-from tb_activations.diagnosis.initialization import PoorInitialization
+from tb_activations.diagnosis.initialization import PoorInitialization, is_of_words
 from tb_activations.diagnosis.rule import NodeRule, Observation, Words, number
 from tb_activations.diagnosis.scales import Targets
 from tb_activations.diagnosis.standstill import Standstill
@@ -49,16 +49,19 @@ class UnchangedWeights(NodeRule):
     def observe(self, facts: Facts, rows: Rows) -> Observe:
         """Remembers the first numbers: an optimizer that accumulates gradients changes nothing at most steps.
 
-        Of several layers that do the same side by side (experts) one may never be asked.
+        Of several layers that do the same side by side (experts) one may never be asked. A network that judges what another one makes needs no
+        optimizer where it was trained before; one that begins untrained judges nothing.
         """
         alternatives = _alternatives(facts, rows)
         columns = ("mean", "l2_norm", "min", "max")
         forgotten = np.array([_is_forgotten(facts, row) for row in rows.tolist()], np.bool_)[:, None]
+        judging = np.array([not own[0] and _judges(facts, row) for row, own in zip(rows.tolist(), forgotten, strict=True)], np.bool_)[:, None]
         first = np.full((len(columns), len(rows), 1), np.nan, np.float32)
         changed = np.zeros((len(rows), 1), bool)
 
         def look(block: Block) -> Observation:
-            nonlocal first, changed
+            nonlocal first, changed, forgotten
+            forgotten = forgotten | judging & block.untrained[rows][:, None]
             now = np.stack([block.column(name)[rows] for name in columns])
             first = np.where(np.isnan(first), now[:, :, :1], first)
             update, gradient = block.column("l2_norm", "update")[rows], block.column("l2_norm", "gradient")[rows]
@@ -76,7 +79,7 @@ class UnchangedWeights(NodeRule):
 
     def severity_at(self, facts: Facts, index: int) -> Severity:
         """Weights that no optimizer is given may be left for a later stage of training on purpose."""
-        return "warning" if _is_forgotten(facts, index) else self.severity
+        return "warning" if _is_forgotten(facts, index) or _judges(facts, index) else self.severity
 
     def words(self, facts: Facts, index: int, episode: Episode) -> Words:
         """Whether the gradient or the optimizer is to blame."""
@@ -109,7 +112,8 @@ class UpdateTooLarge(NodeRule):
     name, title = "update_too_large", "Update too large"
     definition = (
         "One step changes a kernel by a third of its size, again and again, and the loss doesn't fall; or one single step, or a few that change it"
-        " by a third each, replace it by weights that are far too large; or it soon grows to 4 times its size, and the loss doesn't fall."
+        " by a third each, replace it by weights that are far too large; or it soon grows to 4 times its size, and the loss doesn't fall; or the"
+        " entries of a table of words or positions grow to a root mean square above 10."
     )
     reference = "SageMaker Debugger WeightUpdateRatio; Karpathy's 1e-3 rule; UMLAUT learning rate high"
     severity, quantity, statistic = "warning", "update", "update_ratio"
@@ -125,15 +129,16 @@ class UpdateTooLarge(NodeRule):
     """Of their first norm (or the usual one) by which weights grow per step that became `GAIN` times as large. Adam at 1e-3 stays below 0.01."""
 
     def select(self, facts: Facts) -> Rows:
-        """All kernels."""
-        return facts.kernels
+        """All kernels, and tables of words or positions."""
+        return np.array([*facts.kernels.tolist(), *(row for row in facts.tables.tolist() if is_of_words(facts, row))], np.int64)
 
     def observe(self, facts: Facts, rows: Rows) -> Observe:
         """Compares the update with the weights before it, and the weights with those of the capture before.
 
         Where large steps soon lead to where gradients are small, captures show small steps only. Weights grow where targets are large, those of an
-        output layer first.
+        output layer first. Entries of a table, of which one step changes a few by much, are what weights read: they are judged by their size.
         """
+        is_table = np.isin(rows, facts.tables)[:, None]
         fan_in = np.array([facts.fan_in(row) for row in rows.tolist()], float)[:, None]
         output = np.array([facts.is_output(row) for row in rows.tolist()], np.bool_)[:, None]
         usual = np.array([facts.usual_norm(row) for row in rows.tolist()], np.float32)[:, None]
@@ -154,22 +159,27 @@ class UpdateTooLarge(NodeRule):
             grown, gone = weights[:, 1:] / first[0], block.steps - first[1]
             stands = block.is_judged & ~block.progress & (targets.size(block) <= 1)
             inflated = (grown > np.maximum(self.GAIN, 1 + self.PACE * gone)) & stands & ~output
+            flooded = is_table & (grown > self.OUTGROWN) & (block.rms()[rows] > PoorInitialization.LARGEST_ENTRY)
             ratio = _update_ratio(block, rows)
             gain = block.column("l2_norm", "update")[rows] / np.sqrt(block.column("elements", "update")[rows] / fan_in)
             replaced = (gain > self.GAIN) & (ratio > 1)
+            so_far = inflated & ~is_table | flooded
             evidence = {"update_ratio": ratio, "gain": gain}
-            evidence |= {"growth": np.where(inflated, grown, np.where(outgrown, growth, 1)), "steps": np.where(inflated, gone, np.diff(steps))}
-            at_once = replaced | outgrown
-            return Observation((ratio > self.RATIO) & ~block.progress | inflated | at_once, ~np.isnan(ratio), evidence, at_once)
+            evidence |= {"growth": np.where(so_far, grown, np.where(outgrown, growth, 1)), "steps": np.where(so_far, gone, np.diff(steps))}
+            at_once = np.where(is_table, flooded, replaced | outgrown)
+            return Observation((ratio > self.RATIO) & ~block.progress & ~is_table | so_far | at_once, ~np.isnan(ratio), evidence, at_once)
 
         return look
 
     def words(self, facts: Facts, index: int, episode: Episode) -> Words:
         """How large the steps are, or what they have made of the weights."""
         seen = episode.evidence
-        grown = f" In the {number(seen['steps'])} steps before, they grew to {number(seen['growth'])} times their size." if seen["growth"] > 1 else ""
+        steps = "step" if seen["steps"] == 1 else f"{number(seen['steps'])} steps"
+        times = f"grew to {number(seen['growth'])} times their size in the {steps} before step {episode.first_step:,}."
+        grown = seen["growth"] > 1
+        small = grown and seen["update_ratio"] < self.RATIO
         return Words(
-            _ratio_sentence(episode) + grown,
+            f"These weights {times}" if small else _ratio_sentence(episode) + (f" They {times}" if grown else ""),
             "Lower the learning rate, or warm it up:",
             "model.optimizer.learning_rate = model.optimizer.learning_rate / 10",
         )
@@ -253,8 +263,8 @@ def _is_forgotten(facts: Facts, variable: int) -> bool:
     A teacher is a network of its own, and one that judges pictures (a discriminator, a perceptual loss) is called on real ones too, beside all
     weights that change; or it stands behind all of them, and nothing of its own part of the model changes.
     """
-    state, owner = facts.nodes[variable].quantities.get("update"), facts.owners[variable]
-    if state is None or state.reason != "no_optimizer_step" or owner is None:
+    owner = facts.owners[variable]
+    if owner is None or not _has_no_optimizer(facts, variable):
         return False
     calls = facts.calls.get(owner, (owner,))
     changing = _changing(facts)
@@ -263,6 +273,21 @@ def _is_forgotten(facts: Facts, variable: int) -> bool:
     if inside and not part & changing and not any(facts.downstream[call] & changing for call in calls):
         return False
     return facts.is_recorded(owner, "gradient") and all((facts.upstream[call] | facts.downstream[call]) & changing for call in calls)
+
+
+def _judges(facts: Facts, variable: int) -> bool:
+    """Whether a weight that no optimizer is given is part of a network that judges what weights that change have made, and whose vectors tell
+    whether it was trained before."""
+    owner = facts.owners[variable]
+    if owner is None or not _has_no_optimizer(facts, variable) or not any(len(facts.nodes[own].shape or ()) == 1 for own in facts.owned[owner]):
+        return False
+    changing = _changing(facts)
+    return any(facts.is_recorded(call, "gradient") and facts.upstream[call] & changing for call in facts.calls.get(owner, (owner,)))
+
+
+def _has_no_optimizer(facts: Facts, variable: int) -> bool:
+    state = facts.nodes[variable].quantities.get("update")
+    return state is not None and state.reason == "no_optimizer_step"
 
 
 def _changing(facts: Facts) -> int:
@@ -286,8 +311,9 @@ def _alternatives(facts: Facts, rows: Rows) -> list[list[int]]:
 
 
 def _ratio_sentence(episode: Episode) -> str:
+    ratio = episode.evidence["update_ratio"]
     return (
-        f"One step changes these weights by {number(episode.evidence['update_ratio'])} of their size (‖update‖ / ‖weight‖) since step"
+        f"One step changes these weights by {number(ratio)} {'times' if ratio >= 1 else 'of'} their size (‖update‖ / ‖weight‖) since step"
         f" {episode.first_step:,}. Between 1e-4 and 1e-2 is usual."
     )
 

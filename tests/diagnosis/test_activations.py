@@ -201,6 +201,18 @@ def test_an_input_on_another_scale_is_told():
     assert [f.node for f in fed(l2_norm=1e-5 * np.sqrt(320)).find(UnnormalizedInput())] == ["x"]
 
 
+@pytest.mark.parametrize(("rms", "told"), [(1e-5, ["pixels"]), (30.0, ["pixels"]), (0.5, [])])
+def test_a_factor_before_the_first_weights_that_makes_another_scale_is_told(rms, told):
+    """Pixels divided by 255 twice; a table of words multiplied by its width. What comes later in the network is none of its business."""
+    text = "input x [?,8]; layer pixels Rescaling [?,8] <- x; layer d Dense [?,8] <- pixels; variable d/kernel [8,8]; loss loss [] <- d"
+    size = {"l2_norm": rms * np.sqrt(320), "zero_fraction": 0.0, "min": -1, "max": 1}
+    found = History(text, STEPS).set("pixels", **size).find(UnnormalizedInput())
+    assert [f.node for f in found] == told
+    assert all("Check the factor" in f.remedy for f in found)
+    later = "input x [?,8]; layer a Dense [?,8] <- x; variable a/kernel [8,8]; " + text.split("; ", 1)[1].replace("<- x", "<- a", 1)
+    assert History(later, STEPS).set("pixels", **size).find(UnnormalizedInput()) == []
+
+
 def test_scales_that_train_well_are_not():
     assert fed(l2_norm=7.8 * np.sqrt(320)).find(UnnormalizedInput()) == []  # raw digits, 0…16
     assert fed(l2_norm=0.05 * np.sqrt(320)).find(UnnormalizedInput()) == []
@@ -298,3 +310,11 @@ def test_a_batch_normalization_over_positions_or_with_a_scale_of_zero_is_healthy
     assert alone(-2.0, 2.5).find(CollapsedOutput()) == []
     assert alone(-0.1, 0.2, gamma=0.0).find(CollapsedOutput()) == []
     assert alone(-0.1, 0.2, spread=0.0).find(CollapsedOutput()) == []
+
+
+def test_a_softmax_over_one_unit_is_told_to_be_a_sigmoid():
+    text = "input x [?,8]; layer out Dense [?,1] <- x softmax; loss loss [] <- out"
+    history = History(text, STEPS).set("x", batch_std=1.0, l2_norm=20).set("out", batch_std=0.0, l2_norm=np.sqrt(320))
+    found = history.find(CollapsedOutput())
+    assert [(f.node, f.code) for f in found] == [("out", 'keras.layers.Dense(1, activation="sigmoid")')]
+    assert "It gives 1 for every example" in found[0].sentence

@@ -38,7 +38,7 @@ def test_the_first_node_forward_is_the_origin():
     found = net("norm", "last", "loss", "mask", "first gradient", "first/kernel gradient", "last/kernel gradient")
     assert [(f.node, f.quantity, f.title, f.first_step, f.last_step) for f in found] == [("norm", "value", "NaN in value", 4, None)]
     assert (
-        "3 NaN in the output at step 4 at model.py:13, the first node in execution order. `first` was last finite between -2 and 2."
+        "3 NaN in the output at step 4 at model.py:13: the first node of the step that has any. `first` was last finite between -2 and 2."
         in found[0].sentence
     )
     assert found[0].evidence["inheriting_nodes"] == 3

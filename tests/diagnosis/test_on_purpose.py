@@ -293,6 +293,24 @@ def test_a_judge_behind_all_that_learns_needs_no_optimizer(judge, told):
     assert all("If that is on purpose" in f.remedy for f in found)
 
 
+@pytest.mark.parametrize(("differ", "told"), [(0.5, []), (0.0, ["judge/d/kernel"])])
+def test_a_judge_that_was_never_trained_needs_an_optimizer(differ, told):
+    """It is called on what is real, and on what a generator made. Biases that differ were trained before."""
+    text = """
+        input x [?,8]
+        layer made Dense [?,8] <- x gradient
+        variable made/kernel [8,8] gradient update
+        layer judge/d Dense [?,3] <- x
+        variable judge/d/kernel [8,3] gradient
+        variable judge/d/bias [3] gradient
+        layer judge/d@2 Dense [?,3] <- made gradient
+        loss loss [] <- judge/d judge/d@2
+    """
+    history = History(text, STEPS, judge__d__kernel=NO_STEP).set("judge/d/kernel", l2_norm=1.0, mean=0.1, min=-1, max=1)
+    history.set("judge/d/bias", elements=3, l2_norm=1.0, std=differ, mean=0.1, min=-0.4, max=0.7)
+    assert [f.node for f in history.find(UnchangedWeights())] == told
+
+
 def test_an_output_without_a_loss_may_be_left_over():
     text = "input x [?,8]; layer pooler Dense [?,8] <- x; variable pooler/kernel [8,8]; layer out Dense [?,8] <- x; loss loss [] <- out{}"
     for more, severity in (("", "warning"), (" pooler", "error")):

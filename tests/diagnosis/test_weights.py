@@ -235,7 +235,18 @@ def test_weights_that_a_few_steps_replace_are_told_however_small_later_steps_are
     history.progress[:] = True
     found = history.find(UpdateTooLarge())
     assert [f.node for f in found] == told  # not at the output, which large targets may ask for
-    assert all(f.first_step == 30 and "In the 10 steps before, they grew to 5 times their size." in f.sentence for f in found)
+    assert all(f.first_step == 30 and "These weights grew to 5 times their size in the 10 steps before step 30." in f.sentence for f in found)
+
+
+@pytest.mark.parametrize(("entries", "told"), [(12.0, ["words/embeddings"]), (8.0, [])])
+def test_entries_of_a_table_that_few_steps_make_large_are_told_though_the_loss_falls(entries, told):
+    text = "input x [?,8] ; layer words Embedding [?,8,16] <- x; variable words/embeddings [200,16] update; loss loss [] <- words"
+    size = np.where(np.arange(20) < 1, 0.03, entries) * np.sqrt(3200)
+    history = History(text, STEPS).set("words/embeddings", l2_norm=size, elements=3200).set("words/embeddings", "update", l2_norm=1.0, elements=3200)
+    history.progress[:] = True
+    found = history.find(UpdateTooLarge())
+    assert [f.node for f in found] == told
+    assert all(f"grew to {12 * np.sqrt(3200) / 4:.0f} times their size" in f.sentence for f in found)  # of usual entries
 
 
 def test_weights_that_grow_and_grow_while_the_loss_stands_are_told():
@@ -245,7 +256,7 @@ def test_weights_that_grow_and_grow_while_the_loss_stands_are_told():
         history = deep(d2=weights, d4=weights).set("loss", elements=1, mean=2.3)
         found = history.find(UpdateTooLarge())
         assert [f.node for f in found] == told  # not at the output
-        assert all("In the 190 steps before, they grew to 20 times their size." in f.sentence for f in found)
+        assert all("grew to 20 times their size in the 190 steps before" in f.sentence for f in found)
         history.progress[:] = True
         assert history.find(UpdateTooLarge()) == []
 

@@ -1,0 +1,112 @@
+"""Gradients of weights that don't come from what the layer computes: a penalty on the weights that outweighs the loss.
+
+The one invariant: the gradient of a kernel by way of its layer is a sum of products of what comes in and of the gradient at what goes out, so its L2
+norm is at most the product of theirs (Cauchy & Schwarz). What is far beyond was added to the loss as a function of the weights alone.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+import numpy as np
+import numpy.typing as npt
+
+from tb_activations.diagnosis.block import Block, Floats
+from tb_activations.diagnosis.episodes import Episode
+from tb_activations.diagnosis.facts import Facts
+from tb_activations.diagnosis.rule import NodeRule, Observation, Words, location, number
+
+__all__ = ["Explained", "PenaltyTooStrong"]
+
+Rows = npt.NDArray[np.int64]
+Bools = npt.NDArray[np.bool_]
+
+PLAIN = frozenset({"Dense", "Conv1D", "Conv2D", "Conv3D"})
+"""Layers that do no more with their kernel than multiply by it."""
+
+
+class Explained:
+    """How much of a gradient the layers of kernels explain."""
+
+    BEYOND = 10.0
+    """Times the product of the norms, which the loss itself reaches only where all examples pull at a weight in one direction."""
+
+    def __init__(self, facts: Facts) -> None:
+        found = [(position, *way) for position, kernel in enumerate(facts.kernels.tolist()) if (way := _way(facts, kernel)) is not None]
+        self.positions = np.array([position for position, *_ in found], np.int64)
+        """Those among `Facts.kernels` of which it is known."""
+        self._outputs = np.array([output for _, output, _, _ in found], np.int64)
+        self._sources = np.array([source for _, _, source, _ in found], np.int64)
+        self._reuse = np.array([reuse for *_, reuse in found])[:, None]
+        self._kernels = facts.kernels
+
+    def limit(self, block: Block) -> Floats:
+        """The most that the loss can pull at each of `positions`, [positions, c]."""
+        most: Floats = block.column("l2_norm", "gradient")[self._outputs] * block.column("l2_norm")[self._sources] * self._reuse
+        return most
+
+    def beyond(self, block: Block) -> Bools:
+        """Whether the gradient of each of `Facts.kernels` is far beyond that, [kernels, c]."""
+        own = block.column("l2_norm", "gradient")[self._kernels]
+        found = np.zeros(own.shape, np.bool_)
+        limit = self.limit(block)
+        found[self.positions] = (own[self.positions] > self.BEYOND * limit) & (limit > 0)
+        return found
+
+
+class PenaltyTooStrong(NodeRule):
+    """A penalty on weights that leaves the loss nothing to say."""
+
+    name, title = "penalty_too_strong", "Penalty outweighs the loss"
+    definition = (
+        "The gradient of a kernel is 10 times the most that its layer's input and the gradient at its output explain, and in proportion to the"
+        " weights (or steady), from capture to capture: a penalty on the weights pulls them to 0, whatever the loss says."
+    )
+    reference = "Krogh & Hertz 1992, A simple weight decay can improve generalization"
+    quantity, statistic = "gradient", "l2_norm"
+
+    STEADY = 0.05
+    """Relative change from one capture to the next. Other terms that pass by the output (a gradient penalty) change with every batch."""
+
+    def select(self, facts: Facts) -> Rows:
+        """Kernels of layers that only multiply by them."""
+        return facts.kernels[Explained(facts).positions]
+
+    def observe(self, facts: Facts, rows: Rows) -> Callable[[Block], Observation]:
+        """Remembers the last capture, to see whether the gradient goes with the weights (squares) or stays as it is (absolute values)."""
+        explained = Explained(facts)
+        last = np.full((2, len(rows), 1), np.nan, np.float32)
+
+        def look(block: Block) -> Observation:
+            nonlocal last
+            own, weights = block.column("l2_norm", "gradient")[rows], block.column("l2_norm")[rows]
+            now = np.concatenate([last, np.stack([own, own / np.where(weights > 0, weights, np.nan)])], axis=2)
+            last = now[:, :, -1:]
+            steady = (np.abs(np.diff(now, axis=2)) < self.STEADY * np.abs(now[:, :, 1:])).any(0)
+            limit = explained.limit(block)
+            holds = explained.beyond(block)[explained.positions] & steady
+            return Observation(holds, ~np.isnan(own) & ~np.isnan(limit), {"gradient_norm": own, "most_of_the_loss": limit, "weights_norm": weights})
+
+        return look
+
+    def words(self, facts: Facts, index: int, episode: Episode) -> Words:
+        """How far beyond it is."""
+        seen = episode.evidence
+        place = facts.places(index)[0]
+        return Words(
+            f"The L2 norm of its gradient is {number(seen['gradient_norm'])} since step {episode.first_step:,}, of which the loss explains"
+            f" {number(seen['most_of_the_loss'])} at most: a penalty on the weights pulls them to 0, whatever the data say.",
+            f"Make the penalty on the weights of `{facts.names[place]}` smaller{location(facts, place)}:",
+            "kernel_regularizer=keras.regularizers.L2(1e-4)",
+        )
+
+
+def _way(facts: Facts, kernel: int) -> tuple[int, int, float] | None:
+    """The output and the input of the one call of a kernel's layer, and the root of how often it uses each number that comes in."""
+    places = facts.places(kernel)
+    node = facts.nodes[places[0]]
+    if len(places) != 1 or node.class_name not in PLAIN or len(facts.inputs[places[0]]) != 1 or not facts.is_recorded(places[0], "gradient"):
+        return None
+    shape = [extent or 1 for extent in facts.nodes[kernel].shape or ()]
+    return places[0], facts.inputs[places[0]][0], math.sqrt(math.prod(shape[:-2]))

@@ -1,0 +1,62 @@
+"""Gradients that come from a penalty on the weights, and not through the network."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from tb_activations.diagnosis.gradients import ExplodingGradient
+from tb_activations.diagnosis.penalty import PenaltyTooStrong
+from tests.diagnosis.hand import History
+
+STEPS = range(0, 100, 5)
+TEXT = """
+    input x [?,8]
+    layer hidden {} <- x gradient
+    variable hidden/kernel {} gradient update
+    layer out Dense [?,3] <- hidden gradient
+    variable out/kernel [8,3] gradient update
+    loss loss [] <- out
+"""
+DENSE = TEXT.format("Dense [?,8]", "[8,8]")
+CONVOLUTION = TEXT.format("Conv1D [?,9,8]", "[4,8,8]")
+FALLING = np.geomspace(5, 0.1, 20)
+
+
+def told(own, rule, text=DENSE, weights=FALLING, given=2.0, back=0.05):
+    """The product of the norms of what comes in and of the gradient at the output is 0.1."""
+    history = History(text, STEPS).set("x", l2_norm=given).set("hidden", "gradient", l2_norm=back).set("hidden/kernel", l2_norm=weights)
+    history.set("hidden/kernel", "gradient", l2_norm=own).set("out/kernel", "gradient", l2_norm=0.05)
+    return [(finding.node, finding.severity) for finding in history.set("out/kernel", l2_norm=1.0).find(rule)]
+
+
+@pytest.mark.parametrize("own", [20 * FALLING, 20.0], ids=["of squares", "of absolute values"])
+def test_a_gradient_that_the_loss_can_not_have_made_is_that_of_a_penalty(own):
+    assert told(own, PenaltyTooStrong()) == [("hidden/kernel", "warning")]
+
+
+def test_it_does_not_explode():
+    """It is 400 times those nearer to the loss."""
+    assert told(20.0, ExplodingGradient(), weights=5.0) == []
+    assert told(20.0, ExplodingGradient(), weights=5.0, back=15.0) == [("hidden", "error")]
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"own": 0.9},  # within what the loss may pull, but for a factor
+        {"own": 20 * np.tile([1, 3], 10)},  # changes with every batch: a penalty on gradients
+        {"own": 20.0, "back": 0.0},  # nothing comes back
+        {"own": 1.9, "text": CONVOLUTION},  # a number is used up to four times
+    ],
+)
+def test_other_gradients_are_no_penalty(other):
+    assert told(rule=PenaltyTooStrong(), **other) == []
+
+
+def test_random_gradients_of_a_layer_stay_below_the_product_of_the_norms():
+    """What the rule rests on, by numpy."""
+    random = np.random.default_rng(0)
+    for _ in range(20):
+        x, back = random.normal(size=(32, 8)), random.normal(size=(32, 4)) * random.uniform(0, 10)
+        assert np.linalg.norm(x.T @ back) <= np.linalg.norm(x) * np.linalg.norm(back)

@@ -6,7 +6,7 @@ The one invariant: the same files give the same index, whatever was known before
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Callable, Collection, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
@@ -97,13 +97,9 @@ def as_slice(indices: npt.NDArray[np.int64]) -> slice | npt.NDArray[np.int64]:
 
 def build_index(contents: Contents, previous: Index | None = None) -> Index:
     """The index of a folder. What is known of the nodes is taken over from ``previous`` when the generations are the same."""
-    fingerprints = [graph.fingerprint for graph in contents.graphs]
-    if previous is not None and fingerprints == list(previous.joined.index_of_id):
-        joined = previous.joined
-    else:
-        joined = join_generations([(graph.fingerprint, graph.graph) for graph in contents.graphs])
-    segments, problems = _with_graph(contents.segments, joined)
+    segments, problems = _with_graph(contents.segments, contents.graphs)
     live = find_live_rows(segments)
+    joined = _join(contents.graphs, {each.segment.graph for each in live.segments}, previous)
     steps, starts = np.unique(live.table["step"], return_index=True)
     unknown = {column: None for segment in segments for column in segment.columns if column not in STATISTICS}
     return Index(
@@ -120,6 +116,14 @@ def build_index(contents: Contents, previous: Index | None = None) -> Index:
         _left_out(segments),
         join_findings(contents.findings),
     )
+
+
+def _join(graphs: Sequence[GraphFile], captured: Collection[str], previous: Index | None) -> Joined:
+    """The nodes of the newest generation, and of those before it that captures point to: a training that was begun anew leaves no nodes behind."""
+    wanted = [graph for graph in graphs if graph is graphs[0] or graph.fingerprint in captured]
+    if previous is not None and [graph.fingerprint for graph in wanted] == list(previous.joined.index_of_id):
+        return previous.joined
+    return join_generations([(graph.fingerprint, graph.graph) for graph in wanted])
 
 
 def find_again(index: Index, older: Index) -> Index | None:
@@ -140,15 +144,16 @@ def _version(contents: Contents) -> str:
     return hashlib.sha256("\n".join((*names, *contents.problems)).encode()).hexdigest()[:16]
 
 
-def _with_graph(segments: Sequence[Segment], joined: Joined) -> tuple[list[Segment], list[str]]:
+def _with_graph(segments: Sequence[Segment], graphs: Sequence[GraphFile]) -> tuple[list[Segment], list[str]]:
     """Segments whose node ids can be looked up, and a problem for each of the others."""
+    counts = {graph.fingerprint: len(graph.graph.nodes) for graph in graphs}
     sound, problems = [], []
     for segment in segments:
-        ids = joined.index_of_id.get(segment.graph)
-        if ids is None:
+        count = counts.get(segment.graph)
+        if count is None:
             problems.append(f"{segment.id.name} is left out: graph_missing: expected the file graph-{segment.graph}.json beside it.")
-        elif any(len(index.nodes) and index.nodes[-1] >= len(ids) for index in segment.quantities.values()):
-            problems.append(f"{segment.id.name} is left out: node_out_of_graph: expected node ids below {len(ids)}.")
+        elif any(len(index.nodes) and index.nodes[-1] >= count for index in segment.quantities.values()):
+            problems.append(f"{segment.id.name} is left out: node_out_of_graph: expected node ids below {count}.")
         else:
             sound.append(segment)
     return sound, problems

@@ -121,7 +121,7 @@ class Run:
 
     @property
     def nodes(self) -> tuple[Node, ...]:
-        """All nodes: those of the newest generation in execution order, then those that only older generations have."""
+        """All nodes: those of the newest generation in execution order, then those that only older generations with captures have."""
         return self._read(lambda view: view.nodes)
 
     def node(self, name: str) -> Node:

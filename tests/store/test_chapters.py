@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from tb_activations.store.run import open_run
 from tests.builders import build_run, capture_of, normal_values, open_writer, parse_nodes, put
 
@@ -37,3 +39,26 @@ def test_what_is_planned_follows_from_the_graph_alone(tmp_path):
     kernel = run.planned_nodes(run.graph)[2]
     assert {quantity: state.reason for quantity, state in kernel.quantities.items()} == dict.fromkeys(kernel.quantities, "not_captured_yet")
     assert run.nodes[2].quantities["update"].state == "materialized"
+
+
+def test_a_training_that_is_begun_anew_leaves_no_nodes_behind(tmp_path):
+    build_run(tmp_path / "train", FIRST, range(0, 20, 5))
+    run = open_run(tmp_path / "train")
+    old = run.graph
+    build_run(tmp_path / "train", SECOND, range(0, 10, 5), marker=False)
+    assert run.refresh()
+    for reader in (run, open_run(tmp_path / "train")):
+        assert [node.name for node in reader.nodes] == ["x", "head", "head/kernel"]
+        assert reader.steps().tolist() == [0, 5]
+        assert [chapter.graph for chapter in reader.chapters()] == [reader.graph]
+        assert reader.graph != old
+        np.testing.assert_array_equal(reader.value("head", 5), normal_values(SECOND)("head", "value", 5))
+        assert reader.problems == ()
+
+
+def test_a_training_that_is_resumed_keeps_the_nodes_of_what_was_before(tmp_path):
+    build_run(tmp_path / "train", FIRST, range(0, 20, 5))
+    build_run(tmp_path / "train", SECOND, range(10, 20, 5), marker=False)
+    run = open_run(tmp_path / "train")
+    assert [node.name for node in run.nodes] == ["x", "head", "head/kernel", "dense", "dense/kernel"]
+    assert (run.steps("dense").tolist(), run.steps("head").tolist()) == ([0, 5], [10, 15])

@@ -229,7 +229,8 @@ function noteOf(scene: Scene): string {
   const colors = coloringWords(scene, commonColoring(scene));
   const { row, column } = scene.arrangement;
   if (scene.kind === "images" || row === null || column === null) return colors;
-  return `rows = ${scene.names[row]}, columns = ${scene.names[column]} · ${colors}`;
+  const [down, across] = [scene.names[row], scene.names[column]];
+  return down === "row" && across === "column" ? colors : `rows = ${down}, columns = ${across} · ${colors}`;
 }
 
 /** A scalar, large enough to be read across the room while training runs. */

@@ -15,8 +15,10 @@ const LIFECYCLE = [
 /** Places for hooks of others. */
 const OPTIONS = ["vnode", "event", "debounceRendering"];
 
+type Rule = readonly [pattern: RegExp, answer: string];
+
 /** Letters are those that the pinned version gives to its variables. */
-const RULES: readonly (readonly [RegExp, string])[] = [
+const CORE: readonly Rule[] = [
   [new RegExp(`\\b\\w\\.(${LIFECYCLE.join("|")})\\b(?!=)`, "g"), "void 0"],
   [new RegExp(`\\bn\\.(${OPTIONS.join("|")})\\b`, "g"), "void 0"],
   [/\(s=V\.prototype\)&&s\.render/, "0"],
@@ -42,8 +44,21 @@ const RULES: readonly (readonly [RegExp, string])[] = [
   [/"(value|checked)"==s&&"default\w+"in \w/g, "0"],
 ];
 
-function lean(code: string): string {
-  return RULES.reduce((before, [pattern, answer]) => {
+/** Of the hooks: names that server and page agree on, effects that a server leaves out, and another clock. */
+const HOOKS: readonly Rule[] = [
+  [/a\.__=function\(n,t\)\{.*?p&&p\(n,t\)\},/, ""],
+  [/!a\.__s&&/g, ""],
+  [/1!=n&&i==a\.requestAnimationFrame\|\|\(\(i=a\.requestAnimationFrame\)\|\|z\)\(g\)/, "1==n&&z(g)"],
+];
+
+/** By the end of their path. */
+const FILES: readonly (readonly [string, readonly Rule[]])[] = [
+  ["/preact/dist/preact.mjs", CORE],
+  ["/preact/hooks/dist/hooks.mjs", HOOKS],
+];
+
+function lean(code: string, rules: readonly Rule[]): string {
+  return rules.reduce((before, [pattern, answer]) => {
     const after = before.replace(pattern, answer);
     if (after === before) throw new Error(`Nothing in Preact matches ${String(pattern)}`);
     return after;
@@ -54,6 +69,9 @@ export function leanPreact(): Plugin {
   return {
     name: "lean-preact",
     enforce: "pre",
-    transform: (code, id) => (id.endsWith("/preact/dist/preact.mjs") ? lean(code) : null),
+    transform: (code, id) => {
+      const rules = FILES.find(([end]) => id.endsWith(end))?.[1];
+      return rules === undefined ? null : lean(code, rules);
+    },
   };
 }

@@ -33,6 +33,7 @@ export function ListHead({ columns }: { readonly columns: readonly Column[] }): 
 }
 
 function countText(): string {
+  if (graph.value.data === null) return "";
   const all = formatCount(nodes.value.length);
   return matches.value === null ? `${all} nodes` : `${formatCount(matchCount.value)} of ${all}`;
 }

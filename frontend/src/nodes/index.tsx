@@ -260,7 +260,9 @@ function ListFoot(): JSX.Element {
           <b>{formatCount(counts.value[index])}</b> {state}
         </span>
       ))}
-      <TextButton onClick={openOperations}>operations</TextButton>
+      <TextButton onClick={openOperations} title="Every TensorFlow operation of the step">
+        operations
+      </TextButton>
     </div>
   );
 }

@@ -227,7 +227,10 @@ function SceneView({
 function noteOf(scene: Scene): string {
   if (scene.kind === "table" || scene.kind === "bars" || scene.kind === "number") return "";
   const colors = coloringWords(scene, commonColoring(scene));
-  return scene.kind === "attention" ? `rows = query, columns = key · ${colors}` : colors;
+  const { row, column } = scene.arrangement;
+  if (scene.kind === "images" || row === null || column === null) return colors;
+  const [down, across] = [scene.names[row], scene.names[column]];
+  return down === "row" && across === "column" ? colors : `rows = ${down}, columns = ${across} · ${colors}`;
 }
 
 /** A scalar, large enough to be read across the room while training runs. */

@@ -111,6 +111,14 @@ it("the table of a picture begins with its chosen channel, and any two axes can 
   await eventually(cells, (all) => all[8] === formatNumber(maps[0][0][1][0], 4));
 });
 
+it("a heat map says what its rows and columns are, however they are laid out", async () => {
+  await open("encoder/conv2d", { picture: "heat", axes: "heat:.3.1" });
+  await tab.frame.locator(".card-note", { hasText: "rows = channel, columns = row" }).waitFor();
+  await tab.close();
+  await open("head/dense", { picture: "heat" });
+  await tab.frame.locator(".card-note", { hasText: "rows = example, columns = unit" }).waitFor();
+});
+
 it("a table is copied in full precision, and says so", async () => {
   await open("head/dense", { picture: "table" });
   await tab.frame.getByRole("button", { name: "Copy as TSV" }).click();

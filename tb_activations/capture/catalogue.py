@@ -21,7 +21,7 @@ import tb_activations
 from tb_activations.capture import describe
 from tb_activations.capture.edges import producing_nodes
 from tb_activations.capture.loss_inputs import taken_for
-from tb_activations.capture.loss_path import LossPath
+from tb_activations.capture.loss_path import Cut, LossPath, handle_in
 from tb_activations.capture.nodes import Seen
 from tb_activations.capture.recorder import Mode, Recorder
 from tb_activations.capture.source import source_text
@@ -191,9 +191,13 @@ class _Plans:
         return None if plan.reason is None else plan
 
     def _missing(self, node: Seen, quantity: Quantity) -> QuantityPlan:
-        if node.variable is not None:
-            return QuantityPlan("not_on_loss_path" if self._recorder.variables.was_offered(node.variable) else "no_optimizer_step")
-        return self._no_gradient(node)
+        if node.variable is None:
+            return self._no_gradient(node)
+        if not self._recorder.variables.was_offered(node.variable):
+            return QuantityPlan("no_optimizer_step")
+        handle = None if self._recorder.graph is None else handle_in(self._recorder.graph, node.variable)
+        cut = None if self._loss_path is None or handle is None else self._loss_path.cut(handle)
+        return QuantityPlan("not_on_loss_path") if cut is None else _cut_plan(cut)
 
     def _no_gradient(self, node: Seen) -> QuantityPlan:
         """Nothing flowed back to a node: no loss depends on it, the way is cut, or nothing before it is trained."""
@@ -206,7 +210,11 @@ class _Plans:
         cut = self._loss_path.cut(node.tensor)
         if cut is None:
             return not_trainable(node.name, self._recorder.structure) if _trainable(node) is False else QuantityPlan("nothing_trained")
-        return QuantityPlan(cut.reason, {} if cut.operation is None else {"by": cut.operation.type})
+        return _cut_plan(cut)
+
+
+def _cut_plan(cut: Cut) -> QuantityPlan:
+    return QuantityPlan(cut.reason, {} if cut.operation is None else {"by": cut.operation.type})
 
 
 _CALLS: Mapping[Mode, str] = {"train": "fit", "evaluate": "evaluate", "predict": "predict", "probe": "model(x, training=False)"}

@@ -24,7 +24,7 @@ from tb_activations.capture.connections import (
     node_name,
     second_model_code,
 )
-from tb_activations.capture.loss_path import Cut, LossPath
+from tb_activations.capture.loss_path import Cut, LossPath, handle_in
 from tb_activations.capture.structure import Structure
 from tb_activations.capture.trainability import untrained
 from tb_activations.errors import ArgumentError
@@ -178,7 +178,7 @@ def _explain_variable(variable: Any, model: keras.Model, data: Any, loss: Loss |
             f"`data` must be a batch of inputs, as `{model.name}` is a subclassed model whose input shapes are not known. Received: data=None"
         )
     graph = _trace(model, inputs, (lambda outputs: outputs) if loss is None else loss)
-    handle = _captured(graph, variable)
+    handle = handle_in(graph.graph, variable)
     if handle is None:
         reason = explain_reason("not_called", name, {})
         return TensorExplanation(name, value, gradient=reason.sentence, remedy=reason.remedy)
@@ -198,12 +198,6 @@ def _owned(variable: Any, structure: Structure) -> tuple[str, Any, keras.layers.
         if variable is weight or variable is weight._value:
             return name, weight, layer
     return (variable.path if isinstance(variable, keras.Variable) else variable.name.removesuffix(":0")), variable, None
-
-
-def _captured(graph: Any, variable: Any) -> tf.Tensor | None:
-    """The placeholder by which the traced function sees ``variable``; None when it doesn't use it."""
-    handle = (variable.value if isinstance(variable, keras.Variable) else variable).handle
-    return next((inner for outer, inner in graph.graph.captures if outer is handle), None)
 
 
 # Symbolic tensors of TensorFlow -------------------------------------------------------------------------------------------------------------

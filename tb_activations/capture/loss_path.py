@@ -10,10 +10,11 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, NamedTuple
 
+import keras
 import tensorflow as tf
 from tensorflow.python.framework import ops as framework_ops
 
-__all__ = ["Cut", "LossPath"]
+__all__ = ["Cut", "LossPath", "handle_in"]
 
 
 class Cut(NamedTuple):
@@ -58,6 +59,17 @@ class LossPath:
 
         reached = _closure(consumers, onwards)
         return next(op for op in reached.values() if _cuts(op))
+
+
+def handle_in(graph: tf.Graph, variable: Any) -> tf.Tensor | None:
+    """The tensor by which a traced function sees ``variable``, of Keras or TensorFlow; None when it doesn't use it."""
+    handle = (variable.value if isinstance(variable, keras.Variable) else variable).handle
+    around: list[Any] = [graph]
+    while getattr(around[-1], "outer_graph", None) is not None:
+        around.append(around[-1].outer_graph)
+    for function in reversed(around):  # each function sees what the one around it sees
+        handle = next((inner for outer, inner in getattr(function, "captures", ()) if outer is handle), handle)
+    return handle if getattr(handle, "graph", None) is graph else None
 
 
 def _last_activation(tensor: tf.Tensor) -> tf.Operation | None:

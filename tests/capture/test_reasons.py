@@ -187,6 +187,13 @@ def test_a_real_step_produces_it(runs, code):
     check_words(state)
 
 
+def test_weights_without_a_gradient_say_what_their_layer_says(runs):
+    nodes = {node.name: node for node in runs("everything").nodes}
+    for layer, code in {"side": "not_on_loss_path", "cut": "gradient_stopped", "rounded": "non_differentiable"}.items():
+        for name in (layer, f"{layer}/kernel", f"{layer}/bias"):
+            assert nodes[name].quantities["gradient"].reason == code, name
+
+
 def test_a_real_training_within_a_size_budget_says_what_was_left_out(runs):
     run = runs("thinned")
     left_out = [step for step in run.steps("head").tolist() if step not in run.sample_steps("head")]

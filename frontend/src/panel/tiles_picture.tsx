@@ -12,7 +12,7 @@ import { type Box, middleOf } from "../draw/pen";
 import { formatCount, formatNumber } from "../format";
 import { type Cell, CELL_KEYS } from "../tensor/cell_cursor";
 import { meanRowEntropy, plural } from "../tensor/facts";
-import { type GridLayout, gridLayout, tileAt, tileBox, tilesPerPage } from "../tensor/grid_layout";
+import { type GridLayout, gridLayout, tileAt, tileBox, tileGap, tilesPerPage } from "../tensor/grid_layout";
 import { drawReadCell } from "../tensor/marks";
 import { elementAt, type Plane } from "../tensor/plane";
 import { drawChosenRow, drawChosenTile, drawTiles, type Tile } from "../tensor/tiles_chart";
@@ -23,9 +23,6 @@ import { ElementTip, elementWords } from "./element_tip";
 import { chosenQuery, chosenRow, chosenTile, tilePage } from "./state";
 import { Stepper } from "./stepper";
 
-const GAP = 3;
-/** Tiles of a large screen stand further apart, one part of so many of the height. */
-const GAP_SHARE = 150;
 const CAPTION = 18;
 
 interface Placed {
@@ -129,7 +126,7 @@ function useTiles(
         imageHeight: plane.rows,
         width: area.width - COLORBAR_WIDTH,
         height: area.height,
-        gap: attention ? 12 : Math.max(GAP, Math.round(area.height / GAP_SHARE)),
+        gap: attention ? 12 : tileGap(area.height),
         caption: attention ? CAPTION : 0,
       };
       const perPage = Math.min(count, tilesPerPage(box));

@@ -243,7 +243,8 @@ function NewData({ count }: { readonly count: number }): JSX.Element {
 }
 
 function FindingsButton(): JSX.Element {
-  const { data, pending } = findings.value;
+  const { data, error } = findings.value;
+  const looking = data?.pending ?? (error === null && summary.value !== null);
   const all = data?.findings ?? [];
   const counts = SEVERITIES.map(
     (severity) => [severity, all.filter((each) => each.severity === severity).length] as const,
@@ -257,7 +258,7 @@ function FindingsButton(): JSX.Element {
         </span>
       ))}
       {all.length === 0 ? (
-        <span class="dim">{data?.pending === true || (data === null && pending) ? "looking …" : "no findings"}</span>
+        <span class="dim">{looking ? "looking …" : "no findings"}</span>
       ) : (
         <span class="dim">{all.length === 1 ? "finding" : "findings"}</span>
       )}

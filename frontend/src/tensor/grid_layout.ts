@@ -28,6 +28,11 @@ export interface GridRequest {
   readonly caption: CssPixels;
 }
 
+const LEAST_GAP: CssPixels = 3;
+
+/** Between tiles: the larger the picture, the further apart. */
+export const tileGap = (height: CssPixels): CssPixels => Math.max(LEAST_GAP, Math.round(height / 150));
+
 /** Smallest side of a tile in which anything can be made out. */
 export const SMALLEST_TILE: CssPixels = 18;
 

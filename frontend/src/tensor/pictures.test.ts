@@ -4,7 +4,7 @@ import { buildColormap } from "../colormap";
 import { makePalette } from "../draw/palette";
 import { RecordingPen } from "../draw/recording_pen";
 import { barAt, drawBars } from "./bars_chart";
-import { gridLayout, tileAt, tileBox, tilesPerPage } from "./grid_layout";
+import { gridLayout, tileAt, tileBox, tileGap, tilesPerPage } from "./grid_layout";
 import { drawHeat, heatCellAt, indexTicks } from "./heat_chart";
 import { cellBox } from "./marks";
 import { paintPlane } from "./paint";
@@ -160,11 +160,22 @@ describe("the heat map", () => {
       column: 995,
     });
   });
+  test("has room for the index of the first of many rows", () => {
+    const pen = new RecordingPen();
+    const large = planeOfMatrix(matrix(500, 4, new Array<number>(2000).fill(0)));
+    drawHeat(pen, 250, 222, { ...picture, plane: large, firstRowIndex: 0 }, palette);
+    const heights = pen.of("text").map((call) => call.y);
+    expect(Math.min(...heights)).toBeGreaterThanOrEqual(6);
+  });
   test("thins its indices to round numbers", () => {
     expect(indexTicks(32, 320, 38)).toEqual([0, 5, 10, 15, 20, 25, 30]);
     expect(indexTicks(4, 320, 38)).toEqual([0, 1, 2, 3]);
     expect(indexTicks(1, 3, 38)).toEqual([0]);
   });
+});
+
+test("tiles stand 3 px apart in a panel, and further on a large screen", () => {
+  expect([100, 400, 1100, 1800].map(tileGap)).toEqual([3, 3, 7, 12]);
 });
 
 describe("bars", () => {

@@ -23,6 +23,11 @@ class Feed:
         self._signature: Any = None
         self._iterator: Any = None
 
+    @staticmethod
+    def can_repeat(source: Any) -> bool:
+        """Whether a batch of ``source`` can be given to a function as if it came from there."""
+        return isinstance(source, tf.data.Iterator) and _can_be_fed(source.element_spec)
+
     def take(self, source: Iterator[Any]) -> Any:
         """Takes one batch from ``source``; raises what ``source`` raises at its end."""
         self._signature = source.element_spec if isinstance(source, tf.data.Iterator) else None

@@ -52,7 +52,7 @@ class Swap:
         self._twin: Twin | None = None
         self._single: Callable[[Any], Any] | None = None
         self._feed = Feed()
-        self._broken = self._proven = self._told = False
+        self._broken = self._told = False
 
     def meet(self) -> None:
         """Looks at the model's present function; one that is new has no twin yet."""
@@ -60,7 +60,7 @@ class Swap:
         plain = getattr(present, _PLAIN, present)
         if plain is not self._plain and plain is not None:
             self._plain, self._trainability = plain, Trainability(self._model, plain) if self._kind == "train" else None
-            self._twin, self._single, self._broken, self._proven = None, None, False, False
+            self._twin, self._single, self._broken = None, None, False
 
     def arm(self, due: Sequence[bool]) -> None:
         """The next execution records its i-th step where ``due[i]``."""
@@ -113,9 +113,9 @@ class Swap:
             return self._predict(source)
         if len(due) > 1:
             return self._several(source, due)
-        if self._fails_late():
+        if self._fails_late() or self._may_undo(source):
             return self._record(partial(self._feed.give, self._feed.take(source)), 0, self._plain)
-        return self._record(lambda: source, 0, self._plain)
+        return self._record(lambda: source, 0, self._plain, kept=False)
 
     def _several(self, source: Any, due: Sequence[bool]) -> Any:
         """The steps of one execution, one after the other; like Keras, stops early where the data ends, but not before the first.
@@ -144,18 +144,21 @@ class Swap:
             return first
         return tf.nest.map_structure(_concatenated, first, self._plain(batches[1:]))
 
-    def _record(self, feed: Callable[[], Any], index: int, plain: Callable[[Any], Any]) -> Any:
-        """One recorded step, on what ``feed`` gives."""
+    def _record(self, feed: Callable[[], Any], index: int, plain: Callable[[Any], Any], *, kept: bool = True) -> Any:
+        """One recorded step, on what ``feed`` gives; ``kept``: it gives the same batch again."""
         started = time.perf_counter()
         try:
             if self._twin is None:
                 self._twin = Twin(self._model, self._kind, self._options, self._trainability)
+            if not kept:
+                self._twin.may_undo = False
             result, captured = self._twin(feed())
         except _END_OF_DATA:
             raise
         except Exception as error:  # noqa: BLE001  (told once, or raised again by the plain function)
             return self._fall_back(error, feed, plain)
-        self._proven = True
+        if self._twin.undone:
+            result = plain(feed())
         self._hand_on(index, captured, time.perf_counter() - started)
         return result
 
@@ -175,9 +178,12 @@ class Swap:
 
         In a plain graph what can fail is the tracing, before any data is read. XLA compiles later, in the first run; eager steps have no trace.
         """
-        if self._kind == "predict":
-            return False
-        return self._runs_eagerly() or bool(self._model.jit_compile and not self._proven)
+        return self._kind != "predict" and (self._runs_eagerly() or bool(self._model.jit_compile))
+
+    def _may_undo(self, source: Any) -> bool:
+        """Whether the twin may take back what it does, so that the plain function needs the batch as well."""
+        may_undo = None if self._twin is None else self._twin.may_undo
+        return self._feed.can_repeat(source) if may_undo is None else may_undo
 
     def _runs_eagerly(self) -> bool:
         return bool(self._model.run_eagerly or tf.config.functions_run_eagerly())

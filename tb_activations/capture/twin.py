@@ -28,6 +28,7 @@ from tb_activations.capture.rehearsals import forget_rehearsals
 from tb_activations.capture.selection import Selection
 from tb_activations.capture.structure import Structure
 from tb_activations.capture.trainability import Trainability
+from tb_activations.capture.undo import Undo
 from tb_activations.errors import ActivationsError
 
 __all__ = ["Captured", "Options", "StepKind", "Twin", "overridden", "single_step"]
@@ -111,6 +112,8 @@ class Twin:
 
     Attributes:
       failure: what of ours went wrong, once something did; the twin is of no use then.
+      undone: the last run took back what it did: the plain function is still to run.
+      may_undo: whether a run may do so, None: not known before the first trace; who calls it False, or whose batch can't be had twice, sets it so.
       running: the step's function was reached. An error before that was ours, and no data was consumed.
       tracing: a trace of the step has begun and not ended. An error that leaves it so was raised before any data was consumed.
     """
@@ -129,21 +132,23 @@ class Twin:
         self._remarks: dict[str, bool] = {}
         self._lasting = Lasting()
         self.failure: Exception | None = None
-        self.running = self.tracing = False
+        self.running = self.tracing = self.undone = False
+        self.may_undo: bool | None = None if model.distribute_strategy.num_replicas_in_sync == 1 else False
         with self._overrides():
             self._function = _made_by_keras(model, kind)
 
     def __call__(self, source: Any) -> tuple[Any, Captured | None]:
-        """Runs one step on data from ``source``. Returns the step's own result and what was recorded."""
-        self.running = self.tracing = False  # a trace before may have been interrupted
+        """Runs one step on data from ``source``. Returns the step's own result, None where it was taken back, and what was recorded."""
+        self.running = self.tracing = self.undone = False  # a trace before may have been interrupted
         with self._overrides():
             self.running = True
             outputs = self._run(source)
-        if not (isinstance(outputs, dict) and outputs.keys() == {"result", "captured"}):
+        if not (isinstance(outputs, dict) and outputs.keys() in (_DONE, _UNDONE)):
             names = NAMES[self._kind]
             self.failure = ActivationsError(f"`{names.make}` of the model makes a function that does not call `{names.step}`.")
             return outputs, None
-        return outputs["result"], self._captured(outputs["captured"])
+        self.undone = outputs.keys() == _UNDONE
+        return outputs.get("result"), self._captured(outputs["captured"])
 
     def _captured(self, outputs: Mapping[str, Any]) -> Captured | None:
         """The capture that a run of the step handed out."""
@@ -192,14 +197,38 @@ class Twin:
             self.tracing = True
             self._check_trainability()
             recorder = Recorder(Structure(self._model), self._options.selection, self._kind, self._lasting)
-            with instrumented(recorder):
-                result = self._step(data)
-            captured = self._finish(recorder, result)
+            with self._undoable() as undo:
+                with instrumented(recorder):
+                    result = self._step(data)
+                outputs = self._end(undo, recorder, result)
             recorder.release()
             self.tracing = False
-            return {"result": result, "captured": captured}
+            return outputs
 
         return instrumented_step
+
+    @contextmanager
+    def _undoable(self) -> Iterator[Undo | None]:
+        """What is traced inside may be taken back at its end, where that is possible at all."""
+        if self.may_undo is False or tf.executing_eagerly():
+            yield None
+        else:
+            undo = Undo(tf.compat.v1.get_default_graph())
+            with undo.watching():
+                yield undo
+
+    def _end(self, undo: Undo | None, recorder: Recorder, result: Any) -> dict[str, Any]:
+        """What the traced step returns: its own result, unless it is taken back, and what is handed out."""
+        draws = [] if recorder.graph is None else stateful_draws(recorder.graph)
+        changes_bits = self._compiled_by_xla or bool(draws) or self._options.selection.ops is not None or recorder.may_change_bits()
+        undo = undo if undo is not None and changes_bits and undo.is_possible() else None
+        self._remark_draws(draws, undo is not None)
+        captured = self._finish(recorder, result)
+        self.may_undo = bool(self.may_undo) or undo is not None
+        if undo is None:
+            return {"result": result, "captured": captured}
+        undo.take_back()
+        return {"undone": tf.constant(True), "captured": captured}
 
     def _check_trainability(self) -> None:
         changed = [] if self._trainability is None or tf.executing_eagerly() else self._trainability.changed()
@@ -227,7 +256,6 @@ class Twin:
         if self.failure is not None:
             return {}
         try:
-            self._remark_draws(recorder.graph)
             forget_rehearsals(recorder, tf.nest.flatten(result))
             record_operations(recorder)
             catalogue = make_catalogue(recorder, self._options.configuration)
@@ -242,11 +270,15 @@ class Twin:
             self.failure = error
             return {}
 
-    def _remark_draws(self, graph: tf.Graph | None) -> None:
-        draws = [] if graph is None else stateful_draws(graph)
+    def _remark_draws(self, draws: list[str], is_undone: bool) -> None:
         if draws:
+            told = "what is recorded is computed with others" if is_undone else "on recorded steps they are others than without recording"
             self._remarks.setdefault(
                 f"The step draws random numbers by {', '.join(draws)} of TensorFlow, which count their draws in each traced function by itself: "
-                "on recorded steps they are others than without recording. Draw them with `keras.random` and a `keras.random.SeedGenerator`.",
+                f"{told}. Draw them with `keras.random` and a `keras.random.SeedGenerator`.",
                 True,
             )
+
+
+_DONE = {"result", "captured"}
+_UNDONE = {"undone", "captured"}

@@ -37,6 +37,7 @@ from tb_activations.capture.structure import Structure
 from tb_activations.capture.tell import tell
 from tb_activations.capture.trainability import Trainability
 from tb_activations.capture.twin import Captured, Options, Twin
+from tb_activations.capture.undo import Undo
 from tb_activations.capture.variables import Variables
 from tb_activations.diagnosis import Finding, Severity
 from tb_activations.diagnosis.live import LiveFindings, because_of
@@ -211,6 +212,8 @@ class WatchedStep:
             result = self._plain(*args, **kwargs)
             self._end("Recording the step failed", error)
             return result
+        if twin.undone:
+            result = self._plain(*args, **kwargs)
         if captured is None:
             self._end("Recording the step failed", twin.failure)
         else:
@@ -276,7 +279,9 @@ class FunctionTwin(Twin):
         self._compiled_by_xla = bool(getattr(function, "_jit_compile", False))
         self._lasting = Lasting()
         self.failure = None
-        self.tracing = False
+        self.tracing = self.undone = False
+        self.may_undo = None
+        self._undo: Undo | None = None
         self._entered = False
         self._compiled = isinstance(function, tf.types.experimental.PolymorphicFunction)
         body = function.python_function if self._compiled else function
@@ -297,9 +302,10 @@ class FunctionTwin(Twin):
 
     def __call__(self, *args: Any, **kwargs: Any) -> tuple[Any, Captured | None]:
         """Runs one step. Returns the step's own result and what was recorded."""
-        self.tracing = self._entered = False
+        self.tracing = self._entered = self.undone = False
         outputs = self._run((args, kwargs))
-        return outputs["result"], self._captured(outputs["captured"])
+        self.undone = "undone" in outputs
+        return outputs.get("result"), self._captured(outputs["captured"])
 
     def _instrumented(self, body: Callable[..., Any]) -> Callable[..., Any]:
         recorded = self._recorded(body)
@@ -310,7 +316,9 @@ class FunctionTwin(Twin):
             self.tracing = True
             self._check_trainability()
             self._on_replicas.begin()
-            outputs = recorded(*args, **kwargs)
+            with self._undoable() as self._undo:
+                outputs = recorded(*args, **kwargs)
+            self._undo = None
             if self._on_replicas.captured is not None:
                 outputs["captured"] = self._on_replicas.captured
             if self._on_replicas.runs > 1:
@@ -334,9 +342,13 @@ class FunctionTwin(Twin):
             with instrumented(recorder):
                 self._entered = True
                 result = body(*args, **kwargs)
-            captured = {} if self._on_replicas.runs and _outside_replicas() else self._finish(recorder, result)
+            replicated = self._on_replicas.runs > 0
+            if replicated and _outside_replicas():
+                outputs = {"result": result, "captured": {}}
+            else:
+                outputs = self._end(None if replicated else self._undo, recorder, result)
             recorder.release()
-            return {"result": result, "captured": captured}
+            return outputs
 
         recorded: Callable[..., dict[str, Any]] = instrumented_step
         return recorded

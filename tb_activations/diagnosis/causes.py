@@ -139,6 +139,7 @@ _RANK = {
             "unnormalized_input",
             "poor_initialization",
             "output_mismatch",
+            "targets_out_of_range",
             "heavy_dropout",
             "penalty_too_strong",
             "missing_gradient",

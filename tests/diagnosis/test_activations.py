@@ -201,14 +201,15 @@ def test_an_input_on_another_scale_is_told():
     assert [f.node for f in fed(l2_norm=1e-5 * np.sqrt(320)).find(UnnormalizedInput())] == ["x"]
 
 
+@pytest.mark.parametrize(("layer", "word"), [("Rescaling", "Check the factor"), ("Normalization", "Let it see the training data as they are fed")])
 @pytest.mark.parametrize(("rms", "told"), [(1e-5, ["pixels"]), (30.0, ["pixels"]), (0.5, [])])
-def test_a_factor_before_the_first_weights_that_makes_another_scale_is_told(rms, told):
+def test_a_factor_before_the_first_weights_that_makes_another_scale_is_told(layer, word, rms, told):
     """Pixels divided by 255 twice; a table of words multiplied by its width. What comes later in the network is none of its business."""
-    text = "input x [?,8]; layer pixels Rescaling [?,8] <- x; layer d Dense [?,8] <- pixels; variable d/kernel [8,8]; loss loss [] <- d"
+    text = f"input x [?,8]; layer pixels {layer} [?,8] <- x; layer d Dense [?,8] <- pixels; variable d/kernel [8,8]; loss loss [] <- d"
     size = {"l2_norm": rms * np.sqrt(320), "zero_fraction": 0.0, "min": -1, "max": 1}
     found = History(text, STEPS).set("pixels", **size).find(UnnormalizedInput())
     assert [f.node for f in found] == told
-    assert all("Check the factor" in f.remedy for f in found)
+    assert all(word in f.remedy for f in found)
     later = "input x [?,8]; layer a Dense [?,8] <- x; variable a/kernel [8,8]; " + text.split("; ", 1)[1].replace("<- x", "<- a", 1)
     assert History(later, STEPS).set("pixels", **size).find(UnnormalizedInput()) == []
 

@@ -31,6 +31,22 @@ def test_dead_units_are_told_with_their_number():
     assert found[0].sentence.startswith("41 of 64 units give 0 for every example since step 40.")
 
 
+@pytest.mark.parametrize(
+    ("dead", "told"),
+    [
+        (np.linspace(0.1, 0.8, 20), False),  # a sparse code is learned
+        (np.where(np.arange(20) < 8, 0.2, 0.7), True),  # killed within five steps
+        (np.linspace(0.7, 0.8, 20), True),  # dead from the beginning
+        (np.minimum(np.linspace(0.1, 1.3, 20), 0.95), True),  # hardly anything left
+    ],
+)
+def test_units_that_fall_silent_by_and_by_while_the_loss_falls_are_not_dead(dead, told):
+    history = relu(dead=dead, zero=0.5 + dead / 2)
+    assert history.find(DeadUnits()) != []
+    history.progress[:] = True
+    assert (history.find(DeadUnits()) != []) == told
+
+
 def test_units_that_live_again_close_the_finding():
     found = relu(dead=np.where(np.arange(20) < 8, 1.0, 0.0), zero=np.where(np.arange(20) < 8, 1.0, 0.4)).find(DeadUnits())
     assert [(f.first_step, f.last_step) for f in found] == [(0, 35)]

@@ -116,7 +116,7 @@ def _record(node: Seen, recorder: Recorder, ids: Mapping[str, int], plans: Mappi
         producers = recorder.producers if node.graph_op is None else {**recorder.producers, **recorder.op_producers}
         if node.kind == "loss":
             node.attributes.update(taken_for(node.tensor, producers, recorder.scores, node.name))
-            producers = {**recorder.scores, **producers}
+            producers = {**producers, **recorder.scores}
         inputs = producing_nodes(node.tensor, producers, node.name) or recorder.arguments.get(node.name, [])
     return NodeRecord(
         name=node.name,

@@ -170,9 +170,9 @@ SETS = {
     "blind": "Programs written blind",
     "again": "Programs written after those, blind",
     "third": "Programs written after those, blind again",
-    "fourth": "Programs written last, blind",
+    "fourth": "Programs written after the third set, blind",
     "fifth": "Programs written with the rules in view",
-    "sixth": "Programs written after all of those, blind",
+    "sixth": "Programs written last, blind",
     "reviewed": "Programs written from a review of the rules",
 }
 """Titles by how the name of a family begins."""

@@ -115,8 +115,8 @@ def _record(node: Seen, recorder: Recorder, ids: Mapping[str, int], plans: Mappi
     if node.tensor is not None and node.variable is None:
         producers = recorder.producers if node.graph_op is None else {**recorder.producers, **recorder.op_producers}
         if node.kind == "loss":
-            node.attributes.update(taken_for(node.tensor, producers, node.name))
-            producers = {**recorder.logits, **producers}
+            node.attributes.update(taken_for(node.tensor, producers, recorder.logits, node.name))
+            producers = {**producers, **recorder.logits}
         inputs = producing_nodes(node.tensor, producers, node.name) or recorder.arguments.get(node.name, [])
     return NodeRecord(
         name=node.name,

@@ -21,20 +21,26 @@ _SHAPING = frozenset({"Reshape", "Squeeze", "ExpandDims", "Identity", "Cast", "T
 _OF_SCORES = frozenset({"SoftmaxCrossEntropyWithLogits", "SparseSoftmaxCrossEntropyWithLogits"})
 
 
-def taken_for(loss: tf.Tensor, producers: Mapping[int, str], itself: str) -> dict[str, list[str]]:
-    """Names of nodes whose value goes as it is into `loss`, by what it is taken for: "scores", "probabilities", "shares"."""
+def taken_for(loss: tf.Tensor, producers: Mapping[int, str], scores: Mapping[int, str], itself: str) -> dict[str, list[str]]:
+    """Names of nodes whose value goes as it is into `loss`, by what it is taken for: "scores", "probabilities", "shares"; and as "yes_or_no" what is
+    compared with targets between 0 and 1, each for itself."""
     found: dict[str, dict[str, None]] = {}
     for op in walk_back(loss, producers, itself):
         for meaning, tensor in _readings(op):
             name = _maker(tensor, producers, itself)
+            if name is None and meaning == "yes_or_no":
+                name = scores.get(id(tensor))  # taken before the sigmoid of that node
             if name is not None:
                 found.setdefault(meaning, {}).setdefault(name)
     return {meaning: list(names) for meaning, names in found.items()}
 
 
 def _readings(op: tf.Operation) -> Iterator[tuple[str, tf.Tensor]]:
-    if op.type in _OF_SCORES or (op.type == "GreaterEqual" and "logistic_loss" in op.name):
+    if op.type in _OF_SCORES:
         yield "scores", op.inputs[0]
+    elif op.type == "GreaterEqual" and "logistic_loss" in op.name:
+        yield "scores", op.inputs[0]
+        yield "yes_or_no", op.inputs[0]
     elif op.type == "Maximum" and _is_near(op.inputs[1], 0):
         inner = op.inputs[0].op
         if inner.type == "Minimum" and _is_near(inner.inputs[1], 1):
@@ -43,6 +49,8 @@ def _readings(op: tf.Operation) -> Iterator[tuple[str, tf.Tensor]]:
                 yield "shares", divided.inputs[0]
             else:
                 yield "probabilities", inner.inputs[0]
+                if any(after.type == "Sub" and after.inputs[1] is op.outputs[0] for after in op.outputs[0].consumers()):
+                    yield "yes_or_no", inner.inputs[0]  # p and 1 − p
 
 
 def _is_near(bound: tf.Tensor, end: float) -> bool:

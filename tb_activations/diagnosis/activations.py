@@ -11,7 +11,7 @@ from collections.abc import Callable
 import numpy as np
 import numpy.typing as npt
 
-from tb_activations.diagnosis.block import MASKED, Block, first_known
+from tb_activations.diagnosis.block import MASKED, Block, Floats, first_known
 from tb_activations.diagnosis.drowned import Drowned
 from tb_activations.diagnosis.episodes import Episode, Persistence
 from tb_activations.diagnosis.facts import NORMALIZATIONS, RECURRENT, WEIGHTED, Facts
@@ -51,6 +51,8 @@ class DeadUnits(NodeRule):
     """The same where the network has at most `LINES` input numbers: a unit then bends a curve or a plane somewhere, often outside of the data."""
     LINES = 3
     """Input numbers."""
+    SHARE_OF_LEARNERS = 0.9
+    """The same of a layer whose units fall silent by and by while the loss falls: a code of few active units is learned, not killed."""
     SHARE_OF_DROWNED = 0.1
     """The same where biases are `Drowned`: chance doesn't make those."""
     CHANCE = 1.0
@@ -69,6 +71,7 @@ class DeadUnits(NodeRule):
         share = self.SHARE_OF_LINES if 0 < facts.input_numbers <= self.LINES else self.SHARE
         limit = np.minimum(share + self.CHANCE / np.sqrt(units), 1.0)
         drowned = Drowned(facts, rows)
+        falling_silent = _FallingSilent(len(rows), share)
         may_be_negative = np.array([not _ends_in_relu(facts.nodes[row]) for row in rows.tolist()], np.bool_)[:, None]
 
         def look(block: Block) -> Observation:
@@ -81,6 +84,7 @@ class DeadUnits(NodeRule):
                 & (positions > 1)
             )
             holds &= ~(may_be_negative & (block.column("min")[rows] < 0))
+            holds &= ~(block.progress & (dead < self.SHARE_OF_LEARNERS) & falling_silent.feed(block.steps, dead))
             evidence = {"zero_unit_fraction": dead, "zero_fraction": zero, "units": np.broadcast_to(units, dead.shape)}
             return Observation(holds, ~np.isnan(dead), evidence, holds & (dead == 1) & (block.steps == 0) & ~may_be_negative)
 
@@ -231,6 +235,31 @@ class ExplodingActivation(NodeRule):
             "Start from weights that keep the variance, normalize between the layers, or lower the learning rate:",
             'recurrent_initializer="orthogonal"' if recurrent else 'keras.layers.Dense(units, kernel_initializer="he_normal")',
         )
+
+
+class _FallingSilent:
+    """Whether units of some layers, most of which lived at first, were never killed by many at once, as far as captures lie near enough to see it."""
+
+    KILLED = 0.2
+    """Rise of the share of dead units from one capture to the next, which of another batch makes by chance a half of that."""
+    NEAR = 10
+    """Steps from one to the next."""
+
+    def __init__(self, rows: int, share: float) -> None:
+        self._share = share
+        self._first, self._last = np.full((rows, 1), np.nan, np.float32), np.full((rows, 1), np.nan, np.float32)
+        self._killed = np.zeros((rows, 1), np.bool_)
+        self._step = -self.NEAR - 1
+
+    def feed(self, steps: npt.NDArray[np.int64], dead: Floats) -> npt.NDArray[np.bool_]:
+        """Takes in the next shares, [rows, c]."""
+        self._first = np.where(np.isnan(self._first), first_known(dead), self._first)
+        rise = np.diff(np.concatenate([self._last, dead], axis=1), axis=1)
+        near = np.diff(np.concatenate([[self._step], steps])) <= self.NEAR
+        killed = np.logical_or.accumulate(np.concatenate([self._killed, (rise > self.KILLED) & near], axis=1), axis=1)
+        self._last, self._killed, self._step = dead[:, -1:], killed[:, -1:], int(steps[-1])
+        silent: npt.NDArray[np.bool_] = (self._first < self._share) & ~killed[:, 1:]
+        return silent
 
 
 def _ends_in_relu(node: Node) -> bool:

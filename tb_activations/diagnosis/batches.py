@@ -206,13 +206,17 @@ class ConstantInput(NodeRule):
         return Words(sentence, "Look at one batch of the data set that `fit` gets:", "print(next(iter(dataset)))")
 
 
+_FACTORS = frozenset({"Rescaling", "Normalization"})
+"""Layers that multiply and add what somebody gave them, or what they saw before the training."""
+
+
 class UnnormalizedInput(NodeRule):
     """An input on a scale that initial weights are not made for."""
 
     name, title = "unnormalized_input", "Unnormalized input"
     definition = (
-        "A float input that feeds weights without a normalization, or what a `Rescaling` makes of numbers that do, has a root mean square above 10"
-        " (or its nonzero elements below 0.001)."
+        "A float input that feeds weights without a normalization, or what a `Rescaling` or `Normalization` makes of numbers, has a root mean square"
+        " above 10 (or its nonzero elements below 0.001)."
     )
     reference = "UMLAUT input not normalized; LeCun et al. 1998, Efficient BackProp"
     severity, statistic = "warning", "std"
@@ -227,7 +231,7 @@ class UnnormalizedInput(NodeRule):
 
     def select(self, facts: Facts) -> Rows:
         """Float inputs that go straight into weights, and factors on the way from an input, or a table of words, to the first weights."""
-        factors = facts.select(lambda node: node.kind == "layer" and node.class_name == "Rescaling" and is_float(node.dtype))
+        factors = facts.select(lambda node: node.kind == "layer" and node.class_name in _FACTORS and is_float(node.dtype))
         first = np.array([row for row in factors.tolist() if not facts.upstream[row] & facts.kernel_layers], np.int64)
         return np.sort(np.concatenate([_direct_inputs(facts), _multiplied(facts, first)]))
 
@@ -251,15 +255,17 @@ class UnnormalizedInput(NodeRule):
 
     def words(self, facts: Facts, index: int, episode: Episode) -> Words:
         """Its range."""
-        seen, is_factor = episode.evidence, facts.nodes[index].class_name == "Rescaling"
+        seen, layer = episode.evidence, facts.nodes[index].class_name if facts.nodes[index].kind == "layer" else ""
         return Words(
             f"It goes from {number(seen['min'])} to {number(seen['max'])} (root mean square"
             f" {number(seen['root_mean_square'])}). Initial weights and usual"
             " learning rates are made for inputs near 1.",
             f"Check the factor{location(facts, index)}: are its inputs scaled already?"
-            if is_factor
+            if layer == "Rescaling"
+            else f"Let it see the training data as they are fed{location(facts, index)}:"
+            if layer
             else "Put a normalization in front, and let it see the training data:",
-            "" if is_factor else "normalization = keras.layers.Normalization(); normalization.adapt(x_train)",
+            "" if layer == "Rescaling" else "normalization = keras.layers.Normalization(); normalization.adapt(x_train)",
         )
 
 

@@ -17,7 +17,7 @@ from tb_activations.diagnosis.facts import Facts
 from tb_activations.diagnosis.finding import Severity
 from tb_activations.diagnosis.rule import NodeRule, Observation, Words, location, number
 
-__all__ = ["OutputMismatch"]
+__all__ = ["OutputMismatch", "TargetsOutOfRange"]
 
 Rows = npt.NDArray[np.int64]
 
@@ -75,6 +75,43 @@ class OutputMismatch(NodeRule):
             " between 0 and 1, and what is clipped gets no gradient.",
             f"Tell the loss that it gets scores, or end in a softmax (two or more classes) or a sigmoid{location(facts, index)}:",
             "model.compile(optimizer, keras.losses.BinaryCrossentropy(from_logits=True))  # or another loss with from_logits=True",
+        )
+
+
+class TargetsOutOfRange(NodeRule):
+    """Targets that are neither yes nor no, nor anything between."""
+
+    name, title = "targets_out_of_range", "Targets out of range"
+    definition = "A binary cross entropy, and nothing but that, is negative: with targets between 0 and 1 it can't be."
+    reference = "Cover & Thomas 2006, Elements of Information Theory: a cross entropy is at least the entropy of the targets, which is at least 0"
+    severity, statistic = "error", "mean"
+    persistence = Persistence(captures=3, steps=10)
+
+    BELOW = 0.01
+    """How far below 0 a loss is no rounded 0."""
+
+    def select(self, facts: Facts) -> Rows:
+        """Losses that compare all they are given with targets between 0 and 1."""
+        asked = {loss: facts.nodes[loss].attributes.get("yes_or_no", ()) for loss in facts.losses.tolist()}
+        return np.array([loss for loss, names in asked.items() if names and {facts.names[row] for row in facts.inputs[loss]} <= set(names)], np.int64)
+
+    def observe(self, facts: Facts, rows: Rows) -> Callable[[Block], Observation]:
+        """Looks at the sign."""
+
+        def look(block: Block) -> Observation:
+            loss = block.column("mean")[rows]
+            return Observation(loss < -self.BELOW, ~np.isnan(loss), {"loss": loss})
+
+        return look
+
+    def words(self, facts: Facts, index: int, episode: Episode) -> Words:
+        """What it says of the targets."""
+        return Words(
+            f"This binary cross entropy is {number(episode.evidence['loss'])} since step {episode.first_step:,}. With targets between 0 and 1 it is"
+            " never negative: some are beyond, and the loss falls without an end.",
+            "Make the targets 0 and 1 (or something between; pixels: divide by 255), and weights of examples positive; for numbers of any size"
+            " take a loss of differences:",
+            "y_train = (y_train > 0).astype('float32')",
         )
 
 

@@ -28,7 +28,7 @@ from tb_activations.diagnosis.initialization import PoorInitialization
 from tb_activations.diagnosis.losses import ExplodingLoss, OscillatingLoss
 from tb_activations.diagnosis.noise import DrownedCode, HeavyDropout
 from tb_activations.diagnosis.nonfinite import Nonfinite
-from tb_activations.diagnosis.outputs import OutputMismatch
+from tb_activations.diagnosis.outputs import OutputMismatch, TargetsOutOfRange
 from tb_activations.diagnosis.penalty import PenaltyTooStrong
 from tb_activations.diagnosis.precision import HalfOverflow, HalfUnderflow, LossScaleThrash
 from tb_activations.diagnosis.rule import NodeRule, Observation, Rule, Words, number
@@ -45,6 +45,7 @@ BUILT_IN: tuple[Rule, ...] = (
     UnnormalizedInput(),
     PoorInitialization(),
     OutputMismatch(),
+    TargetsOutOfRange(),
     HeavyDropout(),
     DeadUnits(),
     SaturatedActivation(),

@@ -31,7 +31,8 @@ class Targets:
 
     A first loss of 6e10 beside first outputs near 1 comes from targets near 250,000 (squared error) or larger still (absolute error), and outputs and
     gradients of that size are what training is for. Outputs that are themselves large explain their loss, and excuse nothing, but where
-    they come from the bias that the output layer began with, the mean of the targets; or from weights that were trained before.
+    they come from the bias that the output layer began with, the mean of the targets; or from weights that were trained before. Classes have
+    no size: of them a large first loss tells nothing.
     """
 
     LARGE = 100.0
@@ -41,6 +42,7 @@ class Targets:
 
     def __init__(self, facts: Facts) -> None:
         self._outputs = list(facts.inputs[facts.losses[0]]) if len(facts.losses) else []
+        self._are_numbers = bool(self._outputs) and not _are_classes(facts, self._outputs)
         self._size: float | None = None
 
     def size(self, block: Block) -> float:
@@ -50,7 +52,7 @@ class Targets:
             column = int(known.argmax())
             outputs = float(np.fmax.reduce(block.rms()[self._outputs, column], initial=0.0))
             loss = float(block.first_loss[column])
-            self._size = loss if self._outputs and loss > self.LARGE and outputs**2 < self.EXPLAINED * loss else 1.0
+            self._size = loss if self._are_numbers and loss > self.LARGE and outputs**2 < self.EXPLAINED * loss else 1.0
             known_before = max(float(np.fmax.reduce(block.first_bias[self._outputs], initial=0.0)), self._learned_before(block, column))
             self._size = max(self._size, known_before if known_before > self.LARGE else 1.0)
         return 1.0 if self._size is None else self._size
@@ -59,3 +61,10 @@ class Targets:
         """Root mean square of the first outputs of layers that were trained before; 0 where none was."""
         rms = block.rms()[self._outputs, column]
         return float(np.fmax.reduce(np.where(block.untrained[self._outputs], 0, rms), initial=0.0))
+
+
+def _are_classes(facts: Facts, outputs: list[int]) -> bool:
+    """Whether all that the loss is given is compared with classes: it ends in a softmax, or the loss takes it for scores or probabilities."""
+    attributes = facts.nodes[facts.losses[0]].attributes if len(facts.losses) else {}
+    taken = {name for meaning in ("scores", "probabilities", "shares", "yes_or_no") for name in attributes.get(meaning, ())}
+    return bool(outputs) and all(facts.nodes[row].activation == "softmax" or facts.names[row] in taken for row in outputs)

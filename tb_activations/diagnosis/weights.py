@@ -41,9 +41,13 @@ class UnchangedWeights(NodeRule):
     """Gradients may be accumulated over up to 16 steps."""
 
     def select(self, facts: Facts) -> Rows:
-        """Trainable variables with more than one axis. The bias of attention keys has two, and no gradient but rounding errors."""
+        """Trainable variables with more than one axis, or all such where a step trains none. The bias of attention keys has two, and no gradient but
+        rounding errors."""
+        frozen = _all_are_frozen(facts)
         return facts.select(
-            lambda node: node.kind == "variable" and node.trainable is not False and len(node.shape or ()) >= 2 and not node.name.endswith("bias")
+            lambda node: (
+                node.kind == "variable" and (frozen or node.trainable is not False) and len(node.shape or ()) >= 2 and not node.name.endswith("bias")
+            )
         )
 
     def observe(self, facts: Facts, rows: Rows) -> Observe:
@@ -54,7 +58,8 @@ class UnchangedWeights(NodeRule):
         """
         alternatives = _alternatives(facts, rows)
         columns = ("mean", "l2_norm", "min", "max")
-        forgotten = np.array([_is_forgotten(facts, row) for row in rows.tolist()], np.bool_)[:, None]
+        frozen = _all_are_frozen(facts)
+        forgotten = np.array([frozen or _is_forgotten(facts, row) for row in rows.tolist()], np.bool_)[:, None]
         judging = np.array([not own[0] and _judges(facts, row) for row, own in zip(rows.tolist(), forgotten, strict=True)], np.bool_)[:, None]
         first = np.full((len(columns), len(rows), 1), np.nan, np.float32)
         changed = np.zeros((len(rows), 1), bool)
@@ -84,6 +89,12 @@ class UnchangedWeights(NodeRule):
     def words(self, facts: Facts, index: int, episode: Episode) -> Words:
         """Whether the gradient or the optimizer is to blame."""
         gradient = episode.evidence["gradient_norm"]
+        if _all_are_frozen(facts):
+            return Words(
+                f"Nothing has changed these weights since step {episode.first_step:,}, and nothing can: no weight of the model is trainable.",
+                "Set `trainable` of what should learn, and compile the model again:",
+                "model.trainable = True; model.compile(optimizer, loss)",
+            )
         if np.isnan(episode.evidence["update_norm"]):
             sentence = "No optimizer was given its gradient."
             remedy = "If that is on purpose, set `trainable = False`; else hand it to the optimizer with the others:"
@@ -255,6 +266,17 @@ class UpdateTooSmall(NodeRule):
 
 _FIND_OVERFLOW = "Find what overflows or is undefined, forward or backward: other findings, or the first node with NaN or Inf, show it."
 _APPLY_ALL = "weights = self.trainable_weights\nself.optimizer.apply(tape.gradient(loss, weights), weights)"
+
+
+def _all_are_frozen(facts: Facts) -> bool:
+    """Whether a training step, and no step of validation, has weights of which none is trainable. Keras then looks for no gradient of the loss."""
+    reasons = [_gradient_reason(facts, row) for row in facts.variables.tolist() if len(facts.nodes[row].shape or ()) >= 2]
+    return "not_trainable" in reasons and not any(facts.nodes[row].trainable for row in facts.variables.tolist())
+
+
+def _gradient_reason(facts: Facts, variable: int) -> str | None:
+    state = facts.nodes[variable].quantities.get("gradient")
+    return None if state is None else state.reason
 
 
 def _is_forgotten(facts: Facts, variable: int) -> bool:

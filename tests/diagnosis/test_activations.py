@@ -31,6 +31,22 @@ def test_dead_units_are_told_with_their_number():
     assert found[0].sentence.startswith("41 of 64 units give 0 for every example since step 40.")
 
 
+@pytest.mark.parametrize(
+    ("dead", "told"),
+    [
+        (np.linspace(0.1, 0.8, 20), False),  # a sparse code is learned
+        (np.where(np.arange(20) < 8, 0.2, 0.7), True),  # killed within five steps
+        (np.linspace(0.7, 0.8, 20), True),  # dead from the beginning
+        (np.minimum(np.linspace(0.1, 1.3, 20), 0.95), True),  # hardly anything left
+    ],
+)
+def test_units_that_fall_silent_by_and_by_while_the_loss_falls_are_not_dead(dead, told):
+    history = relu(dead=dead, zero=0.5 + dead / 2)
+    assert history.find(DeadUnits()) != []
+    history.progress[:] = True
+    assert (history.find(DeadUnits()) != []) == told
+
+
 def test_units_that_live_again_close_the_finding():
     found = relu(dead=np.where(np.arange(20) < 8, 1.0, 0.0), zero=np.where(np.arange(20) < 8, 1.0, 0.4)).find(DeadUnits())
     assert [(f.first_step, f.last_step) for f in found] == [(0, 35)]
@@ -201,14 +217,15 @@ def test_an_input_on_another_scale_is_told():
     assert [f.node for f in fed(l2_norm=1e-5 * np.sqrt(320)).find(UnnormalizedInput())] == ["x"]
 
 
+@pytest.mark.parametrize(("layer", "word"), [("Rescaling", "Check the factor"), ("Normalization", "Let it see the training data as they are fed")])
 @pytest.mark.parametrize(("rms", "told"), [(1e-5, ["pixels"]), (30.0, ["pixels"]), (0.5, [])])
-def test_a_factor_before_the_first_weights_that_makes_another_scale_is_told(rms, told):
+def test_a_factor_before_the_first_weights_that_makes_another_scale_is_told(layer, word, rms, told):
     """Pixels divided by 255 twice; a table of words multiplied by its width. What comes later in the network is none of its business."""
-    text = "input x [?,8]; layer pixels Rescaling [?,8] <- x; layer d Dense [?,8] <- pixels; variable d/kernel [8,8]; loss loss [] <- d"
+    text = f"input x [?,8]; layer pixels {layer} [?,8] <- x; layer d Dense [?,8] <- pixels; variable d/kernel [8,8]; loss loss [] <- d"
     size = {"l2_norm": rms * np.sqrt(320), "zero_fraction": 0.0, "min": -1, "max": 1}
     found = History(text, STEPS).set("pixels", **size).find(UnnormalizedInput())
     assert [f.node for f in found] == told
-    assert all("Check the factor" in f.remedy for f in found)
+    assert all(word in f.remedy for f in found)
     later = "input x [?,8]; layer a Dense [?,8] <- x; variable a/kernel [8,8]; " + text.split("; ", 1)[1].replace("<- x", "<- a", 1)
     assert History(later, STEPS).set("pixels", **size).find(UnnormalizedInput()) == []
 
@@ -318,3 +335,11 @@ def test_a_softmax_over_one_unit_is_told_to_be_a_sigmoid():
     found = history.find(CollapsedOutput())
     assert [(f.node, f.code) for f in found] == [("out", 'keras.layers.Dense(1, activation="sigmoid")')]
     assert "It gives 1 for every example" in found[0].sentence
+
+
+@pytest.mark.parametrize(("end", "told"), [("softmax", True), ("", False)])
+def test_a_large_first_loss_excuses_large_activations_by_large_targets_but_not_by_classes(end, told):
+    text = f"input x [?,8]; layer amplify [?,8] <- x; layer out Dense [?,3] <- amplify {end}; loss loss [] <- out"
+    history = History(text, STEPS).set("x", l2_norm=np.sqrt(320)).set("amplify", l2_norm=5_000 * np.sqrt(320), max=9_000, batch_std=1)
+    history.set("out", l2_norm=0.5 * np.sqrt(320), max=1).set("loss", elements=1, mean=23_000)
+    assert ("amplify" in [f.node for f in history.find(ExplodingActivation())]) == told

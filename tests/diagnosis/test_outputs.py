@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
-from tb_activations.diagnosis.outputs import OutputMismatch
+from tb_activations.diagnosis.outputs import OutputMismatch, TargetsOutOfRange
 from tests.diagnosis.hand import History
 
 TEXT = "input x [?,8]; layer scores [?,3] {} <- x; loss loss [] <- scores"
@@ -46,3 +47,24 @@ def test_probabilities_in_a_loss_of_scores_are_told(activation, count):
 def test_what_goes_into_a_loss_of_another_kind_is_not_judged():
     assert told("softmax") == []
     assert told(low=-5, high=5) == []
+
+
+@pytest.mark.parametrize(
+    ("losses", "attributes", "more", "count"),
+    [
+        (np.linspace(1, -5, 20), {"yes_or_no": ["scores"]}, "", 1),
+        (np.linspace(1, 0, 20), {"yes_or_no": ["scores"]}, "", 0),
+        (np.linspace(1, -5, 20), {"scores": ["scores"]}, "", 0),  # weighted by what an action was worth
+        (np.linspace(1, -5, 20), {"yes_or_no": ["scores"]}, " x", 0),  # and something else
+    ],
+)
+def test_a_binary_cross_entropy_below_zero_has_targets_out_of_range(losses, attributes, more, count):
+    text = f"input x [?,8]; layer scores [?,1] <- x; loss loss [] <- scores{more}"
+    history = History(text, range(0, 200, 10), loss={"attributes": attributes}).set("loss", elements=1, mean=losses)
+    assert [(f.node, f.severity) for f in history.find(TargetsOutOfRange())] == [("loss", "error")] * count
+
+
+def test_no_targets_within_range_make_a_binary_cross_entropy_negative():
+    """What the rule rests on, by numpy."""
+    y, p = np.meshgrid(np.linspace(0, 1, 21), np.linspace(0.001, 0.999, 50))
+    assert (-(y * np.log(p) + (1 - y) * np.log(1 - p))).min() >= 0

@@ -192,6 +192,19 @@ def test_a_network_of_its_own_needs_no_optimizer(judge):
     assert history.set("d/kernel", l2_norm=3.0, mean=0.1, min=-1.0, max=1.0).find(UnchangedWeights()) == []
 
 
+@pytest.mark.parametrize(
+    ("reason", "others", "told"), [("not_trainable", False, ["d/kernel"]), ("not_trainable", True, []), ("inference_only", False, [])]
+)
+def test_a_step_that_trains_no_weight_at_all_is_told(reason, others, told):
+    """A frozen base below a trained head is frozen on purpose, and validation trains nothing."""
+    text = "input x [?,8]; layer d Dense [?,8] <- x; variable d/kernel [8,8]; layer e Dense [?,8] <- d; variable e/bias [8]"
+    frozen = {"trainable": False, **without_gradient(reason)}
+    history = History(text, STEPS, d__kernel=frozen, e__bias={"trainable": others}).set("d/kernel", l2_norm=3.0, mean=0.1, min=-1.0, max=1.0)
+    found = history.find(UnchangedWeights())
+    assert [f.node for f in found] == told
+    assert all("no weight of the model is trainable" in f.sentence for f in found)
+
+
 def test_a_run_of_twenty_steps_is_long_enough_to_see_that_nothing_changes():
     text = "input x [?,8]; layer d Dense [?,8] <- x; variable d/kernel [8,8] gradient update; variable d/bias [2,4] gradient update"
     history = History(text, range(20))

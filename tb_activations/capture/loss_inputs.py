@@ -1,4 +1,4 @@
-"""What a loss takes the numbers for that it is given: scores, which it makes probabilities of itself, or probabilities.
+"""What a loss takes the numbers for that it is given: logits, which it makes probabilities of itself, or probabilities.
 
 The one invariant: it only reads the graph of the step, so it holds for losses of Keras, of TensorFlow and of users alike. What a loss clips to lie
 between (nearly) 0 and (nearly) 1 it takes for probabilities; what it divides by its sum before, for shares of a whole.
@@ -18,28 +18,28 @@ NEAR = 0.01
 """How far from 0 and 1 the ends lie between which probabilities are clipped; Keras takes 1e-7."""
 
 _SHAPING = frozenset({"Reshape", "Squeeze", "ExpandDims", "Identity", "Cast", "Transpose", "ConcatV2", "Pack"})
-_OF_SCORES = frozenset({"SoftmaxCrossEntropyWithLogits", "SparseSoftmaxCrossEntropyWithLogits"})
+_OF_LOGITS = frozenset({"SoftmaxCrossEntropyWithLogits", "SparseSoftmaxCrossEntropyWithLogits"})
 
 
-def taken_for(loss: tf.Tensor, producers: Mapping[int, str], scores: Mapping[int, str], itself: str) -> dict[str, list[str]]:
-    """Names of nodes whose value goes as it is into `loss`, by what it is taken for: "scores", "probabilities", "shares"; and as "yes_or_no" what is
+def taken_for(loss: tf.Tensor, producers: Mapping[int, str], logits: Mapping[int, str], itself: str) -> dict[str, list[str]]:
+    """Names of nodes whose value goes as it is into `loss`, by what it is taken for: "logits", "probabilities", "shares"; and as "yes_or_no" what is
     compared with targets between 0 and 1, each for itself."""
     found: dict[str, dict[str, None]] = {}
     for op in walk_back(loss, producers, itself):
         for meaning, tensor in _readings(op):
             name = _maker(tensor, producers, itself)
             if name is None and meaning == "yes_or_no":
-                name = scores.get(id(tensor))  # taken before the sigmoid of that node
+                name = logits.get(id(tensor))  # taken before the sigmoid of that node
             if name is not None:
                 found.setdefault(meaning, {}).setdefault(name)
     return {meaning: list(names) for meaning, names in found.items()}
 
 
 def _readings(op: tf.Operation) -> Iterator[tuple[str, tf.Tensor]]:
-    if op.type in _OF_SCORES:
-        yield "scores", op.inputs[0]
+    if op.type in _OF_LOGITS:
+        yield "logits", op.inputs[0]
     elif op.type == "GreaterEqual" and "logistic_loss" in op.name:
-        yield "scores", op.inputs[0]
+        yield "logits", op.inputs[0]
         yield "yes_or_no", op.inputs[0]
     elif op.type == "Maximum" and _is_near(op.inputs[1], 0):
         inner = op.inputs[0].op

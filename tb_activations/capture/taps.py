@@ -56,7 +56,7 @@ def tap_summing(x: Any, zeros: tf.Tensor, summarize: Callable[[tf.Tensor], tf.Te
 
 
 def _with_dense_part(x: Any, tapped: tf.Tensor) -> Any:
-    """``x``, its numbers replaced by ``tapped``, with what Keras told of it: a mask, and the scores that a loss computes with in its place."""
+    """``x``, its numbers replaced by ``tapped``, with what Keras told of it: a mask, and the logits that a loss computes with in its place."""
     if isinstance(x, tf.RaggedTensor):
         return x.with_flat_values(tapped)
     if isinstance(x, tf.SparseTensor):

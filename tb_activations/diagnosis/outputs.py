@@ -22,7 +22,7 @@ __all__ = ["OutputMismatch", "TargetsOutOfRange"]
 Rows = npt.NDArray[np.int64]
 
 SQUASHED = {"softmax": "Softmax", "sigmoid": "Sigmoid"}
-"""Functions that make probabilities of scores, and the operations that do."""
+"""Functions that make probabilities of logits, and the operations that do."""
 
 
 class OutputMismatch(NodeRule):
@@ -30,7 +30,7 @@ class OutputMismatch(NodeRule):
 
     name, title = "output_mismatch", "Output doesn't fit the loss"
     definition = (
-        "A loss of probabilities (it clips them to lie between 0 and 1) is given numbers beyond; or a loss of scores (`from_logits=True`) is given"
+        "A loss of probabilities (it clips them to lie between 0 and 1) is given numbers beyond; or a loss of logits (`from_logits=True`) is given"
         " what a softmax or sigmoid made of them."
     )
     reference = "UMLAUT: missing softmax before the loss, several activations at the end"
@@ -41,7 +41,7 @@ class OutputMismatch(NodeRule):
     """How far below 0 or above 1 a number is no rounded probability."""
 
     def select(self, facts: Facts) -> Rows:
-        """What goes as it is into a loss that is one of probabilities, or one of scores."""
+        """What goes as it is into a loss that is one of probabilities, or one of logits."""
         return np.array(sorted({*_taken_for(facts, "probabilities", "shares"), *_squashed(facts)}), np.int64)
 
     def observe(self, facts: Facts, rows: Rows) -> Callable[[Block], Observation]:
@@ -65,7 +65,7 @@ class OutputMismatch(NodeRule):
         seen, activation = episode.evidence, _function(facts, index)
         if index in _squashed(facts):
             return Words(
-                f"The loss takes its outputs for scores and applies a {activation} to them, but they are what a {activation} made already, between 0"
+                f"The loss takes its outputs for logits and applies a {activation} to them, but they are what a {activation} made already, between 0"
                 f" and 1. The loss can't come near 0 then, and its gradients stay small.",
                 f"Leave out the {activation}{location(facts, index)}, or tell the loss that it gets probabilities:",
                 "model.compile(optimizer, keras.losses.SparseCategoricalCrossentropy(from_logits=False))",
@@ -73,7 +73,7 @@ class OutputMismatch(NodeRule):
         return Words(
             f"Its outputs go from {number(seen['min'])} to {number(seen['max'])}, and the loss takes them for probabilities: it clips them to lie"
             " between 0 and 1, and what is clipped gets no gradient.",
-            f"Tell the loss that it gets scores, or end in a softmax (two or more classes) or a sigmoid{location(facts, index)}:",
+            f"Tell the loss that it gets logits, or end in a softmax (two or more classes) or a sigmoid{location(facts, index)}:",
             "model.compile(optimizer, keras.losses.BinaryCrossentropy(from_logits=True))  # or another loss with from_logits=True",
         )
 
@@ -122,7 +122,7 @@ def _taken_for(facts: Facts, *meanings: str) -> list[int]:
 
 
 def _squashed(facts: Facts) -> list[int]:
-    return [index for index in _taken_for(facts, "scores") if _function(facts, index)]
+    return [index for index in _taken_for(facts, "logits") if _function(facts, index)]
 
 
 def _function(facts: Facts, index: int) -> str:

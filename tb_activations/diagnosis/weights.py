@@ -185,8 +185,8 @@ class UpdateTooLarge(NodeRule):
     def words(self, facts: Facts, index: int, episode: Episode) -> Words:
         """How large the steps are, or what they have made of the weights."""
         seen = episode.evidence
-        steps = "step" if seen["steps"] == 1 else f"{number(seen['steps'])} steps"
-        times = f"grew to {number(seen['growth'])} times their size in the {steps} before step {episode.first_step:,}."
+        steps = "one step" if seen["steps"] == 1 else f"{number(seen['steps'])} steps"
+        times = f"grew to {number(seen['growth'])} times their size within {steps}."
         grown = seen["growth"] > 1
         small = grown and seen["update_ratio"] < self.RATIO
         return Words(

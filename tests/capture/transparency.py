@@ -382,7 +382,7 @@ _ZOO = {
     "recurrent": "LSTM",
 }
 
-SCORES = keras.losses.CategoricalCrossentropy(from_logits=True)
+FROM_LOGITS = keras.losses.CategoricalCrossentropy(from_logits=True)
 
 CASES: dict[str, Case] = {
     **{name: Case(what, of_zoo(name)) for name, what in _ZOO.items()},
@@ -409,7 +409,7 @@ CASES: dict[str, Case] = {
         "a softmax before a cross entropy", of_layers(dense, last="softmax", loss="categorical_crossentropy", then=run_eagerly), "eager"
     ),
     "sigmoid": Case("a sigmoid before a cross entropy", of_layers(dense, last="sigmoid", loss="binary_crossentropy")),
-    "softmax-twice": Case("a softmax, and `from_logits=True`", of_layers(dense, last="softmax", loss=SCORES)),
+    "softmax-twice": Case("a softmax, and `from_logits=True`", of_layers(dense, last="softmax", loss=FROM_LOGITS)),
     "softmax-of-tensorflow": Case("`tf.nn.softmax` before a cross entropy", of_layers(dense, last=tf.nn.softmax, loss="categorical_crossentropy")),
     "sample-weight": Case("`sample_weight`", of_layers(dense, sample_weight=np.linspace(0.1, 2, 20))),
     "class-weight": Case(

@@ -25,7 +25,7 @@ def told(activation="", low=0.0, high=1.0, **attributes):
         ("probabilities", -1e-4, 1.0001, 0),  # rounded
         ("shares", -2.0, 3.0, 1),
         ("shares", 0.0, 3.0, 0),  # positive numbers of any size: the loss divides them by their sum
-        ("scores", -2.0, 3.0, 0),
+        ("logits", -2.0, 3.0, 0),
     ],
 )
 def test_numbers_that_are_no_probabilities_are_told_where_the_loss_clips_them(meaning, low, high, count):
@@ -38,8 +38,8 @@ def test_only_numbers_that_go_on_going_beyond_are_told():
 
 
 @pytest.mark.parametrize(("activation", "count"), [("softmax", 1), ("sigmoid", 1), ("tanh", 0), ("", 0)])
-def test_probabilities_in_a_loss_of_scores_are_told(activation, count):
-    found = told(activation, scores="scores")
+def test_probabilities_in_a_loss_of_logits_are_told(activation, count):
+    found = told(activation, logits="scores")
     assert [(f.node, f.severity) for f in found] == [("scores", "warning")] * count
     assert all(f"a {activation} made already" in f.sentence for f in found)
 
@@ -54,7 +54,7 @@ def test_what_goes_into_a_loss_of_another_kind_is_not_judged():
     [
         (np.linspace(1, -5, 20), {"yes_or_no": ["scores"]}, "", 1),
         (np.linspace(1, 0, 20), {"yes_or_no": ["scores"]}, "", 0),
-        (np.linspace(1, -5, 20), {"scores": ["scores"]}, "", 0),  # weighted by what an action was worth
+        (np.linspace(1, -5, 20), {"logits": ["scores"]}, "", 0),  # weighted by what an action was worth
         (np.linspace(1, -5, 20), {"yes_or_no": ["scores"]}, " x", 0),  # and something else
     ],
 )

@@ -248,7 +248,7 @@ def test_weights_that_a_few_steps_replace_are_told_however_small_later_steps_are
     history.progress[:] = True
     found = history.find(UpdateTooLarge())
     assert [f.node for f in found] == told  # not at the output, which large targets may ask for
-    assert all(f.first_step == 30 and "These weights grew to 5 times their size in the 10 steps before step 30." in f.sentence for f in found)
+    assert all(f.first_step == 30 and "These weights grew to 5 times their size within 10 steps." in f.sentence for f in found)
 
 
 @pytest.mark.parametrize(("entries", "told"), [(12.0, ["words/embeddings"]), (8.0, [])])
@@ -269,7 +269,7 @@ def test_weights_that_grow_and_grow_while_the_loss_stands_are_told():
         history = deep(d2=weights, d4=weights).set("loss", elements=1, mean=2.3)
         found = history.find(UpdateTooLarge())
         assert [f.node for f in found] == told  # not at the output
-        assert all("grew to 20 times their size in the 190 steps before" in f.sentence for f in found)
+        assert all("grew to 20 times their size within 190 steps." in f.sentence for f in found)
         history.progress[:] = True
         assert history.find(UpdateTooLarge()) == []
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import functools
 import itertools
 import math
+import threading
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -41,7 +42,7 @@ class Sampled(NamedTuple):
 def measure_all(requests: Sequence[Request], low: Array, high: Array, *, careful: bool, histogram: bool) -> Sampled:
     """Measures arrays that are reckoned in the same dtype. ``low`` and ``high``: their finite extremes, float64[n]."""
     some = _Joined([request.x for request in requests], careful)
-    zero = some.share(some.magnitudes == 0)
+    zero = some.below(1)
     return Sampled(
         zero_fraction=zero,
         batch_std=_batch_std(requests, careful),
@@ -58,18 +59,20 @@ class _Joined:
       numbers: [total], in the dtype that is reckoned in.
       magnitudes: [total], the bits of their absolute values as integers, which have the order of the numbers.
       finite: bool[total], or None where everything is known to be finite.
+      parts: where each tensor stands in them.
     """
 
     def __init__(self, tensors: Sequence[Array], careful: bool) -> None:
         runs = [_every_nth(tensor.reshape(-1), math.prod(tensor.shape[1:]) or 1, SAMPLED) for tensor in tensors]
         self._lengths = [run.size for run in runs]
         ends = np.cumsum([0, *self._lengths]).tolist()
-        self._parts = [slice(*pair) for pair in itertools.pairwise(ends)]
-        self.numbers = np.empty(ends[-1], kind_of(tensors[0].dtype).wide)
-        for part, run in zip(self._parts, runs, strict=True):
+        self.parts = [slice(*pair) for pair in itertools.pairwise(ends)]
+        self.numbers = _scratch.array("numbers", ends[-1], kind_of(tensors[0].dtype).wide)
+        for part, run in zip(self.parts, runs, strict=True):
             self.numbers[part].reshape(run.shape)[...] = run
         integers = np.dtype(f"i{self.numbers.itemsize}")
-        self.magnitudes = self.numbers.view(integers) & np.iinfo(integers).max
+        most = integers.type(np.iinfo(integers).max)
+        self.magnitudes = np.bitwise_and(self.numbers.view(integers), most, out=_scratch.array("magnitudes", ends[-1], integers))
         self.finite = np.isfinite(self.numbers) if careful else None
         self._among = np.array(self._lengths, float) if self.finite is None else self._count(self.finite)
 
@@ -80,15 +83,19 @@ class _Joined:
 
     def _count(self, hits: Array) -> Array:
         # Along an axis, numpy counts many times slower.
-        return np.array([np.count_nonzero(hits[part]) for part in self._parts], float)
+        return np.array([np.count_nonzero(hits[part]) for part in self.parts], float)
 
     def for_each(self, column: Array) -> Array:
         """[total]: the number of ``column`` [n] that belongs to the tensor of each element."""
         return np.repeat(column, self._lengths)
 
+    def below(self, bound: Any) -> Array:
+        """float64[n]: the share of magnitudes below ``bound``, of any shape that fits [total]."""
+        return self.share(np.less(self.magnitudes, bound, out=_scratch.array("hits", len(self.magnitudes), np.dtype(np.bool_))))
+
     def finite_of(self, index: int) -> Array:
         """The finite elements of one tensor."""
-        part = self._parts[index]
+        part = self.parts[index]
         return self.numbers[part] if self.finite is None else self.numbers[part][self.finite[part]]
 
 
@@ -119,7 +126,7 @@ def _subnormal_share(some: _Joined, zero: Array, smallest_normal: Sequence[int])
     """The share of elements that are not 0 and below the smallest normal number of their dtype. ``zero``: the share of zeros."""
     bounds = np.array(smallest_normal, some.magnitudes.dtype)
     alike = bool((bounds == bounds[0]).all())
-    below = some.share(some.magnitudes < (bounds[0] if alike else some.for_each(bounds)))
+    below = some.below(bounds[0] if alike else some.for_each(bounds))
     # Below the bound are the zeros, too; integers have no bound.
     return np.where(bounds > 0, below - zero, zero * 0)
 
@@ -174,7 +181,8 @@ def _some_of_some(tensor: Array) -> Array:
 
 def _spread(tensors: Sequence[Array]) -> Array:
     """Of n tensors [examples, elements] of as many examples."""
-    columns = np.concatenate(tensors, 1, dtype=kind_of(tensors[0].dtype).wide)
+    size, wide = sum(tensor.size for tensor in tensors), kind_of(tensors[0].dtype).wide
+    columns = np.concatenate(tensors, 1, out=_scratch.array("columns", size, wide).reshape(len(tensors[0]), -1))
     columns -= columns.mean(0)
     squares = np.einsum("ij,ij->j", columns, columns)
     starts = np.cumsum([0, *(tensor.shape[1] for tensor in tensors[:-1])])
@@ -199,11 +207,31 @@ def _count_in_bins(some: _Joined, low: Array, high: Array) -> Array:
     if some.finite is not None:
         # The distance of two finite numbers may not be finite; that of their halves is.
         numbers, low, high = numbers / 2, low / 2, high / 2
-    width, last = high - low, HISTOGRAM_BINS - 1
+    width, last = high - low, numbers.dtype.type(HISTOGRAM_BINS - 1)
     per_width = np.divide(numbers.dtype.type(HISTOGRAM_BINS), width, out=np.zeros_like(width), where=width > 0)
-    position = numbers - some.for_each(low)
-    position *= some.for_each(per_width)
-    bins = np.minimum(position, last, out=position).astype(np.intp)
-    bins += some.for_each(HISTOGRAM_BINS * np.arange(len(low)) + np.where(width > 0, 0, last))
-    counted = bins if some.finite is None else bins[some.finite]
-    return np.bincount(counted, minlength=HISTOGRAM_BINS * len(low)).reshape(-1, HISTOGRAM_BINS)
+    counts = np.empty((len(low), HISTOGRAM_BINS), np.int64)
+    for index, part in enumerate(some.parts):
+        position = numbers[part] if some.finite is None else numbers[part][some.finite[part]]
+        position = (position - low[index]) * per_width[index]
+        bins = np.minimum(position, last, out=position).astype(np.intp)
+        if width[index] == 0:
+            bins[:] = HISTOGRAM_BINS - 1
+        counts[index] = np.bincount(bins, minlength=HISTOGRAM_BINS)
+    return counts
+
+
+class _Scratch(threading.local):
+    """Large arrays that the next capture uses again, each thread its own: fresh ones would be asked of the system, and cleared, page by page."""
+
+    def __init__(self) -> None:
+        self._arrays: dict[tuple[str, Any], Array] = {}
+
+    def array(self, name: str, size: int, dtype: np.dtype[Any]) -> Array:
+        """[size], with anything in it; valid until the next array of this name and dtype is asked for."""
+        known = self._arrays.get((name, dtype))
+        if known is None or len(known) < size:
+            known = self._arrays[name, dtype] = np.empty(size, dtype)
+        return known[:size]
+
+
+_scratch = _Scratch()

@@ -6,7 +6,6 @@ nothing is traced anew and no extent becomes a constant: that alone can change t
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Iterator
 from typing import Any
 
@@ -19,9 +18,9 @@ class Feed:
     """Hands batches to a step function as an iterator like the one they come from."""
 
     def __init__(self) -> None:
-        self._waiting: deque[Any] = deque()
-        self._signature: Any = None
+        self._source: Any = None
         self._iterator: Any = None
+        self._handle: Any = None
 
     @staticmethod
     def can_repeat(source: Any) -> bool:
@@ -30,30 +29,23 @@ class Feed:
 
     def take(self, source: Iterator[Any]) -> Any:
         """Takes one batch from ``source``; raises what ``source`` raises at its end."""
-        self._signature = source.element_spec if isinstance(source, tf.data.Iterator) else None
+        self._source = source
         return next(source)
 
     def give(self, batch: Any) -> Any:
         """What to call a step function with, so that it runs on a batch taken last."""
-        self._waiting.clear()
-        if self._signature is None or tf.config.functions_run_eagerly() or not _can_be_fed(self._signature):
+        if tf.config.functions_run_eagerly() or not self.can_repeat(self._source):
             return [batch]
-        if self._iterator is None or self._iterator.element_spec != self._signature:
-            self._iterator = self._endless()
-        self._waiting.append(batch)
+        if self._iterator is None or self._iterator.element_spec != self._source.element_spec:
+            self._make_iterator()
+        # The same iterator begins anew. A generator would do as well, but it makes TensorFlow give memory back to the system all the time.
+        tf.raw_ops.MakeIterator(dataset=tf.data.experimental.to_variant(tf.data.Dataset.from_tensors(batch)), iterator=self._handle)
         return self._iterator
 
-    def _endless(self) -> Any:
-        waiting = self._waiting  # not `self`: TensorFlow keeps the function, and it would keep the iterator
-
-        def batches() -> Iterator[Any]:
-            while True:
-                yield waiting.popleft()
-
-        options = tf.data.Options()
-        options.autotune.enabled = False
-        options.experimental_optimization.inject_prefetch = False  # nothing may be asked for before it is there
-        return iter(tf.data.Dataset.from_generator(batches, output_signature=self._signature).with_options(options))
+    def _make_iterator(self) -> None:
+        source = self._source
+        self._handle = tf.raw_ops.AnonymousIteratorV3(output_types=source._flat_output_types, output_shapes=source._flat_output_shapes)
+        self._iterator = type(source)(components=[self._handle], element_spec=source.element_spec)
 
 
 def _can_be_fed(signature: Any) -> bool:

@@ -21,7 +21,6 @@ from tb_activations.capture import describe
 from tb_activations.capture.calls import CallNames, numbered
 from tb_activations.capture.functions import Functions
 from tb_activations.capture.inner_graphs import InnerGraphs
-from tb_activations.capture.last_bits import may_differ
 from tb_activations.capture.nodes import Lasting, Recording, Seen, Tally
 from tb_activations.capture.on_replicas import OnReplicas
 from tb_activations.capture.operations import SCOPE, Calls
@@ -106,7 +105,6 @@ class Recorder:
         self._unscaled: dict[int, tf.Tensor] = {}
         self.templates: set[int] = set()
         self.rewriting = False
-        self._taps: list[tuple[tf.Tensor, tf.Tensor]] = []
         self._kept: list[Any] = []  # what `producers`, `logits` and `_unscaled` know by id must stay alive
 
     # Lifetime.
@@ -132,7 +130,7 @@ class Recorder:
             node.tensor = node.op = node.variable = None
         named: tuple[dict[str, Any], ...] = (self.seen, self.arguments, self.named_operations, *self.recordings.values())
         by_id: tuple[dict[int, Any] | set[int], ...] = (self.producers, self.logits, self._unscaled, self.templates)
-        for things in (*named, *by_id, self.targets, self._kept, self._taps):
+        for things in (*named, *by_id, self.targets, self._kept):
             things.clear()
         self.variables = Variables(self.structure)
         self.inner = InnerGraphs([])
@@ -377,7 +375,6 @@ class Recorder:
             return x
         tapped = tap(x, functools.partial(self._flowed_back, node))
         self._produced(node.name, dense_part(tapped))
-        self._taps.append((dense_part(x), dense_part(tapped)))
         return tapped
 
     def _note_logits(self, name: str, x: Any) -> None:
@@ -429,13 +426,10 @@ class Recorder:
             activation = node.activation if quantity == "value" else None
             self.recordings[quantity][node.name] = Recording(tensor, node.has_batch, activation, scale)
 
-    def may_change_bits(self) -> bool:
-        """Whether the step may end in other last bits for what is recorded of it."""
-        if self.graph is None:
-            return False
-        recordings = [recording for recordings in self.recordings.values() for recording in recordings.values()]
-        recorded = [recording.tensor for recording in recordings if isinstance(recording, Recording)]
-        return len(recorded) < len(recordings) or may_differ(self._taps, recorded)
+    def looks_into_branches(self) -> bool:
+        """Whether what is recorded may be made in some steps only."""
+        recorded = {name for recordings in self.recordings.values() for name in recordings}
+        return any(self.seen[name].until_taken.reason is not None for name in recorded if name in self.seen)
 
     @_harmless
     def record_variables(self) -> None:

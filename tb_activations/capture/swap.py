@@ -10,13 +10,14 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Callable, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from functools import partial, wraps
-from typing import Any
+from typing import Any, NamedTuple
 
 import keras
 import tensorflow as tf
 
+from tb_activations.capture.aside import NotKept
 from tb_activations.capture.batches import Feed
 from tb_activations.capture.operations import SCOPE
 from tb_activations.capture.source import raised_by_us
@@ -31,6 +32,13 @@ _PLAIN = "tb_activations_plain"
 """Attribute of a function of ours that stands in the place of the model's: the function that it stands for."""
 
 _END_OF_DATA = (StopIteration, tf.errors.OutOfRangeError)
+
+
+class _Given(NamedTuple):
+    """Data for one step. ``feed`` gives what the step function takes; ``batch`` is what that gives each time, None: it gives a batch once only."""
+
+    feed: Callable[[], Any]
+    batch: Any = None
 
 
 class Swap:
@@ -113,9 +121,14 @@ class Swap:
             return self._predict(source)
         if len(due) > 1:
             return self._several(source, due)
-        if self._fails_late() or self._may_undo(source):
-            return self._record(partial(self._feed.give, self._feed.take(source)), 0, self._plain)
-        return self._record(lambda: source, 0, self._plain, kept=False)
+        if not self._keeps(source):
+            with suppress(NotKept):
+                return self._record(_Given(lambda: source), 0, self._plain)
+        return self._record(self._kept(source), 0, self._plain)
+
+    def _kept(self, source: Any) -> _Given:
+        batch = self._feed.take(source)
+        return _Given(partial(self._feed.give, batch), batch)
 
     def _several(self, source: Any, due: Sequence[bool]) -> Any:
         """The steps of one execution, one after the other; like Keras, stops early where the data ends, but not before the first.
@@ -128,37 +141,38 @@ class Swap:
         result: Any = None
         for index, is_due in enumerate(due):
             try:
-                batch = self._feed.take(source)
+                given = self._kept(source)
             except _END_OF_DATA:
                 if index == 0:
                     raise
                 break
-            feed = partial(self._feed.give, batch)
-            result = self._record(feed, index, self._single) if is_due and not self._broken else self._single(feed())
+            result = self._record(given, index, self._single) if is_due and not self._broken else self._single(given.feed())
         return result
 
     def _predict(self, batches: list[Any]) -> Any:
         """Records the first of the batches of one execution."""
-        first = self._record(lambda: batches[:1], 0, self._plain)
+        first = self._record(_Given(lambda: batches[:1], batches[:1]), 0, self._plain)
         if len(batches) == 1:
             return first
         return tf.nest.map_structure(_concatenated, first, self._plain(batches[1:]))
 
-    def _record(self, feed: Callable[[], Any], index: int, plain: Callable[[Any], Any], *, kept: bool = True) -> Any:
-        """One recorded step, on what ``feed`` gives; ``kept``: it gives the same batch again."""
+    def _record(self, given: _Given, index: int, plain: Callable[[Any], Any]) -> Any:
+        """One recorded step."""
         started = time.perf_counter()
         try:
             if self._twin is None:
                 self._twin = Twin(self._model, self._kind, self._options, self._trainability)
-            if not kept:
-                self._twin.may_undo = False
-            result, captured = self._twin(feed())
-        except _END_OF_DATA:
+            source = given.feed()
+            if given.batch is None and not self._feed.can_repeat(source):
+                self._twin.aside.refuse()
+            result, captured = self._twin(source, given.batch)
+        except (*_END_OF_DATA, NotKept):
             raise
         except Exception as error:  # noqa: BLE001  (told once, or raised again by the plain function)
-            return self._fall_back(error, feed, plain)
+            return self._fall_back(error, given.feed, plain)
         if self._twin.undone:
-            result = plain(feed())
+            result = plain(given.feed())
+            self._twin.compare(result)
         self._hand_on(index, captured, time.perf_counter() - started)
         return result
 
@@ -180,16 +194,15 @@ class Swap:
         """
         return self._kind != "predict" and (self._runs_eagerly() or bool(self._model.jit_compile))
 
-    def _may_undo(self, source: Any) -> bool:
-        """Whether the twin may take back what it does, so that the plain function needs the batch as well."""
-        may_undo = None if self._twin is None else self._twin.may_undo
-        return self._feed.can_repeat(source) if may_undo is None else may_undo
+    def _keeps(self, source: Any) -> bool:
+        """Whether the batch is kept for the plain function, which has to run as well, or may have to."""
+        return self._fails_late() or (self._feed.can_repeat(source) and (self._twin is None or self._twin.aside.wants()))
 
     def _runs_eagerly(self) -> bool:
         return bool(self._model.run_eagerly or tf.config.functions_run_eagerly())
 
     def _fall_back(self, error: Exception, feed: Callable[[], Any], plain: Callable[[Any], Any]) -> Any:
-        ran = self._twin is not None and self._twin.running and not self._twin.tracing
+        ran = self._twin is not None and self._twin.running and not self._twin.tracing and not self._twin.undone
         if ran and self._kind != "predict" and not self._fails_late() and not _is_ours(error):
             raise error
         if self._runs_eagerly() and self._twin is not None and self._twin.running and not raised_by_us(error):

@@ -15,6 +15,7 @@ from typing import Any, Literal, NamedTuple
 import keras
 import tensorflow as tf
 
+from tb_activations.capture.aside import Aside
 from tb_activations.capture.catalogue import Catalogue, make_catalogue
 from tb_activations.capture.generations import Generations
 from tb_activations.capture.handover import Beside, Handover, handover_of
@@ -28,7 +29,6 @@ from tb_activations.capture.rehearsals import forget_rehearsals
 from tb_activations.capture.selection import Selection
 from tb_activations.capture.structure import Structure
 from tb_activations.capture.trainability import Trainability
-from tb_activations.capture.undo import Undo
 from tb_activations.errors import ActivationsError
 
 __all__ = ["Captured", "Options", "StepKind", "Twin", "overridden", "single_step"]
@@ -112,8 +112,8 @@ class Twin:
 
     Attributes:
       failure: what of ours went wrong, once something did; the twin is of no use then.
-      undone: the last run took back what it did: the plain function is still to run.
-      may_undo: whether a run may do so, None: not known before the first trace; who calls it False, or whose batch can't be had twice, sets it so.
+      aside: decides whether a run is taken back, so that the plain function runs in its place.
+      undone: the last run was taken back: the plain function is still to run, and `compare` to be told.
       running: the step's function was reached. An error before that was ours, and no data was consumed.
       tracing: a trace of the step has begun and not ended. An error that leaves it so was raised before any data was consumed.
     """
@@ -129,26 +129,44 @@ class Twin:
         self._unlisted: dict[str, dict[str, tf.Operation]] = {}
         self._beside = Beside()
         self._compiled_by_xla = bool(model.jit_compile)
+        self.aside = Aside(is_possible=model.distribute_strategy.num_replicas_in_sync == 1, by_shapes=self._compiled_by_xla)
         self._remarks: dict[str, bool] = {}
         self._lasting = Lasting()
         self.failure: Exception | None = None
         self.running = self.tracing = self.undone = False
-        self.may_undo: bool | None = None if model.distribute_strategy.num_replicas_in_sync == 1 else False
         with self._overrides():
             self._function = _made_by_keras(model, kind)
 
-    def __call__(self, source: Any) -> tuple[Any, Captured | None]:
-        """Runs one step on data from ``source``. Returns the step's own result, None where it was taken back, and what was recorded."""
+    def __call__(self, source: Any, batch: Any = None) -> tuple[Any, Captured | None]:
+        """Runs one step on data from ``source``. Returns the step's own result and what was recorded.
+
+        Args:
+          batch: what ``source`` will give, if it could give it once more; raises `aside.NotKept` where None won't do.
+        """
         self.running = self.tracing = self.undone = False  # a trace before may have been interrupted
+        self.aside.begin(batch, kept=batch is not None)
         with self._overrides():
             self.running = True
-            outputs = self._run(source)
-        if not (isinstance(outputs, dict) and outputs.keys() in (_DONE, _UNDONE)):
+            outputs = self._run_or_undo(source)
+        if not (isinstance(outputs, dict) and outputs.keys() == _OUTPUTS):
             names = NAMES[self._kind]
             self.failure = ActivationsError(f"`{names.make}` of the model makes a function that does not call `{names.step}`.")
             return outputs, None
-        self.undone = outputs.keys() == _UNDONE
-        return outputs.get("result"), self._captured(outputs["captured"])
+        return self._ended(outputs)
+
+    def _ended(self, outputs: Mapping[str, Any]) -> tuple[Any, Captured | None]:
+        captured = self._captured(outputs["captured"])
+        self.undone = self.aside.end(outputs["result"])
+        return outputs["result"], captured
+
+    def compare(self, result: Any) -> None:
+        """The plain function has run after a run that was taken back, and gave ``result``."""
+        if not self.aside.compare(result):
+            self._remarks.setdefault(
+                "A recorded step ended in other last bits than the plain step, as none before had that was compared: recorded steps so far may have "
+                "changed the training by as much. From now on the plain step runs as well, and nothing is changed.",
+                True,
+            )
 
     def _captured(self, outputs: Mapping[str, Any]) -> Captured | None:
         """The capture that a run of the step handed out."""
@@ -170,6 +188,13 @@ class Twin:
         new = [sentence for sentence, is_new in self._remarks.items() if is_new]
         self._remarks.update(dict.fromkeys(new, False))
         return new
+
+    def _run_or_undo(self, source: Any) -> Any:
+        try:
+            return self._run(source)
+        except BaseException:
+            self.undone = self.aside.take_back()
+            raise
 
     def _run(self, source: Any) -> Any:
         """Runs the step; is traced again where a function that it calls turns out not to run inline."""
@@ -196,39 +221,29 @@ class Twin:
         def instrumented_step(data: Any) -> dict[str, Any]:
             self.tracing = True
             self._check_trainability()
+            if not tf.executing_eagerly():
+                self.aside.begin_trace()
             recorder = Recorder(Structure(self._model), self._options.selection, self._kind, self._lasting)
-            with self._undoable() as undo:
-                with instrumented(recorder):
-                    result = self._step(data)
-                outputs = self._end(undo, recorder, result)
+            with instrumented(recorder):
+                result = self._step(data)
+            self._end_trace(recorder)
+            captured = self._finish(recorder, result)
             recorder.release()
             self.tracing = False
-            return outputs
+            return {"result": result, "captured": captured}
 
         return instrumented_step
 
-    @contextmanager
-    def _undoable(self) -> Iterator[Undo | None]:
-        """What is traced inside may be taken back at its end, where that is possible at all."""
-        if self.may_undo is False or tf.executing_eagerly():
-            yield None
-        else:
-            undo = Undo(tf.compat.v1.get_default_graph())
-            with undo.watching():
-                yield undo
-
-    def _end(self, undo: Undo | None, recorder: Recorder, result: Any) -> dict[str, Any]:
-        """What the traced step returns: its own result, unless it is taken back, and what is handed out."""
-        draws = [] if recorder.graph is None else stateful_draws(recorder.graph)
-        changes_bits = self._compiled_by_xla or bool(draws) or self._options.selection.ops is not None or recorder.may_change_bits()
-        undo = undo if undo is not None and changes_bits and undo.is_possible() else None
-        self._remark_draws(draws, undo is not None)
-        captured = self._finish(recorder, result)
-        self.may_undo = bool(self.may_undo) or undo is not None
-        if undo is None:
-            return {"result": result, "captured": captured}
-        undo.take_back()
-        return {"undone": tf.constant(True), "captured": captured}
+    def _end_trace(self, recorder: Recorder) -> None:
+        """The user's step is traced, and nothing of ours that hands out is in its graph yet."""
+        if recorder.graph is None:
+            return
+        try:
+            draws = stateful_draws(recorder.graph)
+            never_same = bool(draws) or recorder.looks_into_branches()
+            self._remark_draws(draws, self.aside.end_trace(recorder.graph, self._lasting.variables, never_same=never_same))
+        except Exception as error:  # noqa: BLE001  (as in `_finish`: variables that the trace made would have no value if it were given up)
+            self.failure = error
 
     def _check_trainability(self) -> None:
         changed = [] if self._trainability is None or tf.executing_eagerly() else self._trainability.changed()
@@ -280,5 +295,4 @@ class Twin:
             )
 
 
-_DONE = {"result", "captured"}
-_UNDONE = {"undone", "captured"}
+_OUTPUTS = {"result", "captured"}

@@ -1,18 +1,13 @@
-"""Takes back what a traced step does to variables, so that it can run on the side: the plain step then runs in its place.
+"""Takes back what a traced step did to variables, so that the plain step can run in its place.
 
-The one invariant: when a step that is taken back has run, every variable has the bits that it had before, and nothing else of the step was felt
-outside: what writes files, prints, or calls Python is not taken back, and such a step is refused.
-
-A step runs on the side where what is looked at can't be handed out without another last bit: XLA joins operations in another way when one of
-them has to be stored, TensorFlow's graph optimizer is more careful with a loop that has a variable of ours in it, and some random operations
-count their draws in each traced function by itself.
+The one invariant: when a step was taken back, every variable has the bits that it had before, and nothing else of the step was felt outside: what
+writes files, prints, or calls Python can't be taken back, and such a step is refused.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import tensorflow as tf
@@ -20,59 +15,65 @@ from tensorflow.python.framework import op_def_registry
 from tensorflow.python.framework.auto_control_deps_utils import get_read_write_resource_inputs
 from tensorflow.python.ops.handle_data_util import get_resource_handle_data
 
-from tb_activations.capture.operations import SCOPE
-
 __all__ = ["Undo"]
 
 
 class Undo:
-    """What a step that is being traced in ``graph`` finds in the variables that it uses."""
+    """What the traces of one step change.
 
-    def __init__(self, graph: Any) -> None:
-        self._graph = graph
-        self._before: dict[int, tuple[tf.Tensor, tf.Tensor]] = {}
+    Attributes:
+      is_possible: variables that are known here are all that these traces change.
+    """
 
-    @contextmanager
-    def watching(self) -> Iterator[None]:
-        """Reads each variable when the step first mentions it, and so before the step, or a loop or branch in it, can change it."""
-        capture = self._graph.capture
+    def __init__(self, *, is_possible: bool = True) -> None:
+        self.is_possible = is_possible
+        self._variables: dict[int, tuple[tf.Tensor, tf.DType]] = {}
 
-        def reading(*args: Any, **kwargs: Any) -> Any:
-            captured = capture(*args, **kwargs)
-            self._read(captured)
-            return captured
+    def add(self, graph: Any, ours: Iterable[tf.Variable] = ()) -> None:
+        """Looks at a trace.
 
-        self._graph.capture = reading
-        try:
-            for _, captured in list(self._graph.captures):
-                self._read(captured)
-            yield
-        finally:
-            del self._graph.capture
+        Args:
+          graph: what was traced so far.
+          ours: variables that belong to the recording: what happens to them is not felt by the training.
+        """
+        outside = {id(inner): outer for outer, inner in graph.captures}
+        left_alone = {id(variable.handle) for variable in ours}
+        self.is_possible = self.is_possible and all(map(_is_harmless, _types(graph)))
+        for handle in _written(graph):
+            variable = outside.get(id(handle))
+            if variable is None:
+                self.is_possible = self.is_possible and _is_made_in(handle)
+            elif id(variable) not in left_alone:
+                self._add_variable(variable, get_resource_handle_data(handle))
 
-    def is_possible(self) -> bool:
-        """Whether variables are all that the step, as far as it is traced, changes."""
-        return all(map(_is_harmless, _types(self._graph)))
+    def is_ready(self) -> bool:
+        """Whether all variables have a value: one that a trace made is given its first before the traced step runs."""
+        return all(tf.raw_ops.VarIsInitializedOp(resource=handle) for handle, _ in self._variables.values())
 
-    def take_back(self) -> None:
-        """Runs in the graph, when the step has done all that it does."""
-        with tf.name_scope(SCOPE):
-            for handle, value in [self._before[key] for key in dict.fromkeys(self._written()) if key in self._before]:
-                tf.raw_ops.AssignVariableOp(resource=handle, value=value)
+    def read(self) -> list[tf.Tensor]:
+        """The present values, one tensor a variable."""
+        return [tf.raw_ops.ReadVariableOp(resource=handle, dtype=dtype) for handle, dtype in self._variables.values()]
 
-    def _read(self, captured: tf.Tensor) -> None:
-        if captured.dtype != tf.resource or id(captured) in self._before or captured.op.type != "Placeholder":
-            return
-        kept = get_resource_handle_data(captured)
-        if kept is not None and kept.is_set and len(kept.shape_and_type) == 1:
-            self._before[id(captured)] = (captured, captured)  # the operation that reads it mentions it as well
-            with self._graph.as_default(), tf.control_dependencies(None), tf.name_scope(SCOPE):
-                value = tf.raw_ops.ReadVariableOp(resource=captured, dtype=tf.as_dtype(kept.shape_and_type[0].dtype))
-            self._before[id(captured)] = (captured, value)
+    def put_back(self, values: Sequence[tf.Tensor]) -> None:
+        """Gives the variables the values that `read` returned."""
+        for (handle, _), value in zip(self._variables.values(), values, strict=True):
+            tf.raw_ops.AssignVariableOp(resource=handle, value=value)
 
-    def _written(self) -> Iterator[int]:
-        for op in self._graph.get_operations():
-            yield from map(id, get_read_write_resource_inputs(op)[1])
+    def _add_variable(self, handle: Any, kept: Any) -> None:
+        if isinstance(handle, tf.__internal__.EagerTensor) and kept is not None and kept.is_set and len(kept.shape_and_type) == 1:
+            self._variables[id(handle)] = handle, tf.as_dtype(kept.shape_and_type[0].dtype)
+        else:
+            self.is_possible = False
+
+
+def _written(graph: Any) -> Iterator[tf.Tensor]:
+    for op in graph.get_operations():
+        yield from get_read_write_resource_inputs(op)[1]
+
+
+def _is_made_in(handle: tf.Tensor) -> bool:
+    """Whether a resource is made by the step itself; others are given to it as arguments."""
+    return handle.op.type != "Placeholder" and not handle.op.inputs
 
 
 def _types(graph: Any) -> set[str]:

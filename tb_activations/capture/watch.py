@@ -21,6 +21,7 @@ import keras
 import tensorflow as tf
 
 from tb_activations.capture.arguments import Arguments, check_arguments
+from tb_activations.capture.aside import Aside
 from tb_activations.capture.destination import Destination
 from tb_activations.capture.forward import FixedBatch
 from tb_activations.capture.generations import Generations
@@ -37,7 +38,6 @@ from tb_activations.capture.structure import Structure
 from tb_activations.capture.tell import tell
 from tb_activations.capture.trainability import Trainability
 from tb_activations.capture.twin import Captured, Options, Twin
-from tb_activations.capture.undo import Undo
 from tb_activations.capture.variables import Variables
 from tb_activations.diagnosis import Finding, Severity
 from tb_activations.diagnosis.live import LiveFindings, because_of
@@ -207,13 +207,14 @@ class WatchedStep:
         try:
             result, captured = twin(*args, **kwargs)
         except Exception as error:
-            if twin.has_run_the_step:
+            if twin.has_run_the_step and not twin.undone:
                 raise
             result = self._plain(*args, **kwargs)
             self._end("Recording the step failed", error)
             return result
         if twin.undone:
             result = self._plain(*args, **kwargs)
+            twin.compare(result)
         if captured is None:
             self._end("Recording the step failed", twin.failure)
         else:
@@ -277,11 +278,10 @@ class FunctionTwin(Twin):
         self._handovers = {}
         self._beside = Beside()
         self._compiled_by_xla = bool(getattr(function, "_jit_compile", False))
+        self.aside = Aside(by_shapes=self._compiled_by_xla)
         self._lasting = Lasting()
         self.failure = None
         self.tracing = self.undone = False
-        self.may_undo = None
-        self._undo: Undo | None = None
         self._entered = False
         self._compiled = isinstance(function, tf.types.experimental.PolymorphicFunction)
         body = function.python_function if self._compiled else function
@@ -303,9 +303,8 @@ class FunctionTwin(Twin):
     def __call__(self, *args: Any, **kwargs: Any) -> tuple[Any, Captured | None]:
         """Runs one step. Returns the step's own result and what was recorded."""
         self.tracing = self._entered = self.undone = False
-        outputs = self._run((args, kwargs))
-        self.undone = "undone" in outputs
-        return outputs.get("result"), self._captured(outputs["captured"])
+        self.aside.begin((args, kwargs), kept=True)
+        return self._ended(self._run_or_undo((args, kwargs)))
 
     def _instrumented(self, body: Callable[..., Any]) -> Callable[..., Any]:
         recorded = self._recorded(body)
@@ -316,9 +315,7 @@ class FunctionTwin(Twin):
             self.tracing = True
             self._check_trainability()
             self._on_replicas.begin()
-            with self._undoable() as self._undo:
-                outputs = recorded(*args, **kwargs)
-            self._undo = None
+            outputs = recorded(*args, **kwargs)
             if self._on_replicas.captured is not None:
                 outputs["captured"] = self._on_replicas.captured
             if self._on_replicas.runs > 1:
@@ -343,12 +340,12 @@ class FunctionTwin(Twin):
                 self._entered = True
                 result = body(*args, **kwargs)
             replicated = self._on_replicas.runs > 0
-            if replicated and _outside_replicas():
-                outputs = {"result": result, "captured": {}}
-            else:
-                outputs = self._end(None if replicated else self._undo, recorder, result)
+            if replicated:
+                self.aside.refuse()
+            self._end_trace(recorder)
+            captured = {} if replicated and _outside_replicas() else self._finish(recorder, result)
             recorder.release()
-            return outputs
+            return {"result": result, "captured": captured}
 
         recorded: Callable[..., dict[str, Any]] = instrumented_step
         return recorded

@@ -8,6 +8,7 @@ import pytest
 import tensorflow as tf
 
 import tb_activations as tba
+from tb_activations.capture.aside import Aside
 
 L = keras.layers
 
@@ -49,6 +50,26 @@ def lean(tmp_path):
 def steps(tmp_path):
     """Reads the steps recorded in a run."""
     return lambda run="train": tba.open_run(tmp_path / run).steps().tolist()
+
+
+class Places:
+    """Where recorded steps ran: "beside" the plain step, or in "its" place."""
+
+    def __init__(self, monkeypatch):
+        self.seen = []
+        end = Aside.end
+
+        def told(this, result):
+            undone = end(this, result)
+            self.seen.append("beside" if undone else "its")
+            return undone
+
+        monkeypatch.setattr(Aside, "end", told)
+
+
+@pytest.fixture
+def places(monkeypatch):
+    return Places(monkeypatch)
 
 
 _WRAPPED = [

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import keras
 import numpy as np
@@ -26,6 +26,11 @@ PAGE = Path(__file__).resolve().parents[2] / "docs/transparency.md"
 DATA = np.random.default_rng(0).normal(size=(20, 6)).astype("float32")
 TARGETS = np.random.default_rng(1).normal(size=(20, 2)).astype("float32")
 
+Place = Literal["its", "beside", "uncompared"]
+
+EPOCHS = 3
+"""Of three steps each: the first four recorded steps of a trace run on the side, the next ones don't, if all is well."""
+
 
 @dataclass(frozen=True)
 class Case:
@@ -36,12 +41,15 @@ class Case:
       train: ``train(callbacks)`` runs it from a fresh, seeded model and returns everything that training changed.
       mode: how the step runs.
       recording: options of the callback, where they are part of the case.
+      place: where recorded steps run: "its": in the place of plain ones, after the first few, which were compared; "beside": all on the side of
+        plain ones; "uncompared": in their place, since they can't run twice.
     """
 
     what: str
     train: Callable[[list[Any]], list[Any]]
     mode: str = "graph"
     recording: dict[str, Any] = field(default_factory=dict)
+    place: Place = "its"
 
 
 def state(model: keras.Model, *histories: keras.callbacks.History) -> list[Any]:
@@ -58,7 +66,7 @@ def repeated(data: Any) -> Any:
 def of_zoo(name: str, **compiling: Any) -> Callable[[list[Any]], list[Any]]:
     def train(callbacks: list[Any]) -> list[Any]:
         model, x, y = zoo.build(name, **{key: value() if key == "optimizer" else value for key, value in compiling.items()})
-        return state(model, model.fit(repeated(x), repeated(y), batch_size=8, epochs=2, verbose=0, callbacks=callbacks))
+        return state(model, model.fit(repeated(x), repeated(y), batch_size=8, epochs=EPOCHS, verbose=0, callbacks=callbacks))
 
     return train
 
@@ -82,7 +90,7 @@ def of_layers(
             model.compile(keras.optimizers.Adam(0.01), loss, jit_compile=False)
         finally:
             keras.config.set_dtype_policy("float32")
-        options = {"x": DATA, "y": TARGETS, "batch_size": 8, "epochs": 2, "verbose": 0, "callbacks": callbacks, **fit}
+        options = {"x": DATA, "y": TARGETS, "batch_size": 8, "epochs": EPOCHS, "verbose": 0, "callbacks": callbacks, **fit}
         options = {name: value() if inspect.isfunction(value) or value is Batches else value for name, value in options.items() if value is not None}
         histories = (
             [model.fit(**options)]
@@ -117,7 +125,7 @@ class Batches(keras.utils.PyDataset):
 
 
 def twice(model: keras.Model, fit: Any) -> list[Any]:
-    return [fit(), fit(epochs=4, initial_epoch=2)]
+    return [fit(), fit(epochs=EPOCHS + 2, initial_epoch=EPOCHS)]
 
 
 def compiled_between(model: keras.Model, fit: Any) -> list[Any]:
@@ -203,7 +211,7 @@ def penalized(callbacks: list[Any]) -> list[Any]:
     keras.utils.set_random_seed(7)
     model = Critic()
     model.compile(keras.optimizers.Adam(0.01), jit_compile=False)
-    return state(model, model.fit(DATA, TARGETS, batch_size=8, epochs=2, verbose=0, callbacks=callbacks))
+    return state(model, model.fit(DATA, TARGETS, batch_size=8, epochs=EPOCHS, verbose=0, callbacks=callbacks))
 
 
 class Autoencoder(keras.Model):
@@ -248,7 +256,7 @@ def of_model(make: Callable[[], keras.Model], loss: str | None = "mse", **compil
         keras.utils.set_random_seed(7)
         model = make()
         model.compile(keras.optimizers.Adam(0.01), loss, **{"jit_compile": False, **compiling})
-        return state(model, model.fit(DATA, TARGETS, batch_size=8, epochs=2, verbose=0, callbacks=callbacks))
+        return state(model, model.fit(DATA, TARGETS, batch_size=8, epochs=EPOCHS, verbose=0, callbacks=callbacks))
 
     return train
 
@@ -270,7 +278,7 @@ def raw_softmax(callbacks: list[Any]) -> list[Any]:
     keras.utils.set_random_seed(7)
     model = keras.Sequential([L.Input((6,)), L.Dense(4, name="hidden"), L.Dense(3, name="logits"), L.Lambda(tf.nn.softmax, name="probabilities")])
     model.compile(keras.optimizers.Adam(0.01), "sparse_categorical_crossentropy", jit_compile=False)
-    return state(model, model.fit(DATA, np.arange(20) % 3, batch_size=8, epochs=2, verbose=0, callbacks=callbacks))
+    return state(model, model.fit(DATA, np.arange(20) % 3, batch_size=8, epochs=EPOCHS, verbose=0, callbacks=callbacks))
 
 
 def sparse_input(callbacks: list[Any]) -> list[Any]:
@@ -279,7 +287,7 @@ def sparse_input(callbacks: list[Any]) -> list[Any]:
     model = keras.Model(inputs, L.Dense(2, name="out")(inputs))
     model.compile(keras.optimizers.Adam(0.01), "mse", jit_compile=False)
     data = tf.data.Dataset.from_tensor_slices((tf.sparse.from_dense(np.where(DATA > 0.3, DATA, 0)), TARGETS)).batch(8)
-    return state(model, model.fit(data, epochs=2, shuffle=False, verbose=0, callbacks=callbacks))
+    return state(model, model.fit(data, epochs=EPOCHS, shuffle=False, verbose=0, callbacks=callbacks))
 
 
 class RaggedRows(L.Layer):
@@ -390,9 +398,9 @@ CASES: dict[str, Case] = {
         f"{name}-xla": Case(_ZOO[name], of_zoo(name, jit_compile=True), "XLA", {"histograms": name == "stochastic"})
         for name in ("stochastic", "adversarial", "masked", "remat", "classifier")
     },
-    "stochastic-eager": Case(_ZOO["stochastic"], of_zoo("stochastic", run_eagerly=True), "eager"),
-    "classifier-eager": Case(_ZOO["classifier"], of_zoo("classifier", run_eagerly=True), "eager"),
-    "adversarial-eager": Case(_ZOO["adversarial"], of_zoo("adversarial", run_eagerly=True), "eager"),
+    "stochastic-eager": Case(_ZOO["stochastic"], of_zoo("stochastic", run_eagerly=True), "eager", place="uncompared"),
+    "classifier-eager": Case(_ZOO["classifier"], of_zoo("classifier", run_eagerly=True), "eager", place="uncompared"),
+    "adversarial-eager": Case(_ZOO["adversarial"], of_zoo("adversarial", run_eagerly=True), "eager", place="uncompared"),
     "several-steps": Case("`steps_per_execution=2`", of_zoo("stochastic", steps_per_execution=2)),
     "accumulation": Case(
         "`gradient_accumulation_steps=2`", of_zoo("stochastic", optimizer=lambda: keras.optimizers.Adam(0.01, gradient_accumulation_steps=2))
@@ -406,7 +414,10 @@ CASES: dict[str, Case] = {
     "bfloat16": Case("`mixed_bfloat16`", of_layers(dense, noisy, policy="mixed_bfloat16")),
     "softmax": Case("a softmax before a cross entropy", of_layers(dense, last="softmax", loss="categorical_crossentropy")),
     "softmax-eager": Case(
-        "a softmax before a cross entropy", of_layers(dense, last="softmax", loss="categorical_crossentropy", then=run_eagerly), "eager"
+        "a softmax before a cross entropy",
+        of_layers(dense, last="softmax", loss="categorical_crossentropy", then=run_eagerly),
+        "eager",
+        place="uncompared",
     ),
     "sigmoid": Case("a sigmoid before a cross entropy", of_layers(dense, last="sigmoid", loss="binary_crossentropy")),
     "softmax-twice": Case("a softmax, and `from_logits=True`", of_layers(dense, last="softmax", loss=FROM_LOGITS)),
@@ -427,21 +438,21 @@ CASES: dict[str, Case] = {
     "quantized": Case("a layer quantized to int8", of_layers(dense, then=quantized)),
     "gru": Case("GRU", of_layers(*recurrent("GRU"))),
     "while": Case("`tf.while_loop` around a layer", of_layers(Loop)),
-    "cond": Case("`tf.cond` with a layer in each branch", of_layers(Branch)),
+    "cond": Case("`tf.cond` with a layer in each branch", of_layers(Branch), place="beside"),
     "nested": Case("a `tf.function` inside the model", of_layers(Nested)),
     "validation": Case("validation in `fit`, recorded too", of_layers(dense, noisy, validation_data=(DATA, TARGETS)), recording={"validation": True}),
     "probe-data": Case("`probe_data`", of_layers(dense, noisy, L.BatchNormalization), recording={"probe_data": DATA[:3]}),
-    "functions-eager": Case("`tf.config.run_functions_eagerly(True)`", of_layers(dense, noisy, then=run_eagerly), "eager"),
+    "functions-eager": Case("`tf.config.run_functions_eagerly(True)`", of_layers(dense, noisy, then=run_eagerly), "eager", place="uncompared"),
     "resumed": Case("interrupted, and resumed by `BackupAndRestore`", of_layers(dense, noisy, then=resumed)),
     "train-on-batch": Case("`train_on_batch` between two fits", of_layers(dense, noisy, then=batch_by_batch)),
     "added-between": Case("a layer added between two fits", of_layers(dense, noisy, then=added_between)),
-    "autoencoder": Case("VAE: a `train_step` whose loss uses what a nested encoder gives", of_model(Autoencoder, None)),
+    "autoencoder": Case("VAE: a `train_step` whose loss uses what a nested encoder gives", of_model(Autoencoder, None), place="beside"),
     "autoencoder-xla": Case("VAE: a `train_step` whose loss uses what a nested encoder gives", of_model(Autoencoder, None, jit_compile=True), "XLA"),
-    "cell": Case("a cell called by hand", of_model(Decoder)),
+    "cell": Case("a cell called by hand", of_model(Decoder), place="beside"),
     "transformer": Case("a transformer: residual sums, GELU, dropout", of_model(transformer)),
     "transformer-xla": Case("a transformer: residual sums, GELU, dropout", of_model(transformer, jit_compile=True), "XLA"),
     "raw-softmax": Case("`tf.nn.softmax` at the end", raw_softmax),
-    "sparse": Case("a sparse input", sparse_input),
+    "sparse": Case("a sparse input", sparse_input, place="uncompared"),
     "ragged": Case("a ragged tensor inside the model", of_layers(RaggedRows, dense)),
     "gradient-penalty": Case("a gradient penalty (WGAN-GP): a tape inside the tape", penalized),
     "scan": Case("`keras.ops.scan` around a layer", of_layers(lambda: KerasLoop("scan"))),
@@ -466,10 +477,11 @@ ELSEWHERE = {
 
 EXCEPTIONS = [
     (
-        "a step with `tf.print`, `tf.py_function`, a lookup table that grows or sparse inputs, or on several replicas, and: values in loops, a value "
-        "between two operations that TensorFlow would join, `tf.random.normal` and its like with a seed",
-        "such a step can't be run on the side, so the recorded one takes its place: see below",
-        "leave what is in loops out with `exclude`, or record gradients only; draw with `keras.random` and a `SeedGenerator`",
+        "a step with `tf.print`, `tf.py_function`, a lookup table that grows or sparse inputs, or on several replicas",
+        "such a step can't run twice, so the recorded one takes its place without having been compared: where TensorFlow would join operations "
+        "between which something is recorded, or adds gradients up in another order, it ends in other last bits; `tf.random.normal` and its "
+        "like with a seed draw other numbers",
+        "record gradients only (`quantities`), or leave nodes out with `exclude`; draw with `keras.random` and a `SeedGenerator`",
     ),
     (
         "eager steps (`run_eagerly`) of a model that uses a tensor both inside and after the layer or nested model that gives it",
@@ -480,19 +492,22 @@ EXCEPTIONS = [
 
 _TEXT = """# Training with and without the callback
 
-Each row is a test: the same training runs twice from the same seed, plain and recorded, and everything that training changes is compared bit by bit:
-weights, moving averages, seeds, optimizer slots, metrics and logged losses. The last batch of each epoch is a shorter one. This page is written by
-`python -m tests.capture.transparency` from the list of cases that `tests/capture/test_transparency.py` runs; a test keeps it so.
+Each row is a test: the same training runs twice from the same seed, plain and with every step recorded, and everything that training changes is
+compared bit by bit: weights, moving averages, seeds, optimizer slots, metrics and logged losses. The last batch of each epoch is a shorter one.
+This page is written by `python -m tests.capture.transparency` from the list of cases that `tests/capture/test_transparency.py` runs; a test keeps
+it so.
 
-| training | step runs | result | test |
-|---|---|---|---|
+| training | step runs | recorded steps run | result | test |
+|---|---|---|---|---|
 {rows}
 
-Where recording would change the last bit of a step, the recorded step runs on the side, on the same batch and from the same state; what it does is
-taken back, and the plain step runs after it. It is so under XLA, where something is recorded in loops and branches, with random numbers that are
-counted in the function that draws them, where TensorFlow would join two operations between which something is recorded, and where a tap would change
-the order in which gradients are added up. What is recorded may there differ from what the plain step computed in the last place; with such random
-numbers it is computed with others.
+The first four recorded steps of a trace, under XLA of each shape of its batches, run **beside** the plain ones: on the same batch and from the same
+state; what they do is taken back, the plain step runs, and both ends are compared to the last bit. Where they are the same, recorded steps run
+**alone** from then on, in the place of plain ones, and are compared again ever more seldom (the 8th, the 16th, …). Where they differ (XLA and
+TensorFlow's graph optimizer join operations between which nobody looks; a tap may change the order in which gradients are added up), both go on
+running: such a step costs one plain step more, and what is recorded may differ in the last place from what the plain step computed. So it is, too,
+where something is recorded in a branch of a condition, and with random numbers that are counted in the function that draws them: with those it is
+computed with others.
 
 Known exceptions:
 
@@ -501,11 +516,13 @@ Known exceptions:
 {exceptions}
 """
 
+_PLACES: dict[Place, str] = {"its": "alone", "beside": "beside", "uncompared": "alone, not compared"}
+
 
 def page() -> str:
     """The text of docs/transparency.md."""
-    rows = [f"| {case.what} | {case.mode} | bit-identical | `test_transparency.py[{name}]` |" for name, case in CASES.items()]
-    rows += [f"| {what} | {mode} | bit-identical | `{test.replace('::test_', ': ')}` |" for what, (mode, test) in ELSEWHERE.items()]
+    rows = [f"| {case.what} | {case.mode} | {_PLACES[case.place]} | bit-identical | `test_transparency.py[{name}]` |" for name, case in CASES.items()]
+    rows += [f"| {what} | {mode} | | bit-identical | `{test.replace('::test_', ': ')}` |" for what, (mode, test) in ELSEWHERE.items()]
     return _TEXT.format(rows="\n".join(rows), exceptions="\n".join(f"| {' | '.join(exception)} |" for exception in EXCEPTIONS))
 
 

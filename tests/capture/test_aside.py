@@ -1,0 +1,217 @@
+"""Steps that run on the side of plain ones: what they do is taken back, to the last bit, until they have shown to end as those do."""
+
+from __future__ import annotations
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+import tb_activations as tba
+from tb_activations.capture import aside
+from tb_activations.capture.sameness import Sameness, same_bits, shapes_of
+from tb_activations.capture.undo import Undo
+
+L = keras.layers
+
+
+@pytest.mark.parametrize("compiled", [False, True], ids=["graph", "xla"])
+def test_every_variable_is_what_it_was(compiled):
+    random = np.random.default_rng(0)
+    weights = [tf.Variable(random.normal(size=size).astype("float32")) for size in (3, 4, 5)]
+    count = tf.Variable(7, dtype=tf.int64)
+    generator = tf.random.Generator.from_seed(1)
+    undo = Undo()
+
+    @tf.function(jit_compile=compiled)
+    def step():
+        count.assign_add(1)
+        weights[0].assign(weights[0] * 1.1 + generator.normal([3]))
+        for _ in tf.range(3):
+            weights[1].assign_sub(0.1 * weights[1])
+        if count > 3:
+            weights[2].scatter_nd_update([[1]], [2.0])
+        return tf.reduce_sum(weights[0])
+
+    undo.add(step.get_concrete_function().graph)
+    assert undo.is_possible
+    assert undo.is_ready()
+    variables = [*weights, count, generator.state]
+    before = [variable.numpy() for variable in variables]
+    kept = undo.read()
+    first = step()
+    changed = [variable.numpy() for variable in variables]
+    assert not any(np.array_equal(one, other) for one, other in zip(before, changed, strict=True))
+    undo.put_back(kept)
+    for variable, value in zip(variables, before, strict=True):
+        np.testing.assert_array_equal(variable.numpy(), value)
+    assert step() == first
+    for variable, value in zip(variables, changed, strict=True):
+        np.testing.assert_array_equal(variable.numpy(), value)
+
+
+def test_what_is_read_only_is_left_alone_and_so_is_what_is_ours():
+    read, written, ours = tf.Variable(1.0), tf.Variable(2.0), tf.Variable(3.0)
+
+    @tf.function
+    def step():
+        written.assign(read + 1.0)
+        ours.assign(read)
+
+    undo = Undo()
+    undo.add(step.get_concrete_function().graph, [ours])
+    assert [float(value) for value in undo.read()] == [2.0]
+
+
+@pytest.mark.parametrize("outside", [tf.print, lambda x: tf.py_function(lambda: 1.0, [], tf.float32)], ids=["print", "python"])
+def test_what_is_felt_outside_is_refused(outside):
+    @tf.function
+    def step(x):
+        if tf.reduce_sum(x) > 0:
+            outside(x)
+
+    undo = Undo()
+    undo.add(step.get_concrete_function(tf.ones([2])).graph)
+    assert not undo.is_possible
+
+
+def test_a_variable_that_is_an_argument_is_refused():
+    """Another call may be given another one."""
+
+    @tf.function
+    def step(variable):
+        variable.assign_add(1.0)
+
+    undo = Undo()
+    undo.add(step.get_concrete_function(tf.Variable(1.0)).graph)
+    assert not undo.is_possible
+
+
+def compared(sameness, runs, shapes=()):
+    found = []
+    for _ in range(runs):
+        found.append(sameness.is_open(shapes))
+        sameness.recorded(shapes, compared=found[-1])
+    return [run + 1 for run, is_open in enumerate(found) if is_open]
+
+
+def test_which_steps_are_compared():
+    sameness = Sameness()
+    assert compared(sameness, 40) == [1, 2, 3, 4, 8, 16, 32]
+    assert compared(sameness, 5, shapes_of(np.zeros((3, 2)))) == [1, 2, 3, 4]
+    sameness.begin_trace(never_same=False)
+    assert compared(sameness, 5) == [1, 2, 3, 4]
+    sameness.settle()
+    assert compared(sameness, 5) == [1, 2, 3, 4, 5]
+
+
+def test_a_trace_that_is_known_to_differ_is_always_compared():
+    sameness = Sameness()
+    sameness.begin_trace(never_same=True)
+    assert compared(sameness, 9) == list(range(1, 10))
+
+
+def test_the_same_bits():
+    quiet, other = np.array([0x7FC00000, 0x7FC00001], "uint32").view("float32")
+    assert same_bits([np.float32(1), np.array([np.nan])], [np.float32(1), np.array([np.nan])])
+    assert not same_bits([np.array([quiet])], [np.array([other])])
+    assert not same_bits([np.float32(0.0)], [np.float32(-0.0)])
+    assert not same_bits([np.float32(1)], [np.float64(1)])
+    assert not same_bits([np.zeros(2)], [np.zeros((2, 1))])
+    assert same_bits([tf.cast([1.5, 2], tf.bfloat16), tf.constant("a")], [tf.cast([1.5, 2], tf.bfloat16), tf.constant("a")])
+    assert not same_bits([tf.constant("a")], [tf.constant("b")])
+    assert not same_bits([np.zeros(2)], [])
+
+
+@pytest.mark.slow
+def test_another_trace_is_compared_by_itself(make_tiny, data, tmp_path, places):
+    """It comes when the first one is trusted, and so its first batch was not kept: nothing of it may get lost."""
+    ends = []
+    for callbacks in ([], [tba.ActivationsCallback(tmp_path, every=1, samples="full", print_findings=False)]):
+        model = make_tiny()
+        for of_one_size in (True, False):
+            batches = tf.data.Dataset.from_tensor_slices(data).batch(4, drop_remainder=of_one_size)
+            model.fit(batches, shuffle=False, verbose=0, callbacks=callbacks)
+        ends.append([variable.numpy() for variable in (*model.variables, *model.optimizer.variables)])
+    assert same_bits(*ends)
+    assert places.seen == (["beside"] * 4 + ["its"] * 2) * 2
+    run = tba.open_run(tmp_path / "train")
+    for step in range(12):
+        first = 4 * (step % 6)
+        np.testing.assert_array_equal(run.value("x", step), data[0][first : first + 4])
+
+
+@pytest.mark.slow
+def test_a_late_difference_is_told_and_ends_the_trust(make_tiny, data, tmp_path, places, monkeypatch):
+    found = iter([True] * 4 + [False])
+    monkeypatch.setattr(aside, "same_bits", lambda one, other: next(found))
+    model = make_tiny()
+    with pytest.warns(RuntimeWarning, match="other last bits than the plain step") as told:
+        model.fit(*data, batch_size=2, verbose=0, callbacks=[tba.ActivationsCallback(tmp_path, every=1, print_findings=False)])
+    assert len(told) == 1
+    assert places.seen == ["beside"] * 4 + ["its"] * 3 + ["beside"] * 5
+
+
+@pytest.mark.slow
+def test_an_interrupted_step_leaves_nothing_behind(make_tiny, data, lean, monkeypatch):
+    """Ctrl-C when the recorded step has changed the weights, and the plain one hasn't run."""
+    from tb_activations.capture.twin import Twin
+
+    model = make_tiny()
+    model.fit(*data, batch_size=4, verbose=0, shuffle=False)
+    before = model.get_weights()
+    run = Twin._run
+
+    def interrupted(self, source):
+        run(self, source)
+        assert not same_bits(before, model.get_weights())
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Twin, "_run", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        model.fit(*data, batch_size=4, verbose=0, shuffle=False, callbacks=[lean(1)])
+    assert same_bits(before, model.get_weights())
+
+
+@pytest.mark.slow
+def test_a_step_that_calls_python_runs_once(tmp_path):
+    """It can't be run on the side, and isn't."""
+    calls = []
+
+    class Counting(L.Layer):
+        def call(self, x):
+            count = tf.numpy_function(lambda: np.float32(calls.append(1) is None), [], tf.float32)
+            return x * tf.reshape(count, [])
+
+        def compute_output_shape(self, shape):
+            return shape
+
+    model = keras.Sequential([L.Input((4, 3)), Counting(), L.GRU(2, name="gru"), L.Dense(1)])
+    model.compile("sgd", "mse", jit_compile=False)
+    data = np.ones((8, 4, 3), "float32"), np.ones((8, 1), "float32")
+    model.fit(*data, batch_size=4, epochs=2, verbose=0, callbacks=[tba.ActivationsCallback(tmp_path, every=1, print_findings=False)])
+    assert len(calls) == 4
+    assert tba.open_run(tmp_path / "train").steps("gru/gru_cell").tolist() == [0, 1, 2, 3]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["dense", "sparse"])
+def test_no_batch_is_lost_or_seen_twice(tmp_path, kind):
+    """Values that are recorded are those of the batch and the weights of the step."""
+    x = np.random.default_rng(0).normal(size=(12, 4)).astype("float32")
+    keras.utils.set_random_seed(0)
+    inputs = L.Input((4,), sparse=kind == "sparse", name="x")
+    scaled = L.Rescaling(3.0, name="more")(L.Rescaling(2.0, name="scaled")(L.Dense(2, name="hidden")(inputs)))
+    model = keras.Model(inputs, L.Dense(1, name="out")(scaled))
+    model.compile(keras.optimizers.SGD(0.01), "mse", jit_compile=False)
+    given = tf.sparse.from_dense(x) if kind == "sparse" else x
+    data = tf.data.Dataset.from_tensor_slices((given, x[:, :1])).batch(4)
+    kept = []
+    callback = tba.ActivationsCallback(tmp_path, every=1, samples="full", print_findings=False)
+    keep = keras.callbacks.LambdaCallback(on_train_batch_begin=lambda batch, logs: kept.append(model.get_layer("hidden").get_weights()))
+    model.fit(data, epochs=2, shuffle=False, verbose=0, callbacks=[callback, keep])
+    assert int(model.optimizer.iterations.numpy()) == 6
+    run = tba.open_run(tmp_path / "train")
+    for step, (kernel, bias) in enumerate(kept):
+        batch = x[4 * (step % 3) :][:4]
+        np.testing.assert_allclose(run.value("scaled", step), 2 * (batch @ kernel + bias), rtol=1e-5, atol=1e-6)

@@ -191,7 +191,7 @@ def _parse_plan(name: str, plan: Any) -> QuantityPlan:
 
 
 def _parse_source(source: Any) -> Source | None:
-    if not isinstance(source, dict) or not isinstance(source.get("line"), int):
+    if not isinstance(source, dict) or not is_index(source.get("line"), 1 << 53):
         return None
     return Source(_text(source.get("file")) or "", source["line"], _text(source.get("function")) or "")
 

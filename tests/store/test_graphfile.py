@@ -146,6 +146,13 @@ def test_content_of_the_wrong_type_is_refused(tmp_path, change):
         read_graph(path)
 
 
+@pytest.mark.parametrize("line", [True, -1, 10**400, "7"])
+def test_a_line_that_is_none_is_no_source(tmp_path, line):
+    path = tmp_path / graph_name("0" * 16)
+    path.write_text(json.dumps({**SOUND, "nodes": [node(source={"file": "model.py", "line": line})]}), encoding="utf-8")
+    assert read_graph(path).graph.nodes[0].source is None
+
+
 def test_what_would_take_gigabytes_is_refused_before_it_is_parsed(tmp_path, monkeypatch):
     path = tmp_path / graph_name("0" * 16)
     path.write_bytes(b"[" + b"[]," * (MAX_VALUES // 2) + b"0]")

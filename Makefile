@@ -77,4 +77,4 @@ bench: $(VENV)/.dev
 	$(PY) benchmarks/cost
 
 clean:
-	rm -rf $(VENV) .cache frontend/node_modules logs build dist *.egg-info
+	rm -rf $(VENV) .cache frontend/node_modules logs/demo build dist *.egg-info

@@ -136,9 +136,10 @@ def _info_row(name: str, run: Run) -> tuple[str, ...]:
 
 def _size(run_dir: Path) -> str:
     size = 0
-    for file in data_directory(run_dir).iterdir():
-        with suppress(OSError):  # a run that is written merges its files meanwhile
-            size += file.stat().st_size if file.is_file() else 0
+    with suppress(OSError):  # somebody deleted the run meanwhile
+        for file in data_directory(run_dir).iterdir():
+            with suppress(OSError):  # a run that is written merges its files meanwhile
+                size += file.stat().st_size if file.is_file() else 0
     power = min((len(str(size)) - 1) // 3, len(_UNITS) - 1)
     return f"{size / 1000**power:.{min(power, 1)}f} {_UNITS[power]}"
 

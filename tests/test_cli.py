@@ -179,6 +179,12 @@ def test_a_file_that_goes_away_while_sizes_are_added_is_passed_over(logdir, caps
     assert main(["info", str(logdir)]) == 0
 
 
+def test_a_run_that_goes_away_meanwhile_ends_no_listing(logdir, capsys, monkeypatch):
+    monkeypatch.setattr(cli, "data_directory", lambda run_dir: run_dir / "gone")
+    assert main(["info", str(logdir)]) == 0
+    assert " 0 B" in capsys.readouterr().out
+
+
 def test_what_an_encoding_lacks_is_written_another_way(logdir, tmp_path):
     """As on Windows, where a pipe has the encoding of old programs."""
     build_run(tmp_path / "a\u2016b" / "train", GRAPH, range(3))

@@ -161,3 +161,12 @@ def test_what_architecture_says_of_a_run_exists():
     told = set(re.findall(r"^run\.(\w+)", (ROOT / "ARCHITECTURE.md").read_text(encoding="utf-8"), re.MULTILINE))
     assert told
     assert told <= set(dir(Run))
+
+
+def test_the_files_that_architecture_names_exist():
+    folders = ("tb_activations", "frontend/src", "frontend/tests", "tests", "docs", "demo", "benchmarks", "scripts")
+    inside = [path for folder in folders for path in (ROOT / folder, *(ROOT / folder).rglob("*"))]
+    paths = [f"/{_name(path)}{'/' if path.is_dir() else ''}" for path in (*ROOT.glob("*.*"), *(ROOT / "frontend").glob("*.ts"), *inside)]
+    named = re.findall(r"`([\w./]+(?:\.(?:py|md|txt|ts|tsx)|/))`", (ROOT / "ARCHITECTURE.md").read_text(encoding="utf-8"))
+    assert "capture/undo.py" in named
+    assert [name for name in named if not any(path.endswith(f"/{name}") for path in paths)] == []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -38,7 +39,7 @@ LIBRARIES = {
 }
 """Room -> the libraries beyond Python's own it may import."""
 
-PURE = {f"capture/{name}.py" for name in ("clock", "schedule", "selection", "shares", "source", "tell")}
+PURE = {f"capture/{name}.py" for name in ("active", "clock", "harmless", "probe", "schedule", "selection", "shares", "source", "tell")}
 """Files of a room that know no tensor library."""
 
 EXCEPTIONS = {
@@ -83,6 +84,15 @@ def test_imports_keep_the_direction(path):
 def test_every_exception_is_still_needed():
     for name, room in EXCEPTIONS:
         assert any(imported.startswith(f"tb_activations.{room}") for imported in _imports(PACKAGE / name)), (name, room)
+
+
+@pytest.mark.parametrize("room", ["capture", "plugin", "store"])
+def test_the_map_of_a_room_names_every_module_once(room):
+    """The map is the indented part of the room's docstring: names, then what they are for."""
+    text = ast.get_docstring(ast.parse((PACKAGE / room / "__init__.py").read_text(encoding="utf-8")), clean=False)
+    rows = [re.split(" {2,}", line.strip())[0] for line in text.splitlines() if line.startswith("    ")]
+    named = [name for row in rows for name in row.split(", ")]
+    assert sorted(named) == sorted({path.stem for path in (PACKAGE / room).iterdir() if path.stem[0] not in "_." and path.name != "static"})
 
 
 def _loaded(code: str) -> set[str]:

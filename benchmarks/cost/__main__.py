@@ -45,7 +45,7 @@ class Table(NamedTuple):
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--tables", nargs="+", choices=("modes", "peers", "growth"), default=("modes", "peers", "growth"))
-    parser.add_argument("--models", nargs="+", choices=MODELS, default=MODELS)
+    parser.add_argument("--models", nargs="+", choices=(*MODELS, *CHAINS, *WIDTHS), default=(*MODELS, *CHAINS, *WIDTHS))
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--steps", type=int, default=12, help="steps of a round")
     options = parser.parse_args()
@@ -56,12 +56,13 @@ def main():
 
 def tables(options):
     graph = [*(MODES if "modes" in options.tables else ["plain"]), *(PEERS if "peers" in options.tables else ())]
+    models = [model for model in MODELS if model in options.models]
     if len(graph) > 1:
-        yield from (Table(model, graph) for model in options.models)
+        yield from (Table(model, graph) for model in models)
     if "modes" in options.tables:
-        yield from (Table(model, [*MODES], xla=True) for model in options.models)
+        yield from (Table(model, [*MODES], xla=True) for model in models)
     if "growth" in options.tables:
-        yield from (Table(model, GROWTH) for model in (*CHAINS, *WIDTHS))
+        yield from (Table(model, GROWTH) for model in (*CHAINS, *WIDTHS) if model in options.models)
 
 
 def compare(table, rounds, steps):

@@ -59,7 +59,7 @@ def chain(layers, units=32):
 
 
 def wide(units):
-    """What an element costs: four tensors of ``units`` elements for each example, and as many gradients, behind layers that compute little."""
+    """What an element costs: eight tensors of ``units`` elements for each example, and as many gradients, behind layers that compute little."""
     vector = x = L.Input((16,))
     for _ in range(4):
         x = L.ReLU()(L.RepeatVector(units // 16)(L.Dense(16)(x)))

@@ -96,11 +96,12 @@ def flag(name: str, value: Any) -> bool:
 
 
 def _directory(log_dir: Any) -> Path:
-    if not isinstance(log_dir, (str, os.PathLike)) or not str(log_dir):
+    path = os.fspath(log_dir) if isinstance(log_dir, (str, os.PathLike)) else None
+    if not isinstance(path, str) or not path or "\0" in path:
         raise ArgumentError(f'`log_dir` must be a path such as "logs/run1". Received: log_dir={log_dir!r}')
-    if "://" in str(log_dir):  # as a path it would be a local folder `gs:`, and the bucket would stay empty
+    if "://" in path:  # as a path it would be a local folder `gs:`, and the bucket would stay empty
         raise ArgumentError(f"`log_dir` must be a local directory: mount the place, or copy the run there afterwards. Received: log_dir={log_dir!r}")
-    return Path(log_dir).expanduser()
+    return Path(path).expanduser()
 
 
 def _positive(name: str, value: Any) -> int:

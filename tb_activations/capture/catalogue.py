@@ -23,8 +23,9 @@ from tb_activations.capture.edges import producing_nodes
 from tb_activations.capture.loss_inputs import taken_for
 from tb_activations.capture.loss_path import Cut, LossPath, handle_in
 from tb_activations.capture.nodes import Seen
-from tb_activations.capture.recorder import Mode, Recorder
+from tb_activations.capture.recorder import Recorder
 from tb_activations.capture.source import source_text
+from tb_activations.capture.trace import Mode
 from tb_activations.capture.trainability import not_trainable, untrained
 from tb_activations.store.schema import QUANTITIES, Graph, NodeRecord, Quantity, QuantityPlan
 

@@ -18,7 +18,8 @@ import keras
 import tensorflow as tf
 from tensorflow.python.eager.polymorphic_function.concrete_function import ConcreteFunction
 
-from tb_activations.capture.recorder import Recorder, current
+from tb_activations.capture.active import current
+from tb_activations.capture.recorder import Recorder
 from tb_activations.capture.taps import untapped
 
 __all__ = ["instrumented"]

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import TypeVar
 
+from tb_activations.capture.active import current
 from tb_activations.errors import ArgumentError
 
 __all__ = ["probe"]
@@ -26,7 +27,5 @@ def probe(x: T, name: str) -> T:
     """
     if not isinstance(name, str) or not name or name.startswith("/") or name.endswith("/"):
         raise ArgumentError(f'`name` must be a non-empty str such as "attention_scores". Received: name={name!r}')
-    from tb_activations.capture.recorder import current  # a model that holds a probe must load without TensorFlow being captured
-
     recorder = current()
     return x if recorder is None else recorder.probe(x, name)

@@ -1,111 +1,38 @@
-"""What one trace of a step met: nodes, and the tensors of it that are recorded.
+"""Told what a step does while it is traced, it makes nodes of it: the hooks that the instrumented Keras and TensorFlow call.
 
 The one invariant: nothing that fails here reaches the user's step. The first failure makes the recorder passive: from then on it hands every
-tensor through untouched, and the twin that holds it is given up. One recorder belongs to one trace of one replica and knows the graph that
-trace builds (None while steps run eagerly); a tensor of any other graph can't leave the step, and is listed with the reason.
+tensor through untouched, and the twin that holds it is given up. What becomes of a tensor that is met is `trace.Trace`'s business.
 """
 
 from __future__ import annotations
 
 import functools
 import re
-import threading
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from typing import Any, Concatenate, Literal, ParamSpec, TypeVar
+from contextlib import AbstractContextManager, contextmanager
+from typing import Any
 
 import keras
 import tensorflow as tf
 
 from tb_activations.capture import describe
-from tb_activations.capture.calls import CallNames, numbered
-from tb_activations.capture.functions import Functions
-from tb_activations.capture.inner_graphs import InnerGraphs
-from tb_activations.capture.nodes import Lasting, Recording, Seen, Tally
-from tb_activations.capture.on_replicas import OnReplicas
-from tb_activations.capture.operations import SCOPE, Calls
-from tb_activations.capture.selection import Selection
+from tb_activations.capture.active import telling
+from tb_activations.capture.harmless import harmless
+from tb_activations.capture.nodes import Seen
+from tb_activations.capture.operations import SCOPE
 from tb_activations.capture.source import user_line
-from tb_activations.capture.statistics import has_statistics
-from tb_activations.capture.structure import Structure
-from tb_activations.capture.taps import dense_part, tap, untapped
-from tb_activations.capture.variables import Variable, Variables, read
-from tb_activations.store.schema import Kind, Quantity, QuantityPlan
+from tb_activations.capture.trace import Trace
+from tb_activations.capture.variables import Variable
+from tb_activations.store.schema import Kind, QuantityPlan
 
-__all__ = ["Mode", "Recorder", "current"]
-
-Mode = Literal["train", "evaluate", "predict", "probe"]
-
-_active = threading.local()  # replicas are traced each in a thread of its own
-
-
-def current() -> Recorder | None:
-    """The recorder of the trace that runs in this thread, if any."""
-    return getattr(_active, "recorder", None)
-
+__all__ = ["Recorder"]
 
 _TEMPLATE = re.compile(r"(^|/)loop_body(_\d+)?/(?!(.*/)?pfor/)")
 """Operations of one example, as TensorFlow names them where it rewrites them for all; those for all are called `pfor`."""
 
-P = ParamSpec("P")
-R = TypeVar("R")
 
-
-def _harmless(method: Callable[Concatenate[Recorder, P], R]) -> Callable[Concatenate[Recorder, P], R | None]:
-    """A hook that answers None, and does nothing any more, once something of ours failed."""
-
-    @functools.wraps(method)
-    def guarded(self: Recorder, /, *args: P.args, **kwargs: P.kwargs) -> R | None:
-        if self.failure is not None:
-            return None
-        try:
-            return method(self, *args, **kwargs)
-        except Exception as error:  # noqa: BLE001  (kept, and told once by who owns the twin)
-            self.failure = error
-            return None
-
-    return guarded
-
-
-_MADE_OF_LOGITS = frozenset({"Softmax", "Sigmoid"})
-
-
-class Recorder:
-    """Records one trace.
-
-    Args:
-      structure: the names of the model's layers.
-      selection: what is recorded.
-      mode: what kind of step this is; only `train` has gradients and updates.
-      lasting: what the traces of one twin have in common.
-    """
-
-    def __init__(self, structure: Structure, selection: Selection, mode: Mode = "train", lasting: Lasting | None = None) -> None:
-        self.structure = structure
-        self.selection = selection
-        self.mode = mode
-        self.graph: tf.Graph | None = None
-        self.failure: Exception | None = None
-        self.seen: dict[str, Seen] = {}
-        self.recordings: dict[Quantity, dict[str, Recording | Tally]] = {"value": {}, "gradient": {}, "update": {}}
-        self.producers: dict[int, str] = {}
-        self.logits: dict[int, str] = {}
-        self.arguments: dict[str, list[str]] = {}
-        self.targets: list[tf.Tensor] = []
-        self.variables = Variables(structure)
-        lasting = lasting or Lasting()
-        self.inner = InnerGraphs(lasting.variables)
-        self.functions = Functions(lasting.refused, bool(getattr(structure.model, "_jit_compile", False)))
-        self.on_replicas: OnReplicas | None = None
-        self.loss_scale: tf.Tensor | None = None
-        self.op_producers: dict[int, str] = {}
-        self.operations = Calls()
-        self.named_operations: dict[str, tf.Operation] = {}
-        self.calls = CallNames(structure)
-        self._unscaled: dict[int, tf.Tensor] = {}
-        self.templates: set[int] = set()
-        self.rewriting = False
-        self._kept: list[Any] = []  # what `producers`, `logits` and `_unscaled` know by id must stay alive
+class Recorder(Trace):
+    """Records one trace; its hooks run inside the user's step."""
 
     # Lifetime.
 
@@ -114,36 +41,13 @@ class Recorder:
         """Everything that runs inside is recorded. Begins with reading the variables, before the step changes them."""
         self.graph = None if tf.executing_eagerly() else tf.compat.v1.get_default_graph()
         self.inner.begin(self.graph)
-        previous, _active.recorder = current(), self
-        try:
+        with telling(self):
             self._read_variables()
             yield
-        finally:
-            _active.recorder = previous
 
-    def release(self) -> None:
-        """Lets go of the tensors of a trace that is over.
-
-        TensorFlow keeps the backward function of every tap in a table for as long as the process lives, and through them this recorder.
-        """
-        for node in self.seen.values():
-            node.tensor = node.op = node.variable = None
-        named: tuple[dict[str, Any], ...] = (self.seen, self.arguments, self.named_operations, *self.recordings.values())
-        by_id: tuple[dict[int, Any] | set[int], ...] = (self.producers, self.logits, self._unscaled, self.templates)
-        for things in (*named, *by_id, self.targets, self._kept):
-            things.clear()
-        self.variables = Variables(self.structure)
-        self.inner = InnerGraphs([])
-        self.loss_scale = self.graph = None
-
-    @contextmanager
-    def paused(self) -> Iterator[None]:
+    def paused(self) -> AbstractContextManager[None]:
         """What runs inside is none of the step's business, for example shape inference on placeholders."""
-        previous, _active.recorder = current(), None
-        try:
-            yield
-        finally:
-            _active.recorder = previous
+        return telling(None)
 
     def wants_shapes_only(self, args: Any, kwargs: Any) -> bool:
         """Whether a call is Keras inferring shapes: with symbolic tensors, or inside its scratch graph."""
@@ -191,14 +95,14 @@ class Recorder:
         tapped = self._tap_probe(x, name)
         return x if tapped is None else tapped[0]
 
-    @_harmless
+    @harmless
     def differentiated(self, target: Any, sources: Any) -> None:
         """A tape differentiates ``target``. With respect to variables, that is a loss of the step."""
         if any(isinstance(source, (tf.Variable, keras.Variable)) for source in tf.nest.flatten(sources)):
             for tensor in tf.nest.flatten(target):
-                self._loss(tensor)
+                self.list_loss(tensor)
 
-    @_harmless
+    @harmless
     def found_gradients(self, sources: Any, gradients: Any) -> None:
         """The tape's answer."""
         flat = tf.nest.flatten(sources)
@@ -228,20 +132,20 @@ class Recorder:
         with self.paused():
             return self.functions.call_unseen(function, lambda: original(function, *args, **kwargs), obstacle, args, kwargs)
 
-    @_harmless
+    @harmless
     def computed_loss(self, loss: Any) -> None:
         """A step without a tape computed its loss."""
         if self.mode != "train" and tf.is_tensor(loss):
-            self._loss(loss)
+            self.list_loss(loss)
 
-    @_harmless
+    @harmless
     def scaled(self, loss: tf.Tensor, scaled: tf.Tensor, scale: tf.Tensor) -> None:
         """The optimizer multiplied the loss; gradients computed from here on carry the factor."""
         self.loss_scale = tf.cast(scale, tf.float32)
-        self._unscaled[id(scaled)] = loss
-        self._kept.append(scaled)
+        self.unscaled[id(scaled)] = loss
+        self.keep(scaled)
 
-    @_harmless
+    @harmless
     def applied_gradients(self, optimizer: keras.optimizers.Optimizer, gradients: Sequence[Any], variables: Sequence[Variable]) -> None:
         """An optimizer is about to change ``variables``."""
         with tf.name_scope(SCOPE):
@@ -250,38 +154,32 @@ class Recorder:
             for gradient, variable in zip(gradients, variables, strict=False):
                 self.variables.hand_over(variable, gradient, self.loss_scale)
 
-    @contextmanager
-    def applying(self) -> Iterator[None]:
+    def applying(self) -> AbstractContextManager[None]:
         """An optimizer is at work; what another one inside it applies (loss scaling keeps one) is the same gradients again."""
-        with self.paused():
-            yield
+        return telling(None)
 
-    # Nodes.
+    # What the hooks ask for.
 
-    @_harmless
+    @harmless
     def _note_templates(self, first: int) -> None:
         """Keeps in mind what was made for one example only, from operation number ``first`` on."""
         for op in [] if self.graph is None else self.graph.get_operations()[first:]:
             if _TEMPLATE.search(op.name):
                 self.templates.update(map(id, op.outputs))
 
-    @_harmless
+    @harmless
     def _read_variables(self) -> None:
         with tf.name_scope(SCOPE):
             self.variables.read_known()
 
-    @_harmless
+    @harmless
     def _enter(self, op: keras.Operation) -> str:
         if self.records_here():
             for weight in getattr(op, "weights", ()):
                 self.variables.read(weight)  # of a layer that is built by this very call
         return self.calls.enter(op)
 
-    def records_here(self) -> bool:
-        """Whether tensors made now belong to the graph of the step."""
-        return tf.executing_eagerly() if self.graph is None else tf.compat.v1.get_default_graph() is self.graph
-
-    @_harmless
+    @harmless
     def _tap_inputs(self, op: keras.Operation, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:
         """Nodes for what a model is fed: an `InputLayer` is never called."""
         layers = describe.input_layers(op)
@@ -296,14 +194,14 @@ class Recorder:
 
     def _tap_input(self, scope: str, name: str, layer: keras.Operation | None, tensor: Any) -> Any:
         name = self.structure.name_of(layer, scope) if layer is not None else name
-        return self._tap(Seen(self.calls.next(name), "input", type(layer).__name__ if layer else "Tensor", None, op=layer), tensor)
+        return self.tap(Seen(self.calls.next(name), "input", type(layer).__name__ if layer else "Tensor", None, op=layer), tensor)
 
-    @_harmless
+    @harmless
     def _note_arguments(self, name: str, args: Any, kwargs: Any) -> None:
         known = (self.producers.get(id(leaf)) for leaf in tf.nest.flatten((args, kwargs)))
         self.arguments[name] = [producer for producer in known if producer is not None]
 
-    @_harmless
+    @harmless
     def _tap_outputs(self, op: keras.Operation, name: str, outputs: Any) -> tuple[Any]:
         leaves = describe.named_leaves(outputs)
         if op is self.structure.model and all(id(leaf) in self.producers for _, leaf in leaves):
@@ -320,132 +218,15 @@ class Recorder:
             node.activation = describe.activation(op) if len(leaves) == 1 else None
             if len(leaves) > 1:
                 node.attributes["output"] = key
-            tapped.append(self._tap(node, leaf))
+            tapped.append(self.tap(node, leaf))
         return (tf.nest.pack_sequence_as(outputs, tapped),)
 
-    @_harmless
+    @harmless
     def _tap_probe(self, x: Any, name: str) -> tuple[Any]:
         first = self.calls.next(f"{self.calls.scope}{name}")
         leaves, source = describe.named_leaves(x), user_line()
         tapped = [
-            self._tap(Seen(first if index == 0 else f"{first}:{key}", "probe", "probe", None, source=source), leaf)
+            self.tap(Seen(first if index == 0 else f"{first}:{key}", "probe", "probe", None, source=source), leaf)
             for index, (key, leaf) in enumerate(leaves)
         ]
         return (tf.nest.pack_sequence_as(x, tapped),)
-
-    def _tap(self, node: Seen, x: Any) -> Any:
-        """Lists a node, records its value, and returns what takes the place of ``x``: the same value, whose gradient is recorded."""
-        if self.calls.repeating and node.name in self.seen:
-            return self._tapped(node, x) if tf.is_tensor(x) and self.belongs(dense_part(x)) else x
-        self.seen[node.name] = node
-        if not tf.is_tensor(x):
-            node.obstacle = QuantityPlan("not_a_tensor", {"type": type(x).__name__})
-            return x
-        node.tensor = dense_part(x)
-        node.attributes.update(describe.layout(x))
-        node.obstacle = self.obstacle(node.tensor)
-        self._produced(node.name, node.tensor)
-        if node.obstacle is not None:
-            return x
-        if not self.belongs(node.tensor):
-            return self._tap_inside(node, x, node.tensor)
-        self._record("value", node, node.tensor)
-        self._note_logits(node.name, x)
-        return self._tapped(node, x)
-
-    def _tap_inside(self, node: Seen, x: Any, tensor: tf.Tensor) -> Any:
-        """The same for a tensor of a graph inside the step's."""
-        node.until_taken = self.inner.until_taken(tensor)
-        if self.inner.is_repeated(tensor):
-            node.attributes["recorded"] = "over all iterations of a loop"
-        with self.paused():
-            if self._selects(node, "value"):
-                self.recordings["value"][node.name] = self.inner.record_value(node, tensor)
-            if self.mode != "train" or not tensor.dtype.is_floating or not self._selects(node, "gradient"):
-                return x
-            tapped = self.inner.tap(node, x, self._fail)
-        self._produced(node.name, dense_part(tapped))
-        return tapped
-
-    def _fail(self, error: Exception) -> None:
-        self.failure = self.failure or error
-
-    def _tapped(self, node: Seen, x: Any) -> Any:
-        if self.mode != "train" or not dense_part(x).dtype.is_floating or not self._selects(node, "gradient"):
-            return x
-        tapped = tap(x, functools.partial(self._flowed_back, node))
-        self._produced(node.name, dense_part(tapped))
-        return tapped
-
-    def _note_logits(self, name: str, x: Any) -> None:
-        """Losses of Keras compute with what went into a softmax or sigmoid: that is then what leads from this node to the loss."""
-        made = getattr(untapped(x), "op", None)
-        logits = getattr(x, "_keras_logits", made.inputs[0] if made is not None and made.type in _MADE_OF_LOGITS else None)
-        if logits is not None:
-            self.logits.setdefault(id(logits), name)
-            self._kept.append(logits)
-
-    @_harmless
-    def _flowed_back(self, node: Seen, gradient: Any) -> None:
-        gradient = gradient.values if isinstance(gradient, tf.IndexedSlices) else gradient
-        if self.belongs(gradient) and not self.rewriting:
-            if node.name in self.recordings["gradient"]:
-                node.attributes["differentiated"] = node.attributes.get("differentiated", 1) + 1
-            self._record("gradient", node, gradient, self.loss_scale)
-
-    def obstacle(self, tensor: tf.Tensor) -> QuantityPlan | None:
-        """Why ``tensor`` can't leave the step."""
-        if self.rewriting or id(tensor) in self.templates:
-            return QuantityPlan("vectorized")
-        if not self.belongs(tensor):
-            return self.inner.obstacle(tensor)
-        if not has_statistics(tensor.dtype):
-            return QuantityPlan("no_statistics_dtype", {"dtype": tensor.dtype.name})
-        return None
-
-    def belongs(self, tensor: tf.Tensor) -> bool:
-        """Whether ``tensor`` is one of the step's own graph (or of an eager step)."""
-        return getattr(tensor, "graph", None) is self.graph if self.graph is not None else isinstance(tensor, tf.__internal__.EagerTensor)
-
-    def _produced(self, name: str, tensor: tf.Tensor) -> None:
-        self.producers.setdefault(id(tensor), name)  # a layer that returns what another made is not its producer
-        self._kept.append(tensor)
-
-    def _loss(self, tensor: Any) -> None:
-        loss = self._unscaled.get(id(tensor), tensor)
-        if not self.belongs(loss) or any(loss is known for known in self.targets):
-            return
-        self.targets.append(loss)
-        self._tap(Seen(numbered("loss", len(self.targets)), "loss", "Loss", None), loss)
-
-    def _selects(self, node: Seen, quantity: Quantity) -> bool:
-        return self.selection.selects(node.name, node.kind, quantity)
-
-    def _record(self, quantity: Quantity, node: Seen, tensor: tf.Tensor, scale: tf.Tensor | None = None) -> None:
-        if self._selects(node, quantity):
-            activation = node.activation if quantity == "value" else None
-            self.recordings[quantity][node.name] = Recording(tensor, node.has_batch, activation, scale)
-
-    def looks_into_branches(self) -> bool:
-        """Whether what is recorded may be made in some steps only."""
-        recorded = {name for recordings in self.recordings.values() for name in recordings}
-        return any(self.seen[name].until_taken.reason is not None for name in recorded if name in self.seen)
-
-    @_harmless
-    def record_variables(self) -> None:
-        """Turns what was read and handed over into nodes. Called once, in the graph of the step, when the user's step has returned."""
-        with tf.name_scope(SCOPE):
-            for wanted, variable, op, before in self.variables.named():
-                name = self.structure.unique(wanted) if wanted in self.seen else wanted  # a probe may have it
-                node = Seen(name, "variable", "Variable", before, op=op, variable=variable, obstacle=self.obstacle(before))
-                self.seen[name] = node
-                if node.obstacle is None:
-                    self._record_variable(node, variable, before)
-
-    def _record_variable(self, node: Seen, variable: Variable, before: tf.Tensor) -> None:
-        self._record("value", node, before)
-        gradient = self.variables.gradient_of(variable)
-        if gradient is not None and self.belongs(gradient.tensor) and self._selects(node, "gradient"):
-            self.recordings["gradient"][node.name] = gradient
-        if self.variables.was_handed_over(variable) and self._selects(node, "update"):
-            self._record("update", node, read(variable) - before)

@@ -15,6 +15,7 @@ from typing import Any, Literal, NamedTuple
 import keras
 import tensorflow as tf
 
+from tb_activations.capture.active import current
 from tb_activations.capture.aside import Aside
 from tb_activations.capture.catalogue import Catalogue, make_catalogue
 from tb_activations.capture.generations import Generations
@@ -24,7 +25,7 @@ from tb_activations.capture.nodes import Lasting
 from tb_activations.capture.op_nodes import list_operations, record_operations
 from tb_activations.capture.packing import Keep, Layout, Packed
 from tb_activations.capture.randomness import stateful_draws
-from tb_activations.capture.recorder import Recorder, current
+from tb_activations.capture.recorder import Recorder
 from tb_activations.capture.rehearsals import forget_rehearsals
 from tb_activations.capture.selection import Selection
 from tb_activations.capture.structure import Structure

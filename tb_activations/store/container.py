@@ -169,9 +169,10 @@ def _signature(status: os.stat_result) -> tuple[int, int]:
 
 
 def _read_header(file: Any, size_bytes: int) -> tuple[dict[str, Any], int]:
-    if size_bytes < 8:
-        raise violation("file_too_short", "a header length of 8 bytes", size=size_bytes)
-    (length,) = struct.unpack("<Q", file.read(8))
+    start = file.read(8)
+    if len(start) < 8:
+        raise violation("file_too_short", "a header length of 8 bytes", size=len(start))
+    (length,) = struct.unpack("<Q", start)
     if length > MAX_HEADER_BYTES:
         raise violation("header_too_large", f"at most {MAX_HEADER_BYTES} bytes", length=length)
     if 8 + length > size_bytes:

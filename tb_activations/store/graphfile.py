@@ -23,7 +23,7 @@ from tb_activations.store.jsonfile import check_created, check_size, is_index, i
 from tb_activations.store.names import GRAPH_NAME, graph_name
 from tb_activations.store.schema import FORMAT, FORMAT_VERSION, QUANTITIES, Graph, Kind, NodeRecord, QuantityPlan, Source
 
-__all__ = ["GraphFile", "fingerprint_of", "read_graph", "write_graph"]
+__all__ = ["GraphFile", "read_graph", "write_graph"]
 
 _KINDS: tuple[Kind, ...] = get_args(Kind)
 
@@ -35,11 +35,6 @@ class GraphFile:
     fingerprint: str
     created: float
     graph: Graph
-
-
-def fingerprint_of(graph: Graph) -> str:
-    """16 hexadecimal digits that are the same for the same graph captured in the same way."""
-    return _fingerprint(_encode(graph))
 
 
 def write_graph(directory: Path, graph: Graph) -> str:
@@ -124,6 +119,7 @@ def _plain(value: Any) -> Any:
 
 
 def _fingerprint(content: Mapping[str, Any]) -> str:
+    """16 hexadecimal digits that are the same for the same graph captured in the same way."""
     canonical = json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=True, allow_nan=False)
     return hashlib.sha256(canonical.encode("ascii")).hexdigest()[:16]
 
@@ -191,7 +187,7 @@ def _parse_plan(name: str, plan: Any) -> QuantityPlan:
 
 
 def _parse_source(source: Any) -> Source | None:
-    if not isinstance(source, dict) or not isinstance(source.get("line"), int):
+    if not isinstance(source, dict) or not is_index(source.get("line"), 1 << 53):
         return None
     return Source(_text(source.get("file")) or "", source["line"], _text(source.get("function")) or "")
 

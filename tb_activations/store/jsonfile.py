@@ -15,7 +15,7 @@ from tb_activations.errors import VersionError
 from tb_activations.store.container import violation
 from tb_activations.store.schema import FORMAT, FORMAT_VERSION
 
-__all__ = ["MAX_BYTES", "MAX_VALUES", "check_created", "check_size", "check_version", "fits", "is_index", "is_shape", "read_object"]
+__all__ = ["END_OF_TIME", "MAX_BYTES", "MAX_VALUES", "check_created", "check_size", "check_version", "fits", "is_index", "is_shape", "read_object"]
 
 MAX_BYTES = 64 << 20
 """A graph of 100,000 operations is 40 MB."""
@@ -23,7 +23,7 @@ MAX_BYTES = 64 << 20
 MAX_VALUES = 4 << 20
 """Commas and opening brackets. Brackets alone, 64 MiB of them, would become gigabytes of objects and hold TensorBoard up for a minute."""
 
-_END_OF_TIME = 1e12
+END_OF_TIME = 1e12
 """Seconds; some 30,000 years."""
 
 
@@ -89,7 +89,7 @@ def check_version(format_name: object, version: object) -> None:
 
 def check_created(created: object) -> float:
     """The time at which a file was made, in seconds since the epoch."""
-    if type(created) not in (int, float) or not 0 <= cast(float, created) < _END_OF_TIME:
+    if type(created) not in (int, float) or not 0 <= cast(float, created) < END_OF_TIME:
         raise violation("bad_created", "seconds since the epoch", created=created)
     return float(cast(float, created))
 

@@ -72,7 +72,8 @@ def read_update_ratio(index: Index, node: int, rank: int | None, steps: Steps) -
 
 
 def _ratio(update: Statistics, weight: Statistics) -> Statistics:
-    return np.divide(update, weight, out=np.full_like(update, np.nan), where=weight > 0)
+    with np.errstate(over="ignore"):  # where a training explodes, the ratio may be larger than float32 tells: Infinity
+        return np.divide(update, weight, out=np.full_like(update, np.nan), where=weight > 0)
 
 
 def read_snapshot(index: Index, step: int, quantity: Quantity) -> tuple[Statistics, Counts]:

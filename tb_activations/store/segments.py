@@ -17,12 +17,12 @@ import numpy as np
 import numpy.typing as npt
 
 from tb_activations.store.container import DTYPES, ArrayFile, ArrayReader, ArraySpec, violation
-from tb_activations.store.jsonfile import check_version
+from tb_activations.store.jsonfile import END_OF_TIME, check_version
 from tb_activations.store.schema import QUANTITIES, Quantity
 
 __all__ = ["ROW_ARRAYS", "SEGMENT_NAME", "QuantityIndex", "Segment", "SegmentId", "open_segment"]
 
-SEGMENT_NAME = re.compile(r"segment-(\d{12})-(\d{4})-([0-9a-f]{8})-(\d{6})\.safetensors")
+SEGMENT_NAME = re.compile(r"segment-([0-9]{12})-([0-9]{4})-([0-9a-f]{8})-([0-9]{6})\.safetensors")
 
 ROW_ARRAYS: Mapping[str, str] = {"step": "<i8", "rank": "<i4", "wall_time": "<f8", "epoch": "<i8", "overhead": "<f8", "loss_scale": "<f4"}
 """Arrays with one number per capture row, and their dtypes."""
@@ -116,7 +116,10 @@ class Segment:
         size = math.prod(shape)
         if not 0 <= code < len(names) or first < 0 or first + size > self.file.arrays[names[code]].shape[0]:
             raise violation("sample_out_of_range", f"a sample inside the arrays of {self.id.name}", entry=entry)
-        return reader.read(names[code], first, first + size).reshape(shape)
+        try:
+            return reader.read(names[code], first, first + size).reshape(shape)
+        except ValueError as error:  # no number at all, in more dimensions or larger ones than numpy has
+            raise violation("bad_sample_shape", "extents that an array can have", entry=entry) from error
 
 
 def open_segment(path: Path) -> Segment:
@@ -146,7 +149,7 @@ def open_segment(path: Path) -> Segment:
 
 def _check_metadata(metadata: Mapping[str, str], identity: SegmentId) -> dict[str, Any]:
     version = metadata.get("version", "")
-    check_version(metadata.get("format"), int(version) if re.fullmatch(r"\d{1,9}", version) else version)
+    check_version(metadata.get("format"), int(version) if re.fullmatch("[0-9]{1,9}", version) else version)
     expected = (f"{identity.worker:04d}", identity.session)
     if (metadata.get("worker"), metadata.get("session")) != expected:
         raise violation("wrong_session", f"worker and session of its name {expected}", worker=metadata.get("worker"), session=metadata.get("session"))
@@ -166,7 +169,7 @@ def _check_started(text: str) -> float:
         started = float(text)
     except ValueError:
         started = math.nan
-    if not math.isfinite(started):
+    if not 0 <= started < END_OF_TIME:
         raise violation("bad_session_started", "seconds since the epoch", session_started=text)
     return started
 
@@ -238,7 +241,7 @@ def _extent(arrays: Mapping[str, ArraySpec], name: str, axis: int) -> int:
 
 def _read_quantity(reader: ArrayReader, arrays: Mapping[str, ArraySpec], quantity: Quantity) -> QuantityIndex:
     nodes, recorded = reader.read(f"nodes/{quantity}"), reader.read(f"recorded/{quantity}")
-    if len(nodes) and (nodes[0] < 0 or (np.diff(nodes) <= 0).any()):
+    if len(nodes) and (nodes[0] < 0 or (nodes[1:] <= nodes[:-1]).any()):  # compared, since a difference may overflow
         raise violation("nodes_not_ascending", "ascending node ids", quantity=quantity, nodes=nodes[:8].tolist())
     captures, sample_index = arrays["step"].shape[0], arrays.get(f"sample_index/{quantity}")
     if (recorded < 0).any() or (recorded > captures).any():

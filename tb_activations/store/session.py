@@ -6,11 +6,13 @@ Which captures are written, and when, is the writer's business.
 
 from __future__ import annotations
 
+import math
 import secrets
 import time
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import accumulate, groupby
 from pathlib import Path
 
@@ -48,13 +50,12 @@ class _Written:
 
 
 class Session:
-    """Writes the files of one session. Its methods are called by one thread at a time."""
+    """Writes the files of one session. `write_graph` may be called by another thread than the rest, which belongs to one at a time."""
 
     def __init__(self, run_dir: Path, worker: int) -> None:
         self.directory = data_directory(run_dir)
         self.token = secrets.token_hex(4)
         self._worker = worker
-        self._started = time.time()
         self._serial = 0
         self._written: list[_Written] = []
         self._undeleted: list[str] = []
@@ -106,6 +107,20 @@ class Session:
                 count = _fitting(group)
                 self._merge(group[:count])
                 group = group[count:]
+
+    @cached_property
+    def _started(self) -> float:
+        """Seconds since the epoch: later than every earlier session of this worker, also where the clock was set back since.
+
+        Readers take the session with the highest start for the newest one, and hide what it recorded anew.
+        """
+        written = filter(None, (SegmentId.parse(path.name) for path in self.directory.iterdir()))
+        one_of_each = {identity.session: identity for identity in written if identity.worker == self._worker}
+        started = time.time()
+        for identity in one_of_each.values():
+            with suppress(OSError, FormatError, FileChangedError):  # what can't be read hides nothing
+                started = max(started, math.nextafter(open_segment(self.directory / identity.name).session_started, math.inf))
+        return started
 
     def _is_own(self, name: str) -> bool:
         identity = SegmentId.parse(name)

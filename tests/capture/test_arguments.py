@@ -30,6 +30,7 @@ BAD = [
     {"log_dir": None},
     {"log_dir": 3},
     {"log_dir": ""},
+    {"log_dir": "logs/run\0"},
     {"log_dir": "gs://bucket/logs"},
 ]
 """What neither takes; every option that both have is here."""

@@ -22,6 +22,7 @@ from tb_activations.capture import (
     packing,
     recorder,
     swap,
+    trace,
     twin,
     variables,
 )
@@ -54,7 +55,7 @@ def fit_both(make_tiny, data, callback, compiling, match):
 
 @pytest.mark.parametrize(
     ("module", "name"),
-    [(recorder, "tap"), (recorder, "user_line"), (variables, "read"), (twin, "make_catalogue"), (packing, "_recorded"), (handover, "collect")],
+    [(trace, "tap"), (recorder, "user_line"), (variables, "read"), (twin, "make_catalogue"), (packing, "_recorded"), (handover, "collect")],
     ids=["tap", "source", "variables", "catalogue", "packing", "collecting"],
 )
 def test_while_the_step_is_traced(make_tiny, data, tmp_path, monkeypatch, compiling, module, name):
@@ -80,7 +81,7 @@ def test_while_the_step_is_traced(make_tiny, data, tmp_path, monkeypatch, compil
         (inner_graphs.InnerGraphs, "record_value"),
         (inner_graphs.InnerGraphs, "tap"),
         (instrument, "_targets"),
-        (recorder.Recorder, "release"),
+        (trace.Trace, "release"),
         (recorder.Recorder, "wants_shapes_only"),
         (swap, "Trainability"),
         (swap, "Twin"),
@@ -186,10 +187,8 @@ def test_the_cause_is_told_where_keras_wraps_it(data, tmp_path, monkeypatch):
 
 
 def test_while_a_gradient_flows_back(make_tiny, data, tmp_path, monkeypatch, compiling):
-    record = recorder.Recorder._record
-    monkeypatch.setattr(
-        recorder.Recorder, "_record", lambda self, quantity, *rest: fail() if quantity == "gradient" else record(self, quantity, *rest)
-    )
+    record = trace.Trace._record
+    monkeypatch.setattr(trace.Trace, "_record", lambda self, quantity, *rest: fail() if quantity == "gradient" else record(self, quantity, *rest))
     fit_both(make_tiny, data, tba.ActivationsCallback(tmp_path, every=3), compiling, "RuntimeError: injected")
 
 

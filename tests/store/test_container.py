@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import struct
 
 import ml_dtypes
@@ -10,6 +11,7 @@ import pytest
 import safetensors.numpy
 
 from tb_activations.errors import FormatError
+from tb_activations.store import container
 from tb_activations.store.container import MAX_HEADER_BYTES, ArrayFile, FileChangedError, write_arrays
 
 
@@ -163,6 +165,15 @@ def test_a_file_truncated_while_it_is_read_kills_nobody(tmp_path):
             file.truncate(500)
         with pytest.raises(FileChangedError, match="shorter than its header says"):
             reader.read("a")
+
+
+def test_a_file_cut_short_while_it_is_opened_is_told(tmp_path, monkeypatch):
+    path = tmp_path / "x"
+    path.write_bytes(b"1234")
+    with monkeypatch.context() as patch:
+        patch.setattr(container.os, "fstat", lambda _: os.stat_result((0o100644, 0, 0, 1, 0, 0, 1000, 0, 0, 0)))
+        with pytest.raises(FormatError, match=r"^file_too_short: .+ size=4$"):
+            ArrayFile.open(path)
 
 
 def test_writing_into_nowhere_leaves_nothing(tmp_path):

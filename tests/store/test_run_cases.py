@@ -276,3 +276,9 @@ def test_a_part_of_nothing_is_not_a_number(tmp_path):
     run = Run(build_run(tmp_path, graph, range(3), lambda name, quantity, step: tensors.get((quantity, step))))
     np.testing.assert_array_equal(run.statistics("bias", "update")["update_ratio"], [np.nan, 1, np.nan])
     np.testing.assert_array_equal(run.column("update_ratio", "update")[1], [[np.nan, 1, np.nan]])
+
+
+def test_a_ratio_that_float32_can_not_hold_is_infinite(tmp_path):
+    tensors = {"value": np.full(4, 1e-30, np.float32), "update": np.full(4, 1e30, np.float32)}
+    run = Run(build_run(tmp_path, parse_nodes("variable bias [4] update"), [0], lambda name, quantity, step: tensors.get(quantity)))
+    assert run.statistics("bias", "update")["update_ratio"].tolist() == [np.inf]

@@ -103,6 +103,7 @@ VIOLATIONS = [
     ("nodes_not_ascending", {"arrays": {"nodes/value": array("I32", [3], 0, 5, 4)}}),
     ("nodes_not_ascending", {"arrays": {"nodes/value": array("I32", [3], 0, 4, 4)}}),
     ("nodes_not_ascending", {"arrays": {"nodes/value": array("I32", [3], -1, 4, 5)}}),
+    ("nodes_not_ascending", {"arrays": {"nodes/value": array("I32", [3], 0, 51, -(2**31))}}),
     ("negative_step", {"arrays": {"step": array("I64", [2], -7, 9)}}),
     ("negative_step", {"arrays": {"rank": array("I32", [2], -1, 0)}}),
     ("negative_step", {"arrays": {"dropped": array("I64", [1], -1)}}),
@@ -116,6 +117,7 @@ VIOLATIONS = [
     ("bad_graph", {"metadata": {"graph": "../../etc/passwd"}}),
     ("bad_session_started", {"metadata": {"session_started": "today"}}),
     ("bad_session_started", {"metadata": {"session_started": "nan"}}),
+    ("bad_session_started", {"metadata": {"session_started": "1e300"}}),
     ("bad_statistics", {"metadata": {"statistics": "min,min"}}),
     ("bad_statistics", {"metadata": {"statistics": "min,<script>"}}),
     ("bad_statistics", {"metadata": {"statistics": ",".join(f"s{number}" for number in range(300))}}),
@@ -123,6 +125,7 @@ VIOLATIONS = [
     ("bad_replaces", {"metadata": {"replaces": "segment-000000000000-0003-ffffffff-000000.safetensors"}}),
     ("bad_replaces", {"metadata": {"replaces": NAME}}),
     ("segment_name", {"name": "segment-7-0003-0123abcd-000002.safetensors"}),
+    ("segment_name", {"name": "segment-00000000000٧-0003-0123abcd-000002.safetensors"}),
 ]
 
 
@@ -141,6 +144,13 @@ def test_a_newer_version_says_the_facts(tmp_path):
 def test_a_sample_outside_its_array_is_refused_when_it_is_asked_for(tmp_path, entry):
     segment = open_segment(written(tmp_path, {"sample_index/value": array("I64", [1, 6], *entry)}))
     with segment.file.reader() as reader, pytest.raises(FormatError, match=r"^sample_out_of_range: "):
+        segment.sample(reader, "value", 2, 1)
+
+
+@pytest.mark.parametrize("extents", [(0, *[2**62] * 3), (0, *[1] * 80)])
+def test_a_sample_of_no_number_in_a_shape_that_no_array_has_is_refused(tmp_path, extents):
+    segment = open_segment(written(tmp_path, {"sample_index/value": array("I64", [1, 4 + len(extents)], 5, 1, 0, 0, *extents)}))
+    with segment.file.reader() as reader, pytest.raises(FormatError, match=r"^bad_sample_shape: "):
         segment.sample(reader, "value", 2, 1)
 
 

@@ -1,0 +1,233 @@
+"""What one trace of a step has met so far: nodes, the tensors of them that are recorded, and which node made which tensor.
+
+The one invariant: what takes the place of a tensor here has the same value and, with a tap, the same gradient. A trace knows the graph that it
+builds (None while steps run eagerly); a tensor of any other graph can't leave the step: it is reduced where it is, or listed with the reason.
+Who tells it of calls and gradients is `recorder.Recorder`.
+"""
+
+from __future__ import annotations
+
+import functools
+from typing import Any, Literal
+
+import tensorflow as tf
+
+from tb_activations.capture import describe
+from tb_activations.capture.active import telling
+from tb_activations.capture.calls import CallNames, numbered
+from tb_activations.capture.functions import Functions
+from tb_activations.capture.harmless import harmless
+from tb_activations.capture.inner_graphs import InnerGraphs
+from tb_activations.capture.nodes import Lasting, Recording, Seen, Tally
+from tb_activations.capture.on_replicas import OnReplicas
+from tb_activations.capture.operations import SCOPE, Calls
+from tb_activations.capture.selection import Selection
+from tb_activations.capture.statistics import has_statistics
+from tb_activations.capture.structure import Structure
+from tb_activations.capture.taps import dense_part, tap, untapped
+from tb_activations.capture.variables import Variable, Variables, read
+from tb_activations.store.schema import Quantity, QuantityPlan
+
+__all__ = ["Mode", "Trace"]
+
+Mode = Literal["train", "evaluate", "predict", "probe"]
+
+_MADE_OF_LOGITS = frozenset({"Softmax", "Sigmoid"})
+
+
+class Trace:
+    """One trace of one replica.
+
+    Args:
+      structure: the names of the model's layers.
+      selection: what is recorded.
+      mode: what kind of step this is; only `train` has gradients and updates.
+      lasting: what the traces of one twin have in common.
+
+    Attributes:
+      graph: the graph that the trace builds; None while steps run eagerly.
+      failure: the first error of ours; from then on nothing more is recorded.
+      seen: the nodes by name, in the order in which they were met.
+      recordings: what is recorded of each quantity, by the name of the node.
+      producers: id of a tensor -> name of the node that made it.
+      logits: id of what went into a softmax or sigmoid -> name of the node that came out.
+      arguments: name of a call -> names of the nodes that it was given.
+      targets: the losses of the step.
+      op_producers: id of a tensor -> name of the node that is the operation which made it.
+      named_operations: every TensorFlow operation of the step, by its name in the run.
+      templates: ids of tensors that stand for one example only, see `Recorder.rewritten`.
+      rewriting: what is made now are such tensors.
+      unscaled: id of a loss that was multiplied by the loss scale -> the loss.
+    """
+
+    def __init__(self, structure: Structure, selection: Selection, mode: Mode = "train", lasting: Lasting | None = None) -> None:
+        self.structure = structure
+        self.selection = selection
+        self.mode = mode
+        self.graph: tf.Graph | None = None
+        self.failure: Exception | None = None
+        self.seen: dict[str, Seen] = {}
+        self.recordings: dict[Quantity, dict[str, Recording | Tally]] = {"value": {}, "gradient": {}, "update": {}}
+        self.producers: dict[int, str] = {}
+        self.logits: dict[int, str] = {}
+        self.arguments: dict[str, list[str]] = {}
+        self.targets: list[tf.Tensor] = []
+        self.variables = Variables(structure)
+        lasting = lasting or Lasting()
+        self.inner = InnerGraphs(lasting.variables)
+        self.functions = Functions(lasting.refused, bool(getattr(structure.model, "_jit_compile", False)))
+        self.on_replicas: OnReplicas | None = None
+        self.loss_scale: tf.Tensor | None = None
+        self.op_producers: dict[int, str] = {}
+        self.operations = Calls()
+        self.named_operations: dict[str, tf.Operation] = {}
+        self.calls = CallNames(structure)
+        self.unscaled: dict[int, tf.Tensor] = {}
+        self.templates: set[int] = set()
+        self.rewriting = False
+        self._kept: list[Any] = []  # what `producers`, `logits` and `unscaled` know by id must stay alive
+
+    def release(self) -> None:
+        """Lets go of the tensors of a trace that is over.
+
+        TensorFlow keeps the backward function of every tap in a table for as long as the process lives, and through them this trace.
+        """
+        for node in self.seen.values():
+            node.tensor = node.op = node.variable = None
+        named: tuple[dict[str, Any], ...] = (self.seen, self.arguments, self.named_operations, *self.recordings.values())
+        by_id: tuple[dict[int, Any] | set[int], ...] = (self.producers, self.logits, self.unscaled, self.templates)
+        for things in (*named, *by_id, self.targets, self._kept):
+            things.clear()
+        self.variables = Variables(self.structure)
+        self.inner = InnerGraphs([])
+        self.loss_scale = self.graph = None
+
+    # What belongs to the step.
+
+    def belongs(self, tensor: tf.Tensor) -> bool:
+        """Whether ``tensor`` is one of the step's own graph (or of an eager step)."""
+        return getattr(tensor, "graph", None) is self.graph if self.graph is not None else isinstance(tensor, tf.__internal__.EagerTensor)
+
+    def records_here(self) -> bool:
+        """Whether tensors made now belong to the graph of the step."""
+        return tf.executing_eagerly() if self.graph is None else tf.compat.v1.get_default_graph() is self.graph
+
+    def obstacle(self, tensor: tf.Tensor) -> QuantityPlan | None:
+        """Why ``tensor`` can't leave the step."""
+        if self.rewriting or id(tensor) in self.templates:
+            return QuantityPlan("vectorized")
+        if not self.belongs(tensor):
+            return self.inner.obstacle(tensor)
+        if not has_statistics(tensor.dtype):
+            return QuantityPlan("no_statistics_dtype", {"dtype": tensor.dtype.name})
+        return None
+
+    # Nodes.
+
+    def tap(self, node: Seen, x: Any) -> Any:
+        """Lists a node, records its value, and returns what takes the place of ``x``: the same value, whose gradient is recorded."""
+        if self.calls.repeating and node.name in self.seen:
+            return self._tapped(node, x) if tf.is_tensor(x) and self.belongs(dense_part(x)) else x
+        self.seen[node.name] = node
+        if not tf.is_tensor(x):
+            node.obstacle = QuantityPlan("not_a_tensor", {"type": type(x).__name__})
+            return x
+        node.tensor = dense_part(x)
+        node.attributes.update(describe.layout(x))
+        node.obstacle = self.obstacle(node.tensor)
+        self._produced(node.name, node.tensor)
+        if node.obstacle is not None:
+            return x
+        if not self.belongs(node.tensor):
+            return self._tap_inside(node, x, node.tensor)
+        self._record("value", node, node.tensor)
+        self._note_logits(node.name, x)
+        return self._tapped(node, x)
+
+    def _tap_inside(self, node: Seen, x: Any, tensor: tf.Tensor) -> Any:
+        """The same for a tensor of a graph inside the step's."""
+        node.until_taken = self.inner.until_taken(tensor)
+        if self.inner.is_repeated(tensor):
+            node.attributes["recorded"] = "over all iterations of a loop"
+        with telling(None):
+            if self._selects(node, "value"):
+                self.recordings["value"][node.name] = self.inner.record_value(node, tensor)
+            if self.mode != "train" or not tensor.dtype.is_floating or not self._selects(node, "gradient"):
+                return x
+            tapped = self.inner.tap(node, x, self._fail)
+        self._produced(node.name, dense_part(tapped))
+        return tapped
+
+    def _fail(self, error: Exception) -> None:
+        self.failure = self.failure or error
+
+    def _tapped(self, node: Seen, x: Any) -> Any:
+        if self.mode != "train" or not dense_part(x).dtype.is_floating or not self._selects(node, "gradient"):
+            return x
+        tapped = tap(x, functools.partial(self._flowed_back, node))
+        self._produced(node.name, dense_part(tapped))
+        return tapped
+
+    def _note_logits(self, name: str, x: Any) -> None:
+        """Losses of Keras compute with what went into a softmax or sigmoid: that is then what leads from this node to the loss."""
+        made = getattr(untapped(x), "op", None)
+        logits = getattr(x, "_keras_logits", made.inputs[0] if made is not None and made.type in _MADE_OF_LOGITS else None)
+        if logits is not None:
+            self.logits.setdefault(id(logits), name)
+            self.keep(logits)
+
+    @harmless
+    def _flowed_back(self, node: Seen, gradient: Any) -> None:
+        gradient = gradient.values if isinstance(gradient, tf.IndexedSlices) else gradient
+        if self.belongs(gradient) and not self.rewriting:
+            if node.name in self.recordings["gradient"]:
+                node.attributes["differentiated"] = node.attributes.get("differentiated", 1) + 1
+            self._record("gradient", node, gradient, self.loss_scale)
+
+    def list_loss(self, tensor: Any) -> None:
+        """Lists a loss of the step, once."""
+        loss = self.unscaled.get(id(tensor), tensor)
+        if not self.belongs(loss) or any(loss is known for known in self.targets):
+            return
+        self.targets.append(loss)
+        self.tap(Seen(numbered("loss", len(self.targets)), "loss", "Loss", None), loss)
+
+    @harmless
+    def record_variables(self) -> None:
+        """Turns what was read and handed over into nodes. Called once, in the graph of the step, when the user's step has returned."""
+        with tf.name_scope(SCOPE):
+            for wanted, variable, op, before in self.variables.named():
+                name = self.structure.unique(wanted) if wanted in self.seen else wanted  # a probe may have it
+                node = Seen(name, "variable", "Variable", before, op=op, variable=variable, obstacle=self.obstacle(before))
+                self.seen[name] = node
+                if node.obstacle is None:
+                    self._record_variable(node, variable, before)
+
+    def _record_variable(self, node: Seen, variable: Variable, before: tf.Tensor) -> None:
+        self._record("value", node, before)
+        gradient = self.variables.gradient_of(variable)
+        if gradient is not None and self.belongs(gradient.tensor) and self._selects(node, "gradient"):
+            self.recordings["gradient"][node.name] = gradient
+        if self.variables.was_handed_over(variable) and self._selects(node, "update"):
+            self._record("update", node, read(variable) - before)
+
+    def looks_into_branches(self) -> bool:
+        """Whether what is recorded may be made in some steps only."""
+        recorded = {name for recordings in self.recordings.values() for name in recordings}
+        return any(self.seen[name].until_taken.reason is not None for name in recorded if name in self.seen)
+
+    def _produced(self, name: str, tensor: tf.Tensor) -> None:
+        self.producers.setdefault(id(tensor), name)  # a layer that returns what another made is not its producer
+        self.keep(tensor)
+
+    def keep(self, tensor: Any) -> None:
+        """What is known by its id must stay alive."""
+        self._kept.append(tensor)
+
+    def _selects(self, node: Seen, quantity: Quantity) -> bool:
+        return self.selection.selects(node.name, node.kind, quantity)
+
+    def _record(self, quantity: Quantity, node: Seen, tensor: tf.Tensor, scale: tf.Tensor | None = None) -> None:
+        if self._selects(node, quantity):
+            activation = node.activation if quantity == "value" else None
+            self.recordings[quantity][node.name] = Recording(tensor, node.has_batch, activation, scale)

@@ -114,7 +114,7 @@ def _explain_keras_tensor(tensor: keras.KerasTensor, model: keras.Model, loss: L
         "It follows from the model's inputs.",
         connected=True,
         path=path,
-        gradient=_gradient_of_output(tensor, model, loss),
+        gradient=_gradient_of_output(tensor, subject, model, loss),
         remedy="Compute it for a batch with a second model, or record it from the real training step with the callback:",
         code=second_model_code(tensor, model) + "\n" + callback_code(node_name(tensor, Structure(model))),
     )
@@ -147,7 +147,7 @@ def _quoted(names: tuple[str, ...]) -> str:
     return " and ".join(f"`{name}`" for name in names)
 
 
-def _gradient_of_output(tensor: keras.KerasTensor, model: keras.Model, loss: Loss | None) -> str:
+def _gradient_of_output(tensor: keras.KerasTensor, name: str, model: keras.Model, loss: Loss | None) -> str:
     """Traces the model with ``tensor`` as a further output and looks for the path from it to the model's own outputs, or to ``loss``."""
     outputs = model.outputs[0] if isinstance(model, keras.Sequential) else model.output
     extended = keras.Model(inputs_of(model), [tensor, *tf.nest.flatten(outputs)])
@@ -157,7 +157,7 @@ def _gradient_of_output(tensor: keras.KerasTensor, model: keras.Model, loss: Los
         return [own, *(rest if loss is None else [loss(tf.nest.pack_sequence_as(outputs, rest))])]
 
     own, *ended = _trace(extended, extended.input, ends).structured_outputs
-    return _gradient_sentence(LossPath(ended).cut(_origin(own)), tensor.name)
+    return _gradient_sentence(LossPath(ended).cut(_origin(own)), name)
 
 
 # Variables --------------------------------------------------------------------------------------------------------------------------------

@@ -22,14 +22,15 @@ from tb_activations.capture.calls import CallNames, numbered
 from tb_activations.capture.functions import Functions
 from tb_activations.capture.inner_graphs import InnerGraphs
 from tb_activations.capture.last_bits import may_differ
+from tb_activations.capture.loss_path import handle_in
 from tb_activations.capture.nodes import Lasting, Recording, Seen, Tally
 from tb_activations.capture.on_replicas import OnReplicas
-from tb_activations.capture.operations import SCOPE, Calls
+from tb_activations.capture.operations import SCOPE, Calls, is_ours
 from tb_activations.capture.selection import Selection
 from tb_activations.capture.source import user_line
 from tb_activations.capture.statistics import has_statistics
 from tb_activations.capture.structure import Structure
-from tb_activations.capture.taps import dense_part, tap, untapped
+from tb_activations.capture.taps import dense_part, is_followed, tap, untapped
 from tb_activations.capture.variables import Variable, Variables, read
 from tb_activations.store.schema import Kind, Quantity, QuantityPlan
 
@@ -275,8 +276,9 @@ class Recorder:
     @_harmless
     def _enter(self, op: keras.Operation) -> str:
         if self.records_here():
-            for weight in getattr(op, "weights", ()):
-                self.variables.read(weight)  # of a layer that is built by this very call
+            with tf.name_scope(SCOPE):
+                for weight in getattr(op, "weights", ()):
+                    self.variables.read(weight)  # of a layer that is built by this very call
         return self.calls.enter(op)
 
     def records_here(self) -> bool:
@@ -346,6 +348,7 @@ class Recorder:
         node.tensor = dense_part(x)
         node.attributes.update(describe.layout(x))
         node.obstacle = self.obstacle(node.tensor)
+        node.in_tape, node.is_followed = self.inner.in_tape, is_followed(node.tensor)
         self._produced(node.name, node.tensor)
         if node.obstacle is not None:
             return x
@@ -409,6 +412,11 @@ class Recorder:
     def belongs(self, tensor: tf.Tensor) -> bool:
         """Whether ``tensor`` is one of the step's own graph (or of an eager step)."""
         return getattr(tensor, "graph", None) is self.graph if self.graph is not None else isinstance(tensor, tf.__internal__.EagerTensor)
+
+    def is_read(self, variable: Variable) -> bool:
+        """Whether an operation of the step, and not one of ours, reads ``variable``. Not known of eager steps."""
+        handle = None if self.graph is None else handle_in(self.graph, variable)
+        return handle is not None and any(not is_ours(op.name) for op in handle.consumers())
 
     def _produced(self, name: str, tensor: tf.Tensor) -> None:
         self.producers.setdefault(id(tensor), name)  # a layer that returns what another made is not its producer

@@ -319,3 +319,15 @@ def test_bad_arguments_say_what_was_expected():
         tba.explain("hidden", keras.Sequential([keras.Input((1,)), layers.Dense(1)]))
     with pytest.raises(ArgumentError, match="`model` must be"):
         tba.explain(keras.Input((1,)), "model")
+
+
+@pytest.mark.parametrize(
+    "options",
+    [{"loss": "mse"}, {"loss": keras.losses.MeanSquaredError()}, {"loss": lambda y, output: output}, {"data": [[1.0, 2.0]]}, {"data": "x"}],
+    ids=lambda options: next(iter(options)),
+)
+def test_bad_options_say_what_was_expected(options):
+    (name,) = options
+    model = keras.Sequential([keras.Input((1,)), layers.Dense(1)])
+    with pytest.raises(ArgumentError, match=f"`{name}` must be .*Received: {name}="):
+        tba.explain(model.layers[0].kernel, model, **options)

@@ -207,7 +207,7 @@ _ALL = (
         "nothing_trained",
         "unreachable",
         "nothing trained before it",
-        "The step doesn't compute d loss / d value of `{node}`: nothing that is trained comes before it.",
+        "The step doesn't compute d loss / d value of `{node}`: nothing that this loss trains comes before it.",
     ),
     Reason(
         "outside_tape",
@@ -277,7 +277,7 @@ _ALL = (
         "unreachable",
         "no optimizer step seen",
         "The train step applied no gradient to `{node}` through an optimizer of Keras.",
-        "Hand gradients to `optimizer.apply` or `optimizer.apply_gradients`.",
+        "Nothing is wrong where it isn't to be trained, as the copy of a network that follows it. Else hand its gradient to `optimizer.apply`.",
     ),
     Reason(
         "no_update",

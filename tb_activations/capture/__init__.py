@@ -3,15 +3,15 @@
 The one invariant: training gives the same numbers as without, whatever goes wrong here. The few modules that know no tensor library are named in
 ``tests/test_imports.py``.
 
-    callback, watch, probe, explain                                             what users call
-    arguments, schedule, selection, shares, tell                                what they ask for, and what they are told
-    clock, batches, forward, swap, twin                                         which step is due, and what runs in its place
-    aside, sameness, undo, randomness, trainability                             what keeps a training the same
-    active, instrument, recorder, trace, harmless                               the trace of a step, while its Python code runs
-    structure, calls, nodes, variables, describe, source, rehearsals            what a node is, and how it is called
-    taps, inner_graphs, functions, on_replicas                                  tensors and gradients, wherever they are made
-    operations, op_nodes                                                        single TensorFlow operations
-    catalogue, edges, loss_path, loss_inputs, connections, generations          nodes → the graph, with a reason for each
-    handover, bits, joining, packing, host_packing, statistics, replicas        tensors → capture rows
-    destination, marker                                                         capture rows → a run
+    callback, watch, probe, explain                                               what users call
+    arguments, schedule, selection, shares, tell                                  what they ask for, and what they are told
+    clock, batches, forward, swap, twin                                           which step is due, and what runs in its place
+    aside, sameness, undo, randomness, trainability                               what keeps a training the same
+    active, instrument, recorder, trace, harmless                                 the trace of a step, while its Python code runs
+    structure, calls, nodes, variables, describe, source, rehearsals              what a node is, and how it is called
+    taps, inner_graphs, functions, on_replicas                                    tensors and gradients, wherever they are made
+    operations, op_nodes                                                          single TensorFlow operations
+    catalogue, uncalled, edges, loss_path, loss_inputs, connections, generations  nodes → the graph, with a reason for each
+    handover, bits, joining, packing, host_packing, statistics, replicas          tensors → capture rows
+    destination, marker                                                           capture rows → a run
 """

@@ -7,11 +7,12 @@ that names it, says what was expected and what was received, before anything is 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import keras
+import tensorflow as tf
 
 from tb_activations.capture.packing import Keep
 from tb_activations.capture.schedule import Every, Schedule
@@ -22,7 +23,7 @@ from tb_activations.diagnosis.live import Actions
 from tb_activations.errors import ActivationsError, ArgumentError
 from tb_activations.store.schema import Kind, Quantity
 
-__all__ = ["Arguments", "check_arguments", "flag"]
+__all__ = ["Arguments", "batch", "check_arguments", "flag"]
 
 
 class Arguments(NamedTuple):
@@ -92,6 +93,16 @@ def check_arguments(
 def flag(name: str, value: Any) -> bool:
     if not isinstance(value, bool):
         raise ArgumentError(f"`{name}` must be True or False. Received: {name}={value!r}")
+    return value
+
+
+def batch(name: str, value: Any) -> Any:
+    """Inputs of a model as they are, or None: an array or a tensor, or lists and dicts of such."""
+    for leaf in tf.nest.flatten(value):
+        if leaf is not None and not hasattr(leaf, "shape"):
+            expected = f"`{name}` must be a batch of inputs, as the model is called with it: arrays or tensors"
+            advice = ". Take one from it first, without the targets" if isinstance(leaf, Iterable) and not isinstance(leaf, (str, bytes)) else ""
+            raise ArgumentError(f"{expected}{advice}. Received: {name}={value!r}")
     return value
 
 

@@ -20,7 +20,7 @@ from typing import Any, Concatenate, Literal, ParamSpec
 
 import keras
 
-from tb_activations.capture.arguments import check_arguments, flag
+from tb_activations.capture.arguments import batch, check_arguments, flag
 from tb_activations.capture.clock import Clock
 from tb_activations.capture.destination import Destination
 from tb_activations.capture.forward import FixedBatch
@@ -127,7 +127,7 @@ class ActivationsCallback(keras.callbacks.Callback):  # type: ignore[misc]  # Ke
             stop_on=stop_on,
         )
         self._validation = flag("validation", validation)
-        self._probe_data = probe_data
+        self._probe_data = batch("probe_data", probe_data)
         self._begin()
 
     def _begin(self) -> None:

@@ -26,7 +26,8 @@ from tb_activations.capture.nodes import Seen
 from tb_activations.capture.recorder import Recorder
 from tb_activations.capture.source import source_text
 from tb_activations.capture.trace import Mode
-from tb_activations.capture.trainability import not_trainable, untrained
+from tb_activations.capture.trainability import is_frozen, not_trainable, untrained
+from tb_activations.capture.uncalled import Uncalled
 from tb_activations.store.schema import QUANTITIES, Graph, NodeRecord, Quantity, QuantityPlan
 
 __all__ = ["Catalogue", "make_catalogue"]
@@ -84,9 +85,10 @@ def _in_order(recorder: Recorder) -> Iterator[Seen]:
             yield node
             if node.kind == "layer":
                 yield from variables.pop(id(node.op), ())
+    uncalled = Uncalled(recorder, called)
     for name, op in recorder.structure:
         if id(op) not in called:
-            yield _never_called(name, op, _unseen(op, recorder))
+            yield _never_called(name, op, uncalled.reason(op))
             yield from variables.pop(id(op), ())
     for rest in variables.values():
         yield from rest
@@ -97,18 +99,6 @@ def _never_called(name: str, op: keras.Operation, obstacle: QuantityPlan) -> See
     kind = "input" if isinstance(op, keras.layers.InputLayer) else "layer" if is_layer else "op"
     facts = {"op": op, "activation": describe.activation(op), "attributes": describe.attributes(op)}
     return Seen(name, kind, type(op).__name__, None, obstacle=obstacle, **facts)  # type: ignore[arg-type]
-
-
-def _unseen(op: keras.Operation, recorder: Recorder) -> QuantityPlan:
-    """Why no call of ``op`` was met: it was called in a function that can't be looked into, past Keras, or not at all."""
-    if not getattr(op, "built", True):
-        return QuantityPlan("not_called")  # the first call would have built it
-    weights = {id(weight._value) for weight in getattr(op, "weights", ())}
-    for function in recorder.functions.unseen:
-        if not weights or weights & function.variables:
-            return QuantityPlan("traced_earlier", {"function": function.name, "detail": function.detail})
-    own = [weight for _, weight, owner in recorder.structure.owners() if owner is op]
-    return QuantityPlan("used_without_call" if any(map(recorder.variables.was_handed_over, own)) else "not_called")
 
 
 def _record(node: Seen, recorder: Recorder, ids: Mapping[str, int], plans: Mapping[Quantity, QuantityPlan]) -> NodeRecord:
@@ -201,17 +191,26 @@ class _Plans:
         return QuantityPlan("not_on_loss_path") if cut is None else _cut_plan(cut)
 
     def _no_gradient(self, node: Seen) -> QuantityPlan:
-        """Nothing flowed back to a node: no loss depends on it, the way is cut, or nothing before it is trained."""
+        """Nothing flowed back to a node: no loss depends on it, the way is cut, no tape saw it, or nothing before it is trained."""
         if node.kind == "loss":
             return QuantityPlan("is_loss")
-        if self._loss_path is None or node.tensor is None:
-            if hasattr(node.tensor, "_keras_logits"):
-                return QuantityPlan("loss_from_logits", {"by": node.activation or "softmax"})
+        cut = self._cut(node)
+        if cut is not None:
+            return cut
+        if not node.in_tape:
+            return QuantityPlan("outside_tape")
+        if node.is_followed:
             return QuantityPlan("not_on_loss_path")
+        return not_trainable(node.name, self._recorder.structure) if is_frozen(node.op) else QuantityPlan("nothing_trained")
+
+    def _cut(self, node: Seen) -> QuantityPlan | None:
+        """How the way to the loss is cut, as far as it can be known: eager steps have no graph to look at."""
+        if node.tensor is None or not self._recorder.targets:
+            return QuantityPlan("not_on_loss_path")
+        if self._loss_path is None:
+            return QuantityPlan("loss_from_logits", {"by": node.activation or "softmax"}) if hasattr(node.tensor, "_keras_logits") else None
         cut = self._loss_path.cut(node.tensor)
-        if cut is None:
-            return not_trainable(node.name, self._recorder.structure) if _trainable(node) is False else QuantityPlan("nothing_trained")
-        return _cut_plan(cut)
+        return None if cut is None else _cut_plan(cut)
 
 
 def _cut_plan(cut: Cut) -> QuantityPlan:

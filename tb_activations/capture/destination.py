@@ -47,7 +47,11 @@ class Destination:
             return False  # what is wrong with the directory is told when it is written
 
     def put(self, step: int, captured: Captured, *, epoch: int = -1, overhead: float = float("nan")) -> None:
-        """Hands a capture to the writer, whose thread waits for its numbers."""
+        """Hands a capture to the writer, whose thread waits for its numbers.
+
+        Args:
+          overhead: seconds that the capture took on the training thread; what the reduction takes beside it is added.
+        """
         if self._failed:
             return
         moment = time.time()
@@ -59,7 +63,8 @@ class Destination:
             scale = packed.get("loss_scale")
             loss_scale = float("nan") if scale is None else float(scale)
             quantities = unpack(packed, captured.catalogue)
-            return Capture(step, moment, quantities, rank=rank, epoch=epoch, overhead=overhead, loss_scale=loss_scale)
+            seconds = overhead + packed.get("seconds", 0.0)
+            return Capture(step, moment, quantities, rank=rank, epoch=epoch, overhead=seconds, loss_scale=loss_scale)
 
         try:
             writer = self._opened()

@@ -1,6 +1,7 @@
 """The edges between nodes: which nodes a tensor was computed from.
 
-The one invariant: only reads the graph. Eager tensors have none, and so no edges.
+The one invariant: only reads the graph. Eager tensors have none, and so no edges. What was asked for its shape only gave no numbers: noise with as
+many rows as the batch is not computed from the batch.
 """
 
 from __future__ import annotations
@@ -10,6 +11,10 @@ from collections.abc import Iterator, Mapping, Sequence
 import tensorflow as tf
 
 __all__ = ["inputs_of", "producing_nodes", "walk_back"]
+
+
+_OF_SHAPES = frozenset({"Shape", "ShapeN", "Size", "Rank", "ZerosLike", "OnesLike"})
+"""Operations that don't look at the numbers of what they are given."""
 
 
 def producing_nodes(tensor: tf.Tensor, producers: Mapping[int, str], itself: str) -> list[str]:
@@ -31,7 +36,7 @@ def walk_back(tensor: tf.Tensor, producers: Mapping[int, str], itself: str) -> I
     waiting, met = [tensor], {id(tensor)}
     while waiting:
         made = waiting.pop()
-        if isinstance(made, tf.__internal__.EagerTensor):
+        if isinstance(made, tf.__internal__.EagerTensor) or (made is not tensor and made.op.type in _OF_SHAPES):
             continue
         yield made.op
         for source in made.op.inputs:

@@ -6,6 +6,7 @@ traced once into a graph that is thrown away.
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -13,6 +14,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from tb_activations.capture.arguments import batch
 from tb_activations.capture.connections import (
     callback_code,
     feeds,
@@ -84,8 +86,10 @@ def explain(tensor: Any, model: keras.Model, data: Any = None, loss: Loss | None
     """
     if not isinstance(model, keras.Model):
         raise ArgumentError(f"`model` must be a keras.Model. Received: model={model!r} of type {type(model).__name__}")
-    if loss is not None and not callable(loss):
-        raise ArgumentError(f"`loss` must be a function of the model's output, or None. Received: loss={loss!r} of type {type(loss).__name__}")
+    if loss is not None and not _takes_one(loss):
+        expected = "`loss` must be a function of the model's output alone, such as `lambda output: loss_function(y, output)`, or None"
+        raise ArgumentError(f"{expected}. Received: loss={loss!r} of type {type(loss).__name__}")
+    batch("data", data)
     if isinstance(tensor, keras.KerasTensor):
         return _explain_keras_tensor(tensor, model, loss)
     if isinstance(tensor, (keras.Variable, tf.Variable)):
@@ -96,6 +100,16 @@ def explain(tensor: Any, model: keras.Model, data: Any = None, loss: Loss | None
         "`tensor` must be a KerasTensor such as model.get_layer(name).output, a tf.Tensor, or a variable. "
         f"Received: tensor={tensor!r} of type {type(tensor).__name__}"
     )
+
+
+def _takes_one(function: Any) -> bool:
+    try:
+        inspect.signature(function).bind(None)
+    except TypeError:
+        return False
+    except ValueError:  # one that is written in C doesn't say what it takes
+        return True
+    return True
 
 
 # KerasTensors -----------------------------------------------------------------------------------------------------------------------------
@@ -114,7 +128,7 @@ def _explain_keras_tensor(tensor: keras.KerasTensor, model: keras.Model, loss: L
         "It follows from the model's inputs.",
         connected=True,
         path=path,
-        gradient=_gradient_of_output(tensor, model, loss),
+        gradient=_gradient_of_output(tensor, subject, model, loss),
         remedy="Compute it for a batch with a second model, or record it from the real training step with the callback:",
         code=second_model_code(tensor, model) + "\n" + callback_code(node_name(tensor, Structure(model))),
     )
@@ -147,7 +161,7 @@ def _quoted(names: tuple[str, ...]) -> str:
     return " and ".join(f"`{name}`" for name in names)
 
 
-def _gradient_of_output(tensor: keras.KerasTensor, model: keras.Model, loss: Loss | None) -> str:
+def _gradient_of_output(tensor: keras.KerasTensor, name: str, model: keras.Model, loss: Loss | None) -> str:
     """Traces the model with ``tensor`` as a further output and looks for the path from it to the model's own outputs, or to ``loss``."""
     outputs = model.outputs[0] if isinstance(model, keras.Sequential) else model.output
     extended = keras.Model(inputs_of(model), [tensor, *tf.nest.flatten(outputs)])
@@ -157,7 +171,7 @@ def _gradient_of_output(tensor: keras.KerasTensor, model: keras.Model, loss: Los
         return [own, *(rest if loss is None else [loss(tf.nest.pack_sequence_as(outputs, rest))])]
 
     own, *ended = _trace(extended, extended.input, ends).structured_outputs
-    return _gradient_sentence(LossPath(ended).cut(_origin(own)), tensor.name)
+    return _gradient_sentence(LossPath(ended).cut(_origin(own)), name)
 
 
 # Variables --------------------------------------------------------------------------------------------------------------------------------
@@ -175,7 +189,7 @@ def _explain_variable(variable: Any, model: keras.Model, data: Any, loss: Loss |
     inputs = data if data is not None else inputs_of(model) if is_functional(model) else None
     if inputs is None:
         raise ArgumentError(
-            f"`data` must be a batch of inputs, as `{model.name}` is a subclassed model whose input shapes are not known. Received: data=None"
+            f"`data` must be a batch of inputs, as `{model.name}` has no inputs of its own that would tell their shapes. Received: data=None"
         )
     graph = _trace(model, inputs, (lambda outputs: outputs) if loss is None else loss)
     handle = handle_in(graph.graph, variable)

@@ -21,6 +21,7 @@ from tb_activations.capture.packing import Layout
 from tb_activations.capture.recorder import Recorder
 from tb_activations.capture.rehearsals import forget_rehearsals
 from tb_activations.capture.structure import Structure
+from tb_activations.capture.tell import cause
 from tb_activations.capture.twin import Captured, Options
 
 __all__ = ["FixedBatch"]
@@ -56,7 +57,9 @@ class FixedBatch:
             return self._run()
         except Exception as error:  # noqa: BLE001  (an extra)
             self._data = None
-            self._warn(f"Recording the forward pass of `probe_data` failed, and is over: {type(error).__name__}: {error}")
+            self._warn(
+                f"Recording the forward pass of `probe_data` failed, and is over. Is it what `{self._model.name}` is called with? {cause(error)}"
+            )
             return None
 
     def _run(self) -> Captured:

@@ -118,6 +118,11 @@ class InnerGraphs:
     def begin_tape(self, tape: tf.GradientTape) -> None:
         self._tapes.append(tape)
 
+    @property
+    def in_tape(self) -> bool:
+        """Whether a tape of the step records now."""
+        return bool(self._tapes)
+
     def end_tape(self, tape: tf.GradientTape) -> None:
         self._tapes = [other for other in self._tapes if other is not tape]
 

@@ -32,33 +32,40 @@ class LossPath:
     """
 
     def __init__(self, losses: Iterable[tf.Tensor]) -> None:
-        ends = [loss.op for loss in losses]
-        self._leading = _closure(ends, _producers)
-        self._differentiable = _closure((op for op in ends if not _cuts(op)), lambda op: (before for before in _producers(op) if not _cuts(before)))
+        ends = {loss.ref(): loss.op for loss in losses}
+        self._losses = ends.keys()
+        self._leading = _closure(ends.values(), _producers)
+        passing = (op for op in ends.values() if not _cuts(op))
+        self._differentiable = _closure(passing, lambda op: (before for before in _producers(op) if not _cuts(before)))
+        ended = (*ends.values(), *(before for op in self._differentiable.values() for before in _producers(op)))
+        self._last = {id(op) for op in ended if _cuts(op)}
 
     def cut(self, tensor: tf.Tensor) -> Cut | None:
         """Where the gradient of ``tensor`` is lost; None when it has one."""
         if not tensor.dtype.is_floating and not tensor.dtype.is_complex and tensor.dtype != tf.resource:
             return Cut("no_gradient_dtype")
         consumers = [op for op in tensor.consumers() if id(op) in self._leading]
-        if any(id(op) in self._differentiable for op in consumers) or (id(tensor.op) in self._differentiable and not consumers):
+        if any(id(op) in self._differentiable for op in consumers) or (tensor.ref() in self._losses and not _cuts(tensor.op)):
             return None
         if not consumers:
             activation = _last_activation(tensor)
             if activation is not None and self.cut(activation.inputs[0]) is None:
                 return Cut("loss_from_logits", activation)
             return Cut("not_on_loss_path")
-        barrier = self._first_barrier(consumers)
+        barrier = self._barrier(consumers)
         return Cut("gradient_stopped" if barrier.type in _STOPS else "non_differentiable", barrier)
 
-    def _first_barrier(self, consumers: list[tf.Operation]) -> tf.Operation:
-        """The first operation, going towards the loss, that lets no gradient pass."""
+    def _barrier(self, consumers: list[tf.Operation]) -> tf.Operation:
+        """The operation at which the way to the loss ends: the last on it that lets no gradient pass, best one that is the first as well.
 
-        def onwards(op: tf.Operation) -> Iterator[tf.Operation]:
-            return (after for after in _consumers(op) if id(after) in self._leading) if not _cuts(op) else iter(())
+        Others may stand beside the way: a batch normalization stops the gradient of a shift that it takes its moments with.
+        """
+        near = _closure(consumers, lambda op: iter(()) if _cuts(op) else self._onwards(op))
+        last = [op for op in _closure(consumers, self._onwards).values() if id(op) in self._last]
+        return min(last, key=lambda op: (id(op) not in near, not _is_floating(op)))
 
-        reached = _closure(consumers, onwards)
-        return next(op for op in reached.values() if _cuts(op))
+    def _onwards(self, op: tf.Operation) -> Iterator[tf.Operation]:
+        return (after for after in _consumers(op) if id(after) in self._leading)
 
 
 def handle_in(graph: tf.Graph, variable: Any) -> tf.Tensor | None:
@@ -98,9 +105,14 @@ def _cuts(op: tf.Operation) -> bool:
     """Whether no gradient passes from the outputs of ``op`` to its inputs."""
     if op.type in _READS or op.type in _CALLS:
         return False
-    if op.outputs and not any(output.dtype.is_floating or output.dtype.is_complex or output.dtype == tf.variant for output in op.outputs):
+    if op.outputs and not _is_floating(op):
         return True
     return op.type in _STEPWISE or _gradient_function(op) is None
+
+
+def _is_floating(op: tf.Operation) -> bool:
+    """Whether ``op`` gives numbers that can be differentiated."""
+    return any(output.dtype.is_floating or output.dtype.is_complex or output.dtype == tf.variant for output in op.outputs)
 
 
 def _gradient_function(op: tf.Operation) -> Any:

@@ -43,6 +43,8 @@ class Seen:
       obstacle: why nothing of it can be recorded, or None.
       graph_op: the TensorFlow operation that the node is, when it is just one.
       until_taken: what is to be said of it as long as no step has recorded it.
+      in_tape: it was made while a tape of the step recorded.
+      is_followed: a tape differentiates what is computed from it, as something that is trained comes before it.
     """
 
     name: str
@@ -57,6 +59,8 @@ class Seen:
     graph_op: tf.Operation | None = None
     until_taken: QuantityPlan = field(default_factory=QuantityPlan)
     attributes: dict[str, Any] = field(default_factory=dict)
+    in_tape: bool = True
+    is_followed: bool = False
 
     @property
     def dtype(self) -> tf.DType | None:

@@ -14,12 +14,17 @@ from collections.abc import Iterable, Iterator
 
 import tensorflow as tf
 
-__all__ = ["SCOPE", "Calls", "operations"]
+__all__ = ["SCOPE", "Calls", "is_ours", "operations"]
 
 SCOPE = "tb_activations"
 """Name scope of everything that this package adds to the graph of a step, so that it can be told from what is the user's."""
 
 _OURS = re.compile(rf"(^|/){SCOPE}(_\d+)?/")
+
+
+def is_ours(name: str) -> bool:
+    """Whether this package added the operation ``name`` to the step."""
+    return _OURS.search(name) is not None
 
 
 class Calls:
@@ -59,7 +64,7 @@ def operations(calls: Calls, graph: tf.Graph, optimizers: Iterable[str]) -> Iter
     """
     scopes = [(re.compile(rf"^{re.escape(name)}(_\d+)?(?=/)"), re.sub(r"_\d+$", "", name)) for name in optimizers]
     for op, owner in calls.innermost(graph):
-        if not _OURS.search(op.name):
+        if not is_ours(op.name):
             leaf = re.sub(r"_\d+$", "", op.name.rsplit("/", 1)[-1])
             yield f"{owner}/{leaf}" if owner else _stable(op.name, scopes), op
 

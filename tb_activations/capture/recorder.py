@@ -175,8 +175,9 @@ class Recorder(Trace):
     @harmless
     def _enter(self, op: keras.Operation) -> str:
         if self.records_here():
-            for weight in getattr(op, "weights", ()):
-                self.variables.read(weight)  # of a layer that is built by this very call
+            with tf.name_scope(SCOPE):
+                for weight in getattr(op, "weights", ()):
+                    self.variables.read(weight)  # of a layer that is built by this very call
         return self.calls.enter(op)
 
     @harmless

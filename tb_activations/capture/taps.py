@@ -10,10 +10,11 @@ from collections.abc import Callable
 from typing import Any
 
 import tensorflow as tf
+from tensorflow.python.eager import record
 
 from tb_activations.capture.operations import SCOPE
 
-__all__ = ["Tensor", "dense_part", "tap", "tap_summing", "untapped"]
+__all__ = ["Tensor", "dense_part", "is_followed", "tap", "tap_summing", "untapped"]
 
 Tensor = tf.Tensor | tf.RaggedTensor | tf.SparseTensor | tf.IndexedSlices
 
@@ -23,6 +24,11 @@ def dense_part(x: Any) -> tf.Tensor:
     if isinstance(x, tf.RaggedTensor):
         return x.flat_values
     return x.values if isinstance(x, (tf.SparseTensor, tf.IndexedSlices)) else tf.convert_to_tensor(x)
+
+
+def is_followed(x: tf.Tensor) -> bool:
+    """Whether a tape that records here differentiates what is computed from ``x``."""
+    return bool(record.should_record_backprop([x]))
 
 
 def tap(x: Any, flowed_back: Callable[[Any], None]) -> Any:

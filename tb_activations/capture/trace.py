@@ -18,13 +18,14 @@ from tb_activations.capture.calls import CallNames, numbered
 from tb_activations.capture.functions import Functions
 from tb_activations.capture.harmless import harmless
 from tb_activations.capture.inner_graphs import InnerGraphs
+from tb_activations.capture.loss_path import handle_in
 from tb_activations.capture.nodes import Lasting, Recording, Seen, Tally
 from tb_activations.capture.on_replicas import OnReplicas
-from tb_activations.capture.operations import SCOPE, Calls
+from tb_activations.capture.operations import SCOPE, Calls, is_ours
 from tb_activations.capture.selection import Selection
 from tb_activations.capture.statistics import has_statistics
 from tb_activations.capture.structure import Structure
-from tb_activations.capture.taps import dense_part, tap, untapped
+from tb_activations.capture.taps import dense_part, is_followed, tap, untapped
 from tb_activations.capture.variables import Variable, Variables, read
 from tb_activations.store.schema import Quantity, QuantityPlan
 
@@ -112,6 +113,11 @@ class Trace:
         """Whether tensors made now belong to the graph of the step."""
         return tf.executing_eagerly() if self.graph is None else tf.compat.v1.get_default_graph() is self.graph
 
+    def is_read(self, variable: Variable) -> bool:
+        """Whether an operation of the step, and not one of ours, reads ``variable``. Not known of eager steps."""
+        handle = None if self.graph is None else handle_in(self.graph, variable)
+        return handle is not None and any(not is_ours(op.name) for op in handle.consumers())
+
     def obstacle(self, tensor: tf.Tensor) -> QuantityPlan | None:
         """Why ``tensor`` can't leave the step."""
         if self.rewriting or id(tensor) in self.templates:
@@ -135,6 +141,7 @@ class Trace:
         node.tensor = dense_part(x)
         node.attributes.update(describe.layout(x))
         node.obstacle = self.obstacle(node.tensor)
+        node.in_tape, node.is_followed = self.inner.in_tape, is_followed(node.tensor)
         self._produced(node.name, node.tensor)
         if node.obstacle is not None:
             return x

@@ -16,7 +16,7 @@ import tensorflow as tf
 from tb_activations.capture.structure import Structure
 from tb_activations.store.schema import QuantityPlan
 
-__all__ = ["Trainability", "not_trainable", "untrained"]
+__all__ = ["Trainability", "is_frozen", "not_trainable", "untrained"]
 
 
 class Trainability:
@@ -71,6 +71,13 @@ def untrained(name: str, variable: keras.Variable | tf.Variable, layer: keras.Op
         return not_trainable(owner, structure)
     weight = f'next(weight for weight in {structure.expression(owner)}.weights if weight.name == "{variable.name}")'
     return QuantityPlan("not_trainable", {"owner": name, "layer": weight})  # the weight alone
+
+
+def is_frozen(op: keras.Operation | None) -> bool:
+    """Whether ``op`` has weights that could be trained, and none that is. A `Normalization` has none to train."""
+    if not isinstance(op, keras.layers.Layer) or op.trainable_weights:
+        return False
+    return any(layer._trainable_variables for layer in op._flatten_layers())
 
 
 def not_trainable(owner: str, structure: Structure) -> QuantityPlan:

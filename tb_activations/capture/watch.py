@@ -20,7 +20,7 @@ from typing import Any, Literal
 import keras
 import tensorflow as tf
 
-from tb_activations.capture.arguments import Arguments, check_arguments
+from tb_activations.capture.arguments import Arguments, batch, check_arguments
 from tb_activations.capture.aside import Aside
 from tb_activations.capture.destination import Destination
 from tb_activations.capture.forward import FixedBatch
@@ -100,8 +100,13 @@ def watch(
       stop_on: the severity of findings ("note", "warning", "error") from which on `WatchedStep.should_stop` is True; None: never. The loop is
         yours, so it ends when you end it: `if step.should_stop: break`.
     """
-    if not callable(train_step):
-        raise ArgumentError(f"`train_step` must be a function, such as a tf.function. Received: train_step={train_step!r}")
+    if not callable(train_step) or isinstance(train_step, keras.layers.Layer):
+        advice = " For `model.fit`, give it an ActivationsCallback." if isinstance(train_step, keras.Model) else ""
+        raise ArgumentError(
+            f"`train_step` must be a function that makes one step, such as a tf.function.{advice} Received: train_step={train_step!r}"
+        )
+    if isinstance(train_step, WatchedStep):
+        raise ArgumentError(f"`train_step` must be a function that isn't watched yet. Received: train_step={train_step!r}")
     if model is not None and not isinstance(model, keras.Model):
         raise ArgumentError(f"`model` must be a keras.Model, or None. Received: model={model!r}")
     if probe_data is not None and model is None:
@@ -127,7 +132,7 @@ def watch(
         on_finding=on_finding,
         stop_on=stop_on,
     )
-    return WatchedStep(train_step, model, arguments, first_step, probe_data)
+    return WatchedStep(train_step, model, arguments, first_step, batch("probe_data", probe_data))
 
 
 class WatchedStep:

@@ -106,10 +106,18 @@ _ALL = (
         "used_without_call",
         "unreachable",
         "used, not called",
-        "The step trains the weights of `{node}` without calling it: what keeps it runs its `call` method (as `TimeDistributed` does), or uses its "
-        "weights itself.",
+        "The step uses `{node}` without calling it: what keeps it runs its `call` method (as `TimeDistributed` does), or uses its layers or weights "
+        "itself.",
         "Look at what keeps it, or put a probe on the tensor of interest inside its `call`:",
         'x = tb_activations.probe(x, "name")',
+    ),
+    Reason(
+        "fused_attention",
+        "unreachable",
+        "attention in one operation",
+        "`{owner}` computes attention in one operation, without calling `{node}`: the attention scores exist only inside it.",
+        "Ask the layer for its scores: Keras then computes them with the softmax layer, whose output is recorded:",
+        "output, scores = attention(query, value, return_attention_scores=True)   # {owner}",
     ),
     Reason(
         "other_branch",
@@ -199,7 +207,14 @@ _ALL = (
         "nothing_trained",
         "unreachable",
         "nothing trained before it",
-        "The step doesn't compute d loss / d value of `{node}`: nothing that is trained comes before it.",
+        "The step doesn't compute d loss / d value of `{node}`: nothing that this loss trains comes before it.",
+    ),
+    Reason(
+        "outside_tape",
+        "unreachable",
+        "outside the tape",
+        "`{node}` is computed where no `tf.GradientTape` of the step records, so the step doesn't compute d loss / d value of it.",
+        "Nothing is wrong where it isn't to be trained by this call. Else make the call inside `with tf.GradientTape() as tape:`.",
     ),
     Reason(
         "is_loss",
@@ -262,7 +277,7 @@ _ALL = (
         "unreachable",
         "no optimizer step seen",
         "The train step applied no gradient to `{node}` through an optimizer of Keras.",
-        "Hand gradients to `optimizer.apply` or `optimizer.apply_gradients`.",
+        "Nothing is wrong where it isn't to be trained, as the copy of a network that follows it. Else hand its gradient to `optimizer.apply`.",
     ),
     Reason(
         "no_update",

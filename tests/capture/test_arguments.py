@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import inspect
 
+import keras
 import pytest
+import tensorflow as tf
 
 import tb_activations as tba
 from tb_activations.errors import ArgumentError
@@ -64,7 +66,19 @@ def test_bad_options_that_only_the_callback_has(tmp_path):
         tba.ActivationsCallback(tmp_path, validation="yes")
 
 
-@pytest.mark.parametrize("options", [{"train_step": 3}, {"model": "m"}, {"first_step": -1}, {"first_step": True}], ids=repr)
+@pytest.mark.parametrize("make", MAKERS.values(), ids=MAKERS)
+@pytest.mark.parametrize("data", ["x", 3, tf.data.Dataset.range(3), (number for number in [1])], ids=lambda data: type(data).__name__)
+def test_a_probe_batch_that_is_none(tmp_path, make, data):
+    own = {"model": keras.Sequential()} if make is MAKERS["watch"] else {}
+    with pytest.raises(ArgumentError, match=r"`probe_data` must .*arrays or tensors.*Received: probe_data=") as told:
+        make(log_dir=tmp_path, probe_data=data, **own)
+    assert ("Take one from it" in str(told.value)) is not isinstance(data, (str, int))
+
+
+NOT_STEPS = [{"train_step": 3}, {"train_step": keras.Sequential()}, {"train_step": tba.watch(print, log_dir="nowhere")}]
+
+
+@pytest.mark.parametrize("options", [*NOT_STEPS, {"model": "m"}, {"first_step": -1}, {"first_step": True}], ids=repr)
 def test_bad_options_that_only_watch_has(tmp_path, options):
     (name,) = options
     with pytest.raises(ArgumentError, match=f"`{name}` must .*Received: {name}="):

@@ -360,3 +360,27 @@ def test_a_layer_that_returns_nothing_was_called(tmp_path):
     model.compile("sgd", "mse", jit_compile=False)
     model.fit(np.ones((4, 3), "float32"), np.ones((4, 1), "float32"), verbose=0, callbacks=[tba.ActivationsCallback(tmp_path)])
     assert {node.name: node.reason for node in tba.open_run(tmp_path / "train").nodes}["silent"] == "not_a_tensor"
+
+
+def test_what_gave_its_shape_only_is_no_input(tmp_path):
+    class Noise(L.Layer):
+        def call(self, x):
+            return tf.zeros(tf.shape(x)) + keras.ops.zeros_like(x) + 1.0
+
+    class Generator(keras.Model):
+        def __init__(self):
+            super().__init__(name="gan")
+            self.noise, self.maker, self.judge = Noise(name="noise"), L.Dense(2, name="maker"), L.Dense(1, name="judge")
+
+        def call(self, x):
+            judged = self.judge(x)
+            made = self.maker(tf.ones((tf.shape(judged)[0], 3)))
+            return self.judge(made) + judged + self.judge(self.noise(x))
+
+    model = Generator()
+    model.compile("sgd", "mse", jit_compile=False)
+    run = run_of(tmp_path, model, np.ones((4, 2), "float32"), np.ones((4, 1), "float32"))
+    fed = inputs_of(run)
+    assert fed["maker"] == []
+    assert fed["judge"] == ["x"]
+    assert fed["noise"] == ["x"]  # what the call was given

@@ -177,6 +177,21 @@ def test_a_gradient_cut_in_the_loss_function(nested_model):
         tba.explain(head.kernel, nested_model, loss="mse")
 
 
+def test_what_stops_a_gradient_beside_the_way_is_not_named():
+    """A batch normalization in training stops the gradient of a shift; gradients pass it all the same."""
+    x = keras.Input((3,), name="x")
+    y = layers.BatchNormalization(name="norm")(layers.Dense(4, name="hidden")(x))
+    model = keras.Model(x, layers.Dense(1, name="head")(y))
+    hidden = model.get_layer("hidden").output
+    assert tba.explain(hidden, model).gradient == ""
+    answer = tba.explain(hidden, model, loss=lambda output: tf.reduce_sum(tf.floor(output)))
+    assert "`hidden`" in answer.gradient
+    assert "`Floor (Floor)`" in answer.gradient
+    stopped = tba.explain(hidden, model, loss=lambda output: tf.reduce_sum(tf.stop_gradient(tf.floor(output) + 1.0), name="all"))
+    assert "StopGradient (StopGradient)" in stopped.gradient  # the last on the way; the first is another
+    assert "moments" not in stopped.gradient
+
+
 def test_a_connected_tensor_is_said_to_be_symbolic_with_its_path(nested_model):
     answer = tba.explain(nested_model.get_layer("encoder").output, nested_model.get_layer("encoder"))
     assert answer.connected is True
@@ -304,3 +319,15 @@ def test_bad_arguments_say_what_was_expected():
         tba.explain("hidden", keras.Sequential([keras.Input((1,)), layers.Dense(1)]))
     with pytest.raises(ArgumentError, match="`model` must be"):
         tba.explain(keras.Input((1,)), "model")
+
+
+@pytest.mark.parametrize(
+    "options",
+    [{"loss": "mse"}, {"loss": keras.losses.MeanSquaredError()}, {"loss": lambda y, output: output}, {"data": [[1.0, 2.0]]}, {"data": "x"}],
+    ids=lambda options: next(iter(options)),
+)
+def test_bad_options_say_what_was_expected(options):
+    (name,) = options
+    model = keras.Sequential([keras.Input((1,)), layers.Dense(1)])
+    with pytest.raises(ArgumentError, match=f"`{name}` must be .*Received: {name}="):
+        tba.explain(model.layers[0].kernel, model, **options)

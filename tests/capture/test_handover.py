@@ -11,7 +11,7 @@ import pytest
 import tensorflow as tf
 
 import tb_activations as tba
-from tb_activations.capture.handover import OnHost
+from tb_activations.capture.handover import Beside, OnHost
 from tb_activations.capture.host_packing import HostReduction
 
 pytestmark = pytest.mark.slow
@@ -93,3 +93,38 @@ def test_what_a_failed_step_left_is_not_taken_for_the_next(data, tmp_path):
     recorded = run.steps("doubled").tolist()
     np.testing.assert_array_equal(run.value("doubled", recorded[-3]), -2 * inputs[:4])
     np.testing.assert_array_equal(run.value("doubled", recorded[-1]), -2 * inputs[16:20])
+
+
+class Busy:
+    """A reduction that keeps a core for ``seconds``, or only sleeps."""
+
+    def __init__(self, seconds, *, asleep):
+        self.seconds, self.asleep = seconds, asleep
+
+    def __call__(self, collected):
+        if self.asleep:
+            time.sleep(self.seconds)
+        began = time.thread_time()
+        while not self.asleep and time.thread_time() < began + self.seconds:
+            pass
+        return dict(collected)
+
+
+@pytest.mark.parametrize("asleep", [False, True])
+def test_the_time_of_the_reducing_thread_counts(asleep):
+    packed = Beside().reduce(Busy(0.2, asleep=asleep), {"values": 1})()
+    assert packed["values"] == 1
+    assert packed["seconds"] == pytest.approx(0.0 if asleep else 0.2, abs=0.05)
+
+
+def test_the_overhead_of_a_capture_holds_both_threads(make_tiny, data, tmp_path, monkeypatch):
+    reduce = HostReduction.__call__
+
+    def reduce_long(self, collected):
+        return Busy(0.3, asleep=False)(reduce(self, collected))
+
+    monkeypatch.setattr(HostReduction, "__call__", reduce_long)
+    make_tiny().fit(*data, batch_size=4, verbose=0, callbacks=[tba.ActivationsCallback(tmp_path, every=[0, 3, 5])])
+    overhead = tba.open_run(tmp_path / "train").captures().overhead
+    assert np.isnan(overhead[0])  # no step before it to compare with
+    assert (overhead[1:] >= 0.3).all()

@@ -40,6 +40,7 @@ class Everything(keras.Model):
         for name in ("mapped", "past"):
             self.dense[name].build((None, 3))
         self.on_its_own = tf.function(self.dense["compiled"], jit_compile=True)
+        self.attention = L.MultiHeadAttention(1, 2, name="attention")
         self.count = self.add_weight(shape=(), name="count", trainable=False)
 
     def call(self, x):
@@ -50,6 +51,7 @@ class Everything(keras.Model):
         self.shape_of(x)
         self.count.assign_add(1.0)
         stopped = tf.stop_gradient(dense["cut"](x)) + tf.round(dense["rounded"](x)) + self.on_its_own(x)
+        x = x + self.attention(x[:, None], x[:, None])[:, 0]
         mapped = keras.ops.vectorized_map(lambda row: dense["mapped"](row[None])[0], x)
         branch = tf.cond(self.count > 0, lambda: dense["taken"](x), lambda: dense["untaken"](x))
         return dense["head"](dense["left_out"](x) + stopped + branch + mapped + dense["past"].call(x))
@@ -70,6 +72,24 @@ class ByHand(keras.Model):
             loss = tf.reduce_mean((self(data[0]) - data[1]) ** 2)
         for gradient, weight in zip(tape.gradient(loss, self.trainable_weights), self.trainable_weights, strict=True):
             weight.assign_sub(0.0 * gradient)
+        return {"loss": loss}
+
+
+class Beside(ByHand):
+    """Calls a layer before the tape records."""
+
+    def __init__(self):
+        super().__init__()
+        self.before = L.Dense(3, name="before")
+
+    def call(self, x):
+        return self.head(self.before(x))
+
+    def train_step(self, data):
+        x = self.before(data[0])
+        with tf.GradientTape() as tape:
+            loss = tf.reduce_mean((self.head(x) - data[1]) ** 2)
+        self.optimizer.apply(tape.gradient(loss, self.head.trainable_weights), self.head.trainable_weights)
         return {"loss": loss}
 
 
@@ -119,6 +139,8 @@ def runs(tmp_path_factory):
             return fitted(log_dir, ByHand(), kinds=["layer"], quantities=["value"])
         if name == "classifier":
             return fitted(log_dir, Classifier(), kinds=["layer"])
+        if name == "beside":
+            return fitted(log_dir, Beside(), kinds=["layer"])
         if name == "by hand":
             return fitted(log_dir, ByHand(), kinds=["variable"])
         if name == "predict":
@@ -150,6 +172,7 @@ CASES = {
     "quantity_off": ("values", "head", "gradient"),
     "not_called": ("everything", "spare", "value"),
     "used_without_call": ("everything", "past", "value"),
+    "fused_attention": ("everything", "attention/softmax", "value"),
     "other_branch": ("everything", "untaken", "value"),
     "while_body": ("replicated", "gru/gru_cell", "value"),
     "traced_earlier": ("everything", "compiled", "value"),
@@ -162,6 +185,7 @@ CASES = {
     "optimizer_state": ("everything", "optimizer/learning_rate", "gradient"),
     "not_trainable": ("everything", "frozen", "gradient"),
     "nothing_trained": ("everything", "scaled", "gradient"),
+    "outside_tape": ("beside", "before", "gradient"),
     "is_loss": ("everything", "loss", "gradient"),
     "op_value_only": ("everything", "head/MatMul", "gradient"),
     "op_not_selected": ("everything", "head/MatMul", "value"),
@@ -219,7 +243,7 @@ def check_code(code):
             function = functools.reduce(getattr, names, {"tb_activations": tba, "keras": keras}[module])
             inspect.signature(function).bind(*call.args, **{keyword.arg: keyword.value for keyword in call.keywords})
         else:
-            assert path == "function" or path.endswith("get_layer"), path
+            assert path in ("function", "attention") or path.endswith("get_layer"), path
 
 
 def test_the_code_for_a_frozen_layer_unfreezes_it(runs):

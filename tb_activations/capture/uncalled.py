@@ -1,0 +1,65 @@
+"""Why no call was met of a layer that the model keeps.
+
+The one invariant: only reads the recorder of a trace and the graph of its step. "Not called" is said only where nothing of the layer was seen in use.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Set
+
+import keras
+
+from tb_activations.capture.recorder import Recorder
+from tb_activations.capture.structure import children
+from tb_activations.store.schema import QuantityPlan
+
+__all__ = ["Uncalled"]
+
+_ATTENTION = (keras.layers.MultiHeadAttention, keras.layers.GroupQueryAttention)
+
+
+class Uncalled:
+    """The layers of a model that one trace met no call of.
+
+    Args:
+      called: the `id` of every layer and operation that was called.
+    """
+
+    def __init__(self, recorder: Recorder, called: Set[int]) -> None:
+        self._recorder, self._called = recorder, called
+        self._keepers: dict[int, tuple[str, keras.Operation]] = {}
+        for name, op in recorder.structure:
+            for child in children(op):
+                self._keepers.setdefault(id(child), (name, op))
+        self._weights: dict[int, list[keras.Variable]] = {}
+        for _, weight, owner in recorder.structure.owners():
+            self._weights.setdefault(id(owner), []).append(weight)
+
+    def reason(self, op: keras.Operation) -> QuantityPlan:
+        """It was called in a function that can't be looked into, past Keras, or not at all."""
+        name, keeper = self._keepers.get(id(op), ("", None))
+        if isinstance(keeper, _ATTENTION) and id(keeper) in self._called:
+            return QuantityPlan("fused_attention", {"owner": name})
+        if isinstance(op, keras.layers.InputLayer) and keeper is not None:
+            op = keeper  # shares the fate of the model that it feeds
+        if not getattr(op, "built", True):
+            return QuantityPlan("not_called")  # the first call would have built it
+        weights = {id(weight._value) for weight in getattr(op, "weights", ())}
+        for function in self._recorder.functions.unseen:
+            if not weights or weights & function.variables:
+                return QuantityPlan("traced_earlier", {"function": function.name, "detail": function.detail})
+        return QuantityPlan("used_without_call" if self._is_used(op) else "not_called")
+
+    def _is_used(self, op: keras.Operation) -> bool:
+        """Whether the step calls ``op`` or a layer that it keeps, trains their weights, or reads them."""
+        waiting, met = [op], {id(op), id(self._recorder.structure.model)}  # a layer may keep the one that keeps it
+        while waiting:
+            layer = waiting.pop()
+            if id(layer) in self._called or any(map(self._is_weight_used, self._weights.get(id(layer), ()))):
+                return True
+            waiting += [child for child in children(layer) if id(child) not in met]
+            met.update(map(id, waiting))
+        return False
+
+    def _is_weight_used(self, weight: keras.Variable) -> bool:
+        return self._recorder.variables.was_handed_over(weight) or self._recorder.is_read(weight)

@@ -1,0 +1,148 @@
+"""Why a node has no gradient: the same words for graph and eager steps, and for each of the causes."""
+
+from __future__ import annotations
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+import tb_activations as tba
+
+pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore")]
+L = keras.layers
+LEAN = {"every": 1, "histograms": False, "samples": "none", "validation": False, "print_findings": False}
+X, Y = np.ones((8, 3), "float32"), np.ones((8, 1), "float32")
+
+
+def reasons(log_dir, model, x=X, y=Y, eagerly=False):
+    """Code of the gradient of every node but variables; None where it is recorded."""
+    model.compile("sgd", "mse", run_eagerly=eagerly, jit_compile=False)
+    model.fit(x, y, batch_size=8, verbose=0, callbacks=[tba.ActivationsCallback(log_dir, **LEAN)])
+    run = tba.open_run(log_dir / "train")
+    return {node.name: node.quantities["gradient"].reason for node in run.nodes if node.kind != "variable"}
+
+
+class Side(keras.Model):
+    """A frozen layer, one that the loss needs, and one that it doesn't."""
+
+    def __init__(self):
+        super().__init__(name="side_model")
+        self.frozen, self.side, self.head = (L.Dense(3, name=name) for name in ("frozen", "side", "head"))
+        self.frozen.trainable = False
+
+    def call(self, x):
+        x = self.frozen(x * 2.0)
+        self.side(x)
+        return keras.ops.sum(self.head(x), axis=1, keepdims=True)
+
+
+@pytest.mark.parametrize("eagerly", [False, True])
+def test_eager_steps_tell_what_graph_steps_tell(tmp_path, eagerly):
+    told = reasons(tmp_path, Side(), eagerly=eagerly)
+    assert told == {
+        "x": "nothing_trained",
+        "frozen": "not_trainable",
+        "side": "not_on_loss_path",
+        "head": None,
+        "side_model": None,
+        "loss": "is_loss",
+    }
+
+
+def test_an_output_of_a_call_that_nothing_uses_is_on_no_path(tmp_path):
+    x = L.Input((4, 3), name="x")
+    sequence, _, _ = L.LSTM(2, return_sequences=True, return_state=True, name="lstm")(x)
+    model = keras.Model(x, L.Dense(1, name="head")(sequence[:, -1]))
+    told = reasons(tmp_path, model, np.ones((8, 4, 3), "float32"))
+    assert (told["lstm"], told["lstm:1"], told["lstm:2"]) == (None, "not_on_loss_path", "not_on_loss_path")
+
+
+class Adversary(keras.Model):
+    """Makes examples outside of a tape, and judges them inside one."""
+
+    def __init__(self):
+        super().__init__(name="adversary")
+        self.maker, self.judge = L.Dense(3, name="maker"), L.Dense(1, name="judge")
+
+    def build(self, shape):
+        self.maker.build(shape)
+        self.judge.build(shape)
+
+    def train_step(self, data):
+        made = self.maker(data[0])
+        with tf.GradientTape() as tape:
+            loss = tf.reduce_mean(self.judge(made) ** 2)
+        self.optimizer.apply(tape.gradient(loss, self.judge.trainable_weights), self.judge.trainable_weights)
+        with tf.GradientTape() as tape:
+            loss = -tf.reduce_mean(self.judge(self.maker(data[0])) ** 2)
+        gradients = tape.gradient(loss, self.maker.trainable_weights)
+        for weight, gradient in zip(self.maker.trainable_weights, gradients, strict=True):
+            weight.assign_sub(0.1 * gradient)
+        return {"loss": loss}
+
+
+@pytest.mark.parametrize("eagerly", [False, True])
+def test_a_call_outside_of_the_tape_says_so(tmp_path, eagerly):
+    model = Adversary()
+    model.build((None, 3))
+    told = reasons(tmp_path, model, eagerly=eagerly)
+    assert {name: told[name] for name in ("maker", "judge", "judge@2", "maker@2")} == {
+        "maker": "outside_tape",
+        "judge": None,
+        "judge@2": None,
+        "maker@2": None,
+    }
+
+
+def test_a_layer_without_weights_to_train_is_not_called_frozen(tmp_path):
+    model = keras.Sequential([L.Input((3,)), L.Normalization(mean=1.0, variance=2.0, name="norm"), L.Dense(1, name="head")])
+    assert reasons(tmp_path, model)["norm"] == "nothing_trained"
+
+
+class Holder(L.Layer):
+    """Runs what it keeps past Keras, or uses the weights itself."""
+
+    def __init__(self):
+        super().__init__(name="holder")
+        self.run = keras.Sequential([L.Input((3,), name="fed"), L.Dense(3, name="inner")], name="run")
+        self.frozen, self.idle = L.Dense(3, name="frozen", trainable=False), L.Dense(3, name="idle")
+        self.frozen.build((None, 3))
+        self.idle.build((None, 3))
+
+    def call(self, x):
+        return self.run.call(x) @ self.frozen.kernel
+
+
+def test_what_is_used_without_a_call_of_its_own_is_not_told_to_be_unused(tmp_path):
+    model = keras.Sequential([L.Input((3,)), Holder(), L.Dense(1, name="head")])
+    told = reasons(tmp_path, model)
+    assert told["holder/run/inner"] is None
+    codes = {name: told[f"holder/{name}"] for name in ("run", "run/fed", "frozen", "idle")}
+    assert codes == {"run": "used_without_call", "run/fed": "used_without_call", "frozen": "used_without_call", "idle": "not_called"}
+
+
+class Attentive(keras.Model):
+    """Attention, whose scores are asked for or not."""
+
+    def __init__(self, scores):
+        super().__init__(name="attentive")
+        self.attention, self.head, self.scores = L.MultiHeadAttention(2, 3, name="attention"), L.Dense(1, name="head"), scores
+
+    def call(self, x):
+        if not self.scores:
+            return self.head(self.attention(x, x))[:, 0]
+        output, _ = self.attention(x, x, return_attention_scores=True)
+        return self.head(output)[:, 0]
+
+
+def test_attention_scores_are_recorded_where_they_are_asked_for_as_is_told(tmp_path):
+    x = np.random.default_rng(0).normal(size=(8, 4, 3)).astype("float32")
+    fused, apart = Attentive(scores=False), Attentive(scores=True)
+    assert reasons(tmp_path / "fused", fused, x)[f"attention/{fused.attention._softmax.name}"] == "fused_attention"
+    reasons(tmp_path / "apart", apart, x)
+    scores = f"attention/{apart.attention._softmax.name}"
+    run = tba.open_run(tmp_path / "apart/train")
+    assert run.node(scores).quantities["gradient"].state == "materialized"
+    assert run.node(scores).shape == (None, 2, 4, 4)
+    assert run.statistics(scores)["mean"][0] == pytest.approx(0.25)  # four shares of 1

@@ -26,6 +26,7 @@ from tb_activations.capture import (
     twin,
     variables,
 )
+from tb_activations.capture.aside import Aside
 from tb_activations.store.writer import Writer
 
 pytestmark = pytest.mark.slow
@@ -203,16 +204,25 @@ def test_when_the_compiler_refuses(make_tiny, data, tmp_path, monkeypatch):
 
 
 def test_while_the_graph_runs(make_tiny, data, tmp_path, monkeypatch):
-    def collect(*args):
-        with tf.name_scope("tb_activations"):
-            return {"tensors": {"0": tf.ensure_shape(tf.ones([tf.random.uniform([], 4, 5, tf.int32)]), [3])}, "rows": {}, "scales": {}}
+    """On the side of the plain step, which then runs alone: what was assigned by then is taken back."""
+    monkeypatch.setattr(handover, "collect", break_off)
+    fit_both(make_tiny, data, tba.ActivationsCallback(tmp_path, every=3), {}, "InvalidArgumentError")
 
-    monkeypatch.setattr(handover, "collect", collect)
+
+def test_while_the_graph_runs_in_the_place_of_the_plain_step(make_tiny, data, tmp_path, monkeypatch):
+    monkeypatch.setattr(handover, "collect", break_off)
+    monkeypatch.setattr(Aside, "wants", lambda *args: False)
+    monkeypatch.setattr(Aside, "begin_trace", lambda *args: None)
     model = make_tiny()
     with pytest.warns(RuntimeWarning, match="InvalidArgumentError") as told:
         model.fit(*data, batch_size=4, epochs=2, verbose=0, callbacks=[tba.ActivationsCallback(tmp_path, every=3)])
     # Whether the step has taken its batch by then is chance; Keras tells of a missing one.
     assert len([warning for warning in told if "tb_activations" in str(warning.message)]) == 1
+
+
+def break_off(*args):
+    with tf.name_scope("tb_activations"):
+        return {"tensors": {"0": tf.ensure_shape(tf.ones([tf.random.uniform([], 4, 5, tf.int32)]), [3])}, "rows": {}, "scales": {}}
 
 
 def test_while_the_numbers_are_reduced(make_tiny, data, tmp_path, monkeypatch, compiling):

@@ -123,6 +123,9 @@ class SaturatedActivation(NodeRule):
     """Root mean square of the bias that an output layer began with, above which its confidence is what the user knows of the classes."""
     WRONG = 1 / 3
     """First loss over that bias, above which it isn't true: of two equally frequent classes it costs a half."""
+    REACH = 4.0
+    """Times the numbers of an output: the most that their squared distances from targets between −1 and 1 add up to. A first loss beyond it
+    comes from targets that no sigmoid or tanh reaches, so `OUTPUT` is enough."""
     START = 0.4
     """Share at the first capture from which on it counts as saturated from the start."""
 
@@ -155,7 +158,8 @@ class SaturatedActivation(NodeRule):
             bias = block.first_bias[rows][:, None]
             known_before = output & (bias > self.BIAS) & ~(block.first_loss > self.WRONG * bias)
             early = (first >= self.START) & untrained & ~known_before
-            late = self.LEARNED if targets.size(block) > 1 else np.inf
+            size = targets.size(block)
+            late = np.where(size > self.REACH * block.column("elements")[rows], self.OUTPUT, self.LEARNED if size > 1 else np.inf)
             limit = np.where(output, np.where(early, self.OUTPUT, late), np.where(early, self.HIDDEN, self.LEARNED))
             excused = (block.progress | ~block.is_judged | picture) & (output | ~early) | (first >= self.START) & ~early
             masked = is_softmax & ((block.column("min")[fed] < MASKED) | (block.column("neg_inf_count")[fed] > 0))

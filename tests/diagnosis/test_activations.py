@@ -124,6 +124,13 @@ def test_an_output_that_is_pushed_to_its_end_by_targets_beyond_it_is_told(loss, 
     assert all("where targets lie beyond the ends of sigmoid, end without it" in f.remedy for f in found)
 
 
+@pytest.mark.parametrize(("loss", "told"), [(29_000.0, ["output"]), (200.0, [])])
+def test_what_no_target_within_reach_explains_is_told_before_all_of_it_is_flat(loss, told):
+    """The squared distances of 96 numbers between 0 and 1 from targets between −1 and 1 are below 384, even added up."""
+    history = History(RELU.replace("softmax", "sigmoid"), STEPS).set("output", elements=96, l2_norm=1.0, saturated_fraction=np.linspace(0, 0.8, 20))
+    assert [f.node for f in history.set("loss", elements=1, mean=loss).find(SaturatedActivation())] == told
+
+
 def test_a_hidden_layer_that_slowly_hardens_is_healthy():
     assert saturated("hidden", np.linspace(0.1, 0.85, 20)) == []
 

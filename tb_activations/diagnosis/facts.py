@@ -87,7 +87,7 @@ WEIGHTED = frozenset(
         "ConvLSTM2D",
         "ConvLSTM3D",
         "MultiHeadAttention",
-        "GroupQueryAttention",
+        "GroupedQueryAttention",
     ]
 )
 """Layers that multiply what comes in by trained weights."""

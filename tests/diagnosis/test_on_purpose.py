@@ -362,6 +362,14 @@ def test_a_float16_gradient_that_is_0_at_the_output_was_lost():
         assert [f.node for f in history.find(HalfUnderflow())] == told
 
 
+@pytest.mark.parametrize(("head", "passed", "told"), [(1.0, 1e-7, ["hidden"]), (0.0, 1e-7, []), (1.0, 0.0, [])])
+def test_a_float16_gradient_that_is_0_before_a_head_in_float32_was_lost(head, passed, told):
+    """A head of zeros hands nothing back, and one that gets nothing can't."""
+    history = History(NET, STEPS, hidden={"dtype": "float16"}).set("hidden", "gradient", subnormal_fraction=0.0, zero_fraction=1.0)
+    history.set("output/kernel", l2_norm=head).set("output/kernel", "gradient", l2_norm=passed).set("loss", elements=1, mean=2.0)
+    assert [f.node for f in history.find(HalfUnderflow())] == told
+
+
 def test_what_another_finding_stood_for_is_told_when_that_is_over():
     text = ";".join(f"layer d{i} Dense [?,8] <- {f'd{i - 1}' if i else 'x'} gradient; variable d{i}/kernel [8,8] gradient update" for i in range(3))
     history = History("input x [?,8];" + text + "; loss loss [] <- d2", range(0, 400, 10))

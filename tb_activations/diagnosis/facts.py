@@ -155,6 +155,11 @@ class Facts:
         trained = [row for row in self.variables.tolist() if self.nodes[row].trainable is not False]
         return np.array([row for row in trained if _is_kernel(self.nodes[row]) or self._fits_its_input(row)], np.int64)
 
+    @cached_property
+    def output_kernels(self) -> Rows:
+        """Those of `kernels` after which no weights come."""
+        return np.array([row for row in self.kernels.tolist() if self.is_output(row)], np.int64)
+
     def _fits_its_input(self, variable: int) -> bool:
         node, owner = self.nodes[variable], self.owners[variable]
         shape = node.shape or ()

@@ -306,11 +306,11 @@ def _size_of_weights(block: Block, facts: Facts) -> Floats:
 
 def _through_outputs(block: Block, facts: Facts) -> Floats:
     """How much of a gradient the kernels at the end let through, at most 1, [c]: a head may begin at 0 or nearly so, on purpose."""
-    ends = [position for position, kernel in enumerate(facts.kernels.tolist()) if facts.is_output(kernel)]
-    if not ends:
+    ends = facts.output_kernels
+    if not len(ends):
         return np.ones(len(block.steps), np.float32)
-    fan_in = np.array([facts.fan_in(kernel) for kernel in facts.kernels[ends].tolist()], float)[:, None]
-    gain = np.fmax.reduce(block.rms()[facts.kernels[ends]] * np.sqrt(fan_in), axis=0)
+    fan_in = np.array([facts.fan_in(kernel) for kernel in ends.tolist()], float)[:, None]
+    gain = np.fmax.reduce(block.rms()[ends] * np.sqrt(fan_in), axis=0)
     passed: Floats = np.where(gain < SMALL_OUTPUT, gain, 1.0)
     return passed
 

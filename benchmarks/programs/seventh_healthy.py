@@ -208,7 +208,8 @@ def pixels_up_to_255_behind_a_rescaling() -> Training:
 @healthy(every=5, held_out=True)
 def pictures_turned_and_shifted() -> Training:
     augment = [layers.RandomRotation(0.05), layers.RandomTranslation(0.1, 0.1)]
-    return Training(classifier((8, 8, 1), *augment, *convolutions(16, 32), layers.GlobalAveragePooling2D()), *images(), epochs=4)
+    model = classifier((8, 8, 1), *augment, *convolutions(16, 32), layers.GlobalMaxPooling2D(), optimizer=Adam(3e-3))
+    return Training(model, *images(), epochs=8)
 
 
 @healthy(every=5, held_out=True)
@@ -227,14 +228,14 @@ def base_thawed_with_a_small_rate() -> Training:
     x, y = images()
     base = keras.Sequential([keras.Input((8, 8, 1)), *convolutions(16, 32), layers.GlobalMaxPooling2D()], name="base")
     base.trainable = False
-    model = classifier((8, 8, 1), base)
+    model = classifier((8, 8, 1), base, optimizer=Adam(1e-2))
 
     def thaw(model: Any) -> dict[str, Any]:
         base.trainable = True
         model.compile(Adam(1e-4), "sparse_categorical_crossentropy")
         return {"epochs": 3}
 
-    return Training(model, x, y, epochs=3, again=[thaw])
+    return Training(model, x, y, epochs=6, again=[thaw])
 
 
 @healthy(every=5, held_out=True)

@@ -17,7 +17,7 @@ from tb_activations.diagnosis.drowned import Drowned
 from tb_activations.diagnosis.episodes import Episode, Persistence
 from tb_activations.diagnosis.facts import NORMALIZATIONS, RECURRENT, WEIGHTED, Facts
 from tb_activations.diagnosis.rule import NodeRule, Observation, Words, location, number, percent
-from tb_activations.diagnosis.scales import Targets, input_scale
+from tb_activations.diagnosis.scales import Targets, input_scale, is_of_classes
 from tb_activations.store.nodes import Node
 
 __all__ = ["DeadUnits", "ExplodingActivation", "SaturatedActivation"]
@@ -149,12 +149,15 @@ class SaturatedActivation(NodeRule):
     def observe(self, facts: Facts, rows: Rows) -> Observe:
         """Compares the saturated share with the limit for the part the node plays and for how it began.
 
-        An output layer whose bias was set to how rare a class is begins at an end. Masked scores are told by their lowest number.
+        An output layer whose bias was set to how rare a class is begins at an end. Classes that are learned beside large numbers don't explain the
+        loss. Masked scores are told by their lowest number.
         """
         output = np.array([facts.is_output(row) for row in rows.tolist()], np.bool_)[:, None]
         fed = np.array([facts.inputs[row][0] if facts.inputs[row] else row for row in rows.tolist()], np.int64)
         is_softmax = np.array([facts.nodes[row].activation == "softmax" for row in rows.tolist()], np.bool_)[:, None]
         picture = np.array([_ends_a_model(facts, row) for row in rows.tolist()], np.bool_)[:, None]
+        other = [row for loss in facts.losses[:1].tolist() for row in facts.inputs[loss] if not is_of_classes(facts, row)]
+        beside = np.array([bool(other) and is_of_classes(facts, row) for row in rows.tolist()], np.bool_)[:, None]
         first, first_apart = np.full((2, len(rows), 1), np.nan, np.float32)
         targets, scores = Targets(facts), Scores(facts)
 
@@ -168,6 +171,7 @@ class SaturatedActivation(NodeRule):
             early = (first >= self.START) & untrained & ~known_before
             size = targets.size(block)
             late = np.where(size > self.REACH * block.column("elements")[rows], self.OUTPUT, self.LEARNED if size > 1 else np.inf)
+            late = np.where(beside, np.inf, late)
             limit = np.where(output, np.where(early, self.OUTPUT, late), np.where(early, self.HIDDEN, self.LEARNED))
             excused = (block.progress | ~block.is_judged | picture) & (output | ~early) | (first >= self.START) & ~early
             masked = is_softmax & ((block.column("min")[fed] < MASKED) | (block.column("neg_inf_count")[fed] > 0))

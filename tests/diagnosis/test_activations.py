@@ -131,6 +131,21 @@ def test_what_no_target_within_reach_explains_is_told_before_all_of_it_is_flat(l
     assert [f.node for f in history.set("loss", elements=1, mean=loss).find(SaturatedActivation())] == told
 
 
+@pytest.mark.parametrize(("attributes", "told"), [({}, ["member"]), ({"probabilities": ("member",)}, [])])
+def test_classes_that_are_learned_beside_large_numbers_may_become_certain(attributes, told):
+    text = """
+        input x [?,8]
+        layer member Dense [?,1] <- x sigmoid
+        variable member/kernel [8,1]
+        layer price Dense [?,1] <- x
+        variable price/kernel [8,1]
+        loss loss [] <- member price
+    """
+    history = History(text, STEPS, loss={"attributes": attributes}).set("member", elements=32, l2_norm=1.0, saturated_fraction=np.linspace(0, 1, 20))
+    history.set("price", elements=32, l2_norm=1.0).set("loss", elements=1, mean=29_000.0)
+    assert [f.node for f in history.find(SaturatedActivation())] == told
+
+
 def test_a_hidden_layer_that_slowly_hardens_is_healthy():
     assert saturated("hidden", np.linspace(0.1, 0.85, 20)) == []
 

@@ -14,7 +14,7 @@ import numpy.typing as npt
 from tb_activations.diagnosis.attention import ATTENTION, Scores
 from tb_activations.diagnosis.block import MASKED, Block, Floats, first_known
 from tb_activations.diagnosis.drowned import Drowned
-from tb_activations.diagnosis.episodes import Episode, Persistence
+from tb_activations.diagnosis.episodes import Episode, Persistence, Stretches
 from tb_activations.diagnosis.facts import NORMALIZATIONS, RECURRENT, WEIGHTED, Facts
 from tb_activations.diagnosis.rule import NodeRule, Observation, Words, location, number, percent
 from tb_activations.diagnosis.scales import Targets, input_scale, is_of_classes
@@ -102,6 +102,10 @@ class DeadUnits(NodeRule):
         )
 
 
+USUAL = Persistence()
+"""How long what is so from the start must last."""
+
+
 class SaturatedActivation(NodeRule):
     """Sigmoid, tanh or softmax where they are flat."""
 
@@ -112,6 +116,8 @@ class SaturatedActivation(NodeRule):
     )
     reference = "SageMaker Debugger SaturatedActivation; Glorot & Bengio 2010; DeepDiagnosis Saturated Activation"
     severity, statistic = "warning", "saturated_fraction"
+    persistence = Persistence(steps=50)
+    """Where it wasn't so from the start: momentum drives sigmoids to an end and back within so many."""
 
     HIDDEN = 0.65
     """Share inside the network. Hidden layers of healthy networks stay below 0.3; a narrow tanh on raw flowers begins with 0.5, and learns."""
@@ -160,6 +166,7 @@ class SaturatedActivation(NodeRule):
         beside = np.array([bool(other) and is_of_classes(facts, row) for row in rows.tolist()], np.bool_)[:, None]
         first, first_apart = np.full((2, len(rows), 1), np.nan, np.float32)
         targets, scores = Targets(facts), Scores(facts)
+        from_the_start, every = Stretches(len(rows), USUAL), np.arange(len(rows))
 
         def look(block: Block) -> Observation:
             share, apart = block.column("saturated_fraction")[rows], scores.deviation(block, rows)
@@ -175,11 +182,13 @@ class SaturatedActivation(NodeRule):
             limit = np.where(output, np.where(early, self.OUTPUT, late), np.where(early, self.HIDDEN, self.LEARNED))
             excused = (block.progress | ~block.is_judged | picture) & (output | ~early) | (first >= self.START) & ~early
             masked = is_softmax & ((block.column("min")[fed] < MASKED) | (block.column("neg_inf_count")[fed] > 0))
-            holds = (share >= limit) & ~excused & ~masked
-            holds |= (apart > self.APART) & (first_apart > self.APART) & untrained
-            holds |= (apart > self.FAR_APART) & ~(first_apart > self.APART) & ~block.progress & block.is_judged
-            urgent = holds & ((share >= self.LEARNED) & ~output | (apart > self.FAR_APART)) & (block.steps == 0)
-            return Observation(holds, ~np.isnan(share) | ~np.isnan(apart), {"saturated_fraction": share, "score_deviation": apart}, urgent)
+            apart_early = (first_apart > self.APART) & untrained
+            drifted = (apart > self.FAR_APART) & ~(first_apart > self.APART) & ~block.progress & block.is_judged
+            holds = (share >= limit) & ~excused & ~masked | (apart > self.APART) & apart_early | drifted
+            known, soon = ~np.isnan(share) | ~np.isnan(apart), holds & (output | early | apart_early)
+            soon &= from_the_start.feed(every, block.steps, soon, known & ~soon)[1]
+            urgent = soon | holds & ((share >= self.LEARNED) & ~output | (apart > self.FAR_APART)) & (block.steps == 0)
+            return Observation(holds, known, {"saturated_fraction": share, "score_deviation": apart}, urgent)
 
         return look
 

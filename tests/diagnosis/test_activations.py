@@ -150,6 +150,13 @@ def test_a_hidden_layer_that_slowly_hardens_is_healthy():
     assert saturated("hidden", np.linspace(0.1, 0.85, 20)) == []
 
 
+@pytest.mark.parametrize(("back", "told"), [(60, False), (80, True)])
+def test_units_that_come_back_from_an_end_within_fifty_steps_are_healthy(back, told):
+    """Momentum drives them there. Captures are five steps apart."""
+    found = saturated("hidden", np.where((np.arange(20) * 5 >= 20) & (np.arange(20) * 5 < back), 0.97, 0.2))
+    assert [(f.node, f.first_step) for f in found] == ([("hidden", 20)] if told else [])
+
+
 def test_saturation_while_the_loss_falls_is_the_way_it_learns():
     history = History(TANH, STEPS).set("hidden", saturated_fraction=np.linspace(0.1, 0.99, 20))
     history.progress[:] = True
@@ -408,7 +415,7 @@ def test_attention_whose_scores_lie_far_apart_from_the_start_is_told(size, told)
 
 @pytest.mark.parametrize(("last", "progress", "told"), [(9.0, False, False), (20.0, False, True), (20.0, True, False)])
 def test_scores_that_part_later_are_told_where_nearly_all_are_flat_and_the_loss_does_not_fall(last, progress, told):
-    history = attention(np.linspace(1, last, 20))
+    history = attention(np.minimum(np.linspace(1, 2 * last, 20), last))
     history.progress[:] = progress
     assert (history.find(SaturatedActivation()) != []) == told
     assert (flat_share(last**2) > SaturatedActivation.LEARNED) == (last == 20)

@@ -17,7 +17,7 @@ from tb_activations.store.nodes import QuantityState
 from tests.diagnosis.hand import History, without_gradient
 
 STEPS = range(0, 100, 5)
-HARDENING = np.minimum(np.linspace(0.1, 1.5, 20), 0.99)
+HARDENING = np.minimum(np.linspace(0.1, 3.0, 20), 0.99)
 NET = """
     input x [?,8]
     layer hidden Dense [?,64] <- x tanh gradient

@@ -218,7 +218,7 @@ class _Links:
             for candidate in candidates:
                 if candidate.order >= bound:
                     break
-                if rule == "collapse" and effect.rule == "vanishing_gradient" and not candidate.exact:
+                if _is_no_cause(candidate, effect):
                     continue
                 if relation == "anywhere" or bool(candidate.places & reach) != (relation == "elsewhere"):
                     bound, cause = candidate.order, candidate.finding
@@ -247,6 +247,14 @@ class _Links:
                 reach |= union(self._facts.downstream[place] for place in places)
             self._reach[index, relation] = reach
         return self._reach[index, relation]
+
+
+def _is_no_cause(candidate: _Candidate, effect: Finding) -> bool:
+    """A collapse that leaves something holds no gradient back; and where numbers overflow at once, those that are still finite are no cause of it."""
+    cause = candidate.finding
+    if cause.rule == "collapse" and effect.rule == "vanishing_gradient":
+        return not candidate.exact
+    return cause.rule == "exploding_activation" and effect.rule == "nonfinite" and (cause.node, cause.first_step) == (effect.node, effect.first_step)
 
 
 def _name(finding: Finding) -> str:

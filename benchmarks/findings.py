@@ -172,7 +172,8 @@ SETS = {
     "third": "Programs written after those, blind again",
     "fourth": "Programs written after the third set, blind",
     "fifth": "Programs written with the rules in view",
-    "sixth": "Programs written last, blind",
+    "sixth": "Programs about what people ask, blind",
+    "seventh": "Programs written last, blind",
     "reviewed": "Programs written from a review of the rules",
 }
 """Titles by how the name of a family begins."""

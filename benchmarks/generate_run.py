@@ -11,6 +11,8 @@ from __future__ import annotations
 import argparse
 import math
 import time
+from collections.abc import Iterator
+from itertools import count
 from pathlib import Path
 
 import numpy as np
@@ -65,13 +67,26 @@ def generate(run_dir: Path, nodes: int, captures: int, per_segment: int = 50, hi
     session = Session(run_dir, 0)
     fingerprint = session.write_graph(graph)
     for first in range(after, after + captures, per_segment):
-        steps = range(first * 10, min(first + per_segment, after + captures) * 10, 10)
-        session.write_captures(
-            [Capture(step, START + step, {"value": numbers.record(step)}, 0, step // 1000, 0.002) for step in steps], (), fingerprint
-        )
+        _write(session, fingerprint, numbers, first, min(first + per_segment, after + captures))
         session.compact_full_levels()
     session.compact_rest()
     write_marker(run_dir)
+
+
+def grow(run_dir: Path, nodes: int, after: int, per_segment: int) -> Iterator[None]:
+    """Goes on with such a run without histograms, in one session, by a segment each time."""
+    graph = large_graph(nodes)
+    numbers = Numbers(len(graph.nodes), histograms=False)
+    session = Session(run_dir, 0)
+    fingerprint = session.write_graph(graph)
+    for first in count(after, per_segment):
+        _write(session, fingerprint, numbers, first, first + per_segment)
+        yield
+
+
+def _write(session: Session, fingerprint: str, numbers: Numbers, first: int, end: int) -> None:
+    captures = [Capture(step, START + step, {"value": numbers.record(step)}, 0, step // 1000, 0.002) for step in range(first * 10, end * 10, 10)]
+    session.write_captures(captures, (), fingerprint)
 
 
 def main() -> None:

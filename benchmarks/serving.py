@@ -24,7 +24,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from urllib.parse import urlencode
 
-from benchmarks.generate_run import generate
+from benchmarks.generate_run import generate, grow
 from benchmarks.memory import anonymous_megabytes
 from tb_activations.diagnosis import Diagnosis
 from tb_activations.store.run import Run
@@ -104,11 +104,12 @@ def _measure_findings(path: Path, nodes: int, captures: int) -> None:
         found.append(len(diagnosis.update().findings))
 
     _print("all captures (goal 3000)", [_processor_milliseconds(look)])
-    generate(path, nodes, 1, histograms=False, after=captures)  # a new session: not part of what is measured
+    segments = grow(path, nodes, captures, 20)
+    next(segments)  # a new session, with a graph of its own: not part of what is measured
     look()
     new = []
-    for number in range(10):
-        generate(path, nodes, 20, histograms=False, after=captures + 1 + 20 * number)
+    for _ in range(10):
+        next(segments)
         new.append(_processor_milliseconds(look))
     _print(f"a new segment of 20 captures (goal 50), {found[-1]} findings", new)
 

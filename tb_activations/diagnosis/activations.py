@@ -11,12 +11,13 @@ from collections.abc import Callable
 import numpy as np
 import numpy.typing as npt
 
+from tb_activations.diagnosis.attention import ATTENTION, Scores
 from tb_activations.diagnosis.block import MASKED, Block, Floats, first_known
 from tb_activations.diagnosis.drowned import Drowned
-from tb_activations.diagnosis.episodes import Episode, Persistence
+from tb_activations.diagnosis.episodes import Episode, Persistence, Stretches
 from tb_activations.diagnosis.facts import NORMALIZATIONS, RECURRENT, WEIGHTED, Facts
 from tb_activations.diagnosis.rule import NodeRule, Observation, Words, location, number, percent
-from tb_activations.diagnosis.scales import Targets, input_scale
+from tb_activations.diagnosis.scales import Targets, input_scale, is_of_classes
 from tb_activations.store.nodes import Node
 
 __all__ = ["DeadUnits", "ExplodingActivation", "SaturatedActivation"]
@@ -101,16 +102,22 @@ class DeadUnits(NodeRule):
         )
 
 
+USUAL = Persistence()
+"""How long what is so from the start must last."""
+
+
 class SaturatedActivation(NodeRule):
     """Sigmoid, tanh or softmax where they are flat."""
 
     name, title = "saturated_activation", "Saturated activation"
     definition = (
-        "Nearly all outputs of a sigmoid, tanh or softmax inside the network lie where its slope is almost 0; of an output layer: from the start,"
-        " or towards targets that it can't reach."
+        "Nearly all outputs of a sigmoid, tanh or softmax inside the network lie where its slope is almost 0 (scores of attention: so far apart that"
+        " one takes nearly all); of an output layer: from the start, or towards targets that it can't reach."
     )
     reference = "SageMaker Debugger SaturatedActivation; Glorot & Bengio 2010; DeepDiagnosis Saturated Activation"
     severity, statistic = "warning", "saturated_fraction"
+    persistence = Persistence(steps=50)
+    """Where it wasn't so from the start: momentum drives sigmoids to an end and back within so many."""
 
     HIDDEN = 0.65
     """Share inside the network. Hidden layers of healthy networks stay below 0.3; a narrow tanh on raw flowers begins with 0.5, and learns."""
@@ -123,6 +130,14 @@ class SaturatedActivation(NodeRule):
     """Root mean square of the bias that an output layer began with, above which its confidence is what the user knows of the classes."""
     WRONG = 1 / 3
     """First loss over that bias, above which it isn't true: of two equally frequent classes it costs a half."""
+    APART = 50.0
+    """Standard deviation of the scores of an attention layer, of which the softmax isn't recorded: of normal ones, 10 to 500 of them, one takes all
+    but a thousandth in 63 to 80 % of cases. Initial weights on inputs near 1 make 1 of it."""
+    FAR_APART = 200.0
+    """The same, for `LEARNED`: in 89 to 94 % of cases."""
+    REACH = 4.0
+    """Times the numbers of an output: the most that their squared distances from targets between −1 and 1 add up to. A first loss beyond it
+    comes from targets that no sigmoid or tanh reaches, so `OUTPUT` is enough."""
     START = 0.4
     """Share at the first capture from which on it counts as saturated from the start."""
 
@@ -134,39 +149,62 @@ class SaturatedActivation(NodeRule):
                 or (node.kind != "variable" and node.activation in {"sigmoid", "tanh"})
             )
         )
-        return np.array([row for row in found.tolist() if not _is_gate(facts, row) and not _has_mask(facts, row)], np.int64)
+        told = [row for row in found.tolist() if not _is_gate(facts, row) and not _has_mask(facts, row)]
+        return np.array(sorted({*told, *Scores(facts).rows.tolist()}), np.int64)
 
     def observe(self, facts: Facts, rows: Rows) -> Observe:
         """Compares the saturated share with the limit for the part the node plays and for how it began.
 
-        An output layer whose bias was set to how rare a class is begins at an end. Masked scores are told by their lowest number.
+        An output layer whose bias was set to how rare a class is begins at an end. Classes that are learned beside large numbers don't explain the
+        loss. Masked scores are told by their lowest number.
         """
         output = np.array([facts.is_output(row) for row in rows.tolist()], np.bool_)[:, None]
         fed = np.array([facts.inputs[row][0] if facts.inputs[row] else row for row in rows.tolist()], np.int64)
         is_softmax = np.array([facts.nodes[row].activation == "softmax" for row in rows.tolist()], np.bool_)[:, None]
         picture = np.array([_ends_a_model(facts, row) for row in rows.tolist()], np.bool_)[:, None]
-        first = np.full((len(rows), 1), np.nan, np.float32)
-        targets = Targets(facts)
+        other = [row for loss in facts.losses[:1].tolist() for row in facts.inputs[loss] if not is_of_classes(facts, row)]
+        beside = np.array([bool(other) and is_of_classes(facts, row) for row in rows.tolist()], np.bool_)[:, None]
+        first, first_apart = np.full((2, len(rows), 1), np.nan, np.float32)
+        targets, scores = Targets(facts), Scores(facts)
+        from_the_start, every = Stretches(len(rows), USUAL), np.arange(len(rows))
 
         def look(block: Block) -> Observation:
-            share = block.column("saturated_fraction")[rows]
+            share, apart = block.column("saturated_fraction")[rows], scores.deviation(block, rows)
             first[:] = np.where(np.isnan(first), first_known(share), first)
+            first_apart[:] = np.where(np.isnan(first_apart), first_known(apart), first_apart)
             untrained = block.untrained[rows][:, None]
             bias = block.first_bias[rows][:, None]
             known_before = output & (bias > self.BIAS) & ~(block.first_loss > self.WRONG * bias)
             early = (first >= self.START) & untrained & ~known_before
-            late = self.LEARNED if targets.size(block) > 1 else np.inf
+            size = targets.size(block)
+            late = np.where(size > self.REACH * block.column("elements")[rows], self.OUTPUT, self.LEARNED if size > 1 else np.inf)
+            late = np.where(beside, np.inf, late)
             limit = np.where(output, np.where(early, self.OUTPUT, late), np.where(early, self.HIDDEN, self.LEARNED))
             excused = (block.progress | ~block.is_judged | picture) & (output | ~early) | (first >= self.START) & ~early
             masked = is_softmax & ((block.column("min")[fed] < MASKED) | (block.column("neg_inf_count")[fed] > 0))
-            holds = (share >= limit) & ~excused & ~masked
-            urgent = holds & (share >= self.LEARNED) & ~output & (block.steps == 0)
-            return Observation(holds, ~np.isnan(share), {"saturated_fraction": share}, urgent)
+            apart_early = (first_apart > self.APART) & untrained
+            drifted = (apart > self.FAR_APART) & ~(first_apart > self.APART) & ~block.progress & block.is_judged
+            holds = (share >= limit) & ~excused & ~masked | (apart > self.APART) & apart_early | drifted
+            known, soon = ~np.isnan(share) | ~np.isnan(apart), holds & (output | early | apart_early)
+            soon &= from_the_start.feed(every, block.steps, soon, known & ~soon)[1]
+            urgent = soon | holds & ((share >= self.LEARNED) & ~output | (apart > self.FAR_APART)) & (block.steps == 0)
+            return Observation(holds, known, {"saturated_fraction": share, "score_deviation": apart}, urgent)
 
         return look
 
+    def statistic_at(self, facts: Facts, index: int) -> str:
+        """Of an attention layer the softmax isn't recorded, and so no share either."""
+        return "l2_norm" if facts.nodes[index].class_name in ATTENTION else self.statistic
+
     def words(self, facts: Facts, index: int, episode: Episode) -> Words:
         """How much of it is flat."""
+        if facts.nodes[index].class_name in ATTENTION:
+            return Words(
+                f"The scores of its queries and keys have a standard deviation of about {number(episode.evidence['score_deviation'])} since step"
+                f" {episode.first_step:,}: their softmax gives nearly all to one position, and almost no gradient passes.",
+                f"Normalize what comes in, or start from smaller weights{location(facts, index)}:",
+                "x = keras.layers.LayerNormalization()(x)",
+            )
         where = {"sigmoid": "below 0.03 or above 0.97", "tanh": "within 0.03 of −1 or +1", "softmax": "above 0.999 in one entry"}
         activation = facts.nodes[index].activation or ""
         output = facts.is_output(index) and activation != "softmax"

@@ -179,15 +179,15 @@ class _Candidate(NamedTuple):
 
     order: _Order
     places: int
-    name: str
     exact: bool
+    finding: Finding
 
 
 def link_consequences(findings: Sequence[Finding], facts: Facts) -> list[Finding]:
     """The findings, in the same order, each with its cause among the others."""
     links = _Links(findings, facts)
-    causes = map(links.cause_of, findings)
-    return [finding if cause is None else replace(finding, consequence_of=cause) for finding, cause in zip(findings, causes, strict=True)]
+    causes = links.causes()
+    return [finding if cause is None else replace(finding, consequence_of=_name(cause)) for finding, cause in zip(findings, causes, strict=True)]
 
 
 class _Links:
@@ -197,34 +197,38 @@ class _Links:
         self._facts = facts
         self._index = {name: position for position, name in enumerate(facts.names)}
         self._reach: dict[tuple[int, Relation], int] = {}
+        self._all = [self._candidate(finding) for finding in findings]
         self._candidates: dict[str, list[_Candidate]] = {}
-        for finding in findings:
-            candidate = _Candidate(
-                self._order(finding), self._places(finding), f"{finding.rule} at {finding.node} since step {finding.first_step}", _is_exact(finding)
-            )
-            self._candidates.setdefault(finding.rule, []).append(candidate)
+        for candidate in self._all:
+            self._candidates.setdefault(candidate.finding.rule, []).append(candidate)
         for candidates in self._candidates.values():
             candidates.sort(key=lambda candidate: candidate.order)
 
-    def cause_of(self, effect: Finding) -> str | None:
-        """The name of the earliest finding that may have brought it about."""
-        bound, name = self._order(effect), None
+    def causes(self) -> list[Finding | None]:
+        """For each finding the earliest one that may have brought it about."""
+        return [self._cause_of(effect.finding, effect.order) for effect in self._all]
+
+    def _cause_of(self, effect: Finding, bound: _Order) -> Finding | None:
+        cause = None
         for rule, relation in CAUSES.get(effect.rule, {}).items():
             candidates = self._candidates.get(rule, ())
-            reach = self._reached(self._index.get(effect.node), relation) if candidates else 0
+            if not candidates or candidates[0].order >= bound:
+                continue
+            reach = self._reached(self._index.get(effect.node), relation)
             for candidate in candidates:
                 if candidate.order >= bound:
                     break
-                if rule == "collapse" and effect.rule == "vanishing_gradient" and not candidate.exact:
+                if _is_no_cause(candidate, effect):
                     continue
                 if relation == "anywhere" or bool(candidate.places & reach) != (relation == "elsewhere"):
-                    bound, name = candidate.order, candidate.name
+                    bound, cause = candidate.order, candidate.finding
                     break
-        return name
+        return cause
 
-    def _order(self, finding: Finding) -> _Order:
-        kind = "exact collapse" if _is_exact(finding) else finding.rule
-        return _Order(finding.first_step, _RANK.get(kind, len(_RANK)), self._index.get(finding.node, -1))
+    def _candidate(self, finding: Finding) -> _Candidate:
+        exact = _is_exact(finding)
+        order = _Order(finding.first_step, _RANK.get("exact collapse" if exact else finding.rule, len(_RANK)), self._index.get(finding.node, -1))
+        return _Candidate(order, self._places(finding), exact, finding)
 
     def _places(self, finding: Finding) -> int:
         index = self._index.get(finding.node)
@@ -243,6 +247,18 @@ class _Links:
                 reach |= union(self._facts.downstream[place] for place in places)
             self._reach[index, relation] = reach
         return self._reach[index, relation]
+
+
+def _is_no_cause(candidate: _Candidate, effect: Finding) -> bool:
+    """A collapse that leaves something holds no gradient back; and where numbers overflow at once, those that are still finite are no cause of it."""
+    cause = candidate.finding
+    if cause.rule == "collapse" and effect.rule == "vanishing_gradient":
+        return not candidate.exact
+    return cause.rule == "exploding_activation" and effect.rule == "nonfinite" and (cause.node, cause.first_step) == (effect.node, effect.first_step)
+
+
+def _name(finding: Finding) -> str:
+    return f"{finding.rule} at {finding.node} since step {finding.first_step}"
 
 
 def _is_exact(finding: Finding) -> bool:

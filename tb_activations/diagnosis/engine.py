@@ -85,9 +85,10 @@ class Diagnosis:
             return Report(problems=(self._seen.facts.problem,))
         for facts, block in self._seen.blocks():
             chapter = self._chapter_of(facts, int(block.steps[0]))
-            if len(facts.losses):
-                self._history.feed(block, block.column("mean")[facts.losses[0]])
-            chapter.beginning.feed(block)
+            with np.errstate(all="ignore"):
+                if len(facts.losses):
+                    self._history.feed(block, block.column("mean")[facts.losses[0]])
+                chapter.beginning.feed(block)
             self._show(chapter, lambda watch, block=block: watch.update(block))  # type: ignore[misc]
         if not self._chapters:
             self._chapter_of(self._seen.facts, 0)

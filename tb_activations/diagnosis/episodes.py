@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["Episode", "Episodes", "Persistence"]
+__all__ = ["Episode", "Episodes", "Persistence", "Stretches"]
 
 Bools = npt.NDArray[np.bool_]
 Ints = npt.NDArray[np.int64]
@@ -86,9 +86,8 @@ class Episodes:
 
     def __init__(self, rows: int, persistence: Persistence) -> None:
         self._persistence = persistence
-        self._run = np.zeros(rows, np.int64)
+        self._stretches = Stretches(rows, persistence)
         self._missed = np.zeros(rows, np.int64)
-        self._first = np.zeros(rows, np.int64)
         self._open: dict[int, Episode] = {}
         self.all: list[Episode] = []
 
@@ -102,7 +101,7 @@ class Episodes:
           evidence: arrays [rows, c] of the numbers to show.
           urgent: bool[rows, c], where it is told at once when it holds.
         """
-        active = np.flatnonzero(holds.any(1) | (self._run > 0) | (self._missed > 0))
+        active = np.flatnonzero(holds.any(1) | (self._stretches.count > 0) | (self._missed > 0))
         if not len(active) or not len(steps):
             return
         held = holds[active] & known[active]
@@ -121,12 +120,9 @@ class Episodes:
 
     def _advance(self, active: Ints, held: Bools, gone: Bools, steps: Ints, urgent: Bools | None) -> _Course:
         """Counts holding and missing captures on from the last ones of the block before."""
-        run = _count_since(held, gone, self._run[active])
-        start = _latest(held & (run == 1))
-        first = np.where(start >= 0, steps[start], self._first[active, None])
+        first, lasting = self._stretches.feed(active, steps, held, gone)
         missed = _count_since(gone, held, self._missed[active])
-        self._run[active], self._first[active], self._missed[active] = run[:, -1], first[:, -1], missed[:, -1] % self._persistence.patience
-        lasting = (run >= self._persistence.captures) & (steps - first >= self._persistence.steps)
+        self._missed[active] = missed[:, -1] % self._persistence.patience
         return _Course(first, held & (lasting if urgent is None else lasting | urgent), gone & (missed % self._persistence.patience == 0))
 
     def _turn(self, row: int, course: _Course, held: Bools, steps: Ints, evidence: Mapping[str, Floats]) -> list[tuple[int, Episode]]:
@@ -147,6 +143,27 @@ class Episodes:
             _extend(episode, held, steps, evidence)
             self._open[row] = episode
         return opened
+
+
+class Stretches:
+    """For how long a condition has held without a break, for many rows at once.
+
+    Attributes:
+      count: captures, [rows].
+    """
+
+    def __init__(self, rows: int, persistence: Persistence) -> None:
+        self._persistence = persistence
+        self.count = np.zeros(rows, np.int64)
+        self._first = np.zeros(rows, np.int64)
+
+    def feed(self, rows: Ints, steps: Ints, held: Bools, gone: Bools) -> tuple[Ints, Bools]:
+        """Takes in the next captures of some rows. Returns the step at which the latest stretch began, and whether that was long enough ago."""
+        run = _count_since(held, gone, self.count[rows])
+        start = _latest(held & (run == 1))
+        first = np.where(start >= 0, steps[start], self._first[rows, None])
+        self.count[rows], self._first[rows] = run[:, -1], first[:, -1]
+        return first, (run >= self._persistence.captures) & (steps - first >= self._persistence.steps)
 
 
 def _latest(marks: Bools) -> Ints:

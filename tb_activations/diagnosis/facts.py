@@ -87,7 +87,7 @@ WEIGHTED = frozenset(
         "ConvLSTM2D",
         "ConvLSTM3D",
         "MultiHeadAttention",
-        "GroupQueryAttention",
+        "GroupedQueryAttention",
     ]
 )
 """Layers that multiply what comes in by trained weights."""
@@ -154,6 +154,11 @@ class Facts:
         """
         trained = [row for row in self.variables.tolist() if self.nodes[row].trainable is not False]
         return np.array([row for row in trained if _is_kernel(self.nodes[row]) or self._fits_its_input(row)], np.int64)
+
+    @cached_property
+    def output_kernels(self) -> Rows:
+        """Those of `kernels` after which no weights come."""
+        return np.array([row for row in self.kernels.tolist() if self.is_output(row)], np.int64)
 
     def _fits_its_input(self, variable: int) -> bool:
         node, owner = self.nodes[variable], self.owners[variable]
@@ -409,9 +414,15 @@ class Facts:
         return sorted(found)
 
     def fan_in(self, index: int) -> int:
-        """Numbers that one output of a kernel is a sum of."""
+        """Numbers that one output of a kernel is a sum of. Of an `EinsumDense` (queries and keys of attention) those are the first axes, as many as
+        end the input too."""
         shape = [extent or 1 for extent in self.nodes[index].shape or ()]
-        if self.names[index].endswith("depthwise_kernel") or self.nodes[self.places(index)[0]].class_name.startswith("Depthwise"):
+        place = self.places(index)[0]
+        if self.nodes[place].class_name == "EinsumDense" and self.inputs[place]:
+            given = self.nodes[self.inputs[place][0]].shape or ()
+            summed = next((axes for axes in range(len(shape) - 1, 0, -1) if given[-axes:] == tuple(shape[:axes])), len(shape) - 1)
+            return max(1, math.prod(shape[:summed]))
+        if self.names[index].endswith("depthwise_kernel") or self.nodes[place].class_name.startswith("Depthwise"):
             return max(1, math.prod(shape[:-2]))
         return max(1, math.prod(shape[:-1]))
 

@@ -18,6 +18,7 @@ from tb_activations.diagnosis.block import Block, Floats
 from tb_activations.diagnosis.episodes import AT_ONCE, Episode, Episodes, Persistence
 from tb_activations.diagnosis.facts import Facts
 from tb_activations.diagnosis.finding import Finding, Severity
+from tb_activations.diagnosis.forgetting import Forgetting
 from tb_activations.diagnosis.penalty import Explained
 from tb_activations.diagnosis.rule import NodeRule, Observation, Rule, Watch, Words, location, number
 from tb_activations.diagnosis.scales import Targets, blow_up
@@ -41,6 +42,7 @@ class _DepthWatch(Watch):
         self._kernels = facts.kernels
         self._targets = Targets(facts)
         self._explained = None if rule.of_layers else Explained(facts)
+        self._forgetting = Forgetting(facts) if rule.of_layers else None
         self._episodes = Episodes(len(self._kernels), rule.persistence)
 
     def update(self, block: Block) -> None:
@@ -51,10 +53,13 @@ class _DepthWatch(Watch):
         own = strength if self._rule.of_layers else block.column("l2_norm", "gradient")[self._kernels]
         later = _largest_later(strength, self._facts.later_kernels)
         holds, urgent = self._rule.holds(block, self._facts, own, later, self._targets.size(block))
+        evidence = {"gradient_norm": own, "norm_nearer_to_the_loss": later, "ratio": _over(own, later)}
+        if self._forgetting is not None:
+            forgets, seen = _forgets(block, *self._forgetting.factors(block))
+            holds, evidence = holds | forgets, evidence | seen
         if self._explained is not None:
             passed_back = ~self._explained.beyond(block)  # what a penalty on the weights adds, hasn't come through the network
             holds, urgent = holds & passed_back, urgent & passed_back
-        evidence = {"gradient_norm": own, "norm_nearer_to_the_loss": later, "ratio": _over(own, later)}
         self._episodes.update(block.steps, holds, ~np.isnan(own), evidence, urgent)
 
     def _leaders(self) -> list[Episode]:
@@ -89,8 +94,8 @@ class _DepthWatch(Watch):
         words = rule.words(facts, kernel, episode)
         node = kernel if owner is None or "gradient" not in facts.nodes[owner].quantities else owner
         return Finding(
-            rule.name, rule.title, facts.names[node], "gradient", "l2_norm", episode.first_step, episode.end, rule.severity, dict(episode.evidence),
-            *words[:2], code=words.code,
+            rule.name, rule.title, facts.names[node], "gradient", "l2_norm", episode.first_step, episode.end, rule.severity,
+            {name: value for name, value in episode.evidence.items() if not np.isnan(value)}, *words[:2], code=words.code,
         )  # fmt: skip
 
 
@@ -100,7 +105,8 @@ class VanishingGradient(Rule):
     name, title = "vanishing_gradient", "Vanishing gradient"
     definition = (
         "The gradient of a layer's weights is not 0, but less than 1/1,000 of the largest nearer to the loss, and so are those of all kernels and"
-        " tables before and beside it, although no small head explains it."
+        " tables before and beside it, although no small head explains it; or of that of a plain recurrence next to nothing is left at its first time"
+        " step, and the loss stays where it was."
     )
     reference = "Glorot & Bengio 2010; AutoTrainer (gradient ratio over depth); SageMaker Debugger VanishingGradient"
     severity: Severity = "warning"
@@ -127,6 +133,14 @@ class VanishingGradient(Rule):
 
     def words(self, facts: Facts, kernel: int, episode: Episode) -> Words:
         """How small it is."""
+        if episode.evidence["factor_per_time_step"] >= 0:
+            factor, count = episode.evidence["factor_per_time_step"], episode.evidence["time_steps"]
+            return Words(
+                f"From one time step to the one before, the gradient shrinks to {number(factor)} of its size: next to nothing of it arrives at the"
+                f" first of {count:.0f}, so these weights can't learn from what came early, and the loss is where it was at first.",
+                "Use a layer that keeps what it read, or fewer time steps:",
+                "keras.layers.LSTM(units)",
+            )
         return Words(
             f"The L2 norm of the gradient of its weights is {number(episode.evidence['gradient_norm'])}, against"
             f" {number(episode.evidence['norm_nearer_to_the_loss'])} nearer to the loss: these weights hardly learn since step"
@@ -250,6 +264,21 @@ def _last_with_gradient(facts: Facts, variable: int) -> int | None:
     return None
 
 
+FORGOTTEN = 1e-12
+"""Of a gradient at the last time step, what is left of it at the first. Plain recurrences that learn keep 1/1,000 and more."""
+STAYS = 0.8
+"""Of the first loss: above it nothing was learned from what came late either, but how frequent classes are."""
+GIVEN = 40
+"""Steps to learn something."""
+
+
+def _forgets(block: Block, factor: Floats, count: Floats) -> tuple[Bools, dict[str, Floats]]:
+    """Whether recurrences reach back to their first time step no more while nothing is learned, [kernels, c], and what shows it."""
+    stays = (block.median_loss > STAYS * block.first_loss) & (block.steps >= GIVEN)
+    holds = (factor**count < FORGOTTEN) & stays
+    return holds, {"factor_per_time_step": np.where(holds, factor, np.nan), "time_steps": np.where(holds, count, np.nan)}
+
+
 def _has_gradient(facts: Facts, node: int) -> bool:
     return facts.nodes[node].kind == "loss" or facts.is_recorded(node, "gradient")
 
@@ -277,11 +306,11 @@ def _size_of_weights(block: Block, facts: Facts) -> Floats:
 
 def _through_outputs(block: Block, facts: Facts) -> Floats:
     """How much of a gradient the kernels at the end let through, at most 1, [c]: a head may begin at 0 or nearly so, on purpose."""
-    ends = [position for position, kernel in enumerate(facts.kernels.tolist()) if facts.is_output(kernel)]
-    if not ends:
+    ends = facts.output_kernels
+    if not len(ends):
         return np.ones(len(block.steps), np.float32)
-    fan_in = np.array([facts.fan_in(kernel) for kernel in facts.kernels[ends].tolist()], float)[:, None]
-    gain = np.fmax.reduce(block.rms()[facts.kernels[ends]] * np.sqrt(fan_in), axis=0)
+    fan_in = np.array([facts.fan_in(kernel) for kernel in ends.tolist()], float)[:, None]
+    gain = np.fmax.reduce(block.rms()[ends] * np.sqrt(fan_in), axis=0)
     passed: Floats = np.where(gain < SMALL_OUTPUT, gain, 1.0)
     return passed
 

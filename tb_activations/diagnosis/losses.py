@@ -71,7 +71,7 @@ class ExplodingLoss(NodeRule):
     name, title = "exploding_loss", "Exploding loss"
     definition = (
         "The loss is more than 20 times what it was at first, for several captures; or 10,000 times, once; or, for several captures,"
-        " as far below 0 as 10,000 and as 10,000 times what it was at first."
+        " as far below 0 as 10,000 and as 10,000 times what it was at first; or 10,000 times as far, once."
     )
     reference = "AutoTrainer (exploding); DeepDiagnosis; UMLAUT learning rate high"
     severity, statistic = "error", "mean"
@@ -94,7 +94,8 @@ class ExplodingLoss(NodeRule):
             extreme = loss > self.AT_ONCE * first
             holds = (block.median_loss > self.GROWTH * first) & (loss > self.GROWTH * first) | extreme
             endless = -self.AT_ONCE * np.maximum(np.abs(block.beginning_loss), 1)
-            holds |= (block.median_loss < endless) & (loss < endless)
+            extreme |= loss < self.AT_ONCE * endless
+            holds |= (block.median_loss < endless) & (loss < endless) | extreme
             return Observation(holds, ~np.isnan(loss), {"loss": loss, "first_loss": block.beginning_loss[None]}, extreme)
 
         return look

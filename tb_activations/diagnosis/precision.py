@@ -10,6 +10,7 @@ from collections.abc import Callable
 import numpy as np
 import numpy.typing as npt
 
+from tb_activations.diagnosis.bitsets import union
 from tb_activations.diagnosis.block import Block, Floats
 from tb_activations.diagnosis.episodes import Episode, Persistence
 from tb_activations.diagnosis.facts import Facts
@@ -61,7 +62,7 @@ class HalfUnderflow(NodeRule):
     """Gradients that sink below the smallest float16."""
 
     name, title = "float16_underflow", "float16 underflow"
-    definition = "Most of a float16 gradient that isn't 0 is subnormal; or all of it is 0 at the output, although the loss isn't."
+    definition = "Most of a float16 gradient that isn't 0 is subnormal; or all of it is 0 where it enters float16, although the loss isn't."
     reference = "Micikevicius et al. 2018, Mixed Precision Training, section 3.2"
     severity, quantity, statistic = "warning", "gradient", "subnormal_fraction"
 
@@ -76,14 +77,21 @@ class HalfUnderflow(NodeRule):
         return facts.select(lambda node: node.dtype == "float16" and node.kind != "loss")
 
     def observe(self, facts: Facts, rows: Rows) -> Observe:
-        """Compares subnormal elements with those that are not 0, and where there are none looks at what came from the loss."""
-        last = np.array([facts.nodes[row].kind == "layer" and facts.is_output(row) for row in rows.tolist()], np.bool_)[:, None]
+        """Compares subnormal elements with those that are not 0, and where there are none looks at what came from the loss.
+
+        Where a head in float32 follows, the gradient enters float16 before it. A head of zeros hands nothing back either.
+        """
+        entries = _entries(facts, rows)
         losses = facts.losses[:1]
 
         def look(block: Block) -> Observation:
             subnormal, zero = block.column("subnormal_fraction", "gradient")[rows], block.column("zero_fraction", "gradient")[rows]
             loss = block.column("mean")[losses] if len(losses) else np.zeros((1, len(block.steps)))
-            holds = (subnormal > self.SHARE * np.maximum(1 - zero, 1e-6)) | last & (zero == 1) & (loss > 0) & ~block.progress
+            holds = subnormal > self.SHARE * np.maximum(1 - zero, 1e-6)
+            value, gradient = block.column("l2_norm"), block.column("l2_norm", "gradient")
+            for position, heads in entries.items():
+                handed_back = ((value[heads] > 0) & (gradient[heads] > 0)).all(0)
+                holds[position] |= handed_back & (zero[position] == 1) & (loss[0] > 0) & ~block.progress
             return Observation(holds, ~np.isnan(subnormal), {"subnormal_fraction": subnormal, "zero_fraction": zero})
 
         return look
@@ -98,6 +106,17 @@ class HalfUnderflow(NodeRule):
             "Use a loss scale (Keras adds one for the policy mixed_float16), or bfloat16:",
             'keras.config.set_dtype_policy("mixed_bfloat16")',
         )
+
+
+def _entries(facts: Facts, rows: Rows) -> dict[int, list[int]]:
+    """Positions among float16 ``rows`` of the layers where gradients enter float16, each with the kernels after it."""
+    half = union(1 << row for row in rows.tolist())
+    found = {}
+    for position, row in enumerate(rows.tolist()):
+        if facts.nodes[row].kind == "layer" and (facts.is_output(row) or not facts.downstream[row] & half):
+            places = {kernel: facts.places(kernel)[0] for kernel in facts.kernels.tolist()}
+            found[position] = [kernel for kernel, place in places.items() if place != row and facts.downstream[row] >> place & 1]
+    return found
 
 
 class LossScaleThrash(NodeRule):

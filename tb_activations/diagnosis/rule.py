@@ -93,7 +93,7 @@ class NodeRule(Rule):
     """A rule that asks the same question at each of some nodes: is the condition there, and does it last?
 
     Attributes:
-      severity, quantity, statistic: those of its findings.
+      severity, quantity, statistic: those of its findings, if not said otherwise.
       persistence: how long the condition must last.
     """
 
@@ -117,6 +117,10 @@ class NodeRule(Rule):
     def severity_at(self, facts: Facts, index: int) -> Severity:
         """How bad it is at the node at ``index``."""
         return self.severity
+
+    def statistic_at(self, facts: Facts, index: int) -> str:
+        """What shows it best of what is recorded of the node at ``index``."""
+        return self.statistic
 
     def watch(self, facts: Facts) -> Watch:
         """Follows the condition at the selected nodes."""
@@ -158,11 +162,11 @@ class EpisodeWatch(Watch):
             rule.title,
             self._facts.names[index],
             rule.quantity,
-            rule.statistic,
+            rule.statistic_at(self._facts, index),
             episode.first_step,
             episode.end,
             rule.severity_at(self._facts, index),
-            dict(episode.evidence),
+            {name: value for name, value in episode.evidence.items() if not np.isnan(value)},
             *words[:2],
             code=words.code,
         )

@@ -11,7 +11,7 @@ import numpy as np
 from tb_activations.diagnosis.block import Block, Floats
 from tb_activations.diagnosis.facts import Facts
 
-__all__ = ["Targets", "blow_up", "input_scale"]
+__all__ = ["Targets", "blow_up", "input_scale", "is_of_classes"]
 
 
 def input_scale(block: Block, facts: Facts) -> Floats:
@@ -64,7 +64,12 @@ class Targets:
 
 
 def _are_classes(facts: Facts, outputs: list[int]) -> bool:
-    """Whether all that the loss is given is compared with classes: it ends in a softmax, or the loss takes it for scores or probabilities."""
+    """Whether all that the loss is given is compared with classes."""
+    return bool(outputs) and all(is_of_classes(facts, row) for row in outputs)
+
+
+def is_of_classes(facts: Facts, row: int) -> bool:
+    """Whether a node ends in a softmax, or the loss takes it for scores or probabilities."""
     attributes = facts.nodes[facts.losses[0]].attributes if len(facts.losses) else {}
     taken = {name for meaning in ("scores", "probabilities", "shares", "yes_or_no") for name in attributes.get(meaning, ())}
-    return bool(outputs) and all(facts.nodes[row].activation == "softmax" or facts.names[row] in taken for row in outputs)
+    return facts.nodes[row].activation == "softmax" or facts.names[row] in taken

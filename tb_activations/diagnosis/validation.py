@@ -31,7 +31,7 @@ class BatchNormDrift(Rule):
     definition = (
         "In validation the output of a batch normalization has another scale or mean than in training, after the moving"
         " statistics had time to arrive; or so has what comes into the first one; or examples differ more or less there,"
-        " though not in what comes in, and validation is worse."
+        " though not in what comes in, and validation is worse; or the network's input has another mean, and validation is worse than training began."
     )
     reference = "Ioffe & Szegedy 2015; Keras FAQ on training=False"
     persistence = Persistence(captures=2, steps=0, patience=3)
@@ -56,6 +56,9 @@ class BatchNormDrift(Rule):
     """Of the distance at the validation before. Statistics of a network that learns fast lag behind, and then come closer by more than that."""
     LOST = 0.9
     """Share of the initial moving statistics that is left, from which on one validation after `STEPS` is enough: the next is no other."""
+    MOVED, CARRIED = 0.75, 0.3
+    """Difference of the means of the network's input and of the first normalization's output, in standard deviations of training, that count where
+    validation is worse than training was when it began: other data, as inverted pictures are. By chance a batch of 32 differs by 0.2."""
     STEPS = 100
     """Steps before an unusual momentum is judged by what it does; where validation is `WORSE`, that is seen already."""
 
@@ -96,6 +99,7 @@ class _Watch(Watch):
         self._trained: Floats = np.empty((_NUMBERS, len(self._rows), 0), np.float32)
         self._fed: Floats = np.empty((2, len(facts.float_inputs), 0), np.float32)
         self._loss: Floats = np.empty(0, np.float32)
+        self._first_loss = np.nan
         self._pending: list[_Validated] = []
         self._decided = Episodes(len(self._rows), BatchNormDrift.persistence)
         self._distance: Floats = np.full((len(self._rows), 1), np.nan, np.float32)
@@ -107,6 +111,7 @@ class _Watch(Watch):
         self._trained = np.concatenate([self._trained, self._of_rows(block, self._rows, self._sources)], axis=2)
         self._fed = np.concatenate([self._fed, _numbers(block, self._facts.float_inputs)], axis=2)
         self._loss = np.concatenate([self._loss, block.median_loss])
+        self._first_loss = float(block.beginning_loss[0])
 
     def compare(self, block: Block, facts: Facts) -> None:
         """Remembers what validation gave. It may arrive before the training that it is compared with."""
@@ -170,12 +175,14 @@ class _Watch(Watch):
         spread = _ratio(validated[4], trained[4])
         flattened = _far(spread, rule.RATIO) & _far(spread / _ratio(validated[5], trained[5]), rule.RATIO) & worse
         other_data &= recent | _apart(fed, self._fed[:, :, before]).any(0)
+        moved = (_moved(fed, self._fed[:, :, before]) > rule.MOVED).any(0) & worse & (loss > self._first_loss)
         distance = _distance(validated, trained)
         approaching = distance < rule.APPROACH * np.concatenate([self._distance, distance[:, :-1]], axis=1)
         lasting = ~approaching & recent
         never = slow & worse
         holds = apart & (arrived & lasting | other_data.any(0)) | (settled | never) & lasting & _far(ratio, rule.SETTLED_RATIO) | other_data
         holds |= (apart | flattened) & (arrived | never) & lasting
+        holds |= moved & recent & (_moved(validated, trained) > rule.CARRIED) & self._is_first
         names = [f"{run}_{what}" for what in _NAMES for run in ("training", "validation")]
         numbers = [values[position] for position in range(_NUMBERS) for values in (trained, validated)]
         urgent = other_data & _far(_ratio(validated[2], trained[2]), rule.AT_ONCE) | flattened & arrived & lasting & (left > rule.LOST)
@@ -237,8 +244,13 @@ def _numbers(block: Block, rows: npt.NDArray[np.int64], names: Sequence[str] = (
 def _apart(validated: Floats, trained: Floats) -> npt.NDArray[np.bool_]:
     """Whether standard deviations [0] or means [1] are far from each other."""
     ratio = _ratio(validated[0], trained[0])
-    shifted: npt.NDArray[np.bool_] = np.abs(validated[1] - trained[1]) > BatchNormDrift.SHIFT * trained[0]
-    return _far(ratio, BatchNormDrift.RATIO) | shifted
+    return _far(ratio, BatchNormDrift.RATIO) | (_moved(validated, trained) > BatchNormDrift.SHIFT)
+
+
+def _moved(validated: Floats, trained: Floats) -> Floats:
+    """Difference of the means [1] in standard deviations of training [0]; infinite where those are 0."""
+    moved: Floats = np.abs(validated[1] - trained[1]) / trained[0]
+    return moved
 
 
 def _distance(validated: Floats, trained: Floats) -> Floats:

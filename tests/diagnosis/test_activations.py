@@ -124,8 +124,37 @@ def test_an_output_that_is_pushed_to_its_end_by_targets_beyond_it_is_told(loss, 
     assert all("where targets lie beyond the ends of sigmoid, end without it" in f.remedy for f in found)
 
 
+@pytest.mark.parametrize(("loss", "told"), [(29_000.0, ["output"]), (200.0, [])])
+def test_what_no_target_within_reach_explains_is_told_before_all_of_it_is_flat(loss, told):
+    """The squared distances of 96 numbers between 0 and 1 from targets between −1 and 1 are below 384, even added up."""
+    history = History(RELU.replace("softmax", "sigmoid"), STEPS).set("output", elements=96, l2_norm=1.0, saturated_fraction=np.linspace(0, 0.8, 20))
+    assert [f.node for f in history.set("loss", elements=1, mean=loss).find(SaturatedActivation())] == told
+
+
+@pytest.mark.parametrize(("attributes", "told"), [({}, ["member"]), ({"probabilities": ("member",)}, [])])
+def test_classes_that_are_learned_beside_large_numbers_may_become_certain(attributes, told):
+    text = """
+        input x [?,8]
+        layer member Dense [?,1] <- x sigmoid
+        variable member/kernel [8,1]
+        layer price Dense [?,1] <- x
+        variable price/kernel [8,1]
+        loss loss [] <- member price
+    """
+    history = History(text, STEPS, loss={"attributes": attributes}).set("member", elements=32, l2_norm=1.0, saturated_fraction=np.linspace(0, 1, 20))
+    history.set("price", elements=32, l2_norm=1.0).set("loss", elements=1, mean=29_000.0)
+    assert [f.node for f in history.find(SaturatedActivation())] == told
+
+
 def test_a_hidden_layer_that_slowly_hardens_is_healthy():
     assert saturated("hidden", np.linspace(0.1, 0.85, 20)) == []
+
+
+@pytest.mark.parametrize(("back", "told"), [(60, False), (80, True)])
+def test_units_that_come_back_from_an_end_within_fifty_steps_are_healthy(back, told):
+    """Momentum drives them there. Captures are five steps apart."""
+    found = saturated("hidden", np.where((np.arange(20) * 5 >= 20) & (np.arange(20) * 5 < back), 0.97, 0.2))
+    assert [(f.node, f.first_step) for f in found] == ([("hidden", 20)] if told else [])
 
 
 def test_saturation_while_the_loss_falls_is_the_way_it_learns():
@@ -343,3 +372,57 @@ def test_a_large_first_loss_excuses_large_activations_by_large_targets_but_not_b
     history = History(text, STEPS).set("x", l2_norm=np.sqrt(320)).set("amplify", l2_norm=5_000 * np.sqrt(320), max=9_000, batch_std=1)
     history.set("out", l2_norm=0.5 * np.sqrt(320), max=1).set("loss", elements=1, mean=23_000)
     assert ("amplify" in [f.node for f in history.find(ExplodingActivation())]) == told
+
+
+ATTENTION = """
+    input x [?,24,32]
+    layer attention/query EinsumDense [?,24,4,8] <- x
+    variable attention/query/kernel [32,4,8]
+    layer attention/key EinsumDense [?,24,4,8] <- x
+    variable attention/key/kernel [32,4,8]
+    layer attention/attention_output EinsumDense [?,24,32] <- attention/query attention/key
+    variable attention/attention_output/kernel [4,8,32]
+    layer attention MultiHeadAttention [?,24,32] <- attention/attention_output
+    layer output Dense [?,3] <- attention softmax
+    variable output/kernel [32,3]
+    loss loss [] <- output
+"""
+
+
+def attention(size, text=ATTENTION):
+    """Queries and keys of this size, normal; the softmax over their products is not recorded."""
+    history = History(text, STEPS)
+    size = np.broadcast_to(size, 20)
+    history.set("attention/query", elements=10_000, l2_norm=100 * size)
+    return history.set("attention/key", elements=10_000, l2_norm=100 * size, batch_std=size)
+
+
+def flat_share(deviation, keys=24):
+    """How many of the softmaxes over normal scores give all but a thousandth to one."""
+    scores = deviation * np.random.default_rng(0).normal(size=(4000, keys))
+    scores -= scores.max(1, keepdims=True)
+    return (1 / np.exp(scores).sum(1) > 0.999).mean()
+
+
+@pytest.mark.parametrize(("size", "told"), [(1.0, False), (5.0, False), (7.5, True), (30.0, True)])
+def test_attention_whose_scores_lie_far_apart_from_the_start_is_told(size, told):
+    found = attention(size).find(SaturatedActivation())
+    assert [(f.node, f.first_step, f.statistic) for f in found] == ([("attention", 0, "l2_norm")] if told else [])
+    assert told == (flat_share(size**2) > SaturatedActivation.HIDDEN)
+    assert all(f.evidence == pytest.approx({"score_deviation": size**2}) for f in found)
+    assert all(f"have a standard deviation of about {size**2:.3g} since step 0" in f.sentence for f in found)
+
+
+@pytest.mark.parametrize(("last", "progress", "told"), [(9.0, False, False), (20.0, False, True), (20.0, True, False)])
+def test_scores_that_part_later_are_told_where_nearly_all_are_flat_and_the_loss_does_not_fall(last, progress, told):
+    history = attention(np.minimum(np.linspace(1, 2 * last, 20), last))
+    history.progress[:] = progress
+    assert (history.find(SaturatedActivation()) != []) == told
+    assert (flat_share(last**2) > SaturatedActivation.LEARNED) == (last == 20)
+
+
+def test_attention_that_calls_its_softmax_is_judged_by_that():
+    text = ATTENTION.replace(
+        "layer attention/attention_output", "layer attention/softmax Softmax [?,4,24,24] <- attention/query softmax; layer attention/attention_output"
+    )
+    assert attention(30.0, text).find(SaturatedActivation()) == []

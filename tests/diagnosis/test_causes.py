@@ -41,3 +41,9 @@ def test_a_collapse_that_comes_later_may_follow_from_a_gradient_that_vanished():
 
 def test_a_collapse_does_not_make_gradients_vanish_after_it():
     assert causes(("collapse", "one", 0), ("vanishing_gradient", "three", 10)) == [None, None]
+
+
+def test_what_overflows_at_once_does_not_follow_from_its_numbers_that_are_still_finite():
+    assert causes(("exploding_activation", "two", 0), ("nonfinite", "two", 0)) == [None, None]
+    assert causes(("exploding_activation", "two", 0), ("nonfinite", "two", 5)) == [None, "exploding_activation at two since step 0"]
+    assert causes(("exploding_activation", "one", 0), ("nonfinite", "two", 0)) == [None, "exploding_activation at one since step 0"]

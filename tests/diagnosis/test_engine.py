@@ -61,6 +61,16 @@ def test_a_healthy_run_has_no_finding_and_all_rules_are_quiet(tmp_path, graph):
     assert (report.checked_captures, report.problems, report.worst()) == (20, (), None)
 
 
+def test_numbers_whose_squares_overflow_are_found_without_a_warning(tmp_path, graph):
+    usual = values(graph)
+
+    def value(name, quantity, step):
+        return usual(name, quantity, step) * (np.float32(1e25) if name == "pixels" else 1)
+
+    report = evaluate(open_run(build_run(tmp_path / "train", graph, range(0, 100, 5), value)))  # warnings are errors here
+    assert [(f.rule, f.node) for f in report.findings] == [("unnormalized_input", "pixels")]
+
+
 def test_what_follows_from_another_says_so_and_comes_after_it(tmp_path, graph):
     report = evaluate(open_run(build_run(tmp_path / "train", graph, range(0, 100, 5), values(graph, 40))))
     assert [(f.rule, f.node, f.first_step, f.consequence_of) for f in report.findings] == [

@@ -87,6 +87,22 @@ def test_the_next_effective_node_is_behind_what_passes_numbers_on():
     assert [facts.names[node] for node in facts.next_effective(0)] == ["dense"]
 
 
+def test_fan_in_of_attention_counts_what_its_products_sum_over():
+    text = """
+        input x [?,24,32]
+        layer a/query EinsumDense [?,24,4,8] <- x
+        variable a/query/kernel [32,4,8]
+        layer a/attention_output EinsumDense [?,24,32] <- a/query
+        variable a/attention_output/kernel [4,8,32]
+        layer wide EinsumDense [?,24,16] <- a/attention_output
+        variable wide/kernel [32,16]
+    """
+    facts = Facts(nodes_of(text))
+    made = np.einsum("btd,dhk->bthk", np.ones((1, 24, 32)), np.ones((32, 4, 8)))
+    back = np.einsum("bthk,hkd->btd", np.ones((1, 24, 4, 8)), np.ones((4, 8, 32)))
+    assert [facts.fan_in(index) for index in facts.kernels.tolist()] == [made[0, 0, 0, 0], back[0, 0, 0], 32]
+
+
 def test_the_weights_of_a_cell_act_where_the_recurrent_layer_stands():
     facts = Facts(
         nodes_of(

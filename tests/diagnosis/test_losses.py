@@ -33,6 +33,12 @@ def test_a_loss_that_runs_to_minus_infinity_is_told():
     assert found[0].evidence["first_loss"] == np.float32(0.01)
 
 
+def test_a_loss_far_below_zero_beyond_measure_is_told_before_it_is_nan():
+    found = loss([-2.4, -4.9, -156, -1e9, np.nan, np.nan, np.nan], ExplodingLoss())
+    assert [(f.first_step, f.evidence["loss"]) for f in found] == [(6, np.float32(-1e9))]
+    assert loss([-2.4, -4.9, -156, -1e6, -30, -30, -30], ExplodingLoss()) == []
+
+
 def test_a_likelihood_far_below_zero_is_healthy():
     assert loss(np.linspace(700, -9_000, 40), ExplodingLoss()) == []
     assert loss(np.linspace(-50, -90_000, 40), ExplodingLoss()) == []

@@ -17,7 +17,7 @@ from tb_activations.store.nodes import QuantityState
 from tests.diagnosis.hand import History, without_gradient
 
 STEPS = range(0, 100, 5)
-HARDENING = np.minimum(np.linspace(0.1, 1.5, 20), 0.99)
+HARDENING = np.minimum(np.linspace(0.1, 3.0, 20), 0.99)
 NET = """
     input x [?,8]
     layer hidden Dense [?,64] <- x tanh gradient
@@ -360,6 +360,14 @@ def test_a_float16_gradient_that_is_0_at_the_output_was_lost():
     for loss, told in ((2.0, ["output"]), (0.0, [])):
         history = History(NET, STEPS, **half).set("output", "gradient", subnormal_fraction=0.0, zero_fraction=1.0).set("loss", elements=1, mean=loss)
         assert [f.node for f in history.find(HalfUnderflow())] == told
+
+
+@pytest.mark.parametrize(("head", "passed", "told"), [(1.0, 1e-7, ["hidden"]), (0.0, 1e-7, []), (1.0, 0.0, [])])
+def test_a_float16_gradient_that_is_0_before_a_head_in_float32_was_lost(head, passed, told):
+    """A head of zeros hands nothing back, and one that gets nothing can't."""
+    history = History(NET, STEPS, hidden={"dtype": "float16"}).set("hidden", "gradient", subnormal_fraction=0.0, zero_fraction=1.0)
+    history.set("output/kernel", l2_norm=head).set("output/kernel", "gradient", l2_norm=passed).set("loss", elements=1, mean=2.0)
+    assert [f.node for f in history.find(HalfUnderflow())] == told
 
 
 def test_what_another_finding_stood_for_is_told_when_that_is_over():

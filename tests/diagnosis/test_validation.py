@@ -66,6 +66,28 @@ def test_pixels_that_validation_forgot_to_scale_are_told_at_once():
     assert [f.node for f in drift(steps=(20,), one=255.0, norm=200.0)] == ["norm"]
 
 
+def inverted(loss=3.0, x=0.7, norm=0.5, trained=1.0):
+    """What is found when validation has these means; in training all are 0.3, with a deviation of 0.4."""
+    watch = None
+    for steps, fed, given, value in ((range(0, 400, 10), 0.3, 0.0, trained), ((100, 200, 300), x, norm, loss)):
+        history = run(steps, value).set("x", std=0.4, mean=fed).set("norm", std=1.0, mean=given)
+        if watch is None:
+            watch = history.watch(BatchNormDrift())
+        else:
+            watch.compare(history.block(), history.facts)
+    return watch.findings()
+
+
+def test_an_input_with_another_mean_counts_where_validation_is_worse_than_training_began():
+    found = inverted()
+    assert [(f.node, f.first_step) for f in found] == [("norm", 100)]
+    assert "its output has standard deviation 1 and mean 0.5, in training 1 and 0," in found[0].sentence
+    assert inverted(loss=0.9) == []  # it generalizes, somehow
+    assert inverted(loss=3.0, trained=np.geomspace(5, 0.01, 40)) == []  # it overfits
+    assert inverted(x=0.4) == []
+    assert inverted(norm=0.1) == []
+
+
 def test_a_smaller_difference_counts_later_where_validation_is_worse():
     assert [f.node for f in drift(norm=2.0, loss=3.0)] == ["norm"]
     assert drift(norm=2.0, loss=1.0) == []

@@ -1,0 +1,39 @@
+"""How much of a gradient is left at the first time step of a plain recurrence.
+
+The one invariant: it is an estimate, from the sum of squares over all steps. What flows back from the last step shrinks by a factor at each, so those
+sums are a geometric series, and its first term, the gradient at the output, tells the factor.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from tb_activations.diagnosis.block import Block, Floats
+from tb_activations.diagnosis.facts import Facts
+
+__all__ = ["Forgetting"]
+
+
+class Forgetting:
+    """The plain recurrences of a graph that give their last state only. What an LSTM or GRU keeps passes beside its output."""
+
+    def __init__(self, facts: Facts) -> None:
+        index = {name: row for row, name in enumerate(facts.names)}
+        self._found: list[tuple[int, int, int, int]] = []
+        for position, (layer, _) in facts.recurrences.items():
+            cell = facts.names[facts.kernels[position]].rsplit("/", 1)[0]
+            given, kept = index.get(cell), index.get(f"{cell}:1/0")
+            if facts.nodes[layer].class_name == "SimpleRNN" and given is not None and kept is not None:
+                self._found.append((position, layer, given, kept))
+        self._kernels = len(facts.kernels)
+
+    def factors(self, block: Block) -> tuple[Floats, Floats]:
+        """By how much the gradient of the state shrinks from one time step to the one before, and how many of these there are, [kernels, c]; NaN
+        for what is no such recurrence."""
+        factor, count = np.full((2, self._kernels, len(block.steps)), np.nan, np.float32)
+        norm, elements = block.column("l2_norm", "gradient"), block.column("elements", "gradient")
+        for position, layer, given, kept in self._found:
+            ratio = norm[kept] / np.where(norm[given] > 0, norm[given], np.nan)
+            factor[position] = ratio / np.sqrt(1 + ratio**2)
+            count[position] = elements[given] / elements[layer]
+        return factor, count

@@ -164,7 +164,7 @@ export function tileCount(scene: Scene): number {
 export function coloringWords(scene: Scene, coloring: Coloring): string {
   const reach = {
     steps: "one scale for all steps",
-    percentile: "99.5 % of all steps",
+    percentile: "one scale for 99.5 % of all steps",
     step: "scale of this step",
     tile: `each ${scene.arrangement.tile === null ? "picture" : scene.names[scene.arrangement.tile]} in its own scale`,
   }[scene.extent];

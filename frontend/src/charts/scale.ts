@@ -98,7 +98,7 @@ function linearTicks(low: number, high: number, count: number): number[] {
 function decades(low: number, high: number, count: number): number[] {
   const first = Math.ceil(Math.log10(low) - 1e-9);
   const last = Math.floor(Math.log10(high) + 1e-9);
-  const stride = Math.max(1, Math.ceil((last - first + 1) / Math.max(1, count)));
+  const stride = Math.max(1, Math.round((last - first + 1) / Math.max(1, count)));
   const ticks: number[] = [];
   for (let power = first; power <= last; power += stride) ticks.push(Number(`1e${power}`));
   return ticks;

@@ -67,6 +67,8 @@ export function NodeRow({ row, position, columns, active, selected }: RowProps):
 function NameCell({ row, node }: { readonly row: Row; readonly node: GraphNode | undefined }): JSX.Element {
   const { item } = row;
   const kind = node === undefined ? undefined : KIND_WORD[node.kind];
+  // A sorted list names whole paths: where there is little room, what they begin with goes first.
+  const cut = item.label.lastIndexOf("/", item.label.length - 2) + 1;
   return (
     <div class="nm" role="rowheader" title={item.path}>
       {item.depth > 0 && <i class="guides" style={{ width: `${item.depth * GUIDE_WIDTH}px` }} />}
@@ -74,7 +76,12 @@ function NameCell({ row, node }: { readonly row: Row; readonly node: GraphNode |
       {node !== undefined && <StateGlyph state={node.state} />}
       <bdi>
         {node !== undefined && <span class="sr">{node.state} </span>}
-        {visibleName(item.label)}
+        {cut > 0 && (
+          <span class="up">
+            <bdi>{visibleName(item.label.slice(0, cut))}</bdi>
+          </span>
+        )}
+        <span>{visibleName(item.label.slice(cut))}</span>
       </bdi>
       {node === undefined && <span class="cnt">{formatCount(item.below)}</span>}
       {kind !== undefined && <span class="cnt">{kind}</span>}

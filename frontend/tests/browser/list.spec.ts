@@ -100,6 +100,21 @@ it("is ordered by the size of the difference where two runs are compared", async
   );
 });
 
+it("cuts the beginning of a path off before its end", async () => {
+  await tab.frame.getByRole("combobox", { name: "Compare" }).selectOption(`run:${SECOND}`);
+  await tab.row("head/dense/kernel").locator(".up").waitFor();
+  const names = await tab.frame.locator(".row .nm > bdi").evaluateAll((all) =>
+    all.map((name) => {
+      const isCut = (part: Element | null): boolean => part !== null && part.scrollWidth > part.clientWidth;
+      const scope = name.querySelector(".up");
+      return { scope: isCut(scope), part: isCut(name.lastElementChild) && (scope?.clientWidth ?? 0) > 8 };
+    }),
+  );
+  expect(names.some(({ scope }) => scope)).toBe(true);
+  expect(names.some(({ part }) => part)).toBe(false);
+  expect(await tab.row("head/dense/kernel").locator(".nm").getAttribute("title")).toBe("head/dense/kernel");
+});
+
 it("says in its place why a text is no regular expression", async () => {
   await tab.frame.getByRole("button", { name: "Regular expression" }).click();
   await tab.frame.getByLabel("Search nodes").fill("dense(");

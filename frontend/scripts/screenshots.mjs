@@ -25,7 +25,7 @@ const VIEWS = {
   graph: { run: "digits/train", node: "encoder/gate/channel_mean", view: "graph" },
   matrix: { run: "digits/train", node: "hidden/kernel", view: "matrix" },
   findings: { run: "digits-too-fast/train", node: "hidden", view: "findings" },
-  compare: { run: "digits/train", compare_run: "digits-too-fast/train", node: "hidden" },
+  compare: { run: "digits/train", compare_run: "digits-too-fast/train", node: "hidden", sort: "-difference" },
   attention: { run: "text/train", node: "block1_attention/softmax" },
   available: { run: "digits-too-fast/train", node: "logits/bias" },
   unreachable: { run: "digits/train", node: "encoder/block1_norm/moving_mean", quantity: "gradient" },

@@ -44,6 +44,7 @@ const CASES: Readonly<Record<string, readonly [text: string, value: unknown]>> =
   rows: ["recorded", "recorded"],
   severity: ["warning", "warning"],
   rule: ["dead_relu", "dead_relu"],
+  every: ["1", true],
   axes: ["heat:.2.1,images:3.1.2", { heat: { tile: null, row: 2, column: 1 }, images: { tile: 3, row: 1, column: 2 } }],
   held: ["0.4.0", [0, 4, 0]],
   example: ["2", 2],

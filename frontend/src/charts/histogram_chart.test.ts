@@ -93,6 +93,22 @@ test("a second run is an outline over each ridge, of its capture nearest in step
   expect(rise(0, outlines)).toBeGreaterThan(0);
 });
 
+test("no ridge is cut off above, whichever rises highest", () => {
+  const flat = Array.from({ length: 8 }, () => 1 / 8);
+  const high = [0, 0, 0, 1, 0, 0, 0, 0];
+  const cases = [1, 2, 5, 40].flatMap((count) => [0, 1, count - 1].map((at) => [count, at]));
+  for (const height of [80, 600])
+    for (const [count, at] of cases) {
+      const pen = new RecordingPen();
+      const histogram = common(Array.from({ length: count }, (_, index) => (index === at ? high : flat)));
+      const picture = { histogram, other: null, range: { first: 0, last: 10 * count }, step: 10 * at, color: "teal" };
+      drawRidges(pen, 300, height, picture, palette);
+      const heights = pen.of("polyline").flatMap(({ ys }) => ys);
+      expect(Math.min(...heights)).toBeGreaterThanOrEqual(4);
+      expect(Math.max(...pen.of("band").flatMap(({ lower }) => lower))).toBeCloseTo(height - 20);
+    }
+});
+
 test("one dominating bin doesn't decide what is dark", () => {
   const shares = new Float32Array(1000).fill(0.01);
   shares.fill(0.9, 0, 20);

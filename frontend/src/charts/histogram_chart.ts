@@ -107,7 +107,10 @@ export interface RidgePicture {
 }
 
 const RIDGES = 13;
-const RIDGE_MARGINS = { left: 52, right: 10, top: 34, bottom: 20 };
+const RIDGE_MARGINS = { left: 52, right: 10, top: 4, bottom: 20 };
+/** The highest ridge covers so many rows above its own, and more of them where that would be too few pixels. */
+const OVERLAP = 2.4;
+const LOWEST_PEAK: CssPixels = 30;
 
 /** A dozen columns of the range, the current one among them in orange. Heights are √share, as the colours of the heat map. */
 export function drawRidges(
@@ -127,19 +130,21 @@ export function drawRidges(
     pen.text(formatTick(tick), x, bottom + 11, { color: palette.ink3, align: "center" });
   }
   const { columns, current } = ridgeColumns(histogram, picture.range, picture.step);
-  const rise = Math.max(RIDGE_MARGINS.top - 4, (2.4 * box.height) / RIDGES);
   const theirs = columns.map((column) => (other === null ? -1 : nearestColumn(other, histogram.start[column])));
   const peaks = columns.map((column, index) =>
-    Math.max(peak(histogram, column), other ? peak(other, theirs[index]) : 0),
+    Math.sqrt(Math.max(peak(histogram, column), other ? peak(other, theirs[index]) : 0)),
   );
-  const most = Math.sqrt(Math.max(...peaks, 1e-9));
+  const rows = Math.max(OVERLAP, (LOWEST_PEAK * RIDGES) / box.height) / Math.max(...peaks, 1e-9);
+  // Rows that whatever rises highest needs above the first.
+  const above = Math.max(1, ...peaks.map((each, index) => each * rows - index));
+  const pitch = box.height / (columns.length - 1 + above);
   columns.forEach((column, index) => {
-    const base = box.y + (index / Math.max(1, columns.length - 1)) * box.height;
+    const base = box.y + (above + index) * pitch;
     const here = column === current;
-    drawRidge(pen, ridgeLine(histogram, column, box, base, rise / most), here, picture.color, palette);
+    drawRidge(pen, ridgeLine(histogram, column, box, base, rows * pitch), here, picture.color, palette);
     // A run that ended earlier has nothing to set beside later steps.
     if (other !== null && histogram.start[column] <= other.stop[other.stop.length - 1]) {
-      const { xs, ys } = ridgeLine(other, theirs[index], box, base, rise / most);
+      const { xs, ys } = ridgeLine(other, theirs[index], box, base, rows * pitch);
       pen.polyline(xs, ys, xs.length, { color: palette.compare, width: 1 });
     }
     // Every second ridge is labelled; neighbours of the current one give way to it.

@@ -43,6 +43,9 @@ test("log ticks are decades, thinned when there are many, and 1-2-5 when there a
   expect(ticks(makeScale("log", 1e-5, 1e-3), 5)).toEqual([1e-5, 1e-4, 1e-3]);
   expect(ticks(makeScale("log", 1e-12, 1), 5)).toEqual([1e-12, 1e-9, 1e-6, 1e-3, 1]);
   expect(ticks(makeScale("log", 0.15, 3), 5)).toEqual([0.2, 0.5, 1, 2]);
+  // Decades and little room: four numbers, not eleven that touch each other.
+  expect(ticks(makeScale("log", 9e-5, 0.3), 3)).toEqual([1e-4, 0.001, 0.01, 0.1]);
+  expect(ticks(makeScale("log", 9e-5, 3), 3)).toEqual([1e-4, 0.01, 1]);
 });
 
 test("symlog has its zero and decades on both sides", () => {

@@ -98,7 +98,7 @@ function linearTicks(low: number, high: number, count: number): number[] {
 function decades(low: number, high: number, count: number): number[] {
   const first = Math.ceil(Math.log10(low) - 1e-9);
   const last = Math.floor(Math.log10(high) + 1e-9);
-  const stride = Math.max(1, Math.ceil((last - first + 1) / Math.max(1, count)));
+  const stride = Math.max(1, Math.round((last - first + 1) / Math.max(1, count)));
   const ticks: number[] = [];
   for (let power = first; power <= last; power += stride) ticks.push(Number(`1e${power}`));
   return ticks;
@@ -107,7 +107,7 @@ function decades(low: number, high: number, count: number): number[] {
 /** Within less than two decades, 1, 2 and 5 of each decade are the readable ticks. */
 function logTicks(low: number, high: number, count: number): number[] {
   const whole = decades(low, high, count);
-  if (whole.length >= 3 || whole.length >= count) return whole;
+  if (high >= 100 * low || whole.length >= count) return whole;
   const ticks: number[] = [];
   for (let power = Math.floor(Math.log10(low)); power <= Math.ceil(Math.log10(high)); power += 1) {
     for (const factor of [1, 2, 5]) {

@@ -5,7 +5,7 @@
 
 import "./findings.css";
 import type { JSX } from "preact";
-import { useCallback, useMemo, useState } from "preact/hooks";
+import { useCallback, useMemo } from "preact/hooks";
 import { Picture } from "../charts/picture";
 import { tableCsv } from "../export/csv";
 import { download, fileName } from "../export/download";
@@ -32,7 +32,7 @@ import { CodeBlock, Prose } from "../widgets/prose";
 import { episodesOf } from "./episodes";
 import type { Episodes, Found } from "./episodes";
 import { lossScaleSeries, paintEvidence, seriesOf } from "./evidence";
-import { ruleChoice, SEVERITY_CHOICES, severityChoice } from "./options";
+import { everyFinding, ruleChoice, SEVERITY_CHOICES, severityChoice } from "./options";
 
 /** What stands right of the tabs while findings are shown. */
 export function FindingsTools(): JSX.Element {
@@ -86,7 +86,6 @@ function downloadCsv(all: readonly Finding[]): void {
 const ROWS = 100;
 
 export function FindingsView(): JSX.Element {
-  const [limit, setLimit] = useState(ROWS);
   const { key, data, error } = findings.value;
   if (data === null || key === null) {
     return <p class="fd-note">{error === null ? "Looking for findings …" : <Prose text={error.message} />}</p>;
@@ -101,6 +100,7 @@ export function FindingsView(): JSX.Element {
     found(key, data),
     theirs.key === null || theirs.data === null ? null : found(theirs.key, theirs.data),
   );
+  const limit = everyFinding.value ? Infinity : ROWS;
   return (
     <div class="fd" tabIndex={0} role="region" aria-label="Findings">
       {shown.length > 0 && (
@@ -130,7 +130,9 @@ export function FindingsView(): JSX.Element {
       )}
       {shown.length > limit && (
         <p class="fd-note">
-          <TextButton onClick={() => setLimit(Infinity)}>Show {formatCount(shown.length - limit)} more</TextButton>
+          <TextButton onClick={() => (everyFinding.value = true)}>
+            Show {formatCount(shown.length - limit)} more
+          </TextButton>
         </p>
       )}
       <Quiet data={data} empty={shown.length === 0} />

@@ -2,6 +2,7 @@ import { describe, expect, it } from "vitest";
 import {
   fit,
   LARGEST_ZOOM,
+  MARGIN,
   overview,
   pan,
   reveal,
@@ -79,8 +80,20 @@ describe("camera", () => {
 
   it("leaves a box that is in view where it is, and brings any other to the middle", () => {
     const camera = { x: 0, y: 0, zoom: 1 };
-    expect(reveal(camera, { x: 100, y: 100, width: 100, height: 38 }, VIEW)).toEqual(camera);
-    expect(reveal(camera, { x: 2000, y: 100, width: 100, height: 38 }, VIEW)).toEqual({ x: -1650, y: 0, zoom: 1 });
+    const page = { width: 4000, height: 300 };
+    expect(reveal(camera, { x: 100, y: 100, width: 100, height: 38 }, page, VIEW)).toEqual(camera);
+    expect(reveal(camera, { x: 2000, y: 100, width: 100, height: 38 }, page, VIEW)).toEqual({
+      x: -1650,
+      y: 0,
+      zoom: 1,
+    });
+  });
+
+  it("brings a box at the end of the page into view without showing half a view of nothing", () => {
+    const page = { width: 4000, height: 300 };
+    const last = reveal({ x: 0, y: 0, zoom: 1 }, { x: 3900, y: 100, width: 100, height: 38 }, page, VIEW);
+    expect(last.x).toBe(VIEW.width - 4000 - MARGIN);
+    expect(reveal(last, { x: 0, y: 100, width: 100, height: 38 }, page, VIEW).x).toBe(MARGIN);
   });
 
   it("shows the whole page when asked to", () => {

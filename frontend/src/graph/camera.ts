@@ -30,17 +30,18 @@ export function fit(page: Size, view: Size, aim: Box): Camera {
   const rooms = [(view.width - 2 * MARGIN) / page.width, (view.height - 2 * MARGIN) / page.height];
   const room = Math.min(...rooms);
   const zoom = room >= SMALLEST_FIT ? Math.min(LARGEST_FIT, room) : Math.min(1, Math.max(SMALLEST_FIT, ...rooms));
-  const place = (extent: CssPixels, available: CssPixels, start: CssPixels, size: CssPixels): CssPixels => {
-    const slack = available - extent * zoom;
-    if (slack >= 2 * MARGIN) return Math.round(slack / 2);
-    const centred = available / 2 - (start + size / 2) * zoom;
-    return Math.round(Math.min(MARGIN, Math.max(slack - MARGIN, centred)));
-  };
   return {
-    x: place(page.width, view.width, aim.x, aim.width),
-    y: place(page.height, view.height, aim.y, aim.height),
+    x: centre(zoom, page.width, view.width, aim.x, aim.width),
+    y: centre(zoom, page.height, view.height, aim.y, aim.height),
     zoom,
   };
+}
+
+/** Along one axis: the middle of `start`, `size` in the middle of the view, as far as the page reaches; a page that is short enough is in the middle itself. */
+function centre(zoom: number, page: CssPixels, view: CssPixels, start: CssPixels, size: CssPixels): CssPixels {
+  const slack = view - page * zoom;
+  if (slack >= 2 * MARGIN) return Math.round(slack / 2);
+  return Math.round(Math.min(MARGIN, Math.max(slack - MARGIN, view / 2 - (start + size / 2) * zoom)));
 }
 
 /** The whole page, however small that is: what the minimap shows, and where zooming out ends. */
@@ -69,18 +70,24 @@ export function pan(camera: Camera, dx: CssPixels, dy: CssPixels, page: Size, vi
 }
 
 /** Brings `box` to the middle of each axis on which it is not wholly in view; what is in view stays where it is. */
-export function reveal(camera: Camera, box: Box, view: Size): Camera {
-  const axis = (offset: CssPixels, start: CssPixels, extent: CssPixels, available: CssPixels): CssPixels => {
-    const low = start * camera.zoom + offset;
-    const high = low + extent * camera.zoom;
-    if (low >= MARGIN && high <= available - MARGIN) return offset;
-    const fits = high - low <= available - 2 * MARGIN;
-    return Math.round(offset + (fits ? (available - low - high) / 2 : MARGIN - low));
+export function reveal(camera: Camera, box: Box, page: Size, view: Size): Camera {
+  const { zoom } = camera;
+  const axis = (
+    offset: CssPixels,
+    start: CssPixels,
+    size: CssPixels,
+    extent: CssPixels,
+    available: CssPixels,
+  ): CssPixels => {
+    const low = start * zoom + offset;
+    if (low >= MARGIN && low + size * zoom <= available - MARGIN) return offset;
+    if (size * zoom <= available - 2 * MARGIN) return centre(zoom, extent, available, start, size);
+    return Math.round(offset + MARGIN - low);
   };
   return {
-    ...camera,
-    x: axis(camera.x, box.x, box.width, view.width),
-    y: axis(camera.y, box.y, box.height, view.height),
+    x: axis(camera.x, box.x, box.width, page.width, view.width),
+    y: axis(camera.y, box.y, box.height, page.height, view.height),
+    zoom,
   };
 }
 

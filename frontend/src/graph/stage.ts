@@ -187,7 +187,7 @@ export class GraphStage {
   reveal(item: number): void {
     const scene = this.scene.peek();
     if (scene === null || item <= 0 || this.view.width === 0) return;
-    const camera = cameras.reveal(this.camera, scene.boxes[item], this.view);
+    const camera = cameras.reveal(this.camera, scene.boxes[item], scene.boxes[0], this.view);
     if (camera.x === this.camera.x && camera.y === this.camera.y) return;
     this.camera = camera;
     this.repaint();

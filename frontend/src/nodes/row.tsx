@@ -67,14 +67,16 @@ export function NodeRow({ row, position, columns, active, selected }: RowProps):
 function NameCell({ row, node }: { readonly row: Row; readonly node: GraphNode | undefined }): JSX.Element {
   const { item } = row;
   const kind = node === undefined ? undefined : KIND_WORD[node.kind];
+  const name = visibleName(item.label);
+  const isPath = item.label.includes("/");
   return (
     <div class="nm" role="rowheader" title={item.path}>
       {item.depth > 0 && <i class="guides" style={{ width: `${item.depth * GUIDE_WIDTH}px` }} />}
       <i class={`tw ${item.children.length === 0 ? "" : row.open ? "open" : "closed"}`} />
       {node !== undefined && <StateGlyph state={node.state} />}
-      <bdi>
+      <bdi class={isPath ? "path" : undefined}>
         {node !== undefined && <span class="sr">{node.state} </span>}
-        {visibleName(item.label)}
+        {isPath ? <bdi>{name}</bdi> : name}
       </bdi>
       {node === undefined && <span class="cnt">{formatCount(item.below)}</span>}
       {kind !== undefined && <span class="cnt">{kind}</span>}

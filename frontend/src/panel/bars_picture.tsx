@@ -4,7 +4,6 @@
 
 import type { JSX } from "preact";
 import { useCallback, useMemo, useRef } from "preact/hooks";
-import { historyRange } from "../tensor/coloring";
 import type { Plot } from "../charts/plot";
 import { Picture } from "../charts/picture";
 import { Tip } from "../charts/tip";
@@ -16,7 +15,7 @@ import { placeWords } from "../tensor/facts";
 import { flatten } from "../tensor/plane";
 import type { Paint } from "../widgets/canvas";
 import { useCells } from "./cells";
-import { indexAt, scenePlane } from "./scene";
+import { indexAt, reachOf, scenePlane } from "./scene";
 import { chosenTile, type Sorting, sorting } from "./state";
 import type { PictureOfScene } from "./tiles_picture";
 
@@ -35,11 +34,7 @@ export function BarsPicture({ scene, areaRef, baseRef }: PictureOfScene): JSX.El
   const plot = useRef<Plot | null>(null);
   const values = useMemo(() => flatten(scenePlane(scene)), [scene]);
   const order = useMemo(() => sortedOrder(values, sorting.value), [values, sorting.value]);
-  const reach = useMemo(() => {
-    const all =
-      scene.isDifference || scene.extent === "step" || scene.history === null ? undefined : historyRange(scene.history);
-    return all ?? { low: 0, high: 0 };
-  }, [scene]);
+  const reach = useMemo(() => reachOf(scene), [scene]);
   const name = scene.arrangement.column === null ? "" : scene.names[scene.arrangement.column];
   const base = useCallback<Paint>(
     (pen, { width, height }, palette) => {

@@ -11,6 +11,7 @@ import {
   commonColoring,
   deadTiles,
   indexAt,
+  reachOf,
   type Scene,
   scenePlane,
   sceneOf,
@@ -106,6 +107,11 @@ describe("a scene", () => {
       scene({ value: large, extent: "step", beside: side(small) }),
     ];
     for (const each of pair) expect(commonColoring(each).scale).toMatchObject({ low: 0, high: 50 });
+    // Bars of both reach over the same numbers, too, of the step or of all.
+    for (const each of pair) expect(reachOf(each)).toEqual({ low: 0, high: 50 });
+    const facts = { captures: 1, columns: 2, step: Float64Array.of(0), counts: Float64Array.of(8, 0, 0, 0) };
+    const history = historyOf({ ...facts, statistics: Float32Array.of(-90, 70) }, ["min", "max"]);
+    expect(reachOf(scene({ value: small, beside: { ...side(large), history } }))).toEqual({ low: -90, high: 70 });
     expect(commonColoring(scene({ value: small, extent: "step" })).scale.high).toBe(7);
   });
   test("keeps an example that this node doesn't have inside", () => {

@@ -7,7 +7,7 @@
 
 import type { History } from "../charts/history";
 import { weakly } from "../charts/weakly";
-import type { Coloring } from "../colormap";
+import { type Coloring, finiteRange } from "../colormap";
 import {
   axisNames,
   defaultArrangement,
@@ -19,7 +19,7 @@ import {
   tileAxis,
   type ViewKind,
 } from "../tensor/arrangement";
-import { chooseColoring, type Extent } from "../tensor/coloring";
+import { chooseColoring, type Extent, historyRange } from "../tensor/coloring";
 import { allZeroAlong, type Axis, difference, flatten, type Plane, planeOf, type Sliceable } from "../tensor/plane";
 import type { GraphNode, Histogram, Quantity, Tensor, Value } from "../types";
 import type { Step } from "../units";
@@ -123,6 +123,17 @@ export function coloringFor(scene: Scene, values: ArrayLike<number>): Coloring {
   return chooseColoring({ extent, squareRoot, history, histogram, values, beside, gray });
 }
 
+/** What the axis of bars reaches over: as the colours do, all steps or this one, of both sides where another stands beside it. */
+export function reachOf({ extent, isDifference, history, value, beside }: Scene): { low: number; high: number } {
+  const sides = isDifference ? [] : [{ history, value }, ...(beside === null ? [] : [beside])];
+  const ends = sides.flatMap((side) => {
+    const all = extent === "step" || side.history === null ? undefined : historyRange(side.history);
+    const { low, high } = all ?? finiteRange(side.value.data) ?? { low: 0, high: 0 };
+    return [low, high];
+  });
+  return { low: Math.min(0, ...ends), high: Math.max(0, ...ends) };
+}
+
 /** The plane on show, of one tile where the arrangement has tiles. */
 export function scenePlane(scene: Scene, tile = 0): Plane {
   const { tensor, arrangement } = scene;
@@ -164,7 +175,7 @@ export function tileCount(scene: Scene): number {
 export function coloringWords(scene: Scene, coloring: Coloring): string {
   const reach = {
     steps: "one scale for all steps",
-    percentile: "99.5 % of all steps",
+    percentile: "one scale for 99.5 % of all steps",
     step: "scale of this step",
     tile: `each ${scene.arrangement.tile === null ? "picture" : scene.names[scene.arrangement.tile]} in its own scale`,
   }[scene.extent];

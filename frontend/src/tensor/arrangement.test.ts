@@ -32,6 +32,12 @@ describe("what a tensor is shown as", () => {
       { tile: 1, row: 2, column: 3 },
     ],
     [
+      "queries of an attention",
+      subject([4, 32, 2, 16], true, { class: "EinsumDense" }),
+      "images",
+      { tile: 2, row: 1, column: 3 },
+    ],
+    [
       "channels first",
       subject([4, 64, 14, 14], true, { class: "Conv2D", attributes: { data_format: "channels_first" } }),
       "images",
@@ -50,6 +56,12 @@ describe("what a tensor is shown as", () => {
     expect(kindsOf(given)[0]).toBe(kind);
     expect(defaultArrangement(given, kind)).toEqual(arrangement);
   });
+});
+
+test("queries are maps of positions and units, one of each head", () => {
+  const queries = subject([4, 32, 2, 16], true, { class: "EinsumDense" });
+  expect(axisNames(queries)).toEqual(["example", "position", "head", "unit"]);
+  expect(defaultArrangement(queries, "heat")).toEqual({ tile: null, row: 1, column: 3 });
 });
 
 test("every axis has a name and exactly one part", () => {

@@ -37,6 +37,11 @@ export function looksLikeAttention({ shape, batched, node }: Subject): boolean {
   return shape[2] === shape[3] && shape[1] !== shape[2] && !holdsImages(node);
 }
 
+/** [batch, position, head, unit]: queries, keys and values of an attention before they meet. */
+function splitsHeads({ shape, batched, node }: Subject): boolean {
+  return batched && shape.length === 4 && node.class === "EinsumDense";
+}
+
 function holdsImages(node: NodeFacts): boolean {
   return "data_format" in node.attributes || /conv|pool|padding|resiz|crop|random/i.test(node.class);
 }
@@ -59,6 +64,7 @@ export function defaultArrangement(subject: Subject, kind: ViewKind): Arrangemen
     case "attention":
       return { tile: first, row: second, column: third };
     case "images":
+      if (splitsHeads(subject)) return { tile: second, row: first, column: last };
       if (channelsFirst(subject.node)) return { tile: first, row: axes.at(-2) ?? null, column: last };
       return subject.batched
         ? { tile: last, row: axes.at(-3) ?? null, column: axes.at(-2) ?? null }
@@ -125,11 +131,12 @@ export function reassign(arrangement: Arrangement, part: keyof Arrangement, axis
 const KERNEL_AXES = ["plane", "row", "column", "input", "output"];
 const VALUE_AXES = ["plane", "row", "column", "channel"];
 
-/** A word for each axis, as the field calls it: example, row, column, channel, head, query, key, input, unit. */
+/** A word for each axis, as the field calls it: example, row, column, channel, head, query, key, position, input, unit. */
 export function axisNames(subject: Subject): string[] {
   const { shape, batched, node } = subject;
   if (!batched) return names(node.kind === "variable" ? KERNEL_AXES : VALUE_AXES, shape.length);
   if (looksLikeAttention(subject)) return ["example", "head", "query", "key"];
+  if (splitsHeads(subject)) return ["example", "position", "head", "unit"];
   const rest = names(VALUE_AXES, shape.length - 1);
   return [
     "example",

@@ -12,7 +12,7 @@ import type { Palette } from "../draw/palette";
 import type { Pen } from "../draw/pen";
 import { formatCount } from "../format";
 import type { CssPixels } from "../units";
-import { indexTicks } from "./heat_chart";
+import { drawAxisName, indexTicks } from "./heat_chart";
 import { drawArrow } from "./marks";
 
 export interface BarsPicture {
@@ -20,6 +20,7 @@ export interface BarsPicture {
   /** Index of each bar: the identity, or the order the user sorted by. */
   readonly order: Uint32Array;
   readonly color: string;
+  /** What the bars are: `unit`, `channel`. */
   readonly name: string;
   readonly low: number;
   readonly high: number;
@@ -56,6 +57,7 @@ export function drawBars(pen: Pen, width: CssPixels, height: CssPixels, picture:
     const x = box.x + ((index + 0.5) / count) * box.width;
     pen.text(formatCount(picture.order[index]), x, box.y + box.height + 11, { color: palette.ink3, align: "center" });
   }
+  drawAxisName(pen, picture.name, box.x, box.y + box.height + 11, palette);
   return plot;
 }
 

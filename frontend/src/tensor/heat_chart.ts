@@ -110,16 +110,18 @@ function drawIndices(pen: Pen, { box }: HeatLayout, picture: HeatPicture, palett
     pen.text(formatCount(row + picture.firstRowIndex), box.x - 6, y, { color: palette.ink3, align: "right" });
   }
   const bottom = box.y + box.height + 10;
-  const name = `${picture.columnName} →`;
   for (const column of indexTicks(columns, box.width, 38)) {
     const x = box.x + ((column + 0.5) / columns) * box.width;
     pen.text(formatCount(column), x, bottom, { color: palette.ink3, align: "center" });
   }
-  pen.text(name, box.x - 6, bottom, {
-    color: palette.ink3,
-    align: "right",
-    size: pen.textWidth(name) > MARGINS.left - 8 ? 9 : 11,
-  });
+  drawAxisName(pen, picture.columnName, box.x, bottom, palette);
+}
+
+/** What the numbers along the lower edge count, left of them; smaller where it would not find room. */
+export function drawAxisName(pen: Pen, name: string, left: CssPixels, y: CssPixels, palette: Palette): void {
+  const text = `${name} →`;
+  const size = pen.textWidth(text) > MARGINS.left - 8 ? 9 : 11;
+  pen.text(text, left - 6, y, { color: palette.ink3, align: "right", size });
 }
 
 /** Where an element is drawn, alone or with those that share its pixels. */

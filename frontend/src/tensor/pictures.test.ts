@@ -189,6 +189,7 @@ describe("bars", () => {
     expect(bars[0].box.y + bars[0].box.height).toBeCloseTo(bars[1].box.y, 5);
     expect(bars[1].box.height).toBeCloseTo(2 * bars[0].box.height, 5);
     expect(pen.of("hatch")[0].box.height).toBe(plot.box.height);
+    expect(pen.texts()).toContain("unit →");
     expect(pen.of("polygon")).toHaveLength(1);
   });
   test("more than pixels become a range per pixel that keeps the spike and the NaN", () => {

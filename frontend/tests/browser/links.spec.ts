@@ -132,7 +132,7 @@ const PLACES: Readonly<Record<string, Place>> = {
     shown: ["button:text('All steps')"],
   },
   findings: {
-    link: { view: "findings", severity: "warning", rule: "update_too_large" },
+    link: { view: "findings", severity: "warning", rule: "update_too_large", every: "1" },
     selects: { severity: "warning", rule: "update_too_large" },
   },
   panel: {

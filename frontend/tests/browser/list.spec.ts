@@ -100,6 +100,20 @@ it("is ordered by the size of the difference where two runs are compared", async
   );
 });
 
+it("cuts the beginning of a path off before its end", async () => {
+  await tab.frame.getByRole("combobox", { name: "Compare" }).selectOption(`run:${SECOND}`);
+  await tab.row("head/dense/kernel").locator(".path").waitFor();
+  const hidden = await tab.frame.locator(".row .path").evaluateAll((all) =>
+    all.map((room) => {
+      const [seen, whole] = [room.getBoundingClientRect(), room.lastElementChild!.getBoundingClientRect()];
+      return { before: seen.left - whole.left, after: whole.right - seen.right };
+    }),
+  );
+  expect(hidden.some(({ before }) => before > 1)).toBe(true);
+  expect(Math.max(...hidden.map(({ after }) => after))).toBeLessThan(1);
+  expect(await tab.row("head/dense/kernel").locator(".nm").getAttribute("title")).toBe("head/dense/kernel");
+});
+
 it("says in its place why a text is no regular expression", async () => {
   await tab.frame.getByRole("button", { name: "Regular expression" }).click();
   await tab.frame.getByLabel("Search nodes").fill("dense(");

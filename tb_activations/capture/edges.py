@@ -10,10 +10,9 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import tensorflow as tf
 
-__all__ = ["inputs_of", "producing_nodes", "walk_back"]
+__all__ = ["OF_SHAPES", "inputs_of", "producing_nodes", "walk_back"]
 
-
-_OF_SHAPES = frozenset({"Shape", "ShapeN", "Size", "Rank", "ZerosLike", "OnesLike"})
+OF_SHAPES = frozenset({"Shape", "ShapeN", "Size", "Rank", "ZerosLike", "OnesLike"})
 """Operations that don't look at the numbers of what they are given."""
 
 
@@ -36,7 +35,7 @@ def walk_back(tensor: tf.Tensor, producers: Mapping[int, str], itself: str) -> I
     waiting, met = [tensor], {id(tensor)}
     while waiting:
         made = waiting.pop()
-        if isinstance(made, tf.__internal__.EagerTensor) or (made is not tensor and made.op.type in _OF_SHAPES):
+        if isinstance(made, tf.__internal__.EagerTensor) or (made is not tensor and made.op.type in OF_SHAPES):
             continue
         yield made.op
         for source in made.op.inputs:

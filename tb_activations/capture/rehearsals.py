@@ -11,12 +11,11 @@ from collections.abc import Iterable
 import tensorflow as tf
 
 from tb_activations.capture.calls import numbered
+from tb_activations.capture.edges import OF_SHAPES
 from tb_activations.capture.nodes import Seen
 from tb_activations.capture.recorder import Recorder
 
 __all__ = ["forget_rehearsals"]
-
-_NUMBERS_UNUSED = frozenset({"Shape", "Size", "Rank", "ZerosLike", "OnesLike"})
 
 
 def forget_rehearsals(recorder: Recorder, returned: Iterable[tf.Tensor] = ()) -> None:
@@ -51,7 +50,7 @@ def _matters(tensor: tf.Tensor, results: set[int]) -> bool:
         if id(current) in results:
             return True
         for op in current.consumers():
-            if op.type in _NUMBERS_UNUSED:
+            if op.type in OF_SHAPES:
                 continue
             if op.op_def is None or op.op_def.is_stateful or op.type.endswith(("While", "If", "Case", "Call")):
                 return True

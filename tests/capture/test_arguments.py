@@ -78,7 +78,11 @@ def test_a_probe_batch_that_is_none(tmp_path, make, data):
 NOT_STEPS = [{"train_step": 3}, {"train_step": keras.Sequential()}, {"train_step": tba.watch(print, log_dir="nowhere")}]
 
 
-@pytest.mark.parametrize("options", [*NOT_STEPS, {"model": "m"}, {"first_step": -1}, {"first_step": True}], ids=repr)
+@pytest.mark.parametrize(
+    "options",
+    [*NOT_STEPS, {"model": "m"}, {"first_step": -1}, {"first_step": True}],
+    ids=lambda options: " ".join(f"{name} {type(value).__name__}" for name, value in options.items()),
+)
 def test_bad_options_that_only_watch_has(tmp_path, options):
     (name,) = options
     with pytest.raises(ArgumentError, match=f"`{name}` must .*Received: {name}="):

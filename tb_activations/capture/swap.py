@@ -21,6 +21,7 @@ from tb_activations.capture.aside import NotKept
 from tb_activations.capture.batches import Feed
 from tb_activations.capture.operations import SCOPE
 from tb_activations.capture.source import raised_by_us
+from tb_activations.capture.tell import cause
 from tb_activations.capture.trainability import Trainability
 from tb_activations.capture.twin import NAMES, Captured, Options, StepKind, Twin, overridden, single_step
 
@@ -213,7 +214,8 @@ class Swap:
 
     def _give_up(self, error: Exception | None) -> None:
         self._broken, self._twin = True, None
-        self._warn(f"Recording the {self._kind} step failed, and is over until it is compiled anew: {_describe(error)} Training goes on without it.")
+        what = "unknown" if error is None else cause(error)
+        self._warn(f"Recording the {self._kind} step failed, and is over until it is compiled anew: {what}. Training goes on without it.")
 
 
 def _is_ours(error: Exception) -> bool:
@@ -223,14 +225,6 @@ def _is_ours(error: Exception) -> bool:
 
 _OUR_OPERATION = re.compile(r"(\{\{node |\[\[)[^\]}]*\b" + SCOPE + r"(_\d+)?/")
 """An operation below our name scope, as TensorFlow names it in a message; not a file of this package in a stack."""
-
-
-def _describe(error: BaseException | None) -> str:
-    """What was wrong at first: Keras wraps the error of a layer in one that tells of its arguments."""
-    while error is not None and (error.__cause__ or (error.__suppress_context__ and error.__context__)):
-        error = error.__cause__ or error.__context__
-    text = str(error).strip().splitlines()
-    return f"{type(error).__name__}: {text[0][:300] if text else ''}."
 
 
 def _concatenated(first: Any, rest: Any) -> Any:

@@ -251,6 +251,25 @@ class Decoder(keras.Model):
         return total
 
 
+class Clipped(keras.Model):
+    """Gradients that are multiplied once more before the optimizer has them."""
+
+    def __init__(self) -> None:
+        super().__init__(name="clipped")
+        self.hidden, self.out = L.Dense(16, activation="relu", name="hidden"), L.Dense(2, name="out")
+
+    def call(self, x: Any) -> Any:
+        return self.out(self.hidden(x))
+
+    def train_step(self, data: Any) -> Any:
+        x, y = data
+        with tf.GradientTape() as tape:
+            loss = self.compute_loss(x, y, self(x, training=True))
+        gradients, _ = tf.clip_by_global_norm(tape.gradient(loss, self.trainable_weights), 0.01)
+        self.optimizer.apply(gradients, self.trainable_weights)
+        return {"loss": loss}
+
+
 def of_model(make: Callable[[], keras.Model], loss: str | None = "mse", **compiling: Any) -> Callable[[list[Any]], list[Any]]:
     def train(callbacks: list[Any]) -> list[Any]:
         keras.utils.set_random_seed(7)
@@ -448,6 +467,7 @@ CASES: dict[str, Case] = {
     "added-between": Case("a layer added between two fits", of_layers(dense, noisy, then=added_between)),
     "autoencoder": Case("VAE: a `train_step` whose loss uses what a nested encoder gives", of_model(Autoencoder, None), place="beside"),
     "autoencoder-xla": Case("VAE: a `train_step` whose loss uses what a nested encoder gives", of_model(Autoencoder, None, jit_compile=True), "XLA"),
+    "clipped-by-hand": Case("a `train_step` with `tf.clip_by_global_norm`", of_model(Clipped)),
     "cell": Case("a cell called by hand", of_model(Decoder), place="beside"),
     "transformer": Case("a transformer: residual sums, GELU, dropout", of_model(transformer)),
     "transformer-xla": Case("a transformer: residual sums, GELU, dropout", of_model(transformer, jit_compile=True), "XLA"),

@@ -6,7 +6,7 @@ import type { JSX } from "preact";
 import { formatCount, formatNumber, formatShape, MISSING, visibleName } from "../format";
 import type { Column } from "./columns";
 import { findingsAt, findingsByNode } from "./filter";
-import { differences, numbersOf, numbers } from "./model";
+import { differences, numbersOf, numbers, sort } from "./model";
 import type { Row } from "./tree";
 import { graph, nodes, quantity, snapshot, statistic } from "../state";
 import { formatStatistic, isScalarFor, labelOf, nonfiniteOf, primaryReason, reasonOf, scalarOf } from "../statistics";
@@ -72,7 +72,7 @@ function NameCell({ row, node }: { readonly row: Row; readonly node: GraphNode |
   return (
     <div class="nm" role="rowheader" title={item.path}>
       {item.depth > 0 && <i class="guides" style={{ width: `${item.depth * GUIDE_WIDTH}px` }} />}
-      <i class={`tw ${item.children.length === 0 ? "" : row.open ? "open" : "closed"}`} />
+      {sort.value === null && <i class={`tw ${item.children.length === 0 ? "" : row.open ? "open" : "closed"}`} />}
       {node !== undefined && <StateGlyph state={node.state} />}
       <bdi class={isPath ? "path" : undefined}>
         {node !== undefined && <span class="sr">{node.state} </span>}

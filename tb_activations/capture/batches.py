@@ -42,6 +42,11 @@ class Feed:
         tf.raw_ops.MakeIterator(dataset=tf.data.experimental.to_variant(tf.data.Dataset.from_tensors(batch)), iterator=self._handle)
         return self._iterator
 
+    def nothing(self) -> Any:
+        """What to call a step function with, so that it finds no data."""
+        self._make_iterator()
+        return self._iterator
+
     def _make_iterator(self) -> None:
         source = self._source
         self._handle = tf.raw_ops.AnonymousIteratorV3(output_types=source._flat_output_types, output_shapes=source._flat_output_shapes)

@@ -125,11 +125,22 @@ class Swap:
         if not self._keeps(source):
             with suppress(NotKept):
                 return self._record(_Given(lambda: source), 0, self._plain)
-        return self._record(self._kept(source), 0, self._plain)
+        try:
+            given = self._kept(source)
+        except Exception:
+            self._break_off()
+            raise
+        return self._record(given, 0, self._plain)
 
     def _kept(self, source: Any) -> _Given:
         batch = self._feed.take(source)
         return _Given(partial(self._feed.give, batch), batch)
+
+    def _break_off(self) -> None:
+        """The data ended or failed before the step, and not inside, where a plain graph counts the optimizer's steps all the same."""
+        if not self._fails_late():
+            with suppress(tf.errors.OpError):
+                self._plain(self._feed.nothing())
 
     def _several(self, source: Any, due: Sequence[bool]) -> Any:
         """The steps of one execution, one after the other; like Keras, stops early where the data ends, but not before the first.

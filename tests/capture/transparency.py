@@ -116,6 +116,10 @@ def batches() -> Any:
             yield DATA[first : first + 8], TARGETS[first : first + 8]
 
 
+def batches_of_unknown_number() -> Any:
+    return tf.data.Dataset.from_tensor_slices((DATA, TARGETS)).batch(8).filter(lambda x, y: True)
+
+
 class Batches(keras.utils.PyDataset):
     def __len__(self) -> int:
         return 3
@@ -450,6 +454,10 @@ CASES: dict[str, Case] = {
     "dataset": Case(
         "a `tf.data.Dataset`",
         of_layers(dense, noisy, x=lambda: tf.data.Dataset.from_tensor_slices((DATA, TARGETS)).batch(8), y=None, batch_size=None, shuffle=False),
+    ),
+    "unknown-length": Case(
+        "a `tf.data.Dataset` of unknown length: a step meets its end",
+        of_layers(dense, noisy, x=batches_of_unknown_number, y=None, batch_size=None, shuffle=False),
     ),
     "second-fit": Case("a second `fit`", of_layers(dense, noisy, then=twice)),
     "compiled-between": Case("`compile` with another optimizer and loss between two fits", of_layers(dense, noisy, then=compiled_between)),

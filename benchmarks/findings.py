@@ -173,7 +173,8 @@ SETS = {
     "fourth": "Programs written after the third set, blind",
     "fifth": "Programs written with the rules in view",
     "sixth": "Programs about what people ask, blind",
-    "seventh": "Programs written last, blind",
+    "seventh": "Programs written after the sixth set, blind",
+    "eighth": "Programs written last, blind",
     "reviewed": "Programs written from a review of the rules",
 }
 """Titles by how the name of a family begins."""

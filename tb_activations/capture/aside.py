@@ -13,17 +13,13 @@ import tensorflow as tf
 from tb_activations.capture.sameness import Sameness, same_bits, shapes_of, tensors_of
 from tb_activations.capture.undo import Undo
 
-__all__ = ["Aside", "NotKept"]
-
-
-class NotKept(Exception):  # noqa: N818  (no error: the step is called again)
-    """A trace begins that nothing is known of, on a batch that was not kept. Raised before the batch is taken."""
+__all__ = ["Aside"]
 
 
 class Aside:
     """Decides which recorded steps run on the side, and takes them back.
 
-    A step is told in this order: `begin`, `begin_trace` and `end_trace` if it is traced, `end`; and where that said so, the plain step and `compare`.
+    A step is told in this order: `begin`, `end_trace` if it is traced, `end`; and where that said so, the plain step and `compare`.
 
     Args:
       is_possible: whether such steps may run twice at all.
@@ -35,7 +31,7 @@ class Aside:
         self._by_shapes = by_shapes
         self._sameness = Sameness()
         self._shapes: Hashable = ()
-        self._kept = self._was_traced = False
+        self._was_traced = False
         self._before: list[tf.Tensor] | None = None
         self._after: list[Any] | None = None
 
@@ -43,20 +39,13 @@ class Aside:
         """From now on no step runs twice."""
         self._undo.is_possible = False
 
-    def wants(self, batch: Any = ()) -> bool:
-        """Whether the next step has to run on the side, and ``batch`` is to be kept for the plain one."""
-        return self._undo.is_possible and self._sameness.is_open(self._key(batch))
-
-    def begin(self, batch: Any, *, kept: bool) -> None:
-        """A step begins. ``kept``: the plain step could run on the same batch."""
-        self._kept, self._shapes, self._after = kept, self._key(batch), None
-        runs_aside = kept and self._was_traced and self.wants(batch) and not tf.config.functions_run_eagerly()
-        self._before = self._undo.read() if runs_aside else None
-
-    def begin_trace(self) -> None:
-        """Raises `NotKept` where the trace would have to run on the side, and can't."""
-        if not self._kept and self._undo.is_possible:
-            raise NotKept
+    def begin(self, batch: Any) -> None:
+        """A step begins. ``batch``: what the plain step could run on as well; None: nothing, so that no step can run twice."""
+        if batch is None:
+            self.refuse()
+        self._shapes, self._after = shapes_of(batch) if self._by_shapes else (), None
+        is_open = self._was_traced and self._undo.is_possible and self._sameness.is_open(self._shapes)
+        self._before = self._undo.read() if is_open and not tf.config.functions_run_eagerly() else None
 
     def end_trace(self, graph: Any, ours: Iterable[tf.Variable], *, never_same: bool) -> bool:
         """The user's step is traced, in ``graph``; nothing has run yet. Returns whether it can run on the side.
@@ -69,7 +58,7 @@ class Aside:
             self._undo.add(graph, ours)
         self._sameness.begin_trace(never_same=never_same)
         self._was_traced, self._before = True, None
-        if self._kept and self._undo.is_possible:
+        if self._undo.is_possible:
             # A step that makes variables is traced again when they have their values, before it runs.
             with tf.init_scope():
                 self._before = self._undo.read() if self._undo.is_ready() else None
@@ -103,6 +92,3 @@ class Aside:
         if not same:
             self._sameness.settle()
         return same or not self._sameness.was_trusted
-
-    def _key(self, batch: Any) -> Hashable:
-        return shapes_of(batch) if self._by_shapes else ()

@@ -26,8 +26,11 @@ from tb_activations.capture.bits import as_bits, dtypes_of, from_bits
 from tb_activations.capture.catalogue import Catalogue
 from tb_activations.capture.host_packing import HostReduction
 from tb_activations.capture.joining import join_samples, split_samples
+from tb_activations.capture.operations import SCOPE
+from tb_activations.capture.outlet import Outlet
 from tb_activations.capture.packing import Keep, Layout, Packed, Reduction, collect
 from tb_activations.capture.recorder import Recorder
+from tb_activations.capture.regrouping import leaving_the_order
 from tb_activations.capture.replicas import gather
 
 __all__ = ["Beside", "Handover", "OnHost", "handover_of"]
@@ -58,7 +61,7 @@ class InStep(Handover):
         self._reduce = Reduction(layout, keep)
 
     def give(self, recorder: Recorder, catalogue: Catalogue) -> Packed:
-        return join_samples(gather(self._reduce(collect(recorder, catalogue))))
+        return join_samples(gather(self._reduce(_left_in_order(collect(recorder, catalogue)))))
 
     def take(self, given: Packed) -> Callable[[], Packed]:
         return partial(split_samples, given)
@@ -102,8 +105,7 @@ def _timed(reduction: HostReduction, collected: Packed) -> Packed:
 class OnHost(Handover):
     """Hands tensors out as they are.
 
-    Those of a plain graph go through a queue. As results of the function they would cost its optimization time that grows with the square of their
-    number: for 60 layers a minute. XLA knows no queues, and doesn't mind results.
+    Those of a plain graph go through an `Outlet`. XLA knows no queues, and doesn't mind results.
     """
 
     def __init__(self, layout: Layout, keep: Keep, beside: Beside, *, compiled_by_xla: bool) -> None:
@@ -111,7 +113,7 @@ class OnHost(Handover):
         self._beside = beside
         self._compiled_by_xla = compiled_by_xla
         self._dtypes: Packed = {}
-        self._queues: list[tuple[tf.queue.QueueBase, Packed]] = []
+        self._outlets: list[tuple[Outlet, Packed]] = []
 
     def give(self, recorder: Recorder, catalogue: Catalogue) -> Packed:
         collected = collect(recorder, catalogue)
@@ -120,25 +122,21 @@ class OnHost(Handover):
             return as_bits(collected)
         if tf.executing_eagerly() or not tf.nest.flatten(collected):
             return collected
-        return {"queue": tf.constant(self._enqueue(collected))}
+        with tf.name_scope(SCOPE):
+            outlet = Outlet(tf.nest.flatten(_left_in_order(collected)))
+        self._outlets.append((outlet, tf.nest.map_structure(lambda tensor: None, collected)))
+        return {"outlet": tf.constant(len(self._outlets) - 1)}
 
     def take(self, given: Packed) -> Callable[[], Packed]:
-        collected = self._dequeue(int(given["queue"])) if "queue" in given else from_bits(given, self._dtypes)
-        return self._beside.reduce(self._reduce, collected)
+        return self._beside.reduce(self._reduce, self._taken(given))
 
-    def _enqueue(self, collected: Packed) -> int:
-        """Adds a queue of its own for this trace, and returns its number."""
-        tensors = tf.nest.flatten(collected)
-        with tf.init_scope():
-            queue = tf.queue.FIFOQueue(-1, [tensor.dtype for tensor in tensors])  # of any length: a step must never wait for it
-        queue.enqueue(tensors)
-        self._queues.append((queue, tf.nest.map_structure(lambda tensor: None, collected)))
-        return len(self._queues) - 1
-
-    def _dequeue(self, number: int) -> Packed:
-        queue, structure = self._queues[number]
-        tensors = queue.dequeue()
-        while int(queue.size()):  # left by a step that failed further on
-            tensors = queue.dequeue()
-        taken: Packed = tf.nest.pack_sequence_as(structure, tensors if isinstance(tensors, list) else [tensors])
+    def _taken(self, given: Packed) -> Packed:
+        if "outlet" not in given:
+            return from_bits(given, self._dtypes)
+        outlet, structure = self._outlets[int(given["outlet"])]
+        taken: Packed = tf.nest.pack_sequence_as(structure, outlet.take())
         return taken
+
+
+def _left_in_order(collected: Packed) -> Packed:
+    return collected if tf.executing_eagerly() else {**collected, "tensors": leaving_the_order(collected["tensors"])}

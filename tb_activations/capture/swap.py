@@ -17,7 +17,6 @@ from typing import Any, NamedTuple
 import keras
 import tensorflow as tf
 
-from tb_activations.capture.aside import NotKept
 from tb_activations.capture.batches import Feed
 from tb_activations.capture.operations import SCOPE
 from tb_activations.capture.source import raised_by_us
@@ -122,9 +121,8 @@ class Swap:
             return self._predict(source)
         if len(due) > 1:
             return self._several(source, due)
-        if not self._keeps(source):
-            with suppress(NotKept):
-                return self._record(_Given(lambda: source), 0, self._plain)
+        if not self._fails_late() and not self._feed.can_repeat(source):
+            return self._record(_Given(lambda: source), 0, self._plain)
         try:
             given = self._kept(source)
         except Exception:
@@ -133,6 +131,7 @@ class Swap:
         return self._record(given, 0, self._plain)
 
     def _kept(self, source: Any) -> _Given:
+        """A batch for the twin, and for the plain function, which has to run as well, or may have to."""
         batch = self._feed.take(source)
         return _Given(partial(self._feed.give, batch), batch)
 
@@ -174,11 +173,8 @@ class Swap:
         try:
             if self._twin is None:
                 self._twin = Twin(self._model, self._kind, self._options, self._trainability)
-            source = given.feed()
-            if given.batch is None and not self._feed.can_repeat(source):
-                self._twin.aside.refuse()
-            result, captured = self._twin(source, given.batch)
-        except (*_END_OF_DATA, NotKept):
+            result, captured = self._twin(given.feed(), given.batch)
+        except _END_OF_DATA:
             raise
         except Exception as error:  # noqa: BLE001  (told once, or raised again by the plain function)
             return self._fall_back(error, given.feed, plain)
@@ -205,10 +201,6 @@ class Swap:
         In a plain graph what can fail is the tracing, before any data is read. XLA compiles later, in the first run; eager steps have no trace.
         """
         return self._kind != "predict" and (self._runs_eagerly() or bool(self._model.jit_compile))
-
-    def _keeps(self, source: Any) -> bool:
-        """Whether the batch is kept for the plain function, which has to run as well, or may have to."""
-        return self._fails_late() or (self._feed.can_repeat(source) and (self._twin is None or self._twin.aside.wants()))
 
     def _runs_eagerly(self) -> bool:
         return bool(self._model.run_eagerly or tf.config.functions_run_eagerly())

@@ -113,7 +113,6 @@ class Twin:
 
     Attributes:
       failure: what of ours went wrong, once something did; the twin is of no use then.
-      aside: decides whether a run is taken back, so that the plain function runs in its place.
       undone: the last run was taken back: the plain function is still to run, and `compare` to be told.
       running: the step's function was reached. An error before that was ours, and no data was consumed.
       tracing: a trace of the step has begun and not ended. An error that leaves it so was raised before any data was consumed.
@@ -130,7 +129,7 @@ class Twin:
         self._unlisted: dict[str, dict[str, tf.Operation]] = {}
         self._beside = Beside()
         self._compiled_by_xla = bool(model.jit_compile)
-        self.aside = Aside(is_possible=model.distribute_strategy.num_replicas_in_sync == 1, by_shapes=self._compiled_by_xla)
+        self._aside = Aside(is_possible=model.distribute_strategy.num_replicas_in_sync == 1, by_shapes=self._compiled_by_xla)
         self._remarks: dict[str, bool] = {}
         self._lasting = Lasting()
         self.failure: Exception | None = None
@@ -142,10 +141,10 @@ class Twin:
         """Runs one step on data from ``source``. Returns the step's own result and what was recorded.
 
         Args:
-          batch: what ``source`` will give, if it could give it once more; raises `aside.NotKept` where None won't do.
+          batch: what ``source`` will give, if it could be given once more.
         """
         self.running = self.tracing = self.undone = False  # a trace before may have been interrupted
-        self.aside.begin(batch, kept=batch is not None)
+        self._aside.begin(batch)
         with self._overrides():
             self.running = True
             outputs = self._run_or_undo(source)
@@ -157,12 +156,12 @@ class Twin:
 
     def _ended(self, outputs: Mapping[str, Any]) -> tuple[Any, Captured | None]:
         captured = self._captured(outputs["captured"])
-        self.undone = self.aside.end(outputs["result"])
+        self.undone = self._aside.end(outputs["result"])
         return outputs["result"], captured
 
     def compare(self, result: Any) -> None:
         """The plain function has run after a run that was taken back, and gave ``result``."""
-        if not self.aside.compare(result):
+        if not self._aside.compare(result):
             self._remarks.setdefault(
                 "A recorded step ended in other last bits than the plain step, as none before had that was compared: recorded steps so far may have "
                 "changed the training by as much. From now on the plain step runs as well, and nothing is changed.",
@@ -194,7 +193,7 @@ class Twin:
         try:
             return self._run(source)
         except BaseException:
-            self.undone = self.aside.take_back()
+            self.undone = self._aside.take_back()
             raise
 
     def _run(self, source: Any) -> Any:
@@ -222,8 +221,6 @@ class Twin:
         def instrumented_step(data: Any) -> dict[str, Any]:
             self.tracing = True
             self._check_trainability()
-            if not tf.executing_eagerly():
-                self.aside.begin_trace()
             recorder = Recorder(Structure(self._model), self._options.selection, self._kind, self._lasting)
             with instrumented(recorder):
                 result = self._step(data)
@@ -242,7 +239,7 @@ class Twin:
         try:
             draws = stateful_draws(recorder.graph)
             never_same = bool(draws) or recorder.looks_into_branches()
-            self._remark_draws(draws, self.aside.end_trace(recorder.graph, self._lasting.variables, never_same=never_same))
+            self._remark_draws(draws, self._aside.end_trace(recorder.graph, self._lasting.variables, never_same=never_same))
         except Exception as error:  # noqa: BLE001  (as in `_finish`: variables that the trace made would have no value if it were given up)
             self.failure = error
 

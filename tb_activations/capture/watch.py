@@ -283,7 +283,7 @@ class FunctionTwin(Twin):
         self._handovers = {}
         self._beside = Beside()
         self._compiled_by_xla = bool(getattr(function, "_jit_compile", False))
-        self.aside = Aside(by_shapes=self._compiled_by_xla)
+        self._aside = Aside(by_shapes=self._compiled_by_xla)
         self._lasting = Lasting()
         self.failure = None
         self.tracing = self.undone = False
@@ -308,7 +308,7 @@ class FunctionTwin(Twin):
     def __call__(self, *args: Any, **kwargs: Any) -> tuple[Any, Captured | None]:
         """Runs one step. Returns the step's own result and what was recorded."""
         self.tracing = self._entered = self.undone = False
-        self.aside.begin((args, kwargs), kept=True)
+        self._aside.begin((args, kwargs))
         return self._ended(self._run_or_undo((args, kwargs)))
 
     def _instrumented(self, body: Callable[..., Any]) -> Callable[..., Any]:
@@ -346,7 +346,7 @@ class FunctionTwin(Twin):
                 result = body(*args, **kwargs)
             replicated = self._on_replicas.runs > 0
             if replicated:
-                self.aside.refuse()
+                self._aside.refuse()
             self._end_trace(recorder)
             captured = {} if replicated and _outside_replicas() else self._finish(recorder, result)
             recorder.release()

@@ -211,8 +211,7 @@ def test_while_the_graph_runs(make_tiny, data, tmp_path, monkeypatch):
 
 def test_while_the_graph_runs_in_the_place_of_the_plain_step(make_tiny, data, tmp_path, monkeypatch):
     monkeypatch.setattr(handover, "collect", break_off)
-    monkeypatch.setattr(Aside, "wants", lambda *args: False)
-    monkeypatch.setattr(Aside, "begin_trace", lambda *args: None)
+    monkeypatch.setattr(Aside, "begin", lambda self, batch: self.refuse())
     model = make_tiny()
     with pytest.warns(RuntimeWarning, match="InvalidArgumentError") as told:
         model.fit(*data, batch_size=4, epochs=2, verbose=0, callbacks=[tba.ActivationsCallback(tmp_path, every=3)])

@@ -1,0 +1,67 @@
+"""Keeps TensorFlow's graph optimizer adding and multiplying in the order in which it does without recording.
+
+The one invariant: an operation of the step whose result one other takes, and nobody else, still has one taker when it is recorded.
+
+The optimizer makes `(a + c) + b` of `a + (b + c)` where that is cheaper, and puts constants together: a bias or a normalization in front of a
+residual sum, `gelu` in front of a dropout. It does so only where nobody else looks at what is in between; another order rounds differently. So of
+such an operation a copy is recorded, which computes the same number from the same inputs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import tensorflow as tf
+
+from tb_activations.capture.operations import is_ours
+
+__all__ = ["leaving_the_order"]
+
+_REGROUPED = frozenset({"Add", "AddN", "AddV2", "Div", "Mul", "RealDiv", "Sub"})
+_PASSING_ON = frozenset({"Identity", "IdentityN", "StopGradient"})
+_LOOKING_AT_SHAPES = frozenset({"Rank", "Shape", "ShapeN", "Size"})
+
+
+def leaving_the_order(tensors: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+    """The same numbers, in the graph of a step that is complete. Takers of what is returned don't count as takers of ``tensors``."""
+    copies: dict[tf.Operation, tf.Tensor] = {}
+    return {key: _copy(tensor, copies) for key, tensor in tensors.items()}
+
+
+def _made(tensor: tf.Tensor) -> tf.Tensor:
+    """What is handed on as ``tensor``."""
+    while tensor.op.type in _PASSING_ON:
+        tensor = tensor.op.inputs[tensor.value_index]
+    return tensor
+
+
+def _is_regrouped(tensor: tf.Tensor) -> bool:
+    if tensor.op.type not in _REGROUPED or is_ours(tensor.op.name):
+        return False
+    takers = _takers(tensor)
+    return len(takers) == 1 and all(taker.type in _REGROUPED for taker in takers)
+
+
+def _takers(tensor: tf.Tensor) -> set[tf.Operation]:
+    """The step's own operations that need the number itself."""
+    takers: set[tf.Operation] = set()
+    for taker in tensor.consumers():
+        if taker.type in _PASSING_ON:
+            takers.update(*map(_takers, taker.outputs))
+        elif taker.type not in _LOOKING_AT_SHAPES and not is_ours(taker.name):
+            takers.add(taker)
+    return takers
+
+
+def _copy(tensor: tf.Tensor, copies: dict[tf.Operation, tf.Tensor]) -> tf.Tensor:
+    """``tensor``, computed once more; what it is made of, too, where that must not have another taker either."""
+    made = _made(tensor)
+    if not _is_regrouped(made):
+        return tensor
+    op = made.op
+    if op not in copies:
+        inputs = [_copy(taken, copies) for taken in op.inputs]
+        # The attribute tells the copy apart from the original: the optimizer makes one of two operations that are alike.
+        with tf.device(op.device), tf.xla.experimental.jit_scope(compile_ops=False):
+            copies[op] = tf.raw_ops.AddN(inputs=inputs) if op.type == "AddN" else getattr(tf.raw_ops, op.type)(x=inputs[0], y=inputs[1])
+    return copies[op]

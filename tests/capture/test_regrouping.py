@@ -1,0 +1,110 @@
+"""A recorded sum is computed once more, so that TensorFlow's graph optimizer may go on adding in its own order."""
+
+from __future__ import annotations
+
+import numpy as np
+import tensorflow as tf
+
+from tb_activations.capture.operations import SCOPE
+from tb_activations.capture.regrouping import leaving_the_order
+from tb_activations.capture.taps import tap
+
+VECTOR = [tf.TensorSpec([None, 4])]
+
+
+def traced(make):
+    """The result of ``make`` as a function, and what it returned in the graph."""
+    kept = {}
+
+    @tf.function(input_signature=VECTOR, autograph=False)
+    def function(x):
+        kept.update(make(x))
+        with tf.name_scope(SCOPE):
+            return leaving_the_order({key: tensor for key, tensor in kept.items() if key.startswith("recorded")})
+
+    return function.get_concrete_function(), kept
+
+
+def takers(tensor):
+    return [op.type for op in tensor.consumers()]
+
+
+def test_what_one_sum_takes_still_has_one_taker():
+    def make(x):
+        inner = 3 * x
+        biased = inner + tf.constant([1.0, 2.0, 3.0, 4.0])
+        return {"recorded": biased, "inner": inner, "total": x * x + biased}
+
+    function, kept = traced(make)
+    assert takers(kept["recorded"]) == ["AddV2"]
+    x = np.arange(8, dtype=np.float32).reshape(2, 4)
+    np.testing.assert_array_equal(function(tf.constant(x))["recorded"], 3 * x + np.array([1, 2, 3, 4], np.float32))
+
+
+def test_sums_inside_sums_keep_one_taker_each():
+    def make(x):
+        first = tf.exp(x) + 1.0
+        second = first + 2.0
+        return {"recorded 1": first, "recorded 2": second, "total": tf.add_n([second, x, x])}
+
+    function, kept = traced(make)
+    assert takers(kept["recorded 1"]) == ["AddV2"]
+    assert takers(kept["recorded 2"]) == ["AddN"]
+    x = np.linspace(-1, 1, 4, dtype=np.float32)[None]
+    np.testing.assert_allclose(function(tf.constant(x))["recorded 2"], np.exp(x) + 3, rtol=1e-6)
+
+
+def test_a_copy_takes_nothing_from_a_sum_that_only_the_step_takes():
+    def make(x):
+        first = tf.exp(x) + 1.0
+        second = first + 2.0
+        return {"first": first, "recorded": second, "total": second + x}
+
+    _, kept = traced(make)
+    assert takers(kept["first"]) == ["AddV2"]
+
+
+def test_behind_a_tap():
+    def make(x):
+        with tf.GradientTape() as tape:
+            tape.watch(x)
+            biased = tf.exp(x) + 1.0
+            total = tap(biased, lambda gradient: None) + x
+        tape.gradient(total, x)
+        return {"recorded": biased, "total": total}
+
+    function, kept = traced(make)
+    copy = function.structured_outputs["recorded"]
+    assert copy.op is not kept["recorded"].op
+    np.testing.assert_array_equal(function(tf.zeros([1, 4]))["recorded"], [[2, 2, 2, 2]])
+
+
+def test_what_is_not_regrouped_is_recorded_itself():
+    def make(x):
+        twice_taken = x + 1.0
+        rectified = x + 2.0
+        exponential = tf.exp(x)
+        others = {"root": twice_taken * twice_taken + twice_taken, "relu": tf.nn.relu(rectified), "sum": exponential + x}
+        return {"recorded 1": twice_taken, "recorded 2": rectified, "recorded 3": exponential, **others}
+
+    function, kept = traced(make)
+    outputs = function.structured_outputs
+    same = [key for key in outputs if any(out.op.inputs[0] is kept[key] for out in [outputs[key]] if out.op.type == "Identity")]
+    assert same == ["recorded 1", "recorded 2", "recorded 3"]
+
+
+def test_the_order_is_the_one_of_the_plain_function():
+    """TensorFlow really adds in another order where the sum itself is recorded; where its copy is, in the same."""
+    x = tf.constant(np.random.default_rng(0).normal(size=(1000, 4)), tf.float32)
+
+    def total(record):
+        @tf.function(input_signature=VECTOR, autograph=False)
+        def function(x):
+            biased = tf.exp(x) * x + [0.1, 0.2, 0.3, 0.4]
+            return {"total": tf.sin(x) + biased, **record({"recorded": biased})}
+
+        return function(x)["total"].numpy()
+
+    plain, itself, copied = total(lambda tensors: {}), total(lambda tensors: tensors), total(leaving_the_order)
+    assert not np.array_equal(plain, itself)
+    np.testing.assert_array_equal(plain, copied)

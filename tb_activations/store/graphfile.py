@@ -9,7 +9,6 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -37,10 +36,13 @@ class GraphFile:
     graph: Graph
 
 
-def write_graph(directory: Path, graph: Graph) -> str:
+def write_graph(directory: Path, graph: Graph, created: float) -> str:
     """Writes the graph file, there whole or not at all, and returns the fingerprint.
 
     A file of the same generation is replaced: its ``created`` tells which generation is the newest.
+
+    Args:
+      created: seconds since the epoch.
 
     Raises:
       FormatError: the graph is larger than ``docs/format.md`` allows.
@@ -48,7 +50,7 @@ def write_graph(directory: Path, graph: Graph) -> str:
     """
     content = _encode(graph)
     fingerprint = _fingerprint(content)
-    text = json.dumps({**content, "fingerprint": fingerprint, "created": time.time()}, ensure_ascii=False, allow_nan=False)
+    text = json.dumps({**content, "fingerprint": fingerprint, "created": created}, ensure_ascii=False, allow_nan=False)
     data = text.encode("utf-8", "backslashreplace")
     check_size(data, "graph")
     with write_whole(directory / graph_name(fingerprint)) as file:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
+import math
 import random
 import shutil
+import time
 from dataclasses import astuple
 from pathlib import Path
 
@@ -14,7 +17,8 @@ import safetensors.numpy
 from tb_activations import open_run
 from tb_activations.store import session as session_module
 from tb_activations.store.compact import compact
-from tb_activations.store.names import data_directory
+from tb_activations.store.jsonfile import END_OF_TIME
+from tb_activations.store.names import data_directory, graph_name
 from tb_activations.store.run import Run
 from tb_activations.store.schema import STATISTICS, Capture
 from tb_activations.store.segments import open_segment
@@ -60,9 +64,29 @@ class TestSuperseding:
 
     def test_the_newer_session_wins_though_the_clock_was_set_back(self, tmp_path, monkeypatch):
         for mark, (steps, moment) in enumerate((((0, 10, 20), 2.0e9), ((20, 30), 1.9e9), ((30, 40), 1.8e9))):
-            monkeypatch.setattr(session_module.time, "time", lambda moment=moment: moment)
+            monkeypatch.setattr(time, "time", lambda moment=moment: moment)
             write_segments(tmp_path, GRAPH, [marked(steps, mark)])
         assert open_run(tmp_path).statistics("dense")["mean"].tolist() == [0, 0, 1, 2, 2]
+
+    def test_the_graph_written_last_is_the_newest_though_the_clock_was_set_back(self, tmp_path, monkeypatch):
+        others = [parse_nodes(f"input x{number} [3]") for number in range(4)]
+        for moment, graphs in ((2.0e9, others[:1]), (1.9e9, others[1:3]), (1.8e9, others[3:]), (1.7e9, others[:1])):
+            monkeypatch.setattr(time, "time", lambda moment=moment: moment)
+            session = Session(tmp_path, 0)
+            for graph in graphs:
+                fingerprint = session.write_graph(graph)
+                assert open_run(tmp_path).graph == fingerprint
+        assert open_run(tmp_path).nodes[0].name == "x0"
+
+    def test_times_that_nobody_could_outdo_are_no_reason_to_write_what_cannot_be_read(self, tmp_path):
+        """A graph file that says it was made at the end of time is anybody's; ours is sound all the same."""
+        other = Session(tmp_path, 0).write_graph(parse_nodes("input other [3]"))
+        path = data_directory(tmp_path) / graph_name(other)
+        path.write_text(json.dumps({**json.loads(path.read_text()), "created": math.nextafter(END_OF_TIME, 0)}))
+        write_segments(tmp_path, GRAPH, [marked((0, 10), 1)])
+        run = open_run(tmp_path)
+        assert run.problems == ()
+        assert run.steps().tolist() == [0, 10]
 
     def test_another_worker_supersedes_nothing(self, tmp_path):
         write_segments(tmp_path, GRAPH, [marked((0, 10), 1)], worker=0)

@@ -22,7 +22,8 @@ from tb_activations.store.schema import QUANTITIES, Quantity
 
 __all__ = ["ROW_ARRAYS", "SEGMENT_NAME", "QuantityIndex", "Segment", "SegmentId", "open_segment"]
 
-SEGMENT_NAME = re.compile(r"segment-([0-9]{12})-([0-9]{4})-([0-9a-f]{8})-([0-9]{6})\.safetensors")
+SEGMENT_NAME = re.compile(r"segment-([0-9]{12})-([0-9]{4})-([0-9a-f]{8})-([0-9]{6}|[1-9][0-9]{6,8})\.safetensors")
+"""A million segments are three weeks of a session that records all the time."""
 
 ROW_ARRAYS: Mapping[str, str] = {"step": "<i8", "rank": "<i4", "wall_time": "<f8", "epoch": "<i8", "overhead": "<f8", "loss_scale": "<f4"}
 """Arrays with one number per capture row, and their dtypes."""

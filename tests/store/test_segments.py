@@ -125,6 +125,8 @@ VIOLATIONS = [
     ("bad_replaces", {"metadata": {"replaces": "segment-000000000000-0003-ffffffff-000000.safetensors"}}),
     ("bad_replaces", {"metadata": {"replaces": NAME}}),
     ("segment_name", {"name": "segment-7-0003-0123abcd-000002.safetensors"}),
+    ("segment_name", {"name": "segment-000000000007-0003-0123abcd-0000002.safetensors"}),
+    ("segment_name", {"name": "segment-000000000007-0003-0123abcd-1000000000.safetensors"}),
     ("segment_name", {"name": "segment-00000000000٧-0003-0123abcd-000002.safetensors"}),
 ]
 

@@ -78,6 +78,17 @@ class TestSuperseding:
                 assert open_run(tmp_path).graph == fingerprint
         assert open_run(tmp_path).nodes[0].name == "x0"
 
+    def test_a_session_may_write_more_than_a_million_segments(self, tmp_path):
+        session = Session(tmp_path, 0)
+        fingerprint = session.write_graph(GRAPH)
+        session._serial = 10**6 - FAN_IN // 2
+        for step in range(FAN_IN):
+            session.write_captures(marked((step,), 1), [], fingerprint)
+        assert [open_segment(path).id.serial for path in segments_of(tmp_path)] == [*range(10**6 - FAN_IN // 2, 10**6 + FAN_IN // 2)]
+        session.compact_full_levels()
+        assert [open_segment(path).id.serial for path in segments_of(tmp_path)] == [10**6 + FAN_IN // 2]
+        assert open_run(tmp_path).steps().tolist() == [*range(FAN_IN)]
+
     def test_times_that_nobody_could_outdo_are_no_reason_to_write_what_cannot_be_read(self, tmp_path):
         """A graph file that says it was made at the end of time is anybody's; ours is sound all the same."""
         other = Session(tmp_path, 0).write_graph(parse_nodes("input other [3]"))

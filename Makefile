@@ -26,7 +26,7 @@ $(VENV)/.created:
 
 $(VENV)/.package: setup.py tb_activations/__init__.py $(VENV)/.created
 	@echo "Installing TensorFlow, TensorBoard and this project into $(VENV) (a few minutes the first time) …"
-	$(BIN)/pip install --quiet --editable '.[tensorflow,demo]'
+	PYTHONWARNINGS='ignore:Editable installation' $(BIN)/pip install --quiet --editable '.[tensorflow,demo]'
 	touch $@
 
 $(VENV)/.dev: requirements-dev.txt $(VENV)/.package

@@ -26,7 +26,7 @@ import numpy.typing as npt
 from tb_activations.errors import FormatError
 from tb_activations.store.atomic import write_whole
 
-__all__ = ["DTYPES", "ArrayFile", "ArrayReader", "ArraySpec", "FileChangedError", "dtype_code", "violation", "write_arrays"]
+__all__ = ["DTYPES", "MAX_RANK", "ArrayFile", "ArrayReader", "ArraySpec", "FileChangedError", "dtype_code", "violation", "write_arrays"]
 
 MAX_HEADER_BYTES = 4 << 20
 """A segment of this format has some dozens of arrays, whatever the number of nodes."""

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from tb_activations.store.container import DTYPES, ArrayFile, ArrayReader, ArraySpec, violation
+from tb_activations.store.container import DTYPES, MAX_RANK, ArrayFile, ArrayReader, ArraySpec, violation
 from tb_activations.store.jsonfile import END_OF_TIME, check_version
 from tb_activations.store.schema import QUANTITIES, Quantity
 
@@ -30,6 +30,10 @@ ROW_ARRAYS: Mapping[str, str] = {"step": "<i8", "rank": "<i4", "wall_time": "<f8
 
 _MAX_COLUMNS = 256
 _MAX_BINS = 4096
+_MAX_ENTRIES = 4 << 20
+"""Capture rows, dropped steps and nodes of a segment. A file with holes may promise any number and take no room on a disk."""
+_MAX_ARRAY_BYTES = 2 << 30
+"""Of an array of statistics, counts or histograms: some are read whole. A step of 100,000 nodes has 11 MB of statistics."""
 _COLUMN = re.compile(r"[a-z][a-z0-9_]{0,63}")
 
 
@@ -197,6 +201,7 @@ def _check_shapes(arrays: Mapping[str, ArraySpec], present: tuple[Quantity, ...]
     for name, dtype in ROW_ARRAYS.items():
         _expect(arrays, name, dtype, (captures,))
     _expect(arrays, "dropped", "<i8", (None,))
+    _check_extent("dropped", arrays["dropped"].shape[0])
     for quantity in present:
         count = _extent(arrays, f"nodes/{quantity}", 0)
         _expect(arrays, f"nodes/{quantity}", "<i4", (count,))
@@ -204,6 +209,9 @@ def _check_shapes(arrays: Mapping[str, ArraySpec], present: tuple[Quantity, ...]
         _expect(arrays, f"statistics/{quantity}", "<f4", (count, captures, columns))
         _expect(arrays, f"counts/{quantity}", "<i8", (count, captures, 4))
         _check_optional(arrays, quantity, count, captures)
+        for name in (f"{part}/{quantity}" for part in ("statistics", "counts", "histogram", "histogram_range")):
+            if name in arrays and arrays[name].size_bytes > _MAX_ARRAY_BYTES:
+                raise violation("array_too_large", f"at most {_MAX_ARRAY_BYTES >> 30} GiB for array {name!r}", size=arrays[name].size_bytes)
 
 
 def _check_optional(arrays: Mapping[str, ArraySpec], quantity: Quantity, count: int, captures: int) -> None:
@@ -216,8 +224,8 @@ def _check_optional(arrays: Mapping[str, ArraySpec], quantity: Quantity, count: 
     index = f"sample_index/{quantity}"
     if index in arrays:
         _expect(arrays, index, "<i8", (None, None))
-        if arrays[index].shape[1] < 4:
-            raise violation("bad_sample_index", "4 columns or more", shape=arrays[index].shape)
+        if not 4 <= arrays[index].shape[1] <= 4 + MAX_RANK:
+            raise violation("bad_sample_index", f"4 to {4 + MAX_RANK} columns", shape=arrays[index].shape)
     for name, spec in arrays.items():
         if name.startswith(f"sample/{quantity}/"):
             code = name.rsplit("/", 1)[1]
@@ -237,7 +245,13 @@ def _extent(arrays: Mapping[str, ArraySpec], name: str, axis: int) -> int:
     spec = arrays.get(name)
     if spec is None or len(spec.shape) <= axis:
         raise violation("array_missing", f"array {name!r} with {axis + 1} axes", arrays=sorted(arrays))
+    _check_extent(name, spec.shape[axis])
     return spec.shape[axis]
+
+
+def _check_extent(name: str, entries: int) -> None:
+    if entries > _MAX_ENTRIES:
+        raise violation("array_too_large", f"at most {_MAX_ENTRIES} entries for array {name!r}", entries=entries)
 
 
 def _read_quantity(reader: ArrayReader, arrays: Mapping[str, ArraySpec], quantity: Quantity) -> QuantityIndex:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+import math
+
 import numpy as np
 import pytest
 import safetensors.numpy
@@ -96,6 +99,7 @@ VIOLATIONS = [
     ("bad_bins", {"arrays": {"histogram/value": array("U32", [3, 2, 0])}}),
     ("bad_bins", {"arrays": {"histogram/value": array("U32", [3, 2, 4097])}}),
     ("bad_sample_index", {"arrays": {"sample_index/value": array("I64", [1, 3], 5, 1, 0)}}),
+    ("bad_sample_index", {"arrays": {"sample_index/value": array("I64", [1, 37], 5, 1, 0)}}),
     ("bad_recorded", {"arrays": {"recorded/value": array("I32", [3, 2], 3, 0, 2, 0, 2, 1)}}),
     ("bad_recorded", {"arrays": {"recorded/value": array("I32", [3, 2], -1, 0, 2, 0, 2, 1)}}),
     ("bad_recorded", {"arrays": {"recorded/value": array("I32", [3, 2], 2, 0, 2, 0, 2, 2)}}),
@@ -137,6 +141,39 @@ def test_a_violation_has_its_name(tmp_path, code, changes):
         open_segment(written(tmp_path, **changes))
 
 
+@pytest.mark.parametrize(
+    ("captures", "nodes", "dropped", "bins"),
+    [(2**33, 1, 0, 1), (1, 2**30, 0, 1), (1, 1, 2**33, 1), (2**16, 2**14, 0, 1), (2**20, 1, 0, 4096)],
+    ids=["rows", "nodes", "dropped steps", "numbers", "histograms"],
+)
+def test_a_file_of_holes_that_promises_more_than_a_memory_holds_is_refused(tmp_path, captures, nodes, dropped, bins):
+    """It takes no room on a disk, so anybody may have one; reading only what is asked for would not help where all of it is."""
+    rows = {name: (dtype, [captures]) for name, dtype in (("step", "I64"), ("rank", "I32"), ("wall_time", "F64"), ("epoch", "I64"))}
+    shapes = {
+        **rows,
+        "overhead": ("F64", [captures]),
+        "loss_scale": ("F32", [captures]),
+        "dropped": ("I64", [dropped]),
+        "nodes/value": ("I32", [nodes]),
+        "recorded/value": ("I32", [nodes, 2]),
+        "statistics/value": ("F32", [nodes, captures, 2]),
+        "counts/value": ("I64", [nodes, captures, 4]),
+        "histogram/value": ("U32", [nodes, captures, bins]),
+        "histogram_range/value": ("F32", [nodes, captures, 2]),
+    }
+    path = tmp_path / NAME
+    sizes = {name: math.prod(shape) * (8 if code[1:] == "64" else 4) for name, (code, shape) in shapes.items()}
+    header, position = {"__metadata__": METADATA}, 0
+    for name, (code, shape) in shapes.items():
+        header[name] = {"dtype": code, "shape": shape, "data_offsets": [position, position := position + sizes[name]]}
+    text = json.dumps(header).encode()
+    with path.open("wb") as file:
+        file.write(len(text).to_bytes(8, "little") + text)
+        file.truncate(8 + len(text) + position)
+    with pytest.raises(FormatError, match=r"^array_too_large: expected at most .+\. Received: .+"):
+        open_segment(path)
+
+
 def test_a_newer_version_says_the_facts(tmp_path):
     with pytest.raises(VersionError, match="format version 2; this tb_activations reads versions up to 1"):
         open_segment(written(tmp_path, metadata={"version": "2"}))
@@ -149,7 +186,7 @@ def test_a_sample_outside_its_array_is_refused_when_it_is_asked_for(tmp_path, en
         segment.sample(reader, "value", 2, 1)
 
 
-@pytest.mark.parametrize("extents", [(0, *[2**62] * 3), (0, *[1] * 80)])
+@pytest.mark.parametrize("extents", [(0, *[2**62] * 3), (0, *[2**40] * 31)])
 def test_a_sample_of_no_number_in_a_shape_that_no_array_has_is_refused(tmp_path, extents):
     segment = open_segment(written(tmp_path, {"sample_index/value": array("I64", [1, 4 + len(extents)], 5, 1, 0, 0, *extents)}))
     with segment.file.reader() as reader, pytest.raises(FormatError, match=r"^bad_sample_shape: "):

@@ -61,12 +61,14 @@ class Moments(ABC):
 
     def read(self, function: Callable[[Moment], _T]) -> _T:
         """Calls ``function`` with the present moment, and again when a file went away meanwhile."""
+        reason = ""
         for _ in range(_ATTEMPTS):
             try:
                 return function(self.now)
-            except FileChangedError:
+            except FileChangedError as error:
+                reason = str(error)
                 self.look_again()
-        raise NotFoundError("The files of this run change faster than they can be read. Ask again.")
+        raise NotFoundError(f"The files of this run can't be read, or change faster than they can be read: {reason} Ask again.")
 
 
 class NewestMoments(Moments):

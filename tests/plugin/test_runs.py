@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
+import re
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -16,6 +18,7 @@ from tensorboard.plugins import base_plugin
 from tb_activations.errors import NotFoundError
 from tb_activations.plugin import runs as runs_module
 from tb_activations.plugin.runs import Runs, Source, source_of
+from tb_activations.store import container
 from tb_activations.store.discovery import Discovery
 from tests.builders import build_run, capture_of, normal_values, open_writer, parse_nodes, put, segments_of
 from tests.plugin.client import PluginClient
@@ -198,6 +201,34 @@ def test_a_damaged_run_is_listed_with_its_problem_and_disturbs_no_other(tmp_path
         assert response.status_code in (200, 404, 422), response.get_data()
         assert os.fsencode(tmp_path) not in response.get_data()
         assert b"Traceback" not in response.get_data()
+
+
+@needs_rights
+def test_a_run_that_may_not_be_read_any_more_is_told_to_whoever_asks(tmp_path):
+    folder = build_run(tmp_path / "train", NODES, range(3)) / "plugins" / "tb_activations"
+    client = PluginClient(tmp_path)
+    assert client.json("runs")["runs"][0]["captures"] == 3
+    assert client.open("graph", run="train").status_code == 200  # modules are imported when they are first needed
+    with forbidden(folder):
+        for route in ("graph", "steps", "snapshot", "findings"):
+            response = client.open(route, run="train", step=0, quantity="value")
+            assert (response.status_code, response.get_data(as_text=True)) == (422, "A file of this run can't be read. Permission denied.")
+        assert client.json("runs")["runs"][0]["problems"] == ["The files of this run can't be read: Permission denied."]
+    assert client.json("graph", run="train")["nodes"]
+
+
+def test_a_file_that_may_not_be_opened_any_more_is_named_without_its_folder(tmp_path, monkeypatch):
+    build_run(tmp_path / "train", NODES, range(3))
+    client = PluginClient(tmp_path)
+    assert client.open("steps", run="train").status_code == 200
+
+    def refuse(*_):
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+
+    monkeypatch.setattr(container, "FileIO", refuse)
+    answer = client.open("statistics", run="train", node="x", quantity="value").get_data(as_text=True)
+    assert re.search(r"can't be read, .*: segment-[0-9a-f-]+\.safetensors can't be opened: Permission denied\. Ask again\.$", answer)
+    assert str(tmp_path) not in answer
 
 
 def test_what_is_no_file_is_ignored(tmp_path):

@@ -112,6 +112,16 @@ def test_a_run_that_appears_is_found_and_one_that_goes_away_is_gone(tmp_path, mo
     assert not client.plugin.is_active()
 
 
+def test_a_name_that_gets_another_directory_is_another_run(tmp_path, monkeypatch):
+    """As where TensorBoard's own loader gives a name of --logdir_spec to another directory."""
+    monkeypatch.setattr(runs_module, "_WALK_PAUSE", 0.0)
+    paths = {"a": str(build_run(tmp_path / "one", NODES, range(3))), "b": str(build_run(tmp_path / "two", NODES, range(5)))}
+    runs = Runs(source_of(_context("", multiplexer=SimpleNamespace(RunPaths=lambda: paths))))
+    assert [entry["captures"] for entry in runs.listing()] == [3, 5]
+    paths["a"] = paths["b"]
+    _until(lambda: [(entry["run"], entry["captures"]) for entry in runs.listing()] == [("a", 5), ("b", 5)])
+
+
 def test_new_captures_are_in_the_next_listing(tmp_path):
     build_run(tmp_path / "train", NODES, range(3))
     client = PluginClient(tmp_path)

@@ -1,4 +1,4 @@
-"""Turns captures into the arrays of a segment, and the arrays of several segments into those of one.
+"""Turns captures into the arrays of a segment.
 
 The one invariant: whatever is given, the arrays that come out satisfy ``docs/format.md`` (a node that a capture lacks is *not recorded* there:
 NaN statistics, elements −1, no histogram). Nothing here touches a file.

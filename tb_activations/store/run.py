@@ -27,7 +27,16 @@ from tb_activations.store.moments import Moment, Moments, NewestMoments
 from tb_activations.store.names import data_directory
 from tb_activations.store.nodes import Node, QuantityState
 from tb_activations.store.operationsfile import read_operations
-from tb_activations.store.questions import check_path, check_quantity, check_statistic, find_node, find_rank, find_step, name_nearest_steps
+from tb_activations.store.questions import (
+    check_integer,
+    check_path,
+    check_quantity,
+    check_statistic,
+    find_node,
+    find_rank,
+    find_step,
+    name_nearest_steps,
+)
 from tb_activations.store.reasons import Explanation, explain_reason
 from tb_activations.store.schema import COUNTS, Graph, Operation, Quantity
 
@@ -206,8 +215,10 @@ class Run:
     def window(self, quantity: Quantity = "value", *, start: int, stop: int) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.int64]]:
         """All nodes at the recorded steps ``steps()[start:stop]``: statistics float32[N, C, K] (K: `columns`) and counts int64[N, C, 4]."""
 
+        bounds = slice(check_integer("start", start), check_integer("stop", stop))
+
         def read(moment: Moment) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.int64]]:
-            first, last, _ = slice(start, stop).indices(len(moment.index.steps))
+            first, last, _ = bounds.indices(len(moment.index.steps))
             return reading.read_window(moment.index, check_quantity(quantity), first, max(first, last))
 
         return self._moments.read(read)
@@ -225,10 +236,12 @@ class Run:
           until: only steps up to this one. A long run is best gone through a stretch at a time.
         """
 
+        first, last = check_integer("after", after), None if until is None else check_integer("until", until)
+
         def read(moment: Moment) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float32]]:
             known = (*moment.index.columns, *reading.COUNTED, *((reading.UPDATE_RATIO,) if quantity == "update" else ()))
             wanted = check_statistic(statistic, check_quantity(quantity), known)
-            return reading.read_column(moment.index, wanted, quantity, after, until, self._kept)
+            return reading.read_column(moment.index, wanted, quantity, first, last, self._kept)
 
         return self._moments.read(read)
 
@@ -276,6 +289,7 @@ class Run:
     ) -> Explanation | None:
         """The reason `size_budget`, where the size budget had this part of a node left out at a recorded step; None where it hadn't."""
         kept = self.sample_steps(node, quantity) if part == "raw numbers" else self.histogram(node, quantity).steps
+        step = check_integer("step", step)
         if not len(kept) or step in kept or step not in self.steps(node, quantity):
             return None  # what is never kept of a node is none of the budget's doing
         stage = self._moments.read(lambda moment: presence.budget_stage(moment.index, step))

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import safetensors.numpy
 
+from tb_activations import open_run
 from tb_activations.errors import FormatError, VersionError
 from tb_activations.store.schema import STATISTICS, Capture
 from tb_activations.store.segments import SegmentId, open_segment
@@ -246,3 +247,14 @@ def test_a_node_that_a_capture_lacks_is_not_recorded_there(tmp_path):
     assert np.isnan(arrays["statistics/value"][0, 1]).all()
     assert arrays["histogram/value"].sum(axis=2).tolist() == [[6, 0, 6, 0], [0, 6, 0, 6]]
     assert arrays["recorded/value"].tolist() == [[2, 2], [2, 2]]
+
+
+@pytest.mark.skipif(np.lib.NumpyVersion(np.__version__) < "2.0.0", reason="this numpy has no array of so many dimensions")
+def test_a_tensor_of_more_dimensions_than_the_format_has_room_for_costs_its_sample_only(tmp_path):
+    graph = parse_nodes("layer deep; layer flat")
+    values = {0: np.ones((1,) * 33, np.float32), 1: np.ones((1,) * 32, np.float32)}
+    write_segments(tmp_path, graph, [[Capture(0, 0.0, {"value": record_of(values)})]])
+    run = open_run(tmp_path)
+    assert run.problems == ()
+    assert run.statistics("deep")["mean"].tolist() == [1]
+    assert (len(run.sample_steps("deep")), run.value("flat", 0).ndim) == (0, 32)

@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import random
 import shutil
 import time
+from contextlib import contextmanager
 from dataclasses import astuple
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import safetensors.numpy
 
 from tb_activations import open_run
+from tb_activations.store import folder as folder_module
 from tb_activations.store import session as session_module
 from tb_activations.store.compact import compact
 from tb_activations.store.jsonfile import END_OF_TIME
@@ -265,6 +269,31 @@ class TestCompaction:
         assert run.version != version
         assert run.nodes == nodes
         np.testing.assert_array_equal(run.value("dense", 3), normal_values(GRAPH)("dense", "value", 3))
+
+    @pytest.mark.parametrize("opened_before", [True, False])
+    def test_a_listing_that_is_taken_while_segments_are_merged_is_taken_again(self, tmp_path, monkeypatch, opened_before):
+        """A directory that changes while it is listed may show neither what was deleted meanwhile nor what was made."""
+        session = Session(tmp_path, 0)
+        fingerprint = session.write_graph(GRAPH)
+        for step in range(6):
+            session.write_captures(marked((step,), 1), (), fingerprint)
+        run = Run(tmp_path) if opened_before else None
+        scandir, merge = os.scandir, [session.compact_rest]
+
+        @contextmanager
+        def list_while_merging(path):
+            with scandir(path) as entries:
+                listed = list(entries)
+            while merge:
+                merge.pop()()
+            yield [entry for entry in listed if Path(entry.path).exists()]
+
+        monkeypatch.setattr(folder_module, "os", SimpleNamespace(scandir=list_while_merging))
+        if run is None:
+            run = Run(tmp_path)
+        else:
+            run.refresh()
+        assert run.steps().tolist() == list(range(6))
 
     def test_another_session_cannot_be_replaced(self, tmp_path):
         """A file that claims to replace another writer's segment is refused; the data it names stays."""

@@ -22,7 +22,6 @@ from tb_activations.store.container import FileChangedError, write_arrays
 from tb_activations.store.graphfile import write_graph
 from tb_activations.store.jsonfile import read_created, time_after
 from tb_activations.store.names import GRAPH_NAME, data_directory, graph_name
-from tb_activations.store.operationsfile import write_operations
 from tb_activations.store.schema import FORMAT, FORMAT_VERSION, STATISTICS, Capture, Graph
 from tb_activations.store.segments import SegmentId, open_segment
 
@@ -71,7 +70,6 @@ class Session:
         self.directory.mkdir(parents=True, exist_ok=True)
         self._graph_created = time_after(self._created_before())
         fingerprint = write_graph(self.directory, graph, self._graph_created)
-        write_operations(self.directory, fingerprint, graph.operations)
         self._graphs[fingerprint] = graph
         return fingerprint
 

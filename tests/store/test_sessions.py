@@ -9,7 +9,7 @@ import random
 import shutil
 import time
 from contextlib import contextmanager
-from dataclasses import astuple
+from dataclasses import astuple, replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -65,6 +65,23 @@ class TestSuperseding:
         write_segments(tmp_path, GRAPH, [marked(range(30, 80, 10), 2)])
         write_segments(tmp_path, GRAPH, [marked(range(20, 40, 10), 3)])
         assert open_run(tmp_path).statistics("dense")["mean"].tolist() == [1, 1, 3, 3]
+
+    def test_a_session_supersedes_those_before_the_one_before_it_too(self, tmp_path):
+        """What the second began later than the third does not bring back what the third left behind."""
+        write_segments(tmp_path, GRAPH, [marked((0, 10, 20, 25), 1)], dropped=[22])
+        write_segments(tmp_path, GRAPH, [marked((30, 40), 2)])
+        write_segments(tmp_path, GRAPH, [marked((20, 35), 3)])
+        run = open_run(tmp_path)
+        assert run.steps().tolist() == [0, 10, 20, 35]
+        assert run.statistics("dense")["mean"].tolist() == [1, 1, 3, 3]
+        assert run.captures().dropped.tolist() == []
+
+    @pytest.mark.parametrize("later_first", [True, False])
+    def test_of_two_rows_of_one_step_in_one_session_the_later_stands(self, tmp_path, later_first):
+        rows = [replace(marked((7,), mark)[0], wall_time=100.0 + mark) for mark in (1, 2)]
+        write_segments(tmp_path, GRAPH, [[row] for row in (reversed(rows) if later_first else rows)])
+        run = open_run(tmp_path)
+        assert (run.captures().wall_time.tolist(), run.statistics("dense")["mean"].tolist()) == ([102], [2])
 
     def test_the_newer_session_wins_though_the_clock_was_set_back(self, tmp_path, monkeypatch):
         for mark, (steps, moment) in enumerate((((0, 10, 20), 2.0e9), ((20, 30), 1.9e9), ((30, 40), 1.8e9))):

@@ -14,8 +14,8 @@ import numpy.typing as npt
 
 from tb_activations.errors import ArgumentError
 from tb_activations.store.container import MAX_RANK, dtype_code
+from tb_activations.store.layout import ROW_ARRAYS
 from tb_activations.store.schema import HISTOGRAM_BINS, NOT_RECORDED, QUANTITIES, STATISTICS, Capture, Quantity, QuantityRecord
-from tb_activations.store.segments import ROW_ARRAYS
 
 __all__ = ["Arrays", "arrays_of", "empty_counts", "size_of"]
 

@@ -17,8 +17,9 @@ from tb_activations.errors import FormatError
 from tb_activations.store.container import FileChangedError
 from tb_activations.store.findingsfile import FindingsFile, read_findings
 from tb_activations.store.graphfile import GraphFile, read_graph
+from tb_activations.store.layout import SegmentId
 from tb_activations.store.names import FINDINGS_NAME, GRAPH_NAME
-from tb_activations.store.segments import Segment, SegmentId, open_segment
+from tb_activations.store.segments import Segment, open_segment
 
 __all__ = ["Contents", "Folder"]
 

@@ -21,9 +21,10 @@ from tb_activations.store.compact import compact
 from tb_activations.store.container import FileChangedError, write_arrays
 from tb_activations.store.graphfile import write_graph
 from tb_activations.store.jsonfile import read_created, time_after
+from tb_activations.store.layout import SegmentId
 from tb_activations.store.names import GRAPH_NAME, data_directory, graph_name
 from tb_activations.store.schema import FORMAT, FORMAT_VERSION, STATISTICS, Capture, Graph
-from tb_activations.store.segments import SegmentId, open_segment
+from tb_activations.store.segments import open_segment
 
 __all__ = ["Session"]
 

@@ -11,8 +11,9 @@ import safetensors.numpy
 
 from tb_activations import open_run
 from tb_activations.errors import FormatError, VersionError
+from tb_activations.store.layout import SegmentId
 from tb_activations.store.schema import STATISTICS, Capture
-from tb_activations.store.segments import SegmentId, open_segment
+from tb_activations.store.segments import open_segment
 from tests.builders import capture_of, normal_values, parse_nodes, record_of, segment_bytes, write_segments
 
 NAME = "segment-000000000007-0003-0123abcd-000002.safetensors"

@@ -97,6 +97,17 @@ def test_what_rules_of_the_user_recorded_is_told_with_the_others(tmp_path):
     assert any(other["rule"] == "nonfinite" for other in answer["findings"])
 
 
+def test_findings_that_have_not_seen_the_newest_validation_are_pending(tmp_path):
+    build_run(tmp_path / "train", GRAPH, range(3))
+    build_run(tmp_path / "validation", GRAPH, range(2))
+    client = PluginClient(tmp_path)
+    _settled(client)
+    assert not client.json("findings", run="train")["pending"]
+    build_run(tmp_path / "validation", GRAPH, range(2, 3))
+    assert client.json("findings", run="train")["pending"]
+    _settled(client)
+
+
 def test_a_request_does_not_wait_for_the_rules(tmp_path, monkeypatch):
     build_run(tmp_path / "train", GRAPH, range(3))
     release = threading.Event()

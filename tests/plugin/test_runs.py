@@ -133,6 +133,26 @@ def test_new_captures_are_in_the_next_listing(tmp_path):
     assert before["graph"] == after["graph"]
 
 
+def test_where_looking_takes_long_each_listing_looks_at_the_runs_that_wait_longest(tmp_path, monkeypatch):
+    for name in "abc":
+        build_run(tmp_path / name, NODES, range(2))
+    runs = Runs(source_of(_context(str(tmp_path))))
+    assert len(runs.listing()) == 3
+    refresh, looked_at = runs_module._Entry.refresh, []
+
+    def look_slowly(entry):
+        looked_at.append(entry.path.name)
+        time.sleep(0.02)
+        refresh(entry)
+
+    monkeypatch.setattr(runs_module._Entry, "refresh", look_slowly)
+    monkeypatch.setattr(runs_module, "_LISTING_BUDGET", 0.01)
+    while len(looked_at) < 6:
+        assert len(runs.listing()) == 3
+    assert sorted(looked_at[:3]) == ["a", "b", "c"]
+    assert looked_at == looked_at[:3] * 2
+
+
 def test_a_page_learns_from_the_listing_when_a_node_gets_its_first_value(tmp_path):
     graph = parse_nodes(NODES)
     with open_writer(tmp_path / "train", graph) as writer:

@@ -26,7 +26,7 @@ $(VENV)/.created:
 
 $(VENV)/.package: setup.py tb_activations/__init__.py $(VENV)/.created
 	@echo "Installing TensorFlow, TensorBoard and this project into $(VENV) (a few minutes the first time) …"
-	$(BIN)/pip install --quiet --editable '.[tensorflow,demo]'
+	PYTHONWARNINGS='ignore:Editable installation' $(BIN)/pip install --quiet --editable '.[tensorflow,demo]'
 	touch $@
 
 $(VENV)/.dev: requirements-dev.txt $(VENV)/.package
@@ -70,7 +70,11 @@ bundle-check: frontend/node_modules/.installed
 	$(NODE_PATH_CMD) && cd frontend && npm run --silent build -- --outDir ../.cache/bundle --emptyOutDir
 	diff -r .cache/bundle tb_activations/plugin/static || { echo "The committed bundle is not what the sources build: run 'make bundle' and commit."; exit 1; }
 
-screenshots: $(VENV)/.dev frontend/node_modules/.installed
+# Where the demo was never trained.
+$(LOGDIR): | $(VENV)/.package
+	$(PY) -m demo --log-dir $(LOGDIR)
+
+screenshots: $(VENV)/.dev frontend/node_modules/.installed | $(LOGDIR)
 	$(NODE_PATH_CMD) && $(CHROMIUM_CMD) && $(PY) scripts/screenshots.py --log-dir $(LOGDIR) --out docs/screenshots
 
 bench: $(VENV)/.dev

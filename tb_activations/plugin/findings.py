@@ -86,11 +86,9 @@ class _Evaluation:
             version = self.look_for_version()
             try:
                 self.newest = (version, self._look())
-            except Exception as error:
-                _logger.exception("The rules could not be applied to a run")
+            except Exception as error:  # noqa: BLE001 - it is told, and what is a mistake of ours is logged
                 # What was known stays; without an answer a page would ask for ever.
-                problem = broken_installation(error) if isinstance(error, ImportError) else _FAILED
-                self.newest, self._diagnosis = (version, {**self.newest[1], "problems": [problem]}), None
+                self.newest, self._diagnosis = (version, {**self.newest[1], "problems": [_problem_of(error)]}), None
 
     def _look(self) -> dict[str, Any]:
         from tb_activations.diagnosis import Diagnosis  # here, as it would make TensorBoard's start longer
@@ -98,3 +96,13 @@ class _Evaluation:
         self._diagnosis = self._diagnosis or Diagnosis(self.run)
         report = self._diagnosis.update()
         return {**report.to_json(), "problems": list(report.problems)}
+
+
+def _problem_of(error: Exception) -> str:
+    """What a page is told; the log gets what only a programmer can mend."""
+    from tb_activations.store.container import FileChangedError
+
+    if isinstance(error, FileChangedError):  # somebody copies over the run; when that ends, the rules are asked again
+        return str(error)
+    _logger.error("The rules could not be applied to a run", exc_info=error)
+    return broken_installation(error) if isinstance(error, ImportError) else _FAILED

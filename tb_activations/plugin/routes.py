@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from tb_activations.errors import NotFoundError
+from tb_activations.errors import FormatError, NotFoundError
 from tb_activations.plugin.assets import Assets
 from tb_activations.plugin.findings import Findings
 from tb_activations.plugin.http import Answer, Arguments, View, WsgiApplication, endpoint, json_answer, quote
@@ -59,10 +59,17 @@ class Routes:
         return json_answer(self._findings.present(name, self._find_run(arguments)))
 
     def _find_run(self, arguments: Arguments) -> Run:
-        """Returns the run that a request names. A request that doesn't name its present version gets the newest there is."""
-        run = self._runs.get(arguments.text("run"))
-        if arguments.text("v", "") != run.version:
-            run.refresh()
+        """Returns the run that a request names. A request that doesn't name its present version gets the newest there is.
+
+        Raises:
+          FormatError: its folder can't be read.
+        """
+        try:
+            run = self._runs.get(arguments.text("run"))
+            if arguments.text("v", "") != run.version:
+                run.refresh()
+        except OSError as error:
+            raise FormatError(f"{error.strerror}.") from error
         return run
 
     def _of_run(self, route: str) -> View:

@@ -186,9 +186,9 @@ class Runs:
 
     def _discover(self) -> None:
         found = self._source.find()
-        known = self._entries
+        known = {(name, entry.path): entry for name, entry in self._entries.items()}
         self._complete = found.complete
-        self._entries = {name: known.get(name) or _Entry(path) for name, path in found.runs.items()}
+        self._entries = {name: known.get((name, path)) or _Entry(path) for name, path in found.runs.items()}
         for entry in self._entries.values():
             if entry.run is None:
                 entry.refresh()

@@ -4,9 +4,9 @@ The one invariant: this room knows bytes and numpy, no tensor library, no Keras,
 
     names, schema, reasons                                           the vocabulary
     atomic, container, jsonfile                                      files of any kind, written whole and read within bounds
-    segments, graphfile, operationsfile, findingsfile                the files of a run, checked
+    layout, segments, graphfile, operationsfile, findingsfile        the files of a run, checked
     assemble, budget, compact, session, writer                       captures → files
     folder, rows, index, nodes, merge                                files → one moment of a run
     track, reading, presence, chapters, kept                         a moment → answers
-    discovery, questions, run                                        where runs are, what may be asked, the public reader
+    moments, discovery, questions, answers, run                      what is followed, where runs are, what may be asked, the public reader
 """

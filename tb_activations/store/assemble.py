@@ -1,4 +1,4 @@
-"""Turns captures into the arrays of a segment, and the arrays of several segments into those of one.
+"""Turns captures into the arrays of a segment.
 
 The one invariant: whatever is given, the arrays that come out satisfy ``docs/format.md`` (a node that a capture lacks is *not recorded* there:
 NaN statistics, elements −1, no histogram). Nothing here touches a file.
@@ -13,9 +13,9 @@ import numpy as np
 import numpy.typing as npt
 
 from tb_activations.errors import ArgumentError
-from tb_activations.store.container import dtype_code
+from tb_activations.store.container import MAX_RANK, dtype_code
+from tb_activations.store.layout import ROW_ARRAYS
 from tb_activations.store.schema import HISTOGRAM_BINS, NOT_RECORDED, QUANTITIES, STATISTICS, Capture, Quantity, QuantityRecord
-from tb_activations.store.segments import ROW_ARRAYS
 
 __all__ = ["Arrays", "arrays_of", "empty_counts", "size_of"]
 
@@ -101,20 +101,21 @@ def _histogram_arrays(quantity: Quantity, nodes: npt.NDArray[np.int32], records:
 
 
 def _sample_arrays(quantity: Quantity, records: Mapping[int, QuantityRecord]) -> Arrays:
-    """Every sample end to end in one array per dtype, and an index ordered by node and row that says where each one lies."""
-    entries = sorted(
-        ((node, row, np.asarray(sample)) for row, record in records.items() for node, sample in record.samples.items()), key=lambda e: e[:2]
-    )
-    codes = sorted({code for _, _, sample in entries if (code := dtype_code(sample.dtype)) is not None})
-    entries = [entry for entry in entries if dtype_code(entry[2].dtype) is not None]
+    """Every sample end to end in one array per dtype, and an index ordered by node and row that says where each one lies.
+
+    What the format has no dtype for, or no room for the extents of, has no sample.
+    """
+    everything = ((node, row, np.asarray(sample)) for row, record in records.items() for node, sample in record.samples.items())
+    keepable = (entry for entry in everything if dtype_code(entry[2].dtype) is not None and entry[2].ndim <= MAX_RANK)
+    entries = sorted(keepable, key=lambda entry: entry[:2])
     if not entries:
         return {}
+    codes = sorted({str(dtype_code(sample.dtype)) for _, _, sample in entries})
     rank = max(sample.ndim for _, _, sample in entries)
     index = np.full((len(entries), 4 + rank), -1, "<i8")
     filled = dict.fromkeys(codes, 0)
     for line, (node, row, sample) in enumerate(entries):
-        code = dtype_code(sample.dtype)
-        assert code is not None
+        code = str(dtype_code(sample.dtype))
         index[line, : 4 + sample.ndim] = (node, row, codes.index(code), filled[code], *sample.shape)
         filled[code] += sample.size
     arrays: Arrays = {

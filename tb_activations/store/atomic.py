@@ -1,7 +1,7 @@
 """Files that are there whole or not at all.
 
-The one invariant: a file gets its name when all of it is on disk, and what failed half-way leaves nothing behind. Only a killed process can; its
-leftovers have names of their own, and the next session removes them.
+The one invariant: a file gets its name when all of it is on disk, and the name is on disk before anything that builds on it happens; what failed
+half-way leaves nothing behind. Only a killed process can; its leftovers have names of their own, and the next session removes them.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ LEFTOVER_SECONDS = 3600.0
 
 @contextmanager
 def write_whole(path: Path) -> Iterator[BinaryIO]:
-    """Yields a file to write to, which becomes ``path`` when the block ends without an error: temporary sibling, flush to disk, rename.
+    """Yields a file to write to, which becomes ``path`` when the block ends without an error: temporary sibling, flush, rename, flush the name.
 
     Raises:
       OSError: it could not be written.
@@ -42,6 +42,7 @@ def write_whole(path: Path) -> Iterator[BinaryIO]:
             file.flush()
             os.fsync(file.fileno())
         _rename(temporary, path)
+        _flush_names(path.parent)
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
@@ -56,6 +57,16 @@ def _rename(temporary: Path, path: Path) -> None:
         else:
             return
     temporary.replace(path)
+
+
+def _flush_names(directory: Path) -> None:
+    """Without it a power failure might undo the renaming, and not the deletion of the files that the new one was merged from."""
+    with suppress(OSError):  # Windows opens no directory, and some file systems can't flush one
+        descriptor = os.open(directory, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
 
 
 def remove_leftovers(directory: Path) -> None:

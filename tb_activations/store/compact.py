@@ -15,8 +15,9 @@ import numpy.typing as npt
 
 from tb_activations.store.assemble import Arrays, empty_counts
 from tb_activations.store.container import ArrayReader
+from tb_activations.store.layout import ROW_ARRAYS
 from tb_activations.store.schema import QUANTITIES, Quantity
-from tb_activations.store.segments import ROW_ARRAYS, Segment
+from tb_activations.store.segments import Segment
 
 __all__ = ["compact"]
 

@@ -26,7 +26,7 @@ import numpy.typing as npt
 from tb_activations.errors import FormatError
 from tb_activations.store.atomic import write_whole
 
-__all__ = ["DTYPES", "ArrayFile", "ArrayReader", "ArraySpec", "FileChangedError", "dtype_code", "violation", "write_arrays"]
+__all__ = ["DTYPES", "MAX_RANK", "ArrayFile", "ArrayReader", "ArraySpec", "FileChangedError", "dtype_code", "violation", "write_arrays"]
 
 MAX_HEADER_BYTES = 4 << 20
 """A segment of this format has some dozens of arrays, whatever the number of nodes."""
@@ -122,7 +122,7 @@ class ArrayReader:
             target = target[count:]
             count = self._file.readinto(target)
         if not count:
-            raise FileChangedError(f"{self._file.name} is shorter than its header says.")
+            raise FileChangedError(f"{Path(str(self._file.name)).name} is shorter than its header says.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,10 +157,10 @@ class ArrayFile:
         try:
             file = FileIO(str(self.path), "rb")
         except OSError as error:
-            raise FileChangedError(f"{self.path} can't be opened any more: {error}", gone=isinstance(error, FileNotFoundError)) from error
+            raise FileChangedError(f"{self.path.name} can't be opened: {error.strerror}.", gone=isinstance(error, FileNotFoundError)) from error
         if _signature(os.fstat(file.fileno())) != self.signature:
             file.close()
-            raise FileChangedError(f"{self.path} was replaced.")
+            raise FileChangedError(f"{self.path.name} was replaced.")
         return ArrayReader(file, self.arrays)
 
 

@@ -62,7 +62,7 @@ def find_runs(logdir: str | os.PathLike[str], most: int = MAX_DIRECTORIES) -> Di
 
 
 def holds_activations(run_dir: str | os.PathLike[str]) -> bool:
-    """Whether ``run_dir`` has a graph file, the first file that the writer makes."""
+    """Whether ``run_dir`` has a graph file, without which no other says anything."""
     try:
         with os.scandir(data_directory(Path(run_dir))) as entries:
             return any(GRAPH_NAME.fullmatch(entry.name) for entry in entries)

@@ -9,8 +9,7 @@ from __future__ import annotations
 import json
 import math
 import re
-import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 from pathlib import Path
@@ -18,7 +17,7 @@ from typing import Any, cast
 
 from tb_activations.store.atomic import write_whole
 from tb_activations.store.container import violation
-from tb_activations.store.jsonfile import check_created, read_object
+from tb_activations.store.jsonfile import check_created, read_created, read_object, time_after
 from tb_activations.store.names import FINDINGS_NAME
 from tb_activations.store.schema import FORMAT, FORMAT_VERSION, QUANTITIES, SEVERITIES, RecordedFinding
 
@@ -71,7 +70,7 @@ def write_findings(path: Path, rules: Mapping[str, str], findings: Sequence[Reco
     content = {
         "format": FORMAT,
         "version": FORMAT_VERSION,
-        "created": time.time(),
+        "created": time_after(_created_before(path)),
         "rules": {name: title[:_MAX_TITLE] for name, title in [*rules.items()][:MAX_RULES]},
     }
     encoded = [_encode(finding) for finding in findings[:MAX_FINDINGS]]
@@ -79,6 +78,12 @@ def write_findings(path: Path, rules: Mapping[str, str], findings: Sequence[Reco
     fitting = sum(size <= MAX_BYTES for size in sizes) - 1
     with write_whole(path) as file:
         file.write(json.dumps({**content, "findings": encoded[:fitting]}, allow_nan=False).encode("ascii"))
+
+
+def _created_before(path: Path) -> Iterator[float]:
+    """When the findings before were written: once this session has a file, it says so for all of them."""
+    files = [path] if path.exists() else [other for other in path.parent.iterdir() if FINDINGS_NAME.fullmatch(other.name)]
+    return read_created(files, "findings", MAX_BYTES)
 
 
 def _encode(finding: RecordedFinding) -> dict[str, Any]:

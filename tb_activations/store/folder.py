@@ -17,8 +17,9 @@ from tb_activations.errors import FormatError
 from tb_activations.store.container import FileChangedError
 from tb_activations.store.findingsfile import FindingsFile, read_findings
 from tb_activations.store.graphfile import GraphFile, read_graph
+from tb_activations.store.layout import SegmentId
 from tb_activations.store.names import FINDINGS_NAME, GRAPH_NAME
-from tb_activations.store.segments import Segment, SegmentId, open_segment
+from tb_activations.store.segments import Segment, open_segment
 
 __all__ = ["Contents", "Folder"]
 
@@ -27,6 +28,8 @@ Listing = dict[str, Signature]
 
 MOST_FINDINGS_FILES = 16
 """Each session leaves one, and of each rule only the newest counts."""
+_ATTEMPTS = 8
+"""Somebody may change the folder all the time."""
 _T = TypeVar("_T")
 
 
@@ -60,7 +63,7 @@ class Folder:
         """Looks at the folder; None when nothing changed since the last scan."""
         changed = False
         # A file can vanish between the listing and its opening (compaction deletes what it replaced): then the listing was out of date.
-        for _ in range(8):
+        for _ in range(_ATTEMPTS):
             try:
                 changed = self._scan_once() or changed
                 break
@@ -78,13 +81,17 @@ class Folder:
         return any(changed)
 
     def _settled_list(self) -> tuple[Listing, Listing, Listing]:
-        """A listing to be trusted: one taken while segments are merged may hold neither the old names nor the new one."""
+        """A listing to be trusted: one taken while segments are merged may hold neither the old names nor the new one.
+
+        Where no segment is known yet, none would be missed, and whoever opens a run may look once only: it is listed twice.
+        """
         listed = self._list()
-        while self._segments.keys() - listed[1].keys():
-            again = self._list()
-            if again == listed:
+        for _ in range(_ATTEMPTS):
+            if self._segments and not self._segments.keys() - listed[1].keys():
                 break
-            listed = again
+            before, listed = listed, self._list()
+            if before == listed:
+                break
         return listed
 
     def _list(self) -> tuple[Listing, Listing, Listing]:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +20,7 @@ from tb_activations.store.atomic import write_whole
 from tb_activations.store.container import violation
 from tb_activations.store.jsonfile import check_created, check_size, is_index, is_shape, read_object
 from tb_activations.store.names import GRAPH_NAME, graph_name
+from tb_activations.store.operationsfile import write_operations
 from tb_activations.store.schema import FORMAT, FORMAT_VERSION, QUANTITIES, Graph, Kind, NodeRecord, QuantityPlan, Source
 
 __all__ = ["GraphFile", "read_graph", "write_graph"]
@@ -37,10 +37,13 @@ class GraphFile:
     graph: Graph
 
 
-def write_graph(directory: Path, graph: Graph) -> str:
-    """Writes the graph file, there whole or not at all, and returns the fingerprint.
+def write_graph(directory: Path, graph: Graph, created: float) -> str:
+    """Writes the graph file, there whole or not at all, and returns the fingerprint. The file of its operations is there before it.
 
     A file of the same generation is replaced: its ``created`` tells which generation is the newest.
+
+    Args:
+      created: seconds since the epoch.
 
     Raises:
       FormatError: the graph is larger than ``docs/format.md`` allows.
@@ -48,9 +51,10 @@ def write_graph(directory: Path, graph: Graph) -> str:
     """
     content = _encode(graph)
     fingerprint = _fingerprint(content)
-    text = json.dumps({**content, "fingerprint": fingerprint, "created": time.time()}, ensure_ascii=False, allow_nan=False)
+    text = json.dumps({**content, "fingerprint": fingerprint, "created": created}, ensure_ascii=False, allow_nan=False)
     data = text.encode("utf-8", "backslashreplace")
     check_size(data, "graph")
+    write_operations(directory, fingerprint, graph.operations)  # first: whoever sees a generation may keep what it is told of it
     with write_whole(directory / graph_name(fingerprint)) as file:
         file.write(data)
     return fingerprint

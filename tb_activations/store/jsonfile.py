@@ -6,16 +6,33 @@ The one invariant: nothing is parsed that could take the memory or the time of w
 from __future__ import annotations
 
 import json
+import math
 import os
 import stat
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, cast
 
-from tb_activations.errors import VersionError
+from tb_activations.errors import FormatError, VersionError
 from tb_activations.store.container import violation
 from tb_activations.store.schema import FORMAT, FORMAT_VERSION
 
-__all__ = ["END_OF_TIME", "MAX_BYTES", "MAX_VALUES", "check_created", "check_size", "check_version", "fits", "is_index", "is_shape", "read_object"]
+__all__ = [
+    "END_OF_TIME",
+    "MAX_BYTES",
+    "MAX_VALUES",
+    "check_created",
+    "check_size",
+    "check_version",
+    "fits",
+    "is_index",
+    "is_shape",
+    "read_created",
+    "read_object",
+    "time_after",
+]
 
 MAX_BYTES = 64 << 20
 """A graph of 100,000 operations is 40 MB."""
@@ -92,6 +109,19 @@ def check_created(created: object) -> float:
     if type(created) not in (int, float) or not 0 <= cast(float, created) < END_OF_TIME:
         raise violation("bad_created", "seconds since the epoch", created=created)
     return float(cast(float, created))
+
+
+def read_created(paths: Iterable[Path], kind: str, max_bytes: int = MAX_BYTES) -> Iterator[float]:
+    """The times at which these files say that they were made; nothing of those that can't be read."""
+    for path in paths:
+        with suppress(OSError, FormatError):
+            yield check_created(read_object(path, kind, max_bytes).get("created"))
+
+
+def time_after(earlier: Iterable[float]) -> float:
+    """Now, in seconds since the epoch; where the clock was set back, just after all of ``earlier``: readers take the latest for the newest."""
+    latest = max(earlier, default=0.0)
+    return min(max(time.time(), math.nextafter(latest, math.inf)), math.nextafter(END_OF_TIME, 0.0))
 
 
 def is_shape(value: Any) -> bool:

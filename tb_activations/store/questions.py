@@ -7,6 +7,7 @@ here.
 from __future__ import annotations
 
 import difflib
+import operator
 import os
 from collections.abc import Collection
 from pathlib import Path
@@ -20,7 +21,7 @@ from tb_activations.store.discovery import LOCAL_ONLY
 from tb_activations.store.index import Index
 from tb_activations.store.schema import QUANTITIES, Quantity
 
-__all__ = ["check_path", "check_quantity", "check_statistic", "find_node", "find_rank", "find_step", "name_nearest_steps"]
+__all__ = ["check_integer", "check_path", "check_quantity", "check_statistic", "find_node", "find_rank", "find_step", "name_nearest_steps"]
 
 
 def check_path(path: Any) -> Path:
@@ -70,7 +71,7 @@ def find_step(steps: npt.NDArray[np.int64], step: SupportsIndex) -> int:
       ArgumentError: ``step`` is not an integer.
       NotFoundError: it was not recorded.
     """
-    number = _integer("step", step)
+    number = check_integer("step", step)
     position = int(np.searchsorted(steps, number))
     if position >= len(steps) or steps[position] != number:
         raise NotFoundError(f"Expected a recorded step. Received: step={number}. {name_nearest_steps(steps, number)}")
@@ -94,7 +95,7 @@ def find_rank(index: Index, rank: SupportsIndex | None) -> int | None:
     """
     if rank is None:
         return None
-    number = _integer("rank", rank)
+    number = check_integer("rank", rank)
     ranks = index.derived("ranks", lambda: np.unique(index.table["rank"]))
     if number not in ranks:
         raise NotFoundError(f"Expected the rank of a recorded replica: {', '.join(map(str, ranks.tolist())) or 'none yet'}. Received: rank={number}")
@@ -123,10 +124,17 @@ def check_statistic(statistic: str, quantity: Quantity, known: Collection[str]) 
     return statistic
 
 
-def _integer(name: str, value: Any) -> int:
-    """Integers of numpy count, and so does a float that is whole, as a step read back from a table or from JSON is; a truth value doesn't."""
+def check_integer(name: str, value: Any) -> int:
+    """Integers of numpy count, and so does a float that is whole, as a step read back from a table or from JSON is; a truth value doesn't.
+
+    Raises:
+      ArgumentError: it is no integer.
+    """
     if isinstance(value, (float, np.floating)) and float(value).is_integer():
         return int(value)
-    if isinstance(value, (bool, np.bool_)) or not hasattr(value, "__index__"):
-        raise ArgumentError(f"Expected `{name}` to be an integer. Received: {name}={value!r:.200}")
-    return int(value)
+    try:
+        if not isinstance(value, (bool, np.bool_)):
+            return operator.index(value)
+    except TypeError:
+        pass
+    raise ArgumentError(f"Expected `{name}` to be an integer. Received: {name}={value!r:.200}")

@@ -13,7 +13,8 @@ from typing import Any, NamedTuple, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from tb_activations.store.segments import ROW_ARRAYS, Segment
+from tb_activations.store.layout import ROW_ARRAYS
+from tb_activations.store.segments import Segment
 
 __all__ = ["LiveRows", "LiveSegment", "find_live_rows"]
 

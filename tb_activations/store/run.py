@@ -1,86 +1,49 @@
 """Reading a run: `open_run` and `Run`.
 
-The one invariant: every answer of a `Run` is taken from one moment of the run, whatever other threads or the writer do meanwhile. What a question
-means, and what is wrong with it, says `questions`; the numbers come from `reading`, the rows from `index`.
+The one invariant: every answer of a `Run` is taken from one moment of the run (`moments`), whatever other threads or the writer do meanwhile. What a
+question means, and what is wrong with it, says `questions`; the numbers come from `reading`, the rows from `index`.
 """
 
 from __future__ import annotations
 
+import copy
 import os
-import threading
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from functools import cached_property
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 
 from tb_activations.errors import NotFoundError
 from tb_activations.store import presence, reading
+from tb_activations.store.answers import Captures, Histogram
 from tb_activations.store.chapters import Chapter, plan_nodes, read_chapters
-from tb_activations.store.container import FileChangedError
 from tb_activations.store.discovery import find_runs, holds_activations, tell_absence
 from tb_activations.store.findingsfile import FindingsFile
-from tb_activations.store.folder import Contents, Folder
-from tb_activations.store.index import Index, build_index, find_again
+from tb_activations.store.index import Index
 from tb_activations.store.kept import KeptColumns
+from tb_activations.store.moments import Moment, Moments, NewestMoments
 from tb_activations.store.names import data_directory
-from tb_activations.store.nodes import Node, QuantityState, describe_nodes
+from tb_activations.store.nodes import Node, QuantityState
 from tb_activations.store.operationsfile import read_operations
-from tb_activations.store.questions import check_path, check_quantity, check_statistic, find_node, find_rank, find_step, name_nearest_steps
+from tb_activations.store.questions import (
+    check_integer,
+    check_path,
+    check_quantity,
+    check_statistic,
+    find_node,
+    find_rank,
+    find_step,
+    name_nearest_steps,
+)
 from tb_activations.store.reasons import Explanation, explain_reason
-from tb_activations.store.schema import COUNTS, QUANTITIES, Graph, Operation, Quantity
+from tb_activations.store.schema import COUNTS, Graph, Operation, Quantity
 
 if TYPE_CHECKING:
     from tb_activations.diagnosis import Finding
 
 __all__ = ["Captures", "Histogram", "Node", "QuantityState", "Run", "open_run", "open_validation"]
-
-_T = TypeVar("_T")
-_READ_ATTEMPTS = 8
-
-
-@dataclass(frozen=True, slots=True)
-class Captures:
-    """The captures of a run, one entry per step. Times in seconds.
-
-    Attributes:
-      rows: how many replicas recorded the step so far; those of several workers arrive one after the other.
-      dropped: int64[D], steps that were due and were not recorded.
-    """
-
-    step: npt.NDArray[np.int64]
-    wall_time: npt.NDArray[np.float64]
-    epoch: npt.NDArray[np.int64]
-    overhead: npt.NDArray[np.float64]
-    loss_scale: npt.NDArray[np.float32]
-    rows: npt.NDArray[np.int64]
-    dropped: npt.NDArray[np.int64]
-
-
-class Histogram(NamedTuple):
-    """Histograms of one node: ``steps`` int64[C], ``counts`` uint32[C, B], ``edges`` float64[C, B + 1]."""
-
-    steps: npt.NDArray[np.int64]
-    counts: npt.NDArray[np.uint32]
-    edges: npt.NDArray[np.float64]
-
-
-class _View:
-    """An index with what is derived from it, at most once."""
-
-    def __init__(self, index: Index) -> None:
-        self.index = index
-
-    @cached_property
-    def nodes(self) -> tuple[Node, ...]:
-        return describe_nodes(
-            self.index.joined,
-            {quantity: presence.count_captures(self.index, quantity) for quantity in QUANTITIES},
-            {quantity: presence.find_sampled(self.index, quantity) for quantity in QUANTITIES},
-        )
 
 
 class Run:
@@ -97,41 +60,41 @@ class Run:
     def __init__(self, run_dir: str | os.PathLike[str], kept: KeptColumns | None = None) -> None:
         self.path = Path(run_dir)
         self._kept = kept
-        self._folder = Folder(data_directory(self.path))
-        self._lock = threading.Lock()
-        self._view = _View(build_index(self._folder.scan() or Contents((), (), (), ())))
+        self._moments: Moments = NewestMoments(data_directory(self.path))
 
     def __repr__(self) -> str:
-        return f"Run({str(self.path)!r}, {len(self._view.index.joined.records)} nodes, {len(self._view.index.steps)} captures)"
+        return f"Run({str(self.path)!r}, {len(self._index.joined.records)} nodes, {len(self._index.steps)} captures)"
 
     def refresh(self) -> bool:
         """Looks for new segments; True when something changed. Costs one listing of a directory when nothing did."""
-        with self._lock:
-            contents = self._folder.scan()
-            if contents is not None:
-                self._view = _View(build_index(contents, self._view.index))
-            return contents is not None
+        return self._moments.refresh()
 
     def pinned(self) -> Run:
         """This run as it is now, for questions that belong together: whatever is written or refreshed meanwhile, all answers are of this moment.
 
         Where steps were trained anew meanwhile, its numbers are gone, and what needs them raises `FileChangedError`.
         """
-        return _Pinned(self, self._view)
+        pinned = copy.copy(self)
+        pinned._moments = self._moments.pin()
+        return pinned
+
+    @property
+    def _index(self) -> Index:
+        return self._moments.now.index
 
     @property
     def nodes(self) -> tuple[Node, ...]:
         """All nodes: those of the newest generation in execution order, then those that only older generations with captures have."""
-        return self._read(lambda view: view.nodes)
+        return self._moments.read(lambda moment: moment.nodes)
 
     def node(self, name: str) -> Node:
         """The node of this name."""
-        return self._read(lambda view: view.nodes[find_node(view.index, name)])
+        return self._moments.read(lambda moment: moment.nodes[find_node(moment.index, name)])
 
     @property
     def graph(self) -> str:
         """Fingerprint of the newest generation; empty before there is one."""
-        graph = self._view.index.graph
+        graph = self._index.graph
         return "" if graph is None else graph.fingerprint
 
     @property
@@ -151,13 +114,13 @@ class Run:
 
     @property
     def _generation(self) -> Graph:
-        graph = self._view.index.graph
+        graph = self._index.graph
         return Graph(()) if graph is None else graph.graph
 
     @property
     def version(self) -> str:
         """A text that changes with any change of the run."""
-        return self._view.index.version
+        return self._index.version
 
     @property
     def problems(self) -> tuple[str, ...]:
@@ -167,17 +130,17 @@ class Run:
     @property
     def unreadable(self) -> tuple[str, ...]:
         """A sentence for each file that had to be left out."""
-        return self._view.index.problems
+        return self._index.problems
 
     @property
     def budget_remarks(self) -> tuple[str, ...]:
         """A sentence for each thing that the size budget left out."""
-        return self._view.index.left_out
+        return self._index.left_out
 
     @property
     def columns(self) -> tuple[str, ...]:
         """Names of the statistics, in the order of the last axis of `snapshot`."""
-        return self._view.index.columns
+        return self._index.columns
 
     def operations(self) -> tuple[Operation, ...]:
         """The TensorFlow operations of the newest generation's step, in the order in which they were made; empty for eager steps.
@@ -191,21 +154,21 @@ class Run:
 
     def chapters(self) -> tuple[Chapter, ...]:
         """The stretches of captures that have a graph of their own."""
-        return read_chapters(self._view.index)
+        return read_chapters(self._index)
 
     def planned_nodes(self, graph: str) -> tuple[Node, ...]:
         """What `nodes` was when ``graph`` was the newest generation, before anything of it was captured."""
-        return plan_nodes(self._view.index, graph)
+        return plan_nodes(self._index, graph)
 
     def steps(self, node: str | None = None, quantity: Quantity = "value") -> npt.NDArray[np.int64]:
         """The recorded steps, int64[C]: of the run, or those at which ``quantity`` of ``node`` was recorded."""
         if node is None:
-            return self._view.index.steps
-        return self._read(lambda view: presence.read_steps(view.index, find_node(view.index, node), check_quantity(quantity)))
+            return self._index.steps
+        return self._moments.read(lambda moment: presence.read_steps(moment.index, find_node(moment.index, node), check_quantity(quantity)))
 
     def captures(self) -> Captures:
         """When and at what cost each step was recorded. With replicas: the first replica's row."""
-        index = self._view.index
+        index = self._index
         first = {name: array[index.starts] for name, array in index.table.items() if name != "rank"}
         return Captures(**first, rows=np.diff(index.starts, append=index.row_count), dropped=index.dropped)
 
@@ -222,41 +185,43 @@ class Run:
           NaN where the weight is 0 or wasn't recorded.
         """
 
-        def read(view: _View) -> dict[str, npt.NDArray[Any]]:
-            index, position = view.index, find_node(view.index, node)
+        def read(moment: Moment) -> dict[str, npt.NDArray[Any]]:
+            index, position = moment.index, find_node(moment.index, node)
             replica = find_rank(index, rank)
             steps, statistics, counts = reading.read_history(index, position, check_quantity(quantity), replica)
             columns = {"step": steps, **dict(zip(index.columns, statistics.T, strict=True)), **dict(zip(COUNTS, counts.T, strict=True))}
             return columns | ({reading.UPDATE_RATIO: reading.read_update_ratio(index, position, replica, steps)} if quantity == "update" else {})
 
-        return self._read(read)
+        return self._moments.read(read)
 
     def history(
         self, node: str, quantity: Quantity = "value", rank: int | None = None
     ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float32], npt.NDArray[np.int64]]:
         """What `statistics` gives, as three arrays: the steps int64[C], statistics float32[C, K] (K: `columns`) and counts int64[C, 4]."""
 
-        def read(view: _View) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float32], npt.NDArray[np.int64]]:
-            return reading.read_history(view.index, find_node(view.index, node), check_quantity(quantity), find_rank(view.index, rank))
+        def read(moment: Moment) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float32], npt.NDArray[np.int64]]:
+            return reading.read_history(moment.index, find_node(moment.index, node), check_quantity(quantity), find_rank(moment.index, rank))
 
-        return self._read(read)
+        return self._moments.read(read)
 
     def snapshot(self, step: int, quantity: Quantity = "value") -> tuple[npt.NDArray[np.float32], npt.NDArray[np.int64]]:
         """All nodes at one recorded step, in the order of `nodes`: statistics float32[N, K] and counts int64[N, 4]."""
-        return self._read(lambda view: reading.read_snapshot(view.index, find_step(view.index.steps, step), check_quantity(quantity)))
+        return self._moments.read(lambda moment: reading.read_snapshot(moment.index, find_step(moment.index.steps, step), check_quantity(quantity)))
 
     def holds(self, quantity: Quantity) -> bool:
         """Whether anything of ``quantity`` was recorded. Costs nothing."""
-        return bool(self._view.index.holding(check_quantity(quantity)))
+        return bool(self._index.holding(check_quantity(quantity)))
 
     def window(self, quantity: Quantity = "value", *, start: int, stop: int) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.int64]]:
         """All nodes at the recorded steps ``steps()[start:stop]``: statistics float32[N, C, K] (K: `columns`) and counts int64[N, C, 4]."""
 
-        def read(view: _View) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.int64]]:
-            first, last, _ = slice(start, stop).indices(len(view.index.steps))
-            return reading.read_window(view.index, check_quantity(quantity), first, max(first, last))
+        bounds = slice(check_integer("start", start), check_integer("stop", stop))
 
-        return self._read(read)
+        def read(moment: Moment) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.int64]]:
+            first, last, _ = bounds.indices(len(moment.index.steps))
+            return reading.read_window(moment.index, check_quantity(quantity), first, max(first, last))
+
+        return self._moments.read(read)
 
     def column(
         self, statistic: str, quantity: Quantity = "value", after: int = -1, until: int | None = None
@@ -271,20 +236,24 @@ class Run:
           until: only steps up to this one. A long run is best gone through a stretch at a time.
         """
 
-        def read(view: _View) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float32]]:
-            known = (*view.index.columns, *reading.COUNTED, *((reading.UPDATE_RATIO,) if quantity == "update" else ()))
-            wanted = check_statistic(statistic, check_quantity(quantity), known)
-            return reading.read_column(view.index, wanted, quantity, after, until, self._kept)
+        first, last = check_integer("after", after), None if until is None else check_integer("until", until)
 
-        return self._read(read)
+        def read(moment: Moment) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float32]]:
+            known = (*moment.index.columns, *reading.COUNTED, *((reading.UPDATE_RATIO,) if quantity == "update" else ()))
+            wanted = check_statistic(statistic, check_quantity(quantity), known)
+            return reading.read_column(moment.index, wanted, quantity, first, last, self._kept)
+
+        return self._moments.read(read)
 
     def histogram(self, node: str, quantity: Quantity = "value") -> Histogram:
         """The histograms of one node, at the steps that have one."""
-        return self._read(lambda view: Histogram(*reading.read_histogram(view.index, find_node(view.index, node), check_quantity(quantity))))
+        return self._moments.read(
+            lambda moment: Histogram(*reading.read_histogram(moment.index, find_node(moment.index, node), check_quantity(quantity)))
+        )
 
     def sample_steps(self, node: str, quantity: Quantity = "value") -> npt.NDArray[np.int64]:
         """The steps at which raw numbers of ``node`` were kept."""
-        return self._read(lambda view: reading.read_sample_steps(view.index, find_node(view.index, node), check_quantity(quantity)))
+        return self._moments.read(lambda moment: reading.read_sample_steps(moment.index, find_node(moment.index, node), check_quantity(quantity)))
 
     def value(self, node: str, step: int, quantity: Quantity = "value") -> npt.NDArray[Any]:
         """The raw numbers of ``node`` that were kept at ``step``.
@@ -297,10 +266,10 @@ class Run:
           NotFoundError: none were kept at that step; the message says why.
         """
 
-        def read(view: _View) -> npt.NDArray[Any] | None:
-            return reading.read_sample(view.index, find_node(view.index, node), check_quantity(quantity), find_step(view.index.steps, step))
+        def read(moment: Moment) -> npt.NDArray[Any] | None:
+            return reading.read_sample(moment.index, find_node(moment.index, node), check_quantity(quantity), find_step(moment.index.steps, step))
 
-        sample = self._read(read)
+        sample = self._moments.read(read)
         if sample is None:
             raise NotFoundError(f"No raw numbers of {node!r} ({quantity}) were kept at step {step}. {self._why_no_sample(node, step, quantity)}")
         return sample
@@ -320,15 +289,16 @@ class Run:
     ) -> Explanation | None:
         """The reason `size_budget`, where the size budget had this part of a node left out at a recorded step; None where it hadn't."""
         kept = self.sample_steps(node, quantity) if part == "raw numbers" else self.histogram(node, quantity).steps
+        step = check_integer("step", step)
         if not len(kept) or step in kept or step not in self.steps(node, quantity):
             return None  # what is never kept of a node is none of the budget's doing
-        stage = self._read(lambda view: presence.budget_stage(view.index, step))
+        stage = self._moments.read(lambda moment: presence.budget_stage(moment.index, step))
         return None if stage is None else explain_reason("size_budget", node, {"part": part, "step": f"{step:,}", "stage": stage.sentence})
 
     @property
     def recorded_findings(self) -> FindingsFile:
         """What rules of the user found in the process that trained: such a rule is a function that only that process has."""
-        return self._view.index.findings
+        return self._index.findings
 
     @property
     def findings(self) -> tuple[Finding, ...]:
@@ -336,38 +306,6 @@ class Run:
         from tb_activations.diagnosis import find
 
         return tuple(find(self))
-
-    def _read(self, function: Callable[[_View], _T]) -> _T:
-        """Calls ``function`` with a view, and again with a newer one when a file went away meanwhile."""
-        for _ in range(_READ_ATTEMPTS):
-            try:
-                return function(self._view)
-            except FileChangedError:
-                self._look_again()
-        raise NotFoundError("The files of this run change faster than they can be read. Ask again.")
-
-    def _look_again(self) -> None:
-        self.refresh()
-
-
-class _Pinned(Run):
-    """What `Run.pinned` gives."""
-
-    def __init__(self, live: Run, view: _View) -> None:
-        self.path, self._kept, self._live, self._view = live.path, live._kept, live, view
-
-    def refresh(self) -> bool:
-        return False
-
-    def pinned(self) -> Run:
-        return self
-
-    def _look_again(self) -> None:
-        self._live.refresh()
-        index = find_again(self._live._view.index, self._view.index)
-        if index is None:
-            raise FileChangedError("The captures of this moment were recorded anew.", gone=True)
-        self._view = _View(index)
 
 
 def open_run(path: str | os.PathLike[str]) -> Run:

@@ -6,10 +6,8 @@ Which captures are written, and when, is the writer's business.
 
 from __future__ import annotations
 
-import math
 import secrets
-import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
@@ -22,10 +20,11 @@ from tb_activations.store.atomic import remove_leftovers
 from tb_activations.store.compact import compact
 from tb_activations.store.container import FileChangedError, write_arrays
 from tb_activations.store.graphfile import write_graph
+from tb_activations.store.jsonfile import read_created, time_after
+from tb_activations.store.layout import SegmentId
 from tb_activations.store.names import GRAPH_NAME, data_directory, graph_name
-from tb_activations.store.operationsfile import write_operations
 from tb_activations.store.schema import FORMAT, FORMAT_VERSION, STATISTICS, Capture, Graph
-from tb_activations.store.segments import SegmentId, open_segment
+from tb_activations.store.segments import open_segment
 
 __all__ = ["Session"]
 
@@ -60,6 +59,7 @@ class Session:
         self._written: list[_Written] = []
         self._undeleted: list[str] = []
         self._graphs: dict[str, Graph] = {}
+        self._graph_created: float | None = None
 
     def prepare(self) -> None:
         """Makes the directory, and removes what a killed session was writing in it."""
@@ -69,8 +69,8 @@ class Session:
     def write_graph(self, graph: Graph) -> str:
         """Writes a generation of the graph, and the operations of its step, and returns its fingerprint."""
         self.directory.mkdir(parents=True, exist_ok=True)
-        fingerprint = write_graph(self.directory, graph)
-        write_operations(self.directory, fingerprint, graph.operations)
+        self._graph_created = time_after(self._created_before())
+        fingerprint = write_graph(self.directory, graph, self._graph_created)
         self._graphs[fingerprint] = graph
         return fingerprint
 
@@ -116,11 +116,17 @@ class Session:
         """
         written = filter(None, (SegmentId.parse(path.name) for path in self.directory.iterdir()))
         one_of_each = {identity.session: identity for identity in written if identity.worker == self._worker}
-        started = time.time()
+        earlier = []
         for identity in one_of_each.values():
             with suppress(OSError, FormatError, FileChangedError):  # what can't be read hides nothing
-                started = max(started, math.nextafter(open_segment(self.directory / identity.name).session_started, math.inf))
-        return started
+                earlier.append(open_segment(self.directory / identity.name).session_started)
+        return time_after(earlier)
+
+    def _created_before(self) -> Iterator[float]:
+        """When the generations before were made: those of earlier sessions are in files, which are read once."""
+        if self._graph_created is not None:
+            return iter((self._graph_created,))
+        return read_created((path for path in self.directory.iterdir() if GRAPH_NAME.fullmatch(path.name)), "graph")
 
     def _is_own(self, name: str) -> bool:
         identity = SegmentId.parse(name)

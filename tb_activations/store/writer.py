@@ -63,10 +63,7 @@ class Writer:
         on_budget: Callable[[str], object] | None = None,
         on_segment: Callable[[], object] | None = None,
     ) -> None:
-        if not 0 <= worker <= 9999:
-            raise ArgumentError(f"Expected a worker of 0 to 9999. Received: worker={worker!r}")
-        if max_bytes is not None and max_bytes <= 0:
-            raise ArgumentError(f"Expected a size budget of more than 0 bytes, or None. Received: max_bytes={max_bytes!r}")
+        _check(worker, max_bytes)
         self._session = Session(Path(run_dir), worker)
         self._budget = Budget(max_bytes)
         self._stage = self._budget.stage
@@ -223,6 +220,13 @@ class Writer:
         if self._stage.share > stage.share and self._on_budget is not None:
             used, bound = (f"{count / 1e6:.1f} MB" for count in (self._budget.used_bytes, self._budget.max_bytes))
             self._on_budget(f"{used} of the size budget of {bound} are used: {self._stage.sentence}.")
+
+
+def _check(worker: int, max_bytes: int | None) -> None:
+    if not 0 <= worker <= 9999:
+        raise ArgumentError(f"Expected a worker of 0 to 9999. Received: worker={worker!r}")
+    if max_bytes is not None and max_bytes <= 0:
+        raise ArgumentError(f"Expected a size budget of more than 0 bytes, or None. Received: max_bytes={max_bytes!r}")
 
 
 class _Pending:

@@ -13,6 +13,7 @@ import pytest
 from tb_activations import diagnosis, open_run
 from tb_activations.plugin import findings as plugin_findings
 from tb_activations.plugin.http import json_answer
+from tb_activations.store.container import FileChangedError
 from tb_activations.store.findingsfile import write_findings
 from tb_activations.store.names import data_directory, findings_name
 from tests.builders import build_run, normal_values, parse_nodes
@@ -96,6 +97,17 @@ def test_what_rules_of_the_user_recorded_is_told_with_the_others(tmp_path):
     assert any(other["rule"] == "nonfinite" for other in answer["findings"])
 
 
+def test_findings_that_have_not_seen_the_newest_validation_are_pending(tmp_path):
+    build_run(tmp_path / "train", GRAPH, range(3))
+    build_run(tmp_path / "validation", GRAPH, range(2))
+    client = PluginClient(tmp_path)
+    _settled(client)
+    assert not client.json("findings", run="train")["pending"]
+    build_run(tmp_path / "validation", GRAPH, range(2, 3))
+    assert client.json("findings", run="train")["pending"]
+    _settled(client)
+
+
 def test_a_request_does_not_wait_for_the_rules(tmp_path, monkeypatch):
     build_run(tmp_path / "train", GRAPH, range(3))
     release = threading.Event()
@@ -107,6 +119,22 @@ def test_a_request_does_not_wait_for_the_rules(tmp_path, monkeypatch):
     assert len(client.json("graph", run="train")["nodes"]) == 3
     release.set()
     assert _settled(client)["checked_captures"] == 3
+
+
+def test_a_run_that_somebody_copies_over_is_told_as_that_and_looked_at_again(tmp_path, monkeypatch, caplog):
+    build_run(tmp_path / "train", GRAPH, range(0, 50, 5), _values)
+    client = PluginClient(tmp_path)
+    update, sentence = diagnosis.Diagnosis.update, "The files of this run change faster than they can be read."
+
+    def fail(self):
+        raise FileChangedError(sentence)
+
+    monkeypatch.setattr(diagnosis.Diagnosis, "update", fail)
+    assert _settled(client)["problems"] == [sentence]
+    assert caplog.records == [], "nothing that a programmer could mend"
+    monkeypatch.setattr(diagnosis.Diagnosis, "update", update)
+    build_run(tmp_path / "train", GRAPH, range(50, 60, 5), _values)
+    assert _settled(client)["problems"] == []
 
 
 def test_rules_that_can_not_be_applied_are_a_problem_and_no_endless_waiting(tmp_path, monkeypatch, caplog):

@@ -100,6 +100,15 @@ def test_a_histogram_of_one_number_lands_in_the_bin_that_holds_the_number():
     assert merge_histograms(counts, largest, column_starts(2, 1)).counts.tolist() == [[1, 1, 1, 10]]
 
 
+def test_a_number_at_the_edge_of_two_bins_is_in_the_upper_one_as_numpy_has_it():
+    numbers, edges = (0.0, 0.5, -1.0, 1.0), np.linspace(-1.0, 1.0, 9)
+    for number in numbers:
+        counts = np.array([[7, *[0] * 7], [0, *[1] * 7]])
+        merged = merge_histograms(counts, np.stack([np.full(9, number), edges]), np.array([0]))
+        expected = np.histogram([number] * 7, edges)[0] + counts[1]
+        np.testing.assert_array_equal(merged.counts[0], expected)
+
+
 def test_captures_without_a_histogram_do_not_widen_the_range():
     counts = np.array([[0, 0], [4, 2]], np.uint32)
     edges = np.array([[-100.0, 0.0, 100.0], [0.0, 0.5, 1.0]])

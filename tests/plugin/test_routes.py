@@ -347,3 +347,20 @@ def test_only_answers_that_name_the_present_version_may_be_kept(tmp_path):
     assert newest["step"].tolist() == [0, 1, 2, 3, 4, 5]
     assert "max-age" not in client.open("statistics", **query, v=version).headers["Cache-Control"]
     assert client.json("runs")["runs"][0]["version"] != version
+
+
+def test_an_answer_during_which_the_run_changed_may_not_be_kept(tmp_path, monkeypatch):
+    """It may be of the version that was asked for, or of the next one."""
+    build_run(tmp_path / "train", "input x [4]", range(3))
+    client = PluginClient(tmp_path)
+    version = client.json("runs")["runs"][0]["version"]
+    steps = views.RUN_VIEWS["/steps"]
+
+    def grow(run, arguments):
+        build_run(tmp_path / "train", "input x [4]", range(3, 5), marker=False)
+        assert run.refresh()
+        return steps(run, arguments)
+
+    assert "max-age" in client.open("steps", run="train", v=version).headers["Cache-Control"]
+    monkeypatch.setattr(views, "RUN_VIEWS", {**views.RUN_VIEWS, "/steps": grow})
+    assert "max-age" not in client.open("steps", run="train", v=version).headers["Cache-Control"]

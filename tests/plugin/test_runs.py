@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
+import re
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -16,6 +18,7 @@ from tensorboard.plugins import base_plugin
 from tb_activations.errors import NotFoundError
 from tb_activations.plugin import runs as runs_module
 from tb_activations.plugin.runs import Runs, Source, source_of
+from tb_activations.store import container
 from tb_activations.store.discovery import Discovery
 from tests.builders import build_run, capture_of, normal_values, open_writer, parse_nodes, put, segments_of
 from tests.plugin.client import PluginClient
@@ -109,6 +112,16 @@ def test_a_run_that_appears_is_found_and_one_that_goes_away_is_gone(tmp_path, mo
     assert not client.plugin.is_active()
 
 
+def test_a_name_that_gets_another_directory_is_another_run(tmp_path, monkeypatch):
+    """As where TensorBoard's own loader gives a name of --logdir_spec to another directory."""
+    monkeypatch.setattr(runs_module, "_WALK_PAUSE", 0.0)
+    paths = {"a": str(build_run(tmp_path / "one", NODES, range(3))), "b": str(build_run(tmp_path / "two", NODES, range(5)))}
+    runs = Runs(source_of(_context("", multiplexer=SimpleNamespace(RunPaths=lambda: paths))))
+    assert [entry["captures"] for entry in runs.listing()] == [3, 5]
+    paths["a"] = paths["b"]
+    _until(lambda: [(entry["run"], entry["captures"]) for entry in runs.listing()] == [("a", 5), ("b", 5)])
+
+
 def test_new_captures_are_in_the_next_listing(tmp_path):
     build_run(tmp_path / "train", NODES, range(3))
     client = PluginClient(tmp_path)
@@ -118,6 +131,26 @@ def test_new_captures_are_in_the_next_listing(tmp_path):
     assert (before["captures"], after["captures"], after["last_step"]) == (3, 5, 4)
     assert before["version"] != after["version"]
     assert before["graph"] == after["graph"]
+
+
+def test_where_looking_takes_long_each_listing_looks_at_the_runs_that_wait_longest(tmp_path, monkeypatch):
+    for name in "abc":
+        build_run(tmp_path / name, NODES, range(2))
+    runs = Runs(source_of(_context(str(tmp_path))))
+    assert len(runs.listing()) == 3
+    refresh, looked_at = runs_module._Entry.refresh, []
+
+    def look_slowly(entry):
+        looked_at.append(entry.path.name)
+        time.sleep(0.02)
+        refresh(entry)
+
+    monkeypatch.setattr(runs_module._Entry, "refresh", look_slowly)
+    monkeypatch.setattr(runs_module, "_LISTING_BUDGET", 0.01)
+    while len(looked_at) < 6:
+        assert len(runs.listing()) == 3
+    assert sorted(looked_at[:3]) == ["a", "b", "c"]
+    assert looked_at == looked_at[:3] * 2
 
 
 def test_a_page_learns_from_the_listing_when_a_node_gets_its_first_value(tmp_path):
@@ -198,6 +231,34 @@ def test_a_damaged_run_is_listed_with_its_problem_and_disturbs_no_other(tmp_path
         assert response.status_code in (200, 404, 422), response.get_data()
         assert os.fsencode(tmp_path) not in response.get_data()
         assert b"Traceback" not in response.get_data()
+
+
+@needs_rights
+def test_a_run_that_may_not_be_read_any_more_is_told_to_whoever_asks(tmp_path):
+    folder = build_run(tmp_path / "train", NODES, range(3)) / "plugins" / "tb_activations"
+    client = PluginClient(tmp_path)
+    assert client.json("runs")["runs"][0]["captures"] == 3
+    assert client.open("graph", run="train").status_code == 200  # modules are imported when they are first needed
+    with forbidden(folder):
+        for route in ("graph", "steps", "snapshot", "findings"):
+            response = client.open(route, run="train", step=0, quantity="value")
+            assert (response.status_code, response.get_data(as_text=True)) == (422, "A file of this run can't be read. Permission denied.")
+        assert client.json("runs")["runs"][0]["problems"] == ["The files of this run can't be read: Permission denied."]
+    assert client.json("graph", run="train")["nodes"]
+
+
+def test_a_file_that_may_not_be_opened_any_more_is_named_without_its_folder(tmp_path, monkeypatch):
+    build_run(tmp_path / "train", NODES, range(3))
+    client = PluginClient(tmp_path)
+    assert client.open("steps", run="train").status_code == 200
+
+    def refuse(*_):
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+
+    monkeypatch.setattr(container, "FileIO", refuse)
+    answer = client.open("statistics", run="train", node="x", quantity="value").get_data(as_text=True)
+    assert re.search(r"can't be read, .*: segment-[0-9a-f-]+\.safetensors can't be opened: Permission denied\. Ask again\.$", answer)
+    assert str(tmp_path) not in answer
 
 
 def test_what_is_no_file_is_ignored(tmp_path):

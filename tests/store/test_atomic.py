@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 import subprocess
 import sys
 import time
@@ -25,6 +26,25 @@ def test_a_file_is_there_when_the_block_has_ended_and_not_before(tmp_path):
         assert not path.exists()
     assert path.read_bytes() == b"whole"
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_the_bytes_are_on_disk_before_the_name_and_the_name_before_it_returns(tmp_path, monkeypatch):
+    fsync, replace, done = os.fsync, Path.replace, []
+    monkeypatch.setattr(os, "fsync", lambda number: (fsync(number), done.append("names" if stat.S_ISDIR(os.fstat(number).st_mode) else "bytes")))
+    monkeypatch.setattr(Path, "replace", lambda self, target: (replace(self, target), done.append("rename")))
+    with write_whole(tmp_path / "x") as file:
+        file.write(b"whole")
+    assert done == ["bytes", "rename", "names"]
+
+
+def test_a_folder_that_cannot_be_flushed_is_no_error(tmp_path, monkeypatch):
+    def refuse(path, flags):
+        raise PermissionError(13, "Permission denied", path)
+
+    monkeypatch.setattr(os, "open", refuse)
+    with write_whole(tmp_path / "x") as file:
+        file.write(b"whole")
+    assert (tmp_path / "x").read_bytes() == b"whole"
 
 
 def _refuse(monkeypatch, times):

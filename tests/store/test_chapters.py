@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from tb_activations.store.run import open_run
-from tests.builders import build_run, capture_of, normal_values, open_writer, parse_nodes, put
+from tb_activations.store.session import Session
+from tests.builders import build_run, capture_of, normal_values, open_writer, parse_nodes, put, write_segments
 
 FIRST = parse_nodes("input x [?,8]; layer dense Dense [?,4] <- x gradient; variable dense/kernel [8,4] gradient update")
 SECOND = parse_nodes("input x [?,8]; layer head Dense [?,4] <- x gradient; variable head/kernel [8,4] gradient update")
@@ -32,6 +33,20 @@ def test_a_generation_begins_a_chapter_at_its_first_capture_and_none_later(tmp_p
     assert [chapter.graph for chapter in run.chapters()] == [first.graph, run.graph]
     assert [node.name for node in run.planned_nodes(first.graph)] == [node.name for node in first.nodes]
     assert [node.name for node in run.planned_nodes(run.graph)] == [node.name for node in run.nodes]
+
+
+def test_a_worker_that_is_late_with_the_new_graph_begins_no_chapter(tmp_path):
+    def rows(graph, *steps):
+        return [capture_of(graph, normal_values(graph), step) for step in steps]
+
+    write_segments(tmp_path, FIRST, [rows(FIRST, 0, 10, 21)], worker=1)
+    first = open_run(tmp_path).graph
+    session = Session(tmp_path, 0)
+    session.write_captures(rows(FIRST, 0, 10), [], session.write_graph(FIRST))
+    session.write_captures(rows(SECOND, 20, 22), [], session.write_graph(SECOND))
+    run = open_run(tmp_path)
+    assert run.steps().tolist() == [0, 10, 20, 21, 22]
+    assert [(chapter.graph, chapter.start) for chapter in run.chapters()] == [(first, 0), (run.graph, 2)]
 
 
 def test_what_is_planned_follows_from_the_graph_alone(tmp_path):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import os
+import time
 
 import pytest
 
@@ -51,6 +52,16 @@ def test_numbers_that_json_lacks_come_back(path):
     evidence = read_findings(path).findings[0]["evidence"]
     assert math.isnan(evidence["a"])
     assert (evidence["b"], evidence["c"]) == (math.inf, -math.inf)
+
+
+def test_the_session_that_wrote_last_counts_though_the_clock_was_set_back(tmp_path, monkeypatch):
+    build_run(tmp_path, "input x [3]", range(1))
+    for session, (moment, node) in enumerate(((2.0e9, "first"), (1.9e9, "second"), (1.9e9, "third"), (1.8e9, "x"))):
+        monkeypatch.setattr(time, "time", lambda moment=moment: moment)
+        path = data_directory(tmp_path) / findings_name(f"{9 - session:08x}")
+        for _ in range(2):
+            write_findings(path, RULES, [{**FINDING, "node": node}])
+            assert [finding["node"] for finding in Run(tmp_path).recorded_findings.findings] == [node]
 
 
 def test_what_is_too_much_is_cut_when_it_is_written(path):

@@ -52,7 +52,7 @@ FINGERPRINT = hashlib.sha256(CANONICAL.encode()).hexdigest()[:16]
 
 
 def test_a_graph_comes_back_as_it_was(tmp_path):
-    assert write_graph(tmp_path, GRAPH) == FINGERPRINT
+    assert write_graph(tmp_path, GRAPH, 1.5) == FINGERPRINT
     file = read_graph(tmp_path / graph_name(FINGERPRINT))
     assert (file.fingerprint, file.graph) == (FINGERPRINT, GRAPH)
     assert [path.name for path in tmp_path.iterdir()] == [f"graph-{FINGERPRINT}.json"]
@@ -61,22 +61,22 @@ def test_a_graph_comes_back_as_it_was(tmp_path):
 def test_a_changed_graph_has_another_fingerprint(tmp_path):
     node = GRAPH.nodes[2]
     frozen = NodeRecord(node.name, node.kind, node.class_name, node.dtype, node.shape, True)
-    assert write_graph(tmp_path, Graph((*GRAPH.nodes[:2], frozen), GRAPH.model, GRAPH.configuration, GRAPH.versions)) != FINGERPRINT
-    assert write_graph(tmp_path, Graph(GRAPH.nodes, GRAPH.model, {"every": 50}, GRAPH.versions)) != FINGERPRINT
+    assert write_graph(tmp_path, Graph((*GRAPH.nodes[:2], frozen), GRAPH.model, GRAPH.configuration, GRAPH.versions), 1.5) != FINGERPRINT
+    assert write_graph(tmp_path, Graph(GRAPH.nodes, GRAPH.model, {"every": 50}, GRAPH.versions), 1.5) != FINGERPRINT
 
 
 def test_writing_again_renews_created_only(tmp_path):
-    write_graph(tmp_path, GRAPH)
+    write_graph(tmp_path, GRAPH, 1.5)
     first = read_graph(tmp_path / graph_name(FINGERPRINT))
-    write_graph(tmp_path, GRAPH)
+    write_graph(tmp_path, GRAPH, 2.5)
     second = read_graph(tmp_path / graph_name(FINGERPRINT))
-    assert second.created > first.created
+    assert (first.created, second.created) == (1.5, 2.5)
     assert second.graph == first.graph
 
 
 def test_what_json_has_no_word_for_becomes_text(tmp_path):
     options = {"include": len, "thresholds": (np.float32(0.5), np.int64(3)), "limit": float("inf"), "path": {1: None}, "lone": "\ud800"}
-    fingerprint = write_graph(tmp_path, Graph((), None, options))
+    fingerprint = write_graph(tmp_path, Graph((), None, options), 1.5)
     configuration = read_graph(tmp_path / graph_name(fingerprint)).graph.configuration
     assert configuration["include"] == str(len)
     assert configuration["thresholds"] == [0.5, 3]
@@ -165,7 +165,7 @@ def test_a_graph_that_no_reader_would_take_is_not_written(tmp_path):
     shape = tuple(range(1000))
     nodes = tuple(NodeRecord(f"n{number}", "op", "Add", "float32", shape) for number in range(MAX_VALUES // 1000))
     with pytest.raises(FormatError, match=r"^graph_too_large: "):
-        write_graph(tmp_path, Graph(nodes))
+        write_graph(tmp_path, Graph(nodes), 1.5)
     assert not list(tmp_path.iterdir())
 
 

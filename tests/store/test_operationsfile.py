@@ -15,6 +15,7 @@ from tb_activations.store import jsonfile, operationsfile
 from tb_activations.store.names import data_directory, operations_name
 from tb_activations.store.operationsfile import read_operations, write_operations
 from tb_activations.store.schema import Operation, Source
+from tb_activations.store.session import Session
 from tests.builders import build_run, parse_nodes
 from tests.rights import forbidden, needs_rights
 
@@ -43,6 +44,19 @@ def test_a_run_gives_those_of_its_newest_generation(tmp_path):
     build_run(tmp_path, "input x [?,4]; layer other Dense [?,3] <- x", range(60, 70))
     run.refresh()
     assert run.operations() == ()
+
+
+def test_whoever_sees_a_generation_sees_its_operations(tmp_path, monkeypatch):
+    """What a browser was told of a version of the run, it keeps for a day."""
+    replace, seen = Path.replace, []
+
+    def look_after(self, target):
+        replace(self, target)
+        seen.append((open_run(tmp_path).operations(), open_run(tmp_path).graph) if list(tmp_path.rglob("graph-*.json")) else None)
+
+    monkeypatch.setattr(Path, "replace", look_after)
+    fingerprint = Session(tmp_path, 0).write_graph(GRAPH)
+    assert seen == [None, (OPERATIONS, fingerprint)]
 
 
 def test_a_graph_is_the_same_whatever_its_operations(tmp_path):

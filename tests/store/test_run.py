@@ -201,10 +201,26 @@ class ReaderSuite:
         with pytest.raises(ArgumentError, match=r"Received: node=Node\(name='image'"):
             run.statistics(run.nodes[0])
 
-    @pytest.mark.parametrize("step", [None, "8", 8.5, float("nan"), True, [8]])
+    @pytest.mark.parametrize("step", [None, "8", 8.5, float("nan"), True, [8], [], np.array([8])])
     def test_what_is_no_step_is_told(self, run, step):
-        with pytest.raises(ArgumentError, match=re.escape(f"Expected `step` to be an integer. Received: step={step!r}")):
-            run.value("image", step)
+        questions = {
+            "step": (lambda: run.value("image", step), lambda: run.snapshot(step), lambda: run.left_out("image", step)),
+            "after": (lambda: run.column("mean", after=step),),
+            "until": (lambda: run.column("mean", until="8" if step is None else step),),
+            "start": (lambda: run.window(start=step, stop=3),),
+            "stop": (lambda: run.window(start=0, stop=step),),
+        }
+        for name, asked in questions.items():
+            for ask in asked:
+                with pytest.raises(ArgumentError, match=rf"^Expected `{name}` to be an integer\. Received: {name}="):
+                    ask()
+
+    def test_bounds_may_come_out_of_a_table_and_be_beyond_everything(self, run):
+        steps = run.steps()
+        for after, until in ((8.0, np.float32(24)), (np.int8(8), 24), (-(10**30), 10**30), (2**63, None), (8, -1)):
+            expected = [step for step in steps.tolist() if after < step and (until is None or step <= until)]
+            assert run.column("mean", after=after, until=until)[0].tolist() == expected
+        assert run.window(start=1.0, stop=10**30)[0].shape[1] == len(steps) - 1
 
     @pytest.mark.parametrize("step", [np.int64(8), np.uint8(8), 8.0, np.float64(8)])
     def test_a_step_may_come_out_of_a_table(self, run, step):

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import json
+import math
+
 import numpy as np
 import pytest
 import safetensors.numpy
 
+from tb_activations import open_run
 from tb_activations.errors import FormatError, VersionError
+from tb_activations.store.layout import SegmentId
 from tb_activations.store.schema import STATISTICS, Capture
-from tb_activations.store.segments import SegmentId, open_segment
+from tb_activations.store.segments import open_segment
 from tests.builders import capture_of, normal_values, parse_nodes, record_of, segment_bytes, write_segments
 
 NAME = "segment-000000000007-0003-0123abcd-000002.safetensors"
@@ -96,6 +101,7 @@ VIOLATIONS = [
     ("bad_bins", {"arrays": {"histogram/value": array("U32", [3, 2, 0])}}),
     ("bad_bins", {"arrays": {"histogram/value": array("U32", [3, 2, 4097])}}),
     ("bad_sample_index", {"arrays": {"sample_index/value": array("I64", [1, 3], 5, 1, 0)}}),
+    ("bad_sample_index", {"arrays": {"sample_index/value": array("I64", [1, 37], 5, 1, 0)}}),
     ("bad_recorded", {"arrays": {"recorded/value": array("I32", [3, 2], 3, 0, 2, 0, 2, 1)}}),
     ("bad_recorded", {"arrays": {"recorded/value": array("I32", [3, 2], -1, 0, 2, 0, 2, 1)}}),
     ("bad_recorded", {"arrays": {"recorded/value": array("I32", [3, 2], 2, 0, 2, 0, 2, 2)}}),
@@ -125,6 +131,8 @@ VIOLATIONS = [
     ("bad_replaces", {"metadata": {"replaces": "segment-000000000000-0003-ffffffff-000000.safetensors"}}),
     ("bad_replaces", {"metadata": {"replaces": NAME}}),
     ("segment_name", {"name": "segment-7-0003-0123abcd-000002.safetensors"}),
+    ("segment_name", {"name": "segment-000000000007-0003-0123abcd-0000002.safetensors"}),
+    ("segment_name", {"name": "segment-000000000007-0003-0123abcd-1000000000.safetensors"}),
     ("segment_name", {"name": "segment-00000000000٧-0003-0123abcd-000002.safetensors"}),
 ]
 
@@ -133,6 +141,39 @@ VIOLATIONS = [
 def test_a_violation_has_its_name(tmp_path, code, changes):
     with pytest.raises(FormatError, match=rf"^{code}: expected .+\. Received: .+"):
         open_segment(written(tmp_path, **changes))
+
+
+@pytest.mark.parametrize(
+    ("captures", "nodes", "dropped", "bins"),
+    [(2**33, 1, 0, 1), (1, 2**30, 0, 1), (1, 1, 2**33, 1), (2**16, 2**14, 0, 1), (2**20, 1, 0, 4096)],
+    ids=["rows", "nodes", "dropped steps", "numbers", "histograms"],
+)
+def test_a_file_of_holes_that_promises_more_than_a_memory_holds_is_refused(tmp_path, captures, nodes, dropped, bins):
+    """It takes no room on a disk, so anybody may have one; reading only what is asked for would not help where all of it is."""
+    rows = {name: (dtype, [captures]) for name, dtype in (("step", "I64"), ("rank", "I32"), ("wall_time", "F64"), ("epoch", "I64"))}
+    shapes = {
+        **rows,
+        "overhead": ("F64", [captures]),
+        "loss_scale": ("F32", [captures]),
+        "dropped": ("I64", [dropped]),
+        "nodes/value": ("I32", [nodes]),
+        "recorded/value": ("I32", [nodes, 2]),
+        "statistics/value": ("F32", [nodes, captures, 2]),
+        "counts/value": ("I64", [nodes, captures, 4]),
+        "histogram/value": ("U32", [nodes, captures, bins]),
+        "histogram_range/value": ("F32", [nodes, captures, 2]),
+    }
+    path = tmp_path / NAME
+    sizes = {name: math.prod(shape) * (8 if code[1:] == "64" else 4) for name, (code, shape) in shapes.items()}
+    header, position = {"__metadata__": METADATA}, 0
+    for name, (code, shape) in shapes.items():
+        header[name] = {"dtype": code, "shape": shape, "data_offsets": [position, position := position + sizes[name]]}
+    text = json.dumps(header).encode()
+    with path.open("wb") as file:
+        file.write(len(text).to_bytes(8, "little") + text)
+        file.truncate(8 + len(text) + position)
+    with pytest.raises(FormatError, match=r"^array_too_large: expected at most .+\. Received: .+"):
+        open_segment(path)
 
 
 def test_a_newer_version_says_the_facts(tmp_path):
@@ -147,7 +188,7 @@ def test_a_sample_outside_its_array_is_refused_when_it_is_asked_for(tmp_path, en
         segment.sample(reader, "value", 2, 1)
 
 
-@pytest.mark.parametrize("extents", [(0, *[2**62] * 3), (0, *[1] * 80)])
+@pytest.mark.parametrize("extents", [(0, *[2**62] * 3), (0, *[2**40] * 31)])
 def test_a_sample_of_no_number_in_a_shape_that_no_array_has_is_refused(tmp_path, extents):
     segment = open_segment(written(tmp_path, {"sample_index/value": array("I64", [1, 4 + len(extents)], 5, 1, 0, 0, *extents)}))
     with segment.file.reader() as reader, pytest.raises(FormatError, match=r"^bad_sample_shape: "):
@@ -207,3 +248,14 @@ def test_a_node_that_a_capture_lacks_is_not_recorded_there(tmp_path):
     assert np.isnan(arrays["statistics/value"][0, 1]).all()
     assert arrays["histogram/value"].sum(axis=2).tolist() == [[6, 0, 6, 0], [0, 6, 0, 6]]
     assert arrays["recorded/value"].tolist() == [[2, 2], [2, 2]]
+
+
+@pytest.mark.skipif(np.lib.NumpyVersion(np.__version__) < "2.0.0", reason="this numpy has no array of so many dimensions")
+def test_a_tensor_of_more_dimensions_than_the_format_has_room_for_costs_its_sample_only(tmp_path):
+    graph = parse_nodes("layer deep; layer flat")
+    values = {0: np.ones((1,) * 33, np.float32), 1: np.ones((1,) * 32, np.float32)}
+    write_segments(tmp_path, graph, [[Capture(0, 0.0, {"value": record_of(values)})]])
+    run = open_run(tmp_path)
+    assert run.problems == ()
+    assert run.statistics("deep")["mean"].tolist() == [1]
+    assert (len(run.sample_steps("deep")), run.value("flat", 0).ndim) == (0, 32)

@@ -2,19 +2,27 @@
 
 from __future__ import annotations
 
+import json
+import math
+import os
 import random
 import shutil
-from dataclasses import astuple
+import time
+from contextlib import contextmanager
+from dataclasses import astuple, replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import safetensors.numpy
 
 from tb_activations import open_run
+from tb_activations.store import folder as folder_module
 from tb_activations.store import session as session_module
 from tb_activations.store.compact import compact
-from tb_activations.store.names import data_directory
+from tb_activations.store.jsonfile import END_OF_TIME
+from tb_activations.store.names import data_directory, graph_name
 from tb_activations.store.run import Run
 from tb_activations.store.schema import STATISTICS, Capture
 from tb_activations.store.segments import open_segment
@@ -58,11 +66,59 @@ class TestSuperseding:
         write_segments(tmp_path, GRAPH, [marked(range(20, 40, 10), 3)])
         assert open_run(tmp_path).statistics("dense")["mean"].tolist() == [1, 1, 3, 3]
 
+    def test_a_session_supersedes_those_before_the_one_before_it_too(self, tmp_path):
+        """What the second began later than the third does not bring back what the third left behind."""
+        write_segments(tmp_path, GRAPH, [marked((0, 10, 20, 25), 1)], dropped=[22])
+        write_segments(tmp_path, GRAPH, [marked((30, 40), 2)])
+        write_segments(tmp_path, GRAPH, [marked((20, 35), 3)])
+        run = open_run(tmp_path)
+        assert run.steps().tolist() == [0, 10, 20, 35]
+        assert run.statistics("dense")["mean"].tolist() == [1, 1, 3, 3]
+        assert run.captures().dropped.tolist() == []
+
+    @pytest.mark.parametrize("later_first", [True, False])
+    def test_of_two_rows_of_one_step_in_one_session_the_later_stands(self, tmp_path, later_first):
+        rows = [replace(marked((7,), mark)[0], wall_time=100.0 + mark) for mark in (1, 2)]
+        write_segments(tmp_path, GRAPH, [[row] for row in (reversed(rows) if later_first else rows)])
+        run = open_run(tmp_path)
+        assert (run.captures().wall_time.tolist(), run.statistics("dense")["mean"].tolist()) == ([102], [2])
+
     def test_the_newer_session_wins_though_the_clock_was_set_back(self, tmp_path, monkeypatch):
         for mark, (steps, moment) in enumerate((((0, 10, 20), 2.0e9), ((20, 30), 1.9e9), ((30, 40), 1.8e9))):
-            monkeypatch.setattr(session_module.time, "time", lambda moment=moment: moment)
+            monkeypatch.setattr(time, "time", lambda moment=moment: moment)
             write_segments(tmp_path, GRAPH, [marked(steps, mark)])
         assert open_run(tmp_path).statistics("dense")["mean"].tolist() == [0, 0, 1, 2, 2]
+
+    def test_the_graph_written_last_is_the_newest_though_the_clock_was_set_back(self, tmp_path, monkeypatch):
+        others = [parse_nodes(f"input x{number} [3]") for number in range(4)]
+        for moment, graphs in ((2.0e9, others[:1]), (1.9e9, others[1:3]), (1.8e9, others[3:]), (1.7e9, others[:1])):
+            monkeypatch.setattr(time, "time", lambda moment=moment: moment)
+            session = Session(tmp_path, 0)
+            for graph in graphs:
+                fingerprint = session.write_graph(graph)
+                assert open_run(tmp_path).graph == fingerprint
+        assert open_run(tmp_path).nodes[0].name == "x0"
+
+    def test_a_session_may_write_more_than_a_million_segments(self, tmp_path):
+        session = Session(tmp_path, 0)
+        fingerprint = session.write_graph(GRAPH)
+        session._serial = 10**6 - FAN_IN // 2
+        for step in range(FAN_IN):
+            session.write_captures(marked((step,), 1), [], fingerprint)
+        assert [open_segment(path).id.serial for path in segments_of(tmp_path)] == [*range(10**6 - FAN_IN // 2, 10**6 + FAN_IN // 2)]
+        session.compact_full_levels()
+        assert [open_segment(path).id.serial for path in segments_of(tmp_path)] == [10**6 + FAN_IN // 2]
+        assert open_run(tmp_path).steps().tolist() == [*range(FAN_IN)]
+
+    def test_times_that_nobody_could_outdo_are_no_reason_to_write_what_cannot_be_read(self, tmp_path):
+        """A graph file that says it was made at the end of time is anybody's; ours is sound all the same."""
+        other = Session(tmp_path, 0).write_graph(parse_nodes("input other [3]"))
+        path = data_directory(tmp_path) / graph_name(other)
+        path.write_text(json.dumps({**json.loads(path.read_text()), "created": math.nextafter(END_OF_TIME, 0)}))
+        write_segments(tmp_path, GRAPH, [marked((0, 10), 1)])
+        run = open_run(tmp_path)
+        assert run.problems == ()
+        assert run.steps().tolist() == [0, 10]
 
     def test_another_worker_supersedes_nothing(self, tmp_path):
         write_segments(tmp_path, GRAPH, [marked((0, 10), 1)], worker=0)
@@ -217,6 +273,17 @@ class TestCompaction:
             (tmp_path / "plugins/tb_activations" / name).write_bytes(b"half deleted")
         assert open_run(tmp_path).problems == ()
 
+    def test_samples_of_unlike_ranks_keep_their_shapes(self, tmp_path):
+        session = Session(tmp_path, 0)
+        fingerprint = session.write_graph(GRAPH)
+        tensors = [np.arange(6, dtype=np.float32).reshape(shape) for shape in ((6,), (2, 3), (1, 2, 3), (3, 2))]
+        for step, tensor in enumerate(tensors):
+            session.write_captures([Capture(step, float(step), {"value": record_of({1: tensor})})], [], fingerprint)
+        session.compact_rest()
+        assert len(segments_of(tmp_path)) == 1
+        for step, tensor in enumerate(tensors):
+            np.testing.assert_array_equal(open_run(tmp_path).value("dense", step), tensor)
+
     def test_a_reader_that_has_opened_what_is_merged_away_goes_on(self, tmp_path):
         session = Session(tmp_path, 0)
         fingerprint = session.write_graph(GRAPH)
@@ -230,6 +297,31 @@ class TestCompaction:
         assert run.version != version
         assert run.nodes == nodes
         np.testing.assert_array_equal(run.value("dense", 3), normal_values(GRAPH)("dense", "value", 3))
+
+    @pytest.mark.parametrize("opened_before", [True, False])
+    def test_a_listing_that_is_taken_while_segments_are_merged_is_taken_again(self, tmp_path, monkeypatch, opened_before):
+        """A directory that changes while it is listed may show neither what was deleted meanwhile nor what was made."""
+        session = Session(tmp_path, 0)
+        fingerprint = session.write_graph(GRAPH)
+        for step in range(6):
+            session.write_captures(marked((step,), 1), (), fingerprint)
+        run = Run(tmp_path) if opened_before else None
+        scandir, merge = os.scandir, [session.compact_rest]
+
+        @contextmanager
+        def list_while_merging(path):
+            with scandir(path) as entries:
+                listed = list(entries)
+            while merge:
+                merge.pop()()
+            yield [entry for entry in listed if Path(entry.path).exists()]
+
+        monkeypatch.setattr(folder_module, "os", SimpleNamespace(scandir=list_while_merging))
+        if run is None:
+            run = Run(tmp_path)
+        else:
+            run.refresh()
+        assert run.steps().tolist() == list(range(6))
 
     def test_another_session_cannot_be_replaced(self, tmp_path):
         """A file that claims to replace another writer's segment is refused; the data it names stays."""

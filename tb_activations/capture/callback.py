@@ -180,7 +180,7 @@ class ActivationsCallback(keras.callbacks.Callback):  # type: ignore[misc]  # Ke
             self._clock = Clock(self._first_step())
             self._begin_epoch(self._clock)
         steps = self.model.steps_per_execution
-        first = self._clock.begin_execution(steps)
+        first = self._clock.begin_execution(steps, self._announced())
         due = self._due(first, steps)
         self._pace.begin(steps, idle=not any(due))
         if any(due):
@@ -197,7 +197,7 @@ class ActivationsCallback(keras.callbacks.Callback):  # type: ignore[misc]  # Ke
             iterations = None if isinstance(self.model.optimizer, keras.optimizers.LossScaleOptimizer) else _iterations(self.model)
             self._clock.end_epoch(
                 self.model.steps_per_execution,
-                expected=(self.params or {}).get("steps"),  # a loop of one's own need not tell
+                expected=self._announced(),
                 iterations=None if iterations is None else iterations - self._iterations,
                 stopped=bool(self.model.stop_training),
             )
@@ -295,6 +295,11 @@ class ActivationsCallback(keras.callbacks.Callback):  # type: ignore[misc]  # Ke
             return 0
         known = _LAST_STEPS.get(self.model, {}).get(self._log_dir)
         return known if known is not None else _iterations(self.model) or 0
+
+    def _announced(self) -> int | None:
+        """Steps of each epoch; a loop of one's own need not tell."""
+        steps: int | None = (self.params or {}).get("steps")
+        return steps
 
     def _begin_epoch(self, clock: Clock) -> None:
         iterations = _iterations(self.model) or 0

@@ -28,6 +28,7 @@ from tb_activations.capture.source import source_text
 from tb_activations.capture.trace import Mode
 from tb_activations.capture.trainability import is_frozen, not_trainable, untrained
 from tb_activations.capture.uncalled import Uncalled
+from tb_activations.capture.variables import key_of
 from tb_activations.store.schema import QUANTITIES, Graph, NodeRecord, Quantity, QuantityPlan
 
 __all__ = ["Catalogue", "make_catalogue"]
@@ -184,8 +185,11 @@ class _Plans:
     def _missing(self, node: Seen, quantity: Quantity) -> QuantityPlan:
         if node.variable is None:
             return self._no_gradient(node)
+        if self._recorder.variables.is_trained_inside(node.variable):
+            return QuantityPlan("trained_inside")
         if not self._recorder.variables.was_offered(node.variable):
-            return QuantityPlan("no_optimizer_step")
+            unseen = next((call for call in self._recorder.functions.unseen if key_of(node.variable) in call.variables), None)
+            return QuantityPlan("no_optimizer_step") if unseen is None else unseen.plan
         handle = None if self._recorder.graph is None else handle_in(self._recorder.graph, node.variable)
         cut = None if self._loss_path is None or handle is None else self._loss_path.cut(handle)
         return QuantityPlan("not_on_loss_path") if cut is None else _cut_plan(cut)

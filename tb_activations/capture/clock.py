@@ -31,9 +31,15 @@ class Clock:
             self.step = self._epoch_start + counted
         self._epoch_start, self._executions, self._last = self.step, 0, 0
 
-    def begin_execution(self, steps: int) -> int:
-        """An execution of up to ``steps`` steps begins. Returns the number of its first."""
+    def begin_execution(self, steps: int, expected: int | None = None) -> int:
+        """An execution of up to ``steps`` steps begins. Returns the number of its first.
+
+        Args:
+          expected: steps of the epoch as Keras announced them; the last execution makes those that are left.
+        """
         first = self.step
+        left = self._epoch_start + expected - first if expected else 0
+        steps = min(steps, left) if left > 0 else steps
         self.step += steps
         self._last = steps
         self._executions += 1

@@ -60,6 +60,21 @@ def nested_model_with(operation: keras.Operation, model: keras.Model) -> keras.M
     return next((layer for layer in layers if isinstance(layer, keras.Model) and is_functional(layer) and feeds(operation, layer)), None)
 
 
+def maker_inside(tensor: keras.KerasTensor, model: keras.Model) -> keras.Model | None:
+    """The model inside ``model`` that makes ``tensor``, where ``model`` has it made anew by a call of that one."""
+    operation = tensor._keras_history.operation
+    if any(operation is own for own in _operations(model)):
+        return None
+    layers = model._flatten_layers(include_self=False, recursive=True)
+    inside = (layer for layer in layers if isinstance(layer, keras.Model) and is_functional(layer))
+    return next((layer for layer in inside if any(operation is own for own in _operations(layer))), None)
+
+
+def _operations(model: keras.Model) -> list[keras.Operation]:
+    operations: list[keras.Operation] = (getattr(model, "_functional", None) or model).operations
+    return operations
+
+
 def node_name(tensor: keras.KerasTensor, structure: Structure) -> str:
     """The name of the node that records ``tensor``, without the number of the call."""
     return structure.name_of(tensor._keras_history.operation, "")

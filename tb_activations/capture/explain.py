@@ -21,6 +21,7 @@ from tb_activations.capture.connections import (
     history,
     inputs_of,
     is_functional,
+    maker_inside,
     nested_code,
     nested_model_with,
     node_name,
@@ -171,7 +172,14 @@ def _gradient_of_output(tensor: keras.KerasTensor, name: str, model: keras.Model
         return [own, *(rest if loss is None else [loss(tf.nest.pack_sequence_as(outputs, rest))])]
 
     own, *ended = _trace(extended, extended.input, ends).structured_outputs
-    return _gradient_sentence(LossPath(ended).cut(_origin(own)), name)
+    cut = LossPath(ended).cut(_origin(own))
+    nested = maker_inside(tensor, model)
+    if nested is not None and cut is not None and cut.reason == "not_on_loss_path":
+        return (
+            f"No output of `{model.name}` is computed from this very tensor: `{model.name}` calls `{nested.name}`, which makes it anew. "
+            "The one made there is what is recorded, with its gradient."
+        )
+    return _gradient_sentence(cut, name)
 
 
 # Variables --------------------------------------------------------------------------------------------------------------------------------

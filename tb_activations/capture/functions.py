@@ -17,6 +17,7 @@ from tensorflow.python.eager.polymorphic_function import autograph_util
 
 from tb_activations.capture.source import is_user_function
 from tb_activations.errors import ActivationsError
+from tb_activations.store.schema import QuantityPlan
 
 __all__ = ["Functions", "Unseen"]
 
@@ -30,6 +31,10 @@ class Unseen(NamedTuple):
     name: str
     detail: str
     variables: frozenset[int]
+
+    @property
+    def plan(self) -> QuantityPlan:
+        return QuantityPlan("traced_earlier", {"function": self.name, "detail": self.detail})
 
 
 class Functions:

@@ -56,7 +56,7 @@ def _wrap_apply(original: Callable[..., Any]) -> Callable[..., Any]:
     @functools.wraps(original)
     def apply(optimizer: keras.optimizers.Optimizer, grads: Any, trainable_variables: Any = None) -> Any:
         recorder = current()
-        if recorder is None or not recorder.records_here():
+        if recorder is None:
             return original(optimizer, grads, trainable_variables)
         grads = list(grads)
         variables = None if trainable_variables is None else list(trainable_variables)

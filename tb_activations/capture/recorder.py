@@ -108,7 +108,7 @@ class Recorder(Trace):
         flat = tf.nest.flatten(sources)
         found = [gradients] if len(flat) == 1 and not tf.nest.is_nested(sources) else tf.nest.flatten(gradients)
         for source, gradient in zip(flat, found, strict=False):
-            if isinstance(source, (tf.Variable, keras.Variable)):
+            if isinstance(source, (tf.Variable, keras.Variable)) and not self._are_trained_inside([source]):
                 self.variables.differentiate(source, gradient, self.loss_scale)
 
     def gradient(self, original: Callable[..., Any], tape: tf.GradientTape, target: Any, sources: Any, *args: Any, **kwargs: Any) -> Any:
@@ -148,6 +148,8 @@ class Recorder(Trace):
     @harmless
     def applied_gradients(self, optimizer: keras.optimizers.Optimizer, gradients: Sequence[Any], variables: Sequence[Variable]) -> None:
         """An optimizer is about to change ``variables``."""
+        if self._are_trained_inside(variables):
+            return
         with tf.name_scope(SCOPE):
             if self.selection.slots:
                 self.variables.read_slots(optimizer, variables)
@@ -166,6 +168,15 @@ class Recorder(Trace):
         for op in [] if self.graph is None else self.graph.get_operations()[first:]:
             if _TEMPLATE.search(op.name):
                 self.templates.update(map(id, op.outputs))
+
+    def _are_trained_inside(self, variables: Sequence[Variable]) -> bool:
+        """Notes it where a graph inside the step's trains ``variables``: gradients there can't leave the step."""
+        if self.graph is None or self.records_here():
+            return False
+        with self.graph.as_default(), tf.control_dependencies(None), tf.name_scope(SCOPE):
+            for variable in variables:
+                self.variables.train_inside(variable)
+        return True
 
     @harmless
     def _read_variables(self) -> None:

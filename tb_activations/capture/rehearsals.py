@@ -1,12 +1,13 @@
 """Calls that a step makes only to learn a shape: Keras calls the cell of a recurrent layer once before the loop, and throws the result away.
 
 The one invariant: calls are taken for rehearsals only where the same layer is then called in a loop and nothing that the step does or returns
-depends on their numbers. The loop's node then has the plain name, as if the layer had been called there only.
+depends on their numbers. All other calls are numbered as if there had been no rehearsal.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, NamedTuple
 
 import tensorflow as tf
 
@@ -18,6 +19,13 @@ from tb_activations.capture.recorder import Recorder
 __all__ = ["forget_rehearsals"]
 
 
+class _Call(NamedTuple):
+    """One call of a layer, and its nodes by what follows the number in their names."""
+
+    number: int
+    nodes: dict[str, Seen]
+
+
 def forget_rehearsals(recorder: Recorder, returned: Iterable[tf.Tensor] = ()) -> None:
     """Leaves rehearsals out of what ``recorder`` met.
 
@@ -27,19 +35,53 @@ def forget_rehearsals(recorder: Recorder, returned: Iterable[tf.Tensor] = ()) ->
     if recorder.graph is None:
         return
     results = {id(tensor) for tensor in returned}
-    for name, node in list(recorder.seen.items()):
-        base, _, rest = name.partition("@")
-        number, colon, output = rest.partition(":")
-        if not number.isdigit() or node.tensor is None or recorder.belongs(node.tensor) or not recorder.inner.is_repeated(node.tensor):
+    dropped: set[str] = set()
+    renamed: dict[str, str] = {}
+    for base, calls in _calls(recorder).items():
+        rehearsals = list(_rehearsals(recorder, calls, results))
+        dropped.update(node.name for call in rehearsals for node in call.nodes.values())
+        kept = (call for call in calls if call not in rehearsals)
+        renamed |= {node.name: numbered(base, number) + rest for number, call in enumerate(kept, 1) for rest, node in call.nodes.items()}
+    if dropped:
+        _forget(recorder, dropped)
+        _rename(recorder, renamed)
+
+
+def _calls(recorder: Recorder) -> dict[str, list[_Call]]:
+    """The calls of each layer that is called in a loop, in their order."""
+    calls: dict[str, dict[int, _Call]] = {}
+    looped = set()
+    for node in recorder.seen.values():
+        name, colon, output = node.name.partition(":")
+        base, _, number = name.partition("@")
+        if node.tensor is None or node.variable is not None or not (number or "1").isdigit():
             continue
-        # The cells that a cell keeps are rehearsed more than once.
-        earlier = [recorder.seen.get(numbered(base, call) + colon + output) for call in range(1, int(number))]
-        if earlier and all(first is not None and _is_rehearsal(recorder, first, results) for first in earlier):
-            _take_place(recorder, name, [first.name for first in earlier if first is not None])
+        call = int(number or 1)
+        calls.setdefault(base, {}).setdefault(call, _Call(call, {})).nodes[colon + output] = node
+        if _is_in_loop(recorder, node):
+            looped.add(base)
+    return {base: [made for _, made in sorted(calls[base].items())] for base in looped}
 
 
-def _is_rehearsal(recorder: Recorder, first: Seen, results: set[int]) -> bool:
-    return first.tensor is not None and recorder.belongs(first.tensor) and not _matters(first.tensor, results)
+def _is_in_loop(recorder: Recorder, node: Seen) -> bool:
+    return node.tensor is not None and not recorder.belongs(node.tensor) and recorder.inner.is_repeated(node.tensor)
+
+
+def _rehearsals(recorder: Recorder, calls: list[_Call], results: set[int]) -> Iterator[_Call]:
+    """Those that stand before a call in a loop, one or several: the cells that a cell keeps are rehearsed more than once."""
+    waiting: list[_Call] = []
+    for call in calls:
+        if any(_is_in_loop(recorder, node) for node in call.nodes.values()):
+            yield from waiting
+            waiting = []
+        elif all(_is_rehearsal(recorder, node, results) for node in call.nodes.values()):
+            waiting.append(call)
+        else:
+            waiting = []
+
+
+def _is_rehearsal(recorder: Recorder, node: Seen, results: set[int]) -> bool:
+    return node.tensor is not None and recorder.belongs(node.tensor) and not _matters(node.tensor, results)
 
 
 def _matters(tensor: tf.Tensor, results: set[int]) -> bool:
@@ -60,21 +102,30 @@ def _matters(tensor: tf.Tensor, results: set[int]) -> bool:
     return False
 
 
-def _take_place(recorder: Recorder, name: str, earlier: list[str]) -> None:
-    """The node ``name`` becomes the first of ``earlier``, which are dropped with what was recorded of them."""
-    node, plain = recorder.seen.pop(name), earlier[0]
-    for first in earlier:
-        dropped = recorder.seen.pop(first) if first != plain else recorder.seen[first]
-        dropped.tensor = dropped.op = None  # its tap, which TensorFlow keeps, knows it
-        recorder.arguments.pop(first, None)
+def _forget(recorder: Recorder, dropped: set[str]) -> None:
+    """Leaves nodes out, with what was recorded of them."""
+    for name in dropped:
+        node = recorder.seen.pop(name)
+        node.tensor = node.op = None  # its tap, which TensorFlow keeps, knows it
+        recorder.arguments.pop(name, None)
         for recordings in recorder.recordings.values():
-            recordings.pop(first, None)
-    node.name = plain
-    recorder.seen[plain] = node
-    for recordings in recorder.recordings.values():
-        if name in recordings:
-            recordings[plain] = recordings.pop(name)
-    recorder.arguments[plain] = recorder.arguments.pop(name, [])
-    for key, producer in recorder.producers.items():
-        if producer == name:
-            recorder.producers[key] = plain
+            recordings.pop(name, None)
+    for made in (recorder.producers, recorder.logits):
+        for key in [key for key, name in made.items() if name in dropped]:
+            del made[key]
+    for arguments in recorder.arguments.values():
+        arguments[:] = [name for name in arguments if name not in dropped]
+
+
+def _rename(recorder: Recorder, renamed: Mapping[str, str]) -> None:
+    for name, node in recorder.seen.items():
+        node.name = renamed.get(name, name)
+    named: tuple[dict[str, Any], ...] = (recorder.seen, recorder.arguments, *recorder.recordings.values())
+    for entries in named:
+        after = {renamed.get(name, name): entry for name, entry in entries.items()}
+        entries.clear()
+        entries.update(after)
+    for made in (recorder.producers, recorder.logits):
+        made.update({key: renamed.get(name, name) for key, name in made.items()})
+    for arguments in recorder.arguments.values():
+        arguments[:] = [renamed.get(name, name) for name in arguments]

@@ -203,6 +203,8 @@ class Trace:
     def record_variables(self) -> None:
         """Turns what was read and handed over into nodes. Called once, in the graph of the step, when the user's step has returned."""
         with tf.name_scope(SCOPE):
+            if self.graph is not None:
+                self.variables.hand_over_what_is_written(self.graph)
             for wanted, variable, op, before in self.variables.named():
                 name = self.structure.unique(wanted) if wanted in self.seen else wanted  # a probe may have it
                 node = Seen(name, "variable", "Variable", before, op=op, variable=variable, obstacle=self.obstacle(before))
@@ -215,7 +217,7 @@ class Trace:
         gradient = self.variables.gradient_of(variable)
         if gradient is not None and self.belongs(gradient.tensor) and self._selects(node, "gradient"):
             self.recordings["gradient"][node.name] = gradient
-        if self.variables.was_handed_over(variable) and self._selects(node, "update"):
+        if self.variables.is_changed(variable) and self._selects(node, "update"):
             self._record("update", node, read(variable) - before)
 
     def looks_into_branches(self) -> bool:

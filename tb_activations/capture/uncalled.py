@@ -47,7 +47,7 @@ class Uncalled:
         weights = {id(weight._value) for weight in getattr(op, "weights", ())}
         for function in self._recorder.functions.unseen:
             if not weights or weights & function.variables:
-                return QuantityPlan("traced_earlier", {"function": function.name, "detail": function.detail})
+                return function.plan
         return QuantityPlan("used_without_call" if self._is_used(op) else "not_called")
 
     def _is_used(self, op: keras.Operation) -> bool:
@@ -62,4 +62,4 @@ class Uncalled:
         return False
 
     def _is_weight_used(self, weight: keras.Variable) -> bool:
-        return self._recorder.variables.was_handed_over(weight) or self._recorder.is_read(weight)
+        return self._recorder.variables.is_changed(weight) or self._recorder.is_read(weight)

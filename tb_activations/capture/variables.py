@@ -11,11 +11,13 @@ from typing import Any, TypeAlias
 
 import keras
 import tensorflow as tf
+from tensorflow.python.framework.auto_control_deps_utils import get_read_write_resource_inputs
 
+from tb_activations.capture.loss_path import handle_in
 from tb_activations.capture.nodes import Recording
 from tb_activations.capture.structure import Structure
 
-__all__ = ["Variable", "Variables", "read"]
+__all__ = ["Variable", "Variables", "key_of", "read"]
 
 Variable: TypeAlias = keras.Variable | tf.Variable
 
@@ -33,7 +35,9 @@ class Variables:
         self._by_hand = by_hand
         self._before: dict[int, tuple[Variable, tf.Tensor]] = {}
         self._handed_over: dict[int, Recording | None] = {}
+        self._found: dict[int, tuple[Variable, Any, tf.Tensor | None]] = {}
         self._slots: dict[int, str] = {}
+        self._trained_inside: set[int] = set()
 
     def read_known(self) -> None:
         """Reads every weight that is there when the step begins."""
@@ -41,8 +45,8 @@ class Variables:
             self.read(variable)
 
     def read(self, variable: Variable) -> None:
-        if _key(variable) not in self._before:
-            self._before[_key(variable)] = variable, read(variable)
+        if key_of(variable) not in self._before:
+            self._before[key_of(variable)] = variable, read(variable)
 
     def read_slots(self, optimizer: keras.optimizers.Optimizer, variables: Sequence[Variable]) -> None:
         """Reads what ``optimizer``, which is about to change ``variables``, keeps itself."""
@@ -52,38 +56,57 @@ class Variables:
             optimizer.built = True
         weights = {weight.path.replace("/", "_") + "_": name for name, weight, _ in self._structure.owners()}
         for slot in optimizer.variables:
-            if _key(slot) not in self._slots:
-                self._slots[_key(slot)] = self._structure.unique("optimizer/" + _slot_name(slot, weights))
+            if key_of(slot) not in self._slots:
+                self._slots[key_of(slot)] = self._structure.unique("optimizer/" + _slot_name(slot, weights))
                 self.read(slot)
 
     def hand_over(self, variable: Variable, gradient: Any, scale: tf.Tensor | None) -> None:
         """An optimizer is about to change ``variable`` by ``gradient``, which carries the loss scale ``scale``."""
         self.read(variable)
         if gradient is None:
-            self._handed_over.setdefault(_key(variable), None)
+            self._handed_over.setdefault(key_of(variable), None)
         else:
             # The rows of an embedding that were looked up; never made dense.
             values = gradient.values if isinstance(gradient, tf.IndexedSlices) else tf.convert_to_tensor(gradient)
-            self._handed_over[_key(variable)] = Recording(values, batch=False, scale=scale)
+            self._handed_over[key_of(variable)] = Recording(values, batch=False, scale=scale)
 
     def differentiate(self, variable: Variable, gradient: Any, scale: tf.Tensor | None) -> None:
         """A tape found ``gradient``. What an optimizer is handed later takes its place."""
         if self._by_hand:
             self.hand_over(variable, gradient, scale)
+        elif gradient is not None:
+            self._found[key_of(variable)] = variable, gradient, scale
+
+    def hand_over_what_is_written(self, graph: tf.Graph) -> None:
+        """What a tape found of a variable that no optimizer was handed, and that the step changes all the same, trains it."""
+        left = {key: found for key, found in self._found.items() if key not in self._handed_over}
+        written = {id(handle) for op in (graph.get_operations() if left else ()) for handle in get_read_write_resource_inputs(op)[1]}
+        for variable, gradient, scale in left.values():
+            if id(handle_in(graph, variable)) in written:
+                self.hand_over(variable, gradient, scale)
+
+    def train_inside(self, variable: Variable) -> None:
+        """A loop, a branch or a function in the step finds a gradient of ``variable``, or hands it to an optimizer."""
+        self.read(variable)
+        self._trained_inside.add(key_of(variable))
+
+    def is_trained_inside(self, variable: Variable) -> bool:
+        return key_of(variable) in self._trained_inside
+
+    def is_changed(self, variable: Variable) -> bool:
+        """Whether the step may have changed ``variable`` by a gradient."""
+        return self.gradient_of(variable) is not None or self.is_trained_inside(variable)
 
     def was_offered(self, variable: Variable) -> bool:
         """Whether an optimizer was asked to change ``variable``, with a gradient or with None."""
-        return _key(variable) in self._handed_over
-
-    def was_handed_over(self, variable: Variable) -> bool:
-        return self.gradient_of(variable) is not None
+        return key_of(variable) in self._handed_over
 
     def gradient_of(self, variable: Variable) -> Recording | None:
-        return self._handed_over.get(_key(variable))
+        return self._handed_over.get(key_of(variable))
 
     def named(self) -> Iterator[tuple[str, Variable, keras.Operation | None, tf.Tensor]]:
         """Each variable with its name, the layer that keeps it, and its value before the step. Called once: it takes the names."""
-        owned = {_key(variable): (name, op) for name, variable, op in self._structure.owners()}
+        owned = {key_of(variable): (name, op) for name, variable, op in self._structure.owners()}
         for key, (variable, before) in self._before.items():
             name, op = owned.get(key) or (variable.name.split(":")[0], None)
             yield self._slots.get(key) or self._structure.unique(name), variable, op, before
@@ -95,7 +118,7 @@ def _slot_name(slot: keras.Variable, weights: Mapping[str, str]) -> str:
     return f"{weights[prefix]}/{slot.name.removeprefix(prefix)}" if prefix else str(slot.name)
 
 
-def _key(variable: Variable) -> int:
+def key_of(variable: Variable) -> int:
     """One key for a variable of Keras and the one of TensorFlow that it keeps: tapes are asked for either."""
     return id(variable._value if isinstance(variable, keras.Variable) else variable)
 

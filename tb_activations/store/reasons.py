@@ -280,6 +280,13 @@ _ALL = (
         "Nothing is wrong where it isn't to be trained, as the copy of a network that follows it. Else hand its gradient to `optimizer.apply`.",
     ),
     Reason(
+        "trained_inside",
+        "unreachable",
+        "trained inside a loop or branch",
+        "The gradient of `{node}` is computed inside a loop, a branch or a function of the step, and can't leave it.",
+        "Its update, that of the whole step, is recorded. To see its gradient, call `tape.gradient` in the step itself: only the optimizer may stay.",
+    ),
+    Reason(
         "no_update",
         "unreachable",
         "only variables have updates",

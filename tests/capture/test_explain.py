@@ -161,6 +161,26 @@ def test_a_layer_called_on_another_input(tmp_path):
     assert strange.code == ""
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("sequential", [False, True])
+def test_a_nested_model_on_the_same_input_makes_its_tensors_anew(tmp_path, sequential):
+    """Connected, and yet on no path to the outputs: the gradient is that of the tensor which the call of the nested model makes."""
+    dense = keras.layers.Dense
+    x, layers = keras.Input((4,), name="x"), [dense(3, activation="tanh", name="first"), dense(2, name="second")]
+    nested = keras.Sequential([x, *layers], name="nested") if sequential else keras.Model(x, layers[1](layers[0](x)), name="nested")
+    inputs = nested.inputs[0]
+    model = keras.Model(inputs, dense(1, name="out")(nested(inputs)), name="outer")
+    told = tba.explain(layers[0].output, model)
+    assert told.connected
+    assert "`outer` calls `nested`, which makes it anew" in told.gradient
+    model.compile("sgd", "mse", jit_compile=False)
+    scope = {"model": model, "x": np.ones((2, 4)), "y": np.ones((2, 1)), "keras": keras, "tb_activations": tba, "log_dir": tmp_path}
+    exec(told.code, scope)
+    assert tba.open_run(tmp_path / "train").steps("nested/first", "gradient").tolist() == [0]
+    unused = dense(2, name="unused")(layers[0].output)
+    assert "No loss of this step depends on `unused`" in tba.explain(unused, model).gradient
+
+
 def test_a_gradient_cut_in_the_loss_function(nested_model):
     head = nested_model.get_layer("head")
 

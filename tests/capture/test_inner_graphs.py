@@ -213,6 +213,27 @@ class BothWays(Construct):
         return tf.concat(outputs, 1)
 
 
+class Shared(Construct):
+    """One recurrent layer that is called twice: each call is rehearsed and then runs in a loop of its own."""
+
+    def __init__(self, name):
+        super().__init__(name)
+        self.simple = L.SimpleRNN(4, name="simple")
+
+    def call(self, x):
+        return tf.concat([self.simple(tf.stack([x, 2 * x], axis=1)), self.simple(tf.stack([-x, x, x], axis=1))], 1)
+
+    def plain(self, x, tell):
+        outputs, cell = [], f"{self.name}/simple/{self.simple.cell.name}"
+        for call, rows in (("", (x, 2 * x)), ("@2", (-x, x, x))):
+            h = tf.zeros_like(x)
+            for row in rows:
+                h = simple(self.simple.cell, row, h)
+                output, h = tell(f"{cell}{call}", h), tell(f"{cell}{call}:1/0", h)
+            outputs.append(output)
+        return tf.concat(outputs, 1)
+
+
 class All(keras.Model):
     def __init__(self, kinds):
         super().__init__(name="all")
@@ -223,7 +244,7 @@ class All(keras.Model):
         return tf.concat([construct(x) for construct in self.constructs], 1)
 
 
-REPEATED = (While, KerasWhile, BranchInLoop, Recurrent, Gated, Stacked, BothWays)
+REPEATED = (While, KerasWhile, BranchInLoop, Recurrent, Gated, Stacked, BothWays, Shared)
 ONCE = (Function, Branch, KerasBranch, Switch)
 
 
@@ -295,7 +316,8 @@ def test_values_and_gradients_are_those_of_the_same_computation_written_out(tmp_
         for quantity in ("value", "gradient"):
             assert run.steps(f"{name}/inner", quantity).tolist() == [0]
             assert run.steps(f"{name}/other", quantity).tolist() == [1]
-    assert not [node.name for node in run.nodes if "@" in node.name]
+    twice = {f"shared/simple{of}" for of in ("@2", "/simple_rnn_cell@2", "/simple_rnn_cell@2:1/0")}
+    assert {node.name for node in run.nodes if "@" in node.name} == twice
 
 
 @pytest.mark.slow

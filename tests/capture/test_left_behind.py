@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+
 import keras
 import numpy as np
 import pytest
@@ -73,6 +75,27 @@ def test_the_functions_are_the_models_own_again(make_tiny, data, lean):
         *data, batch_size=4, verbose=0, callbacks=[keras.callbacks.LambdaCallback(on_train_begin=lambda logs: seen.append(model.train_function))]
     )
     assert seen == [plain]
+
+
+def test_what_comes_between_such_a_loop_and_the_next(make_tiny, data, lean, steps, tmp_path):
+    """The twin stands ready until then: one batch that is trained on meanwhile is the step that was due, and anything else is as ever."""
+    ours, models, results = lean(1, samples="full"), [], []
+    x, y = data[0][:4], data[1][:4]
+    for callbacks in ([], [ours]):
+        model = make_tiny()
+        with pytest.raises(ZeroDivisionError):
+            model.fit(*data, batch_size=4, verbose=0, shuffle=False, callbacks=[*callbacks, Raising(ZeroDivisionError())])
+        model.save(tmp_path / "model.keras")
+        for other in (copy.deepcopy(model), keras.models.clone_model(model), keras.models.load_model(tmp_path / "model.keras")):
+            assert not attributes_of(other)
+        results.append([model.evaluate(*data, verbose=0), model.predict(x, verbose=0), *(model.train_on_batch(x, y) for _ in range(2))])
+        models.append(model)
+    assert_same(*models)
+    np.testing.assert_equal(*results)
+    assert not attributes_of(models[1])
+    ours.on_train_end()
+    assert steps() == [0, 1, 2]
+    np.testing.assert_allclose(tba.open_run(tmp_path / "train").value("loss", 2), np.mean((results[0][1] - y) ** 2), rtol=1e-5)
 
 
 @pytest.mark.parametrize("loop", ["evaluate", "predict"])

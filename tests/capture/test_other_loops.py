@@ -33,6 +33,12 @@ def test_validation_goes_to_a_run_of_its_own(make_tiny, data, tmp_path):
     assert {node.quantities["gradient"].reason for node in run.nodes} == {"inference_only"}
 
 
+def test_validation_is_numbered_by_the_steps_before_it_also_where_the_last_execution_made_fewer(make_tiny, data, lean, steps):
+    model = make_tiny(steps_per_execution=4)
+    model.fit(*data, batch_size=4, epochs=2, verbose=0, validation_data=data, callbacks=[lean(validation=True)])
+    assert (steps(), steps("validation")) == ([*range(12)], [6, 12])
+
+
 def test_evaluation_with_several_steps_per_execution_sees_all_the_data(make_tiny, data, tmp_path):
     model = make_tiny(steps_per_execution=4)
     loss = model.evaluate(*data, batch_size=4, verbose=0, callbacks=[tba.ActivationsCallback(tmp_path, **VALUES)])

@@ -75,6 +75,27 @@ class ByHand(keras.Model):
         return {"loss": loss}
 
 
+class Inside(ByHand):
+    """Trains in a branch of a condition."""
+
+    def train_step(self, data):
+        return tf.cond(tf.reduce_mean(data[0]) > -1e9, lambda: keras.Model.train_step(self, data), lambda: {"loss": 0.0})
+
+
+class Nested(ByHand):
+    """Trains in a function that can't run inline."""
+
+    def train_step(self, data):
+        return self.on_its_own(data)
+
+    @tf.function(jit_compile=True)
+    def on_its_own(self, data):
+        with tf.GradientTape() as tape:
+            loss = tf.reduce_mean((self(data[0]) - data[1]) ** 2)
+        self.optimizer.apply(tape.gradient(loss, self.trainable_weights), self.trainable_weights)
+        return {"loss": loss}
+
+
 class Beside(ByHand):
     """Calls a layer before the tape records."""
 
@@ -140,9 +161,11 @@ def runs(tmp_path_factory):
         if name == "classifier":
             return fitted(log_dir, Classifier(), kinds=["layer"])
         if name == "beside":
-            return fitted(log_dir, Beside(), kinds=["layer"])
-        if name == "by hand":
-            return fitted(log_dir, ByHand(), kinds=["variable"])
+            return fitted(log_dir, Beside(), kinds=["layer", "variable"])
+        if name == "inside":
+            return fitted(log_dir, Inside(), epochs=2, kinds=["variable"], samples="full", quantities=["value", "gradient", "update"])
+        if name == "nested":
+            return fitted(log_dir, Nested(), kinds=["variable"])
         if name == "predict":
             ByHand().predict(X, batch_size=8, verbose=0, callbacks=[tba.ActivationsCallback(log_dir, **LEAN, kinds=["layer"])])
             return tba.open_run(log_dir / "predict")
@@ -194,7 +217,8 @@ CASES = {
     "no_statistics_dtype": ("everything", "words", "value"),
     "not_a_tensor": ("everything", "shape_of", "value"),
     "inference_only": ("predict", "head", "gradient"),
-    "no_optimizer_step": ("by hand", "head/kernel", "update"),
+    "no_optimizer_step": ("beside", "before/kernel", "update"),
+    "trained_inside": ("inside", "head/kernel", "gradient"),
     "no_update": ("everything", "head", "update"),
 }
 
@@ -209,6 +233,18 @@ def test_a_real_step_produces_it(runs, code):
     assert state.reason == code, state
     assert state.state == REASONS[code].state
     check_words(state)
+
+
+def test_weights_that_a_function_uses_of_which_nothing_is_seen_say_so(runs):
+    nodes = {node.name: node for node in runs("nested").nodes}
+    assert nodes["head/kernel"].quantities["gradient"].reason == "traced_earlier"
+
+
+def test_the_update_of_weights_that_are_trained_inside_is_recorded(runs):
+    run = runs("inside")
+    before, after = run.value("head/kernel", 0), run.value("head/kernel", 1)
+    assert np.abs(after - before).max() > 0
+    np.testing.assert_allclose(run.value("head/kernel", 0, "update"), after - before, rtol=1e-4, atol=1e-7)
 
 
 def test_weights_without_a_gradient_say_what_their_layer_says(runs):

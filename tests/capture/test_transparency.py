@@ -12,7 +12,8 @@ import tensorflow as tf
 
 import tb_activations as tba
 
-from .transparency import CASES, ELSEWHERE, PAGE, page
+from .transparency.cases import CASES, ELSEWHERE
+from .transparency.page import PAGE, page
 
 slow = pytest.mark.slow
 pytestmark = [

@@ -64,6 +64,60 @@ def test_both_networks_of_a_gan_have_the_gradients_that_their_own_optimizers_get
     np.testing.assert_allclose([run.value("loss", 0), run.value("loss@2", 0)], [losses["critic"], losses["forger"]], rtol=1e-5)
 
 
+class Accumulating(keras.Model):
+    """Adds gradients up in variables of its own, and changes its weights in a branch, at every second step; ``optimizer``: not by hand."""
+
+    def __init__(self, way):
+        super().__init__(name="accumulating")
+        self.out, self.way = L.Dense(2, name="out"), way
+        self.out.build((None, 4))
+        self.sums = [self.add_weight(shape=weight.shape, initializer="zeros", trainable=False) for weight in self.out.weights]
+        self.steps = self.add_weight(shape=(), dtype="int32", initializer="zeros", trainable=False)
+
+    def call(self, x):
+        return self.out(x)
+
+    def train_step(self, data):
+        with tf.GradientTape() as tape:
+            loss = self.compute_loss(y=data[1], y_pred=self(data[0]))
+        for total, gradient in zip(self.sums, tape.gradient(loss, self.out.trainable_weights), strict=True):
+            total.assign_add(gradient)
+        self.steps.assign_add(1)
+        tf.cond(self.steps % 2 == 0, self.change, lambda: 0)
+        return {"loss": loss}
+
+    def change(self):
+        totals = [tf.convert_to_tensor(total) for total in self.sums]
+        if self.way == "optimizer":
+            self.optimizer.apply(totals, self.out.trainable_weights)
+        else:
+            for weight, total in zip(self.out.trainable_weights, totals, strict=True):
+                weight.assign_sub(0.1 * total)
+        for total in self.sums:
+            total.assign(tf.zeros_like(total))
+        return 0
+
+
+@pytest.mark.parametrize("way", ["optimizer", "by hand"])
+def test_gradients_that_are_added_up_by_hand_and_applied_in_a_branch(tmp_path, way):
+    keras.utils.set_random_seed(2)
+    model = Accumulating(way)
+    model.compile(keras.optimizers.SGD(0.1), "mse", jit_compile=False)
+    kernel, bias = (weight.numpy() for weight in model.out.weights)
+    run = recorded(tmp_path, model, X, Y, batch_size=4)
+    changed, total = 0, (0, 0)
+    for step in range(4):
+        x, y = X[4 * step : 4 * step + 4], Y[4 * step : 4 * step + 4]
+        gradient, of_bias = mse_gradient(kernel, bias, x, y), 2 * (x @ kernel + bias - y).sum(0) / y.size
+        np.testing.assert_allclose(run.value("out/kernel", step), kernel, rtol=1e-5, atol=1e-6)
+        np.testing.assert_allclose(run.value("out/kernel", step, "gradient"), gradient, rtol=1e-4, atol=1e-6)
+        total = (total[0] * (step % 2) + gradient, total[1] * (step % 2) + of_bias)
+        update = 0.1 * total[0] * (step % 2)
+        np.testing.assert_allclose(run.value("out/kernel", step, "update"), -update, rtol=1e-4, atol=1e-6)
+        kernel, bias, changed = kernel - update, bias - 0.1 * total[1] * (step % 2), changed + np.abs(update).sum()
+    assert changed > 0
+
+
 def weights_of(networks):
     return [(name, layer.name, weight) for name, network in networks.items() for layer in network.layers for weight in layer.trainable_weights]
 

@@ -1,0 +1,5 @@
+"""Writes the page anew."""
+
+from .page import PAGE, page
+
+PAGE.write_text(page())

@@ -23,6 +23,7 @@ from .models import (
     dense,
     noisy,
     recurrent,
+    residual,
     transformer,
 )
 from .trainings import (
@@ -151,7 +152,7 @@ CASES: dict[str, Case] = {
     "resumed": Case("interrupted, and resumed by `BackupAndRestore`", of_layers(dense, noisy, then=resumed)),
     "train-on-batch": Case("`train_on_batch` between two fits", of_layers(dense, noisy, then=batch_by_batch)),
     "added-between": Case("a layer added between two fits", of_layers(dense, noisy, then=added_between)),
-    "autoencoder": Case("VAE: a `train_step` whose loss uses what a nested encoder gives", of_model(Autoencoder, None), place="beside"),
+    "autoencoder": Case("VAE: a `train_step` whose loss uses what a nested encoder gives", of_model(Autoencoder, None)),
     "autoencoder-xla": Case("VAE: a `train_step` whose loss uses what a nested encoder gives", of_model(Autoencoder, None, jit_compile=True), "XLA"),
     "clipped-by-hand": Case(
         "a `train_step` with `tf.clip_by_global_norm`",
@@ -159,6 +160,8 @@ CASES: dict[str, Case] = {
         place="beside",
     ),
     "cell": Case("a cell called by hand", of_model(Decoder), place="beside"),
+    "residual": Case("a residual network: normalizations in front of sums", of_model(residual)),
+    "residual-xla": Case("a residual network: normalizations in front of sums", of_model(residual, jit_compile=True), "XLA"),
     "transformer": Case("a transformer: residual sums, GELU, dropout", of_model(transformer)),
     "transformer-xla": Case("a transformer: residual sums, GELU, dropout", of_model(transformer, jit_compile=True), "XLA"),
     "raw-softmax": Case("`tf.nn.softmax` at the end", raw_softmax),

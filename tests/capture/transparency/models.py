@@ -116,6 +116,17 @@ def transformer() -> keras.Model:
     return keras.Model(inputs, L.Dense(2, name="out")(L.Flatten()(x)), name="transformer")
 
 
+def residual() -> keras.Model:
+    """Normalizations in front of residual sums: TensorFlow adds the offset of the normalization last, where nobody looks at what is between."""
+    inputs = L.Input((6,), name="x")
+    x = L.Conv2D(4, 2, padding="same", use_bias=False, name="first")(L.Reshape((3, 2, 1))(inputs))
+    for index in range(2):
+        y = L.ReLU()(L.BatchNormalization(name=f"norm_{index}")(L.Conv2D(4, 2, padding="same", use_bias=False)(x)))
+        y = L.BatchNormalization(name=f"last_norm_{index}")(L.Conv2D(4, 2, padding="same", use_bias=False)(y))
+        x = L.ReLU()(L.Add()([x, y]))
+    return keras.Model(inputs, L.Dense(2, name="out")(L.GlobalAveragePooling2D()(x)), name="residual")
+
+
 class RaggedRows(L.Layer):
     """Cuts rows to unlike lengths and adds them up."""
 

@@ -15,7 +15,8 @@ from tb_activations.diagnosis.attention import ATTENTION, Scores
 from tb_activations.diagnosis.block import MASKED, Block, Floats, first_known
 from tb_activations.diagnosis.drowned import Drowned
 from tb_activations.diagnosis.episodes import Episode, Persistence, Stretches
-from tb_activations.diagnosis.facts import NORMALIZATIONS, RECURRENT, WEIGHTED, Facts
+from tb_activations.diagnosis.facts import Facts
+from tb_activations.diagnosis.kinds import NORMALIZATIONS, RECURRENT, WEIGHTED
 from tb_activations.diagnosis.rule import NodeRule, Observation, Words, location, number, percent
 from tb_activations.diagnosis.scales import Targets, input_scale, is_of_classes
 from tb_activations.store.nodes import Node

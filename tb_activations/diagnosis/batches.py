@@ -13,8 +13,9 @@ import numpy.typing as npt
 
 from tb_activations.diagnosis.block import MASKED, Block, first_known
 from tb_activations.diagnosis.episodes import Episode, Persistence
-from tb_activations.diagnosis.facts import RECURRENT, WEIGHTED, Facts, is_float
+from tb_activations.diagnosis.facts import Facts
 from tb_activations.diagnosis.finding import Severity
+from tb_activations.diagnosis.kinds import RECURRENT, WEIGHTED, is_float
 from tb_activations.diagnosis.rule import NodeRule, Observation, Words, location, number
 
 __all__ = ["CollapsedOutput", "ConstantInput", "UnnormalizedInput"]

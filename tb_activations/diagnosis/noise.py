@@ -12,7 +12,8 @@ import numpy.typing as npt
 
 from tb_activations.diagnosis.block import Block, first_known
 from tb_activations.diagnosis.episodes import Episode, Persistence
-from tb_activations.diagnosis.facts import Facts, is_float
+from tb_activations.diagnosis.facts import Facts
+from tb_activations.diagnosis.kinds import is_float
 from tb_activations.diagnosis.rule import NodeRule, Observation, Words, location, number, percent
 
 __all__ = ["DrownedCode", "HeavyDropout"]

@@ -15,8 +15,9 @@ import numpy.typing as npt
 
 from tb_activations.diagnosis.block import Block, Floats
 from tb_activations.diagnosis.episodes import AT_ONCE, Episode, Episodes
-from tb_activations.diagnosis.facts import MASKING, NORMALIZATIONS, TRANSPARENT, WEIGHTED, Facts
+from tb_activations.diagnosis.facts import Facts
 from tb_activations.diagnosis.finding import Finding
+from tb_activations.diagnosis.kinds import MASKING, NORMALIZATIONS, TRANSPARENT, WEIGHTED
 from tb_activations.diagnosis.rule import Rule, Watch, Words, location, number
 from tb_activations.store.nodes import Node
 from tb_activations.store.schema import QUANTITIES, Quantity

@@ -54,6 +54,11 @@ class Facts(Flow):
         return np.array([row for row in trained if _is_kernel(self.nodes[row]) or self._fits_its_input(row)], np.int64)
 
     @cached_property
+    def changing(self) -> int:
+        """Bit set of the layer calls with a kernel that an optimizer changes."""
+        return union(1 << place for kernel in self.kernels.tolist() if self.is_recorded(kernel, "update") for place in self.places(kernel))
+
+    @cached_property
     def output_kernels(self) -> Rows:
         """Those of `kernels` after which no weights come."""
         return np.array([row for row in self.kernels.tolist() if self.is_output(row)], np.int64)
@@ -81,7 +86,12 @@ class Facts(Flow):
     @cached_property
     def scaled(self) -> Rows:
         """What comes out of layers and operations, but where masks put large negative numbers."""
-        return self.select(lambda node: _is_inside(node) and node.class_name not in MASKING and is_float(node.dtype))
+        return np.array([row for row in self.computed.tolist() if self.nodes[row].class_name not in MASKING], np.int64)
+
+    @cached_property
+    def computed(self) -> Rows:
+        """What comes out of layers and operations, as floating-point numbers."""
+        return self.select(lambda node: _is_inside(node) and is_float(node.dtype))
 
     @cached_property
     def recurrences(self) -> dict[int, tuple[int, int]]:

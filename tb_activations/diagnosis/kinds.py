@@ -5,7 +5,7 @@ The one invariant: a class that is in no list may do anything; rules take nothin
 
 from __future__ import annotations
 
-__all__ = ["MASKING", "NORMALIZATIONS", "RECURRENT", "TRANSPARENT", "WEIGHTED", "is_float"]
+__all__ = ["MASKING", "NORMALIZATIONS", "RECURRENT", "TRANSPARENT", "WEIGHTED", "is_float", "is_of_users"]
 
 NORMALIZATIONS = frozenset(
     {"BatchNormalization", "LayerNormalization", "GroupNormalization", "UnitNormalization", "RMSNormalization", "Normalization"}
@@ -82,6 +82,16 @@ RECURRENT = frozenset({"LSTM", "GRU", "SimpleRNN", "RNN", "ConvLSTM1D", "ConvLST
 
 MASKING = frozenset({"Add", "Subtract", "Where", "Maximum", "Minimum", "Select", "SelectV2", "AddV2"})
 """Operations that put large negative numbers where attention must not look."""
+
+_KERAS_LAYERS = TRANSPARENT | WEIGHTED | NORMALIZATIONS | {"Embedding", "TimeDistributed", "Wrapper", "Functional", "Sequential", "Model"}
+_KERAS_LAYERS |= {"Activation", "ReLU", "LeakyReLU", "PReLU", "ELU", "Softmax", "Rescaling", "Add", "Subtract", "Multiply", "Average", "Dot"}
+_KERAS_LAYERS |= {"Maximum", "Minimum", "Attention", "AdditiveAttention", "ActivityRegularization", "LSTMCell", "GRUCell", "SimpleRNNCell"}
+_KERAS_LAYERS_BY_END = ("Pooling1D", "Pooling2D", "Pooling3D", "UpSampling1D", "UpSampling2D", "UpSampling3D")
+
+
+def is_of_users(class_name: str) -> bool:
+    """Whether a layer of this class doesn't come with Keras, and may hold any operation."""
+    return class_name not in _KERAS_LAYERS and not class_name.endswith(_KERAS_LAYERS_BY_END)
 
 
 def is_float(dtype: str | None) -> bool:

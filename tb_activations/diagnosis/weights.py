@@ -289,7 +289,7 @@ def _is_forgotten(facts: Facts, variable: int) -> bool:
     if owner is None or not _has_no_optimizer(facts, variable):
         return False
     calls = facts.calls.get(owner, (owner,))
-    changing = _changing(facts)
+    changing = facts.changing
     model, _, inside = facts.names[owner].partition("/")
     part = union(1 << node for node in facts.flow.tolist() if facts.names[node].startswith(model + "/"))
     if inside and not part & changing and not any(facts.downstream[call] & changing for call in calls):
@@ -303,19 +303,13 @@ def _judges(facts: Facts, variable: int) -> bool:
     owner = facts.owners[variable]
     if owner is None or not _has_no_optimizer(facts, variable) or not any(len(facts.nodes[own].shape or ()) == 1 for own in facts.owned[owner]):
         return False
-    changing = _changing(facts)
+    changing = facts.changing
     return any(facts.is_recorded(call, "gradient") and facts.upstream[call] & changing for call in facts.calls.get(owner, (owner,)))
 
 
 def _has_no_optimizer(facts: Facts, variable: int) -> bool:
     state = facts.nodes[variable].quantities.get("update")
     return state is not None and state.reason == "no_optimizer_step"
-
-
-def _changing(facts: Facts) -> int:
-    """Bit set of the layers with a kernel that an optimizer changes."""
-    kernels = [kernel for kernel in facts.kernels.tolist() if facts.is_recorded(kernel, "update")]
-    return union(1 << place for kernel in kernels for place in facts.places(kernel))
 
 
 SIDE_BY_SIDE = 3

@@ -298,6 +298,23 @@ def test_trainable_weights_without_gradient_are_told(reason, told):
     assert [f.node for f in history.watch(MissingGradient()).findings()] == ["d/kernel"] * told
 
 
+@pytest.mark.parametrize("bias_std", [0.0, 0.5])
+@pytest.mark.parametrize("feeds", ["e", "loss"])
+def test_weights_before_a_stopped_gradient_that_nobody_trains_are_told(bias_std, feeds):
+    """Not so those that were trained before, nor those that only make targets."""
+    text = f"""
+        input x [?,8]
+        layer d Dense [?,8] <- x gradient=gradient_stopped
+        variable d/kernel [8,8] gradient=no_optimizer_step update=no_optimizer_step
+        variable d/bias [8] gradient=no_optimizer_step update=no_optimizer_step
+        layer e Dense [?,8] <- {"d" if feeds == "e" else "x"} gradient
+        variable e/kernel [8,8] gradient update
+        loss loss [] <- e {"" if feeds == "e" else "d"}
+    """
+    history = History(text, [0]).set("d/kernel").set("d/bias", elements=8, l2_norm=1.0, std=bias_std)
+    assert [f.node for f in history.find(MissingGradient())] == ["d/kernel"] * (feeds == "e" and bias_std == 0)
+
+
 def test_what_lies_between_the_last_gradient_and_the_weights_is_named():
     text = """
         input x [?,8]

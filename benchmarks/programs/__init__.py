@@ -21,6 +21,7 @@ from benchmarks.programs import (  # noqa: F401  (each registers its programs)
     fourth_settings,
     generative,
     held_out,
+    ninth_faulty,
     recurrent,
     reviewed,
     seventh_faulty,

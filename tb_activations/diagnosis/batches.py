@@ -11,10 +11,12 @@ from collections.abc import Callable
 import numpy as np
 import numpy.typing as npt
 
+from tb_activations.diagnosis.bitsets import union
 from tb_activations.diagnosis.block import MASKED, Block, first_known
 from tb_activations.diagnosis.episodes import Episode, Persistence
 from tb_activations.diagnosis.facts import Facts
 from tb_activations.diagnosis.finding import Severity
+from tb_activations.diagnosis.flow import path_of
 from tb_activations.diagnosis.kinds import RECURRENT, WEIGHTED, is_float
 from tb_activations.diagnosis.rule import NodeRule, Observation, Words, location, number
 
@@ -34,13 +36,18 @@ SHRUNK = 1e-3
 """The same, over what it was at the first capture: representations that are pulled together shrink to a point near 0."""
 
 
+JOINT = 0.05
+"""The same where the loss is given nothing but what one layer makes of several inputs: nothing tells it to be small but that all are alike."""
+
+
 class CollapsedOutput(NodeRule):
     """A node from which on all examples look the same."""
 
     name, title = "collapse", "All examples equal"
     definition = (
-        "From this node on to the output, all examples of a batch are equal, or differ 1,000 times less than at first, although the inputs differ; or"
-        " a normalization gives its own offset only, as the mean over a single number is that number."
+        "From this node on to the output, all examples of a batch are equal, or differ 1,000 times less than at first (20 times, where the loss is"
+        " given nothing but what one layer makes of several inputs), although the inputs differ; or a normalization gives its own offset only, as the"
+        " mean over a single number is that number."
     )
     reference = "SageMaker Debugger TensorVariance and AllZero; representation collapse"
     severity, statistic = "error", "batch_std"
@@ -61,6 +68,7 @@ class CollapsedOutput(NodeRule):
         inputs = [position[row] for row in rows.tolist() if facts.nodes[row].kind == "input"]
         first = np.full((len(rows), 1), np.nan, np.float32)
         emptied = Emptied(facts, rows)
+        shrunk = np.where(np.isin(rows, _compared_with_each_other(facts)), JOINT, SHRUNK)[:, None]
 
         def look(block: Block) -> Observation:
             std, rms = block.column("batch_std")[rows], block.rms()[rows]
@@ -69,7 +77,7 @@ class CollapsedOutput(NodeRule):
             known = ~np.isnan(std)
             decided = known | emptied.judged & block.recorded()[rows]
             alike = np.where(ends & (first > 0), NOISE, SAME)
-            same = known & ((std <= alike * rms) | (std <= SHRUNK * first))
+            same = known & ((std <= alike * rms) | (std <= shrunk * first))
             varied = (known & ~same)[inputs].any(0) if inputs else np.ones(same.shape[1], bool)
             if not (same | empty).any():
                 return Observation(same, decided, {})
@@ -109,6 +117,16 @@ class CollapsedOutput(NodeRule):
             " the same for all examples.",
             "Look at the units and weights of this layer: dead units, zero weights or a reduction over the batch axis make this.",
         )
+
+
+def _compared_with_each_other(facts: Facts) -> list[int]:
+    """Calls of one layer that are all the loss is given. Not those that read what other layers are trained to make, as a judge does."""
+    given = [row for loss in facts.losses[:1].tolist() for row in facts.inputs[loss]]
+    if len(given) < 2 or len({path_of(facts.nodes[row]) for row in given}) > 1:
+        return []
+    own = path_of(facts.nodes[given[0]])
+    inside = union(1 << row for row in facts.flow.tolist() if path_of(facts.nodes[row]) == own or facts.names[row].startswith(own + "/"))
+    return given if not any(facts.upstream[row] & facts.kernel_layers & ~inside for row in given) else []
 
 
 class Emptied:

@@ -287,18 +287,20 @@ def _last_with_gradient(facts: Facts, variable: int) -> int | None:
     return None
 
 
-FORGOTTEN = 1e-6
+FORGOTTEN = 1e-12
 """Of a gradient at the last time step, what is left of it at the first. Plain recurrences that learn keep 1/1,000 and more."""
+FADED = 1e-6
+"""The same, for which nothing must have been learned for longer: what came late may be all that matters."""
 STAYS = 0.8
 """Of the first loss: above it nothing was learned from what came late either, but how frequent classes are."""
-GIVEN = 40
+GIVEN, GIVEN_LONGER = 40, 100
 """Steps to learn something."""
 
 
 def _forgets(block: Block, factor: Floats, count: Floats) -> tuple[Bools, dict[str, Floats]]:
     """Whether recurrences reach back to their first time step no more while nothing is learned, [kernels, c], and what shows it."""
-    stays = (block.median_loss > STAYS * block.first_loss) & (block.steps >= GIVEN)
-    holds = (factor ** (count - 1) < FORGOTTEN) & stays
+    stays, left = block.median_loss > STAYS * block.first_loss, factor ** (count - 1)
+    holds = stays & ((left < FORGOTTEN) & (block.steps >= GIVEN) | (left < FADED) & (block.steps >= GIVEN_LONGER))
     return holds, {"factor_per_time_step": np.where(holds, factor, np.nan), "time_steps": np.where(holds, count, np.nan)}
 
 

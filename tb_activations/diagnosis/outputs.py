@@ -108,7 +108,7 @@ class TargetsOutOfRange(NodeRule):
     definition = "A binary cross entropy, and nothing but that, is negative: with targets between 0 and 1 it can't be."
     reference = "Cover & Thomas 2006, Elements of Information Theory: a cross entropy is at least the entropy of the targets, which is at least 0"
     severity, statistic = "error", "mean"
-    persistence = Persistence(captures=3, steps=10)
+    persistence = Persistence(captures=2, steps=10)
 
     BELOW = 0.01
     """How far below 0 a loss is no rounded 0."""

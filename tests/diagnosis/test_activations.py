@@ -231,6 +231,38 @@ def test_representations_that_are_pulled_together_shrink():
     assert "their standard deviation fell from 1 to" in found[0].sentence
 
 
+TWINS = """
+    input x [?,8]
+    input other [?,8]
+    {before}
+    layer encoder Dense [?,4] <- x
+    variable encoder/kernel [8,4] gradient update
+    layer encoder@2 Dense [?,4] <- {second}
+    loss loss [] <- encoder {given}
+"""
+
+
+@pytest.mark.parametrize(
+    ("drawing", "ends", "told"),
+    [
+        ({}, 0.02, ["encoder", "encoder@2"]),
+        ({}, 0.2, []),
+        ({"given": "encoder@2 x"}, 0.02, []),  # and targets
+        ({"given": ""}, 0.02, []),  # called once
+        ({"second": "made", "before": "layer made Dense [?,8] <- other; variable made/kernel [8,8] gradient update"}, 0.02, []),  # a judge
+    ],
+)
+def test_codes_that_are_compared_with_each_other_only_collapse_sooner(drawing, ends, told):
+    names = {"before": "", "second": "other", "given": "encoder@2", **drawing}
+    history = History(TWINS.format(**names), STEPS)
+    for name in set(history.facts.names) & {"x", "other", "made"}:
+        history.set(name, l2_norm=np.sqrt(320), batch_std=1.0)
+    spread = np.geomspace(1, ends, 20)
+    for name in ("encoder", "encoder@2"):
+        history.set(name, l2_norm=2 * spread * np.sqrt(320), batch_std=spread)
+    assert [f.node for f in history.find(CollapsedOutput())] == told
+
+
 def test_a_table_that_is_the_same_for_all_examples_is_no_collapse():
     assert spread(one=0.0).find(CollapsedOutput()) == []
 

@@ -22,6 +22,7 @@ from benchmarks.programs import (  # noqa: F401  (each registers its programs)
     generative,
     held_out,
     ninth_faulty,
+    ninth_healthy,
     recurrent,
     reviewed,
     seventh_faulty,

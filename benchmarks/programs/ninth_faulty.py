@@ -350,7 +350,7 @@ def validated_on_the_other_hospital() -> Training:
     return Training(net((30,), *stack, loss=BCE), x[:450], y[:450], epochs=12, options={"validation_data": (x[450:] * 6 + 3, y[450:])})
 
 
-@faulty("vanishing_gradient", "enc1 enc2", every=10, held_out=True)
+@faulty("vanishing_gradient", "tower/enc1 tower/enc2", every=10, held_out=True)
 def siamese_towers_of_ten_sigmoids() -> Training:
     x, y = digits()
     tower = keras.Sequential([layers.Dense(32, activation="sigmoid", name=f"enc{k + 1}") for k in range(10)], name="tower")

@@ -201,7 +201,8 @@ class UpdateTooSmall(NodeRule):
 
     name, title = "update_too_small", "Update too small"
     definition = (
-        "Since the first capture no step has changed a kernel, and most others, by more than a 100,000th of its size, and updates don't grow; or"
+        "Since the first capture no step has changed a kernel, and most others, by more than a 100,000th of its size, and updates don't grow (or none"
+        " by more than a 10,000,000th, for 50 steps); or"
         " after some steps all kernels stand still, for long, although the loss is still more than half of the first one."
     )
     reference = "SageMaker Debugger WeightUpdateRatio; AutoTrainer slow convergence; UMLAUT learning rate low"
@@ -214,6 +215,8 @@ class UpdateTooSmall(NodeRule):
     """Of the kernels. Where most of them move, the few that don't have a vanishing gradient, not a small learning rate."""
     GROWTH = 1.5
     """Times the first update. A learning rate that is being warmed up grows."""
+    NOTHING, GIVEN = 1e-7, 50
+    """The ratio below which growing doesn't count any more after so many steps: a warm-up is far beyond it by then."""
 
     def select(self, facts: Facts) -> Rows:
         """All kernels."""
@@ -227,15 +230,19 @@ class UpdateTooSmall(NodeRule):
         largest = np.zeros((len(rows), 1), np.float32)
         first = np.full((len(rows), 1), np.nan, np.float32)
         standstill = Standstill(rows)
+        begun = -1
 
         def look(block: Block) -> Observation:
+            nonlocal begun
             ratio = _update_ratio(block, rows)
             stands, since = standstill.feed(block, ratio)
             known = ~np.isnan(ratio)
             first[:] = np.where(np.isnan(first), first_known(ratio), first)
             so_far = np.maximum(np.maximum.accumulate(np.nan_to_num(ratio), axis=1), largest)
             largest[:] = so_far[:, -1:]
-            small = (so_far < self.RATIO) & (ratio > 0) & (ratio <= self.GROWTH * first)
+            begun = int(block.steps[0]) if begun < 0 else begun
+            hopeless = (so_far < self.NOTHING) & (block.steps - begun >= self.GIVEN)
+            small = (so_far < self.RATIO) & (ratio > 0) & ((ratio <= self.GROWTH * first) | hopeless)
             lost = (so_far == 0) & (block.column("l2_norm", "gradient")[rows] > 0)
             holds = small & ((small | lost).sum(0) >= self.SHARE * known.sum(0)) & ~block.progress
             evidence = {

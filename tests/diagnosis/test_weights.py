@@ -280,6 +280,14 @@ def test_steps_too_small_from_the_beginning_are_told():
     assert deep(d0={"update": 1e-7}).find(UpdateTooSmall()) == []
 
 
+@pytest.mark.parametrize(("last", "told"), [(1e-7, True), (1e-4, False)])
+def test_steps_that_grow_and_are_still_next_to_nothing_are_told(last, told):
+    """Not so a warm-up. Weights have an L2 norm of 8."""
+    found = deep(**{f"d{i}": {"update": np.linspace(1e-9, last, 20)} for i in range(5)}).find(UpdateTooSmall())
+    assert bool(found) == told
+    assert all(f.first_step >= 50 for f in found)
+
+
 def test_steps_that_float32_loses_count_as_small_beside_small_ones():
     lost = {f"d{i}": {"update": 0.0, "moves": False} for i in range(4)}
     assert [f.node for f in deep(d4={"update": 1e-7}, **lost).find(UpdateTooSmall())] == ["d4/kernel"]

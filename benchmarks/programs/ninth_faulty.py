@@ -390,3 +390,144 @@ def pressure_and_temperature_into_a_recurrence() -> Training:
 def policy_values_at_a_rate_of_two() -> Training:
     x, y = diabetes()
     return Training(net((10,), *fc(64, 64), layers.Dense(1, name="value"), loss="mse", optimizer=keras.optimizers.RMSprop(2.0)), x, y, epochs=6)
+
+
+# What else people ask about.
+
+
+@faulty("batchnorm_drift collapse", "norm", every=5, held_out=True)
+def normalized_over_two_examples() -> Training:
+    x, y = standardized("wine")
+    stack = [layers.Dense(32, name="fc1"), layers.BatchNormalization(name="norm", momentum=0.9), layers.ReLU(), softmax(3)]
+    order = np.argsort(y, kind="stable")
+    options = {"validation_data": (x, y), "shuffle": False}
+    return Training(net((13,), *stack, optimizer=Adam(1e-2)), x[order], y[order], batch_size=2, epochs=4, options=options)
+
+
+@faulty("vanishing_gradient saturated_activation collapse dead_units", "critic generator", every=10, held_out=True)
+def saturating_generator_against_a_fast_critic() -> Training:
+    class Gan(keras.Model):
+        def __init__(self) -> None:
+            super().__init__()
+            self.generator = keras.Sequential([layers.Dense(32, activation="relu"), layers.Dense(64, activation="sigmoid")], name="generator")
+            self.critic = keras.Sequential([layers.Dense(128, activation="relu"), layers.Dense(1, activation="sigmoid")], name="critic")
+            self.of_critic, self.of_generator = Adam(1e-2), SGD(1e-4)
+
+        def call(self, x: Any) -> Any:
+            return self.critic(x)
+
+        def train_step(self, data: Any) -> dict[str, Any]:
+            x = data[0] if isinstance(data, tuple) else data
+            noise = keras.random.normal((ops.shape(x)[0], 8))
+            with tf.GradientTape(persistent=True) as tape:
+                real, fake = self.critic(x), self.critic(self.generator(noise))
+                loss = ops.mean(keras.losses.binary_crossentropy(ops.ones_like(real), real) + keras.losses.binary_crossentropy(0 * fake, fake))
+                lost = ops.mean(ops.log(1 - fake + 1e-7))
+            for optimizer, value, part in ((self.of_critic, loss, self.critic), (self.of_generator, lost, self.generator)):
+                optimizer.apply_gradients(zip(tape.gradient(value, part.trainable_weights), part.trainable_weights, strict=True))
+            return {"loss": loss}
+
+    model = Gan()
+    model.compile()
+    return Training(model, digits()[0], epochs=8)
+
+
+@faulty("dead_units", "scores", every=5, held_out=True)
+def scores_behind_a_relu_with_a_negative_bias() -> Training:
+    scores = layers.Dense(10, activation="relu", bias_initializer=Constant(-3.0), name="scores")
+    return Training(net((64,), *fc(32), scores, loss=LOGITS), *digits(), epochs=4)
+
+
+@faulty("output_mismatch", "predictions", every=5, held_out=True)
+def linear_scores_taken_for_probabilities() -> Training:
+    return Training(net((64,), *fc(32), layers.Dense(10, name="predictions")), *digits(), epochs=4)
+
+
+@faulty("update_too_small unchanged_weights", "conv1 conv2 predictions", every=10, held_out=True)
+def gradients_clipped_to_a_millionth_each() -> Training:
+    x, y = images()
+    return Training(net((8, 8, 1), *convs(8, 16), layers.Flatten(), softmax(), optimizer=SGD(0.01, clipvalue=1e-6)), x, y, epochs=5)
+
+
+@faulty("nonfinite exploding_loss exploding_gradient update_too_large exploding_activation", "fc1 value loss", every=1, held_out=True)
+def prices_in_dollars_by_plain_descent() -> Training:
+    x, y = diabetes()
+    return Training(net((10,), *fc(32), layers.Dense(1, name="value"), loss="mse", optimizer=SGD(0.01)), x, 200_000 + 50_000 * y, epochs=3)
+
+
+@faulty("saturated_activation update_too_large oscillating_loss", "lstm", every=5, held_out=True)
+def lstm_at_a_rate_of_one() -> Training:
+    x, y = standard_weather()
+    return Training(net((24, 2), layers.LSTM(24, name="lstm"), layers.Dense(1, name="next"), loss="mse", optimizer=Adam(1.0)), x, y, epochs=6)
+
+
+@faulty("float16_overflow nonfinite", "scores", every=5, held_out=True)
+def scores_of_attention_without_a_scale_in_float16() -> Training:
+    keras.config.set_dtype_policy("mixed_float16")
+    x, y = images()
+    inputs = keras.Input((8, 8), name="inputs")
+    wide = {"kernel_initializer": Normal(stddev=4.0)}
+    query, key = layers.Dense(256, name="query", **wide)(inputs), layers.Dense(256, name="key", **wide)(inputs)
+    scores = Of(lambda pair: ops.matmul(pair[0] * 8.0, ops.transpose(pair[1] * 8.0, (0, 2, 1))), name="scores")([query, key])
+    h = ops.matmul(ops.softmax(scores), layers.Dense(32, name="value")(inputs))
+    return Training(graph(inputs, softmax()(layers.Flatten()(h))), x[..., 0], y, epochs=4)
+
+
+@faulty("dead_units", "moe", every=10, held_out=True)
+def experts_that_all_died() -> Training:
+    x, y = digits()
+    inputs = keras.Input((64,), name="inputs")
+    share = layers.Dense(2, activation="softmax", name="router")(inputs)
+    experts = [
+        layers.Dense(32, activation="relu", bias_initializer=Constant(bias), name=name)(inputs) for name, bias in (("well", 0.0), ("moe", -9.0))
+    ]
+    h = share[:, :1] * experts[0] + share[:, 1:] * experts[1]
+    return Training(graph(inputs, softmax()(h)), x, y, epochs=5)
+
+
+@faulty("vanishing_gradient", "rnn1 rnn2", every=10, held_out=True)
+def two_plain_recurrences_of_two_hundred_steps() -> Training:
+    x, y = recall(200)
+    stack = [layers.SimpleRNN(24, return_sequences=True, name="rnn1"), layers.SimpleRNN(24, name="rnn2"), sigmoid()]
+    return Training(net((200, 1), *stack, loss=BCE), x, y, epochs=5)
+
+
+@faulty("poor_initialization", "fc1 fc2 fc3 fc4", every=5, held_out=True)
+def uniform_weights_from_0_to_1() -> Training:
+    uniform = keras.initializers.RandomUniform(0.0, 1.0)
+    return Training(net((64,), *fc(64, 64, 64, 64, kernel_initializer=uniform), softmax()), *digits(), epochs=4)
+
+
+@faulty("unnormalized_input", "inputs", every=10, held_out=True)
+def amounts_in_a_thousandth_of_a_millionth() -> Training:
+    x, y = standardized("breast_cancer")
+    return Training(net((30,), *fc(32), sigmoid(), loss=BCE), 1e-6 * x, y.astype("float32")[:, None], epochs=10)
+
+
+@faulty("collapse output_mismatch saturated_activation", "predictions", every=5, held_out=True)
+def softmax_over_one_unit_for_a_regression() -> Training:
+    x, y = diabetes()
+    return Training(net((10,), *fc(32), layers.Dense(1, activation="softmax", name="predictions"), loss="mse"), x, y, epochs=6)
+
+
+@faulty("unchanged_weights", "fc1 fc2", every=5, held_out=True)
+def weights_that_a_callback_puts_back() -> Training:
+    class Back(keras.callbacks.Callback):
+        def on_train_begin(self, logs: Any = None) -> None:
+            self.kept = self.model.get_weights()
+
+        def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
+            self.model.set_weights(self.kept)
+
+    model = net((64,), *fc(32, 32), softmax())
+    return Training(model, *digits(), epochs=4, more_callbacks=[Back()])
+
+
+@faulty("nonfinite", "loss", every=1, held_out=True)
+def focal_loss_of_a_certain_softmax() -> Training:
+    def focal(y_true: Any, y_pred: Any) -> Any:
+        p = ops.sum(y_true * y_pred, -1)
+        return -ops.sqrt(1 - p) * ops.log(p)
+
+    x, y = digits()
+    return Training(net((64,), *fc(64), softmax(), loss=focal, optimizer=Adam(0.05)), 30 * x, np.eye(10, dtype="float32")[y], epochs=6)

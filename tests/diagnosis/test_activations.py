@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from tb_activations.diagnosis.activations import DeadUnits, ExplodingActivation, SaturatedActivation
-from tb_activations.diagnosis.batches import CollapsedOutput, ConstantInput, UnnormalizedInput
+from tb_activations.diagnosis.collapse import CollapsedOutput
+from tb_activations.diagnosis.incoming import ConstantInput, UnnormalizedInput
 from tests.diagnosis.hand import History
 
 STEPS = range(0, 100, 5)
@@ -229,6 +230,15 @@ def test_representations_that_are_pulled_together_shrink():
     found = history.find(CollapsedOutput())
     assert [f.node for f in found] == ["two"]
     assert "their standard deviation fell from 1 to" in found[0].sentence
+
+
+@pytest.mark.parametrize(("value", "end"), [(1.0, True), (1e-9, True), (0.4, False)])
+def test_a_sigmoid_that_says_the_same_of_all_is_told_to_be_at_its_end(value, end):
+    text = "input x [?,8]; layer d Dense [?,1] <- x sigmoid; variable d/kernel [8,1] gradient update; loss loss [] <- d"
+    history = History(text, STEPS).set("x", l2_norm=np.sqrt(320), batch_std=1.0)
+    found = history.set("d", l2_norm=value * np.sqrt(320), batch_std=np.where(np.arange(20) < 2, 0.1, 0.0)).find(CollapsedOutput())
+    assert [f.node for f in found] == ["d"]
+    assert ("the end of its sigmoid" in found[0].sentence) == end
 
 
 TWINS = """

@@ -1,4 +1,4 @@
-"""Rules about examples: what comes in, and whether the network still tells one example from another.
+"""Whether the network still tells one example from another.
 
 The one invariant: a tensor that is the same for all examples is no trouble by itself (position tables, masks and constants are); it is when the
 output of the network is the same for all examples while its inputs differ.
@@ -12,15 +12,13 @@ import numpy as np
 import numpy.typing as npt
 
 from tb_activations.diagnosis.bitsets import union
-from tb_activations.diagnosis.block import MASKED, Block, first_known
+from tb_activations.diagnosis.block import Block, first_known
 from tb_activations.diagnosis.episodes import Episode, Persistence
 from tb_activations.diagnosis.facts import Facts
-from tb_activations.diagnosis.finding import Severity
 from tb_activations.diagnosis.flow import path_of
-from tb_activations.diagnosis.kinds import RECURRENT, WEIGHTED, is_float
 from tb_activations.diagnosis.rule import NodeRule, Observation, Words, location, number
 
-__all__ = ["CollapsedOutput", "ConstantInput", "UnnormalizedInput"]
+__all__ = ["NOISE", "SAME", "CollapsedOutput"]
 
 Rows = npt.NDArray[np.int64]
 Bools = npt.NDArray[np.bool_]
@@ -35,6 +33,9 @@ NOISE = 1e-6
 SHRUNK = 1e-3
 """The same, over what it was at the first capture: representations that are pulled together shrink to a point near 0."""
 
+
+FLAT_END = 0.03
+"""How far from its ends a sigmoid counts as flat (see `docs/format.md`)."""
 
 JOINT = 0.05
 """The same where the loss is given nothing but what one layer makes of several inputs: nothing tells it to be small but that all are alike."""
@@ -111,6 +112,13 @@ class CollapsedOutput(NodeRule):
                 "The loss is lowest when all examples are alike. Add what pushes them apart: negative pairs, a stopped gradient with a"
                 " predictor, or a penalty on small variance.",
             )
+        if facts.nodes[index].activation == "sigmoid" and not FLAT_END <= seen["root_mean_square"] <= 1 - FLAT_END:
+            return Words(
+                f"It gives {number(seen['root_mean_square'])} for every example since step {episode.first_step:,}, the end of its sigmoid, where"
+                " almost no gradient passes.",
+                "What comes in is too large: lower the learning rate, or normalize it. A judge of what another network makes has won: slow it down.",
+                "keras.optimizers.Adam(1e-4, beta_1=0.5)",
+            )
         return Words(
             f"All examples of a batch give the same output here since step {episode.first_step:,} (standard deviation over examples"
             f" {number(seen['batch_std'])}), while its input differs. Everything after it, up to the output, is"
@@ -172,156 +180,3 @@ def _to_the_end(same: Bools, decided: Bools, targets: list[list[int]]) -> Bools:
         for target in targets[row]:
             lasting[row] &= lasting[target] | ~decided[target]
     return lasting
-
-
-class ConstantInput(NodeRule):
-    """An input that says nothing."""
-
-    name, title = "constant_input", "Constant input"
-    definition = (
-        "A float input that feeds weights is the same for all examples of every batch; or the only input is integers for a table, and all of them are"
-        " one number."
-    )
-    reference = "SageMaker Debugger AllZero, TensorVariance"
-    severity, statistic = "error", "batch_std"
-    persistence = Persistence(captures=2)
-
-    def select(self, facts: Facts) -> Rows:
-        """Float inputs that go straight into weights, and words. Of several inputs some are the same on purpose: segments, positions."""
-        words = [row for row in _inputs(facts) if _feeds_table(facts, row)] if len(_inputs(facts)) == 1 else []
-        return np.array([*_direct_inputs(facts).tolist(), *words], np.int64)
-
-    def observe(self, facts: Facts, rows: Rows) -> Observe:
-        """Compares examples, and elements where there is one example only. A recurrent layer may begin with states of 0.
-
-        Words are numbers that are only equal or not, and a batch may hold one word by chance: they must be the one that they were at first.
-        """
-        of_words = np.array([not is_float(facts.nodes[row].dtype) for row in rows.tolist()], np.bool_)[:, None]
-        first = np.full((len(rows), 1), np.nan, np.float32)
-        states = np.array([_is_state(facts, row) for row in rows.tolist()], np.bool_)[:, None]
-
-        def look(block: Block) -> Observation:
-            spread, std, rms = block.column("batch_std")[rows], block.column("std")[rows], block.rms()[rows]
-            constant = std <= SAME * rms
-            holds = ((np.where(np.isnan(spread), np.inf, spread) <= SAME * rms) | constant) & (block.column("elements")[rows] > 1)
-            holds &= ~(states & (rms == 0))
-            lowest, highest = block.column("min")[rows], block.column("max")[rows]
-            first[:] = np.where(np.isnan(first), first_known(lowest), first)
-            one_word = (lowest == first) & (highest == first) & (block.column("elements")[rows] > 1)
-            holds = np.where(of_words, one_word, holds)
-            evidence = {"batch_std": spread, "std": std, "mean": block.column("mean")[rows]}
-            return Observation(holds, ~np.isnan(std), evidence, holds & constant & (block.steps == 0) & ~of_words)
-
-        return look
-
-    def severity_at(self, facts: Facts, index: int) -> Severity:
-        """One of several inputs may be constant on purpose, as a switch or a condition."""
-        return "note" if len(facts.float_inputs) > 1 else self.severity
-
-    def words(self, facts: Facts, index: int, episode: Episode) -> Words:
-        """What it always is."""
-        what = f"All its elements are {number(episode.evidence['mean'])}" if episode.evidence["std"] <= 0 else "All examples of a batch are equal"
-        sentence = f"{what} since step {episode.first_step:,}, so the network can learn nothing from it."
-        return Words(sentence, "Look at one batch of the data set that `fit` gets:", "print(next(iter(dataset)))")
-
-
-_FACTORS = frozenset({"Rescaling", "Normalization"})
-"""Layers that multiply and add what somebody gave them, or what they saw before the training."""
-
-
-class UnnormalizedInput(NodeRule):
-    """An input on a scale that initial weights are not made for."""
-
-    name, title = "unnormalized_input", "Unnormalized input"
-    definition = (
-        "A float input that feeds weights without a normalization, or what a `Rescaling` or `Normalization` makes of numbers, has a root mean square"
-        " above 10 (or its nonzero elements below 0.001)."
-    )
-    reference = "UMLAUT input not normalized; LeCun et al. 1998, Efficient BackProp"
-    severity, statistic = "warning", "std"
-    persistence = Persistence(captures=2, steps=0)
-
-    AT_ONCE = 30.0
-    """Root mean square at step 0 that is told at once: no single odd batch, as the first one is like any other."""
-    LARGEST = 10.0
-    """Root mean square. Standardized data have 1, raw iris 4, raw 0…16 digits 8, 0…255 images 80 and more."""
-    SMALLEST = 1e-3
-    """Root mean square of the elements that are not 0, so that one-hot and sparse rows pass."""
-
-    def select(self, facts: Facts) -> Rows:
-        """Float inputs that go straight into weights, and factors on the way from an input, or a table of words, to the first weights."""
-        factors = facts.select(lambda node: node.kind == "layer" and node.class_name in _FACTORS and is_float(node.dtype))
-        first = np.array([row for row in factors.tolist() if not facts.upstream[row] & facts.kernel_layers], np.int64)
-        return np.sort(np.concatenate([_direct_inputs(facts), _multiplied(facts, first)]))
-
-    def observe(self, facts: Facts, rows: Rows) -> Observe:
-        """Compares the scale with what weights are made for."""
-
-        def look(block: Block) -> Observation:
-            rms, zero = block.rms()[rows], block.column("zero_fraction")[rows]
-            nonzero = rms / np.sqrt(np.maximum(1 - np.nan_to_num(zero), 1e-9))
-            holds = (rms > self.LARGEST) | (nonzero < self.SMALLEST) & (rms > 0)
-            holds &= block.untrained[rows][:, None] & ~((block.column("max")[rows] <= 0) & (block.column("min")[rows] < MASKED))
-            evidence = {
-                "root_mean_square": rms,
-                "min": block.column("min")[rows],
-                "max": block.column("max")[rows],
-                "mean": block.column("mean")[rows],
-            }
-            return Observation(holds, ~np.isnan(rms), evidence, holds & (rms > self.AT_ONCE) & (block.steps == 0))
-
-        return look
-
-    def words(self, facts: Facts, index: int, episode: Episode) -> Words:
-        """Its range."""
-        seen, layer = episode.evidence, facts.nodes[index].class_name if facts.nodes[index].kind == "layer" else ""
-        return Words(
-            f"It goes from {number(seen['min'])} to {number(seen['max'])} (root mean square"
-            f" {number(seen['root_mean_square'])}). Initial weights and usual"
-            " learning rates are made for inputs near 1.",
-            f"Check the factor{location(facts, index)}: are its inputs scaled already?"
-            if layer == "Rescaling"
-            else f"Let it see the training data as they are fed{location(facts, index)}:"
-            if layer
-            else "Put a normalization in front, and let it see the training data:",
-            "" if layer == "Rescaling" else "normalization = keras.layers.Normalization(); normalization.adapt(x_train)",
-        )
-
-
-def _direct_inputs(facts: Facts) -> Rows:
-    """Float inputs of the network that go straight into weights."""
-    return _multiplied(facts, facts.float_inputs)
-
-
-def _multiplied(facts: Facts, rows: Rows) -> Rows:
-    """Those of some nodes that go straight into weights. Of what a layer of a user gets (states, masks, distances, times) that is what the weights
-    have rows for."""
-    kernels = set(facts.kernels.tolist())
-
-    def is_multiplied(index: int, node: int) -> bool:
-        if facts.nodes[node].class_name in WEIGHTED:
-            return True
-        own = [kernel for kernel in facts.owned.get(node, ()) if kernel in kernels]
-        return bool(own) and (len(facts.inputs[node]) == 1 or any(facts.takes_in(kernel, index) for kernel in own))
-
-    def feeds_weights(index: int) -> bool:
-        return any(is_multiplied(index, node) for node in facts.next_effective(index))
-
-    return np.array([row for row in rows.tolist() if feeds_weights(row)], np.int64)
-
-
-def _inputs(facts: Facts) -> list[int]:
-    """What is fed to the network."""
-    return [index for index, node in enumerate(facts.nodes) if node.kind == "input" and not node.inputs]
-
-
-def _feeds_table(facts: Facts, index: int) -> bool:
-    following = {facts.nodes[node].class_name for node in facts.next_effective(index)}
-    return not is_float(facts.nodes[index].dtype) and "Embedding" in following
-
-
-def _is_state(facts: Facts, index: int) -> bool:
-    """Whether an input is what a recurrent layer begins with: it has fewer axes than the sequence that the layer reads."""
-    recurrent = [node for node in facts.next_effective(index) if facts.nodes[node].class_name in RECURRENT | {"Bidirectional"}]
-    axes = len(facts.nodes[index].shape or ())
-    return any(axes < len(facts.nodes[source].shape or ()) for node in recurrent for source in facts.inputs[node])

@@ -32,13 +32,15 @@ class UnchangedWeights(NodeRule):
 
     name, title = "unchanged_weights", "Unchanged weights"
     definition = (
-        "The updates of a trainable kernel or table are exactly 0 (or no optimizer is given it, a warning), and its numbers"
-        " stay the same from capture to capture, since the first one."
+        "The updates of a trainable kernel or table are exactly 0 (or no optimizer is given it, a warning; or something puts it back), and its"
+        " numbers stay the same from capture to capture, since the first one."
     )
     reference = "SageMaker Debugger UnchangedTensor; DeepDiagnosis Unchanged Weight"
     severity, quantity, statistic = "error", "update", "l2_norm"
     persistence = Persistence(captures=2, steps=15)
     """Gradients may be accumulated over up to 16 steps."""
+    FELT = 1e-4
+    """L2 norm of an update over that of the weights, which their statistics can't hide."""
 
     def select(self, facts: Facts) -> Rows:
         """Trainable variables with more than one axis, or all such where a step trains none. The bias of attention keys has two, and no gradient but
@@ -62,23 +64,25 @@ class UnchangedWeights(NodeRule):
         forgotten = np.array([frozen or _is_forgotten(facts, row) for row in rows.tolist()], np.bool_)[:, None]
         judging = np.array([not own[0] and _judges(facts, row) for row, own in zip(rows.tolist(), forgotten, strict=True)], np.bool_)[:, None]
         first = np.full((len(columns), len(rows), 1), np.nan, np.float32)
-        changed = np.zeros((len(rows), 1), bool)
+        changed, differs = np.zeros((2, len(rows), 1), bool)
 
         def look(block: Block) -> Observation:
-            nonlocal first, changed, forgotten
+            nonlocal first, changed, differs, forgotten
             forgotten = forgotten | judging & block.untrained[rows][:, None]
             now = np.stack([block.column(name)[rows] for name in columns])
             first = np.where(np.isnan(first), now[:, :, :1], first)
             update, gradient = block.column("l2_norm", "update")[rows], block.column("l2_norm", "gradient")[rows]
-            moved = np.logical_or.accumulate(((now != first) & ~np.isnan(now)).any(0) | (update > 0), axis=1) | changed
-            changed = moved[:, -1:]
+            other = np.logical_or.accumulate(((now != first) & ~np.isnan(now)).any(0), axis=1) | differs
+            moved = np.logical_or.accumulate(other | (update > 0), axis=1) | changed
+            changed, differs = moved[:, -1:], other[:, -1:]
+            put_back = ~other & (update > self.FELT * now[1])
             known = ~np.isnan(update) | forgotten & ~np.isnan(now).any(0)
             scale = np.broadcast_to(block.loss_scale, update.shape)
             evidence = {"update_norm": update, "gradient_norm": gradient, "loss_scale": scale}
             idle = np.zeros(moved.shape, np.bool_)
             for group in alternatives:
                 idle[group] = (gradient[group] == 0) & moved[group].any(0)
-            return Observation(~moved & ((update == 0) | forgotten) & ~idle, known, evidence)
+            return Observation(~moved & ((update == 0) | forgotten) & ~idle | put_back, known, evidence)
 
         return look
 
@@ -99,6 +103,12 @@ class UnchangedWeights(NodeRule):
             sentence = "No optimizer was given its gradient."
             remedy = "If that is on purpose, set `trainable = False`; else hand it to the optimizer with the others:"
             return Words(f"Nothing has changed these weights since step {episode.first_step:,}. {sentence}", remedy, _APPLY_ALL)
+        if episode.evidence["update_norm"] > 0:
+            return Words(
+                f"Each step changes these weights, and they are what they were at first all the same since step {episode.first_step:,}: something"
+                " puts them back.",
+                "Look for what sets weights while the model trains: a callback, a copy of them, a checkpoint that is loaded again.",
+            )
         scale = episode.evidence["loss_scale"]
         if np.isnan(gradient) or scale < 1:
             sentence = "Its steps are skipped, as gradients aren't finite" + ("." if np.isnan(scale) else f" (loss scale {number(scale)}).")

@@ -339,6 +339,13 @@ def test_what_lies_between_the_last_gradient_and_the_weights_is_named():
     assert "none passes back from `e` through `round`, `cast` to `d` at" in found[0].sentence
 
 
+@pytest.mark.parametrize(("moves", "update", "told"), [(False, 0.1, True), (True, 0.1, False), (False, 1e-6, False)])
+def test_weights_that_something_puts_back_are_told(moves, update, told):
+    found = deep(d2={"moves": moves, "update": update}).find(UnchangedWeights())
+    assert [f.node for f in found] == ["d2/kernel"] * told
+    assert all("something puts them back" in f.sentence for f in found)
+
+
 def test_steps_that_a_loss_scale_skips_are_no_matter_of_the_learning_rate():
     skipped = deep(d2={"moves": False, "update": 0.0, "gradient": np.nan}).find(UnchangedWeights())
     assert "Its steps are skipped, as gradients aren't finite." in skipped[0].sentence

@@ -250,6 +250,11 @@ def softmax_over_the_batch() -> Training:
     return Training(net((64,), *fc(32), _Own(0, name="head")), *digits(), epochs=4)
 
 
+@faulty("output_mismatch", "predictions", every=5, held_out=True)
+def softmax_layer_over_the_first_axis() -> Training:
+    return Training(net((64,), *fc(32), layers.Dense(10, name="scores"), layers.Softmax(axis=0, name="predictions")), *digits(), epochs=4)
+
+
 @faulty("output_mismatch", "predictions", every=10, held_out=True)
 def tanh_in_front_of_a_binary_cross_entropy() -> Training:
     out = layers.Dense(1, activation="tanh", name="predictions")

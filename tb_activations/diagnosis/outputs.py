@@ -44,8 +44,9 @@ class OutputMismatch(NodeRule):
     """How far, in proportion, the mean of shares of a whole may be from one over how many there are: they are rounded to float16."""
 
     def select(self, facts: Facts) -> Rows:
-        """What goes as it is into a loss that is one of probabilities, or one of logits."""
-        return np.array(sorted({*_taken_for(facts, "probabilities", "shares", "logits"), *_squashed(facts)}), np.int64)
+        """What goes as it is into a loss that is one of probabilities, or one of logits; and what the network gives out for each example, as Keras
+        computes the loss from the scores before a softmax where it finds them."""
+        return np.array(sorted({*_taken_for(facts, "probabilities", "shares", "logits"), *_squashed(facts), *_given_out(facts)}), np.int64)
 
     def observe(self, facts: Facts, rows: Rows) -> Callable[[Block], Observation]:
         """Looks at the ends, and at means. Of shares of a whole only the lower end counts; what a softmax made is one at every capture.
@@ -54,6 +55,7 @@ class OutputMismatch(NodeRule):
         """
         squashed = np.isin(rows, _squashed(facts))[:, None]
         bounded = np.isin(rows, _taken_for(facts, "probabilities"))[:, None]
+        for_loss = np.isin(rows, _taken_for(facts, "probabilities", "shares"))[:, None]
         for_logits = np.isin(rows, _taken_for(facts, "logits"))[:, None]
         extents = [[extent or 1 for extent in (facts.nodes[row].shape or (1,))[1:]] or [1] for row in rows.tolist()]
         classes = np.array([own[-1] for own in extents], float)[:, None]
@@ -65,8 +67,8 @@ class OutputMismatch(NodeRule):
             within = (low >= 0) & (high <= 1) & (high > low)
             of_classes = within & (classes > 1) & (np.abs(mean * classes - 1) <= self.SHARES)
             of_examples = within & (examples > 1) & (np.abs(mean * examples - 1) <= self.SHARES) & ~of_classes
-            beyond = (low < -self.BEYOND) | bounded & (high > 1 + self.BEYOND) | of_examples
-            holds = np.where(for_logits, squashed | of_classes, beyond)
+            beyond = for_loss & (low < -self.BEYOND) | bounded & (high > 1 + self.BEYOND)
+            holds = np.where(for_logits, squashed | of_classes, beyond | of_examples)
             evidence = {"min": low, "max": high, "examples": np.where(of_examples, examples, np.nan)}
             return Observation(holds & ~np.isnan(low), ~np.isnan(low), evidence)
 
@@ -142,6 +144,12 @@ def _taken_for(facts: Facts, *meanings: str) -> list[int]:
     """Nodes that a loss takes for one of ``meanings``."""
     names = {name for loss in facts.losses.tolist() for meaning in meanings for name in facts.nodes[loss].attributes.get(meaning, ())}
     return [index for index, name in enumerate(facts.names) if name in names]
+
+
+def _given_out(facts: Facts) -> list[int]:
+    """What layers after the last weights make of each example: two numbers or more."""
+    ends = facts.select(lambda node: node.kind == "layer" and len(node.shape or ()) == 2 and (node.shape or (0,))[-1] not in (None, 0, 1))
+    return [row for row in ends.tolist() if facts.is_output(row)]
 
 
 def _squashed(facts: Facts) -> list[int]:

@@ -80,7 +80,9 @@ def shares(axis, meaning, steps=4, classes=3, examples=40, size=1.0):
     return history.set("scores", elements=examples * classes, **ends).find(OutputMismatch())
 
 
-@pytest.mark.parametrize(("axis", "meaning", "severity"), [(1, "logits", "warning"), (0, "shares", "error"), (0, "probabilities", "error")])
+@pytest.mark.parametrize(
+    ("axis", "meaning", "severity"), [(1, "logits", "warning"), (0, "shares", "error"), (0, "probabilities", "error"), (0, "nothing", "error")]
+)
 def test_a_softmax_without_a_name_is_told_by_what_it_adds_up_to(axis, meaning, severity):
     found = shares(axis, meaning)
     assert [(f.node, f.severity, f.first_step) for f in found] == [("scores", severity, 0)]
@@ -88,7 +90,14 @@ def test_a_softmax_without_a_name_is_told_by_what_it_adds_up_to(axis, meaning, s
 
 
 @pytest.mark.parametrize(
-    "other", [{"axis": 1, "meaning": "shares"}, {"axis": 1, "meaning": "probabilities"}, {"axis": None, "meaning": "logits", "size": 0.1}]
+    "other",
+    [
+        {"axis": 1, "meaning": "shares"},
+        {"axis": 1, "meaning": "probabilities"},
+        {"axis": 1, "meaning": "nothing"},
+        {"axis": None, "meaning": "nothing"},
+        {"axis": None, "meaning": "logits", "size": 0.1},
+    ],
 )
 def test_shares_of_classes_and_scores_that_are_positive_are_fine(other):
     assert shares(**other) == []

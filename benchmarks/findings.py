@@ -174,7 +174,8 @@ SETS = {
     "fifth": "Programs written with the rules in view",
     "sixth": "Programs about what people ask, blind",
     "seventh": "Programs written after the sixth set, blind",
-    "eighth": "Programs written last, blind",
+    "eighth": "Programs written after the seventh set, blind",
+    "ninth": "Programs written after the eighth set, with the rules in view",
     "reviewed": "Programs written from a review of the rules",
 }
 """Titles by how the name of a family begins."""

@@ -21,6 +21,8 @@ from benchmarks.programs import (  # noqa: F401  (each registers its programs)
     fourth_settings,
     generative,
     held_out,
+    ninth_faulty,
+    ninth_healthy,
     recurrent,
     reviewed,
     seventh_faulty,

@@ -237,7 +237,7 @@ def squeeze_and_excite() -> Training:
     h = inputs
     for k in range(2):
         h = layers.Conv2D(24, 3, padding="same", activation="relu", name=f"conv{k}")(h)
-        s = layers.Dense(6, activation="relu", name=f"squeeze{k}")(layers.GlobalAveragePooling2D()(h))
+        s = layers.Dense(6, activation="gelu", name=f"squeeze{k}")(layers.GlobalAveragePooling2D()(h))
         s = layers.Dense(24, activation="sigmoid", name=f"excite{k}")(s)
         h = layers.Multiply()([h, layers.Reshape((1, 1, 24))(s)])
     return Training(graph(inputs, softmax()(layers.Flatten()(h))), x, y, epochs=7)

@@ -229,7 +229,7 @@ def characters_with_adam_of_one() -> Training:
 @faulty("constant_input", "inputs", every=10, held_out=True)
 def pixels_divided_as_integers() -> Training:
     x, y = bytes_of_digits()
-    return Training(net((8, 8, 1), *convs(16), layers.Flatten(), softmax()), (x.astype("uint8") // 256).astype("float32"), y, epochs=4)
+    return Training(net((8, 8, 1), *convs(16), layers.Flatten(), softmax()), (x / 256).astype("uint8").astype("float32"), y, epochs=4)
 
 
 @faulty("unnormalized_input", "inputs", every=10, held_out=True)
@@ -268,7 +268,7 @@ def energy_in_float16() -> Training:
     x, y = digits()
     stack = [
         layers.Dense(64, activation="relu", name="fc1"),
-        Of(lambda v: ops.square(v * 60.0), name="energy"),
+        Of(lambda v: ops.square(v * 400.0), name="energy"),
         layers.Dense(32, activation="relu", name="fc2"),
     ]
     return Training(net((64,), *stack, softmax(), optimizer=SGD(1e-4)), x, y, epochs=3)
@@ -399,7 +399,7 @@ def variational_autoencoder_with_beta_of_200() -> Training:
     return Training(model, digits()[0], epochs=7)
 
 
-@faulty("vanishing_gradient saturated_activation", "generator verdict critic", every=5, held_out=True)
+@faulty("vanishing_gradient saturated_activation collapse", "generator verdict critic", every=5, held_out=True)
 def critic_that_has_won() -> Training:
     class Gan(keras.Model):
         def __init__(self) -> None:
@@ -446,7 +446,7 @@ def triplets_that_only_attract() -> Training:
             return ops.mean(same * apart) + 0.5 * ops.mean((1 - same) * apart)
 
     model = Triplets()
-    model.compile(optimizer=Adam(3e-3))
+    model.compile(optimizer=Adam(2e-2))
     x, y = images()
     return Training(model, x, y.astype("int32"), epochs=8)
 

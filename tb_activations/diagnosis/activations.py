@@ -15,7 +15,9 @@ from tb_activations.diagnosis.attention import ATTENTION, Scores
 from tb_activations.diagnosis.block import MASKED, Block, Floats, first_known
 from tb_activations.diagnosis.drowned import Drowned
 from tb_activations.diagnosis.episodes import Episode, Persistence, Stretches
-from tb_activations.diagnosis.facts import NORMALIZATIONS, RECURRENT, WEIGHTED, Facts
+from tb_activations.diagnosis.facts import Facts
+from tb_activations.diagnosis.gates import Gates
+from tb_activations.diagnosis.kinds import MASKING, NORMALIZATIONS, RECURRENT, WEIGHTED
 from tb_activations.diagnosis.rule import NodeRule, Observation, Words, location, number, percent
 from tb_activations.diagnosis.scales import Targets, input_scale, is_of_classes
 from tb_activations.store.nodes import Node
@@ -138,25 +140,27 @@ class SaturatedActivation(NodeRule):
     REACH = 4.0
     """Times the numbers of an output: the most that their squared distances from targets between −1 and 1 add up to. A first loss beyond it
     comes from targets that no sigmoid or tanh reaches, so `OUTPUT` is enough."""
+    SHUT = 1e-4
+    """What all outputs of a gate stay below (or that near to 1) from the start, where it is none that will learn. Careful people begin with 0.01."""
     START = 0.4
     """Share at the first capture from which on it counts as saturated from the start."""
 
     def select(self, facts: Facts) -> Rows:
-        """Nodes that end in a function that has flat ends. A softmax over a single unit has nothing but flat ends; a gate is often open or shut."""
+        """Nodes that end in a function that has flat ends, and layers that use one inside. A softmax over a single unit has nothing but flat ends."""
         found = facts.select(
             lambda node: (
                 (node.kind != "variable" and node.activation in {"sigmoid", "tanh", "softmax"} and (node.shape or (0,))[-1] != 1)
                 or (node.kind != "variable" and node.activation in {"sigmoid", "tanh"})
             )
         )
-        told = [row for row in found.tolist() if not _is_gate(facts, row) and not _has_mask(facts, row)]
-        return np.array(sorted({*told, *Scores(facts).rows.tolist()}), np.int64)
+        told = [row for row in found.tolist() if not _has_mask(facts, row)]
+        return np.array(sorted({*told, *Scores(facts).rows.tolist(), *Gates(facts).rows.tolist()}), np.int64)
 
     def observe(self, facts: Facts, rows: Rows) -> Observe:
         """Compares the saturated share with the limit for the part the node plays and for how it began.
 
         An output layer whose bias was set to how rare a class is begins at an end. Classes that are learned beside large numbers don't explain the
-        loss. Masked scores are told by their lowest number.
+        loss. Masked scores are told by their lowest number. A gate may be open or shut, and learn to be, but not so far that it can't move.
         """
         output = np.array([facts.is_output(row) for row in rows.tolist()], np.bool_)[:, None]
         fed = np.array([facts.inputs[row][0] if facts.inputs[row] else row for row in rows.tolist()], np.int64)
@@ -165,11 +169,15 @@ class SaturatedActivation(NodeRule):
         other = [row for loss in facts.losses[:1].tolist() for row in facts.inputs[loss] if not is_of_classes(facts, row)]
         beside = np.array([bool(other) and is_of_classes(facts, row) for row in rows.tolist()], np.bool_)[:, None]
         first, first_apart = np.full((2, len(rows), 1), np.nan, np.float32)
-        targets, scores = Targets(facts), Scores(facts)
+        targets, scores, gates = Targets(facts), Scores(facts), Gates(facts)
+        is_gate = np.array([_is_gate(facts, row) for row in rows.tolist()], np.bool_)[:, None]
         from_the_start, every = Stretches(len(rows), USUAL), np.arange(len(rows))
 
         def look(block: Block) -> Observation:
-            share, apart = block.column("saturated_fraction")[rows], scores.deviation(block, rows)
+            low, high, apart = block.column("min")[rows], block.column("max")[rows], scores.deviation(block, rows)
+            share = np.where(is_gate, (high < self.SHUT) | (low > 1 - self.SHUT), block.column("saturated_fraction")[rows])
+            flat = gates.flat_share(block, rows)
+            share = np.fmax(np.where(is_gate & np.isnan(high), np.nan, share), flat).astype(np.float32)
             first[:] = np.where(np.isnan(first), first_known(share), first)
             first_apart[:] = np.where(np.isnan(first_apart), first_known(apart), first_apart)
             untrained = block.untrained[rows][:, None]
@@ -180,6 +188,7 @@ class SaturatedActivation(NodeRule):
             late = np.where(size > self.REACH * block.column("elements")[rows], self.OUTPUT, self.LEARNED if size > 1 else np.inf)
             late = np.where(beside, np.inf, late)
             limit = np.where(output, np.where(early, self.OUTPUT, late), np.where(early, self.HIDDEN, self.LEARNED))
+            limit = np.where(is_gate & ~early, np.inf, limit)
             excused = (block.progress | ~block.is_judged | picture) & (output | ~early) | (first >= self.START) & ~early
             masked = is_softmax & ((block.column("min")[fed] < MASKED) | (block.column("neg_inf_count")[fed] > 0))
             apart_early = (first_apart > self.APART) & untrained
@@ -188,7 +197,7 @@ class SaturatedActivation(NodeRule):
             known, soon = ~np.isnan(share) | ~np.isnan(apart), holds & (output | early | apart_early)
             soon &= from_the_start.feed(every, block.steps, soon, known & ~soon)[1]
             urgent = soon | holds & ((share >= self.LEARNED) & ~output | (apart > self.FAR_APART)) & (block.steps == 0)
-            return Observation(holds, known, {"saturated_fraction": share, "score_deviation": apart}, urgent)
+            return Observation(holds, known, {"saturated_fraction": share, "score_deviation": apart, "of_gates": flat}, urgent)
 
         return look
 
@@ -202,6 +211,13 @@ class SaturatedActivation(NodeRule):
             return Words(
                 f"The scores of its queries and keys have a standard deviation of about {number(episode.evidence['score_deviation'])} since step"
                 f" {episode.first_step:,}: their softmax gives nearly all to one position, and almost no gradient passes.",
+                f"Normalize what comes in, or start from smaller weights{location(facts, index)}:",
+                "x = keras.layers.LayerNormalization()(x)",
+            )
+        if episode.evidence["of_gates"] >= episode.evidence["saturated_fraction"]:
+            return Words(
+                f"About {percent(episode.evidence['of_gates'])} of its gates are below 0.03 or above 0.97 since step {episode.first_step:,}, as"
+                " its weights make large numbers of what comes in: they hardly depend on the data, and almost no gradient passes.",
                 f"Normalize what comes in, or start from smaller weights{location(facts, index)}:",
                 "x = keras.layers.LayerNormalization()(x)",
             )
@@ -241,26 +257,33 @@ class ExplodingActivation(NodeRule):
     """Times the size of the targets, where those are large: outputs have to get there. Or of the bias that a layer began with."""
 
     def select(self, facts: Facts) -> Rows:
-        """What comes after weights, masks left out."""
-        return facts.scaled
+        """Everything that is computed."""
+        return facts.computed
 
     def observe(self, facts: Facts, rows: Rows) -> Observe:
         """Compares with the input, with the targets and the first bias, and with the beginning where that is one of trained weights.
 
-        Numbers of which none is positive, where no weights are, are the masks of attention.
+        Numbers of which none is positive, where no weights are, are the masks of attention. Where such a one may be added, large positive numbers
+        must be there too.
         """
         targets = Targets(facts)
         weightless = np.array([not facts.kernel_layers >> row & 1 for row in rows.tolist()], np.bool_)[:, None]
+        may_be_masked = np.array([facts.nodes[row].class_name in MASKING for row in rows.tolist()], np.bool_)[:, None]
         first = np.full((len(rows), 1), np.nan, np.float32)
 
         def look(block: Block) -> Observation:
-            rms, target = block.rms()[rows], self.EXPLAINED * np.fmax(targets.size(block), block.first_bias[rows][:, None])
+            rms, highest, target = (
+                block.rms()[rows],
+                block.column("max")[rows],
+                self.EXPLAINED * np.fmax(targets.size(block), block.first_bias[rows][:, None]),
+            )
             first[:] = np.where(np.isnan(first), first_known(rms), first)
             scale = np.where(block.untrained[rows][:, None], 0, first)
             scale = np.fmax(input_scale(block, facts), scale)
-            holds = (rms > np.maximum(self.GROWTH * scale, target)) & ~block.progress & ~(weightless & (block.column("max")[rows] <= 0))
+            holds = (rms > np.maximum(self.GROWTH * scale, target)) & ~block.progress & ~(weightless & (highest <= 0))
+            holds &= ~may_be_masked | (highest > rms)
             extreme = holds & ((rms > np.maximum(self.AT_ONCE * scale, target)) | (block.steps == 0))
-            return Observation(holds, ~np.isnan(rms), {"root_mean_square": rms, "max": block.column("max")[rows]}, extreme)
+            return Observation(holds, ~np.isnan(rms), {"root_mean_square": rms, "max": highest}, extreme)
 
         return look
 

@@ -12,7 +12,8 @@ import numpy.typing as npt
 
 from tb_activations.diagnosis.bitsets import union
 from tb_activations.diagnosis.block import Block, Floats
-from tb_activations.diagnosis.facts import RECURRENT, Facts
+from tb_activations.diagnosis.facts import Facts
+from tb_activations.diagnosis.kinds import RECURRENT
 
 __all__ = ["Beginning"]
 
@@ -75,8 +76,8 @@ class Beginning:
 
 def _has_two_numbers(block: Block) -> Bools:
     """Whether all elements are the lowest or the highest one at the first capture, [nodes]: the variance is then as large as the mean between these
-    two allows (Bhatia & Davis 2000)."""
-    mean, low, high = (block.column(name)[:, 0] for name in ("mean", "min", "max"))
+    two allows (Bhatia & Davis 2000). Squares of large float32 numbers need the range of float64."""
+    mean, low, high, std = (block.column(name)[:, 0].astype(np.float64) for name in ("mean", "min", "max", "std"))
     most = (high - mean) * (mean - low)
-    same: Bools = np.abs(block.column("std")[:, 0] ** 2 - most) <= ROUNDING * most
+    same: Bools = np.abs(std**2 - most) <= ROUNDING * most
     return same

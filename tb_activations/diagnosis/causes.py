@@ -10,8 +10,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Literal, NamedTuple
 
-from tb_activations.diagnosis.batches import NOISE
 from tb_activations.diagnosis.bitsets import union
+from tb_activations.diagnosis.collapse import NOISE
 from tb_activations.diagnosis.facts import Facts
 from tb_activations.diagnosis.finding import Finding
 

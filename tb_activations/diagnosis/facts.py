@@ -1,102 +1,23 @@
-"""What the rules need to know about the nodes of a run: who feeds whom, which variable belongs to which layer, and which part a node plays.
+"""Which part each node of a run plays: what is a kernel, a table, an output, and which kernels come before or beside one another.
 
-The one invariant: facts follow from the graph alone, never from recorded numbers, so they hold for the whole life of a graph. Order is execution
-order; "downstream" means towards the loss.
+The one invariant: facts follow from the graph alone, never from recorded numbers, so they hold for the whole life of a graph.
 """
 
 from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Sequence
 from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
 
 from tb_activations.diagnosis.bitsets import closure, members, union
+from tb_activations.diagnosis.flow import Flow, Rows, path_of
+from tb_activations.diagnosis.kinds import MASKING, NORMALIZATIONS, RECURRENT, WEIGHTED, is_float
 from tb_activations.store.nodes import Node
-from tb_activations.store.schema import Quantity
 
 __all__ = ["Facts"]
-
-Rows = npt.NDArray[np.int64]
-
-NORMALIZATIONS = frozenset(
-    {"BatchNormalization", "LayerNormalization", "GroupNormalization", "UnitNormalization", "RMSNormalization", "Normalization"}
-)
-"""Layers whose output has a scale of its own, whatever comes in."""
-
-TRANSPARENT = frozenset(
-    [
-        "Reshape",
-        "Flatten",
-        "Permute",
-        "RepeatVector",
-        "Cropping1D",
-        "Cropping2D",
-        "Cropping3D",
-        "ZeroPadding1D",
-        "ZeroPadding2D",
-        "ZeroPadding3D",
-        "Identity",
-        "Masking",
-        "Dropout",
-        "GaussianNoise",
-        "GaussianDropout",
-        "AlphaDropout",
-        "SpatialDropout1D",
-        "SpatialDropout2D",
-        "SpatialDropout3D",
-        "Cast",
-        "Concatenate",
-        "RandomFlip",
-        "RandomTranslation",
-        "RandomRotation",
-        "RandomZoom",
-        "RandomCrop",
-        "Resizing",
-        "CenterCrop",
-        "ExpandDims",
-        "Squeeze",
-        "Transpose",
-    ]
-)
-"""Layers and operations that pass numbers on without changing their scale."""
-
-WEIGHTED = frozenset(
-    [
-        "Dense",
-        "EinsumDense",
-        "Conv1D",
-        "Conv2D",
-        "Conv3D",
-        "Conv1DTranspose",
-        "Conv2DTranspose",
-        "Conv3DTranspose",
-        "DepthwiseConv1D",
-        "DepthwiseConv2D",
-        "SeparableConv1D",
-        "SeparableConv2D",
-        "LSTM",
-        "GRU",
-        "SimpleRNN",
-        "RNN",
-        "Bidirectional",
-        "ConvLSTM1D",
-        "ConvLSTM2D",
-        "ConvLSTM3D",
-        "MultiHeadAttention",
-        "GroupedQueryAttention",
-    ]
-)
-"""Layers that multiply what comes in by trained weights."""
-
-RECURRENT = frozenset({"LSTM", "GRU", "SimpleRNN", "RNN", "ConvLSTM1D", "ConvLSTM2D", "ConvLSTM3D"})
-"""Layers that apply their weights once per time step."""
-
-MASKING = frozenset({"Add", "Subtract", "Where", "Maximum", "Minimum", "Select", "SelectV2", "AddV2"})
-"""Operations that put large negative numbers where attention must not look."""
 
 MOST_NODES = 20_000
 """Nodes of the largest graph that rules look at: who depends on whom then takes some 100 MB."""
@@ -111,12 +32,8 @@ _NO_KERNEL_NAME = re.compile(r"bias|gamma|beta|scale|lora|emb|pos|token|code|cen
 """Parts of names of weights that are no kernel, whatever their shape."""
 
 
-class Facts:
-    """Facts about the nodes of one graph, by index into `Run.nodes`."""
-
-    def __init__(self, nodes: Sequence[Node]) -> None:
-        self.nodes = tuple(nodes)
-        self.names = tuple(node.name for node in nodes)
+class Facts(Flow):
+    """Facts about the nodes of one graph."""
 
     @cached_property
     def problem(self) -> str | None:
@@ -127,25 +44,6 @@ class Facts:
             return f"The graph has {len(self.kernels):,} kernels: no rule looks at more than {MOST_KERNELS:,}."
         return None
 
-    def select(self, condition: Callable[[Node], bool]) -> Rows:
-        """Indices of the nodes for which ``condition`` holds, in execution order."""
-        return np.array([index for index, node in enumerate(self.nodes) if condition(node)], np.int64)
-
-    @cached_property
-    def flow(self) -> Rows:
-        """Nodes through which data flows: all but variables."""
-        return self.select(lambda node: node.kind != "variable")
-
-    @cached_property
-    def variables(self) -> Rows:
-        """All variables."""
-        return self.select(lambda node: node.kind == "variable")
-
-    @cached_property
-    def losses(self) -> Rows:
-        """Loss nodes. The first is the total."""
-        return self.select(lambda node: node.kind == "loss")
-
     @cached_property
     def kernels(self) -> Rows:
         """Trainable weight matrices and filters: what a layer multiplies its input by. No bias, scale, table or low-rank adapter.
@@ -154,6 +52,11 @@ class Facts:
         """
         trained = [row for row in self.variables.tolist() if self.nodes[row].trainable is not False]
         return np.array([row for row in trained if _is_kernel(self.nodes[row]) or self._fits_its_input(row)], np.int64)
+
+    @cached_property
+    def changing(self) -> int:
+        """Bit set of the layer calls with a kernel that an optimizer changes."""
+        return union(1 << place for kernel in self.kernels.tolist() if self.is_recorded(kernel, "update") for place in self.places(kernel))
 
     @cached_property
     def output_kernels(self) -> Rows:
@@ -176,108 +79,19 @@ class Facts:
         return len(shape) >= 2 and len(given) >= 1 and given[-1] == shape[-2]
 
     @cached_property
-    def inputs(self) -> tuple[tuple[int, ...], ...]:
-        """For each node the nodes whose value it consumes, variables left out.
-
-        Where the graph file has no edges at all, the order of execution stands in for them.
-        """
-        edges = tuple(tuple(i for i in node.inputs if self.nodes[i].kind != "variable" and i != own) for own, node in enumerate(self.nodes))
-        if any(edges):
-            return edges
-        previous = dict(zip(self.flow[1:].tolist(), self.flow[:-1].tolist(), strict=True))
-        return tuple((previous[index],) if index in previous else () for index in range(len(self.nodes)))
-
-    @cached_property
-    def consumers(self) -> tuple[tuple[int, ...], ...]:
-        """For each node the nodes that consume its value."""
-        found: list[list[int]] = [[] for _ in self.nodes]
-        for index, inputs in enumerate(self.inputs):
-            for source in inputs:
-                found[source].append(index)
-        return tuple(tuple(items) for items in found)
-
-    @cached_property
-    def owners(self) -> tuple[int | None, ...]:
-        """For each variable the layer that it belongs to (its first call): the innermost one above its name whose output reaches a loss.
-
-        The cell of a recurrent layer runs inside a loop, where its output can't be followed; its weights then belong to the recurrent layer.
-        """
-        layers: dict[str, list[int]] = {}
-        for index, node in enumerate(self.nodes):
-            if node.kind != "variable":
-                layers.setdefault(_path(node), []).append(index)
-        return tuple(self._owner(node.name, layers) if node.kind == "variable" else None for node in self.nodes)
-
-    def _owner(self, name: str, layers: dict[str, list[int]]) -> int | None:
-        innermost = None
-        while "/" in name:
-            name = name.rsplit("/", 1)[0]
-            calls = layers.get(name, [])
-            if calls and innermost is None:
-                innermost = calls[0]
-            if any(self.reaches_loss(call) for call in calls):
-                return calls[0]
-        return innermost
-
-    @cached_property
-    def calls(self) -> dict[int, tuple[int, ...]]:
-        """For each owner all nodes that are calls of the same layer."""
-        by_path: dict[str, list[int]] = {}
-        for index in self.flow.tolist():
-            by_path.setdefault(_path(self.nodes[index]), []).append(index)
-        return {calls[0]: tuple(calls) for calls in by_path.values()}
-
-    @cached_property
-    def owned(self) -> dict[int, tuple[int, ...]]:
-        """For each layer node its variables. Every call of a shared layer has them."""
-        found: dict[int, list[int]] = {}
-        for variable, owner in enumerate(self.owners):
-            for call in self.calls.get(owner, ()) if owner is not None else ():
-                found.setdefault(call, []).append(variable)
-        return {index: tuple(items) for index, items in found.items()}
-
-    @cached_property
-    def downstream(self) -> tuple[int, ...]:
-        """For each node a bit set of the nodes that depend on it, itself left out."""
-        return closure(self.consumers)
-
-    @cached_property
-    def upstream(self) -> tuple[int, ...]:
-        """For each node a bit set of the nodes that it depends on, itself left out."""
-        return closure(self.inputs)
-
-    def depends(self, later: int, earlier: int) -> bool:
-        """Whether the value of ``later`` depends on the value of ``earlier``. A variable counts as the calls of its layer."""
-        sources, targets = self.places(earlier), self.places(later)
-        return any(target == source or self.downstream[source] >> target & 1 for source in sources for target in targets)
-
-    def places(self, index: int) -> tuple[int, ...]:
-        """Where a node acts in the flow: a variable acts at the calls of its layer."""
-        owner = self.owners[index]
-        return (index,) if owner is None else self.calls.get(owner, (owner,))
-
-    @cached_property
     def kernel_layers(self) -> int:
         """Bit set of the layer calls that own a kernel."""
         return union(1 << place for kernel in self.kernels.tolist() for place in self.places(kernel))
 
     @cached_property
-    def float_inputs(self) -> Rows:
-        """Inputs of the network that are floating-point."""
-        return self.select(lambda node: node.kind == "input" and not node.inputs and is_float(node.dtype))
-
-    @cached_property
-    def input_numbers(self) -> int:
-        """How many numbers make one example; 0 where it isn't known."""
-        shapes = [node.shape for node in self.nodes if node.kind == "input" and not node.inputs]
-        if not shapes or any(shape is None or None in shape[1:] for shape in shapes):
-            return 0
-        return sum(math.prod(extent or 1 for extent in (shape or ())[1:]) for shape in shapes)
-
-    @cached_property
     def scaled(self) -> Rows:
         """What comes out of layers and operations, but where masks put large negative numbers."""
-        return self.select(lambda node: _is_inside(node) and node.class_name not in MASKING and is_float(node.dtype))
+        return np.array([row for row in self.computed.tolist() if self.nodes[row].class_name not in MASKING], np.int64)
+
+    @cached_property
+    def computed(self) -> Rows:
+        """What comes out of layers and operations, as floating-point numbers."""
+        return self.select(lambda node: _is_inside(node) and is_float(node.dtype))
 
     @cached_property
     def recurrences(self) -> dict[int, tuple[int, int]]:
@@ -367,26 +181,13 @@ class Facts:
     def _part(self, variable: int) -> str:
         return self.names[variable].split("/")[0] if len(self.losses) > 1 else ""
 
-    def is_recorded(self, index: int, quantity: Quantity) -> bool:
-        """Whether a quantity of a node is recorded, by the plan: also where no capture has arrived yet."""
-        state = self.nodes[index].quantities.get(quantity)
-        return state is not None and state.reason in (None, "not_captured_yet")
-
-    def reaches_loss(self, index: int) -> bool:
-        """Whether a loss depends on the node; in a graph without losses everything counts."""
-        return not self._losses or bool(self.downstream[index] & self._losses)
-
-    @cached_property
-    def _losses(self) -> int:
-        return union(1 << loss for loss in self.losses.tolist())
-
     def is_output(self, index: int) -> bool:
         """Whether no weights come after the node: it is what the loss is computed from."""
         return all(not self.downstream[place] & self.kernel_layers & ~self._same_layer(place) for place in self.places(index))
 
     def _same_layer(self, place: int) -> int:
         """Bit set of the node and of the layers that contain it, whose output may be the same tensor."""
-        names = _path(self.nodes[place]).split("/")
+        names = path_of(self.nodes[place]).split("/")
         return union(self._containers.get("/".join(names[:depth]), 0) for depth in range(1, len(names) + 1))
 
     @cached_property
@@ -395,23 +196,9 @@ class Facts:
         containers: dict[str, int] = {}
         for index in self.flow.tolist():
             if self.kernel_layers >> index & 1:
-                path = _path(self.nodes[index])
+                path = path_of(self.nodes[index])
                 containers[path] = containers.get(path, 0) | 1 << index
         return containers
-
-    def next_effective(self, index: int) -> list[int]:
-        """The first nodes after ``index`` that do more than pass its numbers on."""
-        found, pending, seen = [], list(self.consumers[index]), set()
-        while pending:
-            node = pending.pop()
-            if node in seen:
-                continue
-            seen.add(node)
-            if self.nodes[node].class_name in TRANSPARENT or self.nodes[node].kind == "input":
-                pending.extend(self.consumers[node])
-            else:
-                found.append(node)
-        return sorted(found)
 
     def fan_in(self, index: int) -> int:
         """Numbers that one output of a kernel is a sum of. Of an `EinsumDense` (queries and keys of attention) those are the first axes, as many as
@@ -439,13 +226,3 @@ def _is_kernel(node: Node) -> bool:
 def _is_inside(node: Node) -> bool:
     """Whether a node is computed: also what is fed to a model inside the model."""
     return node.kind in ("layer", "op", "probe") or (node.kind == "input" and bool(node.inputs))
-
-
-def is_float(dtype: str | None) -> bool:
-    """Whether a dtype is floating-point; an unknown one counts as such."""
-    return dtype is None or dtype.startswith(("float", "bfloat"))
-
-
-def _path(node: Node) -> str:
-    """The name of a node without the number of the call and the key of the output."""
-    return node.name.split("@")[0].split(":")[0]

@@ -205,7 +205,10 @@ class MissingGradient(NodeRule):
     """Trainable weights that no gradient reaches."""
 
     name, title = "missing_gradient", "No gradient"
-    definition = "A trainable weight takes part in the step, and no differentiable path leads from it to a loss."
+    definition = (
+        "A trainable weight takes part in the step, and no differentiable path leads from it to a loss; of one that no optimizer is given, too, where"
+        " what it makes goes into layers that are trained, and nobody has trained it before."
+    )
     reference = "Keras warns `Gradients do not exist for variables`; tf.GradientTape returns None"
     severity, quantity, statistic = "error", "gradient", "l2_norm"
     persistence = AT_ONCE
@@ -213,14 +216,16 @@ class MissingGradient(NodeRule):
     REASONS = frozenset({"not_on_loss_path", "gradient_stopped", "non_differentiable"})
 
     def select(self, facts: Facts) -> Rows:
-        """Trainable variables whose gradient doesn't exist."""
-        return facts.select(lambda node: node.kind == "variable" and node.trainable is not False and _reason(node) in self.REASONS)
+        """Trainable variables whose gradient doesn't exist, or would not."""
+        trained = facts.select(lambda node: node.kind == "variable" and node.trainable is not False)
+        return np.array([row for row in trained.tolist() if _reason(facts.nodes[row]) in self.REASONS or _is_cut_off(facts, row)], np.int64)
 
     def observe(self, facts: Facts, rows: Rows) -> Callable[[Block], Observation]:
-        """It is so at each capture at which the variable was there."""
+        """It is so at each capture at which the variable was there. What was trained before may be frozen without a word."""
+        may_be_frozen = np.array([_is_cut_off(facts, row) for row in rows.tolist()], np.bool_)[:, None]
 
         def look(block: Block) -> Observation:
-            present = block.recorded()[rows]
+            present = block.recorded()[rows] & (block.untrained[rows][:, None] | ~may_be_frozen)
             return Observation(present, present)
 
         return look
@@ -246,6 +251,24 @@ class MissingGradient(NodeRule):
         )
 
 
+def _is_cut_off(facts: Facts, variable: int) -> bool:
+    """Whether no optimizer is given a weight, since a gradient is stopped behind its layer, and layers that are trained read what it makes.
+
+    A slow copy that makes targets hands them to the loss. Vectors of its own tell whether it was trained before.
+    """
+    owner = facts.owners[variable]
+    if owner is None or _reason(facts.nodes[variable]) != "no_optimizer_step" or len(facts.nodes[variable].shape or ()) < 2:
+        return False
+    state = facts.nodes[owner].quantities.get("gradient")
+    has_vectors = any(len(facts.nodes[own].shape or ()) == 1 for own in facts.owned[owner])
+    return has_vectors and state is not None and state.reason in ("gradient_stopped", "non_differentiable") and _feeds_trained(facts, owner)
+
+
+def _feeds_trained(facts: Facts, owner: int) -> bool:
+    calls = facts.calls.get(owner, (owner,))
+    return all(facts.downstream[call] & facts.changing and not facts.upstream[call] & facts.changing for call in calls)
+
+
 def _is_left_over(facts: Facts, variable: int) -> bool:
     owner = facts.owners[variable]
     return owner is not None and not facts.reaches_loss(owner)
@@ -266,16 +289,18 @@ def _last_with_gradient(facts: Facts, variable: int) -> int | None:
 
 FORGOTTEN = 1e-12
 """Of a gradient at the last time step, what is left of it at the first. Plain recurrences that learn keep 1/1,000 and more."""
+FADED = 1e-6
+"""The same, for which nothing must have been learned for longer: what came late may be all that matters."""
 STAYS = 0.8
 """Of the first loss: above it nothing was learned from what came late either, but how frequent classes are."""
-GIVEN = 40
+GIVEN, GIVEN_LONGER = 40, 100
 """Steps to learn something."""
 
 
 def _forgets(block: Block, factor: Floats, count: Floats) -> tuple[Bools, dict[str, Floats]]:
     """Whether recurrences reach back to their first time step no more while nothing is learned, [kernels, c], and what shows it."""
-    stays = (block.median_loss > STAYS * block.first_loss) & (block.steps >= GIVEN)
-    holds = (factor**count < FORGOTTEN) & stays
+    stays, left = block.median_loss > STAYS * block.first_loss, factor ** (count - 1)
+    holds = stays & ((left < FORGOTTEN) & (block.steps >= GIVEN) | (left < FADED) & (block.steps >= GIVEN_LONGER))
     return holds, {"factor_per_time_step": np.where(holds, factor, np.nan), "time_steps": np.where(holds, count, np.nan)}
 
 

@@ -12,10 +12,11 @@ from collections.abc import Callable
 import numpy as np
 import numpy.typing as npt
 
-from tb_activations.diagnosis.batches import SAME
 from tb_activations.diagnosis.block import Block
+from tb_activations.diagnosis.collapse import SAME
 from tb_activations.diagnosis.episodes import AT_ONCE, Episode
-from tb_activations.diagnosis.facts import NORMALIZATIONS, WEIGHTED, Facts
+from tb_activations.diagnosis.facts import Facts
+from tb_activations.diagnosis.kinds import NORMALIZATIONS, WEIGHTED
 from tb_activations.diagnosis.propagation import Propagation
 from tb_activations.diagnosis.rule import NodeRule, Observation, Words, location, number
 

@@ -12,7 +12,9 @@ import numpy.typing as npt
 
 from tb_activations.diagnosis.block import Block, first_known
 from tb_activations.diagnosis.episodes import Episode, Persistence
-from tb_activations.diagnosis.facts import Facts, is_float
+from tb_activations.diagnosis.facts import Facts
+from tb_activations.diagnosis.kinds import is_float
+from tb_activations.diagnosis.penalty import PLAIN
 from tb_activations.diagnosis.rule import NodeRule, Observation, Words, location, number, percent
 
 __all__ = ["DrownedCode", "HeavyDropout"]
@@ -67,28 +69,30 @@ class DrownedCode(NodeRule):
 
     name, title = "drowned_code", "Code drowned in noise"
     definition = (
-        "Means and log variances come in, and a normal sample of variance 1 around them goes out; examples differ in both by less than a tenth of"
-        " that, and by a tenth of what they did at first."
+        "Means and log variances come in, and a normal sample of variance 1 around them goes out (or both go into the loss, and what was made of"
+        " them into a layer that reads one of both); examples differ in both by less than a tenth of that, and by a fifth of what they did at first."
     )
     reference = "Burda et al. 2016, Importance weighted autoencoders (a unit is active where its mean has a variance above 0.01); Bowman et al. 2016"
     statistic = "batch_std"
-    persistence = Persistence(captures=2)
+    persistence = Persistence(captures=2, steps=50)
+    """The divergence is the first that falls, before a code learns to speak."""
 
     ACTIVE = 0.1
     """Standard deviation over examples, in units of that of the noise. Burda et al. call a unit inactive below it; here all of them must be."""
-    FALLEN = 0.1
+    FALLEN = 0.2
     """The same, over what it was at first: a code that is still small is learning to speak."""
     NEAR = 0.2
     """How far the root mean square of what goes out may be from 1, and log variances from 0. A batch holds a few hundred numbers."""
 
     def select(self, facts: Facts) -> Rows:
-        """The first of two inputs, the means, of what has no weights and gives out as many numbers as come in by each."""
+        """The first of two inputs, the means, of what draws around them, or of what reads what was drawn."""
         return np.unique(np.array([facts.inputs[row][0] for row in _draws(facts)], np.int64))
 
     def observe(self, facts: Facts, rows: Rows) -> Callable[[Block], Observation]:
-        """Compares codes with samples. The noise is known by its size."""
+        """Compares codes with samples. The noise is known by its size; where it is drawn in no layer, log variances near 0 tell of it."""
         after = {facts.inputs[row][0]: row for row in _draws(facts)}
         drawn = np.array([after[row] for row in rows.tolist()], np.int64)
+        is_recorded = np.isin(drawn, _layers_that_draw(facts))[:, None]
         beside = np.array([facts.inputs[row][1] for row in drawn.tolist()], np.int64)
         first = np.full((len(rows), 1), np.nan, np.float32)
 
@@ -96,9 +100,11 @@ class DrownedCode(NodeRule):
             spread, size = block.column("batch_std"), block.rms()
             own = spread[rows]
             first[:] = np.where(np.isnan(first), first_known(own), first)
-            is_noise = (np.abs(size[drawn] - 1) < self.NEAR) & (np.abs(spread[drawn] - 1) < self.NEAR) & (size[beside] < self.NEAR)
+            is_noise = (np.abs(size[drawn] - 1) < self.NEAR) & (np.abs(spread[drawn] - 1) < self.NEAR) | ~is_recorded
+            is_noise &= size[beside] < self.NEAR
+            noise = np.where(is_recorded, spread[drawn], 1.0)
             holds = is_noise & (np.fmax(own, spread[beside]) < self.ACTIVE) & (own < self.FALLEN * first)
-            return Observation(holds, ~np.isnan(own) & ~np.isnan(spread[drawn]), {"batch_std": own, "noise": spread[drawn], "first": first + 0 * own})
+            return Observation(holds, ~np.isnan(own) & ~np.isnan(spread[drawn]), {"batch_std": own, "noise": noise, "first": first + 0 * own})
 
         return look
 
@@ -114,6 +120,24 @@ class DrownedCode(NodeRule):
 
 
 def _draws(facts: Facts) -> list[int]:
+    """What draws around means, or reads what was drawn."""
+    return [*_layers_that_draw(facts), *_layers_that_read(facts)]
+
+
+def _layers_that_read(facts: Facts) -> list[int]:
+    """Layers of one input by which two nodes of one shape come in, that the loss is given too: something made one tensor of the two before."""
+    penalized = {source for loss in facts.losses.tolist() for source in facts.inputs[loss]}
+
+    def is_one(row: int) -> bool:
+        sources = facts.inputs[row]
+        reads = facts.nodes[row].class_name in PLAIN and len(set(sources)) == 2 and penalized.issuperset(sources)
+        kernels = [own for own in facts.owned.get(row, ()) if all(facts.takes_in(own, source) for source in sources)]
+        return reads and len({facts.nodes[source].shape for source in sources}) == 1 and bool(kernels)
+
+    return [row for row in facts.flow.tolist() if is_one(row)]
+
+
+def _layers_that_draw(facts: Facts) -> list[int]:
     """Nodes without weights whose two inputs and whose output are numbers of one shape, as a layer that draws around means."""
 
     def is_one(row: int) -> bool:

@@ -15,8 +15,9 @@ import numpy.typing as npt
 
 from tb_activations.diagnosis.block import Block, Floats
 from tb_activations.diagnosis.episodes import AT_ONCE, Episode, Episodes
-from tb_activations.diagnosis.facts import MASKING, NORMALIZATIONS, TRANSPARENT, WEIGHTED, Facts
+from tb_activations.diagnosis.facts import Facts
 from tb_activations.diagnosis.finding import Finding
+from tb_activations.diagnosis.kinds import MASKING, TRANSPARENT, is_of_users
 from tb_activations.diagnosis.rule import Rule, Watch, Words, location, number
 from tb_activations.store.nodes import Node
 from tb_activations.store.schema import QUANTITIES, Quantity
@@ -53,11 +54,6 @@ RISKY = frozenset(
     ]
 )
 """Operations that are not defined, not differentiable or not finite for some finite input."""
-
-_KERAS_LAYERS = TRANSPARENT | WEIGHTED | NORMALIZATIONS | {"Embedding", "TimeDistributed", "Wrapper", "Functional", "Sequential", "Model"}
-_KERAS_LAYERS |= {"Activation", "ReLU", "LeakyReLU", "PReLU", "ELU", "Softmax", "Rescaling", "Add", "Subtract", "Multiply", "Average", "Dot"}
-_KERAS_LAYERS |= {"Maximum", "Minimum", "Attention", "AdditiveAttention", "ActivityRegularization", "LSTMCell", "GRUCell", "SimpleRNNCell"}
-_KERAS_LAYERS_BY_END = ("Pooling1D", "Pooling2D", "Pooling3D", "UpSampling1D", "UpSampling2D", "UpSampling3D")
 
 How = Literal["value", "gradient", "backward", "update", "unknown"]
 
@@ -269,7 +265,7 @@ def _suspicion(node: Node) -> int:
     """How likely a node makes NaN out of usual numbers. A layer of a class that doesn't come with Keras may hold any operation."""
     if node.class_name in RISKY:
         return 4
-    if node.kind == "layer" and node.class_name not in _KERAS_LAYERS and not node.class_name.endswith(_KERAS_LAYERS_BY_END):
+    if node.kind == "layer" and is_of_users(node.class_name):
         return 3
     return 2 if node.kind == "loss" else 0 if node.class_name in TRANSPARENT or node.class_name in MASKING else 1
 

@@ -6,6 +6,7 @@ that numbers are no probabilities is seen in their ends.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 
 import numpy as np
@@ -30,8 +31,8 @@ class OutputMismatch(NodeRule):
 
     name, title = "output_mismatch", "Output doesn't fit the loss"
     definition = (
-        "A loss of probabilities (it clips them to lie between 0 and 1) is given numbers beyond; or a loss of logits (`from_logits=True`) is given"
-        " what a softmax or sigmoid made of them."
+        "A loss of probabilities (it clips them to lie between 0 and 1) is given numbers beyond, or shares that add up to 1 over the examples of a"
+        " batch and not over the classes; or a loss of logits (`from_logits=True`) is given what a softmax or sigmoid made of them."
     )
     reference = "UMLAUT: missing softmax before the loss, several activations at the end"
     severity, statistic = "error", "min"
@@ -39,36 +40,60 @@ class OutputMismatch(NodeRule):
 
     BEYOND = 0.01
     """How far below 0 or above 1 a number is no rounded probability."""
+    SHARES = 1e-3
+    """How far, in proportion, the mean of shares of a whole may be from one over how many there are: they are rounded to float16."""
 
     def select(self, facts: Facts) -> Rows:
-        """What goes as it is into a loss that is one of probabilities, or one of logits."""
-        return np.array(sorted({*_taken_for(facts, "probabilities", "shares"), *_squashed(facts)}), np.int64)
+        """What goes as it is into a loss that is one of probabilities, or one of logits; and what the network gives out for each example, as Keras
+        computes the loss from the scores before a softmax where it finds them."""
+        return np.array(sorted({*_taken_for(facts, "probabilities", "shares", "logits"), *_squashed(facts), *_given_out(facts)}), np.int64)
 
     def observe(self, facts: Facts, rows: Rows) -> Callable[[Block], Observation]:
-        """Looks at the ends. Of shares of a whole only the lower one counts; what a softmax made is one at every capture."""
+        """Looks at the ends, and at means. Of shares of a whole only the lower end counts; what a softmax made is one at every capture.
+
+        The softmax of a layer of a user has no name, but what it makes of K scores has a mean of exactly 1/K, whatever comes in.
+        """
         squashed = np.isin(rows, _squashed(facts))[:, None]
         bounded = np.isin(rows, _taken_for(facts, "probabilities"))[:, None]
+        for_loss = np.isin(rows, _taken_for(facts, "probabilities", "shares"))[:, None]
+        for_logits = np.isin(rows, _taken_for(facts, "logits"))[:, None]
+        extents = [[extent or 1 for extent in (facts.nodes[row].shape or (1,))[1:]] or [1] for row in rows.tolist()]
+        classes = np.array([own[-1] for own in extents], float)[:, None]
+        numbers = np.array([math.prod(own) for own in extents], float)[:, None]
 
         def look(block: Block) -> Observation:
-            low, high = block.column("min")[rows], block.column("max")[rows]
-            beyond = (low < -self.BEYOND) | bounded & (high > 1 + self.BEYOND)
-            return Observation(np.where(squashed, True, beyond) & ~np.isnan(low), ~np.isnan(low), {"min": low, "max": high})
+            low, high, mean = (block.column(name)[rows] for name in ("min", "max", "mean"))
+            examples = block.column("elements")[rows] / numbers
+            within = (low >= 0) & (high <= 1) & (high > low)
+            of_classes = within & (classes > 1) & (np.abs(mean * classes - 1) <= self.SHARES)
+            of_examples = within & (examples > 1) & (np.abs(mean * examples - 1) <= self.SHARES) & ~of_classes
+            beyond = for_loss & (low < -self.BEYOND) | bounded & (high > 1 + self.BEYOND)
+            holds = np.where(for_logits, squashed | of_classes, beyond | of_examples)
+            evidence = {"min": low, "max": high, "examples": np.where(of_examples, examples, np.nan)}
+            return Observation(holds & ~np.isnan(low), ~np.isnan(low), evidence)
 
         return look
 
     def severity_at(self, facts: Facts, index: int) -> Severity:
         """Two functions one after the other slow learning down and bound the loss; what is clipped gets no gradient at all."""
-        return "warning" if index in _squashed(facts) else self.severity
+        return "warning" if index in _taken_for(facts, "logits") else self.severity
 
     def words(self, facts: Facts, index: int, episode: Episode) -> Words:
         """Which of the two to change."""
-        seen, activation = episode.evidence, _function(facts, index)
-        if index in _squashed(facts):
+        seen, activation = episode.evidence, _function(facts, index) or "softmax"
+        if index in _taken_for(facts, "logits"):
             return Words(
                 f"The loss takes its outputs for logits and applies a {activation} to them, but they are what a {activation} made already, between 0"
                 f" and 1. The loss can't come near 0 then, and its gradients stay small.",
                 f"Leave out the {activation}{location(facts, index)}, or tell the loss that it gets probabilities:",
                 "model.compile(optimizer, keras.losses.SparseCategoricalCrossentropy(from_logits=False))",
+            )
+        if not np.isnan(seen["examples"]):
+            return Words(
+                f"Its outputs add up to 1 over the {seen['examples']:.0f} examples of a batch, and not over the classes of each: what one example is"
+                " given depends on the others.",
+                f"Take the softmax over the last axis{location(facts, index)}:",
+                "keras.ops.softmax(scores, axis=-1)",
             )
         return Words(
             f"Its outputs go from {number(seen['min'])} to {number(seen['max'])}, and the loss takes them for probabilities: it clips them to lie"
@@ -85,7 +110,7 @@ class TargetsOutOfRange(NodeRule):
     definition = "A binary cross entropy, and nothing but that, is negative: with targets between 0 and 1 it can't be."
     reference = "Cover & Thomas 2006, Elements of Information Theory: a cross entropy is at least the entropy of the targets, which is at least 0"
     severity, statistic = "error", "mean"
-    persistence = Persistence(captures=3, steps=10)
+    persistence = Persistence(captures=2, steps=10)
 
     BELOW = 0.01
     """How far below 0 a loss is no rounded 0."""
@@ -119,6 +144,12 @@ def _taken_for(facts: Facts, *meanings: str) -> list[int]:
     """Nodes that a loss takes for one of ``meanings``."""
     names = {name for loss in facts.losses.tolist() for meaning in meanings for name in facts.nodes[loss].attributes.get(meaning, ())}
     return [index for index, name in enumerate(facts.names) if name in names]
+
+
+def _given_out(facts: Facts) -> list[int]:
+    """What layers after the last weights make of each example: two numbers or more."""
+    ends = facts.select(lambda node: node.kind == "layer" and len(node.shape or ()) == 2 and (node.shape or (0,))[-1] not in (None, 0, 1))
+    return [row for row in ends.tolist() if facts.is_output(row)]
 
 
 def _squashed(facts: Facts) -> list[int]:

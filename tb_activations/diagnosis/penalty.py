@@ -12,10 +12,10 @@ from collections.abc import Callable
 import numpy as np
 import numpy.typing as npt
 
-from tb_activations.diagnosis.block import Block, Floats
+from tb_activations.diagnosis.block import Block, Floats, first_known
 from tb_activations.diagnosis.episodes import Episode
 from tb_activations.diagnosis.facts import Facts
-from tb_activations.diagnosis.rule import NodeRule, Observation, Words, location, number
+from tb_activations.diagnosis.rule import NodeRule, Observation, Words, location, number, percent
 
 __all__ = ["Explained", "PenaltyTooStrong"]
 
@@ -61,32 +61,45 @@ class PenaltyTooStrong(NodeRule):
     name, title = "penalty_too_strong", "Penalty outweighs the loss"
     definition = (
         "The gradient of a kernel is 10 times the most that its layer's input and the gradient at its output explain, and in proportion to the"
-        " weights (or steady), from capture to capture: a penalty on the weights pulls them to 0, whatever the loss says."
+        " weights (or steady), from capture to capture: a penalty on the weights pulls them to 0, whatever the loss says. Or less than a fifth"
+        " is left of the weights of a layer, and the loss is where it was."
     )
     reference = "Krogh & Hertz 1992, A simple weight decay can improve generalization"
     quantity, statistic = "gradient", "l2_norm"
 
     STEADY = 0.05
     """Relative change from one capture to the next. Other terms that pass by the output (a gradient penalty) change with every batch."""
+    LEFT = 0.2
+    """Of the first L2 norm of weights that nobody had trained. Whatever is learned, they grow, or stay about as large."""
 
     def select(self, facts: Facts) -> Rows:
-        """Kernels of layers that only multiply by them."""
-        return facts.kernels[Explained(facts).positions]
+        """All kernels. Of layers that only multiply by them it is known what the loss can pull."""
+        return facts.kernels
 
     def observe(self, facts: Facts, rows: Rows) -> Callable[[Block], Observation]:
-        """Remembers the last capture, to see whether the gradient goes with the weights (squares) or stays as it is (absolute values)."""
+        """Remembers the last capture, to see whether the gradient goes with the weights (squares) or stays as it is (absolute values).
+
+        A decay that the optimizer applies is in no gradient: it is told by what is left of the weights.
+        """
         explained = Explained(facts)
         last = np.full((2, len(rows), 1), np.nan, np.float32)
+        first = np.full((len(rows), 1), np.nan, np.float32)
 
         def look(block: Block) -> Observation:
-            nonlocal last
+            nonlocal last, first
             own, weights = block.column("l2_norm", "gradient")[rows], block.column("l2_norm")[rows]
             now = np.concatenate([last, np.stack([own, own / np.where(weights > 0, weights, np.nan)])], axis=2)
             last = now[:, :, -1:]
             steady = (np.abs(np.diff(now, axis=2)) < self.STEADY * np.abs(now[:, :, 1:])).any(0)
-            limit = explained.limit(block)
-            holds = explained.beyond(block)[explained.positions] & steady
-            return Observation(holds, ~np.isnan(own) & ~np.isnan(limit), {"gradient_norm": own, "most_of_the_loss": limit, "weights_norm": weights})
+            limit = np.full(own.shape, np.nan, np.float32)
+            limit[explained.positions] = explained.limit(block)
+            pulled = explained.beyond(block) & steady
+            first = np.where(np.isnan(first), first_known(weights), first)
+            stands = block.is_judged & ~block.progress & ~np.isnan(block.median_loss)
+            withered = (weights < self.LEFT * first) & block.untrained[rows][:, None] & stands
+            left = np.where(withered & ~pulled, weights / np.where(first > 0, first, np.nan), np.nan)
+            evidence = {"gradient_norm": own, "most_of_the_loss": limit, "weights_norm": weights, "left_of_the_weights": left}
+            return Observation(pulled | withered, ~np.isnan(own) & ~np.isnan(weights), evidence)
 
         return look
 
@@ -94,6 +107,13 @@ class PenaltyTooStrong(NodeRule):
         """How far beyond it is."""
         seen = episode.evidence
         place = facts.places(index)[0]
+        if not np.isnan(seen["left_of_the_weights"]):
+            return Words(
+                f"Of these weights {percent(seen['left_of_the_weights'])} are left since step {episode.first_step:,} (L2 norm), and the loss is where"
+                " it was at first: they decay faster than they learn.",
+                "Lower the weight decay, or the penalty on the weights. An optimizer multiplies its decay by the learning rate:",
+                "keras.optimizers.AdamW(1e-3, weight_decay=4e-3)",
+            )
         return Words(
             f"The L2 norm of its gradient is {number(seen['gradient_norm'])} since step {episode.first_step:,}, of which the loss explains"
             f" {number(seen['most_of_the_loss'])} at most: a penalty on the weights pulls them to 0, whatever the data say.",

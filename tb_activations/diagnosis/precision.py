@@ -14,6 +14,7 @@ from tb_activations.diagnosis.bitsets import union
 from tb_activations.diagnosis.block import Block, Floats
 from tb_activations.diagnosis.episodes import Episode, Persistence
 from tb_activations.diagnosis.facts import Facts
+from tb_activations.diagnosis.kinds import is_of_users
 from tb_activations.diagnosis.rule import NodeRule, Observation, Words, location, number, percent
 
 __all__ = ["HalfOverflow", "HalfUnderflow", "LossScaleThrash"]
@@ -26,36 +27,65 @@ class HalfOverflow(NodeRule):
     """float16 values at the end of their range."""
 
     name, title = "float16_overflow", "float16 overflow"
-    definition = "A float16 value is +Inf, or within a factor of 2 of 65,504, the largest float16."
+    definition = (
+        "A float16 value is +Inf, or within a factor of 2 of 65,504, the largest float16; or a layer of a user gives hardly anything but 0, although"
+        " what comes in isn't 0, and the square of it is beyond."
+    )
     reference = "Micikevicius et al. 2018, Mixed Precision Training"
     severity, statistic = "error", "max"
     persistence = Persistence(captures=2, steps=0)
 
     NEAR = 32752.0
     """Half of the largest float16."""
+    LARGEST = 65504.0
+    LOST = 0.9
+    """Share of zeros in what a layer makes of numbers whose squares overflow: numbers over infinity are 0."""
+    GIVEN = 0.5
+    """Share of zeros that may come in."""
 
     def select(self, facts: Facts) -> Rows:
         """float16 nodes."""
         return facts.select(lambda node: node.dtype == "float16" and node.kind in ("layer", "op", "probe", "input"))
 
     def observe(self, facts: Facts, rows: Rows) -> Observe:
-        """Looks upwards only: large negative numbers are masks."""
+        """Looks upwards only: large negative numbers are masks. What overflows inside of a layer is seen by what is left of it."""
+        inside = [(position, facts.inputs[row][0]) for position, row in enumerate(rows.tolist()) if _may_divide(facts, row)]
+        positions, sources = np.array(inside, np.int64).reshape(-1, 2).T
 
         def look(block: Block) -> Observation:
             largest, infinite = block.column("max")[rows], np.nan_to_num(block.column("pos_inf_count")[rows])
-            return Observation((infinite > 0) | (largest > self.NEAR), block.recorded()[rows], {"max": largest, "pos_inf_count": infinite})
+            squared = np.full(largest.shape, np.nan, np.float32)
+            given = np.maximum(block.column("max")[sources], -block.column("min")[sources]) ** 2
+            zeros = block.column("zero_fraction")
+            lost = (given > self.LARGEST) & (zeros[rows[positions]] >= self.LOST) & (zeros[sources] <= self.GIVEN)
+            squared[positions] = np.where(lost, given, np.nan)
+            holds = (infinite > 0) | (largest > self.NEAR) | ~np.isnan(squared)
+            return Observation(holds, block.recorded()[rows], {"max": largest, "pos_inf_count": infinite, "largest_square": squared})
 
         return look
 
     def words(self, facts: Facts, index: int, episode: Episode) -> Words:
         """How much is beyond."""
-        infinite = episode.evidence["pos_inf_count"]
+        infinite, squared = episode.evidence["pos_inf_count"], episode.evidence["largest_square"]
+        if squared > 0:
+            return Words(
+                f"It gives hardly anything but 0 since step {episode.first_step:,}: the squares of what comes in go to {number(squared)}, float16"
+                " ends at 65,504, and a number over infinity is 0.",
+                f"Compute this layer{location(facts, index)} in float32, or normalize what comes in:",
+                'x = keras.ops.cast(x, "float32")',
+            )
         what = f"{infinite:,.0f} elements are +Inf" if infinite else f"Its largest element is {number(episode.evidence['max'])}"
         return Words(
             f"{what} since step {episode.first_step:,}; float16 ends at 65,504.",
             f"Compute this layer{location(facts, index)} in float32 or bfloat16, or normalize what comes in:",
             'keras.layers.Dense(units, dtype="float32")',
         )
+
+
+def _may_divide(facts: Facts, row: int) -> bool:
+    """Whether a node is a layer of a user without weights, of one input."""
+    node = facts.nodes[row]
+    return node.kind == "layer" and is_of_users(node.class_name) and len(facts.inputs[row]) == 1 and row not in facts.owned
 
 
 class HalfUnderflow(NodeRule):

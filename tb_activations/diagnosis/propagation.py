@@ -12,7 +12,8 @@ import numpy as np
 import numpy.typing as npt
 
 from tb_activations.diagnosis.block import Block, Floats
-from tb_activations.diagnosis.facts import RECURRENT, Facts
+from tb_activations.diagnosis.facts import Facts
+from tb_activations.diagnosis.kinds import RECURRENT
 
 __all__ = ["Propagation"]
 

@@ -18,12 +18,13 @@ import numpy as np
 import numpy.typing as npt
 
 from tb_activations.diagnosis.activations import DeadUnits, ExplodingActivation, SaturatedActivation
-from tb_activations.diagnosis.batches import CollapsedOutput, ConstantInput, UnnormalizedInput
 from tb_activations.diagnosis.block import Block
+from tb_activations.diagnosis.collapse import CollapsedOutput
 from tb_activations.diagnosis.episodes import Episode, Persistence
 from tb_activations.diagnosis.facts import Facts
 from tb_activations.diagnosis.finding import SEVERITIES, Severity
 from tb_activations.diagnosis.gradients import ExplodingGradient, MissingGradient, VanishingGradient
+from tb_activations.diagnosis.incoming import ConstantInput, UnnormalizedInput
 from tb_activations.diagnosis.initialization import PoorInitialization
 from tb_activations.diagnosis.losses import ExplodingLoss, OscillatingLoss
 from tb_activations.diagnosis.noise import DrownedCode, HeavyDropout

@@ -32,13 +32,15 @@ class UnchangedWeights(NodeRule):
 
     name, title = "unchanged_weights", "Unchanged weights"
     definition = (
-        "The updates of a trainable kernel or table are exactly 0 (or no optimizer is given it, a warning), and its numbers"
-        " stay the same from capture to capture, since the first one."
+        "The updates of a trainable kernel or table are exactly 0 (or no optimizer is given it, a warning; or something puts it back), and its"
+        " numbers stay the same from capture to capture, since the first one."
     )
     reference = "SageMaker Debugger UnchangedTensor; DeepDiagnosis Unchanged Weight"
     severity, quantity, statistic = "error", "update", "l2_norm"
     persistence = Persistence(captures=2, steps=15)
     """Gradients may be accumulated over up to 16 steps."""
+    FELT = 1e-4
+    """L2 norm of an update over that of the weights, which their statistics can't hide."""
 
     def select(self, facts: Facts) -> Rows:
         """Trainable variables with more than one axis, or all such where a step trains none. The bias of attention keys has two, and no gradient but
@@ -62,23 +64,25 @@ class UnchangedWeights(NodeRule):
         forgotten = np.array([frozen or _is_forgotten(facts, row) for row in rows.tolist()], np.bool_)[:, None]
         judging = np.array([not own[0] and _judges(facts, row) for row, own in zip(rows.tolist(), forgotten, strict=True)], np.bool_)[:, None]
         first = np.full((len(columns), len(rows), 1), np.nan, np.float32)
-        changed = np.zeros((len(rows), 1), bool)
+        changed, differs = np.zeros((2, len(rows), 1), bool)
 
         def look(block: Block) -> Observation:
-            nonlocal first, changed, forgotten
+            nonlocal first, changed, differs, forgotten
             forgotten = forgotten | judging & block.untrained[rows][:, None]
             now = np.stack([block.column(name)[rows] for name in columns])
             first = np.where(np.isnan(first), now[:, :, :1], first)
             update, gradient = block.column("l2_norm", "update")[rows], block.column("l2_norm", "gradient")[rows]
-            moved = np.logical_or.accumulate(((now != first) & ~np.isnan(now)).any(0) | (update > 0), axis=1) | changed
-            changed = moved[:, -1:]
+            other = np.logical_or.accumulate(((now != first) & ~np.isnan(now)).any(0), axis=1) | differs
+            moved = np.logical_or.accumulate(other | (update > 0), axis=1) | changed
+            changed, differs = moved[:, -1:], other[:, -1:]
+            put_back = ~other & (update > self.FELT * now[1])
             known = ~np.isnan(update) | forgotten & ~np.isnan(now).any(0)
             scale = np.broadcast_to(block.loss_scale, update.shape)
             evidence = {"update_norm": update, "gradient_norm": gradient, "loss_scale": scale}
             idle = np.zeros(moved.shape, np.bool_)
             for group in alternatives:
                 idle[group] = (gradient[group] == 0) & moved[group].any(0)
-            return Observation(~moved & ((update == 0) | forgotten) & ~idle, known, evidence)
+            return Observation(~moved & ((update == 0) | forgotten) & ~idle | put_back, known, evidence)
 
         return look
 
@@ -99,6 +103,12 @@ class UnchangedWeights(NodeRule):
             sentence = "No optimizer was given its gradient."
             remedy = "If that is on purpose, set `trainable = False`; else hand it to the optimizer with the others:"
             return Words(f"Nothing has changed these weights since step {episode.first_step:,}. {sentence}", remedy, _APPLY_ALL)
+        if episode.evidence["update_norm"] > 0:
+            return Words(
+                f"Each step changes these weights, and they are what they were at first all the same since step {episode.first_step:,}: something"
+                " puts them back.",
+                "Look for what sets weights while the model trains: a callback, a copy of them, a checkpoint that is loaded again.",
+            )
         scale = episode.evidence["loss_scale"]
         if np.isnan(gradient) or scale < 1:
             sentence = "Its steps are skipped, as gradients aren't finite" + ("." if np.isnan(scale) else f" (loss scale {number(scale)}).")
@@ -201,7 +211,8 @@ class UpdateTooSmall(NodeRule):
 
     name, title = "update_too_small", "Update too small"
     definition = (
-        "Since the first capture no step has changed a kernel, and most others, by more than a 100,000th of its size, and updates don't grow; or"
+        "Since the first capture no step has changed a kernel, and most others, by more than a 100,000th of its size, and updates don't grow (or none"
+        " by more than a 10,000,000th, for 50 steps); or"
         " after some steps all kernels stand still, for long, although the loss is still more than half of the first one."
     )
     reference = "SageMaker Debugger WeightUpdateRatio; AutoTrainer slow convergence; UMLAUT learning rate low"
@@ -214,6 +225,8 @@ class UpdateTooSmall(NodeRule):
     """Of the kernels. Where most of them move, the few that don't have a vanishing gradient, not a small learning rate."""
     GROWTH = 1.5
     """Times the first update. A learning rate that is being warmed up grows."""
+    NOTHING, GIVEN = 1e-7, 50
+    """The ratio below which growing doesn't count any more after so many steps: a warm-up is far beyond it by then."""
 
     def select(self, facts: Facts) -> Rows:
         """All kernels."""
@@ -227,15 +240,19 @@ class UpdateTooSmall(NodeRule):
         largest = np.zeros((len(rows), 1), np.float32)
         first = np.full((len(rows), 1), np.nan, np.float32)
         standstill = Standstill(rows)
+        begun = -1
 
         def look(block: Block) -> Observation:
+            nonlocal begun
             ratio = _update_ratio(block, rows)
             stands, since = standstill.feed(block, ratio)
             known = ~np.isnan(ratio)
             first[:] = np.where(np.isnan(first), first_known(ratio), first)
             so_far = np.maximum(np.maximum.accumulate(np.nan_to_num(ratio), axis=1), largest)
             largest[:] = so_far[:, -1:]
-            small = (so_far < self.RATIO) & (ratio > 0) & (ratio <= self.GROWTH * first)
+            begun = int(block.steps[0]) if begun < 0 else begun
+            hopeless = (so_far < self.NOTHING) & (block.steps - begun >= self.GIVEN)
+            small = (so_far < self.RATIO) & (ratio > 0) & ((ratio <= self.GROWTH * first) | hopeless)
             lost = (so_far == 0) & (block.column("l2_norm", "gradient")[rows] > 0)
             holds = small & ((small | lost).sum(0) >= self.SHARE * known.sum(0)) & ~block.progress
             evidence = {
@@ -289,7 +306,7 @@ def _is_forgotten(facts: Facts, variable: int) -> bool:
     if owner is None or not _has_no_optimizer(facts, variable):
         return False
     calls = facts.calls.get(owner, (owner,))
-    changing = _changing(facts)
+    changing = facts.changing
     model, _, inside = facts.names[owner].partition("/")
     part = union(1 << node for node in facts.flow.tolist() if facts.names[node].startswith(model + "/"))
     if inside and not part & changing and not any(facts.downstream[call] & changing for call in calls):
@@ -303,19 +320,13 @@ def _judges(facts: Facts, variable: int) -> bool:
     owner = facts.owners[variable]
     if owner is None or not _has_no_optimizer(facts, variable) or not any(len(facts.nodes[own].shape or ()) == 1 for own in facts.owned[owner]):
         return False
-    changing = _changing(facts)
+    changing = facts.changing
     return any(facts.is_recorded(call, "gradient") and facts.upstream[call] & changing for call in facts.calls.get(owner, (owner,)))
 
 
 def _has_no_optimizer(facts: Facts, variable: int) -> bool:
     state = facts.nodes[variable].quantities.get("update")
     return state is not None and state.reason == "no_optimizer_step"
-
-
-def _changing(facts: Facts) -> int:
-    """Bit set of the layers with a kernel that an optimizer changes."""
-    kernels = [kernel for kernel in facts.kernels.tolist() if facts.is_recorded(kernel, "update")]
-    return union(1 << place for kernel in kernels for place in facts.places(kernel))
 
 
 SIDE_BY_SIDE = 3

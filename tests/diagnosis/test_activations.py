@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from tb_activations.diagnosis.activations import DeadUnits, ExplodingActivation, SaturatedActivation
-from tb_activations.diagnosis.batches import CollapsedOutput, ConstantInput, UnnormalizedInput
+from tb_activations.diagnosis.collapse import CollapsedOutput
+from tb_activations.diagnosis.incoming import ConstantInput, UnnormalizedInput
 from tests.diagnosis.hand import History
 
 STEPS = range(0, 100, 5)
@@ -189,6 +190,11 @@ def test_a_mask_is_no_explosion():
     assert chain(mask=1e9).find(ExplodingActivation()) == []
 
 
+def test_sums_explode_where_no_mask_is_added():
+    found = chain(two=5000.0, mask=7000.0).set("mask", l2_norm=7000.0 * np.sqrt(320), max=20_000.0).find(ExplodingActivation())
+    assert [f.node for f in found] == ["two", "mask"]
+
+
 def test_large_targets_that_training_reaches_are_no_explosion():
     history = chain(two=np.linspace(1, 5000, 20))
     history.progress[2:] = True
@@ -224,6 +230,47 @@ def test_representations_that_are_pulled_together_shrink():
     found = history.find(CollapsedOutput())
     assert [f.node for f in found] == ["two"]
     assert "their standard deviation fell from 1 to" in found[0].sentence
+
+
+@pytest.mark.parametrize(("value", "end"), [(1.0, True), (1e-9, True), (0.4, False)])
+def test_a_sigmoid_that_says_the_same_of_all_is_told_to_be_at_its_end(value, end):
+    text = "input x [?,8]; layer d Dense [?,1] <- x sigmoid; variable d/kernel [8,1] gradient update; loss loss [] <- d"
+    history = History(text, STEPS).set("x", l2_norm=np.sqrt(320), batch_std=1.0)
+    found = history.set("d", l2_norm=value * np.sqrt(320), batch_std=np.where(np.arange(20) < 2, 0.1, 0.0)).find(CollapsedOutput())
+    assert [f.node for f in found] == ["d"]
+    assert ("the end of its sigmoid" in found[0].sentence) == end
+
+
+TWINS = """
+    input x [?,8]
+    input other [?,8]
+    {before}
+    layer encoder Dense [?,4] <- x
+    variable encoder/kernel [8,4] gradient update
+    layer encoder@2 Dense [?,4] <- {second}
+    loss loss [] <- encoder {given}
+"""
+
+
+@pytest.mark.parametrize(
+    ("drawing", "ends", "told"),
+    [
+        ({}, 0.02, ["encoder", "encoder@2"]),
+        ({}, 0.2, []),
+        ({"given": "encoder@2 x"}, 0.02, []),  # and targets
+        ({"given": ""}, 0.02, []),  # called once
+        ({"second": "made", "before": "layer made Dense [?,8] <- other; variable made/kernel [8,8] gradient update"}, 0.02, []),  # a judge
+    ],
+)
+def test_codes_that_are_compared_with_each_other_only_collapse_sooner(drawing, ends, told):
+    names = {"before": "", "second": "other", "given": "encoder@2", **drawing}
+    history = History(TWINS.format(**names), STEPS)
+    for name in set(history.facts.names) & {"x", "other", "made"}:
+        history.set(name, l2_norm=np.sqrt(320), batch_std=1.0)
+    spread = np.geomspace(1, ends, 20)
+    for name in ("encoder", "encoder@2"):
+        history.set(name, l2_norm=2 * spread * np.sqrt(320), batch_std=spread)
+    assert [f.node for f in history.find(CollapsedOutput())] == told
 
 
 def test_a_table_that_is_the_same_for_all_examples_is_no_collapse():
@@ -426,3 +473,51 @@ def test_attention_that_calls_its_softmax_is_judged_by_that():
         "layer attention/attention_output", "layer attention/softmax Softmax [?,4,24,24] <- attention/query softmax; layer attention/attention_output"
     )
     assert attention(30.0, text).find(SaturatedActivation()) == []
+
+
+HIGHWAY = """
+    input x [?,8]
+    layer gate Dense [?,8] <- x sigmoid
+    variable gate/kernel [8,8]
+    variable gate/bias [8]
+    layer body Dense [?,8] <- x relu
+    op product Multiply [?,8] <- gate body
+    layer output Dense [?,3] <- product
+    variable output/kernel [8,3]
+    loss loss [] <- output
+"""
+
+
+@pytest.mark.parametrize(("bias", "told"), [(-30.0, True), (30.0, True), (-3.0, False), (-6.0, False), (np.linspace(0, -30, 20), False)], ids=str)
+def test_a_gate_that_can_not_move_from_the_start_is_told(bias, told):
+    """Gates begin open or shut on purpose, and learn to be."""
+    values = 1 / (1 + np.exp(-np.broadcast_to(bias, 20)))
+    history = History(HIGHWAY, STEPS).set("gate", min=values, max=values, saturated_fraction=((values < 0.03) | (values > 0.97)).astype(float))
+    history.set("gate/bias", l2_norm=np.abs(bias) * np.sqrt(8), std=0.0, elements=8).set("loss", elements=1, mean=2.0)
+    assert [f.node for f in history.find(SaturatedActivation())] == ["gate"] * told
+
+
+GATED = """
+    input x [?,24,32]
+    layer scale Times [?,24,32] <- x
+    layer cell {cell} [?,24,16] <- scale
+    variable cell/kernel [32,64]
+    layer output Dense [?,3] <- cell
+    variable output/kernel [16,3]
+    loss loss [] <- output
+"""
+
+
+@pytest.mark.parametrize("cell", ["LSTM", "GRU", "SimpleRNN"])
+@pytest.mark.parametrize("size", [1.0, 10.0, 30.0, 300.0])
+def test_gates_that_are_flat_from_the_start_are_told_by_what_comes_in_and_the_weights(cell, size):
+    """Against the gates themselves, by numpy: sigmoids of sums of products."""
+    random = np.random.default_rng(0)
+    x, kernel = size * random.normal(size=(4000, 32)), random.normal(size=(32, 64)) / 12
+    gates = 0.5 + 0.5 * np.tanh(x @ kernel / 2)
+    flat = ((gates < 0.03) | (gates > 0.97)).mean()
+    history = History(GATED.format(cell=cell), STEPS).set("x", l2_norm=np.sqrt(320)).set("loss", elements=1, mean=2.0)
+    history.set("scale", elements=x.size, l2_norm=np.linalg.norm(x)).set("cell/kernel", elements=2048, l2_norm=np.linalg.norm(kernel))
+    found = history.find(SaturatedActivation())
+    assert [(f.node, f.first_step) for f in found] == [("cell", 0)] * bool(cell != "SimpleRNN" and flat > SaturatedActivation.HIDDEN)
+    assert all(f.evidence["of_gates"] == pytest.approx(flat, abs=0.03) and "of its gates are below" in f.sentence for f in found)

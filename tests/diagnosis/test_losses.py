@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 
 from tb_activations.diagnosis.losses import ExplodingLoss, LossHistory, OscillatingLoss
 from tb_activations.diagnosis.precision import HalfOverflow, HalfUnderflow, LossScaleThrash
@@ -102,6 +103,23 @@ def test_float16_at_the_end_of_its_range_is_told():
     assert [f.node for f in half(max=60_000).find(HalfOverflow())] == ["dense"]
     assert [f.node for f in half(max=100, pos_inf_count=3).find(HalfOverflow())] == ["dense"]
     assert half(max=300, min=-65_504, neg_inf_count=9).find(HalfOverflow()) == []
+
+
+@pytest.mark.parametrize(
+    ("size", "class_name", "told"), [(400.0, "Spread", True), (100.0, "Spread", False), (400.0, "Dropout", False), (0.0, "Spread", False)]
+)
+def test_squares_that_overflow_inside_of_a_layer_are_told_by_the_zeros_that_are_left(size, class_name, told):
+    """x / sqrt(mean(x²)) in float16, by numpy."""
+    x = np.random.default_rng(0).uniform(-size, size, (32, 8)).astype("float16")
+    with np.errstate(all="ignore"):
+        y = np.nan_to_num(x / np.sqrt((x * x).mean(-1, keepdims=True, dtype="float16")))
+    assert (y == 0).all() == (size != 100.0)
+    history = History(f"input x [?,8]; layer norm {class_name} [?,8] <- x; loss loss [] <- norm", range(0, 40, 2), norm={"dtype": "float16"})
+    for node, numbers in (("x", x), ("norm", y)):
+        history.set(node, min=numbers.min(), max=numbers.max(), zero_fraction=(numbers == 0).mean())
+    found = history.set("loss", mean=1.0).find(HalfOverflow())
+    assert [f.node for f in found] == ["norm"] * told
+    assert all("hardly anything but 0 since step 0" in f.sentence for f in found)
 
 
 def test_gradients_below_float16_are_told():

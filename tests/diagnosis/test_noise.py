@@ -54,7 +54,8 @@ def test_a_code_that_has_shrunk_below_its_noise_is_told():
     found = code(0.01)
     assert [(f.node, f.severity, f.last_step) for f in found] == [("mean", "warning", None)]
     assert "noise of 1 is added" in found[0].sentence
-    assert found[0].first_step == 120  # the first capture below a tenth of what it was
+    shrinking = np.geomspace(0.4, 0.01, 20)
+    assert found[0].first_step == STEPS[int(np.argmax(shrinking < 0.2 * 0.4))]
 
 
 @pytest.mark.parametrize(
@@ -69,3 +70,26 @@ def test_a_code_that_has_shrunk_below_its_noise_is_told():
 )
 def test_other_codes_are_healthy(other):
     assert code(**other) == []
+
+
+def read_by(layer, penalized="mean log_variance", ends=0.01):
+    """A code that is drawn between two layers, in no layer."""
+    text = f"""
+        input x [?,8]
+        layer mean Dense [?,4] <- x
+        layer log_variance Dense [?,4] <- x
+        layer decode {layer} [?,8] <- mean log_variance
+        variable decode/kernel [4,8]
+        loss loss [] <- decode {penalized}
+    """
+    history = History(text, STEPS)
+    for name, spread, size in (("mean", np.geomspace(0.4, ends, 20), ends), ("log_variance", 0.02, 0.02)):
+        history.set(name, batch_std=spread, l2_norm=size * np.sqrt(320))
+    return [f.node for f in history.set("decode", batch_std=1.0, l2_norm=np.sqrt(320)).find(DrownedCode())]
+
+
+def test_noise_that_is_drawn_in_no_layer_is_known_by_what_the_loss_is_given():
+    assert read_by("Dense") == ["mean"]
+    assert read_by("Dense", ends=0.3) == []
+    assert read_by("Dense", penalized="mean") == []
+    assert read_by("MultiHeadAttention") == []  # which takes two

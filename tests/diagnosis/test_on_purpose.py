@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 from tb_activations.diagnosis.activations import DeadUnits, ExplodingActivation, SaturatedActivation
-from tb_activations.diagnosis.batches import CollapsedOutput, ConstantInput, UnnormalizedInput
+from tb_activations.diagnosis.collapse import CollapsedOutput
 from tb_activations.diagnosis.gradients import ExplodingGradient, MissingGradient, VanishingGradient
+from tb_activations.diagnosis.incoming import ConstantInput, UnnormalizedInput
 from tb_activations.diagnosis.initialization import PoorInitialization
 from tb_activations.diagnosis.losses import ExplodingLoss, OscillatingLoss
 from tb_activations.diagnosis.nonfinite import Nonfinite

@@ -68,3 +68,40 @@ def test_no_targets_within_range_make_a_binary_cross_entropy_negative():
     """What the rule rests on, by numpy."""
     y, p = np.meshgrid(np.linspace(0, 1, 21), np.linspace(0.001, 0.999, 50))
     assert (-(y * np.log(p) + (1 - y) * np.log(1 - p))).min() >= 0
+
+
+def shares(axis, meaning, steps=4, classes=3, examples=40, size=1.0):
+    """What a layer of a user hands to a loss: a softmax over one axis of normal scores, computed by numpy."""
+    random, history = np.random.default_rng(0), History(TEXT.format(""), range(0, 10 * steps, 10), loss={"attributes": {meaning: ["scores"]}})
+    numbers = np.exp(size * random.normal(size=(steps, examples, classes)))
+    if axis is not None:
+        numbers /= numbers.sum(axis + 1, keepdims=True)
+    ends = {"min": numbers.min((1, 2)), "max": numbers.max((1, 2)), "mean": numbers.mean((1, 2))}
+    return history.set("scores", elements=examples * classes, **ends).find(OutputMismatch())
+
+
+@pytest.mark.parametrize(
+    ("axis", "meaning", "severity"), [(1, "logits", "warning"), (0, "shares", "error"), (0, "probabilities", "error"), (0, "nothing", "error")]
+)
+def test_a_softmax_without_a_name_is_told_by_what_it_adds_up_to(axis, meaning, severity):
+    found = shares(axis, meaning)
+    assert [(f.node, f.severity, f.first_step) for f in found] == [("scores", severity, 0)]
+    assert ("add up to 1 over the 40 examples" if axis == 0 else "a softmax made already") in found[0].sentence
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"axis": 1, "meaning": "shares"},
+        {"axis": 1, "meaning": "probabilities"},
+        {"axis": 1, "meaning": "nothing"},
+        {"axis": None, "meaning": "nothing"},
+        {"axis": None, "meaning": "logits", "size": 0.1},
+    ],
+)
+def test_shares_of_classes_and_scores_that_are_positive_are_fine(other):
+    assert shares(**other) == []
+
+
+def test_a_batch_of_as_many_examples_as_classes_tells_nothing():
+    assert shares(0, "shares", classes=40) == []

@@ -60,3 +60,19 @@ def test_random_gradients_of_a_layer_stay_below_the_product_of_the_norms():
     for _ in range(20):
         x, back = random.normal(size=(32, 8)), random.normal(size=(32, 4)) * random.uniform(0, 10)
         assert np.linalg.norm(x.T @ back) <= np.linalg.norm(x) * np.linalg.norm(back)
+
+
+@pytest.mark.parametrize(
+    ("share", "loss", "told"),
+    [(0.9, 2.3, True), (0.99, 2.3, True), (0.995, 2.3, False), (0.9, np.r_[2.3, np.full(19, 0.5)], False), (1.0, 2.3, False)],
+)
+def test_weights_of_which_little_is_left_while_nothing_is_learned_decay_too_fast(share, loss, told):
+    """An optimizer takes the same share of the weights at every step."""
+    left = 8 * share ** np.arange(0, 200, 10)
+    history = History(DENSE, range(0, 200, 10)).set("loss", elements=1, mean=loss).set("hidden/kernel", l2_norm=left)
+    for node in ("hidden", "hidden/kernel", "out/kernel"):
+        history.set(node, "gradient", l2_norm=0.05)
+    found = history.set("x", l2_norm=2.0).set("out/kernel", l2_norm=1.0).find(PenaltyTooStrong())
+    assert [finding.node for finding in found] == ["hidden/kernel"] * told
+    assert told == bool((left[-3:] < 8 / 5).all() and np.all(loss == 2.3))
+    assert all("are left since step" in finding.sentence for finding in found)

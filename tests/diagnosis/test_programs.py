@@ -20,6 +20,8 @@ FAULTY = [
     "blind_settings/tiny_loss_in_float16",
     "blind_settings/scale_that_never_settles",
     "blind_settings/gradient_ascent",
+    "eighth_settings/weight_decay_of_twenty",
+    "ninth_faulty/features_multiplied_before_an_lstm",
 ]
 HEALTHY = [
     "dense/digits_relu",
@@ -30,6 +32,8 @@ HEALTHY = [
     "blind_healthy/house_prices",
     "blind_healthy/low_rank_fine_tuning",
     "blind_sequences/frozen_teacher_in_the_step",
+    "eighth_healthy/gates_that_begin_closed",
+    "ninth_healthy/online_network_and_its_slow_copy_left_trainable",
 ]
 
 

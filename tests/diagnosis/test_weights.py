@@ -280,6 +280,14 @@ def test_steps_too_small_from_the_beginning_are_told():
     assert deep(d0={"update": 1e-7}).find(UpdateTooSmall()) == []
 
 
+@pytest.mark.parametrize(("last", "told"), [(1e-7, True), (1e-4, False)])
+def test_steps_that_grow_and_are_still_next_to_nothing_are_told(last, told):
+    """Not so a warm-up. Weights have an L2 norm of 8."""
+    found = deep(**{f"d{i}": {"update": np.linspace(1e-9, last, 20)} for i in range(5)}).find(UpdateTooSmall())
+    assert bool(found) == told
+    assert all(f.first_step >= 50 for f in found)
+
+
 def test_steps_that_float32_loses_count_as_small_beside_small_ones():
     lost = {f"d{i}": {"update": 0.0, "moves": False} for i in range(4)}
     assert [f.node for f in deep(d4={"update": 1e-7}, **lost).find(UpdateTooSmall())] == ["d4/kernel"]
@@ -298,6 +306,23 @@ def test_trainable_weights_without_gradient_are_told(reason, told):
     assert [f.node for f in history.watch(MissingGradient()).findings()] == ["d/kernel"] * told
 
 
+@pytest.mark.parametrize("bias_std", [0.0, 0.5])
+@pytest.mark.parametrize("feeds", ["e", "loss"])
+def test_weights_before_a_stopped_gradient_that_nobody_trains_are_told(bias_std, feeds):
+    """Not so those that were trained before, nor those that only make targets."""
+    text = f"""
+        input x [?,8]
+        layer d Dense [?,8] <- x gradient=gradient_stopped
+        variable d/kernel [8,8] gradient=no_optimizer_step update=no_optimizer_step
+        variable d/bias [8] gradient=no_optimizer_step update=no_optimizer_step
+        layer e Dense [?,8] <- {"d" if feeds == "e" else "x"} gradient
+        variable e/kernel [8,8] gradient update
+        loss loss [] <- e {"" if feeds == "e" else "d"}
+    """
+    history = History(text, [0]).set("d/kernel").set("d/bias", elements=8, l2_norm=1.0, std=bias_std)
+    assert [f.node for f in history.find(MissingGradient())] == ["d/kernel"] * (feeds == "e" and bias_std == 0)
+
+
 def test_what_lies_between_the_last_gradient_and_the_weights_is_named():
     text = """
         input x [?,8]
@@ -312,6 +337,13 @@ def test_what_lies_between_the_last_gradient_and_the_weights_is_named():
     history = History(text, [0], d__kernel=without_gradient("not_on_loss_path")).set("d/kernel")
     found = history.watch(MissingGradient()).findings()
     assert "none passes back from `e` through `round`, `cast` to `d` at" in found[0].sentence
+
+
+@pytest.mark.parametrize(("moves", "update", "told"), [(False, 0.1, True), (True, 0.1, False), (False, 1e-6, False)])
+def test_weights_that_something_puts_back_are_told(moves, update, told):
+    found = deep(d2={"moves": moves, "update": update}).find(UnchangedWeights())
+    assert [f.node for f in found] == ["d2/kernel"] * told
+    assert all("something puts them back" in f.sentence for f in found)
 
 
 def test_steps_that_a_loss_scale_skips_are_no_matter_of_the_learning_rate():

@@ -1,0 +1,182 @@
+"""Whether the network still tells one example from another.
+
+The one invariant: a tensor that is the same for all examples is no trouble by itself (position tables, masks and constants are); it is when the
+output of the network is the same for all examples while its inputs differ.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import numpy.typing as npt
+
+from tb_activations.diagnosis.bitsets import union
+from tb_activations.diagnosis.block import Block, first_known
+from tb_activations.diagnosis.episodes import Episode, Persistence
+from tb_activations.diagnosis.facts import Facts
+from tb_activations.diagnosis.flow import path_of
+from tb_activations.diagnosis.rule import NodeRule, Observation, Words, location, number
+
+__all__ = ["NOISE", "SAME", "CollapsedOutput"]
+
+Rows = npt.NDArray[np.int64]
+Bools = npt.NDArray[np.bool_]
+Observe = Callable[[Block], Observation]
+
+SAME = 1e-4
+"""Standard deviation over examples, over the root mean square. Healthy networks stay above 1/1,000."""
+
+NOISE = 1e-6
+"""The same for outputs of which examples differed at first: a bias near the mean of large targets makes all of them alike but for what is learned."""
+
+SHRUNK = 1e-3
+"""The same, over what it was at the first capture: representations that are pulled together shrink to a point near 0."""
+
+
+FLAT_END = 0.03
+"""How far from its ends a sigmoid counts as flat (see `docs/format.md`)."""
+
+JOINT = 0.05
+"""The same where the loss is given nothing but what one layer makes of several inputs: nothing tells it to be small but that all are alike."""
+
+
+class CollapsedOutput(NodeRule):
+    """A node from which on all examples look the same."""
+
+    name, title = "collapse", "All examples equal"
+    definition = (
+        "From this node on to the output, all examples of a batch are equal, or differ 1,000 times less than at first (20 times, where the loss is"
+        " given nothing but what one layer makes of several inputs), although the inputs differ; or a normalization gives its own offset only, as the"
+        " mean over a single number is that number."
+    )
+    reference = "SageMaker Debugger TensorVariance and AllZero; representation collapse"
+    severity, statistic = "error", "batch_std"
+    persistence = Persistence(captures=2)
+
+    def select(self, facts: Facts) -> Rows:
+        """Everything data flows through, but losses."""
+        return facts.select(lambda node: node.kind not in ("variable", "loss"))
+
+    def observe(self, facts: Facts, rows: Rows) -> Observe:
+        """Finds nodes that are the same for all examples, whose inputs are not, and which are the same all the way to an output."""
+        members = set(rows.tolist())
+        position = {row: index for index, row in enumerate(rows.tolist())}
+        sources = [[position[source] for source in facts.inputs[row] if source in members] for row in rows.tolist()]
+        targets = [[position[target] for target in facts.consumers[row] if target in members] for row in rows.tolist()]
+        reaching = np.array([facts.reaches_loss(row) for row in rows.tolist()], np.bool_)
+        ends = np.array([facts.is_output(row) for row in rows.tolist()], np.bool_)[:, None]
+        inputs = [position[row] for row in rows.tolist() if facts.nodes[row].kind == "input"]
+        first = np.full((len(rows), 1), np.nan, np.float32)
+        emptied = Emptied(facts, rows)
+        shrunk = np.where(np.isin(rows, _compared_with_each_other(facts)), JOINT, SHRUNK)[:, None]
+
+        def look(block: Block) -> Observation:
+            std, rms = block.column("batch_std")[rows], block.rms()[rows]
+            first[:] = np.where(np.isnan(first), first_known(std), first)
+            empty = emptied(block) & np.isnan(std)
+            known = ~np.isnan(std)
+            decided = known | emptied.judged & block.recorded()[rows]
+            alike = np.where(ends & (first > 0), NOISE, SAME)
+            same = known & ((std <= alike * rms) | (std <= shrunk * first))
+            varied = (known & ~same)[inputs].any(0) if inputs else np.ones(same.shape[1], bool)
+            if not (same | empty).any():
+                return Observation(same, decided, {})
+            lasting = _to_the_end(same, known & reaching[:, None], targets) & reaching[:, None]
+            fed = np.stack([(known & ~same)[items].any(0) & ~same[items].all(0) if items else np.zeros(same.shape[1], bool) for items in sources])
+            evidence = {"batch_std": std, "root_mean_square": rms, "first_batch_std": np.broadcast_to(first, std.shape)}
+            return Observation(lasting & fed & varied | empty, decided, evidence)
+
+        return look
+
+    def words(self, facts: Facts, index: int, episode: Episode) -> Words:
+        """Where the differences end."""
+        seen = episode.evidence
+        if facts.nodes[index].activation == "softmax" and (facts.nodes[index].shape or (0,))[-1] == 1:
+            return Words(
+                f"It gives 1 for every example since step {episode.first_step:,}: a softmax divides by the sum over its units, and here is only one.",
+                f"End in a sigmoid{location(facts, index)}, or in one unit per class:",
+                'keras.layers.Dense(1, activation="sigmoid")',
+            )
+        if np.isnan(seen["batch_std"]):
+            return Words(
+                f"It gives nothing but its own offset since step {episode.first_step:,}, whatever comes in: a batch is one example, so each number is"
+                " its own mean, and the difference is 0.",
+                "Take larger batches, or normalize over the features of an example:",
+                "keras.layers.LayerNormalization()",
+            )
+        if seen["batch_std"] > SAME * seen["root_mean_square"]:
+            return Words(
+                f"Examples of a batch hardly differ here since step {episode.first_step:,}: their standard deviation fell from"
+                f" {number(seen['first_batch_std'])} to {number(seen['batch_std'])}, up to the output, while the inputs differ as before.",
+                "The loss is lowest when all examples are alike. Add what pushes them apart: negative pairs, a stopped gradient with a"
+                " predictor, or a penalty on small variance.",
+            )
+        if facts.nodes[index].activation == "sigmoid" and not FLAT_END <= seen["root_mean_square"] <= 1 - FLAT_END:
+            return Words(
+                f"It gives {number(seen['root_mean_square'])} for every example since step {episode.first_step:,}, the end of its sigmoid, where"
+                " almost no gradient passes.",
+                "What comes in is too large: lower the learning rate, or normalize it. A judge of what another network makes has won: slow it down.",
+                "keras.optimizers.Adam(1e-4, beta_1=0.5)",
+            )
+        return Words(
+            f"All examples of a batch give the same output here since step {episode.first_step:,} (standard deviation over examples"
+            f" {number(seen['batch_std'])}), while its input differs. Everything after it, up to the output, is"
+            " the same for all examples.",
+            "Look at the units and weights of this layer: dead units, zero weights or a reduction over the batch axis make this.",
+        )
+
+
+def _compared_with_each_other(facts: Facts) -> list[int]:
+    """Calls of one layer that are all the loss is given. Not those that read what other layers are trained to make, as a judge does."""
+    given = [row for loss in facts.losses[:1].tolist() for row in facts.inputs[loss]]
+    if len(given) < 2 or len({path_of(facts.nodes[row]) for row in given}) > 1:
+        return []
+    own = path_of(facts.nodes[given[0]])
+    inside = union(1 << row for row in facts.flow.tolist() if path_of(facts.nodes[row]) == own or facts.names[row].startswith(own + "/"))
+    return given if not any(facts.upstream[row] & facts.kernel_layers & ~inside for row in given) else []
+
+
+class Emptied:
+    """Finds batch normalizations that subtract a single example from itself: what comes out is their offset, and nothing else.
+
+    Attributes:
+      judged: bool[rows, 1], which rows can be such ones.
+    """
+
+    def __init__(self, facts: Facts, rows: Rows) -> None:
+        self._found = [(position, row, *_scale_and_offset(facts, row)) for position, row in enumerate(rows.tolist()) if _can_be_emptied(facts, row)]
+        self._sources = [facts.inputs[row][0] for _, row, _, _ in self._found]
+        self.judged = np.zeros((len(rows), 1), np.bool_)
+        self.judged[[position for position, *_ in self._found]] = True
+
+    def __call__(self, block: Block) -> Bools:
+        """Whether the output is the offset while the input differs from number to number, [rows, c]. A scale of 0 is set so on purpose."""
+        empty = np.zeros((len(self.judged), len(block.steps)), np.bool_)
+        for (position, row, scale, offset), source in zip(self._found, self._sources, strict=True):
+            ends = [block.column(name) for name in ("min", "max")]
+            given = [end[offset] if offset is not None else np.zeros(len(block.steps)) for end in ends]
+            gap = np.maximum(*(np.abs(end[row] - own) for end, own in zip(ends, given, strict=True)))
+            scaled = block.rms()[scale] if scale is not None else np.ones(len(block.steps))
+            empty[position] = (gap <= SAME * scaled) & (scaled > 0) & (block.column("std")[source] > SAME * block.rms()[source])
+        return empty
+
+
+def _can_be_emptied(facts: Facts, row: int) -> bool:
+    node = facts.nodes[row]
+    return node.class_name == "BatchNormalization" and node.kind == "layer" and bool(facts.inputs[row])
+
+
+def _scale_and_offset(facts: Facts, row: int) -> tuple[int | None, int | None]:
+    """The variables that a normalization multiplies by and adds, as far as it has them."""
+    own = {facts.names[variable].rsplit("/", 1)[-1]: variable for variable in facts.owned.get(row, ())}
+    return own.get("gamma"), own.get("beta")
+
+
+def _to_the_end(same: Bools, decided: Bools, targets: list[list[int]]) -> Bools:
+    """Whether a node is the same for all examples, and so is everything after it. What isn't decided doesn't stand in the way."""
+    lasting: Bools = same.copy()
+    for row in range(len(same) - 1, -1, -1):
+        for target in targets[row]:
+            lasting[row] &= lasting[target] | ~decided[target]
+    return lasting

@@ -1,0 +1,176 @@
+"""How data flows through the nodes of a run: who feeds whom, who depends on whom, and where a variable acts.
+
+The one invariant: what is said here follows from the edges and names of the graph alone. Order is execution order; "downstream" means towards the
+loss.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from functools import cached_property
+
+import numpy as np
+import numpy.typing as npt
+
+from tb_activations.diagnosis.bitsets import closure, union
+from tb_activations.diagnosis.kinds import TRANSPARENT, is_float
+from tb_activations.store.nodes import Node
+from tb_activations.store.schema import Quantity
+
+__all__ = ["Flow", "Rows", "path_of"]
+
+Rows = npt.NDArray[np.int64]
+
+
+class Flow:
+    """The nodes of one graph and what leads from one to another, by index into `Run.nodes`."""
+
+    def __init__(self, nodes: Sequence[Node]) -> None:
+        self.nodes = tuple(nodes)
+        self.names = tuple(node.name for node in nodes)
+
+    def select(self, condition: Callable[[Node], bool]) -> Rows:
+        """Indices of the nodes for which ``condition`` holds, in execution order."""
+        return np.array([index for index, node in enumerate(self.nodes) if condition(node)], np.int64)
+
+    @cached_property
+    def flow(self) -> Rows:
+        """Nodes through which data flows: all but variables."""
+        return self.select(lambda node: node.kind != "variable")
+
+    @cached_property
+    def variables(self) -> Rows:
+        """All variables."""
+        return self.select(lambda node: node.kind == "variable")
+
+    @cached_property
+    def losses(self) -> Rows:
+        """Loss nodes. The first is the total."""
+        return self.select(lambda node: node.kind == "loss")
+
+    @cached_property
+    def inputs(self) -> tuple[tuple[int, ...], ...]:
+        """For each node the nodes whose value it consumes, variables left out.
+
+        Where the graph file has no edges at all, the order of execution stands in for them.
+        """
+        edges = tuple(tuple(i for i in node.inputs if self.nodes[i].kind != "variable" and i != own) for own, node in enumerate(self.nodes))
+        if any(edges):
+            return edges
+        previous = dict(zip(self.flow[1:].tolist(), self.flow[:-1].tolist(), strict=True))
+        return tuple((previous[index],) if index in previous else () for index in range(len(self.nodes)))
+
+    @cached_property
+    def consumers(self) -> tuple[tuple[int, ...], ...]:
+        """For each node the nodes that consume its value."""
+        found: list[list[int]] = [[] for _ in self.nodes]
+        for index, inputs in enumerate(self.inputs):
+            for source in inputs:
+                found[source].append(index)
+        return tuple(tuple(items) for items in found)
+
+    @cached_property
+    def owners(self) -> tuple[int | None, ...]:
+        """For each variable the layer that it belongs to (its first call): the innermost one above its name whose output reaches a loss.
+
+        The cell of a recurrent layer runs inside a loop, where its output can't be followed; its weights then belong to the recurrent layer.
+        """
+        layers: dict[str, list[int]] = {}
+        for index, node in enumerate(self.nodes):
+            if node.kind != "variable":
+                layers.setdefault(path_of(node), []).append(index)
+        return tuple(self._owner(node.name, layers) if node.kind == "variable" else None for node in self.nodes)
+
+    def _owner(self, name: str, layers: dict[str, list[int]]) -> int | None:
+        innermost = None
+        while "/" in name:
+            name = name.rsplit("/", 1)[0]
+            calls = layers.get(name, [])
+            if calls and innermost is None:
+                innermost = calls[0]
+            if any(self.reaches_loss(call) for call in calls):
+                return calls[0]
+        return innermost
+
+    @cached_property
+    def calls(self) -> dict[int, tuple[int, ...]]:
+        """For each owner all nodes that are calls of the same layer."""
+        by_path: dict[str, list[int]] = {}
+        for index in self.flow.tolist():
+            by_path.setdefault(path_of(self.nodes[index]), []).append(index)
+        return {calls[0]: tuple(calls) for calls in by_path.values()}
+
+    @cached_property
+    def owned(self) -> dict[int, tuple[int, ...]]:
+        """For each layer node its variables. Every call of a shared layer has them."""
+        found: dict[int, list[int]] = {}
+        for variable, owner in enumerate(self.owners):
+            for call in self.calls.get(owner, ()) if owner is not None else ():
+                found.setdefault(call, []).append(variable)
+        return {index: tuple(items) for index, items in found.items()}
+
+    @cached_property
+    def downstream(self) -> tuple[int, ...]:
+        """For each node a bit set of the nodes that depend on it, itself left out."""
+        return closure(self.consumers)
+
+    @cached_property
+    def upstream(self) -> tuple[int, ...]:
+        """For each node a bit set of the nodes that it depends on, itself left out."""
+        return closure(self.inputs)
+
+    def depends(self, later: int, earlier: int) -> bool:
+        """Whether the value of ``later`` depends on the value of ``earlier``. A variable counts as the calls of its layer."""
+        sources, targets = self.places(earlier), self.places(later)
+        return any(target == source or self.downstream[source] >> target & 1 for source in sources for target in targets)
+
+    def places(self, index: int) -> tuple[int, ...]:
+        """Where a node acts in the flow: a variable acts at the calls of its layer."""
+        owner = self.owners[index]
+        return (index,) if owner is None else self.calls.get(owner, (owner,))
+
+    @cached_property
+    def float_inputs(self) -> Rows:
+        """Inputs of the network that are floating-point."""
+        return self.select(lambda node: node.kind == "input" and not node.inputs and is_float(node.dtype))
+
+    @cached_property
+    def input_numbers(self) -> int:
+        """How many numbers make one example; 0 where it isn't known."""
+        shapes = [node.shape for node in self.nodes if node.kind == "input" and not node.inputs]
+        if not shapes or any(shape is None or None in shape[1:] for shape in shapes):
+            return 0
+        return sum(math.prod(extent or 1 for extent in (shape or ())[1:]) for shape in shapes)
+
+    def is_recorded(self, index: int, quantity: Quantity) -> bool:
+        """Whether a quantity of a node is recorded, by the plan: also where no capture has arrived yet."""
+        state = self.nodes[index].quantities.get(quantity)
+        return state is not None and state.reason in (None, "not_captured_yet")
+
+    def reaches_loss(self, index: int) -> bool:
+        """Whether a loss depends on the node; in a graph without losses everything counts."""
+        return not self._losses or bool(self.downstream[index] & self._losses)
+
+    @cached_property
+    def _losses(self) -> int:
+        return union(1 << loss for loss in self.losses.tolist())
+
+    def next_effective(self, index: int) -> list[int]:
+        """The first nodes after ``index`` that do more than pass its numbers on."""
+        found, pending, seen = [], list(self.consumers[index]), set()
+        while pending:
+            node = pending.pop()
+            if node in seen:
+                continue
+            seen.add(node)
+            if self.nodes[node].class_name in TRANSPARENT or self.nodes[node].kind == "input":
+                pending.extend(self.consumers[node])
+            else:
+                found.append(node)
+        return sorted(found)
+
+
+def path_of(node: Node) -> str:
+    """The name of a node without the number of the call and the key of the output."""
+    return node.name.split("@")[0].split(":")[0]

@@ -50,7 +50,11 @@ export function rowAt(history: History, step: Step): CaptureIndex {
 }
 
 /** Is it of a single number? All that can be said of it is its value, the mean. */
-export const isScalar = (history: History): boolean => history.elements.every((elements) => elements <= 1);
+export const isScalar = (history: History): boolean =>
+  history.elements.includes(1) && history.elements.every((elements) => elements <= 1);
+
+/** Has its tensor no elements, at every capture that recorded it? */
+export const isEmpty = (history: History): boolean => history.elements.every((elements) => elements <= 0);
 
 /** The first row at which something was recorded; −1 when there is none. */
 export function firstRow(history: History): CaptureIndex {

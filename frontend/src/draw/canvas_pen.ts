@@ -53,9 +53,10 @@ export class CanvasPen implements Pen {
       } else if (down) {
         context.lineTo(xs[index], ys[index]);
       } else {
-        context.moveTo(xs[index], ys[index]);
         // A point alone between two gaps would have no length: make it a dot of the line's width.
-        if (index + 1 >= count || Number.isNaN(ys[index + 1])) context.lineTo(xs[index] + stroke.width, ys[index]);
+        const half = index + 1 >= count || Number.isNaN(ys[index + 1]) ? halfOfOne(count, stroke.width) : 0;
+        context.moveTo(xs[index] - half, ys[index]);
+        context.lineTo(xs[index] + half, ys[index]);
         down = true;
       }
     }
@@ -68,7 +69,10 @@ export class CanvasPen implements Pen {
     for (const [start, stop] of pieces(lower, upper, count)) {
       context.beginPath();
       for (let index = start; index < stop; index += 1) context.lineTo(xs[index], upper[index]);
-      if (stop - start === 1) context.lineTo(xs[start] + 1, upper[start]);
+      if (stop - start === 1) {
+        const half = halfOfOne(count, 1);
+        context.rect(xs[start] - half, upper[start], 2 * half, lower[start] - upper[start]);
+      }
       for (let index = stop - 1; index >= start; index -= 1) context.lineTo(xs[index], lower[index]);
       context.fill();
     }
@@ -177,6 +181,11 @@ export class CanvasPen implements Pen {
     this.context.lineWidth = stroke.width;
     this.context.setLineDash(stroke.dash ?? []);
   }
+}
+
+/** Half the width of a point without neighbours. One that is all there is has room to be seen, also under the line of the current step. */
+function halfOfOne(count: number, usual: CssPixels): CssPixels {
+  return count > 1 ? usual / 2 : 3;
 }
 
 /** Runs [start, stop) in which both lines have a number. */

@@ -6,13 +6,14 @@
  */
 
 import type { ComponentChildren, JSX } from "preact";
+import { isEmpty } from "../charts/history";
 import { run, step } from "../state";
 import type { ViewKind } from "../tensor/arrangement";
 import type { GraphNode, Quantity } from "../types";
 import type { CssPixels } from "../units";
 import type { Area } from "../widgets/canvas";
 import { Prose } from "../widgets/prose";
-import { CardHead, CardMessage } from "./card";
+import { CardHead, CardMessage, NO_ELEMENTS } from "./card";
 import { StatisticsCard } from "./statistics_card";
 import { type Compared, type SeriesAnswer, useCompared, useSeries } from "./data";
 import { HistogramCard, useCommon } from "./histogram_card";
@@ -154,7 +155,10 @@ function HistogramPart({
     return <HistogramCard {...pair} compared={compared} {...shared} />;
   }
   const answered = series.histogramError !== null || series.histogram !== null;
-  const none = "This run holds no histograms of this node. They are recorded unless `histograms` is off.";
+  const none =
+    series.history !== null && isEmpty(series.history)
+      ? NO_ELEMENTS
+      : "This run holds no histograms of this node. They are recorded unless `histograms` is off.";
   return (
     <>
       <CardHead title="Histogram over steps" pending={!answered} />

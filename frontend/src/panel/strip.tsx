@@ -48,7 +48,7 @@ export function stripItems(
   const items = ordered.map((name): StripItem => {
     const column = history.columns.get(name) ?? [];
     const value = row < 0 ? NaN : column[row];
-    const text = row < 0 ? MISSING : formatStatistic(name, value);
+    const text = history.elements[row] > 0 ? formatStatistic(name, value) : MISSING;
     const beside =
       other === undefined
         ? was(name, value, first < 0 || first === row ? NaN : column[first], history.steps[first])

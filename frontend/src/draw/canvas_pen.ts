@@ -53,8 +53,8 @@ export class CanvasPen implements Pen {
       } else if (down) {
         context.lineTo(xs[index], ys[index]);
       } else {
-        // A point alone between two gaps would have no length: make it a dot of the line's width.
-        const half = index + 1 >= count || Number.isNaN(ys[index + 1]) ? halfOfOne(count, stroke.width) : 0;
+        // A point alone between two gaps would have no length: make it a dot.
+        const half = index + 1 >= count || Number.isNaN(ys[index + 1]) ? halfOfOne(count) : 0;
         context.moveTo(xs[index] - half, ys[index]);
         context.lineTo(xs[index] + half, ys[index]);
         down = true;
@@ -70,7 +70,7 @@ export class CanvasPen implements Pen {
       context.beginPath();
       for (let index = start; index < stop; index += 1) context.lineTo(xs[index], upper[index]);
       if (stop - start === 1) {
-        const half = halfOfOne(count, 1);
+        const half = halfOfOne(count);
         context.rect(xs[start] - half, upper[start], 2 * half, lower[start] - upper[start]);
       }
       for (let index = stop - 1; index >= start; index -= 1) context.lineTo(xs[index], lower[index]);
@@ -183,10 +183,8 @@ export class CanvasPen implements Pen {
   }
 }
 
-/** Half the width of a point without neighbours. One that is all there is has room to be seen, also under the line of the current step. */
-function halfOfOne(count: number, usual: CssPixels): CssPixels {
-  return count > 1 ? usual / 2 : 3;
-}
+/** Half the width of a point without neighbours. One that is all there is has to be seen under the line of the current step. */
+const halfOfOne = (count: number): CssPixels => (count > 1 ? 1 : 3);
 
 /** Runs [start, stop) in which both lines have a number. */
 function* pieces(lower: Float32Array, upper: Float32Array, count: number): Generator<[number, number]> {

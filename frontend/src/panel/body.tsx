@@ -46,7 +46,8 @@ const TOOLS_WIDTH: CssPixels = 680;
 const RIDGES_WIDTH: CssPixels = 900;
 
 export function PanelBody(props: BodyProps): JSX.Element {
-  const { node, quantity, layout, width } = props;
+  const { node, quantity, series, layout, width } = props;
+  if (series.history !== null && isEmpty(series.history)) return <CardMessage>{NO_ELEMENTS}</CardMessage>;
   const shown = beside.value ? recordedQuantities(node) : [quantity];
   const large = layout === "large";
   const vectors = large && shown.length === 1 && isVector(node);
@@ -155,10 +156,7 @@ function HistogramPart({
     return <HistogramCard {...pair} compared={compared} {...shared} />;
   }
   const answered = series.histogramError !== null || series.histogram !== null;
-  const none =
-    series.history !== null && isEmpty(series.history)
-      ? NO_ELEMENTS
-      : "This run holds no histograms of this node. They are recorded unless `histograms` is off.";
+  const none = "This run holds no histograms of this node. They are recorded unless `histograms` is off.";
   return (
     <>
       <CardHead title="Histogram over steps" pending={!answered} />

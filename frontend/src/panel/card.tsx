@@ -32,7 +32,7 @@ export function CardHead({
   );
 }
 
-export const NO_ELEMENTS = "It has no elements: one of its extents is 0.";
+export const NO_ELEMENTS = "It has no elements.";
 
 /** A sentence where a picture would be. */
 export function CardMessage({ children }: { readonly children: ComponentChildren }): JSX.Element {

@@ -17,15 +17,14 @@ export const MISSING = "–";
 const SMALLEST_PLAIN = 1e-3;
 const SMALLEST_SCIENTIFIC = 1e6;
 
-/** Inserts a comma between groups of three digits of a text of digits. */
+/** Inserts a comma between groups of three digits of a whole number. */
 function group(digits: string): string {
   return digits.replace(/\B(?=(\d{3})+$)/g, ",");
 }
 
-/** `1.84e-7` becomes `1.84e−7`; a plus and leading zeros of the exponent go. */
-function scientific(magnitude: number, digits: number): string {
-  const [mantissa = "", exponent = ""] = magnitude.toExponential(digits - 1).split("e");
-  return `${mantissa}e${exponent.replace("-", MINUS).replace("+", "")}`;
+/** `1.84e-7` becomes `1.84e−7`; the plus of an exponent goes. As many digits after the point as it needs, or `digits`. */
+function scientific(magnitude: number, digits?: number): string {
+  return magnitude.toExponential(digits).replace("-", MINUS).replace("+", "");
 }
 
 function nonFinite(value: number): string {
@@ -43,7 +42,7 @@ export function formatNumber(value: number | null | undefined, digits = 3): stri
   // Rounding decides the notation: 999.7 is written as 1,000, and 999,999.7 as 1.00e6.
   const rounded = Number(magnitude.toPrecision(digits));
   if (rounded < SMALLEST_PLAIN || Math.round(magnitude) >= SMALLEST_SCIENTIFIC)
-    return sign + scientific(magnitude, digits);
+    return sign + scientific(magnitude, digits - 1);
   if (rounded >= 1000) return sign + group(String(Math.round(magnitude)));
   return sign + magnitude.toPrecision(digits);
 }
@@ -52,8 +51,7 @@ export function formatNumber(value: number | null | undefined, digits = 3): stri
 export function formatCount(value: number | bigint | null | undefined): string {
   if (value === null || value === undefined) return MISSING;
   if (typeof value === "number" && !Number.isFinite(value)) return nonFinite(value);
-  const text = typeof value === "number" ? String(Math.round(value)) : value.toString();
-  return text.startsWith("-") ? MINUS + group(text.slice(1)) : group(text);
+  return group(String(typeof value === "number" ? Math.round(value) : value)).replace("-", MINUS);
 }
 
 /** A share of the whole, 0…1, as `78.0 %`. What rounds to none or all but is neither says so: `<0.1 %`, `>99.9 %`. */
@@ -89,7 +87,7 @@ export function formatTick(value: number): string {
   const sign = value < 0 ? MINUS : "";
   const magnitude = Number(Math.abs(value).toPrecision(4));
   if (magnitude < SMALLEST_PLAIN || magnitude >= SMALLEST_SCIENTIFIC) {
-    return sign + magnitude.toExponential().replace("-", MINUS).replace("+", "");
+    return sign + scientific(magnitude);
   }
   const [whole = "", fraction] = String(magnitude).split(".");
   return sign + group(whole) + (fraction === undefined ? "" : `.${fraction}`);

@@ -49,8 +49,14 @@ export function rowAt(history: History, step: Step): CaptureIndex {
   return row < history.steps.length && history.steps[row] === step && history.elements[row] >= 0 ? row : -1;
 }
 
+/** Elements of its tensor, the most there were at a capture; −1 where none has it. */
+const mostElements = (history: History): number => history.elements.reduce((a, b) => Math.max(a, b), -1);
+
 /** Is it of a single number? All that can be said of it is its value, the mean. */
-export const isScalar = (history: History): boolean => history.elements.every((elements) => elements <= 1);
+export const isScalar = (history: History): boolean => mostElements(history) === 1;
+
+/** Is it of no number, since one of its extents is 0? */
+export const isEmpty = (history: History): boolean => mostElements(history) === 0;
 
 /** The first row at which something was recorded; −1 when there is none. */
 export function firstRow(history: History): CaptureIndex {

@@ -134,16 +134,18 @@ export function drawNonFinite(
   palette: Palette,
 ): void {
   const { box } = plot;
+  const seen = marks
+    .map(({ step, text }) => ({ x: xOf(plot, step), text }))
+    .filter(({ x }) => x >= box.x && x <= box.x + box.width);
+  for (const { x } of seen) pen.hatch({ ...box, x: x - 3, width: 6 }, palette.nanHatch);
   let free = box.x; // left edge from which a label has room
-  for (const mark of marks) {
-    const x = xOf(plot, mark.step);
-    if (x < box.x || x > box.x + box.width) continue;
-    pen.hatch({ x: x - 3, y: box.y, width: 6, height: box.height }, palette.nanHatch);
-    const width = pen.textWidth(mark.text, { bold: true }) + 10;
+  // After all of the hatch, which would cross them out.
+  for (const { x, text } of seen) {
+    const width = pen.textWidth(text, { bold: true }) + 10;
     const left = x - 8 - width >= free ? x - 8 - width : x + 8;
     if (left < free || left + width > box.x + box.width) continue;
     pen.rect({ x: left, y: box.y, width, height: 16 }, { color: palette.nan });
-    pen.text(mark.text, left + width / 2, box.y + 8.5, { color: palette.nanPaper, align: "center", bold: true });
+    pen.text(text, left + width / 2, box.y + 8.5, { color: palette.nanPaper, align: "center", bold: true });
     free = left + width + 4;
   }
 }

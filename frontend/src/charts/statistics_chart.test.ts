@@ -3,7 +3,7 @@ import { makePalette } from "../draw/palette";
 import { RecordingPen } from "../draw/recording_pen";
 import { historyOf, nonFiniteMarks, rowAt } from "./history";
 import { type AxisKind, choicesOf, lanesOf } from "./lanes";
-import { xOf } from "./plot";
+import { drawNonFinite, stepScale, xOf } from "./plot";
 import { drawStatistics, spread } from "./statistics_chart";
 
 const NAMES = ["min", "max", "mean", "std", "l2_norm", "zero_fraction", "saturated_fraction"];
@@ -95,6 +95,20 @@ test("NaN is hatched at its step, at least 5 px wide, with its count", () => {
   expect(mark?.box.width).toBeGreaterThanOrEqual(5);
   expect((mark?.box.x ?? 0) + (mark?.box.width ?? 0) / 2).toBeCloseTo(xOf(plots[0], 20), 5);
   expect(pen.texts()).toContain("NaN 2");
+});
+
+test("no hatch crosses out the words of a mark", () => {
+  const pen = new RecordingPen();
+  const marks = [0, 5, 10, 15, 20].map((step) => ({ step, text: "NaN 3, +Inf 12" }));
+  drawNonFinite(
+    pen,
+    { box: { x: 0, y: 0, width: 400, height: 100 }, x: stepScale({ first: 0, last: 20 }) },
+    marks,
+    palette,
+  );
+  const kinds = pen.drawn.map(({ op }) => op);
+  expect(kinds.filter((op) => op === "hatch")).toHaveLength(5);
+  expect(kinds.indexOf("text")).toBeGreaterThan(kinds.lastIndexOf("hatch"));
 });
 
 test("lost captures are hatched between the captures around them, and the line stops there", () => {

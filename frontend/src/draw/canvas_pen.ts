@@ -53,9 +53,10 @@ export class CanvasPen implements Pen {
       } else if (down) {
         context.lineTo(xs[index], ys[index]);
       } else {
-        context.moveTo(xs[index], ys[index]);
-        // A point alone between two gaps would have no length: make it a dot of the line's width.
-        if (index + 1 >= count || Number.isNaN(ys[index + 1])) context.lineTo(xs[index] + stroke.width, ys[index]);
+        // A point alone between two gaps would have no length: make it a dot.
+        const half = index + 1 >= count || Number.isNaN(ys[index + 1]) ? halfOfOne(count) : 0;
+        context.moveTo(xs[index] - half, ys[index]);
+        context.lineTo(xs[index] + half, ys[index]);
         down = true;
       }
     }
@@ -68,7 +69,10 @@ export class CanvasPen implements Pen {
     for (const [start, stop] of pieces(lower, upper, count)) {
       context.beginPath();
       for (let index = start; index < stop; index += 1) context.lineTo(xs[index], upper[index]);
-      if (stop - start === 1) context.lineTo(xs[start] + 1, upper[start]);
+      if (stop - start === 1) {
+        const half = halfOfOne(count);
+        context.rect(xs[start] - half, upper[start], 2 * half, lower[start] - upper[start]);
+      }
       for (let index = stop - 1; index >= start; index -= 1) context.lineTo(xs[index], lower[index]);
       context.fill();
     }
@@ -178,6 +182,9 @@ export class CanvasPen implements Pen {
     this.context.setLineDash(stroke.dash ?? []);
   }
 }
+
+/** Half the width of a point without neighbours. One that is all there is has to be seen under the line of the current step. */
+const halfOfOne = (count: number): CssPixels => (count > 1 ? 1 : 3);
 
 /** Runs [start, stop) in which both lines have a number. */
 function* pieces(lower: Float32Array, upper: Float32Array, count: number): Generator<[number, number]> {

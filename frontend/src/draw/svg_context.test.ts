@@ -30,7 +30,17 @@ test("a NaN lifts the pen, and a point alone is a dot", () => {
   const file = svg((_, pen) =>
     pen.polyline(Float32Array.of(0, 1, 2, 3), Float32Array.of(0, 1, NaN, 3), 4, { color: "#000", width: 2 }),
   );
-  expect(file).toContain('d="M0 0L1 1M3 3L5 3"');
+  expect(file).toContain('d="M0 0L0 0L1 1M2 3L4 3"');
+});
+
+test("the only point of a line or a band is wide enough to be seen under the line of the current step", () => {
+  const [x, low, high] = [10, 30, 20].map((value) => Float32Array.of(value));
+  const file = svg((_, pen) => {
+    pen.polyline(x, low, 1, { color: "#000", width: 2 });
+    pen.band(x, low, high, 1, { color: "#000" });
+  });
+  expect(file).toContain('d="M7 30L13 30"');
+  expect(file).toContain("M7 20h6v10h-6Z");
 });
 
 test("moves and clips are groups that end where they are taken back, with the styles of before", () => {

@@ -97,7 +97,7 @@ function Rows({ columns, height }: { readonly columns: readonly Column[]; readon
         // A click selects without taking the focus, so that the keys of the page go on to act.
         if (document.activeElement !== scroller.current) event.preventDefault();
       }}
-      onClick={(event) => onRowClick(event)}
+      onClick={onRowClick}
     >
       {count === 0 ? <NoRows /> : <Window shown={shown} columns={columns} count={count} />}
     </div>

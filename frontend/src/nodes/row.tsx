@@ -115,14 +115,14 @@ function Cell({ column, node, row }: CellProps): JSX.Element {
     case "finding":
       return <FindingCell row={row} />;
     case "difference":
-      return <Plain className="num" text={signed(differences.value?.[index] ?? NaN)} />;
+      return <Plain className="num" text={signed(differences.value?.[index])} />;
     case "class":
       return <Plain text={node.class} />;
     case "shape":
       return <Plain text={node.shape === null ? MISSING : formatShape("", node.shape).trim()} />;
     default: {
       const name = column.id.slice("statistic:".length);
-      return <Plain className="num" text={written(name, numbersOf(name)?.[index] ?? NaN)} />;
+      return <Plain className="num" text={written(name, numbersOf(name)?.[index])} />;
     }
   }
 }
@@ -143,11 +143,11 @@ function Plain({
   );
 }
 
-function written(name: string, value: number): string {
+function written(name: string, value = NaN): string {
   return Number.isNaN(value) ? MISSING : formatStatistic(name, value);
 }
 
-function signed(difference: number): string {
+function signed(difference = NaN): string {
   if (Number.isNaN(difference)) return MISSING;
   return difference > 0 ? `+${formatNumber(difference)}` : formatNumber(difference);
 }
@@ -173,7 +173,7 @@ function NumberCell({ node, index }: { readonly node: GraphNode; readonly index:
     );
   }
   const title = reasonOf(node, quantity.value) ?? undefined;
-  return <Plain className="num" text={written(statistic.value, numbers.value?.[index] ?? NaN)} title={title} />;
+  return <Plain className="num" text={written(statistic.value, numbers.value?.[index])} title={title} />;
 }
 
 /** The sparkline itself is painted by the layer behind all rows; here stands the word where there is none. */

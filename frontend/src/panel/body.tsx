@@ -6,13 +6,14 @@
  */
 
 import type { ComponentChildren, JSX } from "preact";
+import { isEmpty } from "../charts/history";
 import { run, step } from "../state";
 import type { ViewKind } from "../tensor/arrangement";
 import type { GraphNode, Quantity } from "../types";
 import type { CssPixels } from "../units";
 import type { Area } from "../widgets/canvas";
 import { Prose } from "../widgets/prose";
-import { CardHead, CardMessage } from "./card";
+import { CardHead, CardMessage, NO_ELEMENTS } from "./card";
 import { StatisticsCard } from "./statistics_card";
 import { type Compared, type SeriesAnswer, useCompared, useSeries } from "./data";
 import { HistogramCard, useCommon } from "./histogram_card";
@@ -45,7 +46,8 @@ const TOOLS_WIDTH: CssPixels = 680;
 const RIDGES_WIDTH: CssPixels = 900;
 
 export function PanelBody(props: BodyProps): JSX.Element {
-  const { node, quantity, layout, width } = props;
+  const { node, quantity, series, layout, width } = props;
+  if (series.history !== null && isEmpty(series.history)) return <CardMessage>{NO_ELEMENTS}</CardMessage>;
   const shown = beside.value ? recordedQuantities(node) : [quantity];
   const large = layout === "large";
   const vectors = large && shown.length === 1 && isVector(node);

@@ -32,6 +32,8 @@ export function CardHead({
   );
 }
 
+export const NO_ELEMENTS = "It has no elements.";
+
 /** A sentence where a picture would be. */
 export function CardMessage({ children }: { readonly children: ComponentChildren }): JSX.Element {
   return (

@@ -1,6 +1,6 @@
 // @vitest-environment jsdom
 import { describe, expect, test } from "vitest";
-import { historyOf } from "../charts/history";
+import { historyOf, isEmpty } from "../charts/history";
 import { choicesOf } from "../charts/lanes";
 import type { GraphNode, Value } from "../types";
 import { sortedOrder } from "./bars_picture";
@@ -113,6 +113,9 @@ describe("a scene", () => {
     const history = historyOf({ ...facts, statistics: Float32Array.of(-90, 70) }, ["min", "max"]);
     expect(reachOf(scene({ value: small, beside: { ...side(large), history } }))).toEqual({ low: -90, high: 70 });
     expect(commonColoring(scene({ value: small, extent: "step" })).scale.high).toBe(7);
+  });
+  test("is not made of a tensor without elements", () => {
+    expect(sceneOf({ ...REQUEST, value: valueOf([4, 0]) })).toBeUndefined();
   });
   test("keeps an example that this node doesn't have inside", () => {
     expect(scene({ example: 99 }).index[0]).toBe(2);
@@ -239,6 +242,22 @@ describe("the strip", () => {
       "elements 1",
     ]);
     expect(choicesOf(one).map(({ label }) => label)).toEqual(["value"]);
+  });
+  test("has dashes where there are no elements, which is no scalar", () => {
+    const none = historyOf(
+      {
+        ...{ captures: 2, columns: 2, step: Float64Array.of(0, 5), statistics: new Float32Array(4).fill(NaN) },
+        counts: new Float64Array(8),
+      },
+      ["mean", "std"],
+    );
+    expect(stripItems(none, 1, new Set()).map(({ label, text }) => `${label} ${text}`)).toEqual([
+      "mean –",
+      "std –",
+      "NaN, ±Inf 0",
+      "elements 0",
+    ]);
+    expect(isEmpty(none)).toBe(true);
   });
   test("leaves out what isn't defined for this node", () => {
     expect(item("saturated_fraction")).toBeUndefined();

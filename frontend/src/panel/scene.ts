@@ -68,11 +68,11 @@ export interface SceneRequest extends Side {
   readonly beside: Side | null;
 }
 
-/** Undefined when the difference of tensors with different shapes is asked for. */
+/** Undefined where there is nothing to draw: no elements, or the difference of tensors with different shapes. */
 export function sceneOf(request: SceneRequest): Scene | undefined {
   const { node, value, subtrahend } = request;
   const tensor = subtrahend === null ? value : difference(value, subtrahend);
-  if (tensor === undefined) return undefined;
+  if (tensor === undefined || tensor.data.length === 0) return undefined;
   const subject: Subject = { shape: value.shape, batched: value.batch_axis === 0, node };
   const kinds = kindsOf(subject);
   const kind = request.wanted !== null && kinds.includes(request.wanted) ? request.wanted : kinds[0];

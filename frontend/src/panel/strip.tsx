@@ -38,21 +38,19 @@ export function stripItems(
 ): StripItem[] {
   const first = firstRow(history);
   // The others speak up where they have something to say: a share of 0 and a number that is not defined don't.
-  const names = [...history.columns.keys()].filter(
-    (name) => ALWAYS.includes(name) || Math.abs(history.columns.get(name)?.[row] ?? 0) > 0,
+  const others = [...history.columns.keys()].filter(
+    (name) => !ALWAYS.includes(name) && Math.abs(history.columns.get(name)?.[row] ?? 0) > 0,
   );
   const scalar = isScalar(history);
-  const ordered = scalar
-    ? ["mean"]
-    : [...ALWAYS.filter((name) => names.includes(name)), ...names.filter((name) => !ALWAYS.includes(name))];
+  const ordered = scalar ? ["mean"] : [...ALWAYS.filter((name) => history.columns.has(name)), ...others];
   const items = ordered.map((name): StripItem => {
     const column = history.columns.get(name) ?? [];
-    const value = row < 0 ? NaN : column[row];
-    const text = row < 0 ? MISSING : formatStatistic(name, value);
+    const value = column[row] ?? NaN;
+    const text = history.elements[row] > 0 ? formatStatistic(name, value) : MISSING;
     const beside =
       other === undefined
-        ? was(name, value, first < 0 || first === row ? NaN : column[first], history.steps[first])
-        : differenceWords(name, value, other.row < 0 ? NaN : (other.history.columns.get(name)?.[other.row] ?? NaN));
+        ? was(name, value, first === row ? NaN : (column[first] ?? NaN), history.steps[first])
+        : differenceWords(name, value, other.history.columns.get(name)?.[other.row] ?? NaN);
     return { name, label: scalar ? "value" : labelOf(name), text, bad: bad.has(name), beside };
   });
   return [...items, ...countItems(history, row)];
@@ -60,11 +58,11 @@ export function stripItems(
 
 function countItems(history: History, row: number): StripItem[] {
   const counts = NON_FINITE.map(([label, key]): StripItem => {
-    const count = row < 0 ? NaN : history[key][row];
-    return { name: label, label, text: row < 0 ? MISSING : formatCount(count), bad: count > 0, beside: "" };
+    const count = history[key][row];
+    return { name: label, label, text: formatCount(count), bad: count > 0, beside: "" };
   });
   const some = counts.filter(({ bad }) => bad);
-  const text = row < 0 ? MISSING : formatCount(history.elements[row]);
+  const text = formatCount(history.elements[row]);
   // Three zeros say no more than one.
   const shown = some.length > 0 ? some : [{ ...counts[0], label: "NaN, ±Inf" }];
   return [...shown, { name: "elements", label: "elements", text, bad: false, beside: "" }];

@@ -20,7 +20,7 @@ import { Prose } from "../widgets/prose";
 import { AttentionRows } from "./attention_rows";
 import { arrangements, held } from "./axes";
 import { BarsPicture } from "./bars_picture";
-import { CardHead, CardMessage } from "./card";
+import { CardHead, CardMessage, NO_ELEMENTS } from "./card";
 import { type Compared, type SeriesAnswer, useValue, type ValueKey, valueKey } from "./data";
 import { Foot } from "./foot";
 import { HeatPicture } from "./heat_picture";
@@ -72,7 +72,9 @@ export function Viewer(props: ViewerProps): JSX.Element {
         : NO_SAMPLE
       : waits
         ? (other.error?.message ?? side.reason)
-        : "The two tensors have different shapes.";
+        : answer.data.data.length === 0
+          ? NO_ELEMENTS
+          : "The two tensors have different shapes.";
     return (
       <>
         <CardHead

@@ -106,10 +106,9 @@ function Disconnected(): JSX.Element {
       {loadedAt !== null && (
         <>
           What you see was loaded at {formatClock(loadedAt / 1000)}
-          {last !== null && `, up to step ${formatCount(last)}`}, and stays usable.{" "}
+          {last !== null && `, up to step ${formatCount(last)}`}, and stays usable.
         </>
       )}
-      Is the <code>tensorboard</code> process still running?
     </Banner>
   );
 }

@@ -92,12 +92,12 @@ export function Empty(): JSX.Element {
         <h2>With your own training loop</h2>
         <CodeBlock code={loopCode(folder)} added={[0, 1, 2, 3]} />
       </div>
-      <Where root={root} />
+      <Where />
     </main>
   );
 }
 
-function Where({ root }: { readonly root: string }): JSX.Element {
+function Where(): JSX.Element {
   return (
     <section>
       <h2>Where TensorBoard looks</h2>
@@ -112,11 +112,10 @@ function Where({ root }: { readonly root: string }): JSX.Element {
         Is training writing somewhere else? Start TensorBoard with a folder above the one you gave as{" "}
         <code>log_dir</code>:
       </p>
-      <CodeBlock code={`tensorboard --logdir ${/^[\w./-]+$/.test(root) ? root : JSON.stringify(root)}`} />
+      <CodeBlock code="tensorboard --logdir logs" />
       <h2>What appears here</h2>
       <p>
-        A run appears once its folder has a subfolder <code>plugins/tb_activations</code> with a graph file in it. The
-        callback writes it before the first scheduled step ends.
+        A run appears once its folder has a subfolder <code>plugins/tb_activations</code> with a graph file in it.
       </p>
     </section>
   );

@@ -12,6 +12,7 @@ The one invariant: training gives the same numbers as without, whatever goes wro
     taps, inner_graphs, functions, on_replicas                                    tensors and gradients, wherever they are made
     operations, op_nodes                                                          single TensorFlow operations
     catalogue, uncalled, edges, loss_path, loss_inputs, connections, generations  nodes → the graph, with a reason for each
+    needed                                                                        which gradients the step computes of itself
     handover, regrouping, outlet, bits, joining                                   tensors → out of the step, leaving it as it is
     packing, host_packing, statistics, replicas                                   tensors → capture rows
     destination, marker                                                           capture rows → a run

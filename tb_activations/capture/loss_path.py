@@ -14,7 +14,7 @@ import keras
 import tensorflow as tf
 from tensorflow.python.framework import ops as framework_ops
 
-__all__ = ["Cut", "LossPath", "handle_in"]
+__all__ = ["Cut", "LossPath", "handle_in", "reached_from"]
 
 
 class Cut(NamedTuple):
@@ -77,6 +77,11 @@ def handle_in(graph: tf.Graph, variable: Any) -> tf.Tensor | None:
     for function in reversed(around):  # each function sees what the one around it sees
         handle = next((inner for outer, inner in getattr(function, "captures", ()) if outer is handle), handle)
     return handle if getattr(handle, "graph", None) is graph else None
+
+
+def reached_from(tensors: Iterable[tf.Tensor]) -> set[int]:
+    """The ids of all operations that use ``tensors``, or what is computed from them."""
+    return set(_closure((op for tensor in tensors for op in tensor.consumers()), _consumers))
 
 
 def _last_activation(tensor: tf.Tensor) -> tf.Operation | None:

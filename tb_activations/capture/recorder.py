@@ -98,6 +98,7 @@ class Recorder(Trace):
     @harmless
     def differentiated(self, target: Any, sources: Any) -> None:
         """A tape differentiates ``target``. With respect to variables, that is a loss of the step."""
+        self.sources += tf.nest.flatten(sources)
         if any(isinstance(source, (tf.Variable, keras.Variable)) for source in tf.nest.flatten(sources)):
             for tensor in tf.nest.flatten(target):
                 self.list_loss(tensor)

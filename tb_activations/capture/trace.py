@@ -54,6 +54,7 @@ class Trace:
       logits: id of what went into a softmax or sigmoid -> name of the node that came out.
       arguments: name of a call -> names of the nodes that it was given.
       targets: the losses of the step.
+      sources: what its tapes differentiate by.
       op_producers: id of a tensor -> name of the node that is the operation which made it.
       named_operations: every TensorFlow operation of the step, by its name in the run.
       templates: ids of tensors that stand for one example only, see `Recorder.rewritten`.
@@ -73,6 +74,7 @@ class Trace:
         self.logits: dict[int, str] = {}
         self.arguments: dict[str, list[str]] = {}
         self.targets: list[tf.Tensor] = []
+        self.sources: list[Any] = []
         self.variables = Variables(structure)
         lasting = lasting or Lasting()
         self.inner = InnerGraphs(lasting.variables)
@@ -97,7 +99,7 @@ class Trace:
             node.tensor = node.op = node.variable = None
         named: tuple[dict[str, Any], ...] = (self.seen, self.arguments, self.named_operations, *self.recordings.values())
         by_id: tuple[dict[int, Any] | set[int], ...] = (self.producers, self.logits, self.unscaled, self.templates)
-        for things in (*named, *by_id, self.targets, self._kept):
+        for things in (*named, *by_id, self.targets, self.sources, self._kept):
             things.clear()
         self.variables = Variables(self.structure)
         self.inner = InnerGraphs([])

@@ -21,6 +21,7 @@ from tb_activations.capture.catalogue import Catalogue, make_catalogue
 from tb_activations.capture.generations import Generations
 from tb_activations.capture.handover import Beside, Handover, handover_of
 from tb_activations.capture.instrument import instrumented
+from tb_activations.capture.needed import forget_needless_gradients
 from tb_activations.capture.nodes import Lasting
 from tb_activations.capture.op_nodes import list_operations, record_operations
 from tb_activations.capture.packing import Keep, Layout, Packed
@@ -270,6 +271,7 @@ class Twin:
             return {}
         try:
             forget_rehearsals(recorder, tf.nest.flatten(result))
+            forget_needless_gradients(recorder)
             record_operations(recorder)
             catalogue = make_catalogue(recorder, self._options.configuration)
             key = self._generations.add(catalogue)

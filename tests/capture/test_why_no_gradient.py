@@ -95,6 +95,19 @@ def test_a_call_outside_of_the_tape_says_so(tmp_path, eagerly):
     }
 
 
+@pytest.mark.parametrize("frozen_first", [True, False])
+def test_a_network_frozen_after_it_was_built_costs_no_way_back(tmp_path, frozen_first):
+    """Transfer learning: tapes still follow its variables, but nothing uses what they find, so the plain step doesn't compute it."""
+    base = keras.Sequential([L.Input((3,)), L.Dense(3, activation="tanh", name="low"), L.Dense(3, name="high")], name="base")
+    base.trainable = False
+    before = [] if frozen_first else [L.Dense(3, name="adapter")]
+    model = keras.Sequential([L.Input((3,)), *before, base, L.Dense(1, name="head")])
+    told = reasons(tmp_path, model)
+    frozen = ("base/low", "base/high", "base")
+    assert [told[name] for name in frozen] == (["not_trainable"] * 3 if frozen_first else [None] * 3)
+    assert told["head"] is None
+
+
 def test_a_layer_without_weights_to_train_is_not_called_frozen(tmp_path):
     model = keras.Sequential([L.Input((3,)), L.Normalization(mean=1.0, variance=2.0, name="norm"), L.Dense(1, name="head")])
     assert reasons(tmp_path, model)["norm"] == "nothing_trained"

@@ -19,7 +19,7 @@ __all__ = ["leaving_the_order"]
 
 _REGROUPED = frozenset({"Add", "AddN", "AddV2", "Div", "Mul", "RealDiv", "Sub"})
 _PASSING_ON = frozenset({"Identity", "IdentityN", "StopGradient"})
-_LOOKING_AT_SHAPES = frozenset({"Rank", "Shape", "ShapeN", "Size"})
+_LOOKING_AT_SHAPES = frozenset({"OnesLike", "Rank", "Shape", "ShapeN", "Size", "ZerosLike"})
 
 
 def leaving_the_order(tensors: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:

@@ -13,13 +13,13 @@ from collections.abc import Mapping
 
 import tensorflow as tf
 
+from tb_activations.capture.edges import OF_SHAPES
 from tb_activations.capture.operations import is_ours
 
 __all__ = ["leaving_the_order"]
 
 _REGROUPED = frozenset({"Add", "AddN", "AddV2", "Div", "Mul", "RealDiv", "Sub"})
 _PASSING_ON = frozenset({"Identity", "IdentityN", "StopGradient"})
-_LOOKING_AT_SHAPES = frozenset({"OnesLike", "Rank", "Shape", "ShapeN", "Size", "ZerosLike"})
 
 
 def leaving_the_order(tensors: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
@@ -48,7 +48,7 @@ def _takers(tensor: tf.Tensor) -> set[tf.Operation]:
     for taker in tensor.consumers():
         if taker.type in _PASSING_ON:
             takers.update(*map(_takers, taker.outputs))
-        elif taker.type not in _LOOKING_AT_SHAPES and not is_ours(taker.name):
+        elif taker.type not in OF_SHAPES and not is_ours(taker.name):
             takers.add(taker)
     return takers
 

@@ -83,7 +83,12 @@ def overridden(target: Any, name: str, value: Any) -> Iterator[None]:
             object.__setattr__(target, name, before)
 
 
-def _made_by_keras(model: keras.Model, kind: StepKind) -> Callable[[Any], Any]:
+def made_by_keras(model: keras.Model, kind: StepKind) -> bool:
+    """Whether the function that runs the step is made by Keras, and not by a method of the user's: it runs the step once, on one batch."""
+    return getattr(getattr(model, NAMES[kind].make), "__func__", None) is getattr(keras.Model, NAMES[kind].make)
+
+
+def _made_anew(model: keras.Model, kind: StepKind) -> Callable[[Any], Any]:
     """A new function of the model's present step. The model keeps the one it has."""
     names = NAMES[kind]
     plain = getattr(model, names.function)
@@ -97,7 +102,7 @@ def _made_by_keras(model: keras.Model, kind: StepKind) -> Callable[[Any], Any]:
 
 def single_step(model: keras.Model, kind: StepKind) -> Callable[[Any], Any]:
     """The model's plain step, one step per execution whatever the model was compiled with."""
-    function = _made_by_keras(model, kind)
+    function = _made_anew(model, kind)
 
     def run(source: Any) -> Any:
         with overridden(model, "steps_per_execution", 1):
@@ -135,8 +140,9 @@ class Twin:
         self._lasting = Lasting()
         self.failure: Exception | None = None
         self.running = self.tracing = self.undone = False
+        self._traced_in: Any = None
         with self._overrides():
-            self._function = _made_by_keras(model, kind)
+            self._function = _made_anew(model, kind)
 
     def __call__(self, source: Any, batch: Any = None) -> tuple[Any, Captured | None]:
         """Runs one step on data from ``source``. Returns the step's own result and what was recorded.
@@ -145,6 +151,7 @@ class Twin:
           batch: what ``source`` will give, if it could be given once more.
         """
         self.running = self.tracing = self.undone = False  # a trace before may have been interrupted
+        self._traced_in = None
         self._aside.begin(batch)
         with self._overrides():
             self.running = True
@@ -222,6 +229,8 @@ class Twin:
         def instrumented_step(data: Any) -> dict[str, Any]:
             self.tracing = True
             self._check_trainability()
+            if self._runs_again():
+                return {"result": self._step(data), "captured": {}}
             recorder = Recorder(Structure(self._model), self._options.selection, self._kind, self._lasting)
             with instrumented(recorder):
                 result = self._step(data)
@@ -250,6 +259,18 @@ class Twin:
             raise ActivationsError(
                 f"`trainable` of {', '.join(changed[:5])} was changed after the train step was traced, which has no effect on it before `compile()`."
             )
+
+    def _runs_again(self) -> bool:
+        """A function of the user's may run the step several times, of which only one can be told. Keras' own may trace it twice, and runs it once."""
+        graph = _outermost_graph()
+        if graph is not None and graph is self._traced_in and not made_by_keras(self._model, self._kind):
+            names = NAMES[self._kind]
+            # Not raised: variables that the trace made would have no value if it were given up.
+            self.failure = ActivationsError(f"`{names.make}` of the model makes a function that runs `{names.step}` more than once.")
+            self.tracing = False
+            return True
+        self._traced_in = graph
+        return False
 
     def _telling_compute_loss(self) -> Callable[..., Any]:
         original = self._model.compute_loss
@@ -293,6 +314,14 @@ class Twin:
                 f"{told}. Draw them with `keras.random` and a `keras.random.SeedGenerator`.",
                 True,
             )
+
+
+def _outermost_graph() -> Any:
+    """The graph that is traced, past those inside it; None in eager steps."""
+    graph: Any = None if tf.executing_eagerly() else tf.compat.v1.get_default_graph()
+    while getattr(getattr(graph, "outer_graph", None), "building_function", False):
+        graph = graph.outer_graph
+    return graph
 
 
 _OUTPUTS = {"result", "captured"}

@@ -86,7 +86,7 @@ def test_while_the_step_is_traced(make_tiny, data, tmp_path, monkeypatch, compil
         (recorder.Recorder, "wants_shapes_only"),
         (swap, "Trainability"),
         (swap, "Twin"),
-        (twin, "_made_by_keras"),
+        (twin, "_made_anew"),
         (twin, "Structure"),
     ],
     ids=lambda value: value if isinstance(value, str) else value.__name__.rpartition(".")[2],
@@ -153,6 +153,33 @@ def test_a_train_function_that_calls_no_train_step(data, lean):
         return model
 
     fit_both(make, data, lean(3), {}, "`make_train_function` of the model makes a function that does not call `train_step`")
+
+
+def test_a_train_function_that_runs_several_steps_gets_all_its_batches(tmp_path):
+    class Twice(keras.Sequential):
+        def make_train_function(self, force=False):
+            @tf.function
+            def train(iterator):
+                self.train_step(next(iterator))
+                return self.train_step(next(iterator))
+
+            self.train_function = self.train_function if self.train_function and not force else train
+
+    def fit(callbacks):
+        keras.utils.set_random_seed(3)
+        model = Twice([keras.layers.Input((2,)), keras.layers.Dense(3, activation="tanh"), keras.layers.Dense(1)])
+        model.compile("adam", "mse", jit_compile=False)
+        x = np.random.default_rng(0).normal(size=(40, 2)).astype("float32")
+        batches = tf.data.Dataset.from_tensor_slices((x, x[:, :1])).batch(4).repeat()
+        history = model.fit(batches, steps_per_epoch=6, epochs=2, shuffle=False, verbose=0, callbacks=callbacks)
+        return [history.history["loss"], *(variable.numpy() for variable in (*model.weights, *model.optimizer.variables))]
+
+    plain = fit([])
+    with pytest.warns(RuntimeWarning, match="`make_train_function` of the model makes a function that runs `train_step` more than once") as told:
+        recorded = fit([tba.ActivationsCallback(tmp_path, every=3)])
+    assert len([warning for warning in told if "tb_activations" in str(warning.message)]) == 1
+    for one, other in zip(plain, recorded, strict=True):
+        np.testing.assert_array_equal(one, other)
 
 
 def test_the_users_own_error_in_an_eager_step_ends_it_once(make_tiny, data, lean):

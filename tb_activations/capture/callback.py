@@ -28,9 +28,10 @@ from tb_activations.capture.packing import SAMPLE_EXAMPLES
 from tb_activations.capture.replicas import this_worker
 from tb_activations.capture.schedule import Every, Schedule
 from tb_activations.capture.selection import KINDS, Names
+from tb_activations.capture.step_functions import StepKind
 from tb_activations.capture.swap import Swap
 from tb_activations.capture.tell import tell
-from tb_activations.capture.twin import Captured, StepKind
+from tb_activations.capture.twin import Captured
 from tb_activations.diagnosis import Finding, Severity
 from tb_activations.diagnosis.live import LiveFindings, because_of
 from tb_activations.store.schema import QUANTITIES, Kind, Quantity

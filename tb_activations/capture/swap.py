@@ -20,9 +20,10 @@ import tensorflow as tf
 from tb_activations.capture.batches import Feed
 from tb_activations.capture.operations import SCOPE
 from tb_activations.capture.source import raised_by_us
+from tb_activations.capture.step_functions import NAMES, StepKind, is_made_by_keras, overridden, single_step
 from tb_activations.capture.tell import cause
 from tb_activations.capture.trainability import Trainability
-from tb_activations.capture.twin import NAMES, Captured, Options, StepKind, Twin, made_by_keras, overridden, single_step
+from tb_activations.capture.twin import Captured, Options, Twin
 
 __all__ = ["Swap"]
 
@@ -121,7 +122,7 @@ class Swap:
             return self._predict(source)
         if len(due) > 1:
             return self._several(source, due)
-        if not made_by_keras(self._model, self._kind) or not (self._fails_late() or self._feed.can_repeat(source)):
+        if not is_made_by_keras(self._model, self._kind) or not (self._fails_late() or self._feed.can_repeat(source)):
             return self._record(_Given(lambda: source), 0, self._plain)  # a function of the user's may read more than one batch
         try:
             given = self._kept(source)

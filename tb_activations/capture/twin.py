@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 
 import keras
 import tensorflow as tf
@@ -29,27 +29,12 @@ from tb_activations.capture.randomness import stateful_draws
 from tb_activations.capture.recorder import Recorder
 from tb_activations.capture.rehearsals import forget_rehearsals
 from tb_activations.capture.selection import Selection
+from tb_activations.capture.step_functions import NAMES, StepKind, is_made_by_keras, made_anew, outermost_graph, overridden
 from tb_activations.capture.structure import Structure
 from tb_activations.capture.trainability import Trainability
 from tb_activations.errors import ActivationsError
 
-__all__ = ["Captured", "Options", "StepKind", "Twin", "overridden", "single_step"]
-
-StepKind = Literal["train", "evaluate", "predict"]
-
-
-class _StepNames(NamedTuple):
-    step: str
-    function: str
-    make: str
-    loop: str
-
-
-NAMES: Mapping[StepKind, _StepNames] = {
-    "train": _StepNames("train_step", "train_function", "make_train_function", "fit"),
-    "evaluate": _StepNames("test_step", "test_function", "make_test_function", "evaluate"),
-    "predict": _StepNames("predict_step", "predict_function", "make_predict_function", "predict"),
-}
+__all__ = ["Captured", "Options", "Twin"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,49 +51,6 @@ class Captured(NamedTuple):
 
     catalogue: Catalogue
     packed: Callable[[], Packed]
-
-
-@contextmanager
-def overridden(target: Any, name: str, value: Any) -> Iterator[None]:
-    """Sets an attribute of an instance, past any tracking of it, and puts back what was there."""
-    missing = object()
-    before = vars(target).get(name, missing)
-    object.__setattr__(target, name, value)
-    try:
-        yield
-    finally:
-        if before is missing:
-            object.__delattr__(target, name)
-        else:
-            object.__setattr__(target, name, before)
-
-
-def made_by_keras(model: keras.Model, kind: StepKind) -> bool:
-    """Whether the function that runs the step is made by Keras, and not by a method of the user's: it runs the step once, on one batch."""
-    return getattr(getattr(model, NAMES[kind].make), "__func__", None) is getattr(keras.Model, NAMES[kind].make)
-
-
-def _made_anew(model: keras.Model, kind: StepKind) -> Callable[[Any], Any]:
-    """A new function of the model's present step. The model keeps the one it has."""
-    names = NAMES[kind]
-    plain = getattr(model, names.function)
-    try:
-        getattr(model, names.make)(force=True)
-        made: Callable[[Any], Any] = getattr(model, names.function)
-    finally:
-        setattr(model, names.function, plain)
-    return made
-
-
-def single_step(model: keras.Model, kind: StepKind) -> Callable[[Any], Any]:
-    """The model's plain step, one step per execution whatever the model was compiled with."""
-    function = _made_anew(model, kind)
-
-    def run(source: Any) -> Any:
-        with overridden(model, "steps_per_execution", 1):
-            return function(source)
-
-    return run
 
 
 class Twin:
@@ -142,7 +84,7 @@ class Twin:
         self.running = self.tracing = self.undone = False
         self._traced_in: Any = None
         with self._overrides():
-            self._function = _made_anew(model, kind)
+            self._function = made_anew(model, kind)
 
     def __call__(self, source: Any, batch: Any = None) -> tuple[Any, Captured | None]:
         """Runs one step on data from ``source``. Returns the step's own result and what was recorded.
@@ -262,8 +204,8 @@ class Twin:
 
     def _runs_again(self) -> bool:
         """A function of the user's may run the step several times, of which only one can be told. Keras' own may trace it twice, and runs it once."""
-        graph = _outermost_graph()
-        if graph is not None and graph is self._traced_in and not made_by_keras(self._model, self._kind):
+        graph = outermost_graph()
+        if graph is not None and graph is self._traced_in and not is_made_by_keras(self._model, self._kind):
             names = NAMES[self._kind]
             # Not raised: variables that the trace made would have no value if it were given up.
             self.failure = ActivationsError(f"`{names.make}` of the model makes a function that runs `{names.step}` more than once.")
@@ -314,14 +256,6 @@ class Twin:
                 f"{told}. Draw them with `keras.random` and a `keras.random.SeedGenerator`.",
                 True,
             )
-
-
-def _outermost_graph() -> Any:
-    """The graph that is traced, past those inside it; None in eager steps."""
-    graph: Any = None if tf.executing_eagerly() else tf.compat.v1.get_default_graph()
-    while getattr(getattr(graph, "outer_graph", None), "building_function", False):
-        graph = graph.outer_graph
-    return graph
 
 
 _OUTPUTS = {"result", "captured"}

@@ -86,7 +86,7 @@ def test_while_the_step_is_traced(make_tiny, data, tmp_path, monkeypatch, compil
         (recorder.Recorder, "wants_shapes_only"),
         (swap, "Trainability"),
         (swap, "Twin"),
-        (twin, "_made_anew"),
+        (twin, "made_anew"),
         (twin, "Structure"),
     ],
     ids=lambda value: value if isinstance(value, str) else value.__name__.rpartition(".")[2],

@@ -13,6 +13,7 @@ from benchmarks.programs.data import bag_of_words, characters, digits, images, r
 from benchmarks.programs.eighth_models import (
     Of,
     Own,
+    Vae,
     WithPositions,
     adding,
     bytes_of_digits,
@@ -397,22 +398,13 @@ def gates_that_begin_closed() -> Training:
 
 @healthy(every=10, held_out=True)
 def variational_autoencoder_of_digits() -> Training:
-    class Vae(Own):
-        def __init__(self) -> None:
-            super().__init__()
-            self.encode = layers.Dense(48, activation="relu", name="encode")
-            self.mean, self.log_variance = layers.Dense(4, name="mean"), layers.Dense(4, name="log_variance")
-            self.decode = layers.Dense(48, activation="relu", name="decode")
-            self.picture = layers.Dense(64, activation="sigmoid", name="picture")
-
+    class Plain(Vae):
         def objective(self, x: Any, y: Any) -> Any:
-            h = self.encode(x)
-            mean, log_variance = self.mean(h), self.log_variance(h)
-            code = mean + ops.exp(0.5 * log_variance) * keras.random.normal(ops.shape(mean))
-            error = ops.mean(ops.sum(keras.losses.binary_crossentropy(x[..., None], self.picture(self.decode(code))[..., None]), -1))
-            return error - 0.5 * ops.mean(ops.sum(1 + log_variance - mean**2 - ops.exp(log_variance), -1))
+            picture, divergence = self.decoded(x)
+            error = ops.mean(ops.sum(keras.losses.binary_crossentropy(x[..., None], picture[..., None]), -1))
+            return error + divergence
 
-    model = Vae()
+    model = Plain(48, 4)
     model.compile(optimizer=Adam(3e-3))
     return Training(model, digits()[0], epochs=8)
 

@@ -101,6 +101,24 @@ class Own(keras.Model):
         raise NotImplementedError
 
 
+class Vae(Own):
+    """A variational autoencoder of 64 numbers: what it codes, and what it makes of the code. `objective` weighs them."""
+
+    def __init__(self, hidden: int, codes: int) -> None:
+        super().__init__()
+        self.encode = layers.Dense(hidden, activation="relu", name="encode")
+        self.mean, self.log_variance = layers.Dense(codes, name="mean"), layers.Dense(codes, name="log_variance")
+        self.decode = layers.Dense(hidden, activation="relu", name="decode")
+        self.picture = layers.Dense(64, activation="sigmoid", name="picture")
+
+    def decoded(self, x: Any) -> tuple[Any, Any]:
+        """The picture made of a code that is drawn, and the divergence of the codes from normal ones."""
+        h = self.encode(x)
+        mean, log_variance = self.mean(h), self.log_variance(h)
+        code = mean + ops.exp(0.5 * log_variance) * keras.random.normal(ops.shape(mean))
+        return self.picture(self.decode(code)), -0.5 * ops.mean(ops.sum(1 + log_variance - mean**2 - ops.exp(log_variance), -1))
+
+
 def tumours() -> Arrays:
     """The tumours, standardized, with labels as a column."""
     x, y = standardized("breast_cancer")

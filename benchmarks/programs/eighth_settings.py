@@ -13,6 +13,7 @@ from benchmarks.programs.data import characters, digits, images, raw, series, st
 from benchmarks.programs.eighth_models import (
     Of,
     Own,
+    Vae,
     WithPositions,
     bytes_of_digits,
     convs,
@@ -378,23 +379,13 @@ def spatial_dropout_of_95_percent() -> Training:
 
 @faulty("drowned_code collapse", "mean log_variance codes", every=10, held_out=True)
 def variational_autoencoder_with_beta_of_200() -> Training:
-    class Vae(Own):
-        def __init__(self) -> None:
-            super().__init__()
-            self.encode = layers.Dense(32, activation="relu", name="encode")
-            self.mean, self.log_variance = layers.Dense(4, name="mean"), layers.Dense(4, name="log_variance")
-            self.decode = layers.Dense(32, activation="relu", name="decode")
-            self.picture = layers.Dense(64, activation="sigmoid", name="picture")
-
+    class Strict(Vae):
         def objective(self, x: Any, y: Any) -> Any:
-            h = self.encode(x)
-            mean, log_variance = self.mean(h), self.log_variance(h)
-            code = mean + ops.exp(0.5 * log_variance) * keras.random.normal(ops.shape(mean))
-            error = ops.mean(ops.sum((self.picture(self.decode(code)) - x) ** 2, -1))
-            kl = -0.5 * ops.mean(ops.sum(1 + log_variance - mean**2 - ops.exp(log_variance), -1))
-            return error + 200.0 * kl
+            picture, divergence = self.decoded(x)
+            error = ops.mean(ops.sum((picture - x) ** 2, -1))
+            return error + 200.0 * divergence
 
-    model = Vae()
+    model = Strict(32, 4)
     model.compile(optimizer=Adam(2e-3))
     return Training(model, digits()[0], epochs=7)
 

@@ -373,5 +373,5 @@ def _iterations(model: keras.Model) -> int | None:
     """How many steps the optimizer counted; of several, that a model keeps itself, the one that counted least: some work twice in a step."""
     own = [value for value in vars(model).values() if isinstance(value, keras.optimizers.Optimizer)]
     optimizers = own if model.optimizer is None else [getattr(model.optimizer, "inner_optimizer", model.optimizer)]  # of a loss scale
-    # `iterations` would leave out the steps that only accumulate gradients.
-    return min((int(optimizer._iterations.numpy()) for optimizer in optimizers), default=None)
+    # Since Keras 3.4 `iterations` leaves out the steps that only accumulate gradients.
+    return min((int(getattr(optimizer, "_iterations", optimizer.iterations).numpy()) for optimizer in optimizers), default=None)

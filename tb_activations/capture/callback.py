@@ -329,7 +329,7 @@ class ActivationsCallback(keras.callbacks.Callback):  # type: ignore[misc]  # Ke
     def _check_names(self, captured: Captured) -> None:
         if not self._names_checked:
             self._names_checked = True
-            for sentence in self._options.selection.unmatched([node.name for node in captured.catalogue.graph.nodes]):
+            for sentence in self._options.selection.unmatched(captured.catalogue.graph):
                 self._warn(sentence)
 
     def _warn(self, sentence: str) -> None:

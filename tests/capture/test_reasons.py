@@ -42,10 +42,12 @@ class Everything(keras.Model):
         self.on_its_own = tf.function(self.dense["compiled"], jit_compile=True)
         self.attention = L.MultiHeadAttention(1, 2, name="attention")
         self.count = self.add_weight(shape=(), name="count", trainable=False)
+        self.bare = L.Lambda(lambda x: x * self.bare.scale, name="bare")
+        self.bare.scale = tf.Variable(1.0)
 
     def call(self, x):
         dense = self.dense
-        x = self.frozen(self.scaled(x))
+        x = self.frozen(self.scaled(self.bare(x)))
         dense["side"](x)
         self.words(self.numbers(x))
         self.shape_of(x)
@@ -218,6 +220,7 @@ CASES = {
     "not_a_tensor": ("everything", "shape_of", "value"),
     "inference_only": ("predict", "head", "gradient"),
     "no_optimizer_step": ("beside", "before/kernel", "update"),
+    "not_a_weight": ("everything", "bare/scale", "gradient"),
     "trained_inside": ("inside", "head/kernel", "gradient"),
     "no_update": ("everything", "head", "update"),
 }
@@ -281,7 +284,7 @@ def check_code(code):
             function = functools.reduce(getattr, names, {"tb_activations": tba, "keras": keras}[module])
             inspect.signature(function).bind(*call.args, **{keyword.arg: keyword.value for keyword in call.keywords})
         else:
-            assert path in ("function", "attention") or path.endswith("get_layer"), path
+            assert path in ("function", "attention", "self.add_weight") or path.endswith("get_layer"), path
 
 
 def test_the_code_for_a_frozen_layer_unfreezes_it(runs):

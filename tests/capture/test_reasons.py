@@ -252,6 +252,34 @@ def test_the_update_of_weights_that_are_trained_inside_is_recorded(runs):
     np.testing.assert_allclose(run.value("head/kernel", 0, "update"), after - before, rtol=1e-4, atol=1e-7)
 
 
+def test_a_layer_that_attention_never_calls_says_so_whether_or_not_the_scores_are_asked_for(tmp_path):
+    """Without a rate, the dropout of an attention is never called."""
+    x = L.Input((4, 3))
+    fused = L.MultiHeadAttention(1, 2, name="fused")(x, x)
+    attended, _ = L.MultiHeadAttention(1, 2, name="asked")(x, x, return_attention_scores=True)
+    model = keras.Model(x, L.Dense(1)(fused + attended))
+    model.compile("sgd", "mse", jit_compile=False)
+    model.fit(np.ones((8, 4, 3)), np.ones((8, 4, 1)), verbose=0, callbacks=[tba.ActivationsCallback(tmp_path, every=1, **LEAN, kinds=["layer"])])
+    reasons = {node.name.split("_")[0]: node.quantities["value"].reason for node in tba.open_run(tmp_path / "train").nodes}
+    assert reasons["fused/softmax"] == "fused_attention"
+    assert reasons["fused/dropout"] == reasons["asked/dropout"] == "not_called"
+    assert reasons["asked/softmax"] is None
+
+
+def test_a_layer_whose_table_another_looks_into_is_used_without_a_call(tmp_path):
+    words = L.TextVectorization(output_sequence_length=3, vocabulary=["to", "be"], name="words")
+    spare = L.StringLookup(vocabulary=["to"], name="spare")
+    x = L.Input((1,), dtype="string")
+    model = keras.Model(x, L.Dense(1)(L.Flatten()(L.Embedding(5, 2)(words(x)))))
+    model.spare = spare
+    model.compile("sgd", "mse", jit_compile=False)
+    data = tf.data.Dataset.from_tensors((tf.constant([["to be"]]), tf.constant([[1.0]])))
+    model.fit(data, verbose=0, callbacks=[tba.ActivationsCallback(tmp_path, every=1, **LEAN, kinds=["layer"])])
+    reasons = {node.name: node.quantities["value"].reason for node in tba.open_run(tmp_path / "train").nodes}
+    (lookup,) = [name for name in reasons if name.startswith("words/")]
+    assert (reasons[lookup], reasons["spare"]) == ("used_without_call", "not_called")
+
+
 def test_weights_without_a_gradient_say_what_their_layer_says(runs):
     nodes = {node.name: node for node in runs("everything").nodes}
     for layer, code in {"side": "not_on_loss_path", "cut": "gradient_stopped", "rounded": "non_differentiable"}.items():

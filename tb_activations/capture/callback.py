@@ -160,6 +160,9 @@ class ActivationsCallback(keras.callbacks.Callback):  # type: ignore[misc]  # Ke
     def set_model(self, model: keras.Model) -> None:
         if model is not self._model:
             self._swaps, self._probe, self._names_checked = {}, None, False
+        if self._clock is not None:
+            # A loop of its own, such as an evaluation by another callback. No hook tells that a batch has ended: Keras would wait for it.
+            self._clock.end_execution()
         super().set_model(model)
 
     @_harmless
@@ -195,13 +198,7 @@ class ActivationsCallback(keras.callbacks.Callback):  # type: ignore[misc]  # Ke
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
         self._swap("train", self._trained).disarm()
         if self._clock is not None:
-            iterations = None if isinstance(self.model.optimizer, keras.optimizers.LossScaleOptimizer) else _iterations(self.model)
-            self._clock.end_epoch(
-                self.model.steps_per_execution,
-                expected=self._announced(),
-                iterations=None if iterations is None else iterations - self._iterations,
-                stopped=bool(self.model.stop_training),
-            )
+            self._clock.end_epoch(self.model.steps_per_execution, **self._of_the_epoch())
 
     @_harmless
     def on_train_end(self, logs: Any = None) -> None:
@@ -302,6 +299,15 @@ class ActivationsCallback(keras.callbacks.Callback):  # type: ignore[misc]  # Ke
         steps: int | None = (self.params or {}).get("steps")
         return steps
 
+    def _of_the_epoch(self) -> dict[str, Any]:
+        """What is known of the steps of this epoch, beside the executions that began."""
+        iterations = None if isinstance(self.model.optimizer, keras.optimizers.LossScaleOptimizer) else _iterations(self.model)
+        return {
+            "expected": self._announced(),
+            "iterations": None if iterations is None else iterations - self._iterations,
+            "stopped": bool(self.model.stop_training),
+        }
+
     def _begin_epoch(self, clock: Clock) -> None:
         iterations = _iterations(self.model) or 0
         clock.begin_epoch(iterations - self._iterations)
@@ -314,14 +320,16 @@ class ActivationsCallback(keras.callbacks.Callback):  # type: ignore[misc]  # Ke
             self._warn(f"Training stops because of `stop_on`: {because_of(finding)}")
 
     def _now(self) -> int:
-        return self._clock.step if self._clock is not None else _LAST_STEPS.get(self.model, {}).get(self._log_dir, 0)
+        if self._clock is None:
+            return _LAST_STEPS.get(self.model, {}).get(self._log_dir, 0)
+        return self._clock.now(self.model.steps_per_execution, **self._of_the_epoch())
 
     # Warnings.
 
     def _check_names(self, captured: Captured) -> None:
         if not self._names_checked:
             self._names_checked = True
-            for sentence in self._options.selection.unmatched([node.name for node in captured.catalogue.graph.nodes]):
+            for sentence in self._options.selection.unmatched(captured.catalogue.graph):
                 self._warn(sentence)
 
     def _warn(self, sentence: str) -> None:

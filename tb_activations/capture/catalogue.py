@@ -144,7 +144,7 @@ class _Plans:
 
     def __init__(self, recorder: Recorder) -> None:
         self._recorder = recorder
-        self._loss_path = None if recorder.graph is None else LossPath(recorder.targets)
+        self._loss_path = None if recorder.graph is None else LossPath(recorder.targets, recorder.graph)
 
     def of(self, node: Seen) -> dict[Quantity, QuantityPlan]:
         return {quantity: self._plan(node, quantity) for quantity in QUANTITIES}
@@ -189,7 +189,7 @@ class _Plans:
             return QuantityPlan("trained_inside")
         if not self._recorder.variables.was_offered(node.variable):
             unseen = next((call for call in self._recorder.functions.unseen if key_of(node.variable) in call.variables), None)
-            return QuantityPlan("no_optimizer_step") if unseen is None else unseen.plan
+            return unseen.plan if unseen is not None else _never_offered(node)
         handle = None if self._recorder.graph is None else handle_in(self._recorder.graph, node.variable)
         cut = None if self._loss_path is None or handle is None else self._loss_path.cut(handle)
         return QuantityPlan("not_on_loss_path") if cut is None else _cut_plan(cut)
@@ -215,6 +215,13 @@ class _Plans:
             return QuantityPlan("loss_from_logits", {"by": node.activation or "softmax"}) if hasattr(node.tensor, "_keras_logits") else None
         cut = self._loss_path.cut(node.tensor)
         return None if cut is None else _cut_plan(cut)
+
+
+def _never_offered(node: Seen) -> QuantityPlan:
+    if node.variable is None or isinstance(node.variable, keras.Variable) or node.op is None:
+        return QuantityPlan("no_optimizer_step")
+    owner, _, attribute = node.name.rpartition("/")
+    return QuantityPlan("not_a_weight", {"owner": owner or node.op.name, "attribute": attribute, "shape": str(tuple(node.variable.shape))})
 
 
 def _cut_plan(cut: Cut) -> QuantityPlan:

@@ -1,7 +1,8 @@
 """Counts the train steps of a run.
 
 The one invariant: the number of a step is the number of train steps executed before it. Keras tells when an execution begins, not how many
-steps it made: the last one of an epoch may have made fewer, or none where the data ended; `end_epoch` puts that right.
+steps it made: the last one of an epoch may have made fewer, or none where the data ended; `end_epoch` puts that right, and `now` before
+the epoch is over.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ class Clock:
         self.step = start
         self._epoch_start = start
         self._executions = self._last = 0
+        self._is_executing = False
         self._epoch_length: int | None = None
 
     def begin_epoch(self, counted: int | None = None) -> None:
@@ -29,7 +31,7 @@ class Clock:
         """
         if self._last and counted is not None and self.step - self._last <= self._epoch_start + counted <= self.step:
             self.step = self._epoch_start + counted
-        self._epoch_start, self._executions, self._last = self.step, 0, 0
+        self._epoch_start, self._executions, self._last, self._is_executing = self.step, 0, 0, False
 
     def begin_execution(self, steps: int, expected: int | None = None) -> int:
         """An execution of up to ``steps`` steps begins. Returns the number of its first.
@@ -43,7 +45,16 @@ class Clock:
         self.step += steps
         self._last = steps
         self._executions += 1
+        self._is_executing = True
         return first
+
+    def end_execution(self) -> None:
+        """The execution that has begun is over, and made all its steps."""
+        self._is_executing = False
+
+    def now(self, steps_per_execution: int, *, expected: int | None, iterations: int | None, stopped: bool) -> int:
+        """The number of the next step while no step runs, as in a validation. Arguments as of `end_epoch`."""
+        return self._epoch_start + self._executed(steps_per_execution, expected, iterations, stopped) if self._is_executing else self.step
 
     def end_epoch(self, steps_per_execution: int, *, expected: int | None, iterations: int | None, stopped: bool) -> None:
         """Corrects the count of an epoch.
@@ -54,19 +65,22 @@ class Clock:
           iterations: how far the optimizer's own count went in this epoch; None where it isn't one per step.
           stopped: whether training was told to stop, so that the epoch may have ended before its data.
         """
+        executed = self._executed(steps_per_execution, expected, iterations, stopped)
+        if not stopped:
+            self._epoch_length = executed
+        self.step = self._epoch_start + executed
+        self._last, self._is_executing = 0, False
+
+    def _executed(self, steps_per_execution: int, expected: int | None, iterations: int | None, stopped: bool) -> int:
+        """The steps of an epoch whose last execution has begun."""
         most = self._executions * steps_per_execution
         fewest = max(most - steps_per_execution, 0)
         length = expected or self._epoch_length
         if length is not None and length <= most:
-            executed = length
-        elif steps_per_execution == 1 and not stopped:
+            return length
+        if steps_per_execution == 1 and not stopped:
             # The execution that met the end of the data made no step, though the optimizer's count may have moved: it doesn't wait for the data.
-            executed = fewest
-        elif iterations is not None and most - 2 * steps_per_execution < iterations <= most:
-            executed = iterations  # the last execution may have found no data at all, and the one before it not enough
-        else:
-            executed = most if stopped else fewest
-        if not stopped:
-            self._epoch_length = executed
-        self.step = self._epoch_start + executed
-        self._last = 0
+            return fewest
+        if iterations is not None and most - 2 * steps_per_execution < iterations <= most:
+            return iterations  # the last execution may have found no data at all, and the one before it not enough
+        return most if stopped else fewest

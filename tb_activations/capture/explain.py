@@ -205,7 +205,7 @@ def _explain_variable(variable: Any, model: keras.Model, data: Any, loss: Loss |
         reason = explain_reason("not_called", name, {})
         return TensorExplanation(name, value, gradient=reason.sentence, remedy=reason.remedy)
     outputs = [output for output in tf.nest.flatten(graph.structured_outputs) if output.dtype.is_floating]
-    cut = LossPath(map(_origin, outputs)).cut(handle)
+    cut = LossPath([_origin(output) for output in outputs]).cut(handle)
     if cut is None:
         end = f"the outputs of `{model.name}`" if loss is None else "`loss`"
         cause = "the loss doesn't use that output, or cuts it (give `loss`)" if loss is None else "another loss was differentiated"

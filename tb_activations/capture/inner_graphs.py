@@ -113,6 +113,10 @@ class InnerGraphs:
             slot.assign(tf.constant(initial, tf.float64))  # made before the loop it is for, and so run before it
         return slot
 
+    def is_ours(self, variable: tf.Variable) -> bool:
+        """Whether ``variable`` was made here."""
+        return any(variable is slot for slot in self._variables)
+
     # Gradients.
 
     def begin_tape(self, tape: tf.GradientTape) -> None:

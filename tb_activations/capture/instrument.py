@@ -16,18 +16,18 @@ from typing import Any
 
 import keras
 import tensorflow as tf
+from tensorflow.python.autograph.operators import control_flow
 from tensorflow.python.eager.polymorphic_function.concrete_function import ConcreteFunction
+from tensorflow.python.ops import resource_variable_ops
 
 from tb_activations.capture.active import current
+from tb_activations.capture.bare_variables import WRITES
 from tb_activations.capture.recorder import Recorder
 from tb_activations.capture.taps import untapped
 
 __all__ = ["instrumented"]
 
 Wrapper = Callable[[Callable[..., Any]], Callable[..., Any]]
-
-_NN = "keras.src.backend.tensorflow.nn"
-"""A module of Keras's own, which another version may not have."""
 
 _FUNCTIONS = (type(tf.function(lambda: None)), ConcreteFunction)
 
@@ -154,6 +154,42 @@ def _wrap_rewriting(original: Callable[..., Any]) -> Callable[..., Any]:
     return rewrite
 
 
+def _wrap_rehearsal(original: Callable[..., Any]) -> Callable[..., Any]:
+    """AutoGraph runs the body of a loop once in a graph that it throws away, to learn of what type a variable is that the loop defines."""
+
+    @functools.wraps(original)
+    def rehearse(*args: Any, **kwargs: Any) -> Any:
+        recorder = current()
+        if recorder is None:
+            return original(*args, **kwargs)
+        with recorder.paused():
+            return original(*args, **kwargs)
+
+    return rehearse
+
+
+def _wrap_accessed(original: Callable[..., Any]) -> Callable[..., Any]:
+    @functools.wraps(original)
+    def variable_accessed(variable: tf.Variable) -> Any:
+        recorder = current()
+        if recorder is not None:
+            recorder.used_variable(variable)
+        return original(variable)
+
+    return variable_accessed
+
+
+def _wrap_write(original: Callable[..., Any]) -> Callable[..., Any]:
+    @functools.wraps(original)
+    def write(variable: tf.Variable, *args: Any, **kwargs: Any) -> Any:
+        recorder = current()
+        if recorder is not None:
+            recorder.used_variable(variable)
+        return original(variable, *args, **kwargs)
+
+    return write
+
+
 def _wrap_get_logits(original: Callable[..., Any]) -> Callable[..., Any]:
     """Keras computes a loss from what goes into the softmax or sigmoid that made its argument. It looks for that operation: past taps."""
 
@@ -219,8 +255,17 @@ def _targets() -> list[tuple[Any, str, Wrapper]]:
         (tf, "vectorized_map", _wrap_rewriting),
         (tf.GradientTape, "jacobian", _wrap_rewriting),
         (tf.GradientTape, "batch_jacobian", _wrap_rewriting),
-        *((module, "_get_logits", _wrap_get_logits) for module in [sys.modules.get(_NN)] if hasattr(module, "_get_logits")),
+        (resource_variable_ops, "variable_accessed", _wrap_accessed),
+        *((owner, name, _wrap_write) for owner, name in WRITES),
+        *((module, name, wrapper) for module, name, wrapper in _PRIVATE if hasattr(module, name)),
     ]
+
+
+_PRIVATE = [
+    (sys.modules.get("keras.src.backend.tensorflow.nn"), "_get_logits", _wrap_get_logits),
+    (control_flow, "_try_handling_undefineds", _wrap_rehearsal),
+]
+"""Functions of modules of Keras's and TensorFlow's own: another version may not have them."""
 
 
 _patches = _Patches()

@@ -7,7 +7,7 @@ a step that is going to run. A called function, a loop and a branch count as one
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import keras
@@ -28,11 +28,14 @@ class LossPath:
     """The part of a graph that leads to its losses.
 
     Args:
-      losses: tensors of one graph; what is differentiated.
+      losses: what is differentiated.
+      graph: that of the step. Where a loss is in another, inside it, whatever runs such a graph may lead to it.
     """
 
-    def __init__(self, losses: Iterable[tf.Tensor]) -> None:
-        ends = {loss.ref(): loss.op for loss in losses}
+    def __init__(self, losses: Sequence[tf.Tensor], graph: tf.Graph | None = None) -> None:
+        ends: dict[Any, tf.Operation] = {loss.ref(): loss.op for loss in losses}
+        if graph is not None and any(loss.graph is not graph for loss in losses):
+            ends |= {op.name: op for op in graph.get_operations() if op.type in _CALLS}
         self._losses = ends.keys()
         self._leading = _closure(ends.values(), _producers)
         passing = (op for op in ends.values() if not _cuts(op))
@@ -69,8 +72,9 @@ class LossPath:
 
 
 def handle_in(graph: tf.Graph, variable: Any) -> tf.Tensor | None:
-    """The tensor by which a traced function sees ``variable``, of Keras or TensorFlow; None when it doesn't use it."""
-    handle = (variable.value if isinstance(variable, keras.Variable) else variable).handle
+    """The tensor by which a traced function sees ``variable``, of Keras or TensorFlow, or a lookup table; None when it doesn't use it."""
+    kept = variable.value if isinstance(variable, keras.Variable) else variable
+    handle = kept.handle if isinstance(kept, tf.Variable) else kept.resource_handle
     around: list[Any] = [graph]
     while getattr(around[-1], "outer_graph", None) is not None:
         around.append(around[-1].outer_graph)

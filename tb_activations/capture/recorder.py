@@ -9,7 +9,7 @@ from __future__ import annotations
 import functools
 import re
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from typing import Any
 
 import keras
@@ -17,6 +17,7 @@ import tensorflow as tf
 
 from tb_activations.capture import describe
 from tb_activations.capture.active import telling
+from tb_activations.capture.bare_variables import is_copy, whole_variable, whose
 from tb_activations.capture.harmless import harmless
 from tb_activations.capture.nodes import Seen
 from tb_activations.capture.operations import SCOPE
@@ -147,10 +148,24 @@ class Recorder(Trace):
         self.keep(scaled)
 
     @harmless
+    def used_variable(self, variable: tf.Variable) -> None:
+        """The step is about to read or to change ``variable``, which may be one that no layer tells of."""
+        variable = whole_variable(variable)
+        if is_copy(variable) or self.variables.has_met(variable) or self.inner.is_ours(variable) or tf.executing_eagerly() != (self.graph is None):
+            return
+        kept = whose(variable)
+        if kept is None:
+            self.variables.pass_over([variable])
+        else:
+            with self._at_the_beginning():
+                self.variables.read(kept)
+
+    @harmless
     def applied_gradients(self, optimizer: keras.optimizers.Optimizer, gradients: Sequence[Any], variables: Sequence[Variable]) -> None:
         """An optimizer is about to change ``variables``."""
         if self._are_trained_inside(variables):
             return
+        self.variables.pass_over(optimizer.variables)
         with tf.name_scope(SCOPE):
             if self.selection.slots:
                 self.variables.read_slots(optimizer, variables)
@@ -174,10 +189,21 @@ class Recorder(Trace):
         """Notes it where a graph inside the step's trains ``variables``: gradients there can't leave the step."""
         if self.graph is None or self.records_here():
             return False
-        with self.graph.as_default(), tf.control_dependencies(None), tf.name_scope(SCOPE):
+        with self._at_the_beginning():
             for variable in variables:
                 self.variables.train_inside(variable)
         return True
+
+    @contextmanager
+    def _at_the_beginning(self) -> Iterator[None]:
+        """What is made inside belongs to the step itself, comes before all that the step has yet to do, and is none of its business."""
+        with ExitStack() as stack:
+            if self.graph is not None:
+                stack.enter_context(self.graph.as_default())
+                stack.enter_context(tf.control_dependencies(None))
+            stack.enter_context(tf.name_scope(SCOPE))
+            stack.enter_context(telling(None))
+            yield
 
     @harmless
     def _read_variables(self) -> None:

@@ -54,7 +54,7 @@ def _calls(recorder: Recorder) -> dict[str, list[_Call]]:
     for node in recorder.seen.values():
         name, colon, output = node.name.partition(":")
         base, _, number = name.partition("@")
-        if node.tensor is None or node.variable is not None or not (number or "1").isdigit():
+        if node.tensor is None or node.kind in ("variable", "loss") or not (number or "1").isdigit():
             continue
         call = int(number or 1)
         calls.setdefault(base, {}).setdefault(call, _Call(call, {})).nodes[colon + output] = node

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any, get_args
 
 from tb_activations.errors import ArgumentError
-from tb_activations.store.schema import QUANTITIES, Kind, Quantity, QuantityPlan
+from tb_activations.store.schema import QUANTITIES, Graph, Kind, Quantity, QuantityPlan
 
 __all__ = ["KINDS", "Names", "Selection"]
 
@@ -71,10 +71,16 @@ class Selection:
         """Whether a TensorFlow operation is recorded; the other options are about layers and have no say."""
         return self.ops is not None and (self.ops(name) or self.ops(type_name))
 
-    def unmatched(self, names: Sequence[str]) -> list[str]:
-        """One sentence for each pattern that no name matches, with the names nearest to it."""
-        matchers = [matcher for matcher in (self.include, self.exclude) if matcher is not None]
-        return [sentence for matcher in matchers for sentence in matcher.unmatched(names)]
+    def unmatched(self, graph: Graph) -> list[str]:
+        """One sentence for each pattern that no name in ``graph`` matches, with the names nearest to it."""
+        nodes = [node.name for node in graph.nodes]
+        sentences = [sentence for matcher in (self.include, self.exclude) if matcher is not None for sentence in matcher.unmatched(nodes, "node")]
+        if self.ops is None:
+            return sentences
+        if not graph.operations:
+            return [*sentences, "`ops` records nothing, as no operations were found: a step that runs eagerly has none."]
+        operations = [name for operation in graph.operations for name in (operation.name, operation.type_name)]
+        return sentences + self.ops.unmatched(operations, "operation")
 
     @property
     def description(self) -> dict[str, Any]:
@@ -106,9 +112,9 @@ class _Matcher:
             return bool(self._function(name))
         return any(pattern.search(name) for pattern in self._patterns)
 
-    def unmatched(self, names: Sequence[str]) -> list[str]:
+    def unmatched(self, names: Sequence[str], what: str) -> list[str]:
         lonely = [pattern.pattern for pattern in self._patterns if not any(pattern.search(name) for name in names)]
-        return [f"`{self._argument}` names {pattern!r}, which matches no node of the graph.{_nearest(pattern, names)}" for pattern in lonely]
+        return [f"`{self._argument}` names {pattern!r}, which matches no {what} of the graph.{_nearest(pattern, names)}" for pattern in lonely]
 
     @property
     def description(self) -> Any:

@@ -13,6 +13,9 @@ from collections.abc import Iterator
 from typing import Any
 
 import keras
+import tensorflow as tf
+
+from tb_activations.capture.bare_variables import bare_variables
 
 __all__ = ["Structure", "children"]
 
@@ -80,15 +83,15 @@ class Structure:
         for op in self._members:
             yield self._names[id(op)], op
 
-    def owners(self) -> Iterator[tuple[str, keras.Variable, keras.Operation]]:
-        """Each weight with its name and the innermost layer that keeps it."""
+    def owners(self) -> Iterator[tuple[str, keras.Variable | tf.Variable, keras.Operation]]:
+        """Each weight, and each bare variable of TensorFlow, with its name and the innermost layer that keeps it."""
         seen: set[int] = set()
         for op in (*reversed(self._members), *([self.model] if self.model is not None else [])):
             scope = "" if op is self.model else self._names[id(op)] + "/"
-            for weight in getattr(op, "weights", ()):
-                if id(weight) not in seen:
-                    seen.add(id(weight))
-                    yield scope + weight.name, weight, op
+            for name, variable in (*((weight.name, weight) for weight in getattr(op, "weights", ())), *bare_variables(op)):
+                if id(variable) not in seen:
+                    seen.add(id(variable))
+                    yield scope + name, variable, op
 
     def _adopt(self, root: keras.Operation, scope: str) -> None:
         # Breadth first: a layer that is kept in two places is named after the outer one.

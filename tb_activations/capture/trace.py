@@ -7,6 +7,7 @@ Who tells it of calls and gradients is `recorder.Recorder`.
 
 from __future__ import annotations
 
+import contextlib
 import functools
 from typing import Any, Literal
 
@@ -115,8 +116,8 @@ class Trace:
         """Whether tensors made now belong to the graph of the step."""
         return tf.executing_eagerly() if self.graph is None else tf.compat.v1.get_default_graph() is self.graph
 
-    def is_read(self, variable: Variable) -> bool:
-        """Whether an operation of the step, and not one of ours, reads ``variable``. Not known of eager steps."""
+    def is_read(self, variable: Any) -> bool:
+        """Whether an operation of the step, and not one of ours, reads ``variable``, or a lookup table. Not known of eager steps."""
         handle = None if self.graph is None else handle_in(self.graph, variable)
         return handle is not None and any(not is_ours(op.name) for op in handle.consumers())
 
@@ -161,7 +162,7 @@ class Trace:
         with telling(None):
             if self._selects(node, "value"):
                 self.recordings["value"][node.name] = self.inner.record_value(node, tensor)
-            if self.mode != "train" or not tensor.dtype.is_floating or not self._selects(node, "gradient"):
+            if not self._is_differentiated(node, tensor):
                 return x
             tapped = self.inner.tap(node, x, self._fail)
         self._produced(node.name, dense_part(tapped))
@@ -171,11 +172,14 @@ class Trace:
         self.failure = self.failure or error
 
     def _tapped(self, node: Seen, x: Any) -> Any:
-        if self.mode != "train" or not dense_part(x).dtype.is_floating or not self._selects(node, "gradient"):
+        if not self._is_differentiated(node, dense_part(x)):
             return x
         tapped = tap(x, functools.partial(self._flowed_back, node))
         self._produced(node.name, dense_part(tapped))
         return tapped
+
+    def _is_differentiated(self, node: Seen, tensor: tf.Tensor) -> bool:
+        return self.mode == "train" and node.kind != "loss" and tensor.dtype.is_floating and self._selects(node, "gradient")
 
     def _note_logits(self, name: str, x: Any) -> None:
         """Losses of Keras compute with what went into a softmax or sigmoid: that is then what leads from this node to the loss."""
@@ -196,10 +200,11 @@ class Trace:
     def list_loss(self, tensor: Any) -> None:
         """Lists a loss of the step, once."""
         loss = self.unscaled.get(id(tensor), tensor)
-        if not self.belongs(loss) or any(loss is known for known in self.targets):
+        if not tf.is_tensor(loss) or any(loss is known for known in self.targets):
             return
         self.targets.append(loss)
-        self.tap(Seen(numbered("loss", len(self.targets)), "loss", "Loss", None), loss)
+        with contextlib.nullcontext() if self.graph is None else loss.graph.as_default():  # a loop may differentiate in another graph
+            self.tap(Seen(numbered("loss", len(self.targets)), "loss", "Loss", None), loss)
 
     @harmless
     def record_variables(self) -> None:

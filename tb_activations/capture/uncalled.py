@@ -38,11 +38,11 @@ class Uncalled:
     def reason(self, op: keras.Operation) -> QuantityPlan:
         """It was called in a function that can't be looked into, past Keras, or not at all."""
         name, keeper = self._keepers.get(id(op), ("", None))
-        if isinstance(keeper, _ATTENTION) and id(keeper) in self._called:
+        if isinstance(keeper, _ATTENTION) and id(keeper) in self._called and not isinstance(op, keras.layers.Dropout):
             return QuantityPlan("fused_attention", {"owner": name})
         if isinstance(op, keras.layers.InputLayer) and keeper is not None:
             op = keeper  # shares the fate of the model that it feeds
-        if not getattr(op, "built", True):
+        if not getattr(op, "built", True) and not self._is_table_used(op):
             return QuantityPlan("not_called")  # the first call would have built it
         weights = {id(weight._value) for weight in getattr(op, "weights", ())}
         for function in self._recorder.functions.unseen:
@@ -51,15 +51,19 @@ class Uncalled:
         return QuantityPlan("used_without_call" if self._is_used(op) else "not_called")
 
     def _is_used(self, op: keras.Operation) -> bool:
-        """Whether the step calls ``op`` or a layer that it keeps, trains their weights, or reads them."""
+        """Whether the step calls ``op`` or a layer that it keeps, trains their weights, or reads them or its table."""
         waiting, met = [op], {id(op), id(self._recorder.structure.model)}  # a layer may keep the one that keeps it
         while waiting:
             layer = waiting.pop()
-            if id(layer) in self._called or any(map(self._is_weight_used, self._weights.get(id(layer), ()))):
+            if id(layer) in self._called or any(map(self._is_weight_used, self._weights.get(id(layer), ()))) or self._is_table_used(layer):
                 return True
             waiting += [child for child in children(layer) if id(child) not in met]
             met.update(map(id, waiting))
         return False
+
+    def _is_table_used(self, layer: keras.Operation) -> bool:
+        table = getattr(layer, "lookup_table", None)  # of `StringLookup`, which `TextVectorization` keeps
+        return hasattr(table, "resource_handle") and self._recorder.is_read(table)
 
     def _is_weight_used(self, weight: keras.Variable) -> bool:
         return self._recorder.variables.is_changed(weight) or self._recorder.is_read(weight)

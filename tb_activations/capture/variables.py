@@ -6,7 +6,7 @@ is the recorder's business.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, TypeAlias
 
 import keras
@@ -38,6 +38,7 @@ class Variables:
         self._found: dict[int, tuple[Variable, Any, tf.Tensor | None]] = {}
         self._slots: dict[int, str] = {}
         self._trained_inside: set[int] = set()
+        self._passed_over: set[int] = set()
 
     def read_known(self) -> None:
         """Reads every weight that is there when the step begins."""
@@ -48,13 +49,21 @@ class Variables:
         if key_of(variable) not in self._before:
             self._before[key_of(variable)] = variable, read(variable)
 
+    def has_met(self, variable: Variable) -> bool:
+        """Whether ``variable`` was read, or passed over."""
+        return key_of(variable) in self._before or key_of(variable) in self._passed_over
+
+    def pass_over(self, variables: Iterable[Variable]) -> None:
+        """Has ``variables`` left out, unless they were read: somebody keeps them for himself."""
+        self._passed_over.update(map(key_of, variables))
+
     def read_slots(self, optimizer: keras.optimizers.Optimizer, variables: Sequence[Variable]) -> None:
         """Reads what ``optimizer``, which is about to change ``variables``, keeps itself."""
         if not optimizer.built:
             with keras.name_scope(optimizer.name, caller=optimizer):
                 optimizer.build(list(variables))  # as it would do by itself, a moment later
             optimizer.built = True
-        weights = {weight.path.replace("/", "_") + "_": name for name, weight, _ in self._structure.owners()}
+        weights = {weight.path.replace("/", "_") + "_": name for name, weight, _ in self._structure.owners() if isinstance(weight, keras.Variable)}
         for slot in optimizer.variables:
             if key_of(slot) not in self._slots:
                 self._slots[key_of(slot)] = self._structure.unique("optimizer/" + _slot_name(slot, weights))

@@ -230,7 +230,7 @@ class WatchedStep:
     def _keep(self, captured: Captured, seconds: float) -> None:
         if not self._names_checked:
             self._names_checked = True
-            for sentence in self._options.selection.unmatched([node.name for node in captured.catalogue.graph.nodes]):
+            for sentence in self._options.selection.unmatched(captured.catalogue.graph):
                 self._warn(sentence)
         overhead = max(seconds - median(self._idle), 0.0) if self._idle else float("nan")
         if self._destination is not None:

@@ -280,6 +280,15 @@ _ALL = (
         "Nothing is wrong where it isn't to be trained, as the copy of a network that follows it. Else hand its gradient to `optimizer.apply`.",
     ),
     Reason(
+        "not_a_weight",
+        "unreachable",
+        "no weight of its layer",
+        "`{node}` is a `tf.Variable`, which Keras doesn't count among the weights of `{owner}`: no optimizer is asked to change it, and it isn't "
+        "saved.",
+        "Make it a weight, in `__init__` or `build` of `{owner}`:",
+        'self.{attribute} = self.add_weight(shape={shape}, name="{attribute}")',
+    ),
+    Reason(
         "trained_inside",
         "unreachable",
         "trained inside a loop or branch",

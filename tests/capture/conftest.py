@@ -80,6 +80,7 @@ _WRAPPED = [
     (tf.GradientTape, "gradient"),
     (tf, "recompute_grad"),
     (tf, "vectorized_map"),
+    (type(tf.Variable(0.0)), "assign_add"),
     (tf.GradientTape, "batch_jacobian"),
 ]
 

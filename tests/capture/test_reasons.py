@@ -42,10 +42,12 @@ class Everything(keras.Model):
         self.on_its_own = tf.function(self.dense["compiled"], jit_compile=True)
         self.attention = L.MultiHeadAttention(1, 2, name="attention")
         self.count = self.add_weight(shape=(), name="count", trainable=False)
+        self.bare = L.Lambda(lambda x: x * self.bare.scale, name="bare")
+        self.bare.scale = tf.Variable(1.0)
 
     def call(self, x):
         dense = self.dense
-        x = self.frozen(self.scaled(x))
+        x = self.frozen(self.scaled(self.bare(x)))
         dense["side"](x)
         self.words(self.numbers(x))
         self.shape_of(x)
@@ -218,6 +220,7 @@ CASES = {
     "not_a_tensor": ("everything", "shape_of", "value"),
     "inference_only": ("predict", "head", "gradient"),
     "no_optimizer_step": ("beside", "before/kernel", "update"),
+    "not_a_weight": ("everything", "bare/scale", "gradient"),
     "trained_inside": ("inside", "head/kernel", "gradient"),
     "no_update": ("everything", "head", "update"),
 }
@@ -247,6 +250,34 @@ def test_the_update_of_weights_that_are_trained_inside_is_recorded(runs):
     before, after = run.value("head/kernel", 0), run.value("head/kernel", 1)
     assert np.abs(after - before).max() > 0
     np.testing.assert_allclose(run.value("head/kernel", 0, "update"), after - before, rtol=1e-4, atol=1e-7)
+
+
+def test_a_layer_that_attention_never_calls_says_so_whether_or_not_the_scores_are_asked_for(tmp_path):
+    """Without a rate, the dropout of an attention is never called."""
+    x = L.Input((4, 3))
+    fused = L.MultiHeadAttention(1, 2, name="fused")(x, x)
+    attended, _ = L.MultiHeadAttention(1, 2, name="asked")(x, x, return_attention_scores=True)
+    model = keras.Model(x, L.Dense(1)(fused + attended))
+    model.compile("sgd", "mse", jit_compile=False)
+    model.fit(np.ones((8, 4, 3)), np.ones((8, 4, 1)), verbose=0, callbacks=[tba.ActivationsCallback(tmp_path, every=1, **LEAN, kinds=["layer"])])
+    reasons = {node.name.split("_")[0]: node.quantities["value"].reason for node in tba.open_run(tmp_path / "train").nodes}
+    assert reasons["fused/softmax"] == "fused_attention"
+    assert reasons["fused/dropout"] == reasons["asked/dropout"] == "not_called"
+    assert reasons["asked/softmax"] is None
+
+
+def test_a_layer_whose_table_another_looks_into_is_used_without_a_call(tmp_path):
+    words = L.TextVectorization(output_sequence_length=3, vocabulary=["to", "be"], name="words")
+    spare = L.StringLookup(vocabulary=["to"], name="spare")
+    x = L.Input((1,), dtype="string")
+    model = keras.Model(x, L.Dense(1)(L.Flatten()(L.Embedding(5, 2)(words(x)))))
+    model.spare = spare
+    model.compile("sgd", "mse", jit_compile=False)
+    data = tf.data.Dataset.from_tensors((tf.constant([["to be"]]), tf.constant([[1.0]])))
+    model.fit(data, verbose=0, callbacks=[tba.ActivationsCallback(tmp_path, every=1, **LEAN, kinds=["layer"])])
+    reasons = {node.name: node.quantities["value"].reason for node in tba.open_run(tmp_path / "train").nodes}
+    (lookup,) = [name for name in reasons if name.startswith("words/")]
+    assert (reasons[lookup], reasons["spare"]) == ("used_without_call", "not_called")
 
 
 def test_weights_without_a_gradient_say_what_their_layer_says(runs):
@@ -281,7 +312,7 @@ def check_code(code):
             function = functools.reduce(getattr, names, {"tb_activations": tba, "keras": keras}[module])
             inspect.signature(function).bind(*call.args, **{keyword.arg: keyword.value for keyword in call.keywords})
         else:
-            assert path in ("function", "attention") or path.endswith("get_layer"), path
+            assert path in ("function", "attention", "self.add_weight") or path.endswith("get_layer"), path
 
 
 def test_the_code_for_a_frozen_layer_unfreezes_it(runs):

@@ -11,6 +11,7 @@ from tb_activations.capture.clock import Clock
 from tb_activations.capture.schedule import Schedule
 from tb_activations.capture.selection import Selection
 from tb_activations.errors import ArgumentError
+from tb_activations.store.schema import Graph, NodeRecord, Operation
 
 
 @pytest.mark.parametrize(
@@ -69,12 +70,21 @@ def test_what_is_left_out_names_the_option():
 
 
 def test_patterns_without_a_match_are_told_with_the_nearest_names():
-    (sentence,) = Selection(include=["encoder/konv", "head"]).unmatched(NAMES)
+    nodes = tuple(NodeRecord(name, "layer", "Dense") for name in NAMES)
+    operations = (Operation("head/MatMul", "MatMul"), Operation("loss/Mean", "Mean"))
+    graph = Graph(nodes, operations=operations)
+    (sentence,) = Selection(include=["encoder/konv", "head"]).unmatched(graph)
     assert "`include` names 'encoder/konv'" in sentence
     assert "encoder/conv" in sentence
-    (sentence,) = Selection(exclude="kernal").unmatched(NAMES)
+    (sentence,) = Selection(exclude="kernal").unmatched(graph)
     assert "`exclude`" in sentence
     assert "head/kernel" in sentence or "encoder/conv/kernel" in sentence
+    (sentence,) = Selection(ops=["MatMull", "^Mean$", "head/"]).unmatched(graph)
+    assert "`ops` names 'MatMull', which matches no operation" in sentence
+    assert "MatMul." in sentence
+    (sentence,) = Selection(ops="MatMul").unmatched(Graph(nodes))
+    assert "runs eagerly" in sentence
+    assert not Selection(ops="list").unmatched(graph)
 
 
 @pytest.mark.parametrize(

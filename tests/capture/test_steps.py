@@ -70,6 +70,30 @@ def test_data_of_unknown_length(make_tiny, data, lean, steps):
     assert steps() == [0, 5, 10, 15]
 
 
+@pytest.mark.filterwarnings("ignore:Your input ran out of data")
+@pytest.mark.parametrize("steps_per_execution", [1, 2, 4])
+def test_a_validation_stands_where_the_steps_before_it_ended_though_nobody_knew_how_many_there_are(make_tiny, data, lean, steps, steps_per_execution):
+    batches = tf.data.Dataset.from_tensor_slices(data).batch(4).filter(lambda x, y: True)
+    model = make_tiny(steps_per_execution=steps_per_execution)
+    model.fit(batches, shuffle=False, epochs=3, verbose=0, validation_data=data, callbacks=[lean(1, validation=True)])
+    assert steps() == list(range(18))
+    assert steps("validation") == [6, 12, 18]
+
+
+@pytest.mark.filterwarnings("ignore:Your input ran out of data")
+def test_an_evaluation_between_two_steps_stands_there(make_tiny, data, lean, steps):
+    batches = tf.data.Dataset.from_tensor_slices(data).batch(4).filter(lambda x, y: True)
+    callback = lean(1, validation=True)
+
+    class Between(keras.callbacks.Callback):
+        def on_train_batch_end(self, batch, logs=None):
+            if batch in (1, 3):
+                self.model.evaluate(*data, verbose=0, callbacks=[callback])
+
+    make_tiny().fit(batches, shuffle=False, verbose=0, callbacks=[callback, Between()])
+    assert (steps(), steps("validation")) == (list(range(6)), [2, 4])
+
+
 def test_a_pydataset_feeds_too(make_tiny, data, lean, steps):
     class Batches(keras.utils.PyDataset):
         def __len__(self):

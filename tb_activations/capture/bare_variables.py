@@ -1,0 +1,71 @@
+"""Variables that are no weights of a layer: those of TensorFlow that a layer keeps, and whatever else a step uses.
+
+The one invariant: what metrics, optimizers and random generators keep for themselves is not taken for a variable of the step.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from types import FrameType
+from typing import Any, TypeAlias
+
+import keras
+import tensorflow as tf
+from tensorflow.python.ops.resource_variable_ops import BaseResourceVariable, ResourceVariable
+
+__all__ = ["WRITES", "bare_variables", "is_copy", "whole_variable", "whose"]
+
+Variable: TypeAlias = keras.Variable | tf.Variable
+
+WRITES = [
+    (kind, name)
+    for kind in (BaseResourceVariable, ResourceVariable)
+    for name in vars(kind)
+    if name.startswith(("assign", "scatter_", "batch_scatter_"))
+]
+"""The methods of a TensorFlow variable that change it, with the class that has each."""
+
+_FOR_THEMSELVES = (keras.metrics.Metric, keras.optimizers.Optimizer, keras.random.SeedGenerator, tf.random.Generator)
+
+
+def bare_variables(layer: keras.Operation) -> Iterator[tuple[str, tf.Variable]]:
+    """TensorFlow's variables among the attributes of ``layer``, also in lists and dicts, with a name: Keras doesn't count them among its weights."""
+    for attribute, value in vars(layer).items():
+        if attribute.startswith("_self_"):
+            continue  # what TensorFlow keeps of attributes
+        held = value.values() if isinstance(value, dict) else value if isinstance(value, (list, tuple)) else (value,)
+        for variable in held:
+            if isinstance(variable, tf.Variable):
+                name = variable.name.split(":")[0]
+                yield attribute if name == "Variable" else name, variable
+
+
+def is_copy(variable: Any) -> bool:
+    """Whether ``variable`` is what an assignment answers: another object for the same variable."""
+    return type(variable).__name__ == "_UnreadVariable"
+
+
+def whole_variable(variable: tf.Variable) -> tf.Variable:
+    """The variable of all replicas of which ``variable`` is one replica's part."""
+    if not isinstance(variable, BaseResourceVariable):
+        return variable
+    container = getattr(variable.handle, "_distributed_container", lambda: None)()  # TensorFlow notes it there
+    return variable if container is None else container
+
+
+def whose(variable: tf.Variable) -> Variable | None:
+    """The variable of Keras that keeps ``variable``, or itself; None where who uses it now keeps it for itself.
+
+    Read from the stack: neither knows who keeps it.
+    """
+    found: Variable = variable
+    frame: FrameType | None = sys._getframe(1)
+    while frame is not None and frame.f_code.co_name != "instrumented_step":
+        user = frame.f_locals.get("self")
+        if isinstance(user, _FOR_THEMSELVES):
+            return None
+        if isinstance(user, keras.Variable) and user._value is variable:
+            found = user
+        frame = frame.f_back
+    return found

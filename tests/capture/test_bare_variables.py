@@ -1,0 +1,141 @@
+"""Variables that are no weights of a layer are nodes as well: what they hold before the step, and what is said of them."""
+
+from __future__ import annotations
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+import tb_activations as tba
+
+L = keras.layers
+pytestmark = pytest.mark.slow
+
+X, Y = np.random.default_rng(0).normal(size=(2, 24, 3)).astype("float32")
+MODES = {"graph": {"jit_compile": False}, "xla": {"jit_compile": True}, "eager": {"run_eagerly": True}}
+
+
+class Scale(L.Layer):
+    """Keeps variables of TensorFlow, one of them without a name of its own."""
+
+    def __init__(self):
+        super().__init__(name="scaled")
+        self.factor = tf.Variable([1.0, 2.0, 3.0], name="scale")
+        self.calls = tf.Variable(0.0, trainable=False)
+        self.parts = {"shift": tf.Variable(0.5, name="shift")}
+
+    def call(self, x):
+        self.calls.assign_add(1.0)
+        return x * self.factor + self.parts["shift"]
+
+
+class Counting(keras.Model):
+    """Its step uses variables that nothing of the model keeps, one of them in a branch only, and one that it only assigns."""
+
+    def __init__(self, steps, even, last):
+        super().__init__(name="counting")
+        self.scaled, self.dropped, self.out = Scale(), L.Dropout(0.2, seed=1), L.Dense(3, name="out")
+        self.outside = lambda: (steps, even, last)
+        self.noise = tf.random.Generator.from_seed(3)
+
+    def call(self, x, training=False):
+        return self.out(self.dropped(self.scaled(x), training=training)) + self.noise.normal([3])
+
+    def train_step(self, data):
+        steps, even, last = self.outside()
+        last.assign(data[0][0, 0])
+        steps.assign_add(1.0)
+        tf.cond(steps % 2 == 0, lambda: even.assign_add(1.0), even.read_value)
+        return super().train_step(data)
+
+
+@pytest.fixture(scope="module", params=MODES)
+def trained(request, tmp_path_factory):
+    """The run of a training of three steps, its model, and one trained without the callback."""
+    log_dir = tmp_path_factory.mktemp(request.param)
+
+    def fitted(callbacks):
+        keras.utils.set_random_seed(1)
+        model = Counting(*(tf.Variable(0.0, trainable=False, name=name) for name in ("steps", "even_steps", "last")))
+        model(X[:1])
+        model.compile(keras.optimizers.Adam(0.1), "mse", metrics=["mae"], **MODES[request.param])
+        model.fit(X, Y, batch_size=8, shuffle=False, verbose=0, callbacks=callbacks)
+        return model
+
+    plain = fitted([])
+    ours = fitted([tba.ActivationsCallback(log_dir, every=1, samples="full", print_findings=False)])
+    return tba.open_run(log_dir / "train"), ours, plain
+
+
+def test_what_they_hold_before_each_step_is_recorded(trained):
+    run, _, _ = trained
+    assert run.statistics("steps")["mean"].tolist() == [0, 1, 2]
+    assert run.statistics("even_steps")["mean"].tolist() == [0, 0, 1]
+    np.testing.assert_array_equal(run.statistics("last")["mean"], [0, X[0, 0], X[8, 0]])
+    np.testing.assert_array_equal(run.value("scaled/scale", 2), [1, 2, 3])
+    assert run.value("scaled/shift", 0).tolist() == 0.5
+
+
+def test_training_is_the_same(trained):
+    _, ours, plain = trained
+    for one, other in zip((*ours.get_weights(), *ours.outside()), (*plain.get_weights(), *plain.outside()), strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+def test_what_metrics_optimizers_and_random_generators_keep_is_none_of_the_step(trained):
+    names = [node.name for node in trained[0].nodes if node.kind == "variable"]
+    kept = ["scaled/scale", "scaled/calls", "scaled/shift", "out/kernel", "out/bias"]
+    assert sorted(names) == sorted([*kept, "steps", "even_steps", "last"])
+
+
+def test_one_that_could_be_trained_says_why_it_is_not_and_what_to_do(trained):
+    run, _, _ = trained
+    state = {node.name: node for node in run.nodes}["scaled/shift"].quantities["gradient"]
+    assert state.reason == "not_a_weight"
+    assert "`scaled`" in state.sentence
+
+    class Mended(L.Layer):
+        def build(self, shape):
+            exec(state.code_to_paste, {"self": self})
+
+        def call(self, x):
+            return x + self.shift
+
+    model = keras.Sequential([L.Input((3,)), Mended()])
+    model.compile("sgd", "mse", jit_compile=False)
+    model.fit(X, Y, verbose=0)
+    (shift,) = model.get_weights()
+    assert shift.shape == ()
+    assert shift != 0
+
+
+@pytest.mark.parametrize("compiled", [lambda step: step, tf.function, tf.function(jit_compile=True)], ids=["eager", "graph", "xla"])
+def test_watched_steps_tell_of_them_and_tapes_see_what_they_saw(tmp_path, compiled):
+    """A queue of negatives, as momentum contrast has it, and a variable that is assigned inside the tape."""
+    weight, queue = tf.Variable(np.ones((3, 2), "float32"), name="weight"), tf.Variable(np.zeros((4, 2), "float32"), trainable=False, name="queue")
+    target, seen = tf.Variable([0.0, 0.0], name="target"), []
+
+    def step(x):
+        with tf.GradientTape() as tape:
+            key = x @ weight
+            target.assign(key[0])
+            loss = tf.reduce_mean(tf.matmul(key, queue, transpose_b=True)) + tf.reduce_mean(key)
+        seen.append(sorted(variable.name for variable in tape.watched_variables()))
+        weight.assign_sub(0.1 * tape.gradient(loss, weight))
+        queue.scatter_nd_update([[0]], key[:1])
+        return loss
+
+    expected = []
+    with tba.watch(compiled(step), log_dir=tmp_path, every=1, samples="full", print_findings=False) as watched:
+        for _ in range(2):
+            expected.append((queue.numpy(), target.numpy()))
+            watched(tf.constant(X[:4]))
+    compiled(step)(tf.constant(X[:4]))
+    assert all(names == seen[-1] for names in seen)
+    run = tba.open_run(tmp_path / "train")
+    for index, (before, last) in enumerate(expected):
+        np.testing.assert_array_equal(run.value("queue", index), before)
+        np.testing.assert_array_equal(run.value("target", index), last)
+    assert expected[1][0].any()
+    assert {node.name: node for node in run.nodes}["target"].quantities["gradient"].reason == "no_optimizer_step"

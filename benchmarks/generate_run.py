@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import math
+import re
 import time
 from collections.abc import Iterator
 from itertools import count
@@ -17,7 +18,7 @@ from pathlib import Path
 
 import numpy as np
 
-from tb_activations.store.schema import HISTOGRAM_BINS, STATISTICS, Capture, Graph, NodeRecord, QuantityPlan, QuantityRecord, Source
+from tb_activations.store.schema import HISTOGRAM_BINS, STATISTICS, Capture, Graph, NodeRecord, Quantity, QuantityPlan, QuantityRecord, Source
 from tb_activations.store.session import Session
 from tests.builders import START, write_marker
 
@@ -30,12 +31,16 @@ def large_graph(nodes: int) -> Graph:
     for number in range((nodes - 2) // 2):
         name = f"encoder/block{number // LAYERS_PER_BLOCK}/dense_{number % LAYERS_PER_BLOCK}"
         previous = 0 if number == 0 else len(records) - 2
-        both = {"value": QuantityPlan(), "gradient": QuantityPlan("filtered", {"option": "include", "pattern": name})}
         source = Source("model.py", 10 + number % 300, "call")
-        records.append(NodeRecord(name, "layer", "Dense", "float32", (None, 128), True, "relu", source, (previous,), both))
-        records.append(NodeRecord(f"{name}/kernel", "variable", "Variable", "float32", (128, 128), True, None, source, (), both))
+        records.append(NodeRecord(name, "layer", "Dense", "float32", (None, 128), True, "relu", source, (previous,), _plans(name)))
+        kernel = f"{name}/kernel"
+        records.append(NodeRecord(kernel, "variable", "Variable", "float32", (128, 128), True, None, source, (), _plans(kernel)))
     records.append(NodeRecord("loss", "loss", "Loss", "float32", (), inputs=(len(records) - 2,), quantities={"value": QuantityPlan()}))
     return Graph(tuple(records), {"name": "large", "class": "Functional"}, {"every": 10}, {"tb_activations": "0.1.0"})
+
+
+def _plans(name: str) -> dict[Quantity, QuantityPlan]:
+    return {"value": QuantityPlan(), "gradient": QuantityPlan("filtered", {"option": "include", "pattern": f"^{re.escape(name)}$"})}
 
 
 class Numbers:

@@ -11,6 +11,7 @@ import type {
   Numbers,
   Operations,
   Quantity,
+  QuantityState,
   Runs,
   Snapshot,
   Statistics,
@@ -43,8 +44,14 @@ export async function fetchRuns(signal: AbortSignal): Promise<Runs> {
   return getJson<Runs>("runs", {}, signal);
 }
 
+/** A quantity of a node arrives as its place among all states. */
 export async function fetchGraph(run: string, v: string, signal: AbortSignal): Promise<Graph> {
-  return getJson<Graph>("graph", { run, v }, signal);
+  const graph = await getJson<Graph & { readonly states: readonly QuantityState[] }>("graph", { run, v }, signal);
+  for (const { quantities } of graph.nodes) {
+    const places = quantities as Record<Quantity, unknown>;
+    for (const of of Object.keys(places) as Quantity[]) places[of] = graph.states[places[of] as number];
+  }
+  return graph;
 }
 
 /** The operations of the step whose name or type contains `text`. */

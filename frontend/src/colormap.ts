@@ -101,8 +101,12 @@ export interface Coloring {
   readonly scale: Scale;
 }
 
+/** That of values of which none is finite: it has no place for a number. */
+export const NOTHING_FINITE: Coloring = { map: "dens", scale: makeScale("linear", NaN, NaN) };
+
 /** Signed data get the diverging map, symmetric about 0; amounts get `dens` from 0 up. */
 export function coloringOf(low: number, high: number, kind: ScaleKind = "linear"): Coloring {
+  if (!(low <= high)) return NOTHING_FINITE;
   if (low < 0) {
     const limit = Math.max(-low, high);
     return { map: "div", scale: makeScale("linear", -limit, limit) };

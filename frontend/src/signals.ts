@@ -100,10 +100,10 @@ hook<[Tracked, number, number]>("__h", (old, component, index, kind) => {
   old(component, index, kind);
 });
 
-Component.prototype.shouldComponentUpdate = function (this: Tracked, props: object, state?: object): boolean {
+Component.prototype.shouldComponentUpdate = function (this: Tracked, props: object): boolean {
   const reads = this.updater?.s !== undefined;
   const decides = Boolean(this.__f) || this.u === true;
-  if (Object.keys(state ?? {}).length > 0 || this.changed === true) return true;
+  if (this.changed === true) return true;
   if (decides ? !reads && this.stateful !== true : !reads || this.stateful === true) return true;
   const [now, then] = [props, this.props] as Record<string, unknown>[];
   return Object.keys({ ...now, ...then }).some((name) => now[name] !== then[name]);

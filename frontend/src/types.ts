@@ -45,7 +45,10 @@ export interface Source {
   readonly function: string;
 }
 
-/** One quantity of one node; the words stand there when it has a reason. */
+/** Stands in the words of a reason for the name of the node. */
+export const NAME = "\0";
+
+/** One quantity of nodes that have it in common; the words stand there when it has a reason, with `NAME` for the name of the node. */
 export interface QuantityState {
   readonly state: State;
   readonly reason: string | null;

@@ -14,7 +14,10 @@ if TYPE_CHECKING:
     from tb_activations.store.run import Run
     from tb_activations.store.schema import Operation, Source
 
-__all__ = ["present_graph", "present_operation", "present_run"]
+__all__ = ["NAME", "present_graph", "present_operation", "present_run"]
+
+NAME = "\0"
+"""Stands for the node's name in the words of a reason: many nodes have the same reason, and its words are sent once."""
 
 
 def present_run(name: str, run: Run, problems: tuple[str, ...]) -> dict[str, Any]:
@@ -37,6 +40,8 @@ def present_run(name: str, run: Run, problems: tuple[str, ...]) -> dict[str, Any
 
 def present_graph(name: str, run: Run) -> dict[str, Any]:
     """The answer of `/graph`."""
+    states: dict[tuple[Any, ...], int] = {}
+    nodes = [_node(node, states) for node in run.nodes]
     return {
         "run": name,
         "graph": _graph_version(run),
@@ -44,7 +49,8 @@ def present_graph(name: str, run: Run) -> dict[str, Any]:
         "configuration": run.configuration,
         "versions": run.versions,
         "statistics": run.columns,
-        "nodes": [_node(node) for node in run.nodes],
+        "states": [dict(zip(_STATE, state, strict=False)) for state in states],
+        "nodes": nodes,
     }
 
 
@@ -67,7 +73,8 @@ def _graph_version(run: Run) -> str:
     return f"{run.graph}-{zlib.crc32(states.encode()):08x}"
 
 
-def _node(node: Node) -> dict[str, Any]:
+def _node(node: Node, states: dict[tuple[Any, ...], int]) -> dict[str, Any]:
+    """A node; each of its quantities is the position of its state among ``states``, where new ones are added."""
     source = node.source
     return {
         "name": node.name,
@@ -81,7 +88,7 @@ def _node(node: Node) -> dict[str, Any]:
         "inputs": node.inputs,
         "attributes": node.attributes,
         "state": node.state,
-        "quantities": {quantity: _quantity(state) for quantity, state in node.quantities.items()},
+        "quantities": {quantity: states.setdefault(_quantity(state, node.name), len(states)) for quantity, state in node.quantities.items()},
     }
 
 
@@ -89,8 +96,13 @@ def _source(source: Source) -> dict[str, Any]:
     return {"file": source.file, "line": source.line, "function": source.function}
 
 
-def _quantity(state: QuantityState) -> dict[str, Any]:
-    facts = {"state": state.state, "reason": state.reason, "captures": state.captures, "sampled": state.sampled}
+_STATE = ("state", "reason", "captures", "sampled", "title", "sentence", "remedy", "code")
+
+
+def _quantity(state: QuantityState, name: str) -> tuple[Any, ...]:
+    """The values of `_STATE`; without the words where there is no reason."""
+    facts = (state.state, state.reason, state.captures, state.sampled)
     if state.reason is None:
         return facts
-    return {**facts, "title": state.title, "sentence": state.sentence, "remedy": state.remedy, "code": state.code_to_paste}
+    words = (text.replace(name, NAME) for text in (state.sentence, state.remedy, state.code_to_paste))
+    return (*facts, state.title, *words)

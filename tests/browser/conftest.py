@@ -189,6 +189,8 @@ def hand_over(root: Path) -> Iterator[Path]:
     _write_scalar(logs / "digits" / "train")
     generate(root / "large" / "many" / "train", 10_000, 10, per_segment=10, histograms=False)
     generate(root / "large" / "long" / "train", 1_000, int(os.environ.get("TBA_CAPTURES", "1000")), histograms=False)
+    broken = parse_nodes("layer dense Dense [?,4]")
+    build_run(root / "large" / "broken" / "train", broken, range(10), lambda *_: np.full((4, 4), np.nan, np.float32))
     demo = root / "trained" / "demo"
     subprocess.run([sys.executable, "-m", "tests.browser.train_demo", str(demo)], cwd=ROOT, check=True, capture_output=True)
     for name in ("empty", "live"):

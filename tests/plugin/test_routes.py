@@ -53,11 +53,21 @@ def test_graph(client, run):
     assert dense["shape"] == [None, 8]
     assert dense["inputs"] == [0]
     assert dense["source"] == {"file": "model.py", "line": 11, "function": "build"}
-    assert dense["quantities"]["gradient"] == {"state": "materialized", "reason": None, "captures": 10, "sampled": True}
-    head = answer["nodes"][2]["quantities"]["gradient"]
-    expected = run.nodes[2].quantities["gradient"]
-    assert head["state"] == "available"
-    assert (head["title"], head["sentence"], head["code"]) == (expected.title, expected.sentence, expected.code_to_paste)
+    assert answer["states"][dense["quantities"]["gradient"]] == {"state": "materialized", "reason": None, "captures": 10, "sampled": True}
+    for node, expected in zip(answer["nodes"], run.nodes, strict=True):
+        for quantity, state in expected.quantities.items():
+            given = answer["states"][node["quantities"][quantity]]
+            words = [given.get(key, "").replace("\0", expected.name) for key in ("title", "sentence", "remedy", "code")]
+            assert words == [state.title, state.sentence, state.remedy, state.code_to_paste]
+            assert (given["state"], given["reason"], given["captures"]) == (state.state, state.reason, state.captures)
+    assert answer["states"][answer["nodes"][2]["quantities"]["gradient"]]["state"] == "available"
+
+
+def test_the_words_of_a_reason_are_sent_once_for_all_nodes_that_have_it(tmp_path):
+    build_run(tmp_path / "train", parse_nodes("\n".join(f"layer dense_{number} Dense [?,3] gradient=not_on_loss_path" for number in range(50))))
+    answer = PluginClient(tmp_path).json("graph", run="train")
+    assert len(answer["states"]) == 2
+    assert {tuple(node["quantities"].values()) for node in answer["nodes"]} == {(0, 1)}
 
 
 def test_operations(tmp_path):

@@ -33,6 +33,10 @@ export function drawColorbar(
 ): void {
   const { x, y, height } = place;
   if (height < 10) return;
+  if (Number.isNaN(scale.low)) {
+    pen.text("nothing finite", x, y + 8, { color: palette.ink2 });
+    return;
+  }
   const data = Uint32Array.from({ length: COLORS }, (_, index) => map.pixels[COLORS - 1 - index]);
   pen.image({ data, width: 1, height: COLORS }, { x, y, width: BAR_WIDTH, height });
   pen.outline(

@@ -1,5 +1,5 @@
 /*
- * A button with something that opens under it. Escape and a click elsewhere close it and give the focus back.
+ * A button with something that opens under it. Escape and a click elsewhere close it and give the focus back; arrows go from one item to the next.
  * The one invariant: the button says whether it is open (`aria-expanded`), and closed means not in the document.
  */
 
@@ -31,16 +31,20 @@ export function Popover({
     setOpen(false);
     box.current?.querySelector("button")?.focus();
   };
+  const onKeyDown = (event: KeyboardEvent): void => {
+    const by = ["ArrowUp", "Escape", "ArrowDown"].indexOf(event.key) - 1;
+    // In a select, arrows choose.
+    if (!open || by < -1 || (by !== 0 && event.target instanceof HTMLSelectElement)) return;
+    event.preventDefault();
+    if (by === 0) {
+      close();
+      return;
+    }
+    const items = [...(box.current?.querySelectorAll<HTMLElement>("button, input, select") ?? [])];
+    items.at((items.findIndex((item) => item === event.target) + by) % items.length)?.focus();
+  };
   return (
-    <span
-      ref={box}
-      class={`popover ${className}`}
-      onKeyDown={(event) => {
-        if (!open || event.key !== "Escape") return;
-        event.preventDefault();
-        close();
-      }}
-    >
+    <span ref={box} class={`popover ${className}`} onKeyDown={onKeyDown}>
       <button
         type="button"
         class={`btn ico ${open ? "on" : ""}`}

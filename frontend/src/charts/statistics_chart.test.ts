@@ -134,6 +134,12 @@ describe("labels at the ends of lines", () => {
       expect(placed[index] - placed[index - 1]).toBeGreaterThanOrEqual(12);
     expect(Math.max(...placed)).toBeLessThanOrEqual(100);
   });
+  test("end left of the last capture, where the mark of the last step stands", () => {
+    const { pen, plots } = draw("linear");
+    const names = pen.of("text").filter(({ text }) => ["min", "max", "mean"].includes(text));
+    expect(names).toHaveLength(3);
+    for (const { x, style } of names) expect([style.align, x < xOf(plots[0], 40)]).toEqual(["right", true]);
+  });
   test("go, the last first, where there is no room", () => {
     expect(
       spread(

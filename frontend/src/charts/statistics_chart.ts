@@ -171,7 +171,7 @@ function drawCompare(
   });
 }
 
-/** Names at the right end of the lines, pushed apart where they would overlap. */
+/** Names at the right end of the lines, left of the mark of the last step, pushed apart where they would overlap. */
 function drawLabels(pen: Pen, plot: Plot, lane: Lane, window: Window, palette: Palette): void {
   const wanted = [
     ...lane.lines.map((line) => ({ text: line.label, bold: line.bold, y: endOf(plot, line.values, window) })),
@@ -182,7 +182,7 @@ function drawLabels(pen: Pen, plot: Plot, lane: Lane, window: Window, palette: P
         { text: "min", bold: false, y: endOf(plot, band.lower, window) + 7 },
       ]),
   ].filter((label) => !Number.isNaN(label.y));
-  const right = plot.box.x + plot.box.width - 3;
+  const right = Math.min(plot.box.x + plot.box.width, window.xs[window.stop - 1]) - 4;
   for (const label of spread(wanted, plot.box.y + 6, plot.box.y + plot.box.height - 6)) {
     pen.text(label.text, right, label.y, {
       color: palette.ink2,

@@ -85,6 +85,12 @@ function downloadCsv(all: readonly Finding[]): void {
 /** Rows that are drawn at once; the rest when asked for. */
 const ROWS = 100;
 
+/** The button goes with that: what had the focus goes on at the first row that is new. */
+function showAll(): void {
+  everyFinding.value = true;
+  setTimeout(() => document.querySelector<HTMLElement>(`.fd tr:nth-child(${ROWS + 1}) .lnk`)?.focus());
+}
+
 export function FindingsView(): JSX.Element {
   const { key, data, error } = findings.value;
   if (data === null || key === null) {
@@ -130,9 +136,7 @@ export function FindingsView(): JSX.Element {
       )}
       {shown.length > limit && (
         <p class="fd-note">
-          <TextButton onClick={() => (everyFinding.value = true)}>
-            Show {formatCount(shown.length - limit)} more
-          </TextButton>
+          <TextButton onClick={showAll}>Show {formatCount(shown.length - limit)} more</TextButton>
         </p>
       )}
       <Quiet data={data} empty={shown.length === 0} />
@@ -149,7 +153,15 @@ function Quiet({ data, empty }: { readonly data: Findings; readonly empty: boole
   const checked = `Checked at ${formatCount(data.checked_captures)} captures.`;
   return (
     <p class="fd-note">
-      {empty && <b>{hidden ? "No finding passes the choice above. " : data.pending ? "" : "Nothing found. "}</b>}
+      {empty && (
+        <b>
+          {hidden
+            ? "No finding passes the choice above. "
+            : data.pending || data.checked_captures === 0
+              ? ""
+              : "Nothing found. "}
+        </b>
+      )}
       {data.pending && <>Still looking. </>}
       {data.quiet.length > 0 && (
         <>

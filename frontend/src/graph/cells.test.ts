@@ -6,7 +6,7 @@ import { cellText, fillOf, makeCells, marksOf, miniCells, type CellOf } from "./
 import { describeItem, sentenceOf } from "./describe";
 import { sceneOf } from "./testing";
 
-const SHADING = { map: "seq", scale: makeScale("linear", 0, 10), clipped: false } as const;
+const SHADING = { map: "seq", scale: makeScale("linear", 0, 10) } as const;
 
 /** One statistic per node; counts: elements, NaN, +Inf, −Inf. */
 function snapshotOf(values: readonly number[], counts: readonly (readonly number[])[]): Snapshot {

@@ -6,7 +6,7 @@
 
 import { colorIndex, COLORS, type Colormap } from "../colormap";
 import { formatNumber, MINUS, MISSING } from "../format";
-import type { Shading } from "../matrix/shading";
+import type { Coloring } from "../colormap";
 import {
   COUNTS,
   ELEMENTS,
@@ -43,7 +43,7 @@ export interface CellSource {
   /** float64[nodes]: the statistic at the chosen step (or its difference to what is compared); NaN where there is none. */
   readonly values: ArrayLike<number>;
   readonly snapshot: Snapshot;
-  readonly shading: Shading;
+  readonly shading: Coloring;
   /** The value of a node that has no number of this statistic but one; null for all others. */
   readonly scalar: (node: NodeIndex) => number | null;
   /** `values` are differences: they carry a sign, and what is no number shows nothing. */

@@ -1,14 +1,15 @@
 /** The shading of the chosen statistic, the same in graph and matrix: from the coarse history of all nodes that the list has loaded anyway. */
 
 import { computed } from "@preact/signals";
+import type { Coloring } from "../colormap";
 import { history } from "../nodes/history";
 import { statistic } from "../state";
 import { compareHistory, currentReference, isCompared, subtract } from "./compare";
 import { colorScale } from "./options";
-import { type Shading, shadeSigned, shadeStatistic } from "./shading";
+import { shadeSigned, shadeStatistic } from "./shading";
 
 /** Null until the history is known. */
-export const shading = computed<Shading | null>(() => {
+export const shading = computed<Coloring | null>(() => {
   const matrix = history.value.data;
   if (matrix === null) return null;
   if (!isCompared()) return shadeStatistic(statistic.value, matrix.low, matrix.high, colorScale.value);

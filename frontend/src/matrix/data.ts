@@ -1,6 +1,7 @@
 /** The matrix that is on screen: fetched for the zoom and the width, compared when something is compared. */
 
 import { computed, signal } from "@preact/signals";
+import type { Coloring } from "../colormap";
 import { gaps, zoom } from "../charts/shared";
 import { columnEdges } from "../charts/timeline";
 import { history } from "../nodes/history";
@@ -21,7 +22,7 @@ import {
   type SeriesKey,
 } from "./compare";
 import { colorScale, domain } from "./options";
-import { type Shading, shadeSigned, shadeStatistic } from "./shading";
+import { shadeSigned, shadeStatistic } from "./shading";
 
 /** Width of the heat map; 0 while it is not on screen. */
 export const plotWidth = signal<CssPixels>(0);
@@ -63,11 +64,11 @@ export const matrix = computed<Matrix | null>(() => {
 export const edges = computed(() => (matrix.value === null ? null : columnEdges(matrix.value, gaps.value)));
 
 /** Shading of each row: the shared one, or one of its own. */
-export const shadingOf = computed<((node: NodeIndex) => Shading) | null>(() => {
+export const shadingOf = computed<((node: NodeIndex) => Coloring) | null>(() => {
   const [shared, shownMatrix, kind, name] = [shading.value, matrix.value, colorScale.value, statistic.value];
   if (shared === null || shownMatrix === null) return null;
   if (domain.value === "shared") return () => shared;
-  const known = new Map<NodeIndex, Shading>();
+  const known = new Map<NodeIndex, Coloring>();
   return (node) => {
     const own = known.get(node) ?? rowShading(shownMatrix, node, shared, name, kind);
     known.set(node, own);
@@ -79,10 +80,10 @@ export const shadingOf = computed<((node: NodeIndex) => Shading) | null>(() => {
 function rowShading(
   { low, high, columns }: Matrix,
   node: NodeIndex,
-  shared: Shading,
+  shared: Coloring,
   name: string,
   kind: "log" | "linear",
-): Shading {
+): Coloring {
   const [start, stop] = [node * columns, (node + 1) * columns];
   const [least, most] = [low.subarray(start, stop), high.subarray(start, stop)];
   const own = shared.map === "div" ? shadeSigned(least, most, kind) : shadeStatistic(name, least, most, kind);

@@ -2,10 +2,9 @@
 
 import type { JSX } from "preact";
 import { ticks } from "../charts/scale";
-import { colormap } from "../colormap";
+import { colormap, type Coloring } from "../colormap";
 import { formatTick } from "../format";
 import { theme } from "../state";
-import type { Shading } from "./shading";
 
 const STOPS = 16;
 const MOST_TICKS = 4;
@@ -14,7 +13,8 @@ const CHARACTER = 0.034;
 /** Characters of a number between the ends that lie to one side of its place. */
 const TICK = 3;
 
-export function Legend({ shading }: { readonly shading: Shading }): JSX.Element {
+export function Legend({ shading }: { readonly shading: Coloring }): JSX.Element {
+  if (Number.isNaN(shading.scale.low)) return <div class="legend dim">nothing finite</div>;
   // Read so that another theme renders anew: the colours come from its tokens.
   void theme.value;
   const { css } = colormap(shading.map);

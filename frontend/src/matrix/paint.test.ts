@@ -33,7 +33,7 @@ function picture(change: Partial<Geometry> = {}): MatrixPicture {
     count: NODES,
     ...change,
   };
-  const shading = { map: "seq", scale: makeScale("linear", 0, 6), clipped: false } as const;
+  const shading = { map: "seq", scale: makeScale("linear", 0, 6) } as const;
   return {
     matrix,
     edges: columnEdges(matrix, []),
@@ -95,6 +95,17 @@ describe("overlay", () => {
       expect(end <= left || start >= right).toBe(true);
     }
     expect(pen.of("line")).toHaveLength(4);
+  });
+
+  it("marks both sides of the first and the last step inside the picture", () => {
+    for (const step of [0, 100]) {
+      const pen = new RecordingPen();
+      paintOverlay(pen, AREA, PALETTE, picture(), { ...OVERLAY, step });
+      for (const { from, stroke } of pen.of("line")) {
+        expect(from[0] - stroke.width / 2).toBeGreaterThanOrEqual(0);
+        expect(from[0] + stroke.width / 2).toBeLessThanOrEqual(AREA.width);
+      }
+    }
   });
 
   it("outlines the cell under the pointer and the row of the selection", () => {

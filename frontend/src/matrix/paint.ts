@@ -7,7 +7,7 @@
 import { alignedIn, stepTicks } from "../charts/plot";
 import { makeScale } from "../charts/scale";
 import { type ColorbarPlace, drawColorbar } from "../charts/colorbar";
-import { type Colormap, colormap, parseColor } from "../colormap";
+import { type Colormap, colormap, type Coloring, parseColor } from "../colormap";
 import type { Palette } from "../draw/palette";
 import { crisp, type Pen } from "../draw/pen";
 import { formatCount, formatTick } from "../format";
@@ -17,7 +17,6 @@ import type { Area } from "../widgets/canvas";
 import type { ColumnEdges } from "../charts/timeline";
 import { pixelColumns } from "./columns";
 import { paintRows, rowPlaces, type HatchColors } from "./raster";
-import type { Shading } from "./shading";
 import { columnAt, xOfStep, yOfRow, type CellPlace, type Geometry } from "./geometry";
 
 export interface MatrixPicture {
@@ -26,7 +25,7 @@ export interface MatrixPicture {
   readonly geometry: Geometry;
   readonly rows: readonly NodeIndex[];
   readonly map: Colormap;
-  readonly shadingOf: (node: NodeIndex) => Shading;
+  readonly shadingOf: (node: NodeIndex) => Coloring;
   /** Why a node has nothing of the quantity; null when it has. */
   readonly reasonOf: (node: NodeIndex) => string | null;
 }
@@ -137,7 +136,7 @@ export function paintOverlay(pen: Pen, area: Area, palette: Palette, picture: Ma
   if (overlay.step !== null) {
     const [left, right] = columnSpan(picture, overlay.step);
     // On both sides of each line a hair of the surface, so that it is seen on every colour.
-    for (const x of [left - 1.5, right + 1.5]) {
+    for (const x of [Math.max(1.5, left - 1.5), Math.min(area.width - 1.5, right + 1.5)]) {
       pen.line(x, 0, x, bottom, { color: palette.surface, width: 3 });
       pen.line(x, 0, x, bottom, { color: palette.hereLine, width: 1.5 });
     }
@@ -153,7 +152,7 @@ export function paintOverlay(pen: Pen, area: Area, palette: Palette, picture: Ma
 export const barPlace = (height: CssPixels): ColorbarPlace => ({ x: 6, y: 22, height: height - 70 });
 
 /** The colour bar with its title, and under it what the hatches mean. */
-export function paintBar(pen: Pen, { height }: Area, palette: Palette, shading: Shading, title: string): void {
+export function paintBar(pen: Pen, { height }: Area, palette: Palette, shading: Coloring, title: string): void {
   pen.text(title, 4, 8, { color: palette.ink2 });
   drawColorbar(pen, barPlace(height), shading, colormap(shading.map), palette);
   const key = { x: 6, width: 11, height: 11 };

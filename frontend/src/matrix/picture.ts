@@ -1,6 +1,6 @@
 /** What the matrix shows now, ready to be painted: on the page, or into a file. */
 
-import { colormap } from "../colormap";
+import { colormap, type Coloring } from "../colormap";
 import { nodes, quantity, statistic } from "../state";
 import { isScalarFor, labelOf, reasonOf } from "../statistics";
 import type { GraphNode } from "../types";
@@ -9,7 +9,6 @@ import { isCompared } from "./compare";
 import { edges, matrix, shadingOf } from "./data";
 import type { Geometry } from "./geometry";
 import type { MatrixPicture } from "./paint";
-import type { Shading } from "./shading";
 
 /** Null before all of it is there. */
 export function pictureOf(geometry: Geometry, rows: readonly NodeIndex[]): MatrixPicture | null {
@@ -35,6 +34,6 @@ export function whatIsShown(): string {
 }
 
 /** The words over the colour bar. */
-export function barTitle({ scale }: Shading): string {
+export function barTitle({ scale }: Coloring): string {
   return isCompared() ? "difference" : `${labelOf(statistic.value)}, ${scale.kind}`;
 }

@@ -1,18 +1,12 @@
 /**
  * Which colours a statistic gets: the map that suits its kind, and the domain over all steps, so that a film over steps compares.
  *
- * The one invariant: the domain depends on the data of all steps and never on the chosen one. What lies beyond it takes the end's colour, and `clipped`
- * says that there is such a thing.
+ * The one invariant: the domain depends on the data of all steps and never on the chosen one. What lies beyond it takes the end's colour.
  */
 
-import { type Coloring, finiteRange, magnitudePercentile } from "../colormap";
+import { type Coloring, finiteRange, magnitudePercentile, NOTHING_FINITE } from "../colormap";
 import { makeScale } from "../charts/scale";
 import type { ColorScale } from "./options";
-
-export interface Shading extends Coloring {
-  /** Some value lies beyond the scale. */
-  readonly clipped: boolean;
-}
 
 /** Beyond so many decades below the largest, a log scale has no colours to spare. */
 const MOST_DECADES = 8;
@@ -48,32 +42,29 @@ function limitOf(values: Float32Array, largest: number, kind: ColorScale): numbe
 }
 
 /** Shading of signed numbers between `low` and `high`: diverging, symmetric about 0. */
-export function shadeSigned(lowest: Float32Array, highest: Float32Array, kind: ColorScale): Shading {
+export function shadeSigned(lowest: Float32Array, highest: Float32Array, kind: ColorScale): Coloring {
   const values = new Float32Array(lowest.length + highest.length);
   values.set(lowest);
   values.set(highest, lowest.length);
-  const { low, high } = finiteRange(values) ?? { low: 0, high: 0 };
-  const largest = Math.max(-low, high);
+  const range = finiteRange(values);
+  if (range === undefined) return NOTHING_FINITE;
+  const largest = Math.max(-range.low, range.high);
   const limit = limitOf(values, largest, kind) || 1;
   const small = magnitudePercentile(sample(values.filter(Boolean)), NEARLY_NONE);
   const linear = Math.min(limit / 1e3, Math.max(limit / 10 ** MOST_DECADES, small));
-  const scale = makeScale(kind === "log" ? "symlog" : "linear", -limit, limit, linear);
-  return { map: "div", scale, clipped: largest > limit };
+  return { map: "div", scale: makeScale(kind === "log" ? "symlog" : "linear", -limit, limit, linear) };
 }
 
 /** Shading of `statistic`; `low` and `high` hold the extremes of all nodes over all steps. */
-export function shadeStatistic(statistic: string, low: Float32Array, high: Float32Array, kind: ColorScale): Shading {
-  if (isShare(statistic)) return { map: "dens", scale: makeScale("linear", 0, 1), clipped: false };
-  const least = finiteRange(low)?.low ?? 0;
-  if (least < 0) return shadeSigned(low, high, kind);
+export function shadeStatistic(statistic: string, low: Float32Array, high: Float32Array, kind: ColorScale): Coloring {
+  const range = finiteRange(low);
+  if (range === undefined) return NOTHING_FINITE;
+  if (isShare(statistic)) return { map: "dens", scale: makeScale("linear", 0, 1) };
+  if (range.low < 0) return shadeSigned(low, high, kind);
   const largest = finiteRange(high)?.high ?? 0;
   const map = isCount(statistic) ? "dens" : "seq";
-  if (kind === "linear") {
-    const limit = limitOf(high, largest, kind) || 1;
-    return { map, scale: makeScale("linear", 0, limit), clipped: largest > limit };
-  }
+  if (kind === "linear") return { map, scale: makeScale("linear", 0, limitOf(high, largest, kind) || 1) };
   const first = smallestPositive(low);
-  if (first === Infinity) return { map, scale: makeScale("log", 1e-3, 1), clipped: false };
-  const floor = Math.max(first, largest / 10 ** MOST_DECADES);
-  return { map, scale: makeScale("log", floor, largest), clipped: first < floor };
+  if (first === Infinity) return { map, scale: makeScale("log", 1e-3, 1) };
+  return { map, scale: makeScale("log", Math.max(first, largest / 10 ** MOST_DECADES), largest) };
 }

@@ -48,6 +48,9 @@ function numberOf(run: string, quantity: string, node: string, statistic: string
   );
 }
 
+/** All nodes have it in common. */
+const STATE = { state: "materialized", reason: null, captures: 2, sampled: false };
+
 function answer(url: URL): unknown {
   const run = url.searchParams.get("run") ?? "";
   const [columns, order] = [COLUMNS[run], ORDER[run]];
@@ -57,7 +60,8 @@ function answer(url: URL): unknown {
         run,
         graph: "g",
         statistics: columns,
-        nodes: order.map((name) => ({ name, shape: name === "loss" ? [] : [2] })),
+        states: [STATE],
+        nodes: order.map((name) => ({ name, shape: name === "loss" ? [] : [2], quantities: { value: 0 } })),
       };
     case "snapshot": {
       const [quantity, step] = [url.searchParams.get("quantity") ?? "", Number(url.searchParams.get("step"))];
@@ -161,4 +165,9 @@ test("the compared update ratio is that of the other run's own values", async ()
   const ratio = (run: string): number =>
     numberOf(run, "update", "a", "l2_norm", 100) / numberOf(run, "value", "a", "l2_norm", 100);
   await vi.waitFor(() => expect(model.differences.value?.[0]).toBeCloseTo(ratio("first") - ratio("second"), 6));
+});
+
+test("a quantity of a node is the state that it has in common with others", async () => {
+  await vi.waitFor(() => expect(state.nodes.value).toHaveLength(3));
+  for (const { quantities } of state.nodes.value) expect(quantities).toEqual({ value: STATE });
 });

@@ -7,6 +7,7 @@
 
 import type { ComponentChildren, JSX } from "preact";
 import { isEmpty } from "../charts/history";
+import { choicesOf } from "../charts/lanes";
 import { run, step } from "../state";
 import type { ViewKind } from "../tensor/arrangement";
 import type { GraphNode, Quantity } from "../types";
@@ -156,7 +157,10 @@ function HistogramPart({
     return <HistogramCard {...pair} compared={compared} {...shared} />;
   }
   const answered = series.histogramError !== null || series.histogram !== null;
-  const none = "This run holds no histograms of this node. They are recorded unless `histograms` is off.";
+  const none =
+    series.history !== null && choicesOf(series.history).length === 0
+      ? "No element is finite."
+      : "This run holds no histograms of this node. They are recorded unless `histograms` is off.";
   return (
     <>
       <CardHead title="Histogram over steps" pending={!answered} />

@@ -8,7 +8,7 @@ import { visibleName } from "../format";
 import { graph, nodes, selectNode } from "../state";
 import { primaryReason } from "../statistics";
 import type { GraphNode, Quantity, QuantityState } from "../types";
-import { QUANTITIES } from "../types";
+import { NAME, QUANTITIES } from "../types";
 import { TextButton } from "../widgets/controls";
 import { StateGlyph } from "../widgets/icons";
 import { CodeBlock, Prose } from "../widgets/prose";
@@ -20,7 +20,7 @@ export function ReasonPanel({ node }: { readonly node: GraphNode }): JSX.Element
   return (
     <div class="reason">
       <div>
-        {reason !== undefined && <Reason reason={reason} />}
+        {reason !== undefined && <Reason name={node.name} reason={reason} />}
         <OtherReasons node={node} spoken={reason?.reason ?? null} />
       </div>
       <aside>
@@ -57,12 +57,27 @@ export function QuantityReason({
   const reason = node.quantities[quantity];
   return (
     <div class="reason one">
-      {reason === undefined ? <p>This node has no {quantity}.</p> : <Reason reason={reason} quantity={quantity} />}
+      {reason === undefined ? (
+        <p>This node has no {quantity}.</p>
+      ) : (
+        <Reason name={node.name} reason={reason} quantity={quantity} />
+      )}
     </div>
   );
 }
 
-function Reason({ reason, quantity }: { readonly reason: QuantityState; readonly quantity?: Quantity }): JSX.Element {
+function Reason({
+  name,
+  reason,
+  quantity,
+}: {
+  readonly name: string;
+  readonly reason: QuantityState;
+  readonly quantity?: Quantity;
+}): JSX.Element {
+  const [sentence, remedy, code] = [reason.sentence, reason.remedy, reason.code].map(
+    (text) => text?.split(NAME).join(name) ?? "",
+  );
   const state = reason.state === "available" ? "Available" : "Unreachable";
   return (
     <section>
@@ -70,20 +85,20 @@ function Reason({ reason, quantity }: { readonly reason: QuantityState; readonly
         <StateGlyph state={reason.state} large />
         {quantity === undefined ? state : `No ${quantity}`}: {reason.title ?? reason.reason}
       </h2>
-      {reason.sentence !== undefined && (
+      {sentence !== "" && (
         <p>
-          <Prose text={reason.sentence} />
+          <Prose text={sentence} />
         </p>
       )}
-      {reason.remedy !== undefined && reason.remedy !== "" && (
+      {remedy !== "" && (
         <>
           <h3>What to do</h3>
           <p>
-            <Prose text={reason.remedy} />
+            <Prose text={remedy} />
           </p>
         </>
       )}
-      {reason.code !== undefined && reason.code !== "" && <CodeBlock code={reason.code} />}
+      {code !== "" && <CodeBlock code={code} />}
     </section>
   );
 }

@@ -101,8 +101,10 @@ export function StatisticsCard({
 const AXES = ["linear", "log", "symlog"] as const;
 
 function note(history: History, axis: AxisKind, compared: Compared | undefined): string {
+  const choices = choicesOf(history);
+  if (choices.length === 0) return "no element is finite";
   const finite = nonFiniteMarks(history).length > 0;
-  const shownNames = axis === "log" ? [] : choicesOf(history).filter(({ id }) => chosenStatistics.value.has(id));
+  const shownNames = axis === "log" ? [] : choices.filter(({ id }) => chosenStatistics.value.has(id));
   const words = [shownNames.map(({ label }) => label).join(", "), finite ? "of finite elements" : ""]
     .filter(Boolean)
     .join(" · ");

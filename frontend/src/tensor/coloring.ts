@@ -39,7 +39,7 @@ export interface ColoringRequest extends Domain {
 export function chooseColoring(request: ColoringRequest): Coloring {
   const own = extentRange(request);
   const theirs = request.beside === null ? own : extentRange({ ...request, ...request.beside });
-  const [low, high] = [Math.min(own.low, theirs.low), Math.max(own.high, theirs.high)];
+  const { low, high } = finiteRange([own.low, own.high, theirs.low, theirs.high]) ?? own;
   if (request.gray && low >= 0) return { map: "gray", scale: makeScale("linear", 0, high > 0 ? high : 1) };
   return coloringOf(low, high, request.squareRoot ? "sqrt" : "linear");
 }
@@ -51,7 +51,7 @@ interface Range {
 
 function extentRange({ extent, history, histogram, values }: ColoringRequest): Range {
   const all = extent === "step" || extent === "tile" || history === null ? undefined : historyRange(history);
-  if (all === undefined) return finiteRange(values) ?? { low: 0, high: 1 };
+  if (all === undefined) return finiteRange(values) ?? { low: NaN, high: NaN };
   if (extent === "steps" || histogram === null || commonRange(histogram) === undefined) return all;
   const limit = percentileOf(histogram);
   // A tensor that is almost everywhere zero has a percentile of zero; then only the extremes are left to scale by.

@@ -1,6 +1,7 @@
 import { expect, test } from "vitest";
 import { makeScale } from "../charts/scale";
 import { historyOf } from "../charts/history";
+import { NOTHING_FINITE } from "../colormap";
 import { chooseColoring, historyRange } from "./coloring";
 import { keptWords, largestOfRow, meanRowEntropy, nonFiniteWords, placeWords, wholeShape } from "./facts";
 import { MOST_COPIED_CELLS, tableText, visibleSpan } from "./number_table";
@@ -99,6 +100,20 @@ test("a percentile keeps the tail from flattening the rest, and never leaves the
   });
   expect(scale.high).toBeLessThan(1);
   expect(scale.low).toBe(-scale.high);
+});
+
+test("without a finite number there is no domain, unless what stands beside has one", () => {
+  const request = {
+    extent: "step",
+    squareRoot: false,
+    history: null,
+    histogram: null,
+    values: [NaN, Infinity],
+    gray: false,
+  } as const;
+  expect(chooseColoring({ ...request, beside: null })).toBe(NOTHING_FINITE);
+  const beside = { history: null, histogram: null, values: [-1, NaN, 2] };
+  expect(chooseColoring({ ...request, beside })).toMatchObject({ map: "div", scale: { low: -2, high: 2 } });
 });
 
 test("images of the input are grey unless they are signed", () => {

@@ -197,3 +197,40 @@ it("moves over the graph with arrows and selects what it stands on", async () =>
   const path = await eventually(selected, (now) => now !== null);
   expect(handover.runs["digits/train"].nodes.map((node) => node.name)).toContain(path);
 });
+
+it("goes through the items of a menu with arrows, and back to its button with Escape", async () => {
+  await tab.row("encoder/conv2d").click();
+  const button = tab.frame.getByRole("button", { name: "Statistics", exact: true });
+  await button.focus();
+  await press("Enter", "ArrowDown", "ArrowDown");
+  const boxes = tab.frame.locator(".check-list input");
+  const focused = (): Promise<number> =>
+    boxes.evaluateAll((all) => all.findIndex((each) => each === document.activeElement));
+  expect(await focused()).toBe(1);
+  await press("ArrowUp");
+  expect(await focused()).toBe(0);
+  expect(await selected()).toBe("encoder/conv2d");
+  await press("Escape");
+  expect(await button.evaluate((element) => element === document.activeElement)).toBe(true);
+  expect(await boxes.count()).toBe(0);
+});
+
+it("goes on at the first of the findings that were asked for", async () => {
+  await tab.page.route(/tb_activations\/findings/, async (route) => {
+    const answer = await route.fetch();
+    const report = (await answer.json()) as { findings: object[] };
+    const many = Array.from({ length: 130 }, (_, index) => ({ ...report.findings[0], node: `node ${index}` }));
+    await route.fulfill({ response: answer, json: { ...report, findings: many } });
+  });
+  await tab.page.reload();
+  await tab.row("image").waitFor();
+  await tab.frame.getByRole("tab", { name: /Findings/ }).click();
+  const more = tab.frame.getByRole("button", { name: "Show 30 more" });
+  await more.focus();
+  await press("Enter");
+  await eventually(
+    () => tab.frame.locator(":focus").innerText(),
+    (text) => text === "node 100",
+  );
+  expect(await tab.frame.locator(".fd tbody tr").count()).toBe(130);
+});

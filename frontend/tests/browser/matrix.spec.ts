@@ -140,3 +140,15 @@ it("shows differences to a second run at the same step", async () => {
   expect(text).toContain(formatNumber(Math.fround(change)));
   await tab.shoot("matrix-compare");
 });
+
+it("says where nothing is finite, in the matrix, the graph and the panel", async () => {
+  const link = { run: "broken/train", node: "dense" };
+  const graph = await Tab.open({ server: "large", link });
+  await graph.frame.getByText("no element is finite", { exact: true }).waitFor();
+  await graph.frame.getByText("No element is finite.").waitFor();
+  await eventually(
+    () => graph.frame.locator(".legend").innerText(),
+    (text) => text === "nothing finite",
+  );
+  await graph.close();
+});

@@ -46,6 +46,10 @@ class Feed:
         self._queue.enqueue(tf.nest.flatten(batch, expand_composites=True))
         return self._iterator
 
+    def renew(self) -> None:
+        """A step has failed: if it was reading just then, TensorFlow has cancelled the iterator for good."""
+        self._queue = None
+
     def nothing(self) -> Any:
         """What to call a step function with, so that it finds no data."""
         return self._like_source()[0]

@@ -118,6 +118,13 @@ class Swap:
 
     def _execute(self, source: Any, due: Sequence[bool]) -> Any:
         self.disarm()
+        try:
+            return self._executed(source, due)
+        except Exception:
+            self._feed.renew()  # the user may call `fit` again
+            raise
+
+    def _executed(self, source: Any, due: Sequence[bool]) -> Any:
         if self._kind == "predict":
             return self._predict(source)
         if len(due) > 1:
@@ -178,6 +185,7 @@ class Swap:
         except _END_OF_DATA:
             raise
         except Exception as error:  # noqa: BLE001  (told once, or raised again by the plain function)
+            self._feed.renew()
             return self._fall_back(error, given.feed, plain)
         if self._twin.undone:
             result = plain(given.feed())

@@ -245,6 +245,7 @@ function NewData({ count }: { readonly count: number }): JSX.Element {
 function FindingsButton(): JSX.Element {
   const { data, error } = findings.value;
   const looking = data?.pending ?? (error === null && summary.value !== null);
+  const incomplete = error !== null || (data?.problems.length ?? 0) > 0;
   const all = data?.findings ?? [];
   const counts = SEVERITIES.map(
     (severity) => [severity, all.filter((each) => each.severity === severity).length] as const,
@@ -258,7 +259,7 @@ function FindingsButton(): JSX.Element {
         </span>
       ))}
       {all.length === 0 ? (
-        <span class="dim">{looking ? "looking …" : "no findings"}</span>
+        <span class="dim">{looking ? "looking …" : incomplete ? "not all checked" : "no findings"}</span>
       ) : (
         <span class="dim">{all.length === 1 ? "finding" : "findings"}</span>
       )}

@@ -122,6 +122,25 @@ describe("findings", () => {
   });
 });
 
+it("rules that could not be applied have not found that all is well", async () => {
+  const other = await Tab.open({ link: { run: RUN } });
+  const report = {
+    run: RUN,
+    pending: false,
+    findings: [],
+    quiet: [],
+    checked_captures: 0,
+    problems: ["The graph is too large."],
+  };
+  await other.page.route(/tb_activations\/findings/, (route) => route.fulfill({ json: report }));
+  await other.page.reload();
+  await other.frame.getByRole("button", { name: "not all checked" }).click();
+  const note = other.frame.locator(".fd-note");
+  await note.getByText("The graph is too large.").waitFor();
+  expect(await note.innerText()).not.toContain("Nothing found");
+  await other.close();
+});
+
 it("a finding that only the other run has leads to the other run", async () => {
   const other = await Tab.open({ link: { run: SECOND, compare_run: RUN, view: "findings" } });
   const finding = findings.find((each) => each.node === "head/dense" && each.first_step === handover.firstNan)!;
@@ -235,5 +254,32 @@ describe("a click on a node of the graph", () => {
       }
     }
     throw new Error("No node of the graph was found.");
+  });
+});
+
+describe("where there is little room", () => {
+  /** By how many CSS pixels something is wider than what it is cut to. */
+  const cut = (element: SVGElement | HTMLElement): number => element.scrollWidth - element.clientWidth;
+
+  it.each([
+    [390, "head/dense"],
+    [700, "head/dense/kernel"],
+  ])("a panel of %d pixels names its node and what was found there whole", async (width, node) => {
+    const link = { run: RUN, node, nodes: "0", view: "graph" };
+    const small = await Tab.open({ link, width, expect: ".panel-head .chip" });
+    await small.shoot(`panel-${width}`);
+    const head = small.frame.locator(".panel-head");
+    expect(await head.locator(".panel-path b").evaluate(cut)).toBeLessThanOrEqual(0);
+    for (const chip of await head.locator(".chip").all()) expect(await chip.evaluate(cut)).toBeLessThanOrEqual(0);
+    expect(await head.evaluate(cut)).toBeLessThanOrEqual(0);
+    await small.close();
+  });
+
+  it("the tools of the graph stay in sight beside a list of many columns", async () => {
+    const link = { run: RUN, sort: "mean", columns: "finding,history,difference,class,shape" };
+    const wide = await Tab.open({ link });
+    await wide.frame.locator(".lh", { hasText: "shape" }).waitFor();
+    expect(await wide.frame.locator(".tabs").evaluate(cut)).toBeLessThanOrEqual(0);
+    await wide.close();
   });
 });

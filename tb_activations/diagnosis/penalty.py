@@ -61,14 +61,19 @@ class PenaltyTooStrong(NodeRule):
     name, title = "penalty_too_strong", "Penalty outweighs the loss"
     definition = (
         "The gradient of a kernel is 10 times the most that its layer's input and the gradient at its output explain, and in proportion to the"
-        " weights (or steady), from capture to capture: a penalty on the weights pulls them to 0, whatever the loss says. Or less than a fifth"
-        " is left of the weights of a layer, and the loss is where it was."
+        " weights (or steady), from capture to capture: a penalty on the weights pulls them to 0, whatever the loss says. Or the gradients of all"
+        " kernels of a layer (recurrent ones have two) are one and the same multiple of them, and the squares that have such gradients make most of"
+        " the loss. Or less than a fifth is left of the weights of a layer, and the loss is where it was."
     )
     reference = "Krogh & Hertz 1992, A simple weight decay can improve generalization"
     quantity, statistic = "gradient", "l2_norm"
 
     STEADY = 0.05
     """Relative change from one capture to the next. Other terms that pass by the output (a gradient penalty) change with every batch."""
+    MULTIPLE = 0.1
+    """Relative difference of gradient over weights between the kernels of one layer, up to which they are one multiple: that of a sum of squares."""
+    MOST = 0.5
+    """Of the loss. A sum of squares is half the product of its gradient and the weights (Euler's theorem)."""
     LEFT = 0.2
     """Of the first L2 norm of weights that nobody had trained. Whatever is learned, they grow, or stay about as large."""
 
@@ -82,6 +87,7 @@ class PenaltyTooStrong(NodeRule):
         A decay that the optimizer applies is in no gradient: it is told by what is left of the weights.
         """
         explained = Explained(facts)
+        layers = _unexplained(facts, explained)
         last = np.full((2, len(rows), 1), np.nan, np.float32)
         first = np.full((len(rows), 1), np.nan, np.float32)
 
@@ -93,20 +99,45 @@ class PenaltyTooStrong(NodeRule):
             steady = (np.abs(np.diff(now, axis=2)) < self.STEADY * np.abs(now[:, :, 1:])).any(0)
             limit = np.full(own.shape, np.nan, np.float32)
             limit[explained.positions] = explained.limit(block)
-            pulled = explained.beyond(block) & steady
+            squares = self._squares(facts, block, layers, now[1])
+            pulled = explained.beyond(block) & steady | (squares > self.MOST)
             first = np.where(np.isnan(first), first_known(weights), first)
             stands = block.is_judged & ~block.progress & ~np.isnan(block.median_loss)
             withered = (weights < self.LEFT * first) & block.untrained[rows][:, None] & stands
             left = np.where(withered & ~pulled, weights / np.where(first > 0, first, np.nan), np.nan)
             evidence = {"gradient_norm": own, "most_of_the_loss": limit, "weights_norm": weights, "left_of_the_weights": left}
+            evidence["squares_of_the_loss"] = np.where(squares > self.MOST, squares, np.nan)
             return Observation(pulled | withered, ~np.isnan(own) & ~np.isnan(weights), evidence)
 
         return look
+
+    def _squares(self, facts: Facts, block: Block, layers: list[list[int]], multiple: Floats) -> Floats:
+        """The share of the loss that squares of the weights are, where the gradients of a layer are one steady multiple of them, [kernels, c]; 0
+        elsewhere. ``multiple``: gradients over weights, with those of the capture before, [kernels, 1 + c]."""
+        share = np.zeros((len(facts.kernels), len(block.steps)), np.float32)
+        loss = block.column("mean")[facts.losses[0]] if layers and len(facts.losses) else np.full(len(block.steps), np.nan, np.float32)
+        product = block.column("l2_norm", "gradient")[facts.kernels] * block.column("l2_norm")[facts.kernels] / 2
+        for layer in layers:
+            low, high = multiple[layer].min(0), multiple[layer].max(0)
+            one = (high[1:] < (1 + self.MULTIPLE) * low[1:]) & (np.abs(np.diff(low)) < self.STEADY * low[1:])
+            share[layer] = np.where(one & (loss > 0), product[layer].sum(0) / loss, 0)
+        return share
 
     def words(self, facts: Facts, index: int, episode: Episode) -> Words:
         """How far beyond it is."""
         seen = episode.evidence
         place = facts.places(index)[0]
+        weaker = Words(
+            f"Make the penalty on the weights of `{facts.names[place]}` smaller{location(facts, place)}:",
+            "kernel_regularizer=keras.regularizers.L2(1e-4)",
+        )
+        if not np.isnan(seen["squares_of_the_loss"]):
+            return Words(
+                f"Its gradient is {number(seen['gradient_norm'] / seen['weights_norm'])} times the weights since step {episode.first_step:,}, the"
+                f" same for all kernels of the layer: a penalty on their squares, {percent(min(seen['squares_of_the_loss'], 1))} of the loss, pulls"
+                " them to 0, whatever the data say.",
+                *weaker[:2],
+            )
         if not np.isnan(seen["left_of_the_weights"]):
             return Words(
                 f"Of these weights {percent(seen['left_of_the_weights'])} are left since step {episode.first_step:,} (L2 norm), and the loss is where"
@@ -117,9 +148,16 @@ class PenaltyTooStrong(NodeRule):
         return Words(
             f"The L2 norm of its gradient is {number(seen['gradient_norm'])} since step {episode.first_step:,}, of which the loss explains"
             f" {number(seen['most_of_the_loss'])} at most: a penalty on the weights pulls them to 0, whatever the data say.",
-            f"Make the penalty on the weights of `{facts.names[place]}` smaller{location(facts, place)}:",
-            "kernel_regularizer=keras.regularizers.L2(1e-4)",
+            *weaker[:2],
         )
+
+
+def _unexplained(facts: Facts, explained: Explained) -> list[list[int]]:
+    """Positions among `Facts.kernels` of the two or more kernels of each layer of which it isn't known what the loss can pull."""
+    layers: dict[int, list[int]] = {}
+    for position in sorted({*range(len(facts.kernels))} - {*explained.positions.tolist()}):
+        layers.setdefault(facts.places(int(facts.kernels[position]))[0], []).append(position)
+    return [positions for positions in layers.values() if len(positions) > 1]
 
 
 def _way(facts: Facts, kernel: int) -> tuple[int, int, float] | None:

@@ -344,7 +344,13 @@ def test_weights_that_grow_and_grow_while_the_loss_stands_are_told():
 def test_steps_too_small_from_the_beginning_are_told():
     found = deep(**{f"d{i}": {"update": 1e-7} for i in range(5)}).find(UpdateTooSmall())
     assert [f.node for f in found] == [f"d{i}/kernel" for i in range(5)]
-    assert deep(d0={"update": 1e-7}).find(UpdateTooSmall()) == []
+
+
+def test_one_layer_alone_that_does_not_move_is_told_where_its_gradient_is_no_smaller_than_others():
+    assert [(f.node, f.first_step) for f in deep(d0={"update": 1e-7}).find(UpdateTooSmall())] == [("d0/kernel", 50)]
+    assert deep(d0={"update": 1e-7, "gradient": 1e-4}).find(UpdateTooSmall()) == []  # has vanished
+    assert deep(d0={"update": np.r_[1e-7, np.full(19, 1e-4)]}).find(UpdateTooSmall()) == []
+    assert deep(d0={"update": 1e-5}).find(UpdateTooSmall()) == []
 
 
 @pytest.mark.parametrize(("last", "told"), [(1e-7, True), (1e-4, False)])

@@ -37,8 +37,8 @@ Normal, Uniform, Constant = keras.initializers.RandomNormal, keras.initializers.
 @faulty("nonfinite", "squash", every=1, held_out=True)
 def capsules_of_black_pictures() -> Training:
     def squashed(v: Any) -> Any:
-        length = ops.norm(v, axis=-1, keepdims=True)
-        return v * length / (1 + length**2)
+        length = ops.sqrt(ops.sum(v**2, -1, keepdims=True))
+        return length**2 / (1 + length**2) * v / length
 
     x, y = images()
     x = x.copy()
@@ -385,6 +385,35 @@ def two_noisy_views_that_only_attract() -> Training:
 
     x, _ = machines()
     return Training(stepwise(encoder, apart, Adam(0.01)), x, x, epochs=10)
+
+
+@faulty("collapse", "nearest", every=10, held_out=True)
+def codes_from_a_book_that_all_become_one() -> Training:
+    class Nearest(layers.Layer):
+        def build(self, shape: Any) -> None:
+            self.codes = self.add_weight(shape=(32, shape[-1]), initializer="random_normal", name="codes")
+
+        def call(self, h: Any) -> Any:
+            chosen = ops.take(self.codes, ops.argmin(ops.sum((h[:, None] - self.codes[None]) ** 2, -1), -1), axis=0)
+            self.add_loss(ops.mean((chosen - ops.stop_gradient(h)) ** 2) + 0.25 * ops.mean((ops.stop_gradient(chosen) - h) ** 2))
+            return h + ops.stop_gradient(chosen - h)
+
+    x, _ = digits()
+    picture = layers.Dense(64, activation="sigmoid", name="picture")
+    return Training(
+        net(
+            (64,),
+            *fc(64),
+            layers.Dense(8, name="code"),
+            Nearest(name="nearest"),
+            picture,
+            loss="mse",
+            optimizer=Adam(3e-3),
+        ),
+        x,
+        x,
+        epochs=6,
+    )
 
 
 @faulty("unnormalized_input", "inputs", every=10, held_out=True)

@@ -336,24 +336,6 @@ def points_pooled_by_their_maximum() -> Training:
 
 
 @healthy(every=10, held_out=True)
-def codes_from_a_book_with_a_straight_way_back() -> Training:
-    class Nearest(layers.Layer):
-        def build(self, shape: Any) -> None:
-            self.codes = self.add_weight(shape=(32, shape[-1]), initializer="random_normal", name="codes")
-
-        def call(self, h: Any) -> Any:
-            chosen = ops.take(self.codes, ops.argmin(ops.sum((h[:, None] - self.codes[None]) ** 2, -1), -1), axis=0)
-            self.add_loss(ops.mean((chosen - ops.stop_gradient(h)) ** 2) + 0.25 * ops.mean((ops.stop_gradient(chosen) - h) ** 2))
-            return h + ops.stop_gradient(chosen - h)
-
-    x, _ = digits()
-    picture = layers.Dense(64, activation="sigmoid", name="picture")
-    return Training(
-        net((64,), *fc(64), layers.Dense(8, name="code"), Nearest(name="nearest"), picture, loss="mse", optimizer=Adam(3e-3)), x, x, epochs=6
-    )
-
-
-@healthy(every=10, held_out=True)
 def variational_codes_with_a_small_weight() -> Training:
     class Weighed(Vae):
         def objective(self, x: Any, y: Any) -> Any:

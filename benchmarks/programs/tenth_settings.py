@@ -82,7 +82,7 @@ def features_turned_into_integers() -> Training:
     return Training(net((8,), *fc(32, 32, activation="tanh"), whole, layers.Dense(1, name="wear"), loss="mse"), *machines(), epochs=4)
 
 
-@faulty("missing_gradient unchanged_weights", "extractor conv1", every=10, held_out=True)
+@faulty("missing_gradient unchanged_weights", "network/extractor", every=10, held_out=True)
 def two_models_and_only_the_variables_of_one() -> Training:
     x, y = images()
     extractor, head = stack(*convs(16), layers.Flatten(), name="extractor"), stack(layers.Dense(10, name="scores"), name="head")
@@ -294,7 +294,7 @@ def scale_that_is_doubled_at_every_second_step() -> Training:
 # Losses.
 
 
-@faulty("output_mismatch", "shares", every=5, held_out=True)
+@faulty("output_mismatch", "network/shares", every=5, held_out=True)
 def shares_given_to_a_loss_of_scores_in_a_loop() -> Training:
     network = stack(layers.LSTM(16, name="lstm"), layers.Dense(3), Of(lambda v: ops.exp(v) / ops.sum(ops.exp(v), -1, keepdims=True), name="shares"))
     return Training(stepwise(network, keras.losses.SparseCategoricalCrossentropy(from_logits=True), Adam(5e-3)), *beats(), epochs=4)
@@ -305,7 +305,7 @@ def relu_in_front_of_a_cross_entropy() -> Training:
     return Training(net((64,), *fc(64), layers.Dense(10, activation="relu", name="predictions")), *digits(), epochs=5)
 
 
-@faulty("output_mismatch", "gate", every=5, held_out=True)
+@faulty("output_mismatch", "network/gate", every=5, held_out=True)
 def sigmoid_and_then_the_loss_of_tensorflow() -> Training:
     network = stack(*fc(16), layers.Dense(1, name="score"), layers.Activation("sigmoid", name="gate"))
     return Training(stepwise(network, lambda y, p: tf.nn.sigmoid_cross_entropy_with_logits(labels=y, logits=p), Adam(5e-3)), *moons(), epochs=6)

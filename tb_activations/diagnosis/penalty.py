@@ -17,13 +17,17 @@ from tb_activations.diagnosis.episodes import Episode
 from tb_activations.diagnosis.facts import Facts
 from tb_activations.diagnosis.rule import NodeRule, Observation, Words, location, number, percent
 
-__all__ = ["Explained", "PenaltyTooStrong"]
+__all__ = ["Explained", "PenaltyTooStrong", "Squares"]
 
 Rows = npt.NDArray[np.int64]
 Bools = npt.NDArray[np.bool_]
 
 PLAIN = frozenset({"Dense", "Conv1D", "Conv2D", "Conv3D"})
 """Layers that do no more with their kernel than multiply by it."""
+
+
+STEADY = 0.05
+"""Relative change from one capture to the next. Other terms that pass by the output (a gradient penalty) change with every batch."""
 
 
 class Explained:
@@ -55,6 +59,41 @@ class Explained:
         return found
 
 
+class Squares:
+    """How much of the loss squares of weights are, of layers with several kernels of which it isn't known what the loss can pull. Remembers the last
+    capture."""
+
+    MULTIPLE = 0.1
+    """Relative difference of gradient over weights between the kernels of one layer, up to which they are one multiple: that of a sum of squares."""
+    MOST = 0.5
+    """Of the loss. A sum of squares is half the product of its gradient and the weights (Euler's theorem)."""
+
+    def __init__(self, facts: Facts, explained: Explained) -> None:
+        self._kernels, self._loss = facts.kernels, facts.losses[:1]
+        layers: dict[int, list[int]] = {}
+        for position in sorted({*range(len(self._kernels))} - {*explained.positions.tolist()}):
+            layers.setdefault(facts.places(int(self._kernels[position]))[0], []).append(position)
+        self._layers = [positions for positions in layers.values() if len(positions) > 1]
+        self._last: Floats = np.full((len(self._kernels), 1), np.nan, np.float32)
+
+    def feed(self, block: Block) -> Floats:
+        """The share of the loss that squares are where they are most of it, and the gradients of a layer one steady multiple of the weights,
+        [kernels, c]; NaN elsewhere."""
+        share = np.full((len(self._kernels), len(block.steps)), np.nan, np.float32)
+        if not self._layers or not len(self._loss):
+            return share
+        loss, gradient = block.column("mean")[self._loss], block.column("l2_norm", "gradient")[self._kernels]
+        weights = block.column("l2_norm")[self._kernels]
+        multiple = np.concatenate([self._last, gradient / np.where(weights > 0, weights, np.nan)], axis=1)
+        self._last = multiple[:, -1:]
+        for layer in self._layers:
+            low, high = multiple[layer].min(0), multiple[layer].max(0)
+            one = (high[1:] < (1 + self.MULTIPLE) * low[1:]) & (np.abs(np.diff(low)) < STEADY * low[1:])
+            own = (gradient[layer] * weights[layer]).sum(0) / 2 / np.where(loss[0] > 0, loss[0], np.nan)
+            share[layer] = np.where(one & (own > self.MOST), own, np.nan)
+        return share
+
+
 class PenaltyTooStrong(NodeRule):
     """A penalty on weights that leaves the loss nothing to say."""
 
@@ -68,12 +107,6 @@ class PenaltyTooStrong(NodeRule):
     reference = "Krogh & Hertz 1992, A simple weight decay can improve generalization"
     quantity, statistic = "gradient", "l2_norm"
 
-    STEADY = 0.05
-    """Relative change from one capture to the next. Other terms that pass by the output (a gradient penalty) change with every batch."""
-    MULTIPLE = 0.1
-    """Relative difference of gradient over weights between the kernels of one layer, up to which they are one multiple: that of a sum of squares."""
-    MOST = 0.5
-    """Of the loss. A sum of squares is half the product of its gradient and the weights (Euler's theorem)."""
     LEFT = 0.2
     """Of the first L2 norm of weights that nobody had trained. Whatever is learned, they grow, or stay about as large."""
 
@@ -87,7 +120,7 @@ class PenaltyTooStrong(NodeRule):
         A decay that the optimizer applies is in no gradient: it is told by what is left of the weights.
         """
         explained = Explained(facts)
-        layers = _unexplained(facts, explained)
+        of_squares = Squares(facts, explained)
         last = np.full((2, len(rows), 1), np.nan, np.float32)
         first = np.full((len(rows), 1), np.nan, np.float32)
 
@@ -96,32 +129,20 @@ class PenaltyTooStrong(NodeRule):
             own, weights = block.column("l2_norm", "gradient")[rows], block.column("l2_norm")[rows]
             now = np.concatenate([last, np.stack([own, own / np.where(weights > 0, weights, np.nan)])], axis=2)
             last = now[:, :, -1:]
-            steady = (np.abs(np.diff(now, axis=2)) < self.STEADY * np.abs(now[:, :, 1:])).any(0)
+            steady = (np.abs(np.diff(now, axis=2)) < STEADY * np.abs(now[:, :, 1:])).any(0)
             limit = np.full(own.shape, np.nan, np.float32)
             limit[explained.positions] = explained.limit(block)
-            squares = self._squares(facts, block, layers, now[1])
-            pulled = explained.beyond(block) & steady | (squares > self.MOST)
+            squares = of_squares.feed(block)
+            pulled = explained.beyond(block) & steady | ~np.isnan(squares)
             first = np.where(np.isnan(first), first_known(weights), first)
             stands = block.is_judged & ~block.progress & ~np.isnan(block.median_loss)
             withered = (weights < self.LEFT * first) & block.untrained[rows][:, None] & stands
             left = np.where(withered & ~pulled, weights / np.where(first > 0, first, np.nan), np.nan)
             evidence = {"gradient_norm": own, "most_of_the_loss": limit, "weights_norm": weights, "left_of_the_weights": left}
-            evidence["squares_of_the_loss"] = np.where(squares > self.MOST, squares, np.nan)
+            evidence["squares_of_the_loss"] = squares
             return Observation(pulled | withered, ~np.isnan(own) & ~np.isnan(weights), evidence)
 
         return look
-
-    def _squares(self, facts: Facts, block: Block, layers: list[list[int]], multiple: Floats) -> Floats:
-        """The share of the loss that squares of the weights are, where the gradients of a layer are one steady multiple of them, [kernels, c]; 0
-        elsewhere. ``multiple``: gradients over weights, with those of the capture before, [kernels, 1 + c]."""
-        share = np.zeros((len(facts.kernels), len(block.steps)), np.float32)
-        loss = block.column("mean")[facts.losses[0]] if layers and len(facts.losses) else np.full(len(block.steps), np.nan, np.float32)
-        product = block.column("l2_norm", "gradient")[facts.kernels] * block.column("l2_norm")[facts.kernels] / 2
-        for layer in layers:
-            low, high = multiple[layer].min(0), multiple[layer].max(0)
-            one = (high[1:] < (1 + self.MULTIPLE) * low[1:]) & (np.abs(np.diff(low)) < self.STEADY * low[1:])
-            share[layer] = np.where(one & (loss > 0), product[layer].sum(0) / loss, 0)
-        return share
 
     def words(self, facts: Facts, index: int, episode: Episode) -> Words:
         """How far beyond it is."""
@@ -150,14 +171,6 @@ class PenaltyTooStrong(NodeRule):
             f" {number(seen['most_of_the_loss'])} at most: a penalty on the weights pulls them to 0, whatever the data say.",
             *weaker[:2],
         )
-
-
-def _unexplained(facts: Facts, explained: Explained) -> list[list[int]]:
-    """Positions among `Facts.kernels` of the two or more kernels of each layer of which it isn't known what the loss can pull."""
-    layers: dict[int, list[int]] = {}
-    for position in sorted({*range(len(facts.kernels))} - {*explained.positions.tolist()}):
-        layers.setdefault(facts.places(int(facts.kernels[position]))[0], []).append(position)
-    return [positions for positions in layers.values() if len(positions) > 1]
 
 
 def _way(facts: Facts, kernel: int) -> tuple[int, int, float] | None:

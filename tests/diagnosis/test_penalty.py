@@ -106,6 +106,8 @@ def test_squares_of_recurrent_weights_that_make_most_of_the_loss_are_told(penalt
     for name, norm in zip(names, weights, strict=True):
         history.set(name, l2_norm=norm).set(name, "gradient", l2_norm=2 * penalty * norm * (1 + noise * random.uniform(-1, 1, 20)))
     history.set("loss", elements=1, mean=data + penalty * sum(norm**2 for norm in weights))
+    history.set("gru", "gradient", l2_norm=1e-3)
+    assert [f.node for f in history.find(ExplodingGradient())] == ([] if told or penalty < 1 else ["gru"])
     found = history.find(PenaltyTooStrong())
     assert [f.node for f in found] == list(names) * told
     assert all("the same for all kernels of the layer: a penalty on their squares" in f.sentence for f in found)

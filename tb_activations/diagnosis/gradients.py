@@ -64,7 +64,7 @@ class _DepthWatch(Watch):
             factors = self._dilution.factors(block)
             holds, evidence = holds | ~np.isnan(factors), evidence | {"constant_factor": factors}
         if self._explained is not None and self._squares is not None:  # what a penalty on the weights adds, hasn't come through the network
-            passed_back = ~self._explained.beyond(block) & np.isnan(self._squares.feed(block))
+            passed_back = ~self._explained.beyond(block, Explained.MORE) & np.isnan(self._squares.feed(block))
             holds, urgent = holds & passed_back, urgent & passed_back
         self._episodes.update(block.steps, holds, ~np.isnan(own), evidence, urgent)
 

@@ -33,6 +33,8 @@ STEADY = 0.05
 class Explained:
     """How much of a gradient the layers of kernels explain."""
 
+    MORE = 1.1
+    """Times the product of the norms, from which on something else than the loss has a part in a gradient, whatever rounding does."""
     BEYOND = 10.0
     """Times the product of the norms, which the loss itself reaches only where all examples pull at a weight in one direction."""
 
@@ -50,12 +52,12 @@ class Explained:
         most: Floats = block.column("l2_norm", "gradient")[self._outputs] * block.column("l2_norm")[self._sources] * self._reuse
         return most
 
-    def beyond(self, block: Block) -> Bools:
-        """Whether the gradient of each of `Facts.kernels` is far beyond that, [kernels, c]."""
+    def beyond(self, block: Block, times: float = BEYOND) -> Bools:
+        """Whether the gradient of each of `Facts.kernels` is so many times that, or more, [kernels, c]."""
         own = block.column("l2_norm", "gradient")[self._kernels]
         found = np.zeros(own.shape, np.bool_)
         limit = self.limit(block)
-        found[self.positions] = (own[self.positions] > self.BEYOND * limit) & (limit > 0)
+        found[self.positions] = (own[self.positions] > times * limit) & (limit > 0)
         return found
 
 

@@ -38,7 +38,9 @@ def test_a_gradient_that_the_loss_can_not_have_made_is_that_of_a_penalty(own):
 def test_it_does_not_explode():
     """It is 400 times those nearer to the loss."""
     assert told(20.0, ExplodingGradient(), weights=5.0) == []
+    assert told(6.0, ExplodingGradient(), weights=5.0, back=1.0) == []  # three times what can come back
     assert told(20.0, ExplodingGradient(), weights=5.0, back=15.0) == [("hidden", "error")]
+    assert told(6.0, ExplodingGradient(), weights=5.0, back=3.5) == [("hidden", "error")]
 
 
 @pytest.mark.parametrize(

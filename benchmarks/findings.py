@@ -176,6 +176,7 @@ SETS = {
     "seventh": "Programs written after the sixth set, blind",
     "eighth": "Programs written after the seventh set, blind",
     "ninth": "Programs written after the eighth set, with the rules in view",
+    "tenth": "Programs written after the ninth set, blind",
     "reviewed": "Programs written from a review of the rules",
 }
 """Titles by how the name of a family begins."""

@@ -6,6 +6,7 @@ dead, a confident output is not saturated, a large target is not an explosion, a
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 
 import numpy as np
@@ -104,6 +105,9 @@ class DeadUnits(NodeRule):
         )
 
 
+ADDS_UP = 1e-3
+"""How far, in proportion, the mean of shares of a whole may be from one over how many there are."""
+
 USUAL = Persistence()
 """How long what is so from the start must last."""
 
@@ -147,12 +151,7 @@ class SaturatedActivation(NodeRule):
 
     def select(self, facts: Facts) -> Rows:
         """Nodes that end in a function that has flat ends, and layers that use one inside. A softmax over a single unit has nothing but flat ends."""
-        found = facts.select(
-            lambda node: (
-                (node.kind != "variable" and node.activation in {"sigmoid", "tanh", "softmax"} and (node.shape or (0,))[-1] != 1)
-                or (node.kind != "variable" and node.activation in {"sigmoid", "tanh"})
-            )
-        )
+        found = facts.select(lambda node: node.kind != "variable" and (node.activation in {"sigmoid", "tanh"} or _is_softmax_over_several(node)))
         told = [row for row in found.tolist() if not _has_mask(facts, row)]
         return np.array(sorted({*told, *Scores(facts).rows.tolist(), *Gates(facts).rows.tolist()}), np.int64)
 
@@ -170,12 +169,14 @@ class SaturatedActivation(NodeRule):
         beside = np.array([bool(other) and is_of_classes(facts, row) for row in rows.tolist()], np.bool_)[:, None]
         first, first_apart = np.full((2, len(rows), 1), np.nan, np.float32)
         targets, scores, gates = Targets(facts), Scores(facts), Gates(facts)
+        places = np.array([_places(facts.nodes[row]) for row in rows.tolist()], float)[:, None]
         is_gate = np.array([_is_gate(facts, row) for row in rows.tolist()], np.bool_)[:, None]
         from_the_start, every = Stretches(len(rows), USUAL), np.arange(len(rows))
 
         def look(block: Block) -> Observation:
             low, high, apart = block.column("min")[rows], block.column("max")[rows], scores.deviation(block, rows)
-            share = np.where(is_gate, (high < self.SHUT) | (low > 1 - self.SHUT), block.column("saturated_fraction")[rows])
+            share = _of_places(block.column("saturated_fraction")[rows], block.column("mean")[rows], places)
+            share = np.where(is_gate, (high < self.SHUT) | (low > 1 - self.SHUT), share)
             flat = gates.flat_share(block, rows)
             share = np.fmax(np.where(is_gate & np.isnan(high), np.nan, share), flat).astype(np.float32)
             first[:] = np.where(np.isnan(first), first_known(share), first)
@@ -331,6 +332,23 @@ def _is_gate(facts: Facts, row: int) -> bool:
     """Whether a sigmoid is multiplied by something: gates begin open or shut (highway networks, forget gates), and learn to be."""
     node = facts.nodes[row]
     return node.activation == "sigmoid" and any(facts.nodes[after].class_name in {"Multiply", "Mul"} for after in facts.next_effective(row))
+
+
+def _is_softmax_over_several(node: Node) -> bool:
+    return node.activation == "softmax" and ((node.shape or (0,))[-1] != 1 or _places(node) > 1)
+
+
+def _places(node: Node) -> int:
+    """Over how many positions a softmax may weigh, whose last axis has one entry; 0 for any other node."""
+    shape = node.shape or ()
+    return math.prod(extent or 0 for extent in shape[1:]) if node.activation == "softmax" and len(shape) > 2 and shape[-1] == 1 else 0
+
+
+def _of_places(share: Floats, mean: Floats, places: Floats) -> Floats:
+    """Share of the examples in which one of ``places`` takes nearly all, of the share of all entries that do; NaN where these don't add up to 1."""
+    adds_up = np.abs(mean * places - 1) <= ADDS_UP
+    of_examples: Floats = np.where(places > 0, np.where(adds_up, share * places, np.nan), share)
+    return of_examples
 
 
 def _has_mask(facts: Facts, row: int) -> bool:

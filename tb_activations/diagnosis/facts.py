@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from tb_activations.diagnosis.bitsets import closure, members, union
 from tb_activations.diagnosis.flow import Flow, Rows, path_of
-from tb_activations.diagnosis.kinds import MASKING, NORMALIZATIONS, RECURRENT, WEIGHTED, is_float
+from tb_activations.diagnosis.kinds import MASKING, NORMALIZATIONS, RECURRENT, WEIGHTED, is_float, is_of_users
 from tb_activations.store.nodes import Node
 
 __all__ = ["Facts"]
@@ -100,9 +100,19 @@ class Facts(Flow):
         for position, kernel in enumerate(self.kernels.tolist()):
             place = self.places(kernel)[0]
             reads_input = not self.names[kernel].endswith("recurrent_kernel")
-            if reads_input and self.nodes[place].class_name in RECURRENT and self.inputs[place]:
+            is_recurrent = self.nodes[place].class_name in RECURRENT or self._is_recurrence_by_hand(kernel, place)
+            if reads_input and is_recurrent and self.inputs[place]:
                 found[position] = (place, self.inputs[place][0])
         return found
+
+    def _is_recurrence_by_hand(self, kernel: int, place: int) -> bool:
+        """Whether a kernel takes in a sequence in a layer of a user that gives one state, and has another kernel that makes states of states."""
+        node, sources = self.nodes[place], self.inputs[place]
+        if not is_of_users(node.class_name) or len(sources) != 1 or len(node.shape or ()) != 2 or len(self.nodes[sources[0]].shape or ()) != 3:
+            return False
+        units = (node.shape or (0,))[-1]
+        shapes = [self.nodes[other].shape for other in self.owned.get(place, ()) if other != kernel and self.nodes[other].trainable]
+        return self.takes_in(kernel, sources[0]) and (self.nodes[kernel].shape or (0,))[-1] == units and (units, units) in shapes
 
     @cached_property
     def siblings(self) -> Rows:

@@ -14,6 +14,10 @@ from tb_activations.diagnosis.facts import Facts
 __all__ = ["Forgetting"]
 
 
+WINDOW = 5
+"""Captures whose median is taken."""
+
+
 class Forgetting:
     """The plain recurrences of a graph that give their last state only. What an LSTM or GRU keeps passes beside its output."""
 
@@ -26,14 +30,25 @@ class Forgetting:
             if facts.nodes[layer].class_name == "SimpleRNN" and given is not None and kept is not None:
                 self._found.append((position, layer, given, kept))
         self._kernels = len(facts.kernels)
+        self._recent: Floats = np.empty((len(self._found), 0), np.float32)
 
     def factors(self, block: Block) -> tuple[Floats, Floats]:
         """By how much the gradient of the state shrinks from one time step to the one before, and how many of these there are, [kernels, c]; NaN
         for what is no such recurrence."""
         factor, count = np.full((2, self._kernels, len(block.steps)), np.nan, np.float32)
+        if not self._found:
+            return factor, count
+        positions, layers, given, kept = np.array(self._found, np.int64).T
         norm, elements = block.column("l2_norm", "gradient"), block.column("elements", "gradient")
-        for position, layer, given, kept in self._found:
-            ratio = norm[kept] / np.where(norm[given] > 0, norm[given], np.nan)
-            factor[position] = ratio / np.sqrt(1 + ratio**2)
-            count[position] = elements[given] / elements[layer]
+        ratio = norm[kept] / np.where(norm[given] > 0, norm[given], np.nan)
+        factor[positions] = self._smoothed(ratio / np.sqrt(1 + ratio**2))
+        count[positions] = elements[given] / elements[layers]
         return factor, count
+
+    def _smoothed(self, factor: Floats) -> Floats:
+        """The median of the last few captures, as each is an estimate from one batch."""
+        before = self._recent if self._recent.shape[1] else np.repeat(factor[:, :1], WINDOW - 1, axis=1)
+        series = np.concatenate([before, factor], axis=1)
+        self._recent = series[:, 1 - WINDOW :]
+        median: Floats = np.median(np.lib.stride_tricks.sliding_window_view(series, WINDOW, axis=1), axis=2)
+        return median

@@ -15,11 +15,12 @@ import numpy.typing as npt
 
 from tb_activations.diagnosis.bitsets import members
 from tb_activations.diagnosis.block import Block, Floats
+from tb_activations.diagnosis.dilution import Dilution
 from tb_activations.diagnosis.episodes import AT_ONCE, Episode, Episodes, Persistence
 from tb_activations.diagnosis.facts import Facts
 from tb_activations.diagnosis.finding import Finding, Severity
 from tb_activations.diagnosis.forgetting import Forgetting
-from tb_activations.diagnosis.penalty import Explained
+from tb_activations.diagnosis.penalty import Explained, Squares
 from tb_activations.diagnosis.rule import NodeRule, Observation, Rule, Watch, Words, location, number
 from tb_activations.diagnosis.scales import Targets, blow_up
 from tb_activations.store.nodes import Node
@@ -42,7 +43,9 @@ class _DepthWatch(Watch):
         self._kernels = facts.kernels
         self._targets = Targets(facts)
         self._explained = None if rule.of_layers else Explained(facts)
+        self._squares = None if self._explained is None else Squares(facts, self._explained)
         self._forgetting = Forgetting(facts) if rule.of_layers else None
+        self._dilution = Dilution(facts) if rule.of_layers else None
         self._episodes = Episodes(len(self._kernels), rule.persistence)
 
     def update(self, block: Block) -> None:
@@ -57,8 +60,11 @@ class _DepthWatch(Watch):
         if self._forgetting is not None:
             forgets, seen = _forgets(block, *self._forgetting.factors(block))
             holds, evidence = holds | forgets, evidence | seen
-        if self._explained is not None:
-            passed_back = ~self._explained.beyond(block)  # what a penalty on the weights adds, hasn't come through the network
+        if self._dilution is not None:
+            factors = self._dilution.factors(block)
+            holds, evidence = holds | ~np.isnan(factors), evidence | {"constant_factor": factors}
+        if self._explained is not None and self._squares is not None:  # what a penalty on the weights adds, hasn't come through the network
+            passed_back = ~self._explained.beyond(block, Explained.MORE) & np.isnan(self._squares.feed(block))
             holds, urgent = holds & passed_back, urgent & passed_back
         self._episodes.update(block.steps, holds, ~np.isnan(own), evidence, urgent)
 
@@ -106,7 +112,7 @@ class VanishingGradient(Rule):
     definition = (
         "The gradient of a layer's weights is not 0, but less than 1/1,000 of the largest nearer to the loss, and so are those of all kernels and"
         " tables before and beside it, although no small head explains it; or of that of a plain recurrence next to nothing is left at its first time"
-        " step, and the loss stays where it was."
+        " step, and the loss stays where it was; or a constant factor makes less than a 100,000th of a layer's output before it is added to others."
     )
     reference = "Glorot & Bengio 2010; AutoTrainer (gradient ratio over depth); SageMaker Debugger VanishingGradient"
     severity: Severity = "warning"
@@ -141,6 +147,14 @@ class VanishingGradient(Rule):
                 "Use a layer that keeps what it read, or fewer time steps:",
                 "keras.layers.LSTM(units)",
             )
+        if episode.evidence["constant_factor"] > 0:
+            return Words(
+                f"What it gives is added to something else since step {episode.first_step:,}, and a constant has made"
+                f" {number(episode.evidence['constant_factor'])} of it before: it counts for nothing there, and the gradient that comes back is as"
+                " small.",
+                f"Leave the factor out{location(facts, facts.places(kernel)[0])}, or let it be learned from 0:",
+                'self.share = self.add_weight(shape=(), initializer="zeros", name="share")  # y = x + self.share * layer(x)',
+            )
         return Words(
             f"The L2 norm of the gradient of its weights is {number(episode.evidence['gradient_norm'])}, against"
             f" {number(episode.evidence['norm_nearer_to_the_loss'])} nearer to the loss: these weights hardly learn since step"
@@ -166,7 +180,8 @@ class ExplodingGradient(Rule):
     RATIO = 100.0
     """Over the largest gradient nearer to the loss (L2 norms). Healthy networks stay below 10."""
     THROUGH_TIME = 30.0
-    """L2 norm over the product of those of the gradient at the output and of the input. Without a recurrence it can't exceed 1."""
+    """L2 norm over the product of those of the gradient at the output and of the input. Without a recurrence it can't exceed 1. Of a layer of a user
+    it may be a product of two matrices, not of as many as time steps: those don't reach it."""
     RELATIVE = 1e4
     """Over the L2 norm of the weights themselves, and of the size of the targets where those are large: gradients are proportional to it."""
     RELATIVE_TO_BLOWN_UP = 10.0

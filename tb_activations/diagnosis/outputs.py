@@ -22,6 +22,9 @@ __all__ = ["OutputMismatch", "TargetsOutOfRange"]
 
 Rows = npt.NDArray[np.int64]
 
+MODELS = frozenset({"Sequential", "Functional"})
+"""Layers that give what the last layer inside of them gave."""
+
 SQUASHED = {"softmax": "Softmax", "sigmoid": "Sigmoid"}
 """Functions that make probabilities of logits, and the operations that do."""
 
@@ -31,8 +34,8 @@ class OutputMismatch(NodeRule):
 
     name, title = "output_mismatch", "Output doesn't fit the loss"
     definition = (
-        "A loss of probabilities (it clips them to lie between 0 and 1) is given numbers beyond, or shares that add up to 1 over the examples of a"
-        " batch and not over the classes; or a loss of logits (`from_logits=True`) is given what a softmax or sigmoid made of them."
+        "A loss of probabilities (it clips them to lie between 0 and 1) is given numbers beyond, or those of a ReLU, or shares that add up to 1 over"
+        " the examples of a batch and not over the classes; or a loss of logits (`from_logits=True`) is given what a softmax or sigmoid made of them."
     )
     reference = "UMLAUT: missing softmax before the loss, several activations at the end"
     severity, statistic = "error", "min"
@@ -40,6 +43,8 @@ class OutputMismatch(NodeRule):
 
     BEYOND = 0.01
     """How far below 0 or above 1 a number is no rounded probability."""
+    EMPTY = 0.05
+    """Share of the outputs of a ReLU that are exactly 0, and clipped, from which on it is no rounding."""
     SHARES = 1e-3
     """How far, in proportion, the mean of shares of a whole may be from one over how many there are: they are rounded to float16."""
 
@@ -57,6 +62,7 @@ class OutputMismatch(NodeRule):
         bounded = np.isin(rows, _taken_for(facts, "probabilities"))[:, None]
         for_loss = np.isin(rows, _taken_for(facts, "probabilities", "shares"))[:, None]
         for_logits = np.isin(rows, _taken_for(facts, "logits"))[:, None]
+        of_relu = np.array([_ends_in_relu(facts, row) for row in rows.tolist()], np.bool_)[:, None] & for_loss
         extents = [[extent or 1 for extent in (facts.nodes[row].shape or (1,))[1:]] or [1] for row in rows.tolist()]
         classes = np.array([own[-1] for own in extents], float)[:, None]
         numbers = np.array([math.prod(own) for own in extents], float)[:, None]
@@ -68,6 +74,7 @@ class OutputMismatch(NodeRule):
             of_classes = within & (classes > 1) & (np.abs(mean * classes - 1) <= self.SHARES)
             of_examples = within & (examples > 1) & (np.abs(mean * examples - 1) <= self.SHARES) & ~of_classes
             beyond = for_loss & (low < -self.BEYOND) | bounded & (high > 1 + self.BEYOND)
+            beyond |= of_relu & (block.column("zero_fraction")[rows] > self.EMPTY)
             holds = np.where(for_logits, squashed | of_classes, beyond | of_examples)
             evidence = {"min": low, "max": high, "examples": np.where(of_examples, examples, np.nan)}
             return Observation(holds & ~np.isnan(low), ~np.isnan(low), evidence)
@@ -94,6 +101,13 @@ class OutputMismatch(NodeRule):
                 " given depends on the others.",
                 f"Take the softmax over the last axis{location(facts, index)}:",
                 "keras.ops.softmax(scores, axis=-1)",
+            )
+        if _ends_in_relu(facts, index):
+            return Words(
+                f"Its outputs are those of a ReLU, from {number(seen['min'])} to {number(seen['max'])}, and the loss takes them for probabilities: it"
+                " clips zeros and what is above 1, and neither gets a gradient.",
+                f"End in a softmax (two or more classes) or a sigmoid{location(facts, index)}:",
+                'keras.layers.Dense(classes, activation="softmax")',
             )
         return Words(
             f"Its outputs go from {number(seen['min'])} to {number(seen['max'])}, and the loss takes them for probabilities: it clips them to lie"
@@ -141,9 +155,20 @@ class TargetsOutOfRange(NodeRule):
 
 
 def _taken_for(facts: Facts, *meanings: str) -> list[int]:
-    """Nodes that a loss takes for one of ``meanings``."""
+    """Nodes that a loss takes for one of ``meanings``. What a model gives that a loss is given, the last layer in it has made."""
     names = {name for loss in facts.losses.tolist() for meaning in meanings for name in facts.nodes[loss].attributes.get(meaning, ())}
-    return [index for index, name in enumerate(facts.names) if name in names]
+    return sorted({_made_by(facts, index) for index, name in enumerate(facts.names) if name in names})
+
+
+def _made_by(facts: Facts, index: int) -> int:
+    """The layer inside of models whose output is theirs."""
+    while facts.nodes[index].class_name in MODELS and len(facts.inputs[index]) == 1:
+        index = facts.inputs[index][0]
+    return index
+
+
+def _ends_in_relu(facts: Facts, index: int) -> bool:
+    return facts.nodes[index].activation in {"relu", "relu6"} or facts.nodes[index].class_name == "ReLU"
 
 
 def _given_out(facts: Facts) -> list[int]:

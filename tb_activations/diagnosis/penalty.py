@@ -17,7 +17,7 @@ from tb_activations.diagnosis.episodes import Episode
 from tb_activations.diagnosis.facts import Facts
 from tb_activations.diagnosis.rule import NodeRule, Observation, Words, location, number, percent
 
-__all__ = ["Explained", "PenaltyTooStrong"]
+__all__ = ["Explained", "PenaltyTooStrong", "Squares"]
 
 Rows = npt.NDArray[np.int64]
 Bools = npt.NDArray[np.bool_]
@@ -26,9 +26,15 @@ PLAIN = frozenset({"Dense", "Conv1D", "Conv2D", "Conv3D"})
 """Layers that do no more with their kernel than multiply by it."""
 
 
+STEADY = 0.05
+"""Relative change from one capture to the next. Other terms that pass by the output (a gradient penalty) change with every batch."""
+
+
 class Explained:
     """How much of a gradient the layers of kernels explain."""
 
+    MORE = 1.1
+    """Times the product of the norms, from which on something else than the loss has a part in a gradient, whatever rounding does."""
     BEYOND = 10.0
     """Times the product of the norms, which the loss itself reaches only where all examples pull at a weight in one direction."""
 
@@ -46,13 +52,48 @@ class Explained:
         most: Floats = block.column("l2_norm", "gradient")[self._outputs] * block.column("l2_norm")[self._sources] * self._reuse
         return most
 
-    def beyond(self, block: Block) -> Bools:
-        """Whether the gradient of each of `Facts.kernels` is far beyond that, [kernels, c]."""
+    def beyond(self, block: Block, times: float = BEYOND) -> Bools:
+        """Whether the gradient of each of `Facts.kernels` is so many times that, or more, [kernels, c]."""
         own = block.column("l2_norm", "gradient")[self._kernels]
         found = np.zeros(own.shape, np.bool_)
         limit = self.limit(block)
-        found[self.positions] = (own[self.positions] > self.BEYOND * limit) & (limit > 0)
+        found[self.positions] = (own[self.positions] > times * limit) & (limit > 0)
         return found
+
+
+class Squares:
+    """How much of the loss squares of weights are, of layers with several kernels of which it isn't known what the loss can pull. Remembers the last
+    capture."""
+
+    MULTIPLE = 0.1
+    """Relative difference of gradient over weights between the kernels of one layer, up to which they are one multiple: that of a sum of squares."""
+    MOST = 0.5
+    """Of the loss. A sum of squares is half the product of its gradient and the weights (Euler's theorem)."""
+
+    def __init__(self, facts: Facts, explained: Explained) -> None:
+        self._kernels, self._loss = facts.kernels, facts.losses[:1]
+        layers: dict[int, list[int]] = {}
+        for position in sorted({*range(len(self._kernels))} - {*explained.positions.tolist()}):
+            layers.setdefault(facts.places(int(self._kernels[position]))[0], []).append(position)
+        self._layers = [positions for positions in layers.values() if len(positions) > 1]
+        self._last: Floats = np.full((len(self._kernels), 1), np.nan, np.float32)
+
+    def feed(self, block: Block) -> Floats:
+        """The share of the loss that squares are where they are most of it, and the gradients of a layer one steady multiple of the weights,
+        [kernels, c]; NaN elsewhere."""
+        share = np.full((len(self._kernels), len(block.steps)), np.nan, np.float32)
+        if not self._layers or not len(self._loss):
+            return share
+        loss, gradient = block.column("mean")[self._loss], block.column("l2_norm", "gradient")[self._kernels]
+        weights = block.column("l2_norm")[self._kernels]
+        multiple = np.concatenate([self._last, gradient / np.where(weights > 0, weights, np.nan)], axis=1)
+        self._last = multiple[:, -1:]
+        for layer in self._layers:
+            low, high = multiple[layer].min(0), multiple[layer].max(0)
+            one = (high[1:] < (1 + self.MULTIPLE) * low[1:]) & (np.abs(np.diff(low)) < STEADY * low[1:])
+            own = (gradient[layer] * weights[layer]).sum(0) / 2 / np.where(loss[0] > 0, loss[0], np.nan)
+            share[layer] = np.where(one & (own > self.MOST), own, np.nan)
+        return share
 
 
 class PenaltyTooStrong(NodeRule):
@@ -61,14 +102,13 @@ class PenaltyTooStrong(NodeRule):
     name, title = "penalty_too_strong", "Penalty outweighs the loss"
     definition = (
         "The gradient of a kernel is 10 times the most that its layer's input and the gradient at its output explain, and in proportion to the"
-        " weights (or steady), from capture to capture: a penalty on the weights pulls them to 0, whatever the loss says. Or less than a fifth"
-        " is left of the weights of a layer, and the loss is where it was."
+        " weights (or steady), from capture to capture: a penalty on the weights pulls them to 0, whatever the loss says. Or the gradients of all"
+        " kernels of a layer (recurrent ones have two) are one and the same multiple of them, and the squares that have such gradients make most of"
+        " the loss. Or less than a fifth is left of the weights of a layer, and the loss is where it was."
     )
     reference = "Krogh & Hertz 1992, A simple weight decay can improve generalization"
     quantity, statistic = "gradient", "l2_norm"
 
-    STEADY = 0.05
-    """Relative change from one capture to the next. Other terms that pass by the output (a gradient penalty) change with every batch."""
     LEFT = 0.2
     """Of the first L2 norm of weights that nobody had trained. Whatever is learned, they grow, or stay about as large."""
 
@@ -82,6 +122,7 @@ class PenaltyTooStrong(NodeRule):
         A decay that the optimizer applies is in no gradient: it is told by what is left of the weights.
         """
         explained = Explained(facts)
+        of_squares = Squares(facts, explained)
         last = np.full((2, len(rows), 1), np.nan, np.float32)
         first = np.full((len(rows), 1), np.nan, np.float32)
 
@@ -90,15 +131,17 @@ class PenaltyTooStrong(NodeRule):
             own, weights = block.column("l2_norm", "gradient")[rows], block.column("l2_norm")[rows]
             now = np.concatenate([last, np.stack([own, own / np.where(weights > 0, weights, np.nan)])], axis=2)
             last = now[:, :, -1:]
-            steady = (np.abs(np.diff(now, axis=2)) < self.STEADY * np.abs(now[:, :, 1:])).any(0)
+            steady = (np.abs(np.diff(now, axis=2)) < STEADY * np.abs(now[:, :, 1:])).any(0)
             limit = np.full(own.shape, np.nan, np.float32)
             limit[explained.positions] = explained.limit(block)
-            pulled = explained.beyond(block) & steady
+            squares = of_squares.feed(block)
+            pulled = explained.beyond(block) & steady | ~np.isnan(squares)
             first = np.where(np.isnan(first), first_known(weights), first)
             stands = block.is_judged & ~block.progress & ~np.isnan(block.median_loss)
             withered = (weights < self.LEFT * first) & block.untrained[rows][:, None] & stands
             left = np.where(withered & ~pulled, weights / np.where(first > 0, first, np.nan), np.nan)
             evidence = {"gradient_norm": own, "most_of_the_loss": limit, "weights_norm": weights, "left_of_the_weights": left}
+            evidence["squares_of_the_loss"] = squares
             return Observation(pulled | withered, ~np.isnan(own) & ~np.isnan(weights), evidence)
 
         return look
@@ -107,6 +150,17 @@ class PenaltyTooStrong(NodeRule):
         """How far beyond it is."""
         seen = episode.evidence
         place = facts.places(index)[0]
+        weaker = Words(
+            f"Make the penalty on the weights of `{facts.names[place]}` smaller{location(facts, place)}:",
+            "kernel_regularizer=keras.regularizers.L2(1e-4)",
+        )
+        if not np.isnan(seen["squares_of_the_loss"]):
+            return Words(
+                f"Its gradient is {number(seen['gradient_norm'] / seen['weights_norm'])} times the weights since step {episode.first_step:,}, the"
+                f" same for all kernels of the layer: a penalty on their squares, {percent(min(seen['squares_of_the_loss'], 1))} of the loss, pulls"
+                " them to 0, whatever the data say.",
+                *weaker[:2],
+            )
         if not np.isnan(seen["left_of_the_weights"]):
             return Words(
                 f"Of these weights {percent(seen['left_of_the_weights'])} are left since step {episode.first_step:,} (L2 norm), and the loss is where"
@@ -117,8 +171,7 @@ class PenaltyTooStrong(NodeRule):
         return Words(
             f"The L2 norm of its gradient is {number(seen['gradient_norm'])} since step {episode.first_step:,}, of which the loss explains"
             f" {number(seen['most_of_the_loss'])} at most: a penalty on the weights pulls them to 0, whatever the data say.",
-            f"Make the penalty on the weights of `{facts.names[place]}` smaller{location(facts, place)}:",
-            "kernel_regularizer=keras.regularizers.L2(1e-4)",
+            *weaker[:2],
         )
 
 

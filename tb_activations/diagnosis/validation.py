@@ -42,6 +42,8 @@ class BatchNormDrift(Rule):
     """Difference of the means, in standard deviations of the training output."""
     SETTLED_RATIO = 1.75
     """The same as `RATIO`, once moving statistics had three times as long, or never will have, and the validation loss is `WORSE`."""
+    NEVER_RATIO = 1.4
+    """The same, where nothing but `LOST` has arrived after `STEPS`: another variance by a factor of 2, and no time will mend it."""
     WORSE = 1.5
     """Validation loss over training loss. Augmented or dropped-out training data differ from validation too, but there validation is better."""
     ARRIVED = 0.05
@@ -180,7 +182,9 @@ class _Watch(Watch):
         approaching = distance < rule.APPROACH * np.concatenate([self._distance, distance[:, :-1]], axis=1)
         lasting = ~approaching & recent
         never = slow & worse
-        holds = apart & (arrived & lasting | other_data.any(0)) | (settled | never) & lasting & _far(ratio, rule.SETTLED_RATIO) | other_data
+        lost = (left > rule.LOST) & (steps >= rule.STEPS) & worse & _far(ratio, rule.NEVER_RATIO)
+        holds = apart & (arrived & lasting | other_data.any(0)) | other_data | lost & lasting
+        holds |= (settled | never) & lasting & _far(ratio, rule.SETTLED_RATIO)
         holds |= (apart | flattened) & (arrived | never) & lasting
         holds |= moved & recent & (_moved(validated, trained) > rule.CARRIED) & self._is_first
         names = [f"{run}_{what}" for what in _NAMES for run in ("training", "validation")]

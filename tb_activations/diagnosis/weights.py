@@ -56,13 +56,14 @@ class UnchangedWeights(NodeRule):
         """Remembers the first numbers: an optimizer that accumulates gradients changes nothing at most steps.
 
         Of several layers that do the same side by side (experts) one may never be asked. A network that judges what another one makes needs no
-        optimizer where it was trained before; one that begins untrained judges nothing.
+        optimizer where it was trained before, nor does one whose features others read; one that begins untrained has nothing to say.
         """
         alternatives = _alternatives(facts, rows)
         columns = ("mean", "l2_norm", "min", "max")
         frozen = _all_are_frozen(facts)
         forgotten = np.array([frozen or _is_forgotten(facts, row) for row in rows.tolist()], np.bool_)[:, None]
-        judging = np.array([not own[0] and _judges(facts, row) for row, own in zip(rows.tolist(), forgotten, strict=True)], np.bool_)[:, None]
+        helping = [not own[0] and _helps(facts, row) for row, own in zip(rows.tolist(), forgotten, strict=True)]
+        judging = np.array(helping, np.bool_)[:, None]
         first = np.full((len(columns), len(rows), 1), np.nan, np.float32)
         changed, differs = np.zeros((2, len(rows), 1), bool)
 
@@ -88,7 +89,7 @@ class UnchangedWeights(NodeRule):
 
     def severity_at(self, facts: Facts, index: int) -> Severity:
         """Weights that no optimizer is given may be left for a later stage of training on purpose."""
-        return "warning" if _is_forgotten(facts, index) or _judges(facts, index) else self.severity
+        return "warning" if _is_forgotten(facts, index) or _helps(facts, index) else self.severity
 
     def words(self, facts: Facts, index: int, episode: Episode) -> Words:
         """Whether the gradient or the optimizer is to blame."""
@@ -212,7 +213,7 @@ class UpdateTooSmall(NodeRule):
     name, title = "update_too_small", "Update too small"
     definition = (
         "Since the first capture no step has changed a kernel, and most others, by more than a 100,000th of its size, and updates don't grow (or none"
-        " by more than a 10,000,000th, for 50 steps); or"
+        " by more than a 10,000,000th, for 50 steps; then it may be one kernel alone, whose gradient hasn't vanished); or"
         " after some steps all kernels stand still, for long, although the loss is still more than half of the first one."
     )
     reference = "SageMaker Debugger WeightUpdateRatio; AutoTrainer slow convergence; UMLAUT learning rate low"
@@ -222,11 +223,13 @@ class UpdateTooSmall(NodeRule):
     RATIO = 1e-5
     """L2 norm of the update over that of the weights: 100,000 steps for a change as large as the weights."""
     SHARE = 0.5
-    """Of the kernels. Where most of them move, the few that don't have a vanishing gradient, not a small learning rate."""
+    """Of the kernels. Where most of them move, the few that don't have a vanishing gradient as a rule, not a small learning rate."""
     GROWTH = 1.5
     """Times the first update. A learning rate that is being warmed up grows."""
     NOTHING, GIVEN = 1e-7, 50
     """The ratio below which growing doesn't count any more after so many steps: a warm-up is far beyond it by then."""
+    FELT = 1e-2
+    """Of the largest gradient of a kernel (L2 norms), from which on it is not the gradient's fault that one kernel doesn't move while others do."""
 
     def select(self, facts: Facts) -> Rows:
         """All kernels."""
@@ -253,8 +256,10 @@ class UpdateTooSmall(NodeRule):
             begun = int(block.steps[0]) if begun < 0 else begun
             hopeless = (so_far < self.NOTHING) & (block.steps - begun >= self.GIVEN)
             small = (so_far < self.RATIO) & (ratio > 0) & ((ratio <= self.GROWTH * first) | hopeless)
-            lost = (so_far == 0) & (block.column("l2_norm", "gradient")[rows] > 0)
+            gradient = block.column("l2_norm", "gradient")[rows]
+            lost = (so_far == 0) & (gradient > 0)
             holds = small & ((small | lost).sum(0) >= self.SHARE * known.sum(0)) & ~block.progress
+            holds |= hopeless & (so_far > 0) & (gradient > self.FELT * np.fmax.reduce(gradient, axis=0))
             evidence = {
                 "update_ratio": ratio,
                 "standing_since": np.broadcast_to(np.where(stands, since, -1), ratio.shape),
@@ -291,8 +296,8 @@ def _all_are_frozen(facts: Facts) -> bool:
     return "not_trainable" in reasons and not any(facts.nodes[row].trainable for row in facts.variables.tolist())
 
 
-def _gradient_reason(facts: Facts, variable: int) -> str | None:
-    state = facts.nodes[variable].quantities.get("gradient")
+def _gradient_reason(facts: Facts, node: int) -> str | None:
+    state = facts.nodes[node].quantities.get("gradient")
     return None if state is None else state.reason
 
 
@@ -314,14 +319,15 @@ def _is_forgotten(facts: Facts, variable: int) -> bool:
     return facts.is_recorded(owner, "gradient") and all((facts.upstream[call] | facts.downstream[call]) & changing for call in calls)
 
 
-def _judges(facts: Facts, variable: int) -> bool:
-    """Whether a weight that no optimizer is given is part of a network that judges what weights that change have made, and whose vectors tell
-    whether it was trained before."""
+def _helps(facts: Facts, variable: int) -> bool:
+    """Whether a weight that no optimizer is given is part of a network that judges what weights that change have made, or that makes what all such
+    weights read, so that no gradient is taken that far; and whose vectors tell whether it was trained before."""
     owner = facts.owners[variable]
     if owner is None or not _has_no_optimizer(facts, variable) or not any(len(facts.nodes[own].shape or ()) == 1 for own in facts.owned[owner]):
         return False
-    changing = facts.changing
-    return any(facts.is_recorded(call, "gradient") and facts.upstream[call] & changing for call in facts.calls.get(owner, (owner,)))
+    changing, calls = facts.changing, facts.calls.get(owner, (owner,))
+    judges = any(facts.is_recorded(call, "gradient") and facts.upstream[call] & changing for call in calls)
+    return judges or all(_gradient_reason(facts, call) == "nothing_trained" and facts.downstream[call] & changing for call in calls)
 
 
 def _has_no_optimizer(facts: Facts, variable: int) -> bool:

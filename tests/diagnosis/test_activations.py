@@ -502,6 +502,7 @@ GATED = """
     layer scale Times [?,24,32] <- x
     layer cell {cell} [?,24,16] <- scale
     variable cell/kernel [32,64]
+    variable cell/bias [64]
     layer output Dense [?,3] <- cell
     variable output/kernel [16,3]
     loss loss [] <- output
@@ -521,3 +522,49 @@ def test_gates_that_are_flat_from_the_start_are_told_by_what_comes_in_and_the_we
     found = history.find(SaturatedActivation())
     assert [(f.node, f.first_step) for f in found] == [("cell", 0)] * bool(cell != "SimpleRNN" and flat > SaturatedActivation.HIDDEN)
     assert all(f.evidence["of_gates"] == pytest.approx(flat, abs=0.03) and "of its gates are below" in f.sentence for f in found)
+
+
+@pytest.mark.parametrize(
+    ("bias", "told"),
+    [(-30.0, True), (30.0, True), (0.0, False), (np.repeat([0.0, 1.0, 0.0, 0.0], 16), False), (np.repeat([-4.0, 4.0, 0.0, 0.0], 16), False)],
+    ids=["shut", "open", "zeros", "as keras begins", "for a long memory"],
+)
+def test_gates_that_their_bias_shuts_or_opens_from_the_start_are_told(bias, told):
+    """Against the gates themselves, by numpy."""
+    random = np.random.default_rng(0)
+    x, kernel = random.normal(size=(4000, 32)), random.normal(size=(32, 64)) / 12
+    gates = 0.5 + 0.5 * np.tanh((x @ kernel + bias) / 2)
+    flat = ((gates < 0.03) | (gates > 0.97)).mean()
+    history = History(GATED.format(cell="LSTM"), STEPS).set("x", l2_norm=np.sqrt(320)).set("loss", elements=1, mean=2.0)
+    history.set("scale", elements=x.size, l2_norm=np.linalg.norm(x)).set("cell/kernel", elements=2048, l2_norm=np.linalg.norm(kernel))
+    found = history.set("cell/bias", elements=64, mean=np.mean(bias), std=np.std(bias)).find(SaturatedActivation())
+    assert [(f.node, f.first_step) for f in found] == [("cell", 0)] * told
+    assert told == bool(flat > SaturatedActivation.HIDDEN)
+
+
+POOLED = """
+    input x [?,44,16]
+    layer weights Softmax {shape} <- x softmax
+    layer pool Dot [?,16] <- x weights
+    layer output Dense [?,3] <- pool
+    variable output/kernel [16,3]
+    loss loss [] <- output
+"""
+
+
+@pytest.mark.parametrize(("size", "told"), [(1.0, False), (3.0, False), (200.0, True)])
+@pytest.mark.parametrize("shape", ["[?,44,1]", "[?,4,11,1]"])
+def test_a_softmax_over_positions_is_judged_by_how_many_examples_have_one_that_takes_all(shape, size, told):
+    """Against numpy. Its last axis has one entry, so what is recorded is the share of all positions."""
+    scores = size * np.random.default_rng(0).normal(size=(200, 44))
+    shares = np.exp(scores - scores.max(1, keepdims=True))
+    shares /= shares.sum(1, keepdims=True)
+    assert told == bool((shares.max(1) > 0.999).mean() > SaturatedActivation.HIDDEN)
+    history = History(POOLED.format(shape=shape), STEPS).set("loss", elements=1, mean=1.1)
+    history.set("weights", elements=shares.size, mean=shares.mean(), min=0.0, max=shares.max(), saturated_fraction=(shares > 0.999).mean())
+    assert [f.node for f in history.find(SaturatedActivation())] == ["weights"] * told
+
+
+def test_a_softmax_over_one_unit_at_each_position_is_no_pool():
+    history = History(POOLED.format(shape="[?,44,1]"), STEPS).set("loss", elements=1, mean=1.1)
+    assert history.set("weights", mean=1.0, min=1.0, max=1.0, saturated_fraction=1.0).find(SaturatedActivation()) == []

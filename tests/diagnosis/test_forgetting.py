@@ -33,9 +33,9 @@ def norms(gain, steps, batch=32):
     return np.linalg.norm(first), np.sqrt(handed_on), np.linalg.norm(gradient) / np.linalg.norm(first)
 
 
-def recurrence(gain, steps=80, layer="SimpleRNN", loss=0.69):
+def recurrence(gain, steps=80, layer="SimpleRNN", loss=0.69, captures=20):
     given, handed_on, left = norms(gain, steps)
-    history = History(TEXT.format(steps=steps, layer=layer), range(0, 200, 10)).set("loss", elements=1, mean=loss)
+    history = History(TEXT.format(steps=steps, layer=layer), range(0, 10 * captures, 10)).set("loss", elements=1, mean=loss)
     history.set("rnn", "gradient", elements=32 * 16, l2_norm=given)
     history.set("rnn/cell", "gradient", elements=32 * 16 * steps, l2_norm=given)
     history.set("rnn/cell:1/0", "gradient", elements=32 * 16 * steps, l2_norm=handed_on)
@@ -52,6 +52,16 @@ def test_a_recurrence_that_reaches_its_first_step_no_more_is_told(gain, steps, t
     assert told == (40 if left < 1e-12 else 100 if left < 1e-6 else None)
     assert all(f.evidence["factor_per_time_step"] == pytest.approx(gain, rel=1e-3) and f.evidence["time_steps"] == steps for f in found)
     assert all(f"the gradient shrinks to {gain} of its size" in f.sentence and f"of {steps}," in f.sentence for f in found)
+
+
+def test_two_batches_that_reach_further_are_an_exception():
+    """Each capture is an estimate from one batch: what counts is the median of the last five."""
+    history, left = recurrence(0.9, 150, captures=12)
+    _, further, more_left = norms(0.95, 150)
+    assert left < 1e-6 < more_left
+    handed_on = np.r_[np.full(10, norms(0.9, 150)[1]), further, further]
+    found = history.set("rnn/cell:1/0", "gradient", elements=32 * 16 * 150, l2_norm=handed_on).find(VanishingGradient())
+    assert [(f.node, f.first_step) for f in found] == [("rnn", 100)]
 
 
 def test_what_learns_from_its_last_steps_or_keeps_its_state_elsewhere_is_not():

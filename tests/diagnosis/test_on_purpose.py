@@ -294,6 +294,25 @@ def test_a_judge_behind_all_that_learns_needs_no_optimizer(judge, told):
     assert all("If that is on purpose" in f.remedy for f in found)
 
 
+@pytest.mark.parametrize(
+    ("differ", "reads", "told"), [(0.0, "base", [("base/kernel", "warning")]), (0.5, "base", []), (0.0, "x", [])], ids=["new", "trained", "aside"]
+)
+def test_layers_that_no_gradient_is_taken_for_were_trained_before_or_are_read_by_nothing_that_learns(differ, reads, told):
+    """Where the optimizer gets the head only, nothing asks for the gradient before it."""
+    text = f"""
+        input x [?,8]
+        layer base Dense [?,8] <- x gradient=nothing_trained
+        variable base/kernel [8,8]
+        variable base/bias [8]
+        layer head Dense [?,3] <- {reads} gradient
+        variable head/kernel [8,3] gradient update
+        loss loss [] <- head base
+    """
+    history = History(text, STEPS, base__kernel=NO_STEP, base__bias=NO_STEP).set("base/kernel", l2_norm=1.0, mean=0.1, min=-1, max=1)
+    history.set("base/bias", elements=8, l2_norm=1.0, std=differ, mean=0.1, min=-0.4, max=0.7)
+    assert [(f.node, f.severity) for f in history.find(UnchangedWeights())] == told
+
+
 @pytest.mark.parametrize(("differ", "told"), [(0.5, []), (0.0, ["judge/d/kernel"])])
 def test_a_judge_that_was_never_trained_needs_an_optimizer(differ, told):
     """It is called on what is real, and on what a generator made. Biases that differ were trained before."""

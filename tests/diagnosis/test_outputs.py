@@ -33,6 +33,24 @@ def test_numbers_that_are_no_probabilities_are_told_where_the_loss_clips_them(me
     assert [(f.node, f.severity, f.first_step) for f in found] == [("scores", "error", 0)] * count
 
 
+@pytest.mark.parametrize(("activation", "empty", "count"), [("relu", 0.5, 1), ("relu", 0.0, 0), ("sigmoid", 0.5, 0)])
+@pytest.mark.parametrize("meaning", ["probabilities", "shares"])
+def test_zeros_of_a_relu_are_no_probabilities(meaning, activation, empty, count):
+    history = History(TEXT.format(activation), range(0, 40, 10), loss={"attributes": {meaning: ["scores"]}})
+    found = history.set("scores", min=0.0, max=0.9, mean=0.2, zero_fraction=empty).find(OutputMismatch())
+    assert [(f.node, f.severity) for f in found] == [("scores", "error")] * count
+    assert all("those of a ReLU" in f.sentence for f in found)
+
+
+@pytest.mark.parametrize(("model", "count"), [("Sequential", 1), ("Functional", 1), ("Calibration", 0)])
+def test_what_a_model_gives_its_last_layer_has_made(model, count):
+    text = f"input x [?,8]; layer net/gate Activation [?,1] <- x sigmoid; layer net {model} [?,1] <- net/gate; loss loss [] <- net"
+    history = History(text, range(0, 40, 10), loss={"attributes": {"logits": ["net"]}})
+    for node in ("net", "net/gate"):
+        history.set(node, min=0.1, max=0.9, mean=0.4)
+    assert [f.node for f in history.find(OutputMismatch())] == ["net/gate"] * count
+
+
 def test_only_numbers_that_go_on_going_beyond_are_told():
     assert told(low=[-2, 0, 0, 0], probabilities="scores") == []
 

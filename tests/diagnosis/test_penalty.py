@@ -38,7 +38,9 @@ def test_a_gradient_that_the_loss_can_not_have_made_is_that_of_a_penalty(own):
 def test_it_does_not_explode():
     """It is 400 times those nearer to the loss."""
     assert told(20.0, ExplodingGradient(), weights=5.0) == []
+    assert told(6.0, ExplodingGradient(), weights=5.0, back=1.0) == []  # three times what can come back
     assert told(20.0, ExplodingGradient(), weights=5.0, back=15.0) == [("hidden", "error")]
+    assert told(6.0, ExplodingGradient(), weights=5.0, back=3.5) == [("hidden", "error")]
 
 
 @pytest.mark.parametrize(
@@ -76,3 +78,38 @@ def test_weights_of_which_little_is_left_while_nothing_is_learned_decay_too_fast
     assert [finding.node for finding in found] == ["hidden/kernel"] * told
     assert told == bool((left[-3:] < 8 / 5).all() and np.all(loss == 2.3))
     assert all("are left since step" in finding.sentence for finding in found)
+
+
+RECURRENT = """
+    input x [?,9,4]
+    layer gru GRU [?,8] <- x gradient
+    variable gru/cell/kernel [4,24] gradient update
+    variable gru/cell/recurrent_kernel [8,24] gradient update
+    layer out Dense [?,1] <- gru gradient
+    variable out/kernel [8,1] gradient update
+    loss loss [] <- out
+"""
+
+
+@pytest.mark.parametrize(
+    ("penalty", "data", "noise", "told"),
+    [
+        (3.0, 0.5, 0.01, True),
+        (1e-3, 0.5, 0.01, False),  # as usual
+        (3.0, 500.0, 0.01, False),  # and still the smaller part of the loss
+        (3.0, 0.5, 0.5, False),  # gradients that change with every batch
+    ],
+)
+def test_squares_of_recurrent_weights_that_make_most_of_the_loss_are_told(penalty, data, noise, told):
+    """Against the penalty itself, by numpy: its gradient is twice the weights times the factor."""
+    random, names = np.random.default_rng(0), ("gru/cell/kernel", "gru/cell/recurrent_kernel")
+    weights = [2.0 * 0.95 ** np.arange(20), 4.0 * 0.95 ** np.arange(20)]
+    history = History(RECURRENT, STEPS).set("x", l2_norm=10.0).set("out/kernel", l2_norm=1.0).set("out/kernel", "gradient", l2_norm=0.1)
+    for name, norm in zip(names, weights, strict=True):
+        history.set(name, l2_norm=norm).set(name, "gradient", l2_norm=2 * penalty * norm * (1 + noise * random.uniform(-1, 1, 20)))
+    history.set("loss", elements=1, mean=data + penalty * sum(norm**2 for norm in weights))
+    history.set("gru", "gradient", l2_norm=1e-3)
+    assert [f.node for f in history.find(ExplodingGradient())] == ([] if told or penalty < 1 else ["gru"])
+    found = history.find(PenaltyTooStrong())
+    assert [f.node for f in found] == list(names) * told
+    assert all("the same for all kernels of the layer: a penalty on their squares" in f.sentence for f in found)

@@ -17,11 +17,13 @@ FAULTY = [
     "recurrent/exploding_rnn",
     "held_out/zero_over_zero",
     "blind_faulty/logarithm_of_pixels",
+    "blind_faulty/loop_that_trains_the_head_only",
     "blind_settings/tiny_loss_in_float16",
     "blind_settings/scale_that_never_settles",
     "blind_settings/gradient_ascent",
     "eighth_settings/weight_decay_of_twenty",
     "ninth_faulty/features_multiplied_before_an_lstm",
+    "tenth_settings/penalty_of_three_on_a_gru",
 ]
 HEALTHY = [
     "dense/digits_relu",

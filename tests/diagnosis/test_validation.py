@@ -129,9 +129,18 @@ def test_a_momentum_of_nearly_one_is_told_as_soon_as_validation_is_worse():
     assert slow(loss=3.0, momentum=0.99) == []
 
 
-def slow(loss, momentum=0.9999, std=0.2):
+def test_a_scale_that_is_off_by_less_counts_where_no_time_will_mend_it():
+    """In steps 100 and on, nine tenths of what moving statistics began with are left, and more."""
+    assert [(f.node, f.first_step) for f in slow(loss=3.0, std=1.5, steps=(100, 200), momentum=0.99999)] == [("norm", 100)]
+    assert slow(loss=3.0, std=1.5, steps=(40, 80), momentum=0.99999) == []
+    assert slow(loss=3.0, std=1.5, steps=(100, 200), momentum=0.997) == []
+    assert slow(loss=1.0, std=1.5, steps=(100, 200), momentum=0.99999) == []
+    assert slow(loss=3.0, std=1.2, steps=(100, 200), momentum=0.99999) == []
+
+
+def slow(loss, momentum=0.9999, std=0.2, steps=(20, 40)):
     changes = {"norm": {"attributes": {"momentum": momentum}}, "norm_1": {"attributes": {"momentum": 0.9}}}
-    runs = [run(range(0, 60, 10)), run((20, 40), loss, norm=std)]
+    runs = [run(range(0, steps[-1] + 20, 10)), run(steps, loss, norm=std)]
     for history in runs:
         history.facts = History(NET, [0], **changes).facts
     watch = runs[0].watch(BatchNormDrift())

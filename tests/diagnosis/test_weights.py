@@ -87,6 +87,73 @@ def test_gradients_that_grow_through_time_explode():
     assert recurrent(1.0).set("x", l2_norm=0.0).find(ExplodingGradient()) == []
 
 
+BY_HAND = """
+    input x [?,9,4]
+    layer loop Loop {shape} <- x gradient
+    variable loop/inward [4,8] gradient update
+    variable loop/around {around} gradient update
+    layer d Dense [?,2] <- loop gradient
+    loss loss [] <- d
+"""
+
+
+@pytest.mark.parametrize(
+    ("gain", "shape", "around", "told"),
+    [(2.0, "[?,8]", "[8,8]", True), (0.9, "[?,8]", "[8,8]", False), (2.0, "[?,8]", "[8,2]", False), (2.0, "[?,9,8]", "[8,8]", False)],
+)
+def test_gradients_that_grow_through_a_loop_of_a_user_explode(gain, shape, around, told):
+    """Against gradients that are followed through the loop, by numpy: linear states, and what the loss hands to the last one."""
+    random = np.random.default_rng(0)
+    x, back = random.normal(size=(32, 9, 4)), random.normal(size=(32, 8)) / 100
+    turn = gain * np.linalg.qr(random.normal(size=(8, 8)))[0]
+    gradient, at = np.zeros((4, 8)), back
+    for step in reversed(range(9)):
+        gradient, at = gradient + x[:, step].T @ at, at @ turn.T
+    history = History(BY_HAND.format(shape=shape, around=around), STEPS).set("x", l2_norm=np.linalg.norm(x))
+    history.set("loop", "gradient", l2_norm=np.linalg.norm(back)).set("loop", l2_norm=5.0).set("loop/inward", l2_norm=3.0)
+    history.set("loop/inward", "gradient", l2_norm=30 * np.linalg.norm(gradient) / (1 if gain > 1 else 30))
+    found = history.set("loss", elements=1, mean=1.0).find(ExplodingGradient())
+    assert [f.node for f in found] == ["loop"] * told
+
+
+BESIDE = """
+    input x [?,8]
+    layer main Dense [?,8] <- x gradient
+    variable main/kernel [8,8] gradient update
+    layer detail Dense [?,8] <- x gradient
+    variable detail/kernel [8,8] gradient update
+    layer share {share} [?,8] <- detail
+    {more}
+    op sum Add [?,8] <- main share
+    layer d Dense [?,2] <- sum gradient
+    variable d/kernel [8,2] gradient update
+    loss loss [] <- d
+"""
+
+
+@pytest.mark.parametrize(
+    ("left", "share", "more", "told"),
+    [
+        (1e-6, "Rescaling", "", True),
+        (1e-6, "LayerScale", "variable share/gamma [8] gradient update", False),  # may grow
+        (1e-3, "Rescaling", "", False),
+        (np.geomspace(1e-6, 1e-2, 20), "FadeIn", "", False),  # does grow
+        (0.0, "Rescaling", "", False),
+        (1e-6, "LayerNormalization", "", False),
+    ],
+    ids=str,
+)
+def test_a_branch_of_which_a_constant_leaves_next_to_nothing_is_told(left, share, more, told):
+    history = History(BESIDE.format(share=share, more=more), range(0, 200, 10))
+    for node, size in (("x", 1.0), ("main", 1.0), ("detail", 1.0), ("share", left), ("sum", 1.0), ("d", 1.0)):
+        history.set(node, l2_norm=size * np.sqrt(320))
+    for kernel in ("main", "detail", "d"):
+        history.set(f"{kernel}/kernel", "gradient", l2_norm=0.1)
+    found = history.set("loss", elements=1, mean=1.0).find(VanishingGradient())
+    assert [(f.node, f.first_step) for f in found] == [("detail", 50)] * told
+    assert all("a constant has made 1e-6 of it" in f.sentence and f.evidence["constant_factor"] == pytest.approx(1e-6) for f in found)
+
+
 def test_gradients_far_beyond_the_weights_explode():
     assert [(f.node, f.first_step) for f in deep(**{f"d{i}": {"gradient": [0.1] * 18 + [1e6] * 2} for i in range(5)}).find(ExplodingGradient())] == [
         ("d0", 180)
@@ -277,7 +344,13 @@ def test_weights_that_grow_and_grow_while_the_loss_stands_are_told():
 def test_steps_too_small_from_the_beginning_are_told():
     found = deep(**{f"d{i}": {"update": 1e-7} for i in range(5)}).find(UpdateTooSmall())
     assert [f.node for f in found] == [f"d{i}/kernel" for i in range(5)]
-    assert deep(d0={"update": 1e-7}).find(UpdateTooSmall()) == []
+
+
+def test_one_layer_alone_that_does_not_move_is_told_where_its_gradient_is_no_smaller_than_others():
+    assert [(f.node, f.first_step) for f in deep(d0={"update": 1e-7}).find(UpdateTooSmall())] == [("d0/kernel", 50)]
+    assert deep(d0={"update": 1e-7, "gradient": 1e-4}).find(UpdateTooSmall()) == []  # has vanished
+    assert deep(d0={"update": np.r_[1e-7, np.full(19, 1e-4)]}).find(UpdateTooSmall()) == []
+    assert deep(d0={"update": 1e-5}).find(UpdateTooSmall()) == []
 
 
 @pytest.mark.parametrize(("last", "told"), [(1e-7, True), (1e-4, False)])

@@ -18,6 +18,8 @@ const BLOCKS_OF_20 = Array.from({ length: 100 }, (_, block) => `encoder/block${b
 /** From the opening of our page to rows on the screen, in milliseconds: printed only. */
 const COLD_GOAL = 1000;
 const FRAMES = 60;
+/** How often so many frames are measured: the least counts. */
+const TIMES = 5;
 
 async function metrics(session: CDPSession): Promise<Readonly<Record<string, number>>> {
   const { metrics: pairs } = await session.send("Performance.getMetrics");
@@ -30,10 +32,10 @@ async function measured(tab: Tab): Promise<CDPSession> {
   return session;
 }
 
-/** The least processor time of the main thread for each frame, in milliseconds, of five times that `move` is called for so many frames. */
+/** The least processor time of the main thread for each frame, in milliseconds, of `TIMES` that `move` is called for so many frames. */
 async function cpuPerFrame(session: CDPSession, move: () => Promise<void>): Promise<number> {
   const seconds: number[] = [];
-  for (let time = 0; time < 5; time += 1) {
+  for (let time = 0; time < TIMES; time += 1) {
     const before = (await metrics(session)).TaskDuration;
     await move();
     seconds.push((await metrics(session)).TaskDuration - before);
@@ -187,13 +189,13 @@ describe("a run of 1,000 nodes and many captures", () => {
     const before = await tab.step();
     const asked = tab.requests.length;
     const perFrame = await cpuPerFrame(session, () => scrub(tab));
-    expect(await tab.step()).toBe(before - 3 * FRAMES * 10);
+    expect(await tab.step()).toBe(before - TIMES * FRAMES * 10);
     const requests = tab.requests.slice(asked).filter((url) => url.includes("/snapshot")).length;
     console.log(
       `1,000 nodes: panel after ${shown.toFixed(0)} ms, scrubbing ${perFrame.toFixed(1)} ms of CPU per frame (goal ${GOAL}), ${requests} snapshots`,
     );
     expect(perFrame).toBeLessThan(LIMIT);
-    expect(requests).toBeLessThanOrEqual(3 * FRAMES);
+    expect(requests).toBeLessThanOrEqual(TIMES * FRAMES);
     expect(tab.requests.slice(asked).some((url) => url.includes("/graph"))).toBe(false);
     await tab.close();
   });

@@ -37,9 +37,9 @@ class Dilution:
 
     def factors(self, block: Block) -> Floats:
         """What is left of the output of the layer of each of `Facts.kernels` where it is added, if next to nothing, [kernels, c]; else NaN."""
-        factors = np.full((self._kernels, len(block.steps)), np.nan, np.float32)
         if not len(self._positions):
-            return factors
+            return np.broadcast_to(np.float32(np.nan), (self._kernels, len(block.steps)))
+        factors = np.full((self._kernels, len(block.steps)), np.nan, np.float32)
         self._begun = int(block.steps[0]) if self._begun < 0 else self._begun
         rms = block.rms()
         given, added = rms[self._given], rms[self._added]

@@ -81,9 +81,9 @@ class Squares:
     def feed(self, block: Block) -> Floats:
         """The share of the loss that squares are where they are most of it, and the gradients of a layer one steady multiple of the weights,
         [kernels, c]; NaN elsewhere."""
-        share = np.full((len(self._kernels), len(block.steps)), np.nan, np.float32)
         if not self._layers or not len(self._loss):
-            return share
+            return np.broadcast_to(np.float32(np.nan), (len(self._kernels), len(block.steps)))
+        share = np.full((len(self._kernels), len(block.steps)), np.nan, np.float32)
         loss, gradient = block.column("mean")[self._loss], block.column("l2_norm", "gradient")[self._kernels]
         weights = block.column("l2_norm")[self._kernels]
         multiple = np.concatenate([self._last, gradient / np.where(weights > 0, weights, np.nan)], axis=1)

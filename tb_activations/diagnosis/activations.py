@@ -13,12 +13,12 @@ import numpy as np
 import numpy.typing as npt
 
 from tb_activations.diagnosis.attention import ATTENTION, Scores
-from tb_activations.diagnosis.block import MASKED, Block, Floats, first_known
+from tb_activations.diagnosis.block import MASKED, Block, Floats, adds_up, first_known
 from tb_activations.diagnosis.drowned import Drowned
 from tb_activations.diagnosis.episodes import Episode, Persistence, Stretches
 from tb_activations.diagnosis.facts import Facts
 from tb_activations.diagnosis.gates import Gates
-from tb_activations.diagnosis.kinds import MASKING, NORMALIZATIONS, RECURRENT, WEIGHTED
+from tb_activations.diagnosis.kinds import MASKING, NORMALIZATIONS, RECURRENT, WEIGHTED, ends_in_relu
 from tb_activations.diagnosis.rule import NodeRule, Observation, Words, location, number, percent
 from tb_activations.diagnosis.scales import Targets, input_scale, is_of_classes
 from tb_activations.store.nodes import Node
@@ -29,8 +29,6 @@ Rows = npt.NDArray[np.int64]
 Observe = Callable[[Block], Observation]
 
 _COMPUTED = ("layer", "op", "probe")
-
-RELU_LIKE = frozenset({"relu", "relu6"})
 
 _KERAS_LAYERS = WEIGHTED | NORMALIZATIONS | {"Embedding", "TimeDistributed", "PReLU", "Functional", "Sequential", "Wrapper", "SpectralNormalization"}
 """Layers with weights that say themselves what activation they end in."""
@@ -66,7 +64,7 @@ class DeadUnits(NodeRule):
 
     def select(self, facts: Facts) -> Rows:
         """ReLUs with a known number of units, and layers of users that have weights and may end in one."""
-        wrapped = {node.name.rsplit("/", 1)[0] for node in facts.nodes if node.kind == "layer" and _ends_in_relu(node)}
+        wrapped = {node.name.rsplit("/", 1)[0] for node in facts.nodes if node.kind == "layer" and ends_in_relu(node)}
         return facts.select(lambda node: node.kind in _COMPUTED and len(node.shape or ()) >= 2 and (_may_end_in_relu(node) or _wraps(node, wrapped)))
 
     def observe(self, facts: Facts, rows: Rows) -> Observe:
@@ -76,7 +74,7 @@ class DeadUnits(NodeRule):
         limit = np.minimum(share + self.CHANCE / np.sqrt(units), 1.0)
         drowned = Drowned(facts, rows)
         falling_silent = _FallingSilent(len(rows), share)
-        may_be_negative = np.array([not _ends_in_relu(facts.nodes[row]) for row in rows.tolist()], np.bool_)[:, None]
+        may_be_negative = np.array([not ends_in_relu(facts.nodes[row]) for row in rows.tolist()], np.bool_)[:, None]
 
         def look(block: Block) -> Observation:
             dead, zero = block.column("zero_unit_fraction")[rows], block.column("zero_fraction")[rows]
@@ -104,9 +102,6 @@ class DeadUnits(NodeRule):
             "keras.layers.LeakyReLU(negative_slope=0.01)",
         )
 
-
-ADDS_UP = 1e-3
-"""How far, in proportion, the mean of shares of a whole may be from one over how many there are."""
 
 USUAL = Persistence()
 """How long what is so from the start must last."""
@@ -324,10 +319,6 @@ class _FallingSilent:
         return silent
 
 
-def _ends_in_relu(node: Node) -> bool:
-    return node.activation in RELU_LIKE or (node.activation is None and node.class_name in {"ReLU", "Relu", "Relu6"})
-
-
 def _is_gate(facts: Facts, row: int) -> bool:
     """Whether a sigmoid is multiplied by something: gates begin open or shut (highway networks, forget gates), and learn to be."""
     node = facts.nodes[row]
@@ -346,8 +337,7 @@ def _places(node: Node) -> int:
 
 def _of_places(share: Floats, mean: Floats, places: Floats) -> Floats:
     """Share of the examples in which one of ``places`` takes nearly all, of the share of all entries that do; NaN where these don't add up to 1."""
-    adds_up = np.abs(mean * places - 1) <= ADDS_UP
-    of_examples: Floats = np.where(places > 0, np.where(adds_up, share * places, np.nan), share)
+    of_examples: Floats = np.where(places > 0, np.where(adds_up(mean, places), share * places, np.nan), share)
     return of_examples
 
 
@@ -373,6 +363,6 @@ def _wraps(node: Node, wrapped: set[str]) -> bool:
 
 def _may_end_in_relu(node: Node) -> bool:
     """A layer of a user with weights of its own may end in a ReLU that nobody can see; its lowest number being 0 then tells."""
-    return _ends_in_relu(node) or (
+    return ends_in_relu(node) or (
         node.kind == "layer" and node.trainable is True and node.activation is None and node.class_name not in _KERAS_LAYERS
     )

@@ -26,11 +26,10 @@ class Scores:
     """
 
     def __init__(self, facts: Facts) -> None:
-        index = {name: row for row, name in enumerate(facts.names)}
         found = []
         for row in facts.select(lambda node: node.kind == "layer" and node.class_name in ATTENTION).tolist():
             base, colon, call = facts.names[row].partition(":")
-            query, key, softmax = (index.get(f"{base}/{part}{colon}{call}") for part in ("query", "key", "softmax"))
+            query, key, softmax = (facts.index.get(f"{base}/{part}{colon}{call}") for part in ("query", "key", "softmax"))
             if query is not None and key is not None and (softmax is None or not facts.is_recorded(softmax, "value")):
                 found.append((row, query, key))
         self.rows, self._queries, self._keys = np.array(found, np.int64).reshape(-1, 3).T

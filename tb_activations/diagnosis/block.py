@@ -83,6 +83,12 @@ class Block:
         return ~np.isnan(self.column("elements", quantity))
 
 
+def adds_up(mean: Floats, count: Floats) -> npt.NDArray[np.bool_]:
+    """Whether numbers are ``count`` shares of a whole, by their mean. A thousandth more or less is rounding, to float16 at the worst."""
+    told: npt.NDArray[np.bool_] = np.abs(mean * count - 1) <= 1e-3
+    return told
+
+
 def first_known(values: Floats) -> Floats:
     """The first entry of each row that is not NaN, [rows, 1]; NaN where there is none."""
     known = ~np.isnan(values)

@@ -195,7 +195,6 @@ class _Links:
 
     def __init__(self, findings: Sequence[Finding], facts: Facts) -> None:
         self._facts = facts
-        self._index = {name: position for position, name in enumerate(facts.names)}
         self._reach: dict[tuple[int, Relation], int] = {}
         self._all = [self._candidate(finding) for finding in findings]
         self._candidates: dict[str, list[_Candidate]] = {}
@@ -214,7 +213,7 @@ class _Links:
             candidates = self._candidates.get(rule, ())
             if not candidates or candidates[0].order >= bound:
                 continue
-            reach = self._reached(self._index.get(effect.node), relation)
+            reach = self._reached(self._facts.index.get(effect.node), relation)
             for candidate in candidates:
                 if candidate.order >= bound:
                     break
@@ -227,11 +226,13 @@ class _Links:
 
     def _candidate(self, finding: Finding) -> _Candidate:
         exact = _is_exact(finding)
-        order = _Order(finding.first_step, _RANK.get("exact collapse" if exact else finding.rule, len(_RANK)), self._index.get(finding.node, -1))
+        order = _Order(
+            finding.first_step, _RANK.get("exact collapse" if exact else finding.rule, len(_RANK)), self._facts.index.get(finding.node, -1)
+        )
         return _Candidate(order, self._places(finding), exact, finding)
 
     def _places(self, finding: Finding) -> int:
-        index = self._index.get(finding.node)
+        index = self._facts.index.get(finding.node)
         return 0 if index is None else union(1 << place for place in self._facts.places(index))
 
     def _reached(self, index: int | None, relation: Relation) -> int:

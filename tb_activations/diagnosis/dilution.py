@@ -10,11 +10,9 @@ import numpy as np
 
 from tb_activations.diagnosis.block import Block, Floats, first_known
 from tb_activations.diagnosis.facts import Facts
-from tb_activations.diagnosis.kinds import NORMALIZATIONS
+from tb_activations.diagnosis.kinds import NORMALIZATIONS, SUMS
 
 __all__ = ["Dilution"]
-
-SUMS = frozenset({"Add", "AddV2"})
 
 NOTHING = 1e-5
 """What is left of the layer's output, and of what it is added to, below which it counts for nothing. Constants that are meant are 0.1 or 0.01."""

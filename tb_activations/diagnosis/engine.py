@@ -174,8 +174,7 @@ class Diagnosis:
             for chapter, found in zip(self._chapters, by_chapter, strict=True)
             for finding in link_consequences([each for name, some in found.items() if name in titles for each in some], chapter.facts)
         ]
-        order = {name: position for position, name in enumerate(facts.names)}
-        linked.sort(key=lambda finding: _place(finding, order.get(finding.node, -1)))
+        linked.sort(key=lambda finding: _place(finding, facts.index.get(finding.node, -1)))
         told = {finding.rule for finding in linked}
         quiet = tuple(QuietRule(name, title) for name, title in titles.items() if name not in told)
         return Report(tuple(linked), quiet, len(self._seen.steps), (*self._problems, *self._unread))

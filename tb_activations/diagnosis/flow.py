@@ -30,6 +30,11 @@ class Flow:
         self.nodes = tuple(nodes)
         self.names = tuple(node.name for node in nodes)
 
+    @cached_property
+    def index(self) -> dict[str, int]:
+        """Where each node stands, by its name."""
+        return {name: row for row, name in enumerate(self.names)}
+
     def select(self, condition: Callable[[Node], bool]) -> Rows:
         """Indices of the nodes for which ``condition`` holds, in execution order."""
         return np.array([index for index, node in enumerate(self.nodes) if condition(node)], np.int64)

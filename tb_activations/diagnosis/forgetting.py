@@ -22,11 +22,10 @@ class Forgetting:
     """The plain recurrences of a graph that give their last state only. What an LSTM or GRU keeps passes beside its output."""
 
     def __init__(self, facts: Facts) -> None:
-        index = {name: row for row, name in enumerate(facts.names)}
         self._found: list[tuple[int, int, int, int]] = []
         for position, (layer, _) in facts.recurrences.items():
             cell = facts.names[facts.kernels[position]].rsplit("/", 1)[0]
-            given, kept = index.get(cell), index.get(f"{cell}:1/0")
+            given, kept = facts.index.get(cell), facts.index.get(f"{cell}:1/0")
             if facts.nodes[layer].class_name == "SimpleRNN" and given is not None and kept is not None:
                 self._found.append((position, layer, given, kept))
         self._kernels = len(facts.kernels)

@@ -33,8 +33,7 @@ class Gates:
         gated = sorted(way for way in found if facts.nodes[way[0]].class_name in GATED and facts.takes_in(way[1], way[2]))
         self.rows, self._kernels, self._sources = np.array(gated, np.int64).reshape(-1, 3).T
         self._fan_in = np.array([facts.fan_in(kernel) for kernel in self._kernels.tolist()], float)[:, None]
-        index = {name: row for row, name in enumerate(facts.names)}
-        biases = [index.get(facts.names[kernel].rsplit("/", 1)[0] + "/bias", -1) for kernel in self._kernels.tolist()]
+        biases = [facts.index.get(facts.names[kernel].rsplit("/", 1)[0] + "/bias", -1) for kernel in self._kernels.tolist()]
         self._biases, self._has_bias = np.array(biases, np.int64), np.array([bias >= 0 for bias in biases], np.bool_)[:, None]
 
     def flat_share(self, block: Block, rows: Rows) -> Floats:

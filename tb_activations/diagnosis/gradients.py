@@ -20,7 +20,7 @@ from tb_activations.diagnosis.episodes import AT_ONCE, Episode, Episodes, Persis
 from tb_activations.diagnosis.facts import Facts
 from tb_activations.diagnosis.finding import Finding, Severity
 from tb_activations.diagnosis.forgetting import Forgetting
-from tb_activations.diagnosis.penalty import Explained, Squares
+from tb_activations.diagnosis.penalty import PassedBack
 from tb_activations.diagnosis.rule import NodeRule, Observation, Rule, Watch, Words, location, number
 from tb_activations.diagnosis.scales import Targets, blow_up
 from tb_activations.store.nodes import Node
@@ -42,8 +42,7 @@ class _DepthWatch(Watch):
         self._rule, self._facts = rule, facts
         self._kernels = facts.kernels
         self._targets = Targets(facts)
-        self._explained = None if rule.of_layers else Explained(facts)
-        self._squares = None if self._explained is None else Squares(facts, self._explained)
+        self._passed_back = None if rule.of_layers else PassedBack(facts)
         self._forgetting = Forgetting(facts) if rule.of_layers else None
         self._dilution = Dilution(facts) if rule.of_layers else None
         self._episodes = Episodes(len(self._kernels), rule.persistence)
@@ -63,8 +62,8 @@ class _DepthWatch(Watch):
         if self._dilution is not None:
             factors = self._dilution.factors(block)
             holds, evidence = holds | ~np.isnan(factors), evidence | {"constant_factor": factors}
-        if self._explained is not None and self._squares is not None:  # what a penalty on the weights adds, hasn't come through the network
-            passed_back = ~self._explained.beyond(block, Explained.MORE) & np.isnan(self._squares.feed(block))
+        if self._passed_back is not None:
+            passed_back = self._passed_back.holds(block)
             holds, urgent = holds & passed_back, urgent & passed_back
         self._episodes.update(block.steps, holds, ~np.isnan(own), evidence, urgent)
 

@@ -5,7 +5,9 @@ The one invariant: a class that is in no list may do anything; rules take nothin
 
 from __future__ import annotations
 
-__all__ = ["MASKING", "NORMALIZATIONS", "RECURRENT", "TRANSPARENT", "WEIGHTED", "is_float", "is_of_users"]
+from tb_activations.store.nodes import Node
+
+__all__ = ["MASKING", "MODELS", "NORMALIZATIONS", "RECURRENT", "SUMS", "TRANSPARENT", "WEIGHTED", "ends_in_relu", "is_float", "is_of_users"]
 
 NORMALIZATIONS = frozenset(
     {"BatchNormalization", "LayerNormalization", "GroupNormalization", "UnitNormalization", "RMSNormalization", "Normalization"}
@@ -80,13 +82,24 @@ WEIGHTED = frozenset(
 RECURRENT = frozenset({"LSTM", "GRU", "SimpleRNN", "RNN", "ConvLSTM1D", "ConvLSTM2D", "ConvLSTM3D"})
 """Layers that apply their weights once per time step."""
 
-MASKING = frozenset({"Add", "Subtract", "Where", "Maximum", "Minimum", "Select", "SelectV2", "AddV2"})
+SUMS = frozenset({"Add", "AddV2"})
+"""Layers and operations that add what comes in."""
+
+MODELS = frozenset({"Sequential", "Functional"})
+"""Layers that give what the last layer inside of them gave."""
+
+MASKING = SUMS | {"Subtract", "Where", "Maximum", "Minimum", "Select", "SelectV2"}
 """Operations that put large negative numbers where attention must not look."""
 
-_KERAS_LAYERS = TRANSPARENT | WEIGHTED | NORMALIZATIONS | {"Embedding", "TimeDistributed", "Wrapper", "Functional", "Sequential", "Model"}
+_KERAS_LAYERS = TRANSPARENT | WEIGHTED | NORMALIZATIONS | MODELS | {"Embedding", "TimeDistributed", "Wrapper", "Model"}
 _KERAS_LAYERS |= {"Activation", "ReLU", "LeakyReLU", "PReLU", "ELU", "Softmax", "Rescaling", "Add", "Subtract", "Multiply", "Average", "Dot"}
 _KERAS_LAYERS |= {"Maximum", "Minimum", "Attention", "AdditiveAttention", "ActivityRegularization", "LSTMCell", "GRUCell", "SimpleRNNCell"}
 _KERAS_LAYERS_BY_END = ("Pooling1D", "Pooling2D", "Pooling3D", "UpSampling1D", "UpSampling2D", "UpSampling3D")
+
+
+def ends_in_relu(node: Node) -> bool:
+    """Whether the last thing that a node does is to make 0 of what is negative."""
+    return node.activation in {"relu", "relu6"} or (node.activation is None and node.class_name in {"ReLU", "Relu", "Relu6"})
 
 
 def is_of_users(class_name: str) -> bool:

@@ -12,18 +12,16 @@ from collections.abc import Callable
 import numpy as np
 import numpy.typing as npt
 
-from tb_activations.diagnosis.block import Block
+from tb_activations.diagnosis.block import Block, adds_up
 from tb_activations.diagnosis.episodes import Episode, Persistence
 from tb_activations.diagnosis.facts import Facts
 from tb_activations.diagnosis.finding import Severity
+from tb_activations.diagnosis.kinds import MODELS, ends_in_relu
 from tb_activations.diagnosis.rule import NodeRule, Observation, Words, location, number
 
 __all__ = ["OutputMismatch", "TargetsOutOfRange"]
 
 Rows = npt.NDArray[np.int64]
-
-MODELS = frozenset({"Sequential", "Functional"})
-"""Layers that give what the last layer inside of them gave."""
 
 SQUASHED = {"softmax": "Softmax", "sigmoid": "Sigmoid"}
 """Functions that make probabilities of logits, and the operations that do."""
@@ -45,8 +43,6 @@ class OutputMismatch(NodeRule):
     """How far below 0 or above 1 a number is no rounded probability."""
     EMPTY = 0.05
     """Share of the outputs of a ReLU that are exactly 0, and clipped, from which on it is no rounding."""
-    SHARES = 1e-3
-    """How far, in proportion, the mean of shares of a whole may be from one over how many there are: they are rounded to float16."""
 
     def select(self, facts: Facts) -> Rows:
         """What goes as it is into a loss that is one of probabilities, or one of logits; and what the network gives out for each example, as Keras
@@ -62,7 +58,7 @@ class OutputMismatch(NodeRule):
         bounded = np.isin(rows, _taken_for(facts, "probabilities"))[:, None]
         for_loss = np.isin(rows, _taken_for(facts, "probabilities", "shares"))[:, None]
         for_logits = np.isin(rows, _taken_for(facts, "logits"))[:, None]
-        of_relu = np.array([_ends_in_relu(facts, row) for row in rows.tolist()], np.bool_)[:, None] & for_loss
+        of_relu = np.array([ends_in_relu(facts.nodes[row]) for row in rows.tolist()], np.bool_)[:, None] & for_loss
         extents = [[extent or 1 for extent in (facts.nodes[row].shape or (1,))[1:]] or [1] for row in rows.tolist()]
         classes = np.array([own[-1] for own in extents], float)[:, None]
         numbers = np.array([math.prod(own) for own in extents], float)[:, None]
@@ -71,8 +67,8 @@ class OutputMismatch(NodeRule):
             low, high, mean = (block.column(name)[rows] for name in ("min", "max", "mean"))
             examples = block.column("elements")[rows] / numbers
             within = (low >= 0) & (high <= 1) & (high > low)
-            of_classes = within & (classes > 1) & (np.abs(mean * classes - 1) <= self.SHARES)
-            of_examples = within & (examples > 1) & (np.abs(mean * examples - 1) <= self.SHARES) & ~of_classes
+            of_classes = within & (classes > 1) & adds_up(mean, classes)
+            of_examples = within & (examples > 1) & adds_up(mean, examples) & ~of_classes
             beyond = for_loss & (low < -self.BEYOND) | bounded & (high > 1 + self.BEYOND)
             beyond |= of_relu & (block.column("zero_fraction")[rows] > self.EMPTY)
             holds = np.where(for_logits, squashed | of_classes, beyond | of_examples)
@@ -102,7 +98,7 @@ class OutputMismatch(NodeRule):
                 f"Take the softmax over the last axis{location(facts, index)}:",
                 "keras.ops.softmax(scores, axis=-1)",
             )
-        if _ends_in_relu(facts, index):
+        if ends_in_relu(facts.nodes[index]):
             return Words(
                 f"Its outputs are those of a ReLU, from {number(seen['min'])} to {number(seen['max'])}, and the loss takes them for probabilities: it"
                 " clips zeros and what is above 1, and neither gets a gradient.",
@@ -165,10 +161,6 @@ def _made_by(facts: Facts, index: int) -> int:
     while facts.nodes[index].class_name in MODELS and len(facts.inputs[index]) == 1:
         index = facts.inputs[index][0]
     return index
-
-
-def _ends_in_relu(facts: Facts, index: int) -> bool:
-    return facts.nodes[index].activation in {"relu", "relu6"} or facts.nodes[index].class_name == "ReLU"
 
 
 def _given_out(facts: Facts) -> list[int]:

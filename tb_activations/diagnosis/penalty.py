@@ -17,7 +17,7 @@ from tb_activations.diagnosis.episodes import Episode
 from tb_activations.diagnosis.facts import Facts
 from tb_activations.diagnosis.rule import NodeRule, Observation, Words, location, number, percent
 
-__all__ = ["Explained", "PenaltyTooStrong", "Squares"]
+__all__ = ["PassedBack", "PenaltyTooStrong"]
 
 Rows = npt.NDArray[np.int64]
 Bools = npt.NDArray[np.bool_]
@@ -94,6 +94,19 @@ class Squares:
             own = (gradient[layer] * weights[layer]).sum(0) / 2 / np.where(loss[0] > 0, loss[0], np.nan)
             share[layer] = np.where(one & (own > self.MOST), own, np.nan)
         return share
+
+
+class PassedBack:
+    """Which gradients have come through the network alone: what a penalty on the weights adds, hasn't."""
+
+    def __init__(self, facts: Facts) -> None:
+        self._explained = Explained(facts)
+        self._squares = Squares(facts, self._explained)
+
+    def holds(self, block: Block) -> Bools:
+        """Whether the gradient of each of `Facts.kernels` has, [kernels, c]."""
+        alone: Bools = ~self._explained.beyond(block, Explained.MORE) & np.isnan(self._squares.feed(block))
+        return alone
 
 
 class PenaltyTooStrong(NodeRule):

@@ -117,9 +117,8 @@ class _Watch(Watch):
 
     def compare(self, block: Block, facts: Facts) -> None:
         """Remembers what validation gave. It may arrive before the training that it is compared with."""
-        index = {name: position for position, name in enumerate(facts.names)}
         own = (self._rows, self._sources, self._facts.float_inputs)
-        rows, sources, inputs = (np.array([index.get(self._facts.names[row], -1) for row in part.tolist()], np.int64) for part in own)
+        rows, sources, inputs = (np.array([facts.index.get(self._facts.names[row], -1) for row in part.tolist()], np.int64) for part in own)
         losses = facts.losses[:1]
         loss = block.column("mean")[losses[0]] if len(losses) else np.full(len(block.steps), np.nan, np.float32)
         self._pending.append(_Validated(block.steps, self._of_rows(block, rows, sources), _numbers(block, inputs), loss))

@@ -6,11 +6,11 @@ from typing import Any
 
 import keras
 import numpy as np
-import tensorflow as tf
 from keras import layers, ops
 
 from benchmarks.programs.data import bag_of_words, characters, digits, images, raw, series, sine, standardized
 from benchmarks.programs.eighth_models import (
+    Adversaries,
     Of,
     Own,
     Vae,
@@ -411,29 +411,10 @@ def variational_autoencoder_of_digits() -> Training:
 
 @healthy(every=10, held_out=True)
 def adversaries_in_balance() -> Training:
-    class Gan(keras.Model):
-        def __init__(self) -> None:
-            super().__init__()
-            leaky = lambda: layers.LeakyReLU(negative_slope=0.2)  # noqa: E731
-            self.generator = keras.Sequential([layers.Dense(64), leaky(), layers.Dense(64, activation="sigmoid")], name="generator")
-            self.critic = keras.Sequential([layers.Dense(32), leaky(), layers.Dropout(0.3), layers.Dense(1)], name="critic")
-            self.of_critic, self.of_generator = Adam(2e-4, beta_1=0.5), Adam(1e-3, beta_1=0.5)
-
-        def call(self, x: Any) -> Any:
-            return self.critic(x)
-
-        def train_step(self, data: Any) -> dict[str, Any]:
-            x = data[0] if isinstance(data, tuple) else data
-            noise = keras.random.normal((ops.shape(x)[0], 8))
-            with tf.GradientTape(persistent=True) as tape:
-                real, fake = self.critic(x, training=True), self.critic(self.generator(noise), training=True)
-                loss = ops.mean(ops.softplus(-real)) + ops.mean(ops.softplus(fake))
-                fooled = ops.mean(ops.softplus(-fake))
-            for optimizer, value, part in ((self.of_critic, loss, self.critic), (self.of_generator, fooled, self.generator)):
-                optimizer.apply_gradients(zip(tape.gradient(value, part.trainable_weights), part.trainable_weights, strict=True))
-            return {"loss": loss, "fooled": fooled}
-
-    model = Gan()
+    leaky = lambda: layers.LeakyReLU(negative_slope=0.2)  # noqa: E731
+    generator = keras.Sequential([layers.Dense(64), leaky(), layers.Dense(64, activation="sigmoid")], name="generator")
+    critic = keras.Sequential([layers.Dense(32), leaky(), layers.Dropout(0.3), layers.Dense(1)], name="critic")
+    model = Adversaries(generator, critic, Adam(1e-3, beta_1=0.5), Adam(2e-4, beta_1=0.5))
     model.compile()
     return Training(model, digits()[0], epochs=7)
 

@@ -187,3 +187,27 @@ def adding(length: int = 30, n: int = 1000) -> Arrays:
     for row in marks:
         row[random.choice(length, 2, replace=False)] = 1
     return np.stack([values, marks], -1).astype("float32"), (values * marks).sum(1, keepdims=True).astype("float32")
+
+
+class Adversaries(keras.Model):
+    """A generator of 64 numbers and a critic, with a step for both."""
+
+    def __init__(self, generator: Any, critic: Any, of_generator: Any, of_critic: Any) -> None:
+        super().__init__()
+        self.generator, self.critic, self.of_generator, self.of_critic = generator, critic, of_generator, of_critic
+
+    def call(self, x: Any) -> Any:
+        """The critic's scores."""
+        return self.critic(x)
+
+    def train_step(self, data: Any) -> dict[str, Any]:
+        """Both steps on one batch."""
+        x = data[0] if isinstance(data, tuple) else data
+        noise = keras.random.normal((ops.shape(x)[0], 8))
+        with tf.GradientTape(persistent=True) as tape:
+            real, fake = self.critic(x, training=True), self.critic(self.generator(noise), training=True)
+            loss = ops.mean(ops.softplus(-real)) + ops.mean(ops.softplus(fake))
+            fooled = ops.mean(ops.softplus(-fake))
+        for optimizer, value, part in ((self.of_critic, loss, self.critic), (self.of_generator, fooled, self.generator)):
+            optimizer.apply_gradients(zip(tape.gradient(value, part.trainable_weights), part.trainable_weights, strict=True))
+        return {"loss": loss}

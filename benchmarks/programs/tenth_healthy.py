@@ -11,6 +11,7 @@ from keras import layers, ops
 
 from benchmarks.programs.data import characters, digits, images, raw, series, sine
 from benchmarks.programs.eighth_models import (
+    Adversaries,
     Of,
     Own,
     Vae,
@@ -30,7 +31,6 @@ from benchmarks.programs.eighth_models import (
 from benchmarks.programs.registry import Training, healthy
 from benchmarks.programs.tenth_models import (
     BCE,
-    Adversaries,
     Pooled,
     Unrolled,
     beats,

@@ -11,6 +11,7 @@ from keras import layers, ops
 
 from benchmarks.programs.data import digits, images, series, sine
 from benchmarks.programs.eighth_models import (
+    Adversaries,
     Of,
     Own,
     Vae,
@@ -27,7 +28,7 @@ from benchmarks.programs.eighth_models import (
     word_lists,
 )
 from benchmarks.programs.registry import Training, faulty
-from benchmarks.programs.tenth_models import BCE, Adversaries, Pooled, beats, brackets, clouds, machines, moons, raw_machines, spots, stack, stepwise
+from benchmarks.programs.tenth_models import BCE, Pooled, beats, brackets, clouds, machines, moons, raw_machines, spots, stack, stepwise
 
 SGD, Adam, AdamW, RMSprop = keras.optimizers.SGD, keras.optimizers.Adam, keras.optimizers.AdamW, keras.optimizers.RMSprop
 MOVED = "update_too_large exploding_loss oscillating_loss dead_units collapse saturated_activation exploding_activation exploding_gradient nonfinite"

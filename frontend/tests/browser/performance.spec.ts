@@ -1,20 +1,22 @@
 /*
- * A large run in a real TensorBoard: 10,000 nodes, and 1,000 nodes of many captures. The figures are printed; what is asserted are counts and processor
- * time of the page's main thread, never waiting time, so that other programs on the machine don't decide.
+ * A large run in a real TensorBoard: 10,000 nodes, and 1,000 nodes of many captures. The figures are printed. What is asserted are counts, and processor
+ * time of the page's main thread beside that of a plain page in turn with it: never waiting time, so that other programs on the machine don't decide,
+ * and no milliseconds, as a shared processor needs twice as many at times for the same work.
  */
-import type { CDPSession } from "playwright-core";
+import type { CDPSession, Page } from "playwright-core";
 import { afterAll, describe, expect, it } from "vitest";
-import { eventually, handover, quit, Tab, Training } from "./harness";
+import { eventually, handover, launch, quit, Tab, Training } from "./harness";
 
 afterAll(quit);
 
-/** Processor time of the main thread for one frame, in milliseconds: the goal, and what fails the test. The same work took 12.7 and 19.3 within an hour. */
+/** Processor time of the main thread for one frame, in milliseconds. */
 const GOAL = 12;
-const LIMIT = 2.5 * GOAL;
 /** For a chart of ten statistics, all that changing its axis takes, and for a move over 2,000 boxes. */
 const CHART_GOAL = 25;
 const TEN = "min,max,mean,std,l2_norm,zero_fraction,zero_unit_fraction,batch_std,saturated_fraction,subnormal_fraction";
 const BLOCKS_OF_20 = Array.from({ length: 100 }, (_, block) => `encoder/block${block}`);
+/** For how many frames of the plain page one of the tab may stand; measured on an idle and on a busy machine: 1.5, 0.9, 1.2, 1.1. */
+const MOST = { scrolling: 2, moving: 1.25, drawing: 1.6, scrubbing: 1.6 };
 /** From the opening of our page to rows on the screen, in milliseconds: printed only. */
 const COLD_GOAL = 1000;
 const FRAMES = 60;
@@ -26,21 +28,66 @@ async function metrics(session: CDPSession): Promise<Readonly<Record<string, num
   return Object.fromEntries(pairs.map(({ name, value }) => [name, value]));
 }
 
-async function measured(tab: Tab): Promise<CDPSession> {
-  const session = await tab.context.newCDPSession(tab.page);
+async function measured(page: Page): Promise<CDPSession> {
+  const session = await page.context().newCDPSession(page);
   await session.send("Performance.enable", { timeDomain: "threadTicks" });
   return session;
 }
 
-/** The least processor time of the main thread for each frame, in milliseconds, of `TIMES` that `move` is called for so many frames. */
-async function cpuPerFrame(session: CDPSession, move: () => Promise<void>): Promise<number> {
-  const seconds: number[] = [];
+/** Processor time of the main thread for a frame, in milliseconds, of a tab and of the plain page. */
+interface Cost {
+  readonly perFrame: number;
+  readonly plain: number;
+  /** For how many frames of the plain page one of the tab stands. */
+  readonly ratio: number;
+}
+
+/** The least of `TIMES` that `move` is called for `FRAMES` frames, and of as many turns of the plain page in between. */
+async function cost(tab: Tab, move: () => Promise<void>): Promise<Cost> {
+  const session = await measured(tab.page);
+  const page = await plainPage();
+  const plainSession = await measured(page);
+  const ours: number[] = [];
+  const plains: number[] = [];
   for (let time = 0; time < TIMES; time += 1) {
-    const before = (await metrics(session)).TaskDuration;
-    await move();
-    seconds.push((await metrics(session)).TaskDuration - before);
+    plains.push(await millisecondsPerFrame(plainSession, () => turn(page)));
+    ours.push(await millisecondsPerFrame(session, move));
   }
-  return (1000 * Math.min(...seconds)) / FRAMES;
+  await page.context().close();
+  const [perFrame, plain] = [Math.min(...ours), Math.min(...plains)];
+  return { perFrame, plain, ratio: perFrame / plain };
+}
+
+const told = ({ perFrame, plain, ratio }: Cost, goal: number): string =>
+  `${perFrame.toFixed(1)} ms of CPU per frame (goal ${goal}; of a plain page ${plain.toFixed(1)} ms, ${ratio.toFixed(2)} times)`;
+
+async function millisecondsPerFrame(session: CDPSession, move: () => Promise<void>): Promise<number> {
+  const before = (await metrics(session)).TaskDuration;
+  await move();
+  return (1000 * ((await metrics(session)).TaskDuration - before)) / FRAMES;
+}
+
+/** A page of nothing but text in a grid: what the browser takes for it says how fast the machine is just now. */
+async function plainPage(): Promise<Page> {
+  const context = await (await launch()).newContext({ viewport: { width: 1440, height: 900 } });
+  const page = await context.newPage();
+  await page.setContent(
+    "<style>li { display: grid; grid-template-columns: repeat(8, 1fr); height: 24px }</style><ul></ul>",
+  );
+  return page;
+}
+
+/** Replaces all rows of the plain page in each frame. */
+async function turn(page: Page): Promise<void> {
+  await page.evaluate(async (frames) => {
+    const list = document.querySelector("ul")!;
+    for (let frame = 0; frame < frames; frame += 1) {
+      const cells = Array.from({ length: 8 }, (_, column) => `<span>${frame + column / 8}</span>`).join("");
+      list.innerHTML = `<li>${cells}</li>`.repeat(36);
+      await new Promise(requestAnimationFrame);
+    }
+    await new Promise(requestAnimationFrame);
+  }, FRAMES);
 }
 
 async function garbageCollected(session: CDPSession): Promise<{ megabytes: number; elements: number }> {
@@ -140,13 +187,12 @@ describe("a run of 10,000 nodes", () => {
     const shown = await listShown(tab);
     expect(Number(await tab.frame.getByRole("treegrid").getAttribute("aria-rowcount"))).toBeGreaterThan(9_000);
     expect(await rows(tab)).toBeLessThan(100);
-    const session = await measured(tab);
-    const perFrame = await cpuPerFrame(session, () => scroll(tab));
+    const scrolling = await cost(tab, () => scroll(tab));
     expect(await rows(tab)).toBeLessThan(100);
     console.log(
-      `10,000 nodes: list after ${shown.toFixed(0)} ms (goal ${COLD_GOAL}), scrolling ${perFrame.toFixed(1)} ms of CPU per frame (goal ${GOAL})`,
+      `10,000 nodes: list after ${shown.toFixed(0)} ms (goal ${COLD_GOAL}), scrolling ${told(scrolling, GOAL)}`,
     );
-    expect(perFrame).toBeLessThan(LIMIT);
+    expect(scrolling.ratio).toBeLessThan(MOST.scrolling);
     await tab.close();
   });
 });
@@ -155,14 +201,13 @@ it("a graph of 2,000 boxes is moved at the cost of what is in view", async () =>
   const link = { run: "many/train", open: ["encoder", ...BLOCKS_OF_20].join(",") };
   const tab = await Tab.open({ server: "large", link });
   await tab.frame.locator(".minimap:not([hidden])").waitFor();
-  const session = await measured(tab);
-  const perFrame = await cpuPerFrame(session, () => drag(tab));
-  console.log(`2,000 boxes: moving the graph ${perFrame.toFixed(1)} ms of CPU per frame (goal ${GOAL})`);
+  const moving = await cost(tab, () => drag(tab));
+  console.log(`2,000 boxes: moving the graph ${told(moving, GOAL)}`);
   await eventually(
     async () => (await tab.place()).camera,
     (camera) => camera !== undefined,
   );
-  expect(perFrame).toBeLessThan(LIMIT);
+  expect(moving.ratio).toBeLessThan(MOST.moving);
   await tab.close();
 });
 
@@ -173,10 +218,9 @@ describe("a run of 1,000 nodes and many captures", () => {
     const labels = tab.frame.getByRole("button", { name: "Statistics", exact: true });
     await labels.waitFor();
     await tab.frame.locator(".strip dd").first().waitFor();
-    const session = await measured(tab);
-    const perFrame = await cpuPerFrame(session, () => redraw(tab));
-    console.log(`10 statistics: drawn anew in ${perFrame.toFixed(1)} ms of CPU (goal ${CHART_GOAL})`);
-    expect(perFrame).toBeLessThan(2 * CHART_GOAL);
+    const drawing = await cost(tab, () => redraw(tab));
+    console.log(`10 statistics: drawn anew in ${told(drawing, CHART_GOAL)}`);
+    expect(drawing.ratio).toBeLessThan(MOST.drawing);
     await tab.close();
   });
 
@@ -184,17 +228,16 @@ describe("a run of 1,000 nodes and many captures", () => {
     const tab = await Tab.open({ server: "large", link: { run: "long/train", node: "encoder/block0/dense_1" } });
     await tab.frame.locator(".strip dd").first().waitFor();
     const shown = await (await tab.inside()).evaluate(() => performance.now());
-    const session = await measured(tab);
     await scrub(tab);
     const before = await tab.step();
     const asked = tab.requests.length;
-    const perFrame = await cpuPerFrame(session, () => scrub(tab));
+    const scrubbing = await cost(tab, () => scrub(tab));
     expect(await tab.step()).toBe(before - TIMES * FRAMES * 10);
     const requests = tab.requests.slice(asked).filter((url) => url.includes("/snapshot")).length;
     console.log(
-      `1,000 nodes: panel after ${shown.toFixed(0)} ms, scrubbing ${perFrame.toFixed(1)} ms of CPU per frame (goal ${GOAL}), ${requests} snapshots`,
+      `1,000 nodes: panel after ${shown.toFixed(0)} ms, scrubbing ${told(scrubbing, GOAL)}, ${requests} snapshots`,
     );
-    expect(perFrame).toBeLessThan(LIMIT);
+    expect(scrubbing.ratio).toBeLessThan(MOST.scrubbing);
     expect(requests).toBeLessThanOrEqual(TIMES * FRAMES);
     expect(tab.requests.slice(asked).some((url) => url.includes("/graph"))).toBe(false);
     await tab.close();
@@ -217,7 +260,7 @@ describe("a run of 1,000 nodes and many captures", () => {
 it("stays as small as it is while a training goes on", async () => {
   const tab = await Tab.open({ server: "live", link: { run: "growing/train" }, expect: "body" });
   const training = new Training(`${handover.live}/growing/train`);
-  const session = await measured(tab);
+  const session = await measured(tab.page);
   const grow = async (from: number, to: number): Promise<void> => {
     for (let step = from; step < to; step += 1) await training.capture(step);
     await eventually(

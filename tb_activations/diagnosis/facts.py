@@ -227,6 +227,11 @@ class Facts(Flow):
         """L2 norm of a kernel that keeps the variance."""
         return math.sqrt(math.prod(extent or 1 for extent in self.nodes[kernel].shape or ()) / self.fan_in(kernel))
 
+    @cached_property
+    def usual_norms(self) -> npt.NDArray[np.float32]:
+        """`usual_norm` of all kernels, [kernels, 1]."""
+        return np.array([self.usual_norm(kernel) for kernel in self.kernels.tolist()], np.float32)[:, None]
+
 
 def _is_kernel(node: Node) -> bool:
     base = node.name.rsplit("/", 1)[-1]

@@ -19,30 +19,28 @@ WINDOW = 5
 
 
 class Forgetting:
-    """The plain recurrences of a graph that give their last state only. What an LSTM or GRU keeps passes beside its output."""
+    """The plain recurrences of a graph that give their last state only. What an LSTM or GRU keeps passes beside its output.
+
+    Attributes:
+      positions: int64[r], their places among the kernels.
+    """
 
     def __init__(self, facts: Facts) -> None:
-        self._found: list[tuple[int, int, int, int]] = []
+        found: list[tuple[int, int, int, int]] = []
         for position, (layer, _) in facts.recurrences.items():
             cell = facts.names[facts.kernels[position]].rsplit("/", 1)[0]
             given, kept = facts.index.get(cell), facts.index.get(f"{cell}:1/0")
             if facts.nodes[layer].class_name == "SimpleRNN" and given is not None and kept is not None:
-                self._found.append((position, layer, given, kept))
-        self._kernels = len(facts.kernels)
-        self._recent: Floats = np.empty((len(self._found), 0), np.float32)
+                found.append((position, layer, given, kept))
+        self.positions, self._layers, self._given, self._kept = np.array(found, np.int64).reshape(-1, 4).T
+        self._recent: Floats = np.empty((len(found), 0), np.float32)
 
     def factors(self, block: Block) -> tuple[Floats, Floats]:
-        """By how much the gradient of the state shrinks from one time step to the one before, and how many of these there are, [kernels, c]; NaN
-        for what is no such recurrence."""
-        factor, count = np.full((2, self._kernels, len(block.steps)), np.nan, np.float32)
-        if not self._found:
-            return factor, count
-        positions, layers, given, kept = np.array(self._found, np.int64).T
+        """By how much the gradient of the state shrinks from one time step to the one before, and how many of these there are, [r, c]."""
         norm, elements = block.column("l2_norm", "gradient"), block.column("elements", "gradient")
-        ratio = norm[kept] / np.where(norm[given] > 0, norm[given], np.nan)
-        factor[positions] = self._smoothed(ratio / np.sqrt(1 + ratio**2))
-        count[positions] = elements[given] / elements[layers]
-        return factor, count
+        given = norm[self._given]
+        ratio = norm[self._kept] / np.where(given > 0, given, np.nan)
+        return self._smoothed(ratio / np.sqrt(1 + ratio**2)), elements[self._given] / elements[self._layers]
 
     def _smoothed(self, factor: Floats) -> Floats:
         """The median of the last few captures, as each is an estimate from one batch."""

@@ -57,8 +57,8 @@ class _DepthWatch(Watch):
         holds, urgent = self._rule.holds(block, self._facts, own, later, self._targets.size(block))
         evidence = {"gradient_norm": own, "norm_nearer_to_the_loss": later, "ratio": _over(own, later)}
         if self._forgetting is not None:
-            forgets, seen = _forgets(block, *self._forgetting.factors(block))
-            holds, evidence = holds | forgets, evidence | seen
+            forgets = _forgets(block, self._forgetting, own.shape)
+            holds, evidence = holds | ~np.isnan(forgets["time_steps"]), evidence | forgets
         if self._dilution is not None:
             factors = self._dilution.factors(block)
             holds, evidence = holds | ~np.isnan(factors), evidence | {"constant_factor": factors}
@@ -311,11 +311,16 @@ GIVEN, GIVEN_LONGER = 40, 100
 """Steps to learn something."""
 
 
-def _forgets(block: Block, factor: Floats, count: Floats) -> tuple[Bools, dict[str, Floats]]:
-    """Whether recurrences reach back to their first time step no more while nothing is learned, [kernels, c], and what shows it."""
-    stays, left = block.median_loss > STAYS * block.first_loss, factor ** (count - 1)
-    holds = stays & ((left < FORGOTTEN) & (block.steps >= GIVEN) | (left < FADED) & (block.steps >= GIVEN_LONGER))
-    return holds, {"factor_per_time_step": np.where(holds, factor, np.nan), "time_steps": np.where(holds, count, np.nan)}
+def _forgets(block: Block, forgetting: Forgetting, shape: tuple[int, ...]) -> dict[str, Floats]:
+    """What shows that recurrences reach back to their first time step no more while nothing is learned, [kernels, c]; NaN where they do."""
+    seen = {"factor_per_time_step": np.full(shape, np.nan, np.float32), "time_steps": np.full(shape, np.nan, np.float32)}
+    if len(forgetting.positions):
+        factor, count = forgetting.factors(block)
+        stays, left = block.median_loss > STAYS * block.first_loss, factor ** (count - 1)
+        holds = stays & ((left < FORGOTTEN) & (block.steps >= GIVEN) | (left < FADED) & (block.steps >= GIVEN_LONGER))
+        seen["factor_per_time_step"][forgetting.positions] = np.where(holds, factor, np.nan)
+        seen["time_steps"][forgetting.positions] = np.where(holds, count, np.nan)
+    return seen
 
 
 def _has_gradient(facts: Facts, node: int) -> bool:
@@ -338,8 +343,7 @@ def _lasts(episode: Episode, step: int) -> bool:
 
 def _size_of_weights(block: Block, facts: Facts) -> Floats:
     """L2 norm of each kernel, and at least what an initializer that keeps the variance gives: a kernel may begin at 0, [kernels, c]."""
-    usual = np.array([facts.usual_norm(kernel) for kernel in facts.kernels.tolist()], np.float32)[:, None]
-    sizes: Floats = np.maximum(block.column("l2_norm")[facts.kernels], usual)
+    sizes: Floats = np.maximum(block.column("l2_norm")[facts.kernels], facts.usual_norms)
     return sizes
 
 

@@ -5,6 +5,7 @@ The one invariant: an overflow now and then is how a dynamic loss scale works; o
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable
 
 import numpy as np
@@ -214,16 +215,19 @@ class _Swings:
     """Counts how often a loss scale fell after it had risen, over the last captures."""
 
     def __init__(self, length: int) -> None:
-        self._length = length
-        self._recent: list[tuple[int, bool]] = []
+        self._recent: deque[tuple[int, bool]] = deque(maxlen=length)
+        self._falls = 0
         self._last, self._rose = np.nan, False
 
     def feed(self, steps: npt.NDArray[np.int64], scales: Floats) -> tuple[Floats, Floats]:
         """The number of such falls up to each capture, [c], and over how many steps, [c]."""
         falls, span = np.zeros(len(steps), np.float32), np.zeros(len(steps), np.float32)
         for capture, (step, scale) in enumerate(zip(steps.tolist(), scales.tolist(), strict=True)):
-            self._recent = [*self._recent[1 - self._length :], (step, self._rose and scale < self._last)]
+            fell = self._rose and scale < self._last
+            gone = len(self._recent) == self._recent.maxlen and self._recent[0][1]
+            self._recent.append((step, fell))
+            self._falls += fell - gone
             self._rose = scale > self._last or (self._rose and not scale < self._last)
             self._last = self._last if np.isnan(scale) else scale
-            falls[capture], span[capture] = sum(fell for _, fell in self._recent), step - self._recent[0][0]
+            falls[capture], span[capture] = self._falls, step - self._recent[0][0]
         return falls, span

@@ -26,6 +26,7 @@ HOSTILE = {
     "range overflows": np.array([[-3.4e38, 3.4e38, 0.0]]),
     "largest": np.full((4, 3), 3.4e38),
     "squares underflow": RANDOM.normal(size=(30, 20)) * 1e-25,
+    "bins over the range overflow": np.resize(np.arange(10), (30, 20)) * 2e-38,
     "all NaN": np.full((3, 4), NAN),
     "all infinite": np.full((3, 4), INF),
     "some of all": np.array([[1, NAN, INF, 0], [-INF, 2, NAN, 0]]),
@@ -193,6 +194,48 @@ def test_histogram_counts_each_finite_element_once(array, kept, mode):
     measured = run(measure, array.astype(np.float32), mode=mode)
     assert np.sum(measured.histogram) == kept
     assert measured.histogram[-1] >= 1  # the highest element is in the last bin
+
+
+def assert_histogram(histogram, array):
+    """Equal bins from the smallest to the largest number; what lies next to an edge may be on either side of it."""
+    finite = np.asarray(array, np.float64)[np.isfinite(array)] / 2  # so that their range is finite
+    assert np.sum(histogram) == finite.size
+    width = np.ptp(finite) if finite.size else 0
+    if width == 0:
+        assert histogram[-1] == finite.size
+        return
+    position = (finite - finite.min()) / width * HISTOGRAM_BINS
+    below = np.cumsum(histogram)[:-1]
+    edges = np.arange(1, HISTOGRAM_BINS)[:, None]
+    assert ((position < edges - 1e-3).sum(1) <= below).all()
+    assert (below <= (position < edges + 1e-3).sum(1)).all()
+
+
+@pytest.mark.parametrize("mode", QUICK_MODES)
+@pytest.mark.parametrize("name", [name for name, array in HOSTILE.items() if array.size <= 4_096])
+def test_histogram_of_any_range(name, mode):
+    array = HOSTILE[name].astype(np.float32)
+    assert_histogram(run(measure, array, mode=mode).histogram, array)
+
+
+@pytest.mark.parametrize(
+    ("dtype", "array"),
+    [
+        (np.float32, [0, 1e-40, 3e-40, 1e-38]),
+        (np.float32, [0, 1e-40, NAN]),
+        (np.float32, [-1e-45, 0, 1e-45]),
+        (np.float64, [0, 1e-310, 5e-308]),
+        (np.float64, [-1.7e308, 0, 1.7e308]),
+        (ml_dtypes.bfloat16, [0, 1e-39, 5e-38]),
+        (ml_dtypes.bfloat16, [-3.3e38, 0, 3.3e38]),
+        (np.float16, [0, 6e-8, 1e-6, -65504]),
+        (np.int64, [np.iinfo(np.int64).min, 0, np.iinfo(np.int64).max]),
+    ],
+)
+def test_histogram_on_the_host_knows_all_numbers(dtype, array):
+    """In a step TensorFlow takes subnormal numbers for zero."""
+    array = np.array([array]).astype(dtype)
+    assert_histogram(run(measure, array, mode="host").histogram, array.astype(np.float64))
 
 
 @pytest.mark.parametrize("mode", ["graph", "host"])

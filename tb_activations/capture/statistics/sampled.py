@@ -16,6 +16,7 @@ from tb_activations.store.schema import HISTOGRAM_BINS, SAMPLED_ELEMENTS
 
 __all__ = [
     "EXAMPLES",
+    "LIFT",
     "PER_EXAMPLE",
     "ROWS",
     "RUN",
@@ -29,6 +30,7 @@ __all__ = [
     "share",
     "some_of_some",
     "subnormal_bound",
+    "tiny_width",
 ]
 
 SAMPLED = min(16_384, SAMPLED_ELEMENTS)
@@ -145,9 +147,8 @@ def _masked_batch_std(examples: tf.Tensor) -> tf.Tensor:
 
 def count_in_bins(strided: tf.Tensor, low: tf.Tensor, high: tf.Tensor, finite: tf.Tensor | None) -> tf.Tensor:
     """int32[m, B]: counts in equal bins over [low, high], each [m]. The last bin is closed and holds everything where ``low == high``."""
-    if finite is not None:
-        # The distance of two finite numbers may not be finite; that of their halves is.
-        strided, low, high = strided / 2, low / 2, high / 2
+    scale = _scale_for(high - low)
+    strided, low, high = strided * scale[:, None], low * scale, high * scale
     width = high - low
     per_width = tf.math.divide_no_nan(tf.cast(HISTOGRAM_BINS, width.dtype), width)
     position = (strided - low[:, None]) * per_width[:, None]
@@ -157,6 +158,21 @@ def count_in_bins(strided: tf.Tensor, low: tf.Tensor, high: tf.Tensor, finite: t
     bins = tf.cast(position, tf.int32)
     bins = tf.clip_by_value(bins, tf.where(width > 0, 0, last)[:, None], last)
     return _count(bins, finite)
+
+
+def _scale_for(width: tf.Tensor) -> tf.Tensor:
+    """By what to multiply numbers so that the distance of any two of them, and how many bins go into 1, are finite. Powers of 2 keep all bits."""
+    few = tf.where((width > 0) & (width < tiny_width(width.dtype.as_numpy_dtype)), tf.constant(LIFT, width.dtype), tf.ones_like(width))
+    return tf.where(tf.math.is_inf(width), tf.constant(0.5, width.dtype), few)
+
+
+LIFT = 2.0**64
+"""What numbers in a tiny range are multiplied by."""
+
+
+def tiny_width(dtype: type[np.floating]) -> float:
+    """A range below which the number of bins over it may not be finite: far above that, and far below what `LIFT` could push out of range."""
+    return float(np.finfo(dtype).tiny) * 2.0**20
 
 
 def _count(bins: tf.Tensor, finite: tf.Tensor | None) -> tf.Tensor:

@@ -20,7 +20,7 @@ from numpy.lib.stride_tricks import as_strided
 
 from tb_activations.capture.statistics.host.kinds import kind_of
 from tb_activations.capture.statistics.host.units import as_units
-from tb_activations.capture.statistics.sampled import EXAMPLES, PER_EXAMPLE, ROWS, RUN, SAMPLED
+from tb_activations.capture.statistics.sampled import EXAMPLES, LIFT, PER_EXAMPLE, ROWS, RUN, SAMPLED, tiny_width
 from tb_activations.capture.statistics.stacks import Request, graded
 from tb_activations.store.schema import HISTOGRAM_BINS
 
@@ -204,20 +204,28 @@ def _masked_spread(examples: Array) -> float:
 def _count_in_bins(some: _Joined, low: Array, high: Array) -> Array:
     """int64[n, B]: counts in equal bins over [low, high]. The last bin is closed and holds everything where ``low == high``."""
     numbers, low, high = some.numbers, low.astype(some.numbers.dtype), high.astype(some.numbers.dtype)
-    if some.finite is not None:
-        # The distance of two finite numbers may not be finite; that of their halves is.
-        numbers, low, high = numbers / 2, low / 2, high / 2
+    scale = _scale_for(high - low)
+    low, high = low * scale, high * scale
     width, last = high - low, numbers.dtype.type(HISTOGRAM_BINS - 1)
     per_width = np.divide(numbers.dtype.type(HISTOGRAM_BINS), width, out=np.zeros_like(width), where=width > 0)
     counts = np.empty((len(low), HISTOGRAM_BINS), np.int64)
     for index, part in enumerate(some.parts):
         position = numbers[part] if some.finite is None else numbers[part][some.finite[part]]
+        if scale[index] != 1:
+            position = position * scale[index]
         position = (position - low[index]) * per_width[index]
         bins = np.minimum(position, last, out=position).astype(np.intp)
         if width[index] == 0:
             bins[:] = HISTOGRAM_BINS - 1
         counts[index] = np.bincount(bins, minlength=HISTOGRAM_BINS)
     return counts
+
+
+def _scale_for(width: Array) -> Array:
+    """By what to multiply numbers so that the distance of any two of them, and how many bins go into 1, are finite. Powers of 2 keep all bits."""
+    few = np.where((width > 0) & (width < tiny_width(width.dtype.type)), width.dtype.type(LIFT), width.dtype.type(1))
+    scale: Array = np.where(np.isinf(width), width.dtype.type(0.5), few)
+    return scale
 
 
 class _Scratch(threading.local):

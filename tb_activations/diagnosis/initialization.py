@@ -7,7 +7,7 @@ normalization) is told from its place in the graph and from what it makes of num
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -23,7 +23,11 @@ from tb_activations.diagnosis.rule import NodeRule, Observation, Words, location
 __all__ = ["PoorInitialization", "is_of_words"]
 
 Rows = npt.NDArray[np.int64]
+Bools = npt.NDArray[np.bool_]
 Observe = Callable[[Block], Observation]
+
+PAST = 1000.0
+"""How differences between examples would have to grow in one step to come from a layer. A normalization, which may do that, is known by its class."""
 
 
 class PoorInitialization(NodeRule):
@@ -55,8 +59,8 @@ class PoorInitialization(NodeRule):
     def observe(self, facts: Facts, rows: Rows) -> Observe:
         """Looks at step 0 only: what comes later is trained.
 
-        Weights of zeros do no harm where something else joins what comes out of them, such as the frozen weights beside a low-rank adapter: examples
-        then differ right after them.
+        Weights of zeros, or next to it, do no harm where something else joins what comes out of them, such as the frozen weights beside a low-rank
+        adapter, or what a layer of a user's adds it to: examples then differ right after them.
         """
         fan_in = np.array([facts.fan_in(row) for row in rows.tolist()], float)[:, None]
         recurrent = np.array([facts.names[row].endswith("recurrent_kernel") for row in rows.tolist()], np.bool_)[:, None]
@@ -77,6 +81,7 @@ class PoorInitialization(NodeRule):
             constant = (std <= 1e-6 * rms) & (block.column("elements")[rows] > 1)
             differ = block.column("batch_std") > SAME * block.rms()
             detour = (rms == 0) & np.stack([differ[nodes].any(0) for nodes in following])
+            detour |= np.stack([_come_past(block, facts.places(row), nodes) for row, nodes in zip(rows.tolist(), following, strict=True)])
             small = ((gain < self.SMALLEST_GAIN) | propagation.fades(block, gain)) & ~small_is_fine & ~detour
             large = ((gain > largest) | propagation.swells(block, gain)) & ~large_is_fine
             poor = large | np.where(constant & (rms > 0), ~output, small)
@@ -121,6 +126,14 @@ def _following(facts: Facts, kernel: int) -> list[int]:
             around = facts.names[place].startswith(facts.names[node].split("@")[0] + "/")
             (pending if around else found).append(node)
     return found
+
+
+def _come_past(block: Block, places: Sequence[int], following: Sequence[int]) -> Bools:
+    """Whether examples differ so much in what follows that it can't come from a layer: its own layer adds something else to it, [c]."""
+    differ = block.column("batch_std")
+    own = np.fmax.reduce(differ[list(places)], axis=0)
+    past: Bools = (differ[list(following)] > PAST * own).any(0)
+    return past
 
 
 def is_of_words(facts: Facts, table: int) -> bool:

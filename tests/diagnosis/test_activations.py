@@ -48,6 +48,30 @@ def test_units_that_fall_silent_by_and_by_while_the_loss_falls_are_not_dead(dead
     assert (history.find(DeadUnits()) != []) == told
 
 
+SHARED = """
+    input x [?,8]; input z [?,8]
+    layer m/hidden Dense [?,64] <- x gradient; variable m/hidden/kernel [8,64]
+    layer m/relu ReLU [?,64] <- m/hidden
+    layer {other} Dense [?,64] <- z gradient; variable n/hidden/kernel [8,64]
+    layer m/relu@2 ReLU [?,64] <- {other}
+    loss loss [] <- m/relu m/relu@2
+"""
+
+
+@pytest.mark.parametrize(
+    ("other", "alive", "told"),
+    [("m/hidden@2", 0.1, []), ("m/hidden@2", 0.9, ["m/relu", "m/relu@2"]), ("n/hidden", 0.1, ["m/relu@2"])],
+    ids=["alive in the other call", "dead in both", "other units, behind the same ReLU"],
+)
+def test_units_of_a_layer_that_is_called_twice_are_dead_where_no_call_wakes_them(other, alive, told):
+    """The generators of a CycleGAN are called on pictures, and on what the other one makes, which is all of one colour at first."""
+    relus = {"m__relu": {"activation": "relu"}, "m__relu@2": {"activation": "relu"}}
+    history = History(SHARED.format(other=other), STEPS, **relus)
+    history.set("m/relu", zero_unit_fraction=alive, zero_fraction=0.5 + alive / 2, elements=2048, min=0.0)
+    history.set("m/relu@2", zero_unit_fraction=0.8, zero_fraction=0.9, elements=2048, min=0.0)
+    assert [f.node for f in history.find(DeadUnits())] == told
+
+
 def test_units_that_live_again_close_the_finding():
     found = relu(dead=np.where(np.arange(20) < 8, 1.0, 0.0), zero=np.where(np.arange(20) < 8, 1.0, 0.4)).find(DeadUnits())
     assert [(f.first_step, f.last_step) for f in found] == [(0, 35)]

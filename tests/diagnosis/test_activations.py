@@ -592,3 +592,14 @@ def test_a_softmax_over_positions_is_judged_by_how_many_examples_have_one_that_t
 def test_a_softmax_over_one_unit_at_each_position_is_no_pool():
     history = History(POOLED.format(shape="[?,44,1]"), STEPS).set("loss", elements=1, mean=1.1)
     assert history.set("weights", mean=1.0, min=1.0, max=1.0, saturated_fraction=1.0).find(SaturatedActivation()) == []
+
+
+@pytest.mark.parametrize(("highest", "told"), [(3858.0, []), (1.0, ["expanded", "d"])], ids=["the same numbers", "something else"])
+def test_whole_numbers_that_are_computed_with_as_they_are_give_the_scale(highest, told):
+    """Columns of a table, such as metres above the sea, come as integers, and go through `expand_dims` into the first layer."""
+    text = "input metres [?]; op expanded ExpandDims [?,1] <- metres; layer d Dense [?,8] <- expanded; variable d/kernel [1,8]"
+    history = History(f"{text}; loss loss [] <- d", STEPS, metres={"dtype": "int64"}).set("loss", mean=2.0)
+    history.set("metres", min=1859.0, max=highest, l2_norm=2900 * np.sqrt(320))
+    for node in ("expanded", "d"):
+        history.set(node, min=1859.0, max=3858.0, l2_norm=2900 * np.sqrt(320))
+    assert [f.node for f in history.find(ExplodingActivation())] == told

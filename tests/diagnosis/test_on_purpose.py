@@ -256,7 +256,8 @@ def test_a_normalization_takes_the_scale_of_wide_weights_away():
 def test_a_layer_of_a_users_may_add_what_next_to_no_weights_make(behind, told):
     """The attention blocks of the DDPM example: `return inputs + self.proj(x)`, whose weights begin at 1e-6; something that scales comes next."""
     text = "input x [?,8]; layer block/norm LayerNormalization [?,8] <- x; layer block/out Dense [?,8] <- block/norm; variable block/out/kernel [8,8]"
-    text += "; layer block Own [?,8] <- block/norm block/out; layer up UpSampling1D [?,8] <- block; layer e Dense [?,3] <- up"
+    text += "; layer block Own [?,8] <- block/norm block/out; layer up UpSampling1D [?,8] <- block"
+    text += "; layer e Dense [?,3] <- up; variable e/kernel [8,3]"
     history = History(f"{text}; loss loss [] <- e", STEPS).set("block/out/kernel", elements=64, l2_norm=8e-6, std=1e-6)
     history.set("block/out", l2_norm=2e-5, batch_std=1e-6).set("block", l2_norm=18.0, batch_std=behind).set("up", l2_norm=18.0, batch_std=behind)
     assert [f.node for f in history.find(PoorInitialization())] == told

@@ -493,3 +493,14 @@ def test_an_optimizer_that_adds_up_gradients_moves_between_captures():
     for index in range(5):
         history.set(f"d{index}/kernel", elements=64, l2_norm=8.0 + 0.01 * np.arange(20), mean=0.0, min=-1.0, max=1.0, std=1.0)
     assert history.find(UpdateTooSmall()) == []
+
+
+def test_a_layer_that_is_called_outside_of_the_tape_says_so():
+    """The encoder of the GauGAN example: nothing between it and the loss cuts its gradient."""
+    text = (
+        "input x [?,8]; layer d Dense [?,8] <- x; variable d/kernel [8,8]; layer head Dense [?,8] <- d gradient; variable head/kernel [8,8] gradient"
+    )
+    outside = {"quantities": {"gradient": QuantityState("unreachable", "outside_tape", sentence="No tape.", remedy="Make the call inside.")}}
+    history = History(f"{text}; loss loss [] <- head", [0], d=outside, d__kernel=without_gradient("not_on_loss_path")).set("d/kernel")
+    (found,) = history.find(MissingGradient())
+    assert (found.sentence, found.remedy) == ("It is trainable, and no gradient reaches it. No tape.", "Make the call inside.")

@@ -603,3 +603,14 @@ def test_whole_numbers_that_are_computed_with_as_they_are_give_the_scale(highest
     for node in ("expanded", "d"):
         history.set(node, min=1859.0, max=3858.0, l2_norm=2900 * np.sqrt(320))
     assert [f.node for f in history.find(ExplodingActivation())] == told
+
+
+@pytest.mark.parametrize(("first", "told"), [(0.0, []), (1.0, ["action"])], ids=["one example, many times", "one input only"])
+def test_the_first_batch_may_be_drawn_from_a_memory_of_one_example(first, told):
+    """Deep reinforcement learning fills a buffer while it trains; `action` is one number."""
+    text = "input state [?,3]; input action [?,1]; layer s Dense [?,8] <- state; variable s/kernel [3,8]; layer a Dense [?,8] <- action"
+    text += "; variable a/kernel [1,8]; layer out Add [?,8] <- s a; loss loss [] <- out"
+    later = np.arange(20) > 0
+    history = History(text, STEPS).set("state", l2_norm=18.0, std=1.0, mean=0.1, min=-1, max=1, batch_std=np.where(later, 1.0, first))
+    history.set("action", l2_norm=9.0, std=1.0 * later, mean=0.3, min=np.where(later, -1, 0.3), max=np.where(later, 1, 0.3), batch_std=1.0 * later)
+    assert [f.node for f in history.find(ConstantInput())] == told

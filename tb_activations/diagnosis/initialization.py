@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import numpy.typing as npt
 
-from tb_activations.diagnosis.block import Block
+from tb_activations.diagnosis.block import Block, Floats
 from tb_activations.diagnosis.collapse import SAME
 from tb_activations.diagnosis.episodes import AT_ONCE, Episode
 from tb_activations.diagnosis.facts import Facts
@@ -26,6 +26,8 @@ Rows = npt.NDArray[np.int64]
 Bools = npt.NDArray[np.bool_]
 Observe = Callable[[Block], Observation]
 
+TAMED = 0.5
+"""Of what weights would make of an input of independent numbers."""
 PAST = 1000.0
 """How differences between examples would have to grow in one step to come from a layer. A normalization, which may do that, is known by its class."""
 
@@ -83,7 +85,8 @@ class PoorInitialization(NodeRule):
             detour = (rms == 0) & np.stack([differ[nodes].any(0) for nodes in following])
             detour |= np.stack([_come_past(block, facts.places(row), nodes) for row, nodes in zip(rows.tolist(), following, strict=True)])
             small = ((gain < self.SMALLEST_GAIN) | propagation.fades(block, gain)) & ~small_is_fine & ~detour
-            large = ((gain > largest) | propagation.swells(block, gain)) & ~large_is_fine
+            tamed = np.stack([_is_tamed(block, facts, row, own) for row, own in zip(rows.tolist(), gain, strict=True)])
+            large = ((gain > largest) | propagation.swells(block, gain)) & ~large_is_fine & ~tamed
             poor = large | np.where(constant & (rms > 0), ~output, small)
             poor = np.where(is_table, (rms > self.LARGEST_ENTRY) & ~large_is_fine, poor)
             return Observation(
@@ -134,6 +137,20 @@ def _come_past(block: Block, places: Sequence[int], following: Sequence[int]) ->
     own = np.fmax.reduce(differ[list(places)], axis=0)
     past: Bools = (differ[list(following)] > PAST * own).any(0)
     return past
+
+
+def _is_tamed(block: Block, facts: Facts, kernel: int, gain: Floats) -> Bools:
+    """Whether a layer of a user's makes far less of its input than the weights would: it scales them itself (an equalized learning rate), [c].
+
+    What stays below 1 may be the flat end of a sigmoid or tanh inside.
+    """
+    tamed = np.zeros(len(block.steps), np.bool_)
+    for place in facts.places(kernel):
+        if facts.nodes[place].kind == "variable" or facts.nodes[place].class_name in WEIGHTED or not facts.inputs[place]:
+            return np.zeros(len(block.steps), np.bool_)
+        given = np.fmax.reduce(block.rms()[list(facts.inputs[place])], axis=0)
+        tamed |= (block.rms()[place] < TAMED * gain * given) & (block.column("max")[place] > 1)
+    return tamed
 
 
 def is_of_words(facts: Facts, table: int) -> bool:

@@ -142,9 +142,11 @@ def _come_past(block: Block, places: Sequence[int], following: Sequence[int]) ->
 def _is_tamed(block: Block, facts: Facts, kernel: int, gain: Floats) -> Bools:
     """Whether a layer of a user's makes far less of its input than the weights would: it scales them itself (an equalized learning rate), [c].
 
-    What stays below 1 may be the flat end of a sigmoid or tanh inside.
+    What stays below 1 may be the flat end of a sigmoid or tanh inside; of several kernels in one layer (queries and keys) its output tells nothing.
     """
     tamed = np.zeros(len(block.steps), np.bool_)
+    if sum(facts.owners[other] == facts.owners[kernel] for other in facts.kernels.tolist()) > 1:
+        return tamed
     for place in facts.places(kernel):
         if facts.nodes[place].kind == "variable" or facts.nodes[place].class_name in WEIGHTED or not facts.inputs[place]:
             return np.zeros(len(block.steps), np.bool_)

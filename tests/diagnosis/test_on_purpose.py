@@ -263,6 +263,11 @@ def test_large_weights_that_a_layer_of_a_users_scales_itself_are_no_trouble(kind
     history = History(f"{text}; loss loss [] <- out", STEPS).set("x", l2_norm=np.sqrt(320)).set("e/kernel", elements=4096, l2_norm=64.0, std=1.0)
     history.set("e", l2_norm=made * np.sqrt(320), max=highest, min=-highest).set("out/kernel", elements=192, l2_norm=1.7, std=0.125)
     assert [f.node for f in history.find(PoorInitialization())] == told
+    several = History(f"{text}; variable e/key [64,64]; loss loss [] <- out", STEPS)
+    several.set("x", l2_norm=np.sqrt(320)).set("e/kernel", elements=4096, l2_norm=64.0, std=1.0)
+    several.set("e", l2_norm=made * np.sqrt(320), max=highest, min=-highest).set("out/kernel", elements=192, l2_norm=1.7, std=0.125)
+    several.set("e/key", elements=4096, l2_norm=64.0, std=1.0)
+    assert "e/kernel" in [f.node for f in several.find(PoorInitialization())]
 
 
 @pytest.mark.parametrize(("behind", "told"), [(1.0, []), (1e-6, ["block/out/kernel"])], ids=["added inside", "all there is"])

@@ -20,6 +20,7 @@ __all__ = ["leaving_the_order"]
 
 _REGROUPED = frozenset({"Add", "AddN", "AddV2", "Div", "Mul", "RealDiv", "Sub"})
 _PASSING_ON = frozenset({"Identity", "IdentityN", "StopGradient"})
+_REDUCING = frozenset({"Max", "Mean", "Min", "Prod", "Sum"})
 
 
 def leaving_the_order(tensors: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
@@ -30,9 +31,20 @@ def leaving_the_order(tensors: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
 
 def _made(tensor: tf.Tensor) -> tf.Tensor:
     """What is handed on as ``tensor``."""
-    while tensor.op.type in _PASSING_ON:
+    while _passes_on(tensor.op):
         tensor = tensor.op.inputs[tensor.value_index]
     return tensor
+
+
+def _passes_on(op: tf.Operation) -> bool:
+    """Whether ``op`` gives what it is given, so that the optimizer looks through it: metrics of Keras take the sum of a loss that is one number."""
+    if op.type in _REDUCING:
+        return bool(op.inputs[0].shape.rank == 0)
+    if op.type == "Cast":
+        return bool(op.inputs[0].dtype == op.outputs[0].dtype)
+    if op.type == "Reshape":
+        return bool(op.inputs[0].shape.is_fully_defined() and op.inputs[0].shape == op.outputs[0].shape)
+    return op.type in _PASSING_ON
 
 
 def _is_regrouped(tensor: tf.Tensor) -> bool:
@@ -46,7 +58,7 @@ def _takers(tensor: tf.Tensor) -> set[tf.Operation]:
     """The step's own operations that need the number itself."""
     takers: set[tf.Operation] = set()
     for taker in tensor.consumers():
-        if taker.type in _PASSING_ON:
+        if _passes_on(taker):
             takers.update(*map(_takers, taker.outputs))
         elif taker.type not in OF_SHAPES and not is_ours(taker.name):
             takers.add(taker)

@@ -17,6 +17,7 @@ from tb_activations.diagnosis.block import MASKED, Block, Floats, adds_up, first
 from tb_activations.diagnosis.drowned import Drowned
 from tb_activations.diagnosis.episodes import Episode, Persistence, Stretches
 from tb_activations.diagnosis.facts import Facts
+from tb_activations.diagnosis.flow import path_of
 from tb_activations.diagnosis.gates import Gates
 from tb_activations.diagnosis.kinds import MASKING, NORMALIZATIONS, RECURRENT, WEIGHTED, ends_in_relu
 from tb_activations.diagnosis.rule import NodeRule, Observation, Words, location, number, percent
@@ -68,11 +69,14 @@ class DeadUnits(NodeRule):
         return facts.select(lambda node: node.kind in _COMPUTED and len(node.shape or ()) >= 2 and (_may_end_in_relu(node) or _wraps(node, wrapped)))
 
     def observe(self, facts: Facts, rows: Rows) -> Observe:
-        """Compares the share of dead units with what chance explains."""
+        """Compares the share of dead units with what chance explains.
+
+        A layer that is called several times has as many dead units as where it has fewest: the others get their gradient there.
+        """
         units = np.array([facts.nodes[row].shape[-1] or 64 for row in rows], float)[:, None]
         share = self.SHARE_OF_LINES if 0 < facts.input_numbers <= self.LINES else self.SHARE
         limit = np.minimum(share + self.CHANCE / np.sqrt(units), 1.0)
-        drowned = Drowned(facts, rows)
+        drowned, together = Drowned(facts, rows), _same_units(facts, rows)
         falling_silent = _FallingSilent(len(rows), share)
         may_be_negative = np.array([not ends_in_relu(facts.nodes[row]) for row in rows.tolist()], np.bool_)[:, None]
 
@@ -80,6 +84,8 @@ class DeadUnits(NodeRule):
             dead, zero = block.column("zero_unit_fraction")[rows], block.column("zero_fraction")[rows]
             positions = block.column("elements")[rows] / units
             active = positions * (1 - zero) / np.maximum(1 - dead, 1e-9)
+            for group in together:
+                dead[group] = np.fmin.reduce(dead[group], axis=0)
             holds = (
                 (dead >= np.where(drowned.feed(block), self.SHARE_OF_DROWNED, limit))
                 & ((dead == 1) | (active >= self.ACTIVE_POSITIONS))
@@ -101,6 +107,28 @@ class DeadUnits(NodeRule):
             f"Lower the learning rate, check the bias and the scale of what comes in, or replace the ReLU{location(facts, index)}:",
             "keras.layers.LeakyReLU(negative_slope=0.01)",
         )
+
+
+def _same_units(facts: Facts, rows: Rows) -> list[list[int]]:
+    """Groups of positions among ``rows`` of calls whose units are the same."""
+    groups: dict[object, list[int]] = {}
+    for position, row in enumerate(rows.tolist()):
+        groups.setdefault(_units_of(facts, row, _DEPTH), []).append(position)
+    return [group for group in groups.values() if len(group) > 1]
+
+
+_DEPTH = 4
+"""Layers without weights, such as a ReLU behind a sum behind a dropout, before one whose weights say which units these are."""
+
+
+def _units_of(facts: Facts, row: int, depth: int) -> object:
+    """What is the same for two calls only if their units are: the layer, if it has weights, or what it is and what it is called on."""
+    path = path_of(facts.nodes[row])
+    if facts.owned.get(row):
+        return path
+    if depth == 0 or not facts.inputs[row]:
+        return row
+    return path, tuple(_units_of(facts, source, depth - 1) for source in facts.inputs[row])
 
 
 USUAL = Persistence()

@@ -141,6 +141,13 @@ class Flow:
         return self.select(lambda node: node.kind == "input" and not node.inputs and is_float(node.dtype))
 
     @cached_property
+    def whole_inputs(self) -> tuple[tuple[int, int], ...]:
+        """Inputs of whole numbers, each with what takes it without weights and gives floats: the same numbers, or what they stand for."""
+        whole = self.select(lambda node: node.kind == "input" and not node.inputs and not is_float(node.dtype))
+        pairs = [(row, taken) for row in whole.tolist() for taken in self.consumers[row]]
+        return tuple((row, taken) for row, taken in pairs if is_float(self.nodes[taken].dtype) and taken not in self.owned)
+
+    @cached_property
     def input_numbers(self) -> int:
         """How many numbers make one example; 0 where it isn't known."""
         shapes = [node.shape for node in self.nodes if node.kind == "input" and not node.inputs]

@@ -252,6 +252,9 @@ class MissingGradient(NodeRule):
         """Where the path ends."""
         state = facts.nodes[index].quantities["gradient"]
         owner, last = facts.owners[index], _last_with_gradient(facts, index)
+        made = None if owner is None else facts.nodes[owner].quantities.get("gradient")
+        if made is not None and made.reason == "outside_tape":
+            return Words(f"It is trainable, and no gradient reaches it. {made.sentence}", made.remedy, made.code_to_paste)
         if owner is None or last is None:
             purpose = " If that is on purpose, set `trainable = False`." if _is_left_over(facts, index) else ""
             return Words(f"It is trainable, and no gradient reaches it. {state.sentence}", state.remedy + purpose, state.code_to_paste)

@@ -45,7 +45,8 @@ class ConstantInput(NodeRule):
     def observe(self, facts: Facts, rows: Rows) -> Observe:
         """Compares examples, and elements where there is one example only. A recurrent layer may begin with states of 0.
 
-        Words are numbers that are only equal or not, and a batch may hold one word by chance: they must be the one that they were at first.
+        Words are numbers that are only equal or not, and a batch may hold one word by chance: they must be the one that they were at first. Where
+        several inputs are the same at step 0, the first batch may be drawn from a memory that holds a single example as yet.
         """
         of_words = np.array([not is_float(facts.nodes[row].dtype) for row in rows.tolist()], np.bool_)[:, None]
         first = np.full((len(rows), 1), np.nan, np.float32)
@@ -61,7 +62,9 @@ class ConstantInput(NodeRule):
             one_word = (lowest == first) & (highest == first) & (block.column("elements")[rows] > 1)
             holds = np.where(of_words, one_word, holds)
             evidence = {"batch_std": spread, "std": std, "mean": block.column("mean")[rows]}
-            return Observation(holds, ~np.isnan(std), evidence, holds & constant & (block.steps == 0) & ~of_words)
+            differ = (block.column("batch_std") > SAME * block.rms())[facts.float_inputs].any(0)
+            at_once = constant & (block.steps == 0) & ~of_words & (differ | (len(facts.float_inputs) == 1))
+            return Observation(holds, ~np.isnan(std), evidence, holds & at_once)
 
         return look
 

@@ -7,12 +7,12 @@ normalization) is told from its place in the graph and from what it makes of num
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import numpy.typing as npt
 
-from tb_activations.diagnosis.block import Block
+from tb_activations.diagnosis.block import Block, Floats
 from tb_activations.diagnosis.collapse import SAME
 from tb_activations.diagnosis.episodes import AT_ONCE, Episode
 from tb_activations.diagnosis.facts import Facts
@@ -23,7 +23,13 @@ from tb_activations.diagnosis.rule import NodeRule, Observation, Words, location
 __all__ = ["PoorInitialization", "is_of_words"]
 
 Rows = npt.NDArray[np.int64]
+Bools = npt.NDArray[np.bool_]
 Observe = Callable[[Block], Observation]
+
+TAMED = 0.5
+"""Of what weights would make of an input of independent numbers."""
+PAST = 1000.0
+"""How differences between examples would have to grow in one step to come from a layer. A normalization, which may do that, is known by its class."""
 
 
 class PoorInitialization(NodeRule):
@@ -55,8 +61,8 @@ class PoorInitialization(NodeRule):
     def observe(self, facts: Facts, rows: Rows) -> Observe:
         """Looks at step 0 only: what comes later is trained.
 
-        Weights of zeros do no harm where something else joins what comes out of them, such as the frozen weights beside a low-rank adapter: examples
-        then differ right after them.
+        Weights of zeros, or next to it, do no harm where something else joins what comes out of them, such as the frozen weights beside a low-rank
+        adapter, or what a layer of a user's adds it to: examples then differ right after them.
         """
         fan_in = np.array([facts.fan_in(row) for row in rows.tolist()], float)[:, None]
         recurrent = np.array([facts.names[row].endswith("recurrent_kernel") for row in rows.tolist()], np.bool_)[:, None]
@@ -77,8 +83,10 @@ class PoorInitialization(NodeRule):
             constant = (std <= 1e-6 * rms) & (block.column("elements")[rows] > 1)
             differ = block.column("batch_std") > SAME * block.rms()
             detour = (rms == 0) & np.stack([differ[nodes].any(0) for nodes in following])
+            detour |= np.stack([_come_past(block, facts.places(row), nodes) for row, nodes in zip(rows.tolist(), following, strict=True)])
             small = ((gain < self.SMALLEST_GAIN) | propagation.fades(block, gain)) & ~small_is_fine & ~detour
-            large = ((gain > largest) | propagation.swells(block, gain)) & ~large_is_fine
+            tamed = np.stack([_is_tamed(block, facts, row, own) for row, own in zip(rows.tolist(), gain, strict=True)])
+            large = ((gain > largest) | propagation.swells(block, gain)) & ~large_is_fine & ~tamed
             poor = large | np.where(constant & (rms > 0), ~output, small)
             poor = np.where(is_table, (rms > self.LARGEST_ENTRY) & ~large_is_fine, poor)
             return Observation(
@@ -121,6 +129,30 @@ def _following(facts: Facts, kernel: int) -> list[int]:
             around = facts.names[place].startswith(facts.names[node].split("@")[0] + "/")
             (pending if around else found).append(node)
     return found
+
+
+def _come_past(block: Block, places: Sequence[int], following: Sequence[int]) -> Bools:
+    """Whether examples differ so much in what follows that it can't come from a layer: its own layer adds something else to it, [c]."""
+    differ = block.column("batch_std")
+    own = np.fmax.reduce(differ[list(places)], axis=0)
+    past: Bools = (differ[list(following)] > PAST * own).any(0)
+    return past
+
+
+def _is_tamed(block: Block, facts: Facts, kernel: int, gain: Floats) -> Bools:
+    """Whether a layer of a user's makes far less of its input than the weights would: it scales them itself (an equalized learning rate), [c].
+
+    What stays below 1 may be the flat end of a sigmoid or tanh inside; of several kernels in one layer (queries and keys) its output tells nothing.
+    """
+    tamed = np.zeros(len(block.steps), np.bool_)
+    if sum(facts.owners[other] == facts.owners[kernel] for other in facts.kernels.tolist()) > 1:
+        return tamed
+    for place in facts.places(kernel):
+        if facts.nodes[place].kind == "variable" or facts.nodes[place].class_name in WEIGHTED or not facts.inputs[place]:
+            return np.zeros(len(block.steps), np.bool_)
+        given = np.fmax.reduce(block.rms()[list(facts.inputs[place])], axis=0)
+        tamed |= (block.rms()[place] < TAMED * gain * given) & (block.column("max")[place] > 1)
+    return tamed
 
 
 def is_of_words(facts: Facts, table: int) -> bool:

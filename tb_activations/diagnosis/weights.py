@@ -17,6 +17,7 @@ from tb_activations.diagnosis.episodes import Episode, Persistence
 from tb_activations.diagnosis.facts import Facts
 from tb_activations.diagnosis.finding import Severity
 from tb_activations.diagnosis.initialization import PoorInitialization, is_of_words
+from tb_activations.diagnosis.kinds import is_float
 from tb_activations.diagnosis.rule import NodeRule, Observation, Words, number
 from tb_activations.diagnosis.scales import Targets
 from tb_activations.diagnosis.standstill import Standstill
@@ -101,6 +102,10 @@ class UnchangedWeights(NodeRule):
                 "model.trainable = True; model.compile(optimizer, loss)",
             )
         if np.isnan(episode.evidence["update_norm"]):
+            state = facts.nodes[index].quantities["update"]
+            if state.reason == NOT_A_WEIGHT:
+                remedy = f"If it is constant on purpose, give it `trainable=False`. Else: {state.remedy[:1].lower()}{state.remedy[1:]}"
+                return Words(f"Nothing has changed it since step {episode.first_step:,}. {state.sentence}", remedy, state.code_to_paste)
             sentence = "No optimizer was given its gradient."
             remedy = "If that is on purpose, set `trainable = False`; else hand it to the optimizer with the others:"
             return Words(f"Nothing has changed these weights since step {episode.first_step:,}. {sentence}", remedy, _APPLY_ALL)
@@ -330,9 +335,13 @@ def _helps(facts: Facts, variable: int) -> bool:
     return judges or all(_gradient_reason(facts, call) == "nothing_trained" and facts.downstream[call] & changing for call in calls)
 
 
+NOT_A_WEIGHT = "not_a_weight"
+
+
 def _has_no_optimizer(facts: Facts, variable: int) -> bool:
-    state = facts.nodes[variable].quantities.get("update")
-    return state is not None and state.reason == "no_optimizer_step"
+    """Keras hands an optimizer the weights that it counts; a `tf.Variable` that a layer keeps is none, though it may be meant to learn."""
+    state, dtype = facts.nodes[variable].quantities.get("update"), facts.nodes[variable].dtype
+    return state is not None and (state.reason == "no_optimizer_step" or (state.reason == NOT_A_WEIGHT and is_float(dtype)))
 
 
 SIDE_BY_SIDE = 3

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import keras
 import numpy as np
 import tensorflow as tf
 
@@ -79,6 +80,21 @@ def test_behind_a_tap():
     np.testing.assert_array_equal(function(tf.zeros([1, 4]))["recorded"], [[2, 2, 2, 2]])
 
 
+def test_behind_what_changes_nothing():
+    """A metric takes the sum of a loss that is one number already."""
+
+    def make(x):
+        loss = tf.reduce_mean(x) + tf.reduce_mean(tf.exp(x))
+        metric = tf.cast(tf.reshape(tf.reduce_sum(loss), []), loss.dtype)
+        return {"recorded 1": loss, "recorded 2": metric, "total": metric + tf.reduce_max(x)}
+
+    function, kept = traced(make)
+    outputs = function.structured_outputs
+    assert takers(kept["recorded 1"]) == ["Sum"]
+    assert takers(kept["recorded 2"]) == ["AddV2"]
+    assert [outputs[key].op.inputs[0].op.type for key in ("recorded 1", "recorded 2")] == ["AddV2", "AddV2"]
+
+
 def test_what_is_not_regrouped_is_recorded_itself():
     def make(x):
         twice_taken = x + 1.0
@@ -108,3 +124,23 @@ def test_the_order_is_the_one_of_the_plain_function():
     plain, itself, copied = total(lambda tensors: {}), total(lambda tensors: tensors), total(leaving_the_order)
     assert not np.array_equal(plain, itself)
     np.testing.assert_array_equal(plain, copied)
+
+
+def test_a_loss_and_its_metric():
+    """A loss that is the sum of two is added to a metric's total part by part; so it is where it is recorded."""
+    x = tf.constant(np.random.default_rng(0).normal(size=(200, 3)), tf.float32)
+
+    def totals(record):
+        metric = keras.metrics.Sum()
+
+        @tf.function(input_signature=[tf.TensorSpec([3])], autograph=False)
+        def function(x):
+            loss = tf.exp(x[0]) + tf.sin(x[1])
+            metric.update_state(loss)
+            return {"total": metric.result(), **record({"recorded": loss})}
+
+        return [float(function(row)["total"]) for row in x]
+
+    plain, itself, copied = totals(lambda tensors: {}), totals(lambda tensors: tensors), totals(leaving_the_order)
+    assert plain != itself
+    assert plain == copied

@@ -48,6 +48,30 @@ def test_units_that_fall_silent_by_and_by_while_the_loss_falls_are_not_dead(dead
     assert (history.find(DeadUnits()) != []) == told
 
 
+SHARED = """
+    input x [?,8]; input z [?,8]
+    layer m/hidden Dense [?,64] <- x gradient; variable m/hidden/kernel [8,64]
+    layer m/relu ReLU [?,64] <- m/hidden
+    layer {other} Dense [?,64] <- z gradient; variable n/hidden/kernel [8,64]
+    layer m/relu@2 ReLU [?,64] <- {other}
+    loss loss [] <- m/relu m/relu@2
+"""
+
+
+@pytest.mark.parametrize(
+    ("other", "alive", "told"),
+    [("m/hidden@2", 0.1, []), ("m/hidden@2", 0.9, ["m/relu", "m/relu@2"]), ("n/hidden", 0.1, ["m/relu@2"])],
+    ids=["alive in the other call", "dead in both", "other units, behind the same ReLU"],
+)
+def test_units_of_a_layer_that_is_called_twice_are_dead_where_no_call_wakes_them(other, alive, told):
+    """The generators of a CycleGAN are called on pictures, and on what the other one makes, which is all of one colour at first."""
+    relus = {"m__relu": {"activation": "relu"}, "m__relu@2": {"activation": "relu"}}
+    history = History(SHARED.format(other=other), STEPS, **relus)
+    history.set("m/relu", zero_unit_fraction=alive, zero_fraction=0.5 + alive / 2, elements=2048, min=0.0)
+    history.set("m/relu@2", zero_unit_fraction=0.8, zero_fraction=0.9, elements=2048, min=0.0)
+    assert [f.node for f in history.find(DeadUnits())] == told
+
+
 def test_units_that_live_again_close_the_finding():
     found = relu(dead=np.where(np.arange(20) < 8, 1.0, 0.0), zero=np.where(np.arange(20) < 8, 1.0, 0.4)).find(DeadUnits())
     assert [(f.first_step, f.last_step) for f in found] == [(0, 35)]
@@ -568,3 +592,25 @@ def test_a_softmax_over_positions_is_judged_by_how_many_examples_have_one_that_t
 def test_a_softmax_over_one_unit_at_each_position_is_no_pool():
     history = History(POOLED.format(shape="[?,44,1]"), STEPS).set("loss", elements=1, mean=1.1)
     assert history.set("weights", mean=1.0, min=1.0, max=1.0, saturated_fraction=1.0).find(SaturatedActivation()) == []
+
+
+@pytest.mark.parametrize(("highest", "told"), [(3858.0, []), (1.0, ["expanded", "d"])], ids=["the same numbers", "something else"])
+def test_whole_numbers_that_are_computed_with_as_they_are_give_the_scale(highest, told):
+    """Columns of a table, such as metres above the sea, come as integers, and go through `expand_dims` into the first layer."""
+    text = "input metres [?]; op expanded ExpandDims [?,1] <- metres; layer d Dense [?,8] <- expanded; variable d/kernel [1,8]"
+    history = History(f"{text}; loss loss [] <- d", STEPS, metres={"dtype": "int64"}).set("loss", mean=2.0)
+    history.set("metres", min=1859.0, max=highest, l2_norm=2900 * np.sqrt(320))
+    for node in ("expanded", "d"):
+        history.set(node, min=1859.0, max=3858.0, l2_norm=2900 * np.sqrt(320))
+    assert [f.node for f in history.find(ExplodingActivation())] == told
+
+
+@pytest.mark.parametrize(("first", "told"), [(0.0, []), (1.0, ["action"])], ids=["one example, many times", "one input only"])
+def test_the_first_batch_may_be_drawn_from_a_memory_of_one_example(first, told):
+    """Deep reinforcement learning fills a buffer while it trains; `action` is one number."""
+    text = "input state [?,3]; input action [?,1]; layer s Dense [?,8] <- state; variable s/kernel [3,8]; layer a Dense [?,8] <- action"
+    text += "; variable a/kernel [1,8]; layer out Add [?,8] <- s a; loss loss [] <- out"
+    later = np.arange(20) > 0
+    history = History(text, STEPS).set("state", l2_norm=18.0, std=1.0, mean=0.1, min=-1, max=1, batch_std=np.where(later, 1.0, first))
+    history.set("action", l2_norm=9.0, std=1.0 * later, mean=0.3, min=np.where(later, -1, 0.3), max=np.where(later, 1, 0.3), batch_std=1.0 * later)
+    assert [f.node for f in history.find(ConstantInput())] == told

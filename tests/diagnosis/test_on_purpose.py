@@ -252,6 +252,35 @@ def test_a_normalization_takes_the_scale_of_wide_weights_away():
         assert [f.node for f in history.find(PoorInitialization())] == told
 
 
+@pytest.mark.parametrize(
+    ("kind", "made", "highest", "told"),
+    [("Equalized", 1.4, 4.0, []), ("Own", 8.0, 24.0, ["e/kernel"]), ("Own", 0.9, 1.0, ["e/kernel"]), ("Dense", 1.4, 4.0, ["e/kernel"])],
+    ids=["scales its weights", "doesn't", "ends in a tanh", "of Keras"],
+)
+def test_large_weights_that_a_layer_of_a_users_scales_itself_are_no_trouble(kind, made, highest, told):
+    """StyleGAN draws them with a standard deviation of 1, and multiplies with what an initializer would have given: 0.125 here."""
+    text = f"input x [?,64]; layer e {kind} [?,64] <- x; variable e/kernel [64,64]; layer out Dense [?,3] <- e; variable out/kernel [64,3]"
+    history = History(f"{text}; loss loss [] <- out", STEPS).set("x", l2_norm=np.sqrt(320)).set("e/kernel", elements=4096, l2_norm=64.0, std=1.0)
+    history.set("e", l2_norm=made * np.sqrt(320), max=highest, min=-highest).set("out/kernel", elements=192, l2_norm=1.7, std=0.125)
+    assert [f.node for f in history.find(PoorInitialization())] == told
+    several = History(f"{text}; variable e/key [64,64]; loss loss [] <- out", STEPS)
+    several.set("x", l2_norm=np.sqrt(320)).set("e/kernel", elements=4096, l2_norm=64.0, std=1.0)
+    several.set("e", l2_norm=made * np.sqrt(320), max=highest, min=-highest).set("out/kernel", elements=192, l2_norm=1.7, std=0.125)
+    several.set("e/key", elements=4096, l2_norm=64.0, std=1.0)
+    assert "e/kernel" in [f.node for f in several.find(PoorInitialization())]
+
+
+@pytest.mark.parametrize(("behind", "told"), [(1.0, []), (1e-6, ["block/out/kernel"])], ids=["added inside", "all there is"])
+def test_a_layer_of_a_users_may_add_what_next_to_no_weights_make(behind, told):
+    """The attention blocks of the DDPM example: `return inputs + self.proj(x)`, whose weights begin at 1e-6; something that scales comes next."""
+    text = "input x [?,8]; layer block/norm LayerNormalization [?,8] <- x; layer block/out Dense [?,8] <- block/norm; variable block/out/kernel [8,8]"
+    text += "; layer block Own [?,8] <- block/norm block/out; layer up UpSampling1D [?,8] <- block"
+    text += "; layer e Dense [?,3] <- up; variable e/kernel [8,3]"
+    history = History(f"{text}; loss loss [] <- e", STEPS).set("block/out/kernel", elements=64, l2_norm=8e-6, std=1e-6)
+    history.set("block/out", l2_norm=2e-5, batch_std=1e-6).set("block", l2_norm=18.0, batch_std=behind).set("up", l2_norm=18.0, batch_std=behind)
+    assert [f.node for f in history.find(PoorInitialization())] == told
+
+
 def test_what_an_adapter_of_a_users_layer_hands_out_is_added():
     text = """
         input x [?,8]

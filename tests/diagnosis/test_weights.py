@@ -245,6 +245,29 @@ def test_weights_that_no_optimizer_is_given_are_told_where_gradients_flow_throug
 
 
 @pytest.mark.parametrize(
+    ("variable", "told"),
+    [({}, ["q/codes"]), ({"trainable": False}, []), ({"dtype": "int32"}, [])],
+    ids=["meant to learn", "constant", "whole numbers"],
+)
+def test_a_tensorflow_variable_that_its_layer_does_not_count_among_its_weights_is_told(variable, told):
+    """Keras 2 trained the codebook of the well-known VQ-VAE example; Keras 3 doesn't."""
+    state = QuantityState("unreachable", "not_a_weight", sentence="Not counted.", remedy="Make it a weight:", code_to_paste="self.add_weight()")
+    fields = {"quantities": {"value": QuantityState("materialized"), "update": state}, **variable}
+    text = "input x [?,8]; layer e Dense [?,8] <- x gradient; variable e/kernel [8,8] gradient update"
+    text += "; layer q Codes [?,8] <- e gradient; variable q/codes [8,16]; layer d Dense [?,8] <- q gradient; variable d/kernel [8,8] gradient update"
+    history = History(f"{text}; loss loss [] <- d", STEPS, q__codes=fields)
+    found = history.set("q/codes", l2_norm=3.0, mean=0.1, min=-1.0, max=1.0).find(UnchangedWeights())
+    assert [f.node for f in found] == told
+    for finding in found:
+        assert finding.severity == "warning"
+        assert finding.sentence.endswith("Not counted.")
+        assert finding.code == "self.add_weight()"
+        assert finding.remedy == "If it is constant on purpose, give it `trainable=False`. Else: make it a weight:"
+    followed = history.set("q/codes", l2_norm=np.linspace(3, 4, 20), mean=0.1, min=-1.0, max=1.0)
+    assert followed.find(UnchangedWeights()) == []  # the step assigns it, as a moving average is
+
+
+@pytest.mark.parametrize(
     "judge",
     [
         "layer d Dense [?,8] <- x gradient",
@@ -470,3 +493,14 @@ def test_an_optimizer_that_adds_up_gradients_moves_between_captures():
     for index in range(5):
         history.set(f"d{index}/kernel", elements=64, l2_norm=8.0 + 0.01 * np.arange(20), mean=0.0, min=-1.0, max=1.0, std=1.0)
     assert history.find(UpdateTooSmall()) == []
+
+
+def test_a_layer_that_is_called_outside_of_the_tape_says_so():
+    """The encoder of the GauGAN example: nothing between it and the loss cuts its gradient."""
+    text = (
+        "input x [?,8]; layer d Dense [?,8] <- x; variable d/kernel [8,8]; layer head Dense [?,8] <- d gradient; variable head/kernel [8,8] gradient"
+    )
+    outside = {"quantities": {"gradient": QuantityState("unreachable", "outside_tape", sentence="No tape.", remedy="Make the call inside.")}}
+    history = History(f"{text}; loss loss [] <- head", [0], d=outside, d__kernel=without_gradient("not_on_loss_path")).set("d/kernel")
+    (found,) = history.find(MissingGradient())
+    assert (found.sentence, found.remedy) == ("It is trainable, and no gradient reaches it. No tape.", "Make the call inside.")

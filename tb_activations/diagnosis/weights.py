@@ -32,7 +32,8 @@ class UnchangedWeights(NodeRule):
 
     name, title = "unchanged_weights", "Unchanged weights"
     definition = (
-        "The updates of a trainable kernel or table are exactly 0 (or no optimizer is given it, a warning; or something puts it back), and its"
+        "The updates of a trainable kernel or table are exactly 0 (or no optimizer is given it, as of a `tf.Variable`, which Keras doesn't count"
+        " among the weights of a layer: a warning; or something puts it back), and its"
         " numbers stay the same from capture to capture, since the first one."
     )
     reference = "SageMaker Debugger UnchangedTensor; DeepDiagnosis Unchanged Weight"
@@ -100,6 +101,10 @@ class UnchangedWeights(NodeRule):
                 "Set `trainable` of what should learn, and compile the model again:",
                 "model.trainable = True; model.compile(optimizer, loss)",
             )
+        if _is_no_weight(facts, index):
+            state = facts.nodes[index].quantities["update"]
+            remedy = f"If that is on purpose, create it with `trainable=False`. Else: {state.remedy[:1].lower()}{state.remedy[1:]}"
+            return Words(f"Nothing has changed these weights since step {episode.first_step:,}. {state.sentence}", remedy, state.code_to_paste)
         if np.isnan(episode.evidence["update_norm"]):
             sentence = "No optimizer was given its gradient."
             remedy = "If that is on purpose, set `trainable = False`; else hand it to the optimizer with the others:"
@@ -303,15 +308,18 @@ def _gradient_reason(facts: Facts, node: int) -> str | None:
 
 def _is_forgotten(facts: Facts, variable: int) -> bool:
     """Whether no optimizer is given the gradient of a weight through whose layer gradients flow, although one changes weights before or after it.
+    To a `tf.Variable` in front of all weights no gradient flows.
 
     A teacher is a network of its own, and one that judges pictures (a discriminator, a perceptual loss) is called on real ones too, beside all
     weights that change; or it stands behind all of them, and nothing of its own part of the model changes.
     """
     owner = facts.owners[variable]
-    if owner is None or not _has_no_optimizer(facts, variable):
+    if owner is None or not (_has_no_optimizer(facts, variable) or _is_no_weight(facts, variable)):
         return False
     calls = facts.calls.get(owner, (owner,))
     changing = facts.changing
+    if _is_no_weight(facts, variable):
+        return facts.reaches_loss(owner) and any((facts.upstream[call] | facts.downstream[call]) & changing for call in calls)
     model, _, inside = facts.names[owner].partition("/")
     part = union(1 << node for node in facts.flow.tolist() if facts.names[node].startswith(model + "/"))
     if inside and not part & changing and not any(facts.downstream[call] & changing for call in calls):
@@ -333,6 +341,12 @@ def _helps(facts: Facts, variable: int) -> bool:
 def _has_no_optimizer(facts: Facts, variable: int) -> bool:
     state = facts.nodes[variable].quantities.get("update")
     return state is not None and state.reason == "no_optimizer_step"
+
+
+def _is_no_weight(facts: Facts, variable: int) -> bool:
+    """Whether it is a `tf.Variable` that could be trained, and that Keras doesn't count among the weights of the layer that keeps it."""
+    state = facts.nodes[variable].quantities.get("update")
+    return state is not None and state.reason == "not_a_weight"
 
 
 SIDE_BY_SIDE = 3

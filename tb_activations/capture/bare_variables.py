@@ -1,10 +1,11 @@
-"""Variables that are no weights of a layer: those of TensorFlow that a layer keeps, and whatever else a step uses.
+"""Variables without a name of their own, and those that are no weights of a layer: of TensorFlow, and whatever else a step uses.
 
 The one invariant: what metrics, optimizers and random generators keep for themselves is not taken for a variable of the step.
 """
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Iterator
 from types import FrameType
@@ -14,7 +15,7 @@ import keras
 import tensorflow as tf
 from tensorflow.python.ops.resource_variable_ops import BaseResourceVariable, ResourceVariable
 
-__all__ = ["WRITES", "bare_variables", "is_copy", "whole_variable", "whose"]
+__all__ = ["WRITES", "bare_variables", "is_copy", "weight_name", "whole_variable", "whose"]
 
 Variable: TypeAlias = keras.Variable | tf.Variable
 
@@ -26,19 +27,36 @@ WRITES = [
 ]
 """The methods of a TensorFlow variable that change it, with the class that has each."""
 
+_MADE_UP = re.compile(r"variable(_\d+)?")
+"""The name that Keras makes up for a variable."""
+
+_COPIES = ("_self_", "_trainable_variables", "_non_trainable_variables")
+"""How attributes begin in which TensorFlow and Keras keep what others keep too."""
+
 _FOR_THEMSELVES = (keras.metrics.Metric, keras.optimizers.Optimizer, keras.random.SeedGenerator, tf.random.Generator)
 
 
 def bare_variables(layer: keras.Operation) -> Iterator[tuple[str, tf.Variable]]:
     """TensorFlow's variables among the attributes of ``layer``, also in lists and dicts, with a name: Keras doesn't count them among its weights."""
+    for attribute, variable in _kept(layer):
+        if isinstance(variable, tf.Variable):
+            name = variable.name.split(":")[0]
+            yield attribute if name == "Variable" else name, variable
+
+
+def weight_name(layer: keras.Operation, weight: keras.Variable) -> str:
+    """The name that ``weight`` was given; without one the attribute of ``layer`` that keeps it, as Keras counts all such of a process."""
+    if not _MADE_UP.fullmatch(weight.name):
+        return str(weight.name)
+    return next((attribute for attribute, variable in _kept(layer) if variable is weight), "variable")
+
+
+def _kept(layer: keras.Operation) -> Iterator[tuple[str, Any]]:
+    """What the attributes of ``layer`` keep, also in lists and dicts, with the attribute."""
     for attribute, value in vars(layer).items():
-        if attribute.startswith("_self_"):
-            continue  # what TensorFlow keeps of attributes
-        held = value.values() if isinstance(value, dict) else value if isinstance(value, (list, tuple)) else (value,)
-        for variable in held:
-            if isinstance(variable, tf.Variable):
-                name = variable.name.split(":")[0]
-                yield attribute if name == "Variable" else name, variable
+        if not attribute.startswith(_COPIES):
+            held = value.values() if isinstance(value, dict) else value if isinstance(value, (list, tuple)) else (value,)
+            yield from ((attribute, item) for item in held)
 
 
 def is_copy(variable: Any) -> bool:

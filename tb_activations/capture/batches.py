@@ -6,7 +6,7 @@ nothing is traced anew and no extent becomes a constant: that alone can change t
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import tensorflow as tf
@@ -18,10 +18,11 @@ class Feed:
     """Hands batches to a step function as an iterator like the one they come from.
 
     The iterator is made once and reads from a queue: to make one, TensorFlow copies its library of functions, which takes 5 ms.
+    Only the type of the source is kept: the source itself holds buffers, and is let go of when whoever made it does.
     """
 
     def __init__(self) -> None:
-        self._source: Any = None
+        self._type: _Type | None = None
         self._iterator: Any = None
         self._queue: Any = None
 
@@ -30,17 +31,17 @@ class Feed:
         """Whether a batch of ``source`` can be given to a function as if it came from there."""
         return isinstance(source, tf.data.Iterator) and _can_be_fed(source.element_spec)
 
-    def take(self, source: Iterator[Any]) -> Any:
+    def take(self, source: Any) -> Any:
         """Takes one batch from ``source``; raises what ``source`` raises at its end."""
-        self._source = source
+        self._type = _type_of(source) if self.can_repeat(source) else None
         return next(source)
 
     def give(self, batch: Any) -> Any:
         """What to call a step function with, so that it runs on a batch taken last."""
-        if tf.config.functions_run_eagerly() or not self.can_repeat(self._source):
+        if tf.config.functions_run_eagerly() or self._type is None:
             return [batch]
-        if self._queue is None or self._iterator.element_spec != self._source.element_spec:
-            self._make()
+        if self._queue is None or self._iterator.element_spec != self._type.element_spec:
+            self._make(self._type)
         while int(self._queue.size()):  # left by a step that failed before it read
             self._queue.dequeue()
         self._queue.enqueue(tf.nest.flatten(batch, expand_composites=True))
@@ -52,10 +53,11 @@ class Feed:
 
     def nothing(self) -> Any:
         """What to call a step function with, so that it finds no data."""
-        return self._like_source()[0]
+        assert self._type is not None  # asked for only where what was taken can be repeated
+        return self._type.iterator()[0]
 
-    def _make(self) -> None:
-        spec = self._source.element_spec
+    def _make(self, kind: _Type) -> None:
+        spec = kind.element_spec
         parts = tf.nest.flatten(spec, expand_composites=True)
         queue = self._queue = tf.queue.FIFOQueue(1, [part.dtype for part in parts])
 
@@ -68,14 +70,27 @@ class Feed:
 
         # A step that reads more than it was given finds the end of the data, and doesn't wait.
         batches = tf.data.Dataset.counter().take_while(lambda _: queue.size() > 0).map(batch).with_options(_as_it_is())
-        self._iterator, handle = self._like_source()
+        self._iterator, handle = kind.iterator()
         tf.raw_ops.MakeIterator(dataset=tf.data.experimental.to_variant(batches), iterator=handle)
 
-    def _like_source(self) -> tuple[Any, tf.Tensor]:
-        """An iterator of the type of the source, without data yet, and its handle."""
-        source = self._source
-        handle = tf.raw_ops.AnonymousIteratorV3(output_types=source._flat_output_types, output_shapes=source._flat_output_shapes)
-        return type(source)(components=[handle], element_spec=source.element_spec), handle
+
+@dataclass(frozen=True, slots=True)
+class _Type:
+    """What an iterator is, without the iterator."""
+
+    python_class: type
+    element_spec: Any
+    dtypes: Any
+    shapes: Any
+
+    def iterator(self) -> tuple[Any, tf.Tensor]:
+        """One of this type, without data yet, and its handle."""
+        handle = tf.raw_ops.AnonymousIteratorV3(output_types=self.dtypes, output_shapes=self.shapes)
+        return self.python_class(components=[handle], element_spec=self.element_spec), handle
+
+
+def _type_of(source: Any) -> _Type:
+    return _Type(type(source), source.element_spec, source._flat_output_types, source._flat_output_shapes)
 
 
 def _as_it_is() -> tf.data.Options:

@@ -15,7 +15,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from tb_activations.capture.bare_variables import bare_variables
+from tb_activations.capture.bare_variables import bare_variables, weight_name
 
 __all__ = ["Structure", "children"]
 
@@ -88,7 +88,7 @@ class Structure:
         seen: set[int] = set()
         for op in (*reversed(self._members), *([self.model] if self.model is not None else [])):
             scope = "" if op is self.model else self._names[id(op)] + "/"
-            for name, variable in (*((weight.name, weight) for weight in getattr(op, "weights", ())), *bare_variables(op)):
+            for name, variable in (*((weight_name(op, weight), weight) for weight in getattr(op, "weights", ())), *bare_variables(op)):
                 if id(variable) not in seen:
                     seen.add(id(variable))
                     yield scope + name, variable, op

@@ -17,6 +17,7 @@ from tb_activations.diagnosis.episodes import Episode, Persistence
 from tb_activations.diagnosis.facts import Facts
 from tb_activations.diagnosis.flow import path_of
 from tb_activations.diagnosis.rule import NodeRule, Observation, Words, location, number
+from tb_activations.store.nodes import Node
 
 __all__ = ["NOISE", "SAME", "CollapsedOutput"]
 
@@ -92,7 +93,7 @@ class CollapsedOutput(NodeRule):
     def words(self, facts: Facts, index: int, episode: Episode) -> Words:
         """Where the differences end."""
         seen = episode.evidence
-        if facts.nodes[index].activation == "softmax" and (facts.nodes[index].shape or (0,))[-1] == 1:
+        if _is_softmax_of_one(facts.nodes[index], episode):
             return Words(
                 f"It gives 1 for every example since step {episode.first_step:,}: a softmax divides by the sum over its units, and here is only one.",
                 f"End in a sigmoid{location(facts, index)}, or in one unit per class:",
@@ -125,6 +126,12 @@ class CollapsedOutput(NodeRule):
             " the same for all examples.",
             "Look at the units and weights of this layer: dead units, zero weights or a reduction over the batch axis make this.",
         )
+
+
+def _is_softmax_of_one(node: Node, episode: Episode) -> bool:
+    """Whether a node gives 1 as a softmax does of a single unit. In a layer of a user it has no name; but what else is 1 from the start?"""
+    always = episode.first_step == 0 and episode.evidence["batch_std"] == 0 and abs(episode.evidence["root_mean_square"] - 1) <= NOISE
+    return (node.shape or (0,))[-1] == 1 and (node.activation == "softmax" or (always and not node.activation))
 
 
 def _compared_with_each_other(facts: Facts) -> list[int]:

@@ -160,6 +160,11 @@ class Flow:
         state = self.nodes[index].quantities.get(quantity)
         return state is not None and state.reason in (None, "not_captured_yet")
 
+    def reason(self, index: int, quantity: Quantity) -> str | None:
+        """The code of why a quantity of a node isn't recorded; None where it is, and where the node has no such quantity."""
+        state = self.nodes[index].quantities.get(quantity)
+        return None if state is None else state.reason
+
     def reaches_loss(self, index: int) -> bool:
         """Whether a loss depends on the node; in a graph without losses everything counts."""
         return not self._losses or bool(self.downstream[index] & self._losses)

@@ -23,7 +23,6 @@ from tb_activations.diagnosis.forgetting import Forgetting
 from tb_activations.diagnosis.penalty import PassedBack
 from tb_activations.diagnosis.rule import NodeRule, Observation, Rule, Watch, Words, location, number
 from tb_activations.diagnosis.scales import Targets, blow_up
-from tb_activations.store.nodes import Node
 
 __all__ = ["ExplodingGradient", "MissingGradient", "VanishingGradient"]
 
@@ -232,7 +231,7 @@ class MissingGradient(NodeRule):
     def select(self, facts: Facts) -> Rows:
         """Trainable variables whose gradient doesn't exist, or would not."""
         trained = facts.select(lambda node: node.kind == "variable" and node.trainable is not False)
-        return np.array([row for row in trained.tolist() if _reason(facts.nodes[row]) in self.REASONS or _is_cut_off(facts, row)], np.int64)
+        return np.array([row for row in trained.tolist() if facts.reason(row, "gradient") in self.REASONS or _is_cut_off(facts, row)], np.int64)
 
     def observe(self, facts: Facts, rows: Rows) -> Callable[[Block], Observation]:
         """It is so at each capture at which the variable was there. What was trained before may be frozen without a word."""
@@ -252,8 +251,8 @@ class MissingGradient(NodeRule):
         """Where the path ends."""
         state = facts.nodes[index].quantities["gradient"]
         owner, last = facts.owners[index], _last_with_gradient(facts, index)
-        made = None if owner is None else facts.nodes[owner].quantities.get("gradient")
-        if made is not None and made.reason == "outside_tape":
+        if owner is not None and facts.reason(owner, "gradient") == "outside_tape":
+            made = facts.nodes[owner].quantities["gradient"]
             return Words(f"It is trainable, and no gradient reaches it. {made.sentence}", made.remedy, made.code_to_paste)
         if owner is None or last is None:
             purpose = " If that is on purpose, set `trainable = False`." if _is_left_over(facts, index) else ""
@@ -274,11 +273,10 @@ def _is_cut_off(facts: Facts, variable: int) -> bool:
     A slow copy that makes targets hands them to the loss. Vectors of its own tell whether it was trained before.
     """
     owner = facts.owners[variable]
-    if owner is None or _reason(facts.nodes[variable]) != "no_optimizer_step" or len(facts.nodes[variable].shape or ()) < 2:
+    if owner is None or facts.reason(variable, "gradient") != "no_optimizer_step" or len(facts.nodes[variable].shape or ()) < 2:
         return False
-    state = facts.nodes[owner].quantities.get("gradient")
     has_vectors = any(len(facts.nodes[own].shape or ()) == 1 for own in facts.owned[owner])
-    return has_vectors and state is not None and state.reason in ("gradient_stopped", "non_differentiable") and _feeds_trained(facts, owner)
+    return has_vectors and facts.reason(owner, "gradient") in ("gradient_stopped", "non_differentiable") and _feeds_trained(facts, owner)
 
 
 def _feeds_trained(facts: Facts, owner: int) -> bool:
@@ -328,11 +326,6 @@ def _forgets(block: Block, forgetting: Forgetting, shape: tuple[int, ...]) -> di
 
 def _has_gradient(facts: Facts, node: int) -> bool:
     return facts.nodes[node].kind == "loss" or facts.is_recorded(node, "gradient")
-
-
-def _reason(node: Node) -> str | None:
-    state = node.quantities.get("gradient")
-    return None if state is None else state.reason
 
 
 def _over(own: Floats, later: Floats) -> Floats:

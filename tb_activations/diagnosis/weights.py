@@ -33,7 +33,8 @@ class UnchangedWeights(NodeRule):
 
     name, title = "unchanged_weights", "Unchanged weights"
     definition = (
-        "The updates of a trainable kernel or table are exactly 0 (or no optimizer is given it, a warning; or something puts it back), and its"
+        "The updates of a trainable kernel or table are exactly 0 (or no optimizer is given it, as of a `tf.Variable`, which Keras doesn't count"
+        " among the weights of a layer: a warning; or something puts it back), and its"
         " numbers stay the same from capture to capture, since the first one."
     )
     reference = "SageMaker Debugger UnchangedTensor; DeepDiagnosis Unchanged Weight"
@@ -101,11 +102,11 @@ class UnchangedWeights(NodeRule):
                 "Set `trainable` of what should learn, and compile the model again:",
                 "model.trainable = True; model.compile(optimizer, loss)",
             )
-        if np.isnan(episode.evidence["update_norm"]):
+        if _is_no_weight(facts, index):
             state = facts.nodes[index].quantities["update"]
-            if state.reason == NOT_A_WEIGHT:
-                remedy = f"If it is constant on purpose, give it `trainable=False`. Else: {state.remedy[:1].lower()}{state.remedy[1:]}"
-                return Words(f"Nothing has changed it since step {episode.first_step:,}. {state.sentence}", remedy, state.code_to_paste)
+            remedy = f"If it is constant on purpose, give it `trainable=False`. Else: {state.remedy[:1].lower()}{state.remedy[1:]}"
+            return Words(f"Nothing has changed these weights since step {episode.first_step:,}. {state.sentence}", remedy, state.code_to_paste)
+        if np.isnan(episode.evidence["update_norm"]):
             sentence = "No optimizer was given its gradient."
             remedy = "If that is on purpose, set `trainable = False`; else hand it to the optimizer with the others:"
             return Words(f"Nothing has changed these weights since step {episode.first_step:,}. {sentence}", remedy, _APPLY_ALL)
@@ -297,26 +298,26 @@ _APPLY_ALL = "weights = self.trainable_weights\nself.optimizer.apply(tape.gradie
 
 def _all_are_frozen(facts: Facts) -> bool:
     """Whether a training step, and no step of validation, has weights of which none is trainable. Keras then looks for no gradient of the loss."""
-    reasons = [_gradient_reason(facts, row) for row in facts.variables.tolist() if len(facts.nodes[row].shape or ()) >= 2]
+    reasons = [facts.reason(row, "gradient") for row in facts.variables.tolist() if len(facts.nodes[row].shape or ()) >= 2]
     return "not_trainable" in reasons and not any(facts.nodes[row].trainable for row in facts.variables.tolist())
-
-
-def _gradient_reason(facts: Facts, node: int) -> str | None:
-    state = facts.nodes[node].quantities.get("gradient")
-    return None if state is None else state.reason
 
 
 def _is_forgotten(facts: Facts, variable: int) -> bool:
     """Whether no optimizer is given the gradient of a weight through whose layer gradients flow, although one changes weights before or after it.
+    To a `tf.Variable` in front of all weights no gradient flows.
 
     A teacher is a network of its own, and one that judges pictures (a discriminator, a perceptual loss) is called on real ones too, beside all
     weights that change; or it stands behind all of them, and nothing of its own part of the model changes.
     """
     owner = facts.owners[variable]
-    if owner is None or not _has_no_optimizer(facts, variable):
+    if owner is None:
         return False
     calls = facts.calls.get(owner, (owner,))
     changing = facts.changing
+    if _is_no_weight(facts, variable):
+        return facts.reaches_loss(owner) and any((facts.upstream[call] | facts.downstream[call]) & changing for call in calls)
+    if not _has_no_optimizer(facts, variable):
+        return False
     model, _, inside = facts.names[owner].partition("/")
     part = union(1 << node for node in facts.flow.tolist() if facts.names[node].startswith(model + "/"))
     if inside and not part & changing and not any(facts.downstream[call] & changing for call in calls):
@@ -332,16 +333,16 @@ def _helps(facts: Facts, variable: int) -> bool:
         return False
     changing, calls = facts.changing, facts.calls.get(owner, (owner,))
     judges = any(facts.is_recorded(call, "gradient") and facts.upstream[call] & changing for call in calls)
-    return judges or all(_gradient_reason(facts, call) == "nothing_trained" and facts.downstream[call] & changing for call in calls)
-
-
-NOT_A_WEIGHT = "not_a_weight"
+    return judges or all(facts.reason(call, "gradient") == "nothing_trained" and facts.downstream[call] & changing for call in calls)
 
 
 def _has_no_optimizer(facts: Facts, variable: int) -> bool:
-    """Keras hands an optimizer the weights that it counts; a `tf.Variable` that a layer keeps is none, though it may be meant to learn."""
-    state, dtype = facts.nodes[variable].quantities.get("update"), facts.nodes[variable].dtype
-    return state is not None and (state.reason == "no_optimizer_step" or (state.reason == NOT_A_WEIGHT and is_float(dtype)))
+    return facts.reason(variable, "update") == "no_optimizer_step"
+
+
+def _is_no_weight(facts: Facts, variable: int) -> bool:
+    """Whether it is a `tf.Variable` that could be trained, and that Keras doesn't count among the weights of the layer that keeps it."""
+    return facts.reason(variable, "update") == "not_a_weight" and is_float(facts.nodes[variable].dtype)
 
 
 SIDE_BY_SIDE = 3

@@ -139,3 +139,29 @@ def test_watched_steps_tell_of_them_and_tapes_see_what_they_saw(tmp_path, compil
         np.testing.assert_array_equal(run.value("target", index), last)
     assert expected[1][0].any()
     assert {node.name: node for node in run.nodes}["target"].quantities["gradient"].reason == "no_optimizer_step"
+
+
+class Unnamed(L.Layer):
+    """Weights without a name: Keras calls them `variable`, and counts those of the whole process."""
+
+    def build(self, shape):
+        self.w = self.add_weight(shape=(3, 3), initializer="glorot_uniform")
+        self.tokens = [self.add_weight(shape=(3,)), self.add_weight(shape=(3,), name="last")]
+        self.calls = keras.Variable(0.0, trainable=False)
+
+    def call(self, x):
+        self.calls.assign_add(1.0)
+        return x @ self.w + self.tokens[0] + self.tokens[1]
+
+
+def test_weights_without_a_name_go_by_their_attribute_in_every_model_of_a_process(tmp_path):
+    for model_dir in ("one", "another"):
+        model = keras.Sequential([L.Input((3,)), Unnamed(name="unnamed")])
+        model.compile("adam", "mse", jit_compile=False)
+        callback = tba.ActivationsCallback(tmp_path / model_dir, every=1, slots=True, samples="full", print_findings=False)
+        model.fit(X, Y, batch_size=8, shuffle=False, verbose=0, callbacks=[callback])
+        run = tba.open_run(tmp_path / model_dir / "train")
+        names = {node.name for node in run.nodes if node.kind == "variable"}
+        assert {name for name in names if not name.startswith("optimizer/")} == {f"unnamed/{name}" for name in ("w", "tokens", "last", "calls")}
+        assert {name for name in names if name.endswith("/momentum")} == {f"optimizer/unnamed/{name}/momentum" for name in ("w", "tokens", "last")}
+        np.testing.assert_array_equal(run.statistics("unnamed/calls")["mean"], np.arange(len(run.steps())) + run.value("unnamed/calls", 0))

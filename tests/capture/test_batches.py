@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import weakref
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -24,3 +26,12 @@ def test_a_batch_can_be_read_after_a_step_that_failed_while_it_was_reading():
             step(feed.give(batch), tf.constant(False))
         feed.renew()
         assert step(feed.give(batch), tf.constant(True)) == np.arange(first, first + 4).sum()
+
+
+def test_the_data_of_an_epoch_is_let_go_of_when_keras_does():
+    """It holds a buffer that is shuffled, and threads that read ahead."""
+    feed, source = Feed(), iter(tf.data.Dataset.range(1, 100).batch(4))
+    batch, alive = feed.take(source), weakref.ref(source)
+    del source
+    assert alive() is None
+    assert step(feed.give(batch), tf.constant(True)) == 1 + 2 + 3 + 4

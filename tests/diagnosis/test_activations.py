@@ -429,8 +429,9 @@ def test_a_batch_normalization_over_positions_or_with_a_scale_of_zero_is_healthy
     assert alone(-0.1, 0.2, spread=0.0).find(CollapsedOutput()) == []
 
 
-def test_a_softmax_over_one_unit_is_told_to_be_a_sigmoid():
-    text = "input x [?,8]; layer out Dense [?,1] <- x softmax; loss loss [] <- out"
+@pytest.mark.parametrize("out", ["Dense [?,1] <- x softmax", "LogisticEndpoint [?,1] <- x"])
+def test_a_softmax_over_one_unit_is_told_to_be_a_sigmoid(out):
+    text = f"input x [?,8]; layer out {out}; loss loss [] <- out"
     history = History(text, STEPS).set("x", batch_std=1.0, l2_norm=20).set("out", batch_std=0.0, l2_norm=np.sqrt(320))
     found = history.find(CollapsedOutput())
     assert [(f.node, f.code) for f in found] == [("out", 'keras.layers.Dense(1, activation="sigmoid")')]

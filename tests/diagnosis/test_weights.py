@@ -244,6 +244,20 @@ def test_weights_that_no_optimizer_is_given_are_told_where_gradients_flow_throug
     assert moving.find(UnchangedWeights()) == []
 
 
+@pytest.mark.parametrize(("trained", "told"), [(CHANGING, ["d/weight"]), ("layer head Dense [?,8] <- d gradient; variable head/kernel [8,8]", [])])
+def test_a_tf_variable_that_keras_does_not_count_among_the_weights_is_told_with_how_to_make_it_one(trained, told):
+    remedy = "Make it a weight, in `__init__` or `build` of `d`:"
+    update = QuantityState("unreachable", "not_a_weight", sentence="Keras doesn't count it.", remedy=remedy, code_to_paste="self.add_weight()")
+    states = {"quantities": {"value": QuantityState("materialized"), "update": update}}
+    text = f"input x [?,8]; layer d GraphConv [?,8] <- x; variable d/weight [8,8]; {trained}; loss loss [] <- head"
+    history = History(text, STEPS, d__weight=states)
+    found = history.set("d/weight", l2_norm=3.0, mean=0.1, min=-1.0, max=1.0).find(UnchangedWeights())
+    assert [f.node for f in found] == told
+    assert all(f.severity == "warning" and "Keras doesn't count it." in f.sentence and f.code == "self.add_weight()" for f in found)
+    buffer = history.set("d/weight", l2_norm=np.linspace(3, 4, 20), mean=0.1, min=-1.0, max=1.0)
+    assert buffer.find(UnchangedWeights()) == []
+
+
 @pytest.mark.parametrize(
     ("variable", "told"),
     [({}, ["q/codes"]), ({"trainable": False}, []), ({"dtype": "int32"}, [])],

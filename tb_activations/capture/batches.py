@@ -6,6 +6,7 @@ nothing is traced anew and no extent becomes a constant: that alone can change t
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -32,9 +33,13 @@ class Feed:
         return isinstance(source, tf.data.Iterator) and _can_be_fed(source.element_spec)
 
     def take(self, source: Any) -> Any:
-        """Takes one batch from ``source``; raises what ``source`` raises at its end."""
-        self._type = _type_of(source) if self.can_repeat(source) else None
-        return next(source)
+        """Takes one batch from ``source``; raises what a step that reads ``source`` raises at its end."""
+        if not self.can_repeat(source):
+            self._type = None
+            return next(source)
+        if self._type is None or self._type.element_spec != source.element_spec:
+            self._type = _type_of(source)
+        return self._type.read(source)
 
     def give(self, batch: Any) -> Any:
         """What to call a step function with, so that it runs on a batch taken last."""
@@ -76,12 +81,13 @@ class Feed:
 
 @dataclass(frozen=True, slots=True)
 class _Type:
-    """What an iterator is, without the iterator."""
+    """What an iterator is, without the iterator. ``read``: a function that takes one batch of any of this type."""
 
     python_class: type
     element_spec: Any
     dtypes: Any
     shapes: Any
+    read: Callable[[Any], Any]
 
     def iterator(self) -> tuple[Any, tf.Tensor]:
         """One of this type, without data yet, and its handle."""
@@ -90,7 +96,14 @@ class _Type:
 
 
 def _type_of(source: Any) -> _Type:
-    return _Type(type(source), source.element_spec, source._flat_output_types, source._flat_output_shapes)
+    # Read outside of a function, an iterator is let go of as much as 10 seconds later: TensorFlow 2.21 often fails then to wake the thread that
+    # tunes it. Traced by hand, as functions that are traced once for each `fit` make TensorFlow warn.
+    read = tf.function(_next, autograph=False).get_concrete_function(tf.type_spec_from_value(source))
+    return _Type(type(source), source.element_spec, source._flat_output_types, source._flat_output_shapes, read)
+
+
+def _next(source: Any) -> Any:
+    return next(source)
 
 
 def _as_it_is() -> tf.data.Options:

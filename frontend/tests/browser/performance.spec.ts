@@ -81,9 +81,12 @@ async function plainPage(): Promise<Page> {
 async function turn(page: Page): Promise<void> {
   await page.evaluate(async (frames) => {
     const list = document.querySelector("ul")!;
+    const cell = (number: number): HTMLElement =>
+      Object.assign(document.createElement("span"), { textContent: String(number) });
     for (let frame = 0; frame < frames; frame += 1) {
-      const cells = Array.from({ length: 8 }, (_, column) => `<span>${frame + column / 8}</span>`).join("");
-      list.innerHTML = `<li>${cells}</li>`.repeat(36);
+      const row = document.createElement("li");
+      row.append(...Array.from({ length: 8 }, (_, column) => cell(frame + column / 8)));
+      list.replaceChildren(...Array.from({ length: 36 }, () => row.cloneNode(true)));
       await new Promise(requestAnimationFrame);
     }
     await new Promise(requestAnimationFrame);

@@ -7,6 +7,7 @@ normalization) is told from its place in the graph and from what it makes of num
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Callable, Sequence
 
 import numpy as np
@@ -71,6 +72,7 @@ class PoorInitialization(NodeRule):
         small_is_fine = output | np.array([_starts_small(facts, row) for row in rows.tolist()], np.bool_)[:, None]
         large_is_fine = np.array([_is_periodic(facts, row) or _is_normalized(facts, row) for row in rows.tolist()], np.bool_)[:, None]
         following = [_following(facts, row) for row in rows.tolist()]
+        scaled = _scaled_by_themselves(facts, rows)
         is_table = np.isin(rows, facts.tables)[:, None]
         propagation = Propagation(facts, rows)
 
@@ -85,7 +87,7 @@ class PoorInitialization(NodeRule):
             detour = (rms == 0) & np.stack([differ[nodes].any(0) for nodes in following])
             detour |= np.stack([_come_past(block, facts.places(row), nodes) for row, nodes in zip(rows.tolist(), following, strict=True)])
             small = ((gain < self.SMALLEST_GAIN) | propagation.fades(block, gain)) & ~small_is_fine & ~detour
-            tamed = np.stack([_is_tamed(block, facts, row, own) for row, own in zip(rows.tolist(), gain, strict=True)])
+            tamed = np.stack([_is_tamed(block, facts, calls, own) for calls, own in zip(scaled, gain, strict=True)])
             large = ((gain > largest) | propagation.swells(block, gain)) & ~large_is_fine & ~tamed
             poor = large | np.where(constant & (rms > 0), ~output, small)
             poor = np.where(is_table, (rms > self.LARGEST_ENTRY) & ~large_is_fine, poor)
@@ -139,17 +141,26 @@ def _come_past(block: Block, places: Sequence[int], following: Sequence[int]) ->
     return past
 
 
-def _is_tamed(block: Block, facts: Facts, kernel: int, gain: Floats) -> Bools:
-    """Whether a layer of a user's makes far less of its input than the weights would: it scales them itself (an equalized learning rate), [c].
+def _scaled_by_themselves(facts: Facts, rows: Rows) -> list[tuple[int, ...]]:
+    """For each kernel the calls of its layer, where that is a user's, which may scale it itself; of several kernels in one layer (queries and keys)
+    its output tells nothing."""
+    kernels = Counter(facts.owners[kernel] for kernel in facts.kernels.tolist())
 
-    What stays below 1 may be the flat end of a sigmoid or tanh inside; of several kernels in one layer (queries and keys) its output tells nothing.
+    def may_scale(place: int) -> bool:
+        node = facts.nodes[place]
+        return node.kind != "variable" and node.class_name not in WEIGHTED and bool(facts.inputs[place])
+
+    calls = ((row, tuple(facts.places(row))) for row in rows.tolist())
+    return [places if kernels[facts.owners[row]] <= 1 and all(map(may_scale, places)) else () for row, places in calls]
+
+
+def _is_tamed(block: Block, facts: Facts, calls: Sequence[int], gain: Floats) -> Bools:
+    """Whether calls make far less of their input than the weights would, which are scaled on the way (an equalized learning rate), [c].
+
+    What stays below 1 may be the flat end of a sigmoid or tanh inside.
     """
     tamed = np.zeros(len(block.steps), np.bool_)
-    if sum(facts.owners[other] == facts.owners[kernel] for other in facts.kernels.tolist()) > 1:
-        return tamed
-    for place in facts.places(kernel):
-        if facts.nodes[place].kind == "variable" or facts.nodes[place].class_name in WEIGHTED or not facts.inputs[place]:
-            return np.zeros(len(block.steps), np.bool_)
+    for place in calls:
         given = np.fmax.reduce(block.rms()[list(facts.inputs[place])], axis=0)
         tamed |= (block.rms()[place] < TAMED * gain * given) & (block.column("max")[place] > 1)
     return tamed

@@ -32,21 +32,24 @@ class Feed:
         """Whether a batch of ``source`` can be given to a function as if it came from there."""
         return isinstance(source, tf.data.Iterator) and _can_be_fed(source.element_spec)
 
-    def take(self, source: Any) -> Any:
-        """Takes one batch from ``source``; raises what a step that reads ``source`` raises at its end."""
+    def prepare(self, source: Any) -> None:
+        """Makes what batches of ``source`` go through, and reads nothing: what fails here is ours, what fails when one is taken is the data's."""
         if not self.can_repeat(source):
             self._type = None
-            return next(source)
+            return
         if self._type is None or self._type.element_spec != source.element_spec:
             self._type = _type_of(source)
-        return self._type.read(source)
+        self._make_iterator(self._type)
+
+    def take(self, source: Any) -> Any:
+        """Takes one batch from ``source``, prepared before; raises what a step that reads ``source`` raises at its end."""
+        return next(source) if self._type is None else self._type.read(source)
 
     def give(self, batch: Any) -> Any:
         """What to call a step function with, so that it runs on a batch taken last."""
         if tf.config.functions_run_eagerly() or self._type is None:
             return [batch]
-        if self._queue is None or self._iterator.element_spec != self._type.element_spec:
-            self._make(self._type)
+        self._make_iterator(self._type)
         while int(self._queue.size()):  # left by a step that failed before it read
             self._queue.dequeue()
         self._queue.enqueue(tf.nest.flatten(batch, expand_composites=True))
@@ -61,8 +64,10 @@ class Feed:
         assert self._type is not None  # asked for only where what was taken can be repeated
         return self._type.iterator()[0]
 
-    def _make(self, kind: _Type) -> None:
+    def _make_iterator(self, kind: _Type) -> None:
         spec = kind.element_spec
+        if self._queue is not None and self._iterator.element_spec == spec:
+            return
         parts = tf.nest.flatten(spec, expand_composites=True)
         queue = self._queue = tf.queue.FIFOQueue(1, [part.dtype for part in parts])
 

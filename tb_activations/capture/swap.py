@@ -131,12 +131,25 @@ class Swap:
             return self._several(source, due)
         if not is_made_by_keras(self._model, self._kind) or not (self._fails_late() or self._feed.can_repeat(source)):
             return self._record(_Given(lambda: source), 0, self._plain)  # a function of the user's may read more than one batch
+        if not self._can_take(source, len(due)):
+            return self._plain(source)
         try:
             given = self._kept(source)
         except Exception:
             self._break_off()
             raise
         return self._record(given, 0, self._plain)
+
+    def _can_take(self, source: Any, steps: int) -> bool:
+        """Whether the batches of so many steps can be taken before them; if not, recording is over before anything was read."""
+        try:
+            self._feed.prepare(source)
+            if steps > 1 and self._single is None:
+                self._single = single_step(self._model, self._kind)
+        except Exception as error:  # noqa: BLE001  (the plain step reads the source itself)
+            self._give_up(error)
+            return False
+        return True
 
     def _kept(self, source: Any) -> _Given:
         """A batch for the twin, and for the plain function, which has to run as well, or may have to."""
@@ -155,8 +168,8 @@ class Swap:
         Each batch is taken before its step: a step that meets the end of the data may have moved what doesn't depend on data, such as
         the optimizer's count.
         """
-        if self._single is None:
-            self._single = single_step(self._model, self._kind)
+        if not self._can_take(source, len(due)) or self._single is None:
+            return self._plain(source)
         result: Any = None
         for index, is_due in enumerate(due):
             try:

@@ -21,6 +21,7 @@ def test_a_batch_can_be_read_after_a_step_that_failed_while_it_was_reading():
     """Which it does by chance, one time in fifty."""
     feed, source = Feed(), iter(tf.data.Dataset.range(1, 10_000).batch(4))
     for first in range(1, 600, 4):
+        feed.prepare(source)
         batch = feed.take(source)
         with pytest.raises(tf.errors.InvalidArgumentError, match="the step fails"):
             step(feed.give(batch), tf.constant(False))
@@ -31,6 +32,7 @@ def test_a_batch_can_be_read_after_a_step_that_failed_while_it_was_reading():
 def test_the_data_of_an_epoch_is_let_go_of_when_keras_does():
     """It holds a buffer that is shuffled, and threads that read ahead."""
     feed, source = Feed(), iter(tf.data.Dataset.range(1, 100).batch(4))
+    feed.prepare(source)
     batch, alive = feed.take(source), weakref.ref(source)
     del source
     assert alive() is None

@@ -38,12 +38,12 @@ class HostReduction:
 
     def _columns(self, tensors: Packed, rows: Packed, scales: Packed) -> Packed:
         measured = measure_all([Request(array, *self._layout.facts[key]) for key, array in tensors.items()], histogram=self._keep.histograms)
-        order = np.argsort([int(key) for key in (*tensors, *rows)])
+        order = np.argsort([int(key) for key in (*tensors, *self._layout.tallied)])
         columns = {}
         for name in HostMeasured._fields:
             column = getattr(measured, name)
             if column is not None:
-                ready = [np.asarray(row[name], column.dtype)[None] for row in rows.values()]
+                ready = [np.asarray(rows[name], column.dtype)] if rows else []
                 columns[name] = np.concatenate([column, *ready])[order]
         if scales:
             factors = np.array([scales.get(key, 1) for key, _, _ in self._layout.owners()], np.float32)[:, None]

@@ -11,7 +11,7 @@ recorded, and the node says so.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Literal, NamedTuple
 
 import tensorflow as tf
@@ -20,13 +20,16 @@ from tensorflow.python.ops.resource_variable_ops import ResourceVariable
 from tb_activations.capture.nodes import Seen, Tally
 from tb_activations.capture.operations import SCOPE
 from tb_activations.capture.statistics import has_statistics, measure
-from tb_activations.capture.statistics.running import EXTREMES, SUMS, as_vector, extremes, from_sums, from_vector, sums, vector_size
+from tb_activations.capture.statistics.running import EXTREMES, SUMS, as_vector, extremes, sums, vector_size
 from tb_activations.capture.taps import dense_part, tap_summing
 from tb_activations.store.schema import QuantityPlan
 
 __all__ = ["InnerGraphs"]
 
 Construct = Literal["loop", "branch", "function"]
+
+_UNKNOWN = (float("nan"), float("nan"))
+"""The extremes of a gradient in a loop, which are no sums."""
 
 _CONSTRUCTS: dict[str, Construct] = {"WhileBodyFuncGraph": "loop", "WhileCondFuncGraph": "loop", "CondBranchFuncGraph": "branch"}
 
@@ -86,24 +89,18 @@ class InnerGraphs:
             return self._add_up(sums(tensor, node.activation), extremes(tensor))
         return self._put(as_vector(measure(tensor, activation=node.activation, batch=node.has_batch)))
 
-    def _add_up(self, added: tf.Tensor, low_and_high: tf.Tensor) -> Tally:
-        slot = self._slot([0.0] * len(SUMS) + list(EXTREMES))
-        before = slot.read_value()
-        low, high = tf.minimum(before[-2], low_and_high[0]), tf.maximum(before[-1], low_and_high[1])
-        slot.assign(tf.concat([before[:-2] + added, tf.stack([low, high])], 0))
-
-        def read() -> Any:
-            after = slot.read_value()
-            return from_sums(after[:-2], after[-2:])
-
-        return Tally(read)
+    def _add_up(self, added: tf.Tensor, largest: tf.Tensor | Sequence[float]) -> Tally:
+        total, extreme = self._slot([0.0] * len(SUMS)), self._slot(EXTREMES)
+        total.assign_add(added)
+        extreme.assign(tf.maximum(extreme.read_value(), largest))
+        return Tally(lambda: tf.concat([total.read_value(), extreme.read_value()], 0), repeated=True)
 
     def _put(self, vector: tf.Tensor) -> Tally:
         slot = self._slot([0.0] * vector.shape[0])
         slot.assign(vector)
-        return Tally(lambda: from_vector(slot.read_value()))
+        return Tally(slot.read_value, repeated=False)
 
-    def _slot(self, initial: list[float]) -> tf.Variable:
+    def _slot(self, initial: Sequence[float]) -> tf.Variable:
         with tf.init_scope():
             # Not `tf.Variable`: the function being traced would count it among its own, and be traced once more for it.
             slot = ResourceVariable(initial, trainable=False, dtype=tf.float64)
@@ -166,10 +163,9 @@ class InnerGraphs:
 
     def _tally(self, item: _Watched, result: tf.Tensor) -> Tally:
         if result.graph is self._graph:
-            return Tally(lambda: from_sums(result) if item.repeated else from_vector(result))
+            return Tally(lambda: tf.concat([result, _UNKNOWN], 0) if item.repeated else result, item.repeated)
         # The tape itself is in a loop or a branch, so what it found can't leave either.
-        unknown = tf.constant([float("nan")] * 2, tf.float64)
-        return self._add_up(result, unknown) if item.repeated else self._put(result)
+        return self._add_up(result, _UNKNOWN) if item.repeated else self._put(result)
 
     # Graphs.
 

@@ -12,7 +12,6 @@ from typing import Any, NamedTuple
 import keras
 import tensorflow as tf
 
-from tb_activations.capture.statistics import Measured
 from tb_activations.capture.taps import Tensor
 from tb_activations.store.schema import Kind, QuantityPlan, Source
 
@@ -29,9 +28,15 @@ class Recording(NamedTuple):
 
 
 class Tally(NamedTuple):
-    """A tensor of an inner graph that was reduced there. ``read`` gives its row, at the end of the step; ``scale`` as above."""
+    """A tensor of an inner graph that was reduced there. ``scale`` as above.
 
-    read: Callable[[], Measured]
+    Attributes:
+      read: what it was reduced to, float64[n], asked for at the end of the step.
+      repeated: these are `running.sums` and `running.extremes`, else it is a row `as_vector`.
+    """
+
+    read: Callable[[], tf.Tensor]
+    repeated: bool
     scale: tf.Tensor | None = None
 
 

@@ -6,6 +6,7 @@ thread asks. Rows are in the order of `Catalogue.ids`. Which way tensors take fr
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -18,6 +19,7 @@ from tb_activations.capture.nodes import Recording, Tally
 from tb_activations.capture.recorder import Recorder
 from tb_activations.capture.shares import MOST, shares
 from tb_activations.capture.statistics import Measured, Request, measure_all, sample
+from tb_activations.capture.statistics.running import SUMS, from_sums, from_vectors
 from tb_activations.store.schema import STATISTICS, NodeRecord, Quantity, QuantityRecord
 
 __all__ = ["PROPORTIONAL", "SAMPLE_EXAMPLES", "Keep", "Layout", "Packed", "Reduction", "collect", "unpack"]
@@ -42,13 +44,13 @@ def collect(recorder: Recorder, catalogue: Catalogue) -> Packed:
     """Everything recorded, as it is, and what is ready; runs in the graph of the step."""
     with tf.name_scope("tb_activations"):
         collected: Packed = {"tensors": {}, "rows": {}, "scales": {}}
-        for index, item in enumerate(_recorded(recorder, catalogue)):
+        items = _recorded(recorder, catalogue)
+        for index, item in enumerate(items):
             if isinstance(item, Recording):
                 collected["tensors"][str(index)] = item.tensor
-            else:
-                collected["rows"][str(index)] = item.read()._asdict()
             if item.scale is not None:
                 collected["scales"][str(index)] = item.scale
+        collected["rows"] = _rows([item for _, item in _tallied(items)])
         if recorder.loss_scale is not None:
             collected["loss_scale"] = recorder.loss_scale
     return collected
@@ -58,6 +60,21 @@ def _recorded(recorder: Recorder, catalogue: Catalogue) -> list[Recording | Tall
     return [recorder.recordings[quantity][name] for quantity, names in catalogue.names.items() for name in names]
 
 
+def _tallied(items: Sequence[Recording | Tally]) -> list[tuple[str, Tally]]:
+    """What was reduced already and its keys, in the order of its rows."""
+    tallies = [(str(index), item) for index, item in enumerate(items) if isinstance(item, Tally)]
+    return sorted(tallies, key=lambda pair: pair[1].repeated)
+
+
+def _rows(tallies: Sequence[Tally]) -> Packed:
+    """The columns of `Measured`, of all tallies together."""
+    parts = []
+    for repeated, vectors in itertools.groupby(tallies, key=lambda tally: tally.repeated):
+        read = tf.stack([tally.read() for tally in vectors])
+        parts.append(from_sums(read[:, : len(SUMS)], read[:, len(SUMS) :]) if repeated else from_vectors(read))
+    return {name: tf.concat([getattr(part, name) for part in parts], 0) for name in Measured._fields} if parts else {}
+
+
 class Layout:
     """What belongs to which tensor of what `collect` gives; it holds no tensor.
 
@@ -65,12 +82,14 @@ class Layout:
       ids: the nodes of each quantity that has any, in the order of `Catalogue.ids`.
       facts: (activation, whether axis 0 counts examples) by the key of a tensor.
       elements: the most numbers in the sample of a tensor, by its key.
+      tallied: the keys of what was reduced already, in the order of its rows.
     """
 
     def __init__(self, recorder: Recorder, catalogue: Catalogue, keep: Keep) -> None:
         items = _recorded(recorder, catalogue)
         self.ids = {quantity: ids.tolist() for quantity, ids in catalogue.ids.items() if len(ids)}
         self.facts = {str(index): (item.activation, item.batch) for index, item in enumerate(items) if isinstance(item, Recording)}
+        self.tallied = [key for key, _ in _tallied(items)]
         self.elements = self._shares(items, keep, catalogue.graph.nodes)
 
     def _shares(self, items: Sequence[Recording | Tally], keep: Keep, nodes: Sequence[NodeRecord]) -> dict[str, int]:
@@ -116,7 +135,8 @@ class Reduction:
     def _columns(self, collected: Packed) -> dict[str, tf.Tensor]:
         """Measures the tensors of all quantities together: those of one shape share their operations."""
         tensors, rows = collected["tensors"], collected["rows"]
-        columns = self._in_order([*_measured(tensors, self._layout.facts, self._keep.histograms), *_ready(rows)], [*tensors, *rows])
+        parts = [*_measured(tensors, self._layout.facts, self._keep.histograms), *([Measured(**rows)] if rows else [])]
+        columns = self._in_order(parts, [*tensors, *self._layout.tallied])
         if collected["scales"]:
             factors = tf.stack([_factor(collected["scales"].get(key)) for key, _, _ in self._layout.owners()])[:, None]
             # Undone on the statistics instead of the tensor: in float16 the unscaled gradient may not exist.
@@ -149,11 +169,6 @@ def _measured(tensors: Mapping[str, tf.Tensor], facts: Mapping[str, tuple[str | 
     requests = [Request(tensor, *facts[key]) for key, tensor in tensors.items()]
     if requests:
         yield measure_all(requests, histogram=histograms)
-
-
-def _ready(rows: Mapping[str, Mapping[str, tf.Tensor]]) -> Iterator[Measured]:
-    if rows:
-        yield Measured(*(tf.stack([row[name] for row in rows.values()]) for name in Measured._fields))
 
 
 def _factor(scale: tf.Tensor | None) -> tf.Tensor:

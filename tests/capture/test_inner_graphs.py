@@ -340,22 +340,26 @@ HOSTILE = {
     "large": (np.full(4, 3e38), np.full(3, -3e38)),
     "far from zero": (1e4 + np.arange(6) / 100, 1e4 - np.arange(6) / 100),
     "nothing finite": (np.array([np.nan]), np.array([np.inf])),
+    "subnormal": (np.array([0, -1e-39, 1e-39, 1]), np.array([1e-40, -2])),
 }
 
 
+@pytest.mark.parametrize("dtype", [np.float32, np.float64, np.float16, np.int32], ids=lambda dtype: dtype.__name__)
 @pytest.mark.parametrize("case", HOSTILE)
-def test_sums_of_several_times_are_the_statistics_of_all(case):
-    parts = [np.asarray(part, np.float32) for part in HOSTILE[case]]
-    found = [extremes(tf.constant(part)).numpy() for part in parts]
-    low_and_high = tf.constant([min(EXTREMES[0], *(low for low, _ in found)), max(EXTREMES[1], *(high for _, high in found))], tf.float64)
-    row = from_sums(sum(sums(tf.constant(part)) for part in parts), low_and_high)
-    columns, counts = dict(zip(STATISTICS, row.statistics.numpy(), strict=True)), dict(zip(COUNTS, row.counts.numpy(), strict=True))
+def test_sums_of_several_times_are_the_statistics_of_all(case, dtype):
+    with np.errstate(all="ignore"):
+        parts = [np.asarray(part).astype(dtype) for part in HOSTILE[case]]
+    largest = np.max([EXTREMES, *(extremes(tf.constant(part)) for part in parts)], 0)
+    rows = from_sums(sum(sums(tf.constant(part)) for part in parts)[None], tf.constant(largest[None]))
+    columns, counts = dict(zip(STATISTICS, rows.statistics.numpy()[0], strict=True)), dict(zip(COUNTS, rows.counts.numpy()[0], strict=True))
     everything = np.concatenate(parts).astype(np.float64)
     finite = everything[np.isfinite(everything)]
     assert counts["elements"] == everything.size
     assert counts["nan_count"] == np.isnan(everything).sum()
     assert (counts["pos_inf_count"], counts["neg_inf_count"]) == ((everything == np.inf).sum(), (everything == -np.inf).sum())
     expected = {"min": np.min, "max": np.max, "mean": np.mean, "std": np.std, "l2_norm": np.linalg.norm, "zero_fraction": lambda a: np.mean(a == 0)}
+    smallest = np.finfo(dtype).smallest_normal if np.issubdtype(dtype, np.floating) else 0
+    expected["subnormal_fraction"] = lambda a: np.mean((a != 0) & (np.abs(a) < smallest))
     for name, function in expected.items():
         with np.errstate(over="ignore"):
             wanted = np.float32(function(finite)) if finite.size else np.nan
@@ -363,9 +367,9 @@ def test_sums_of_several_times_are_the_statistics_of_all(case):
 
 
 def test_nothing_summed_is_nothing_recorded():
-    row = from_sums(tf.zeros([len(SUMS)], tf.float64), tf.constant(EXTREMES, tf.float64))
-    assert row.counts.numpy().tolist() == [-1, 0, 0, 0]
-    assert np.isnan(row.statistics).all()
+    rows = from_sums(tf.zeros([1, len(SUMS)], tf.float64), tf.constant([EXTREMES], tf.float64))
+    assert rows.counts.numpy().tolist() == [[-1, 0, 0, 0]]
+    assert np.isnan(rows.statistics).all()
 
 
 class Mapped(keras.Model):

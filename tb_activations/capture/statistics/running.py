@@ -18,79 +18,86 @@ from tb_activations.capture.statistics.measured import Measured
 from tb_activations.capture.statistics.stacks import working_dtype
 from tb_activations.store.schema import COUNTS, HISTOGRAM_BINS, NOT_RECORDED, STATISTICS
 
-__all__ = ["EXTREMES", "SUMS", "as_vector", "extremes", "from_sums", "from_vector", "sums", "vector_size"]
+__all__ = ["EXTREMES", "SUMS", "as_vector", "extremes", "from_sums", "from_vectors", "sums", "vector_size"]
 
-SUMS = ("times", "elements", "nan", "pos_inf", "neg_inf", "total", "squares", "zeros", "subnormals", "saturated")
-EXTREMES = (float("inf"), -float("inf"))
-"""What the first minimum and maximum are compared with."""
+SUMS = ("times", "elements", "total", "squares", "saturated", "pos_inf", "zeros", "below_normal", "finite", "numbers")
+"""``below_normal`` counts zeros too, ``numbers`` all but NaN."""
+
+EXTREMES = (-float("inf"), -float("inf"))
+"""What the first `extremes` are compared with."""
 
 
 @tf.autograph.experimental.do_not_convert  # type: ignore[untyped-decorator]
 def sums(x: tf.Tensor, activation: str | None = None) -> tf.Tensor:
-    """float64[SUMS]: what one more ``x`` adds."""
+    """float64[SUMS]: what one more ``x`` adds. Of few operations: in a loop it is their number that takes the time."""
     wide = tf.cast(x, working_dtype(x.dtype))
-    flat = tf.reshape(wide, [1, -1])
+    flat = tf.reshape(wide, [-1])
     finite = tf.math.is_finite(flat)
     values = tf.where(finite, tf.cast(flat, tf.float64), 0)
-    magnitude = sampled.magnitude_bits(flat)
-    infinity = tf.constant(float("inf"), flat.dtype)
-    hits = (tf.math.is_nan(flat), flat == infinity, flat == -infinity, magnitude == 0, _subnormal(magnitude, x.dtype, wide.dtype))
-    nan, above, below, zeros, subnormals = (tf.math.count_nonzero(hit, dtype=tf.float64) for hit in hits)
-    saturated = sampled.saturated_share(_rows(wide), flat, finite, activation)[0]
+    above = tf.reduce_sum(tf.cast(flat == float("inf"), tf.float64))
     size = tf.size(x, out_type=tf.int64)
-    parts = (1.0, size, nan, above, below, tf.reduce_sum(values), tf.reduce_sum(values * values), zeros, subnormals, saturated)
-    return tf.stack([tf.cast(part, tf.float64) for part in parts])
+    parts = (1.0, size, tf.reduce_sum(values), tf.reduce_sum(values * values), _saturated(wide, flat, finite, activation), above)
+    counts = tf.reduce_sum(tf.cast(sampled.magnitude_bits(flat) < _bounds(x.dtype, wide.dtype), tf.float64), 1)
+    return tf.concat([tf.stack([tf.cast(part, tf.float64) for part in parts]), counts], 0)
 
 
-def _subnormal(magnitude: tf.Tensor, dtype: tf.DType, wide: tf.DType) -> tf.Tensor:
-    bound = sampled.subnormal_bound(dtype, wide) if dtype.is_floating else 0
-    return (magnitude > 0) & (magnitude < bound)
+def _bounds(dtype: tf.DType, wide: tf.DType) -> tf.Tensor:
+    """[4, 1]: below which `magnitude_bits` in ``wide`` zeros lie, what is not normal in ``dtype``, what is finite, and what is a number."""
+    infinity = sampled.bits_of(float("inf"), wide)
+    normal = sampled.subnormal_bound(dtype, wide) if dtype.is_floating else 1
+    return tf.constant([[1], [normal], [infinity], [infinity + 1]], tf.int64 if wide == tf.float64 else tf.int32)
 
 
-def _rows(x: tf.Tensor) -> tf.Tensor:
-    units = tf.shape(x)[-1] if x.shape.rank else 1
-    return tf.reshape(x, tf.stack([1, -1, units]))
+def _saturated(wide: tf.Tensor, flat: tf.Tensor, finite: tf.Tensor, activation: str | None) -> tf.Tensor | float:
+    if activation is None:
+        return float("nan")
+    units = tf.shape(wide)[-1] if wide.shape.rank else 1
+    return sampled.saturated_share(tf.reshape(wide, tf.stack([1, -1, units])), flat[None], finite[None], activation)[0]
 
 
 @tf.autograph.experimental.do_not_convert  # type: ignore[untyped-decorator]
 def extremes(x: tf.Tensor) -> tf.Tensor:
-    """float64[2]: the smallest and largest finite number of ``x``."""
-    flat = tf.cast(tf.reshape(x, [-1]), tf.float64)
-    finite = tf.math.is_finite(flat)
-    low, high = EXTREMES
-    return tf.stack([tf.reduce_min(tf.where(finite, flat, low)), tf.reduce_max(tf.where(finite, flat, high))])
+    """float64[2]: the largest finite number of ``-x`` and of ``x``."""
+    flat = tf.reshape(tf.cast(x, working_dtype(x.dtype)), [-1])
+    both = tf.where(tf.math.is_finite(flat), tf.stack([-flat, flat]), -float("inf"))
+    return tf.cast(tf.reduce_max(both, 1), tf.float64)
 
 
-def from_sums(added: tf.Tensor, low_and_high: tf.Tensor | None = None) -> Measured:
-    """The row that was added up; where nothing was, one that says so."""
-    total = dict(zip(SUMS, tf.unstack(added), strict=True))
-    count = total["elements"] - total["nan"] - total["pos_inf"] - total["neg_inf"]
+def from_sums(added: tf.Tensor, largest: tf.Tensor) -> Measured:
+    """The rows that were added up; where nothing was, one that says so.
+
+    Args:
+      added: float64[n, SUMS], sums of `sums`.
+      largest: float64[n, 2], the largest of `extremes`; NaN where they are not known.
+    """
+    total = dict(zip(SUMS, tf.unstack(added, axis=1), strict=True))
+    count = total["finite"]
     mean = total["total"] / count
+    low_and_high = tf.where(count[:, None] > 0, largest * [-1.0, 1.0], float("nan"))
     columns = {
+        "min": low_and_high[:, 0],
+        "max": low_and_high[:, 1],
         "mean": mean,
         "std": tf.sqrt(tf.maximum(total["squares"] / count - mean * mean, 0)),
-        "l2_norm": _where_any(count, tf.sqrt(total["squares"])),
+        "l2_norm": tf.where(count > 0, tf.sqrt(total["squares"]), float("nan")),
         "zero_fraction": total["zeros"] / count,
         "saturated_fraction": total["saturated"] / total["times"],
-        "subnormal_fraction": total["subnormals"] / count,
+        "subnormal_fraction": (total["below_normal"] - total["zeros"]) / count,
     }
-    if low_and_high is not None:
-        columns |= {"min": _where_any(count, low_and_high[0]), "max": _where_any(count, low_and_high[1])}
-    return Measured(_statistics(columns), _counts(total), tf.zeros([HISTOGRAM_BINS], tf.int32), tf.zeros([2]))
+    rows = tf.shape(added)[0]
+    return Measured(_statistics(columns, rows), _counts(total), tf.zeros([rows, HISTOGRAM_BINS], tf.int32), tf.zeros([rows, 2]))
 
 
-def _statistics(columns: Mapping[str, tf.Tensor]) -> tf.Tensor:
-    unknown = tf.constant(float("nan"), tf.float64)
-    return tf.cast(tf.stack([columns.get(name, unknown) for name in STATISTICS]), tf.float32)
+def _statistics(columns: Mapping[str, tf.Tensor], rows: tf.Tensor) -> tf.Tensor:
+    unknown = tf.fill([rows], tf.constant(float("nan"), tf.float64))
+    return tf.cast(tf.stack([columns.get(name, unknown) for name in STATISTICS], 1), tf.float32)
 
 
 def _counts(total: Mapping[str, tf.Tensor]) -> tf.Tensor:
     elements = tf.where(total["times"] > 0, total["elements"], NOT_RECORDED)
-    return tf.cast(tf.stack([elements, total["nan"], total["pos_inf"], total["neg_inf"]]), tf.int64)
-
-
-def _where_any(count: tf.Tensor, column: tf.Tensor) -> tf.Tensor:
-    return tf.where(count > 0, column, float("nan"))
+    infinite = total["numbers"] - total["finite"]
+    columns = (elements, total["elements"] - total["numbers"], total["pos_inf"], infinite - total["pos_inf"])
+    return tf.cast(tf.stack(columns, 1), tf.int64)
 
 
 def as_vector(row: Measured) -> tf.Tensor:
@@ -102,9 +109,10 @@ def vector_size() -> int:
     return 1 + len(STATISTICS) + len(COUNTS) + HISTOGRAM_BINS + 2
 
 
-def from_vector(vector: tf.Tensor) -> Measured:
-    """The row again; of zeros, one that says that nothing was recorded."""
-    there, statistics, counts, histogram, edges = tf.split(vector, [1, len(STATISTICS), len(COUNTS), HISTOGRAM_BINS, 2])
+def from_vectors(vectors: tf.Tensor) -> Measured:
+    """The rows again, of [n, `vector_size`]; of zeros, one that says that nothing was recorded."""
+    sizes = [1, len(STATISTICS), len(COUNTS), HISTOGRAM_BINS, 2]
+    there, statistics, counts, histogram, edges = tf.split(vectors, sizes, axis=1)
     statistics = tf.where(there > 0, statistics, float("nan"))
     counts = tf.where(there > 0, counts, [float(NOT_RECORDED), *[0.0] * (len(COUNTS) - 1)])
     return Measured(tf.cast(statistics, tf.float32), tf.cast(counts, tf.int64), tf.cast(histogram, tf.int32), tf.cast(edges, tf.float32))

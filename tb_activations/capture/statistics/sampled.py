@@ -22,6 +22,7 @@ __all__ = [
     "RUN",
     "SAMPLED",
     "batch_std",
+    "bits_of",
     "count_in_bins",
     "every_nth",
     "magnitude_bits",
@@ -98,8 +99,13 @@ def magnitude_bits(x: tf.Tensor) -> tf.Tensor:
 
 def subnormal_bound(dtype: tf.DType, wide: tf.DType) -> int:
     """`magnitude_bits` in the dtype ``wide`` of the smallest normal number of the floating ``dtype``."""
-    smallest = np.asarray(ml_dtypes.finfo(dtype.as_numpy_dtype).smallest_normal, wide.as_numpy_dtype)
-    return int(smallest.view(f"i{smallest.itemsize}"))
+    return bits_of(ml_dtypes.finfo(dtype.as_numpy_dtype).smallest_normal, wide)
+
+
+def bits_of(number: float, dtype: tf.DType) -> int:
+    """`magnitude_bits` of a number that is not negative."""
+    exact = np.asarray(number, dtype.as_numpy_dtype)
+    return int(exact.view(f"i{exact.itemsize}"))
 
 
 def share(hits: tf.Tensor, finite: tf.Tensor | None) -> tf.Tensor:

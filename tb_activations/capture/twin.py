@@ -18,6 +18,7 @@ import tensorflow as tf
 from tb_activations.capture.active import current
 from tb_activations.capture.aside import Aside
 from tb_activations.capture.catalogue import Catalogue, make_catalogue
+from tb_activations.capture.first_trace import make_variables, will_make_variables
 from tb_activations.capture.generations import Generations
 from tb_activations.capture.handover import Beside, Handover, handover_of
 from tb_activations.capture.instrument import instrumented
@@ -83,6 +84,8 @@ class Twin:
         self.failure: Exception | None = None
         self.running = self.tracing = self.undone = False
         self._traced_in: Any = None
+        make_variables(model, kind)
+        self._is_first_of_two, self._traced_in_vain = is_made_by_keras(model, kind) and will_make_variables(model, kind), False
         with self._overrides():
             self._function = made_anew(model, kind)
 
@@ -147,13 +150,14 @@ class Twin:
             raise
 
     def _run(self, source: Any) -> Any:
-        """Runs the step; is traced again where a function that it calls turns out not to run inline."""
+        """Runs the step; is traced again where that is found to be needed in tracing."""
         refused = len(self._lasting.refused)
         try:
             outputs = self._function(source)
         except Exception:
-            if not self.tracing or len(self._lasting.refused) == refused:
+            if not self.tracing or (len(self._lasting.refused) == refused and not self._traced_in_vain):
                 raise
+            self._traced_in_vain = False
             outputs = self._run(source)
         return outputs
 
@@ -171,6 +175,8 @@ class Twin:
         def instrumented_step(data: Any) -> dict[str, Any]:
             self.tracing = True
             self._check_trainability()
+            if self._is_first_of_two and not tf.executing_eagerly():
+                return {"result": self._first_of_two(data), "captured": {}}
             if self._runs_again():
                 return {"result": self._step(data), "captured": {}}
             recorder = Recorder(Structure(self._model), self._options.selection, self._kind, self._lasting)
@@ -183,6 +189,22 @@ class Twin:
             return {"result": result, "captured": captured}
 
         return instrumented_step
+
+    def _first_of_two(self, data: Any) -> Any:
+        """The first of two traces, of which TensorFlow runs the second: nothing of it has to be recorded."""
+        self._is_first_of_two = False
+        made: list[tf.Variable] = []
+
+        def make(creator: Callable[..., tf.Variable], **options: Any) -> tf.Variable:
+            made.append(creator(**options))
+            return made[-1]
+
+        with tf.variable_creator_scope(make):
+            result = self._step(data)
+        if not made:
+            self._traced_in_vain = True
+            raise ActivationsError("The step makes no variables, so it would not be traced again.")
+        return result
 
     def _end_trace(self, recorder: Recorder) -> None:
         """The user's step is traced, and nothing of ours that hands out is in its graph yet."""

@@ -13,6 +13,7 @@ import keras
 import tensorflow as tf
 from tensorflow.python.framework.auto_control_deps_utils import get_read_write_resource_inputs
 
+from tb_activations.capture.first_trace import build_optimizer
 from tb_activations.capture.loss_path import handle_in
 from tb_activations.capture.nodes import Recording
 from tb_activations.capture.structure import Structure
@@ -59,10 +60,7 @@ class Variables:
 
     def read_slots(self, optimizer: keras.optimizers.Optimizer, variables: Sequence[Variable]) -> None:
         """Reads what ``optimizer``, which is about to change ``variables``, keeps itself."""
-        if not optimizer.built:
-            with keras.name_scope(optimizer.name, caller=optimizer):
-                optimizer.build(list(variables))  # as it would do by itself, a moment later
-            optimizer.built = True
+        build_optimizer(optimizer, variables)
         weights = {weight.path.replace("/", "_") + "_": name for name, weight, _ in self._structure.owners() if isinstance(weight, keras.Variable)}
         for slot in optimizer.variables:
             if key_of(slot) not in self._slots:

@@ -88,6 +88,8 @@ def test_while_the_step_is_traced(make_tiny, data, tmp_path, monkeypatch, compil
         (swap, "Trainability"),
         (swap, "Twin"),
         (twin, "made_anew"),
+        (twin, "make_variables"),
+        (twin, "will_make_variables"),
         (twin, "Structure"),
     ],
     ids=lambda value: value if isinstance(value, str) else value.__name__.rpartition(".")[2],

@@ -114,6 +114,48 @@ def test_a_shorter_last_batch_is_not_traced_again_each_epoch(make_tiny, data, le
     assert len(traces) <= 2
 
 
+class InPieces(keras.Model):
+    """Its layers may have their weights before it is called for the first time."""
+
+    def __init__(self, is_built):
+        super().__init__(name="pieces")
+        self.hidden, self.out = keras.layers.Dense(4, activation="tanh", name="hidden"), keras.layers.Dense(1, name="out")
+        if is_built:
+            self.hidden.build((None, 3))
+            self.out.build((None, 4))
+
+    def call(self, x):
+        return self.out(self.hidden(x))
+
+
+@pytest.mark.parametrize(
+    ("make", "optimizer", "metrics"),
+    [
+        (None, keras.optimizers.Adam, None),
+        (None, keras.optimizers.Adam, ["mae"]),
+        (lambda: InPieces(is_built=False), keras.optimizers.Adam, None),
+        (lambda: InPieces(is_built=True), keras.optimizers.SGD, None),
+    ],
+    ids=["optimizer", "metrics", "weights", "nothing"],
+)
+def test_what_keras_makes_in_a_trace_does_not_take_two_recorded_ones(make_tiny, data, lean, steps, monkeypatch, make, optimizer, metrics):
+    traces = []
+    finish = Twin._finish
+    monkeypatch.setattr(Twin, "_finish", lambda self, *rest: traces.append(1) or finish(self, *rest))
+    trained = []
+    for callbacks in ([], [lean(1)]):
+        keras.utils.set_random_seed(4)
+        model = make_tiny() if make is None else make()
+        model.compile(optimizer(name="optimizer"), "mse", metrics=metrics, jit_compile=False)
+        logs = model.fit(*data, batch_size=4, verbose=0, shuffle=False, callbacks=callbacks).history
+        trained.append((logs, [variable.path for variable in model.optimizer.variables], [*model.get_weights(), *model.optimizer.variables]))
+    assert len(traces) == 1
+    assert steps() == list(range(6))
+    assert trained[0][:2] == trained[1][:2]
+    for plain, recorded in zip(trained[0][2], trained[1][2], strict=True):
+        np.testing.assert_array_equal(plain, recorded)
+
+
 @pytest.mark.parametrize(
     "optimizer",
     [

@@ -8,7 +8,8 @@ The one invariant: training gives the same numbers as without, whatever goes wro
     clock, batches, forward, swap, step_functions, first_trace, twin              which step is due, and what runs in its place
     aside, sameness, undo, randomness, trainability                               what keeps a training the same
     active, instrument, recorder, trace, harmless                                 the trace of a step, while its Python code runs
-    structure, calls, nodes, variables, bare_variables, describe, source          what a node is, and how it is called
+    structure, calls, nodes, describe, source                                     what a node is, and how it is called
+    variables, bare_variables, keras_variables                                    weights, and variables that are none
     taps, inner_graphs, functions, on_replicas                                    tensors and gradients, wherever they are made
     operations, op_nodes                                                          single TensorFlow operations
     catalogue, uncalled, edges, loss_path, loss_inputs, connections, generations  nodes → the graph, with a reason for each

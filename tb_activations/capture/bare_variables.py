@@ -9,15 +9,15 @@ import re
 import sys
 from collections.abc import Iterator
 from types import FrameType
-from typing import Any, TypeAlias
+from typing import Any
 
 import keras
 import tensorflow as tf
 from tensorflow.python.ops.resource_variable_ops import BaseResourceVariable, ResourceVariable
 
-__all__ = ["WRITES", "bare_variables", "is_copy", "weight_name", "whole_variable", "whose"]
+from tb_activations.capture.keras_variables import Variable, is_of_keras
 
-Variable: TypeAlias = keras.Variable | tf.Variable
+__all__ = ["WRITES", "bare_variables", "is_copy", "weight_name", "whole_variable", "whose"]
 
 WRITES = [
     (kind, name)
@@ -83,7 +83,7 @@ def whose(variable: tf.Variable) -> Variable | None:
         user = frame.f_locals.get("self")
         if isinstance(user, _FOR_THEMSELVES):
             return None
-        if isinstance(user, keras.Variable) and user._value is variable:
+        if is_of_keras(user) and user._value is variable:
             found = user
         frame = frame.f_back
     return found

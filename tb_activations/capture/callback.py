@@ -296,7 +296,7 @@ class ActivationsCallback(keras.callbacks.Callback):  # type: ignore[misc]  # Ke
 
     def _announced(self) -> int | None:
         """Steps of each epoch; a loop of one's own need not tell."""
-        steps: int | None = (self.params or {}).get("steps")
+        steps: int | None = (getattr(self, "params", None) or {}).get("steps")  # older ones of Keras set it in `fit` only
         return steps
 
     def _of_the_epoch(self) -> dict[str, Any]:

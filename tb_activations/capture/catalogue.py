@@ -20,6 +20,7 @@ import tensorflow as tf
 import tb_activations
 from tb_activations.capture import describe
 from tb_activations.capture.edges import producing_nodes
+from tb_activations.capture.keras_variables import is_of_keras
 from tb_activations.capture.loss_inputs import taken_for
 from tb_activations.capture.loss_path import Cut, LossPath, handle_in
 from tb_activations.capture.nodes import Seen
@@ -218,7 +219,7 @@ class _Plans:
 
 
 def _never_offered(node: Seen) -> QuantityPlan:
-    if node.variable is None or isinstance(node.variable, keras.Variable) or node.op is None:
+    if node.variable is None or is_of_keras(node.variable) or node.op is None:
         return QuantityPlan("no_optimizer_step")
     owner, _, attribute = node.name.rpartition("/")
     return QuantityPlan("not_a_weight", {"owner": owner or node.op.name, "attribute": attribute, "shape": str(tuple(node.variable.shape))})

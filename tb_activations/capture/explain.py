@@ -27,6 +27,7 @@ from tb_activations.capture.connections import (
     node_name,
     second_model_code,
 )
+from tb_activations.capture.keras_variables import is_of_keras, is_variable
 from tb_activations.capture.loss_path import Cut, LossPath, handle_in
 from tb_activations.capture.structure import Structure
 from tb_activations.capture.trainability import untrained
@@ -93,7 +94,7 @@ def explain(tensor: Any, model: keras.Model, data: Any = None, loss: Loss | None
     batch("data", data)
     if isinstance(tensor, keras.KerasTensor):
         return _explain_keras_tensor(tensor, model, loss)
-    if isinstance(tensor, (keras.Variable, tf.Variable)):
+    if is_variable(tensor):
         return _explain_variable(tensor, model, data, loss)
     if tf.is_tensor(tensor):
         return _explain_tensor(tensor)
@@ -219,7 +220,7 @@ def _owned(variable: Any, structure: Structure) -> tuple[str, Any, keras.layers.
     for name, weight, layer in structure.owners():
         if variable is weight or variable is weight._value:
             return name, weight, layer
-    return (variable.path if isinstance(variable, keras.Variable) else variable.name.removesuffix(":0")), variable, None
+    return (variable.path if is_of_keras(variable) else variable.name.removesuffix(":0")), variable, None
 
 
 # Symbolic tensors of TensorFlow -------------------------------------------------------------------------------------------------------------

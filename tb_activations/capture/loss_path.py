@@ -10,9 +10,10 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
-import keras
 import tensorflow as tf
 from tensorflow.python.framework import ops as framework_ops
+
+from tb_activations.capture.keras_variables import in_tensorflow
 
 __all__ = ["Cut", "LossPath", "handle_in", "reached_from"]
 
@@ -73,7 +74,7 @@ class LossPath:
 
 def handle_in(graph: tf.Graph, variable: Any) -> tf.Tensor | None:
     """The tensor by which a traced function sees ``variable``, of Keras or TensorFlow, or a lookup table; None when it doesn't use it."""
-    kept = variable.value if isinstance(variable, keras.Variable) else variable
+    kept = in_tensorflow(variable)
     handle = kept.handle if isinstance(kept, tf.Variable) else kept.resource_handle
     around: list[Any] = [graph]
     while getattr(around[-1], "outer_graph", None) is not None:

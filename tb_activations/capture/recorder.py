@@ -19,11 +19,11 @@ from tb_activations.capture import describe
 from tb_activations.capture.active import telling
 from tb_activations.capture.bare_variables import is_copy, whole_variable, whose
 from tb_activations.capture.harmless import harmless
+from tb_activations.capture.keras_variables import Variable, is_variable
 from tb_activations.capture.nodes import Seen
 from tb_activations.capture.operations import SCOPE
 from tb_activations.capture.source import user_line
 from tb_activations.capture.trace import Trace
-from tb_activations.capture.variables import Variable
 from tb_activations.store.schema import Kind, QuantityPlan
 
 __all__ = ["Recorder"]
@@ -100,7 +100,7 @@ class Recorder(Trace):
     def differentiated(self, target: Any, sources: Any) -> None:
         """A tape differentiates ``target``. With respect to variables, that is a loss of the step."""
         self.sources += tf.nest.flatten(sources)
-        if any(isinstance(source, (tf.Variable, keras.Variable)) for source in tf.nest.flatten(sources)):
+        if any(map(is_variable, tf.nest.flatten(sources))):
             for tensor in tf.nest.flatten(target):
                 self.list_loss(tensor)
 
@@ -110,7 +110,7 @@ class Recorder(Trace):
         flat = tf.nest.flatten(sources)
         found = [gradients] if len(flat) == 1 and not tf.nest.is_nested(sources) else tf.nest.flatten(gradients)
         for source, gradient in zip(flat, found, strict=False):
-            if isinstance(source, (tf.Variable, keras.Variable)) and not self._are_trained_inside([source]):
+            if is_variable(source) and not self._are_trained_inside([source]):
                 self.variables.differentiate(source, gradient, self.loss_scale)
 
     def gradient(self, original: Callable[..., Any], tape: tf.GradientTape, target: Any, sources: Any, *args: Any, **kwargs: Any) -> Any:

@@ -19,6 +19,7 @@ from tb_activations.capture.calls import CallNames, numbered
 from tb_activations.capture.functions import Functions
 from tb_activations.capture.harmless import harmless
 from tb_activations.capture.inner_graphs import InnerGraphs
+from tb_activations.capture.keras_variables import Variable
 from tb_activations.capture.loss_path import handle_in
 from tb_activations.capture.nodes import Lasting, Recording, Seen, Tally
 from tb_activations.capture.on_replicas import OnReplicas
@@ -27,7 +28,7 @@ from tb_activations.capture.selection import Selection
 from tb_activations.capture.statistics import has_statistics
 from tb_activations.capture.structure import Structure
 from tb_activations.capture.taps import dense_part, is_followed, tap, untapped
-from tb_activations.capture.variables import Variable, Variables, read
+from tb_activations.capture.variables import Variables, read
 from tb_activations.store.schema import Quantity, QuantityPlan
 
 __all__ = ["Mode", "Trace"]

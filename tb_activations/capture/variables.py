@@ -7,20 +7,19 @@ is the recorder's business.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any, TypeAlias
+from typing import Any
 
 import keras
 import tensorflow as tf
 from tensorflow.python.framework.auto_control_deps_utils import get_read_write_resource_inputs
 
 from tb_activations.capture.first_trace import build_optimizer
+from tb_activations.capture.keras_variables import Variable, in_tensorflow, is_of_keras
 from tb_activations.capture.loss_path import handle_in
 from tb_activations.capture.nodes import Recording
 from tb_activations.capture.structure import Structure
 
 __all__ = ["Variable", "Variables", "key_of", "read"]
-
-Variable: TypeAlias = keras.Variable | tf.Variable
 
 
 class Variables:
@@ -61,7 +60,7 @@ class Variables:
     def read_slots(self, optimizer: keras.optimizers.Optimizer, variables: Sequence[Variable]) -> None:
         """Reads what ``optimizer``, which is about to change ``variables``, keeps itself."""
         build_optimizer(optimizer, variables)
-        weights = {weight.path.replace("/", "_") + "_": name for name, weight, _ in self._structure.owners() if isinstance(weight, keras.Variable)}
+        weights = {weight.path.replace("/", "_") + "_": name for name, weight, _ in self._structure.owners() if is_of_keras(weight)}
         for slot in optimizer.variables:
             if key_of(slot) not in self._slots:
                 self._slots[key_of(slot)] = self._structure.unique("optimizer/" + _slot_name(slot, weights))
@@ -127,10 +126,10 @@ def _slot_name(slot: keras.Variable, weights: Mapping[str, str]) -> str:
 
 def key_of(variable: Variable) -> int:
     """One key for a variable of Keras and the one of TensorFlow that it keeps: tapes are asked for either."""
-    return id(variable._value if isinstance(variable, keras.Variable) else variable)
+    return id(in_tensorflow(variable))
 
 
 def read(variable: Variable) -> tf.Tensor:
     """The present value of a variable in the dtype it is kept in."""
     # `Variable.value` would answer in the compute dtype while a layer with a mixed-precision policy is called.
-    return tf.convert_to_tensor(variable._value if isinstance(variable, keras.Variable) else variable)
+    return tf.convert_to_tensor(in_tensorflow(variable))

@@ -59,7 +59,7 @@ class LossPath:
         return Cut("gradient_stopped" if barrier.type in _STOPS else "non_differentiable", barrier)
 
     def _has_a_way_around(self, activation: tf.Operation) -> bool:
-        """Whether a loss is computed from what goes into ``activation`` without it. Scores of attention go through theirs, whoever else is given them."""
+        """Whether a loss is computed from what goes into ``activation`` without it, as scores of attention are not, whoever else is given theirs."""
         return any(op is not activation and id(op) in self._differentiable for op in activation.inputs[0].consumers())
 
     def _barrier(self, consumers: list[tf.Operation]) -> tf.Operation:

@@ -43,6 +43,10 @@ def activation(op: keras.Operation) -> str | None:
     function = getattr(op, "activation", None)
     if function is None:
         return _ACTIVATION_CLASSES.get(type(op).__name__)
+    if isinstance(function, keras.layers.Activation):
+        function = function.activation
+    if isinstance(function, str):
+        return None if function == "linear" else function
     name = getattr(function, "__name__", None) or _ACTIVATION_CLASSES.get(type(function).__name__) or type(function).__name__
     return None if name == "linear" else str(name)
 
@@ -60,7 +64,9 @@ def attributes(op: keras.Operation) -> dict[str, Any]:
         config = op.get_config()
     except Exception:  # noqa: BLE001  (a custom layer need not be serializable)
         return {}
-    return {key: _plain(value) for key, value in config.items() if key not in _UNINTERESTING and _is_short(value)}
+    if not isinstance(config, dict):
+        return {}  # a `return` is forgotten easily, and shows only when a model is saved
+    return {str(key): _plain(value) for key, value in config.items() if key not in _UNINTERESTING and _is_short(value)}
 
 
 def _is_short(value: Any) -> bool:

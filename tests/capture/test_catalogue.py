@@ -362,6 +362,29 @@ def test_a_layer_that_returns_nothing_was_called(tmp_path):
     assert {node.name: node.reason for node in tba.open_run(tmp_path / "train").nodes}["silent"] == "not_a_tensor"
 
 
+class Careless(L.Layer):
+    """Forgets to return its configuration, and keeps the name of what it ends in."""
+
+    def __init__(self, activation):
+        super().__init__(name="careless")
+        self.activation = activation
+
+    def call(self, x):
+        return keras.activations.get(self.activation)(x)
+
+    def get_config(self):
+        super().get_config()
+
+
+@pytest.mark.parametrize("activation", ["relu", L.Activation("relu"), keras.activations.relu], ids=["name", "layer", "function"])
+def test_a_layer_without_a_configuration_is_recorded(tmp_path, activation):
+    model = keras.Sequential([L.Input((3,)), L.Dense(4), Careless(activation), L.Dense(1)])
+    model.compile("sgd", "mse", jit_compile=False)
+    run = run_of(tmp_path, model, np.ones((8, 3), "float32"), np.ones((8, 1), "float32"))
+    assert (run.node("careless").activation, dict(run.node("careless").attributes)) == ("relu", {})
+    assert run.steps().tolist() == [0]
+
+
 def test_what_gave_its_shape_only_is_no_input(tmp_path):
     class Noise(L.Layer):
         def call(self, x):

@@ -184,8 +184,8 @@ _ALL = (
         "kept_by_layer",
         "unreachable",
         "not trained",
-        "`{node}` is kept by `{owner}` itself, as a moving average, a counter or a random state: no optimizer changes it, so it has no gradient "
-        "and no update.",
+        "`{node}` is kept by `{owner}` itself, as a constant, a moving average, a counter or a random state: no optimizer changes it, so it has no "
+        "gradient and no update.",
         "Nothing is wrong. Its value is recorded.",
     ),
     Reason(

@@ -285,8 +285,8 @@ _ALL = (
         "no weight of its layer",
         "`{node}` is a `tf.Variable`, which Keras doesn't count among the weights of `{owner}`: no optimizer is asked to change it, and it isn't "
         "saved.",
-        "Make it a weight, in `__init__` or `build` of `{owner}`:",
-        'self.{attribute} = self.add_weight(shape={shape}, name="{attribute}")',
+        "Make it a weight of `{owner}`: write `keras.Variable` for `tf.Variable`, which keeps the numbers that it begins with:",
+        'self.{attribute} = keras.Variable(initial_value, name="{attribute}")',
     ),
     Reason(
         "trained_inside",

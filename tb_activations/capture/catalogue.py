@@ -222,7 +222,7 @@ def _never_offered(node: Seen) -> QuantityPlan:
     if node.variable is None or is_of_keras(node.variable) or node.op is None:
         return QuantityPlan("no_optimizer_step")
     owner, _, attribute = node.name.rpartition("/")
-    return QuantityPlan("not_a_weight", {"owner": owner or node.op.name, "attribute": attribute, "shape": str(tuple(node.variable.shape))})
+    return QuantityPlan("not_a_weight", {"owner": owner or node.op.name, "attribute": attribute})
 
 
 def _cut_plan(cut: Cut) -> QuantityPlan:

@@ -5,6 +5,7 @@ The one invariant: nothing here raises for an unusual layer, and nothing here ch
 
 from __future__ import annotations
 
+import functools
 import inspect
 import numbers
 from collections.abc import Callable, Iterator, Sequence
@@ -40,11 +41,27 @@ def activation(op: keras.Operation) -> str | None:
     """Name of the activation function that ends ``op``; None for linear ones and where the output is not what the function gave."""
     if hasattr(op, "recurrent_activation"):
         return None  # an LSTM or GRU multiplies by a gate after its activation
-    function = getattr(op, "activation", None)
+    function = _function_of(op)
     if function is None:
         return _ACTIVATION_CLASSES.get(type(op).__name__)
-    name = getattr(function, "__name__", None) or _ACTIVATION_CLASSES.get(type(function).__name__) or type(function).__name__
+    if isinstance(function, str):
+        name = function
+    elif callable(function):
+        name = getattr(function, "__name__", None) or _ACTIVATION_CLASSES.get(type(function).__name__) or type(function).__name__
+    else:
+        return None  # an attribute of the user's of the same name
     return None if name == "linear" else str(name)
+
+
+def _function_of(op: keras.Operation) -> Any:
+    """What ``op`` keeps as its activation: a function, or the layer or name that stands for one."""
+    try:
+        function = getattr(op, "activation", None)
+    except Exception:  # noqa: BLE001  (a property of the user's)
+        return None
+    if isinstance(function, keras.layers.Activation):
+        function = function.activation
+    return function.func if isinstance(function, functools.partial) else function
 
 
 _UNINTERESTING = frozenset({"name", "dtype", "trainable", "activation", "build_config", "registered_name", "module"})
@@ -60,7 +77,9 @@ def attributes(op: keras.Operation) -> dict[str, Any]:
         config = op.get_config()
     except Exception:  # noqa: BLE001  (a custom layer need not be serializable)
         return {}
-    return {key: _plain(value) for key, value in config.items() if key not in _UNINTERESTING and _is_short(value)}
+    if not isinstance(config, dict):
+        return {}  # a `return` is forgotten easily, and shows only when a model is saved
+    return {str(key): _plain(value) for key, value in config.items() if key not in _UNINTERESTING and _is_short(value)}
 
 
 def _is_short(value: Any) -> bool:

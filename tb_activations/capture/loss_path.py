@@ -53,11 +53,15 @@ class LossPath:
             return None
         if not consumers:
             activation = _last_activation(tensor)
-            if activation is not None and self.cut(activation.inputs[0]) is None:
+            if activation is not None and self._has_a_way_around(activation):
                 return Cut("loss_from_logits", activation)
             return Cut("not_on_loss_path")
         barrier = self._barrier(consumers)
         return Cut("gradient_stopped" if barrier.type in _STOPS else "non_differentiable", barrier)
+
+    def _has_a_way_around(self, activation: tf.Operation) -> bool:
+        """Whether a loss is computed from what goes into ``activation`` without it, as scores of attention are not, whoever else is given theirs."""
+        return any(op is not activation and id(op) in self._differentiable for op in activation.inputs[0].consumers())
 
     def _barrier(self, consumers: list[tf.Operation]) -> tf.Operation:
         """The operation at which the way to the loss ends: the last on it that lets no gradient pass, best one that is the first as well.

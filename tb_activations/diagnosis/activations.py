@@ -62,6 +62,9 @@ class DeadUnits(NodeRule):
     """Standard deviations (of a coin per unit, doubled) above `SHARE`: small layers have more dead units by chance."""
     ACTIVE_POSITIONS = 4.0
     """Mean number of examples and positions at which a living unit is active. With fewer, a unit can be zero in one batch by chance."""
+    BLANK = 0.5
+    """Mean number of units that are active at an example or position. With fewer, half of these at least get nothing but 0 (Markov's inequality): the
+    few units that live are hardly ever active then, and so few that chance can't be what silences the others."""
 
     def select(self, facts: Facts) -> Rows:
         """ReLUs with a known number of units, and layers of users that have weights and may end in one."""
@@ -84,13 +87,11 @@ class DeadUnits(NodeRule):
             dead, zero = block.column("zero_unit_fraction")[rows], block.column("zero_fraction")[rows]
             positions = block.column("elements")[rows] / units
             active = positions * (1 - zero) / np.maximum(1 - dead, 1e-9)
+            blank = units * (1 - zero) < self.BLANK
             for group in together:
                 dead[group] = np.fmin.reduce(dead[group], axis=0)
-            holds = (
-                (dead >= np.where(drowned.feed(block), self.SHARE_OF_DROWNED, limit))
-                & ((dead == 1) | (active >= self.ACTIVE_POSITIONS))
-                & (positions > 1)
-            )
+            holds = dead >= np.where(drowned.feed(block), self.SHARE_OF_DROWNED, limit)
+            holds &= (blank | (active >= self.ACTIVE_POSITIONS)) & (positions > 1)
             holds &= ~(may_be_negative & (block.column("min")[rows] < 0))
             holds &= ~(block.progress & (dead < self.SHARE_OF_LEARNERS) & falling_silent.feed(block.steps, dead))
             evidence = {"zero_unit_fraction": dead, "zero_fraction": zero, "units": np.broadcast_to(units, dead.shape)}

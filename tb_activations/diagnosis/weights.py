@@ -46,19 +46,17 @@ class UnchangedWeights(NodeRule):
 
     def select(self, facts: Facts) -> Rows:
         """Trainable variables with more than one axis, or all such where a step trains none. The bias of attention keys has two, and no gradient but
-        rounding errors."""
+        rounding errors. A vector tells as much where it is that of a `tf.Variable`, which nothing trains."""
         frozen = _all_are_frozen(facts)
-        return facts.select(
-            lambda node: (
-                node.kind == "variable" and (frozen or node.trainable is not False) and len(node.shape or ()) >= 2 and not node.name.endswith("bias")
-            )
-        )
+        rows = facts.select(lambda node: node.kind == "variable" and (frozen or node.trainable is not False))
+        return np.array([row for row in rows.tolist() if _tells_by_standing_still(facts, row)], np.int64)
 
     def observe(self, facts: Facts, rows: Rows) -> Observe:
         """Remembers the first numbers: an optimizer that accumulates gradients changes nothing at most steps.
 
         Of several layers that do the same side by side (experts) one may never be asked. A network that judges what another one makes needs no
         optimizer where it was trained before, nor does one whose features others read; one that begins untrained has nothing to say.
+        A vector begins as one number if it is meant to learn, as scales and biases do: one of several numbers may well be a constant.
         """
         alternatives = _alternatives(facts, rows)
         columns = ("mean", "l2_norm", "min", "max")
@@ -66,6 +64,7 @@ class UnchangedWeights(NodeRule):
         forgotten = np.array([frozen or _is_forgotten(facts, row) for row in rows.tolist()], np.bool_)[:, None]
         helping = [not own[0] and _helps(facts, row) for row, own in zip(rows.tolist(), forgotten, strict=True)]
         judging = np.array(helping, np.bool_)[:, None]
+        vectors = np.array([len(facts.nodes[row].shape or ()) == 1 for row in rows.tolist()], np.bool_)[:, None]
         first = np.full((len(columns), len(rows), 1), np.nan, np.float32)
         changed, differs = np.zeros((2, len(rows), 1), bool)
 
@@ -85,7 +84,8 @@ class UnchangedWeights(NodeRule):
             idle = np.zeros(moved.shape, np.bool_)
             for group in alternatives:
                 idle[group] = (gradient[group] == 0) & moved[group].any(0)
-            return Observation(~moved & ((update == 0) | forgotten) & ~idle | put_back, known, evidence)
+            stands = ~moved & ((update == 0) | forgotten) & ~idle & ~(vectors & (now[2] < now[3]))
+            return Observation(stands | put_back, known, evidence)
 
         return look
 
@@ -334,6 +334,12 @@ def _helps(facts: Facts, variable: int) -> bool:
     changing, calls = facts.changing, facts.calls.get(owner, (owner,))
     judges = any(facts.is_recorded(call, "gradient") and facts.upstream[call] & changing for call in calls)
     return judges or all(facts.reason(call, "gradient") == "nothing_trained" and facts.downstream[call] & changing for call in calls)
+
+
+def _tells_by_standing_still(facts: Facts, variable: int) -> bool:
+    node = facts.nodes[variable]
+    shape = node.shape or ()
+    return (len(shape) >= 2 and not node.name.endswith("bias")) or (shape not in ((), (1,)) and _is_no_weight(facts, variable))
 
 
 def _has_no_optimizer(facts: Facts, variable: int) -> bool:

@@ -184,8 +184,8 @@ _ALL = (
         "kept_by_layer",
         "unreachable",
         "not trained",
-        "`{node}` is kept by `{owner}` itself, as a moving average, a counter or a random state: no optimizer changes it, so it has no gradient "
-        "and no update.",
+        "`{node}` is kept by `{owner}` itself, as a constant, a moving average, a counter or a random state: no optimizer changes it, so it has no "
+        "gradient and no update.",
         "Nothing is wrong. Its value is recorded.",
     ),
     Reason(
@@ -285,8 +285,8 @@ _ALL = (
         "no weight of its layer",
         "`{node}` is a `tf.Variable`, which Keras doesn't count among the weights of `{owner}`: no optimizer is asked to change it, and it isn't "
         "saved.",
-        "Make it a weight, in `__init__` or `build` of `{owner}`:",
-        'self.{attribute} = self.add_weight(shape={shape}, name="{attribute}")',
+        "Make it a weight of `{owner}`: write `keras.Variable` for `tf.Variable`, which keeps the numbers that it begins with:",
+        'self.{attribute} = keras.Variable(initial_value, name="{attribute}")',
     ),
     Reason(
         "trained_inside",

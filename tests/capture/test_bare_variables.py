@@ -97,17 +97,18 @@ def test_one_that_could_be_trained_says_why_it_is_not_and_what_to_do(trained):
 
     class Mended(L.Layer):
         def build(self, shape):
-            exec(state.code_to_paste, {"self": self})
+            exec(state.code_to_paste, {"self": self, "keras": keras, "initial_value": tf.constant(0.5)})
 
         def call(self, x):
             return x + self.shift
 
     model = keras.Sequential([L.Input((3,)), Mended()])
+    assert [weight.tolist() for weight in model.get_weights()] == [0.5]  # and no number drawn at random
     model.compile("sgd", "mse", jit_compile=False)
     model.fit(X, Y, verbose=0)
     (shift,) = model.get_weights()
     assert shift.shape == ()
-    assert shift != 0
+    assert shift != 0.5
 
 
 @pytest.mark.parametrize("compiled", [lambda step: step, tf.function, tf.function(jit_compile=True)], ids=["eager", "graph", "xla"])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+
 import keras
 import numpy as np
 import pytest
@@ -360,6 +362,60 @@ def test_a_layer_that_returns_nothing_was_called(tmp_path):
     model.compile("sgd", "mse", jit_compile=False)
     model.fit(np.ones((4, 3), "float32"), np.ones((4, 1), "float32"), verbose=0, callbacks=[tba.ActivationsCallback(tmp_path)])
     assert {node.name: node.reason for node in tba.open_run(tmp_path / "train").nodes}["silent"] == "not_a_tensor"
+
+
+class Careless(L.Layer):
+    """Forgets to return its configuration, and keeps the name of what it ends in."""
+
+    def __init__(self, activation):
+        super().__init__(name="careless")
+        self.activation = activation
+
+    def call(self, x):
+        return keras.activations.get(self.activation)(x)
+
+    def get_config(self):
+        super().get_config()
+
+
+@pytest.mark.parametrize(
+    "activation",
+    ["relu", L.Activation("relu"), keras.activations.relu, functools.partial(keras.activations.relu, max_value=6)],
+    ids=["name", "layer", "function", "partial"],
+)
+def test_a_layer_without_a_configuration_is_recorded(tmp_path, activation):
+    model = keras.Sequential([L.Input((3,)), L.Dense(4), Careless(activation), L.Dense(1)])
+    model.compile("sgd", "mse", jit_compile=False)
+    run = run_of(tmp_path, model, np.ones((8, 3), "float32"), np.ones((8, 1), "float32"))
+    assert (run.node("careless").activation, dict(run.node("careless").attributes)) == ("relu", {})
+    assert run.steps().tolist() == [0]
+
+
+class Private(L.Layer):
+    """Uses the name of Keras' attribute for something that can't be read."""
+
+    @property
+    def activation(self):
+        raise ValueError
+
+    def call(self, x):
+        return x * 3
+
+
+class Numbered(L.Layer):
+    activation = 3
+
+    def call(self, x):
+        return x * self.activation
+
+
+@pytest.mark.parametrize("layer", [Private(name="odd"), Numbered(name="odd")], ids=["a property that raises", "a number"])
+def test_an_attribute_of_the_name_activation_need_not_be_one(tmp_path, layer):
+    model = keras.Sequential([L.Input((3,)), layer, L.Dense(1)])
+    model.compile("sgd", "mse", jit_compile=False)
+    run = run_of(tmp_path, model, np.ones((8, 3), "float32"), np.ones((8, 1), "float32"))
+    assert run.node("odd").activation is None
+    assert run.node("odd").state == "materialized"
 
 
 def test_what_gave_its_shape_only_is_no_input(tmp_path):

@@ -58,6 +58,31 @@ def test_an_output_of_a_call_that_nothing_uses_is_on_no_path(tmp_path):
     assert (told["lstm"], told["lstm:1"], told["lstm:2"]) == (None, "not_on_loss_path", "not_on_loss_path")
 
 
+class Attention(L.Layer):
+    """Gives out its weights too, as those that are looked at by people are."""
+
+    def __init__(self, **options):
+        super().__init__(**options)
+        self.drop = L.Dropout(0.0, name="dropout")
+
+    def call(self, x):
+        weights = self.drop(tf.nn.softmax(tf.matmul(x, x, transpose_b=True)))
+        return tf.matmul(weights, x), weights
+
+    def compute_output_spec(self, x):
+        return keras.KerasTensor(x.shape), keras.KerasTensor((*x.shape[:2], x.shape[1]))
+
+
+def test_the_weights_of_an_attention_are_no_loss_that_is_computed_from_logits(tmp_path):
+    """A loss does depend on what goes into the softmax, but through the softmax."""
+    x = L.Input((4, 3), name="x")
+    block = keras.Model(x, Attention(name="attention")(L.Dense(3, name="dense")(x)), name="block")
+    y = L.Input((4, 3), name="y")
+    model = keras.Model(y, L.Dense(1, name="head")(block(y)[0][:, -1]))
+    told = reasons(tmp_path, model, np.ones((8, 4, 3), "float32"))
+    assert (told["block"], told["block/attention/dropout"], told["block:1"]) == (None, None, "not_on_loss_path")
+
+
 class Adversary(keras.Model):
     """Makes examples outside of a tape, and judges them inside one."""
 

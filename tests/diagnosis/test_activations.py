@@ -89,6 +89,12 @@ def test_sparse_layers_are_not_dead(dead, zero):
     assert relu(dead, zero).find(DeadUnits()) == []
 
 
+def test_a_layer_that_gives_nothing_for_most_examples_is_dead():
+    """Three units are left, and active at five of 32 examples: the network says the same of all others."""
+    found = relu(dead=61 / 64, zero=1 - 10 / (32 * 64)).find(DeadUnits())
+    assert [f.sentence[:37] for f in found] == ["61 of 64 units give 0 for every examp"]
+
+
 @pytest.mark.parametrize(("lowest", "told"), [(-10.0, ["hidden"]), (-4.0, [])])
 def test_a_part_of_the_units_is_told_where_biases_hold_them_below_zero(lowest, told):
     """Inputs of 1 and weights of 0.35 for eight of them make sums of 1."""

@@ -282,6 +282,20 @@ def test_a_tensorflow_variable_that_its_layer_does_not_count_among_its_weights_i
 
 
 @pytest.mark.parametrize(
+    ("shape", "highest", "told"),
+    [("[8]", 1e-5, ["d/gamma"]), ("[8]", 2e-5, []), ("[1]", 1e-5, []), ("[]", 1e-5, [])],
+    ids=["a scale that was to learn", "constants of their own", "a factor", "a number"],
+)
+def test_a_vector_of_one_number_that_nothing_trains_is_told(shape, highest, told):
+    """The scales of a CaiT, which Keras 2 trained: they begin as 0.00001, and what they scale stays next to nothing."""
+    state = QuantityState("unreachable", "not_a_weight", sentence="Not counted.", remedy="Make it a weight:", code_to_paste="self.add_weight()")
+    fields = {"quantities": {"value": QuantityState("materialized"), "update": state}}
+    text = f"input x [?,8]; layer d LayerScale [?,8] <- x gradient; variable d/gamma {shape}; {CHANGING}; loss loss [] <- head"
+    history = History(text, STEPS, d__gamma=fields).set("d/gamma", l2_norm=3e-5, mean=1e-5, min=1e-5, max=highest)
+    assert [f.node for f in history.find(UnchangedWeights())] == told
+
+
+@pytest.mark.parametrize(
     "judge",
     [
         "layer d Dense [?,8] <- x gradient",

@@ -1,15 +1,17 @@
 """Pairs of programs drawn at random: a training as users set it up, and its twin with one fault.
 
-The one invariant: what is expected of the twin, rules and nodes, is written when the fault is drawn, from the page of findings alone; whether it *is* a
-fault, the trained twin tells: where both train as well, it is none.
+The one invariant: what is expected of the twin, rules and nodes, is written when the fault is drawn, from the page of findings alone. Whether it *is*
+a fault the trained twin tells: where both train as well, it is none.
 
-`draw(seed)` gives a pair. Of as many seeds in a row as there are faults, each is drawn once, with a training of its own.
+`draw(seed)` gives a pair. Of as many seeds in a row as there are faults each is drawn once, with a training of its own.
 """
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import keras
@@ -17,6 +19,7 @@ import numpy as np
 from keras import layers, ops
 
 from benchmarks.programs.drawn_models import Plan, Random, draw_plan
+from benchmarks.programs.registry import Program, Training
 
 Normal, Constant = keras.initializers.RandomNormal, keras.initializers.Constant
 Fault = tuple[Plan, str, list[str]]
@@ -34,6 +37,36 @@ class Pair:
     faulty: Plan
     rules: tuple[str, ...]
     nodes: tuple[str, ...]
+
+    def programs(self) -> tuple[Twin, Twin]:
+        """Both, to be trained."""
+        healthy, faulty, name = self.healthy, self.faulty, f"drawn/{self.seed}"
+        return (
+            Twin(f"{name}.healthy", "drawn", healthy.training, every=healthy.every, plan=healthy),
+            Twin(f"{name}.faulty", "drawn", faulty.training, self.rules, self.nodes, faulty.every, plan=faulty),
+        )
+
+
+@dataclass(frozen=True)
+class Twin(Program):
+    """A program of a plan, which keeps its score beside its run."""
+
+    plan: Any = None
+
+    def train(self, log_dir: Path) -> Path:
+        """Trains, and has the model answer the test."""
+        made: list[Training] = []
+
+        def build() -> Training:
+            made.append(self.plan.training())
+            return made[0]
+
+        path = Program(self.name, self.family, build, every=self.every).train(log_dir)
+        (log_dir / SCORE).write_text(json.dumps(self.plan.score(made[0].model)))
+        return path
+
+
+SCORE = "score.json"
 
 
 FAULTS: dict[str, Maker] = {}
@@ -85,12 +118,20 @@ class Of(layers.Layer):
         return self.function(x)
 
 
-def _with(plan: Plan, after: str, called: str, function: Callable[[Any], Any]) -> Plan:
-    """A twin in which a function follows a layer (after its normalization and activation)."""
+def _behind(plan: Plan, place: str, called: str, function: Callable[[Any], Any]) -> Plan:
+    """A twin in which a function follows a layer."""
+
+    def follow(x: Any) -> Any:
+        return Of(function, name=called)(x)
+
     ill = plan.copy()
-    place = f"active_{after.rsplit('_', 1)[-1]}" if plan.separate else after
-    ill.after[place] = lambda x: Of(function, name=called)(x)
+    ill.after[place] = follow
     return ill
+
+
+def _with(plan: Plan, after: str, called: str, function: Callable[[Any], Any]) -> Plan:
+    """A twin in which a function follows a hidden layer, after its normalization and activation."""
+    return _behind(plan, f"active_{after.rsplit('_', 1)[-1]}" if plan.separate else after, called, function)
 
 
 def _hidden(plan: Plan) -> bool:
@@ -501,8 +542,12 @@ def softmax_twice(plan: Plan, random: Random) -> Fault | None:
     if plan.data.head != "classes":
         return None
     plan.logits = False
+
+    def again(x: Any) -> Any:
+        return layers.Softmax(name="again")(x)
+
     ill = plan.copy()
-    ill.after["output"] = lambda x: layers.Softmax(name="again")(x)
+    ill.after["output"] = again
     return ill, "output_mismatch", ["output", "again", "loss"]
 
 
@@ -511,10 +556,8 @@ def probabilities_for_a_loss_of_logits(plan: Plan, random: Random) -> Fault | No
     if plan.data.head == "number":
         return None
     plan.logits = True
-    ill = plan.copy()
     squash = ops.softmax if plan.data.head == "classes" else ops.sigmoid
-    ill.after["output"] = lambda x: Of(lambda v: squash(v) * 1.0, name="squash")(x)
-    return ill, "output_mismatch", ["output", "squash", "loss"]
+    return _behind(plan, "output", "squash", lambda v: squash(v) * 1.0), "output_mismatch", ["output", "squash", "loss"]
 
 
 @fault
@@ -590,10 +633,8 @@ def units_rounded(plan: Plan, random: Random) -> Fault | None:
 
 @fault
 def gradient_stopped_at_the_output(plan: Plan, random: Random) -> Fault:
-    ill = plan.copy()
-    ill.after["output"] = lambda x: Of(lambda v: ops.stop_gradient(v) + 0 * ops.mean(v), name="stop")(x)
     rules = "missing_gradient vanishing_gradient unchanged_weights update_too_small"
-    return ill, rules, [*plan.everywhere, "stop"]
+    return _behind(plan, "output", "stop", lambda v: ops.stop_gradient(v) + 0 * ops.mean(v)), rules, [*plan.everywhere, "stop"]
 
 
 # Factors.
@@ -739,8 +780,13 @@ def nearly_all_dropped(plan: Plan, random: Random) -> Fault:
     return _set(plan, [f"dropout_{k}"], rate=float(random.uniform(0.9, 0.99))), "heavy_dropout", [f"dropout_{k}"]
 
 
-def verdict(healthy: float, faulty: float) -> str:
-    """What the scores say of a pair: "unfit" (the healthy one doesn't train well), "fault", "harmless", or "between"."""
+def score(log_dir: Path) -> float:
+    """What the twin that was trained there answered right, as `Plan.score` tells."""
+    return float(json.loads((log_dir / SCORE).read_text()))
+
+
+def outcome(healthy: float, faulty: float) -> str:
+    """What the scores say of a pair: "unfit" (the healthy one doesn't train well), "fault" (its twin is clearly worse), "harmless", or "between"."""
     if healthy < 0.4:
         return "unfit"
     if faulty < 0.75 * healthy and faulty < healthy - 0.15:

@@ -143,9 +143,9 @@ class TargetsOutOfRange(NodeRule):
         """What it says of the targets."""
         return Words(
             f"This binary cross entropy is {number(episode.evidence['loss'])} since step {episode.first_step:,}. With targets between 0 and 1 it is"
-            " never negative: some are beyond, and the loss falls without an end.",
+            " never negative: some are beyond, or its sign is turned round, and the loss falls without an end.",
             "Make the targets 0 and 1 (or something between; pixels: divide by 255), and weights of examples positive; for numbers of any size"
-            " take a loss of differences:",
+            " take a loss of differences. If targets are so, leave out the minus in front of the loss:",
             "y_train = (y_train > 0).astype('float32')",
         )
 

@@ -79,7 +79,9 @@ def test_what_goes_into_a_loss_of_another_kind_is_not_judged():
 def test_a_binary_cross_entropy_below_zero_has_targets_out_of_range(losses, attributes, more, count):
     text = f"input x [?,8]; layer scores [?,1] <- x; loss loss [] <- scores{more}"
     history = History(text, range(0, 200, 10), loss={"attributes": attributes}).set("loss", elements=1, mean=losses)
-    assert [(f.node, f.severity) for f in history.find(TargetsOutOfRange())] == [("loss", "error")] * count
+    found = history.find(TargetsOutOfRange())
+    assert [(f.node, f.severity) for f in found] == [("loss", "error")] * count
+    assert all("some are beyond, or its sign is turned round" in f.sentence for f in found)
 
 
 def test_no_targets_within_range_make_a_binary_cross_entropy_negative():

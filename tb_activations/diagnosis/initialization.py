@@ -53,7 +53,7 @@ class PoorInitialization(NodeRule):
     """Normal(0, 0.01) for a few dozen inputs, used by careful people, has 0.05 and more."""
 
     HARDLY = 1 / 30
-    """Of what the first step changes of any kernel of usual size, each relative to its own size. One that is 30 times too large learns as much slower."""
+    """Of what the first step changes of any kernel of usual size, each relative to its own. One that is 30 times too large learns as much slower."""
 
     LARGEST_ENTRY = 10.0
     """Root mean square of a table that feeds weights, as of an input (`UnnormalizedInput.LARGEST`). Tables of Keras begin with 0.03."""

@@ -212,9 +212,10 @@ class _Watch(Watch):
 
 
 def _with_hidden(facts: Facts, value: Bools, low: Floats, high: Floats) -> Bools:
-    """``value``, and the nodes that make the last number of float32 out of an infinity that comes in: the maximum of a pooling begins there, so what it
-    gives for nothing but −Inf is finite, and overflows in the next layer."""
-    at_the_end, hidden = np.maximum(np.abs(low), np.abs(high)) >= LAST, value.copy()
+    """``value``, and the nodes that make the last number of float32 out of an infinity that comes in: the maximum of a pooling begins there, so what
+    it gives for nothing but −Inf is finite, and overflows in the next layer."""
+    at_the_end = np.maximum(np.abs(low), np.abs(high)) >= LAST
+    hidden: Bools = value.copy()
     for node in facts.flow[at_the_end[facts.flow]].tolist():
         hidden[node] |= hidden[list(facts.inputs[node])].any()
     return hidden

@@ -35,7 +35,8 @@ class UnchangedWeights(NodeRule):
     definition = (
         "The updates of a trainable kernel or table are exactly 0 (or no optimizer is given it, as of a `tf.Variable`, which Keras doesn't count"
         " among the weights of a layer: a warning; or something puts it back), and its"
-        " numbers stay the same from capture to capture, since the first one."
+        " numbers stay the same from capture to capture, since the first one; or the gradients of all kernels are exactly 0, and nothing but a decay"
+        " changes them."
     )
     reference = "SageMaker Debugger UnchangedTensor; DeepDiagnosis Unchanged Weight"
     severity, quantity, statistic = "error", "update", "l2_norm"
@@ -43,6 +44,8 @@ class UnchangedWeights(NodeRule):
     """Gradients may be accumulated over up to 16 steps."""
     FELT = 1e-4
     """L2 norm of an update over that of the weights, which their statistics can't hide."""
+    DECAY = 1e-2
+    """The same, more than which no decay that lets a network learn takes away in a step."""
 
     def select(self, facts: Facts) -> Rows:
         """Trainable variables with more than one axis, or all such where a step trains none. The bias of attention keys has two, and no gradient but
@@ -68,9 +71,10 @@ class UnchangedWeights(NodeRule):
         judging = np.array(helping, np.bool_)[:, None]
         first = np.full((len(columns), len(rows), 1), np.nan, np.float32)
         changed, differs = np.zeros((2, len(rows), 1), bool)
+        asleep = True
 
         def look(block: Block) -> Observation:
-            nonlocal first, changed, differs, forgotten
+            nonlocal first, changed, differs, forgotten, asleep
             forgotten = forgotten | judging & block.untrained[rows][:, None]
             now = np.stack([block.column(name)[rows] for name in columns])
             first = np.where(np.isnan(first), now[:, :, :1], first)
@@ -79,13 +83,18 @@ class UnchangedWeights(NodeRule):
             moved = np.logical_or.accumulate(other | (update > 0), axis=1) | changed
             changed, differs = moved[:, -1:], other[:, -1:]
             put_back = ~other & (update > self.FELT * now[1])
+            arrives = ((gradient > 0) | (block.nonfinite("gradient")[rows] > 0)).any(0)
+            sleeps = np.logical_and.accumulate(~arrives & (np.abs(block.beginning_loss) > 0) & asleep)
+            asleep = bool(sleeps[-1])
+            decays = sleeps & (gradient == 0) & (update > 0) & (update < self.DECAY * now[1])
             known = ~np.isnan(update) | forgotten & ~np.isnan(now).any(0)
             scale = np.broadcast_to(block.loss_scale, update.shape)
             evidence = {"update_norm": update, "gradient_norm": gradient, "loss_scale": scale}
+            evidence["decay"] = np.where(decays, update / now[1], np.nan)
             idle = np.zeros(moved.shape, np.bool_)
             for group in alternatives:
                 idle[group] = (gradient[group] == 0) & moved[group].any(0)
-            return Observation(~moved & ((update == 0) | forgotten) & ~idle | put_back, known, evidence)
+            return Observation(~moved & ((update == 0) | forgotten) & ~idle | put_back | decays, known, evidence)
 
         return look
 
@@ -110,6 +119,11 @@ class UnchangedWeights(NodeRule):
             sentence = "No optimizer was given its gradient."
             remedy = "If that is on purpose, set `trainable = False`; else hand it to the optimizer with the others:"
             return Words(f"Nothing has changed these weights since step {episode.first_step:,}. {sentence}", remedy, _APPLY_ALL)
+        if episode.evidence["decay"] > 0:
+            return Words(
+                f"Its gradient is exactly 0 since step {episode.first_step:,}, as all others are: nothing but a decay changes these weights.",
+                "Look for a cut graph, a multiplication by 0, or an output beyond what the loss clips, between all weights and the loss.",
+            )
         if episode.evidence["update_norm"] > 0:
             return Words(
                 f"Each step changes these weights, and they are what they were at first all the same since step {episode.first_step:,}: something"

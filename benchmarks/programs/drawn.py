@@ -230,8 +230,7 @@ def inputs_as_they_come(plan: Plan, random: Random) -> Fault | None:
     if plan.data.raw is None:
         return None
     ill = plan.copy()
-    raw, x = plan.data.raw, plan.data.x
-    ill.inputs = lambda part: raw[: len(part)] if part.shape == x[plan.data.train].shape else raw[-len(part) :]
+    ill.unscaled = True
     return ill, "unnormalized_input", ["features"]
 
 
@@ -514,7 +513,7 @@ def sigmoid_at_the_output_of_a_regression(plan: Plan, random: Random) -> Fault |
     plan.target_scale = _power(random, 0, 0.7)
     ill = plan.copy()
     ill.head["activation"] = str(random.choice(["sigmoid", "tanh"]))
-    return ill, "saturated_activation", ["output"]
+    return ill, "saturated_activation targets_out_of_range", ["output"]
 
 
 @fault

@@ -163,7 +163,7 @@ def task(name: str) -> Task:
 @dataclass
 class Plan:
     """A training as a user would set it up. ``options``: of layers, by name; ``after``: what follows a layer, by its name; ``inputs`` and ``labels``
-    change the data (labels: of training only); ``shifted`` changes the inputs of validation and test."""
+    change the data (labels: of training only); ``shifted`` gives other inputs for validation and test."""
 
     seed: int
     task: str
@@ -194,6 +194,7 @@ class Plan:
     labels: Map | None = None
     shifted: Map | None = None
     frozen: bool = False
+    unscaled: bool = False
 
     @property
     def data(self) -> Task:
@@ -238,8 +239,8 @@ class Plan:
         if self.frozen:
             model.trainable = False
         model.compile(self._optimizer(), self.loss or self._loss(), jit_compile=False)
-        data, change = self.data, self.inputs or (lambda x: x)
-        x, y = change(data.x[data.train]), data.y[data.train] * (data.y.dtype.type(self.target_scale))
+        data = self.data
+        x, y = self._inputs(data.train), data.y[data.train] * data.y.dtype.type(self.target_scale)
         options: dict[str, Any] = {}
         if self.validated:
             options = {"validation_data": self.test()}
@@ -249,8 +250,12 @@ class Plan:
     def test(self) -> tuple[Any, Any]:
         """Data that training doesn't see, with true targets."""
         data = self.data
-        x = (self.inputs or (lambda x: x))(data.x[data.test]) if self.shifted is None else self.shifted(data)
+        x = self._inputs(data.test) if self.shifted is None else self.shifted(data)
         return x, data.y[data.test] * data.y.dtype.type(self.target_scale)
+
+    def _inputs(self, part: slice) -> Any:
+        x = (self.data.raw if self.unscaled else self.data.x)[part]
+        return x if self.inputs is None else self.inputs(x)
 
     def score(self, model: Any) -> float:
         """How much better than chance, at most 1: of the right answers, or R². −1 for NaN."""

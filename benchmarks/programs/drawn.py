@@ -217,7 +217,7 @@ def weights_held_too_small(plan: Plan, random: Random) -> Fault:
 
 @fault
 def loss_with_the_wrong_sign(plan: Plan, random: Random) -> Fault:
-    ill, right = plan.copy(), keras.losses.get(plan._loss())
+    ill, right = plan.copy(), keras.losses.get(plan.loss_of_head())
     ill.loss = lambda y, p: -right(y, p)
     return ill, "exploding_loss exploding_gradient update_too_large nonfinite saturated_activation", ["loss", *plan.everywhere]
 
@@ -556,7 +556,9 @@ def probabilities_for_a_loss_of_logits(plan: Plan, random: Random) -> Fault | No
         return None
     plan.logits = True
     squash = ops.softmax if plan.data.head == "classes" else ops.sigmoid
-    return _behind(plan, "output", "squash", lambda v: squash(v) * 1.0), "output_mismatch", ["output", "squash", "loss"]
+    ill = _behind(plan, "output", "squash", lambda v: squash(v) * 1.0)
+    ill.loss, ill.logits, ill.head["activation"] = plan.loss_of_head(), False, None  # it answers with probabilities
+    return ill, "output_mismatch", ["output", "squash", "loss"]
 
 
 @fault
@@ -583,14 +585,13 @@ def squared_error_of_class_numbers(plan: Plan, random: Random) -> Fault | None:
 def cross_entropy_by_hand(plan: Plan, random: Random) -> Fault | None:
     if plan.data.head != "classes" or plan.kind not in ("dense", "conv"):
         return None
-    plan.logits, plan.rate = False, plan.rate * 3
+    plan.logits, plan.rate = False, plan.rate * 5
     ill, classes = plan.copy(), plan.data.classes
 
     def entropy(y: Any, p: Any) -> Any:
         return -ops.mean(ops.sum(ops.one_hot(ops.cast(ops.reshape(y, (-1,)), "int32"), classes) * ops.log(p), -1))
 
     ill.loss = entropy
-    ill.rate *= 5
     return ill, "nonfinite", ["loss", "output"]
 
 
@@ -730,7 +731,7 @@ def half_precision_underflows(plan: Plan, random: Random) -> Fault | None:
     if plan.kind not in ("dense", "conv") or plan.norm != "none" or plan.optimizer != "sgd":
         return None
     plan.policy = "float16"
-    ill, weight, right = plan.copy(), _power(random, -7, -5), keras.losses.get(plan._loss())
+    ill, weight, right = plan.copy(), _power(random, -7, -5), keras.losses.get(plan.loss_of_head())
     ill.loss = lambda y, p: right(y, p) * weight
     return ill, "float16_underflow update_too_small vanishing_gradient", ["loss", *plan.everywhere]
 

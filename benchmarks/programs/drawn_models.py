@@ -238,7 +238,7 @@ class Plan:
         model = self.model()
         if self.frozen:
             model.trainable = False
-        model.compile(self._optimizer(), self.loss or self._loss(), jit_compile=False)
+        model.compile(self._optimizer(), self.loss or self.loss_of_head(), jit_compile=False)
         data = self.data
         x, y = self._inputs(data.train), data.y[data.train] * data.y.dtype.type(self.target_scale)
         options: dict[str, Any] = {}
@@ -284,7 +284,8 @@ class Plan:
         }
         return classes[self.optimizer](rate, **more)
 
-    def _loss(self) -> Any:
+    def loss_of_head(self) -> Any:
+        """The usual loss of the task, for logits or probabilities."""
         if self.data.head == "number":
             return "mse"
         many = self.data.head == "classes"

@@ -247,7 +247,8 @@ class UpdateTooSmall(NodeRule):
     GROWTH = 1.5
     """Times the first update. A learning rate that is being warmed up grows."""
     NOTHING, GIVEN = 1e-7, 50
-    """The ratio below which growing doesn't count any more after so many steps: a warm-up is far beyond it by then."""
+    """The ratio below which growing doesn't count any more after so many steps: a warm-up is far beyond it by then. From then on growing means, too,
+    to be `GROWTH` times what it was when half of the steps had gone."""
     FELT = 1e-2
     """Of the largest gradient of a kernel (L2 norms), from which on it is not the gradient's fault that one kernel doesn't move while others do."""
 
@@ -262,7 +263,7 @@ class UpdateTooSmall(NodeRule):
         """
         largest = np.zeros((len(rows), 1), np.float32)
         first = np.full((len(rows), 1), np.nan, np.float32)
-        standstill = Standstill(rows)
+        standstill, pace = Standstill(rows), _Pace(len(rows), self.GROWTH)
         begun = -1
 
         def look(block: Block) -> Observation:
@@ -274,8 +275,10 @@ class UpdateTooSmall(NodeRule):
             so_far = np.maximum(np.maximum.accumulate(np.nan_to_num(ratio), axis=1), largest)
             largest[:] = so_far[:, -1:]
             begun = int(block.steps[0]) if begun < 0 else begun
-            hopeless = (so_far < self.NOTHING) & (block.steps - begun >= self.GIVEN)
-            small = (so_far < self.RATIO) & (ratio > 0) & ((ratio <= self.GROWTH * first) | hopeless)
+            gone = block.steps - begun
+            hopeless = (so_far < self.NOTHING) & (gone >= self.GIVEN)
+            level = pace.is_level(gone, ratio) & (gone >= self.GIVEN)
+            small = (so_far < self.RATIO) & (ratio > 0) & ((ratio <= self.GROWTH * first) | level | hopeless)
             gradient = block.column("l2_norm", "gradient")[rows]
             lost = (so_far == 0) & (gradient > 0)
             holds = small & ((small | lost).sum(0) >= self.SHARE * known.sum(0)) & ~block.progress
@@ -304,6 +307,23 @@ class UpdateTooSmall(NodeRule):
             "Raise the learning rate, or check that this layer is meant to be nearly frozen:",
             "model.optimizer.learning_rate = 1e-3",
         )
+
+
+class _Pace:
+    """Whether updates have stopped growing: momentum, which adds up the first few, makes as much of them as it will for ever; a warm-up goes on."""
+
+    def __init__(self, rows: int, growth: float) -> None:
+        self._growth = growth
+        self._before, self._since = np.full((2, rows), np.nan, np.float32), 0
+
+    def is_level(self, gone: npt.NDArray[np.int64], ratio: Floats) -> npt.NDArray[np.bool_]:
+        """Whether they have at most grown so much since half of the steps had gone, [rows, c]."""
+        level = np.zeros(ratio.shape, np.bool_)
+        for capture, steps in enumerate(gone.tolist()):
+            if steps >= max(2 * self._since, 1):
+                self._before, self._since = np.stack([self._before[1], ratio[:, capture]]), steps
+            level[:, capture] = ratio[:, capture] <= self._growth * self._before[0]
+        return level
 
 
 _FIND_OVERFLOW = "Find what overflows or is undefined, forward or backward: other findings, or the first node with NaN or Inf, show it."

@@ -538,3 +538,18 @@ def test_weights_that_nothing_but_a_decay_changes_are_told(gradients, loss, told
     found = history.set("loss", elements=1, mean=loss).find(UnchangedWeights())
     assert [f.node for f in found] == [f"d{i}/kernel" for i in range(told)]
     assert all("nothing but a decay changes these weights" in f.sentence for f in found)
+
+
+@pytest.mark.parametrize(
+    ("pace", "told"),
+    [
+        (lambda step: 1 - 0.95 ** (step + 1), 5),  # momentum adds up the first few
+        (lambda step: (step + 1) / 1000, 0),  # a warm-up goes on
+        (lambda step: np.minimum((step + 1) / 100, 1.0), 5),  # one that arrives nowhere
+    ],
+)
+def test_updates_that_grew_at_first_and_stay_tiny_are_told(pace, told):
+    update = 8 * 3e-6 * pace(np.arange(0, 200, 10))
+    history = deep(**{f"d{i}": {"update": update, "moves": False} for i in range(5)}).set("loss", elements=1, mean=2.0)
+    found = history.find(UpdateTooSmall())
+    assert [f.node for f in found] == [f"d{i}/kernel" for i in range(told)]

@@ -4,6 +4,7 @@
     python benchmarks/findings.py --only 'conv/'       some of them
     python benchmarks/findings.py --keep DIR           keep the runs; those that are there already aren't trained again
     python benchmarks/findings.py --keep DIR --part 0/2 & python benchmarks/findings.py --keep DIR --part 1/2
+    python benchmarks/findings.py --drawn 65 --seed 0  pairs of a healthy training and its faulty twin, drawn at random
 
 The one invariant: what a program is said to have is fixed in its source; the rules see the recorded run only. A fault counts as found when a finding
 of one of its rules exists in the run of its training, and as found at the right node when one of them is at one of its nodes (or at a weight of
@@ -152,8 +153,13 @@ def main() -> None:
     parser.add_argument("--keep", type=Path, help="directory for the runs")
     parser.add_argument("--part", default="0/1", help="i/n: every n-th program beginning with the i-th, to use several processes with --keep")
     parser.add_argument("--verbose", action="store_true", help="print every finding")
+    parser.add_argument("--drawn", type=int, default=0, help="so many pairs, drawn at random, instead of the programs")
+    parser.add_argument("--seed", type=int, default=0, help="of the first of these pairs")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as temporary:
+        if options.drawn:
+            judge_pairs(range(options.seed, options.seed + options.drawn), options.keep or Path(temporary), options.verbose)
+            return
         verdicts = []
         chosen = [program for program in PROGRAMS.values() if re.search(options.only, program.name)]
         part, parts = map(int, options.part.split("/"))
@@ -164,6 +170,27 @@ def main() -> None:
         some = [verdict for verdict in verdicts if _set_of(verdict.program) == title]
         print(f"\n{title}\n{summary(some)}" if some else "")
     print(f"\nAll programs\n{summary(verdicts)}")
+
+
+def judge_pairs(seeds: Sequence[int], folder: Path, verbose: bool = False) -> None:
+    """Trains and judges pairs, and prints what the rules say of those where the twin is worse, of the others, and of the healthy ones."""
+    from benchmarks.programs.drawn import draw, outcome, score
+
+    ill: dict[str, list[Verdict]] = defaultdict(list)
+    well: list[Verdict] = []
+    for pair in map(draw, seeds):
+        healthy, faulty = (judge(program, folder) for program in pair.programs())
+        scores = [score(folder / verdict.program.name.replace("/", ".")) for verdict in (healthy, faulty)]
+        kind = outcome(*scores)
+        kind = "not judged" if kind == "fault" and not pair.rules else kind
+        print(f"{pair.seed:5} {pair.fault:42} {kind:10} score {scores[0]:.2f}, with the fault {scores[1]:.2f}")
+        _print(healthy, verbose)
+        _print(faulty, verbose)
+        well.append(healthy)
+        ill[kind].append(faulty)
+    print(f"\nTwins that are worse, whose fault the rules should tell\n{summary([*ill.pop('fault', ()), *well])}")
+    for kind, verdicts in ill.items():
+        print(f"{len(verdicts)} twins {kind}: {sum(verdict.alarmed for verdict in verdicts)} with a finding")
 
 
 SETS = {

@@ -52,6 +52,9 @@ class PoorInitialization(NodeRule):
     SMALLEST_GAIN = 0.02
     """Normal(0, 0.01) for a few dozen inputs, used by careful people, has 0.05 and more."""
 
+    HARDLY = 1 / 30
+    """Of what the first step changes of any kernel of usual size, each relative to its own. One that is 30 times too large learns as much slower."""
+
     LARGEST_ENTRY = 10.0
     """Root mean square of a table that feeds weights, as of an input (`UnnormalizedInput.LARGEST`). Tables of Keras begin with 0.03."""
 
@@ -70,7 +73,8 @@ class PoorInitialization(NodeRule):
         largest = np.where(recurrent, self.LARGEST_RECURRENT_GAIN, self.LARGEST_GAIN)
         output = np.array([facts.is_output(row) for row in rows.tolist()], np.bool_)[:, None]
         small_is_fine = output | np.array([_starts_small(facts, row) for row in rows.tolist()], np.bool_)[:, None]
-        large_is_fine = np.array([_is_periodic(facts, row) or _is_normalized(facts, row) for row in rows.tolist()], np.bool_)[:, None]
+        periodic = np.array([_is_periodic(facts, row) for row in rows.tolist()], np.bool_)[:, None]
+        normalized = np.array([_is_normalized(facts, row) for row in rows.tolist()], np.bool_)[:, None]
         following = [_following(facts, row) for row in rows.tolist()]
         scaled = _scaled_by_themselves(facts, rows)
         is_table = np.isin(rows, facts.tables)[:, None]
@@ -88,6 +92,7 @@ class PoorInitialization(NodeRule):
             detour |= np.stack([_come_past(block, facts.places(row), nodes) for row, nodes in zip(rows.tolist(), following, strict=True)])
             small = ((gain < self.SMALLEST_GAIN) | propagation.fades(block, gain)) & ~small_is_fine & ~detour
             tamed = np.stack([_is_tamed(block, facts, calls, own) for calls, own in zip(scaled, gain, strict=True)])
+            large_is_fine = periodic | normalized & ~self._hardly_turn(block, rows, gain)
             large = ((gain > largest) | propagation.swells(block, gain)) & ~large_is_fine & ~tamed
             poor = large | np.where(constant & (rms > 0), ~output, small)
             poor = np.where(is_table, (rms > self.LARGEST_ENTRY) & ~large_is_fine, poor)
@@ -96,6 +101,15 @@ class PoorInitialization(NodeRule):
             )
 
         return look
+
+    def _hardly_turn(self, block: Block, rows: Rows, gain: Floats) -> Bools:
+        """Whether weights are so large that a step changes them far less than it does the others: a normalization after them takes their scale away,
+        and so the slower they learn, the larger they are."""
+        weights = block.column("l2_norm")[rows]
+        ratio = block.column("l2_norm", "update")[rows] / np.where(weights > 0, weights, np.nan)
+        least = np.fmin.reduce(np.where(gain > self.LARGEST_GAIN, np.nan, ratio), axis=0)
+        turned: Bools = (gain > self.LARGEST_GAIN) & (ratio < self.HARDLY * least)
+        return turned
 
     def words(self, facts: Facts, index: int, episode: Episode) -> Words:
         """What is wrong with the first weights, and the argument of the layer to change."""

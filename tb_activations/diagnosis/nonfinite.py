@@ -30,6 +30,9 @@ Ints = npt.NDArray[np.int64]
 PATIENCE = 5
 """Captures without NaN or infinity after which the trouble is over."""
 
+LAST = 0.999 * float(np.finfo(np.float32).max)
+"""The end of float32, but for what rounding takes."""
+
 RISKY = frozenset(
     [
         "Log",
@@ -161,6 +164,7 @@ class _Watch(Watch):
         step = int(block.steps[column])
         previous = int(block.steps[column - 1]) if column else self._previous_step
         has = {quantity: values[:, column] > 0 for quantity, values in bad.items()}
+        has["value"] = _with_hidden(self._facts, has["value"], *(block.column(end)[:, column] for end in ("min", "max")))
         origin = _find_origin(self._facts, has["value"], has["gradient"], has["update"], is_next=step - previous == 1)
         ranges = self._range_before(block, column, bad["value"])
         inputs = [(self._facts.names[source], *ranges[source].tolist()) for source in self._facts.inputs[origin.node]]
@@ -205,6 +209,16 @@ class _Watch(Watch):
             *words[:2],
             code=words.code,
         )
+
+
+def _with_hidden(facts: Facts, value: Bools, low: Floats, high: Floats) -> Bools:
+    """``value``, and the nodes that make the last number of float32 out of an infinity that comes in: the maximum of a pooling begins there, so what
+    it gives for nothing but −Inf is finite, and overflows in the next layer."""
+    at_the_end = np.maximum(np.abs(low), np.abs(high)) >= LAST
+    hidden: Bools = value.copy()
+    for node in facts.flow[at_the_end[facts.flow]].tolist():
+        hidden[node] |= hidden[list(facts.inputs[node])].any()
+    return hidden
 
 
 def _find_origin(facts: Facts, value: Bools, gradient: Bools, update: Bools, is_next: bool) -> Origin:

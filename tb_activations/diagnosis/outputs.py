@@ -7,7 +7,8 @@ that numbers are no probabilities is seen in their ends.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import ClassVar
 
 import numpy as np
 import numpy.typing as npt
@@ -18,6 +19,7 @@ from tb_activations.diagnosis.facts import Facts
 from tb_activations.diagnosis.finding import Severity
 from tb_activations.diagnosis.kinds import MODELS, ends_in_relu
 from tb_activations.diagnosis.rule import NodeRule, Observation, Words, location, number
+from tb_activations.diagnosis.squares import Squares
 
 __all__ = ["OutputMismatch", "TargetsOutOfRange"]
 
@@ -114,38 +116,62 @@ class OutputMismatch(NodeRule):
 
 
 class TargetsOutOfRange(NodeRule):
-    """Targets that are neither yes nor no, nor anything between."""
+    """Targets that are neither yes nor no, nor anything between; or beyond what the output can give."""
 
     name, title = "targets_out_of_range", "Targets out of range"
-    definition = "A binary cross entropy, and nothing but that, is negative: with targets between 0 and 1 it can't be."
+    definition = (
+        "A binary cross entropy, and nothing but that, is negative: with targets between 0 and 1 it can't be. Or squared differences from what a"
+        " sigmoid (tanh) gives are larger on average than from any targets within its range."
+    )
     reference = "Cover & Thomas 2006, Elements of Information Theory: a cross entropy is at least the entropy of the targets, which is at least 0"
     severity, statistic = "error", "mean"
     persistence = Persistence(captures=2, steps=10)
 
     BELOW = 0.01
     """How far below 0 a loss is no rounded 0."""
+    REACH: ClassVar[Mapping[str, float]] = {"sigmoid": 1.0, "tanh": 2.0}
+    """The largest difference from a target within the range of a function."""
+    ROUNDED = 1.02
+    """Times that, which rounding doesn't make."""
 
     def select(self, facts: Facts) -> Rows:
-        """Losses that compare all they are given with targets between 0 and 1."""
+        """Losses that compare all they are given with targets between 0 and 1; and outputs with two ends that alone go into a loss."""
         asked = {loss: facts.nodes[loss].attributes.get("yes_or_no", ()) for loss in facts.losses.tolist()}
-        return np.array([loss for loss, names in asked.items() if names and {facts.names[row] for row in facts.inputs[loss]} <= set(names)], np.int64)
+        crossed = [loss for loss, names in asked.items() if names and {facts.names[row] for row in facts.inputs[loss]} <= set(names)]
+        bounded = {row for loss in facts.losses.tolist() for row in facts.inputs[loss] if facts.inputs[loss] == (row,)}
+        return np.array(sorted({*crossed, *(row for row in bounded if facts.nodes[row].activation in self.REACH)}), np.int64)
 
     def observe(self, facts: Facts, rows: Rows) -> Callable[[Block], Observation]:
-        """Looks at the sign."""
+        """Looks at the sign of a loss, and at how far an output is from its targets."""
+        is_loss = np.isin(rows, facts.losses)
+        squares = Squares(facts, rows[~is_loss])
+        reach = np.array([self.REACH[facts.nodes[row].activation or ""] for row in rows[~is_loss].tolist()], float)[:, None]
 
         def look(block: Block) -> Observation:
-            loss = block.column("mean")[rows]
-            return Observation(loss < -self.BELOW, ~np.isnan(loss), {"loss": loss})
+            loss, distance = block.column("mean")[rows], np.full((len(rows), len(block.steps)), np.nan)
+            distance[~is_loss] = squares.distance(block)
+            loss[~is_loss] = np.nan
+            holds = loss < -self.BELOW
+            holds[~is_loss] = distance[~is_loss] > self.ROUNDED * reach
+            return Observation(holds, ~np.isnan(loss) | ~np.isnan(distance), {"loss": loss, "distance": distance})
 
         return look
 
     def words(self, facts: Facts, index: int, episode: Episode) -> Words:
         """What it says of the targets."""
+        if episode.evidence["distance"] > 0:
+            activation = facts.nodes[index].activation or ""
+            return Words(
+                f"Its targets lie {number(episode.evidence['distance'])} from it on average (root mean square) since step {episode.first_step:,}, and"
+                f" it ends in a {activation}, between {'0' if activation == 'sigmoid' else '−1'} and 1: no weights can bring it there.",
+                f"End without the {activation}{location(facts, index)}, or scale the targets to its range:",
+                "keras.layers.Dense(units)",
+            )
         return Words(
             f"This binary cross entropy is {number(episode.evidence['loss'])} since step {episode.first_step:,}. With targets between 0 and 1 it is"
-            " never negative: some are beyond, and the loss falls without an end.",
+            " never negative: some are beyond, or its sign is turned round, and the loss falls without an end.",
             "Make the targets 0 and 1 (or something between; pixels: divide by 255), and weights of examples positive; for numbers of any size"
-            " take a loss of differences:",
+            " take a loss of differences. If targets are so, leave out the minus in front of the loss:",
             "y_train = (y_train > 0).astype('float32')",
         )
 

@@ -35,7 +35,8 @@ class UnchangedWeights(NodeRule):
     definition = (
         "The updates of a trainable kernel or table are exactly 0 (or no optimizer is given it, as of a `tf.Variable`, which Keras doesn't count"
         " among the weights of a layer: a warning; or something puts it back), and its"
-        " numbers stay the same from capture to capture, since the first one."
+        " numbers stay the same from capture to capture, since the first one; or the gradients of all kernels are exactly 0, and nothing but a decay"
+        " changes them."
     )
     reference = "SageMaker Debugger UnchangedTensor; DeepDiagnosis Unchanged Weight"
     severity, quantity, statistic = "error", "update", "l2_norm"
@@ -43,6 +44,8 @@ class UnchangedWeights(NodeRule):
     """Gradients may be accumulated over up to 16 steps."""
     FELT = 1e-4
     """L2 norm of an update over that of the weights, which their statistics can't hide."""
+    DECAY = 1e-2
+    """The same, more than which no decay that lets a network learn takes away in a step."""
 
     def select(self, facts: Facts) -> Rows:
         """Trainable variables with more than one axis, or all such where a step trains none. The bias of attention keys has two, and no gradient but
@@ -67,9 +70,10 @@ class UnchangedWeights(NodeRule):
         vectors = np.array([len(facts.nodes[row].shape or ()) == 1 for row in rows.tolist()], np.bool_)[:, None]
         first = np.full((len(columns), len(rows), 1), np.nan, np.float32)
         changed, differs = np.zeros((2, len(rows), 1), bool)
+        asleep = True
 
         def look(block: Block) -> Observation:
-            nonlocal first, changed, differs, forgotten
+            nonlocal first, changed, differs, forgotten, asleep
             forgotten = forgotten | judging & block.untrained[rows][:, None]
             now = np.stack([block.column(name)[rows] for name in columns])
             first = np.where(np.isnan(first), now[:, :, :1], first)
@@ -78,14 +82,19 @@ class UnchangedWeights(NodeRule):
             moved = np.logical_or.accumulate(other | (update > 0), axis=1) | changed
             changed, differs = moved[:, -1:], other[:, -1:]
             put_back = ~other & (update > self.FELT * now[1])
+            arrives = ((gradient > 0) | (block.nonfinite("gradient")[rows] > 0)).any(0)
+            sleeps = np.logical_and.accumulate(~arrives & (np.abs(block.beginning_loss) > 0) & asleep)
+            asleep = bool(sleeps[-1])
+            decays = sleeps & (gradient == 0) & (update > 0) & (update < self.DECAY * now[1])
             known = ~np.isnan(update) | forgotten & ~np.isnan(now).any(0)
             scale = np.broadcast_to(block.loss_scale, update.shape)
             evidence = {"update_norm": update, "gradient_norm": gradient, "loss_scale": scale}
+            evidence["decay"] = np.where(decays, update / now[1], np.nan)
             idle = np.zeros(moved.shape, np.bool_)
             for group in alternatives:
                 idle[group] = (gradient[group] == 0) & moved[group].any(0)
             stands = ~moved & ((update == 0) | forgotten) & ~idle & ~(vectors & (now[2] < now[3]))
-            return Observation(stands | put_back, known, evidence)
+            return Observation(stands | put_back | decays, known, evidence)
 
         return look
 
@@ -110,6 +119,11 @@ class UnchangedWeights(NodeRule):
             sentence = "No optimizer was given its gradient."
             remedy = "If that is on purpose, set `trainable = False`; else hand it to the optimizer with the others:"
             return Words(f"Nothing has changed these weights since step {episode.first_step:,}. {sentence}", remedy, _APPLY_ALL)
+        if episode.evidence["decay"] > 0:
+            return Words(
+                f"Its gradient is exactly 0 since step {episode.first_step:,}, as all others are: nothing but a decay changes these weights.",
+                "Look for a cut graph, a multiplication by 0, or an output beyond what the loss clips, between all weights and the loss.",
+            )
         if episode.evidence["update_norm"] > 0:
             return Words(
                 f"Each step changes these weights, and they are what they were at first all the same since step {episode.first_step:,}: something"
@@ -233,7 +247,8 @@ class UpdateTooSmall(NodeRule):
     GROWTH = 1.5
     """Times the first update. A learning rate that is being warmed up grows."""
     NOTHING, GIVEN = 1e-7, 50
-    """The ratio below which growing doesn't count any more after so many steps: a warm-up is far beyond it by then."""
+    """The ratio below which growing doesn't count any more after so many steps: a warm-up is far beyond it by then. From then on growing means, too,
+    to be `GROWTH` times what it was when half of the steps had gone."""
     FELT = 1e-2
     """Of the largest gradient of a kernel (L2 norms), from which on it is not the gradient's fault that one kernel doesn't move while others do."""
 
@@ -248,7 +263,7 @@ class UpdateTooSmall(NodeRule):
         """
         largest = np.zeros((len(rows), 1), np.float32)
         first = np.full((len(rows), 1), np.nan, np.float32)
-        standstill = Standstill(rows)
+        standstill, pace = Standstill(rows), _Pace(len(rows), self.GROWTH)
         begun = -1
 
         def look(block: Block) -> Observation:
@@ -260,8 +275,10 @@ class UpdateTooSmall(NodeRule):
             so_far = np.maximum(np.maximum.accumulate(np.nan_to_num(ratio), axis=1), largest)
             largest[:] = so_far[:, -1:]
             begun = int(block.steps[0]) if begun < 0 else begun
-            hopeless = (so_far < self.NOTHING) & (block.steps - begun >= self.GIVEN)
-            small = (so_far < self.RATIO) & (ratio > 0) & ((ratio <= self.GROWTH * first) | hopeless)
+            gone = block.steps - begun
+            hopeless = (so_far < self.NOTHING) & (gone >= self.GIVEN)
+            level = pace.is_level(gone, ratio) & (gone >= self.GIVEN)
+            small = (so_far < self.RATIO) & (ratio > 0) & ((ratio <= self.GROWTH * first) | level | hopeless)
             gradient = block.column("l2_norm", "gradient")[rows]
             lost = (so_far == 0) & (gradient > 0)
             holds = small & ((small | lost).sum(0) >= self.SHARE * known.sum(0)) & ~block.progress
@@ -290,6 +307,23 @@ class UpdateTooSmall(NodeRule):
             "Raise the learning rate, or check that this layer is meant to be nearly frozen:",
             "model.optimizer.learning_rate = 1e-3",
         )
+
+
+class _Pace:
+    """Whether updates have stopped growing: momentum, which adds up the first few, makes as much of them as it will for ever; a warm-up goes on."""
+
+    def __init__(self, rows: int, growth: float) -> None:
+        self._growth = growth
+        self._before, self._since = np.full((2, rows), np.nan, np.float32), 0
+
+    def is_level(self, gone: npt.NDArray[np.int64], ratio: Floats) -> npt.NDArray[np.bool_]:
+        """Whether they have at most grown so much since half of the steps had gone, [rows, c]."""
+        level = np.zeros(ratio.shape, np.bool_)
+        for capture, steps in enumerate(gone.tolist()):
+            if steps >= max(2 * self._since, 1):
+                self._before, self._since = np.stack([self._before[1], ratio[:, capture]]), steps
+            level[:, capture] = ratio[:, capture] <= self._growth * self._before[0]
+        return level
 
 
 _FIND_OVERFLOW = "Find what overflows or is undefined, forward or backward: other findings, or the first node with NaN or Inf, show it."

@@ -132,3 +132,15 @@ def test_it_is_over_when_it_is_gone():
 
 def test_infinity_is_named():
     assert [f.title for f in net("norm", "last", "loss", count="pos_inf_count")] == ["Inf in value"]
+
+
+@pytest.mark.parametrize(("end", "origin"), [(np.finfo(np.float32).max, "logarithm"), (1e30, "last")])
+def test_a_pooling_of_infinities_gives_the_last_number_of_its_type_and_hides_nothing(end, origin):
+    """`tf.nn.max_pool` begins with the lowest number there is, which it gives for nothing but −Inf."""
+    text = """
+        input x [?,8]; layer logarithm Log [?,8] <- x; layer pooling MaxPooling1D [?,4] <- logarithm
+        layer last Dense [?,8] <- pooling; loss loss [] <- last
+    """
+    history = History(text, range(4)).set("x", min=0.0, max=1.0).set("logarithm", min=-5.0, max=0.0, neg_inf_count=9)
+    history.set("pooling", min=-end, max=0.0).set("last", nan_count=3).set("loss", nan_count=1)
+    assert [f.node for f in history.find(Nonfinite())] == [origin]

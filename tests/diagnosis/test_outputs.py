@@ -79,7 +79,9 @@ def test_what_goes_into_a_loss_of_another_kind_is_not_judged():
 def test_a_binary_cross_entropy_below_zero_has_targets_out_of_range(losses, attributes, more, count):
     text = f"input x [?,8]; layer scores [?,1] <- x; loss loss [] <- scores{more}"
     history = History(text, range(0, 200, 10), loss={"attributes": attributes}).set("loss", elements=1, mean=losses)
-    assert [(f.node, f.severity) for f in history.find(TargetsOutOfRange())] == [("loss", "error")] * count
+    found = history.find(TargetsOutOfRange())
+    assert [(f.node, f.severity) for f in found] == [("loss", "error")] * count
+    assert all("some are beyond, or its sign is turned round" in f.sentence for f in found)
 
 
 def test_no_targets_within_range_make_a_binary_cross_entropy_negative():
@@ -123,3 +125,40 @@ def test_shares_of_classes_and_scores_that_are_positive_are_fine(other):
 
 def test_a_batch_of_as_many_examples_as_classes_tells_nothing():
     assert shares(0, "shares", classes=40) == []
+
+
+def regression(activation, scale, loss="squares", factor=1.0, penalty=0.0, captures=20, mean=True):
+    """A sigmoid or tanh trained towards normal targets times ``scale``, clipped to its range where that is 0: losses and gradients by numpy."""
+    random, history = (
+        np.random.default_rng(0),
+        History(f"input x [?,8]; layer out Dense [?,1] <- x {activation} gradient; loss loss [] <- out", range(captures)),
+    )
+    losses, gradients = [], []
+    for _ in range(captures):
+        z = random.normal(size=32)
+        p = 1 / (1 + np.exp(-z)) if activation == "sigmoid" else np.tanh(z)
+        t = scale * random.normal(size=32) if scale else random.uniform(0 if activation == "sigmoid" else -1, 1, 32)
+        d, c = p - t, factor / (32 if mean else 1)
+        losses.append(c * (d**2 if loss == "squares" else np.abs(d)).sum() + penalty)
+        gradients.append(np.linalg.norm(c * (2 * d if loss == "squares" else np.sign(d))))
+    history.set("loss", elements=1, mean=np.array(losses)).set("out", elements=32, min=0, max=1)
+    return history.set("out", "gradient", elements=32, l2_norm=np.array(gradients)).find(TargetsOutOfRange())
+
+
+@pytest.mark.parametrize("activation", ["sigmoid", "tanh"])
+@pytest.mark.parametrize(
+    ("changes", "count"),
+    [
+        ({"scale": 4.0}, 1),
+        ({"scale": 4.0, "factor": 1e-3, "mean": False}, 1),  # a sum, weighted
+        ({"scale": 0.0}, 0),
+        ({"scale": 0.0, "factor": 1e3, "mean": False}, 0),
+        ({"scale": 0.0, "penalty": 30.0}, 0),
+        ({"scale": 4.0, "loss": "absolute"}, 0),  # not known
+        ({"scale": 0.0, "loss": "absolute"}, 0),
+    ],
+)
+def test_targets_that_a_sigmoid_or_tanh_cannot_reach_are_told_where_the_loss_is_of_squares(activation, changes, count):
+    found = regression(activation, **changes)
+    assert [(f.node, f.severity, f.first_step) for f in found] == [("out", "error", 3)] * count
+    assert all(f"ends in a {activation}" in f.sentence and f.evidence["distance"] == pytest.approx(4, rel=0.3) for f in found)

@@ -532,3 +532,38 @@ def test_a_layer_that_is_called_outside_of_the_tape_says_so():
     history = History(f"{text}; loss loss [] <- head", [0], d=outside, d__kernel=without_gradient("not_on_loss_path")).set("d/kernel")
     (found,) = history.find(MissingGradient())
     assert (found.sentence, found.remedy) == ("It is trainable, and no gradient reaches it. No tape.", "Make the call inside.")
+
+
+@pytest.mark.parametrize(
+    ("gradients", "loss", "told"),
+    [
+        ({}, 1.5, 5),
+        ({"d4": 1e-12}, 1.5, 0),  # something arrives: what is dead is another rule's matter
+        ({"d4": np.where(np.arange(20) < 3, 1e-3, 0.0)}, 1.5, 0),  # something arrived
+        ({}, 0.0, 0),  # nothing is left to learn
+    ],
+)
+def test_weights_that_nothing_but_a_decay_changes_are_told(gradients, loss, told):
+    """AdamW takes so much away at each step, whatever the gradient is."""
+    decay = 0.002 * 0.004
+    history = deep(**{f"d{i}": {"gradient": gradients.get(f"d{i}", 0.0), "update": 8 * decay, "moves": False} for i in range(5)})
+    for i in range(5):
+        history.set(f"d{i}/kernel", elements=64, l2_norm=8 * (1 - decay) ** np.arange(0, 200, 10), mean=0.0, min=-1.0, max=1.0, std=1.0)
+    found = history.set("loss", elements=1, mean=loss).find(UnchangedWeights())
+    assert [f.node for f in found] == [f"d{i}/kernel" for i in range(told)]
+    assert all("nothing but a decay changes these weights" in f.sentence for f in found)
+
+
+@pytest.mark.parametrize(
+    ("pace", "told"),
+    [
+        (lambda step: 1 - 0.95 ** (step + 1), 5),  # momentum adds up the first few
+        (lambda step: (step + 1) / 1000, 0),  # a warm-up goes on
+        (lambda step: np.minimum((step + 1) / 100, 1.0), 5),  # one that arrives nowhere
+    ],
+)
+def test_updates_that_grew_at_first_and_stay_tiny_are_told(pace, told):
+    update = 8 * 3e-6 * pace(np.arange(0, 200, 10))
+    history = deep(**{f"d{i}": {"update": update, "moves": False} for i in range(5)}).set("loss", elements=1, mean=2.0)
+    found = history.find(UpdateTooSmall())
+    assert [f.node for f in found] == [f"d{i}/kernel" for i in range(told)]

@@ -318,11 +318,13 @@ class _Pace:
 
     def is_level(self, gone: npt.NDArray[np.int64], ratio: Floats) -> npt.NDArray[np.bool_]:
         """Whether they have at most grown so much since half of the steps had gone, [rows, c]."""
-        level = np.zeros(ratio.shape, np.bool_)
-        for capture, steps in enumerate(gone.tolist()):
-            if steps >= max(2 * self._since, 1):
-                self._before, self._since = np.stack([self._before[1], ratio[:, capture]]), steps
-            level[:, capture] = ratio[:, capture] <= self._growth * self._before[0]
+        level, capture = np.zeros(ratio.shape, np.bool_), 0
+        while capture < len(gone):
+            if gone[capture] >= max(2 * self._since, 1):
+                self._before, self._since = np.stack([self._before[1], ratio[:, capture]]), int(gone[capture])
+            doubled = max(capture + 1, int(np.searchsorted(gone, max(2 * self._since, 1))))
+            level[:, capture:doubled] = ratio[:, capture:doubled] <= self._growth * self._before[0][:, None]
+            capture = doubled
         return level
 
 

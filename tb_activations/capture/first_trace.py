@@ -26,14 +26,21 @@ def build_optimizer(optimizer: keras.optimizers.Optimizer, variables: Sequence[A
 
 def make_variables(model: keras.Model, kind: StepKind) -> None:
     """Makes the optimizer's, where it is certain for what: then one trace is enough."""
-    if kind == "train" and _is_of_keras(model, kind) and _is_built(model) and model.optimizer is not None and model.trainable_variables:
+    is_certain = kind == "train" and _is_of_keras(model, kind) and _are_built(model, include_self=True)
+    if is_certain and model.optimizer is not None and model.trainable_variables:
         with model.distribute_strategy.scope():
             build_optimizer(model.optimizer, model.trainable_variables)
 
 
 def will_make_variables(model: keras.Model, kind: StepKind) -> bool:
     """Whether the first trace is likely to make some."""
-    return not model.built or (kind != "predict" and _is_of_keras(model, kind) and _has_metrics_to_make(model))
+    if not model.built and not _are_built(model, include_self=False):
+        return True
+    if kind == "predict":
+        return False
+    if _is_of_keras(model, kind):
+        return _has_metrics_to_make(model)
+    return kind == "train" and any(map(_has_slots_to_make, _optimizers(model)))
 
 
 def _is_of_keras(model: keras.Model, kind: StepKind) -> bool:
@@ -42,8 +49,19 @@ def _is_of_keras(model: keras.Model, kind: StepKind) -> bool:
     return getattr(getattr(model, name), "__func__", None) is getattr(keras.Model, name)
 
 
-def _is_built(model: keras.Model) -> bool:
-    return all(layer.built for layer in model._flatten_layers())
+def _are_built(model: keras.Model, *, include_self: bool) -> bool:
+    return all(layer.built for layer in model._flatten_layers(include_self=include_self))
+
+
+def _optimizers(model: keras.Model) -> list[keras.optimizers.Optimizer]:
+    """Those that a step of the user's is likely to use: its own, where it has some, as `compile` gives a model one that nobody asked for."""
+    kept = [value for value in vars(model).values() if isinstance(value, keras.optimizers.Optimizer)]
+    return [optimizer for optimizer in kept if optimizer is not model.optimizer] or kept
+
+
+def _has_slots_to_make(optimizer: keras.optimizers.Optimizer) -> bool:
+    keeps_nothing = isinstance(optimizer, keras.optimizers.SGD) and not (optimizer.momentum or optimizer.use_ema)
+    return not optimizer.built and not (keeps_nothing and not optimizer.gradient_accumulation_steps)
 
 
 def _has_metrics_to_make(model: keras.Model) -> bool:

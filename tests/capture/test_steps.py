@@ -115,17 +115,36 @@ def test_a_shorter_last_batch_is_not_traced_again_each_epoch(make_tiny, data, le
 
 
 class InPieces(keras.Model):
-    """Its layers may have their weights before it is called for the first time."""
+    """Its layers may have their weights before it is called for the first time, which builds it all the same."""
 
     def __init__(self, is_built):
         super().__init__(name="pieces")
         self.hidden, self.out = keras.layers.Dense(4, activation="tanh", name="hidden"), keras.layers.Dense(1, name="out")
+        self.still = keras.layers.Dropout(0.0, name="still")
         if is_built:
             self.hidden.build((None, 3))
             self.out.build((None, 4))
 
     def call(self, x):
-        return self.out(self.hidden(x))
+        return self.out(self.still(self.hidden(x)))
+
+
+class OfItsOwn(InPieces):
+    """A step of its own, with an optimizer of its own; the one that `compile` gives it is never built."""
+
+    def __init__(self):
+        super().__init__(is_built=True)
+        self.still.build((None, 4))
+        self.mine = keras.optimizers.Adam(name="mine")
+        self.steps_traced = 0
+
+    def train_step(self, data):
+        self.steps_traced += 1
+        x, y = data
+        with tf.GradientTape() as tape:
+            loss = tf.reduce_mean((self(x) - y) ** 2)
+        self.mine.apply(tape.gradient(loss, self.trainable_weights), self.trainable_weights)
+        return {"loss": loss}
 
 
 @pytest.mark.parametrize(
@@ -135,8 +154,9 @@ class InPieces(keras.Model):
         (None, keras.optimizers.Adam, ["mae"]),
         (lambda: InPieces(is_built=False), keras.optimizers.Adam, None),
         (lambda: InPieces(is_built=True), keras.optimizers.SGD, None),
+        (OfItsOwn, keras.optimizers.Adam, None),
     ],
-    ids=["optimizer", "metrics", "weights", "nothing"],
+    ids=["optimizer", "metrics", "weights", "nothing", "step of its own"],
 )
 def test_what_keras_makes_in_a_trace_does_not_take_two_recorded_ones(make_tiny, data, lean, steps, monkeypatch, make, optimizer, metrics):
     traces = []
@@ -154,6 +174,15 @@ def test_what_keras_makes_in_a_trace_does_not_take_two_recorded_ones(make_tiny, 
     assert trained[0][:2] == trained[1][:2]
     for plain, recorded in zip(trained[0][2], trained[1][2], strict=True):
         np.testing.assert_array_equal(plain, recorded)
+
+
+def test_a_step_that_makes_nothing_any_more_is_not_traced_in_vain(data, lean):
+    model = OfItsOwn()
+    model.compile(jit_compile=False)
+    model.fit(*data, batch_size=4, verbose=0, callbacks=[lean(1)])
+    before = model.steps_traced
+    model.fit(*data, batch_size=4, verbose=0, callbacks=[lean(1)])
+    assert model.steps_traced == before + 1  # the new callback's twin
 
 
 @pytest.mark.parametrize(

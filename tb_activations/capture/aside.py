@@ -22,12 +22,11 @@ class Aside:
     A step is told in this order: `begin`, `end_trace` if it is traced, `end`; and where that said so, the plain step and `compare`.
 
     Args:
-      is_possible: whether such steps may run twice at all.
       by_shapes: whether each shape of a batch is compiled by itself, so that what is found out of one says nothing of another.
     """
 
-    def __init__(self, *, is_possible: bool = True, by_shapes: bool) -> None:
-        self._undo = Undo(is_possible=is_possible)
+    def __init__(self, *, by_shapes: bool) -> None:
+        self._undo = Undo()
         self._by_shapes = by_shapes
         self._sameness = Sameness()
         self._shapes: Hashable = ()

@@ -68,26 +68,33 @@ class Twin:
     """
 
     def __init__(self, model: keras.Model, kind: StepKind, options: Options, trainability: Trainability | None = None) -> None:
-        self._model = model
+        self._keep_state(model, options, trainability, compiled_by_xla=bool(model.jit_compile))
         self._kind = kind
+        self._step: Callable[[Any], Any] = getattr(model, NAMES[kind].step)
+        if model.distribute_strategy.num_replicas_in_sync > 1:
+            self._aside.refuse()
+        self.running = False
+        self._traced_in: Any = None
+        make_variables(model, kind)
+        self._is_first_of_two = is_made_by_keras(model, kind) and will_make_variables(model, kind)
+        with self._overrides():
+            self._function = made_anew(model, kind)
+
+    def _keep_state(self, model: Any, options: Options, trainability: Trainability | None, *, compiled_by_xla: bool) -> None:
+        """Begins with what every twin has, also that of a function without a model."""
+        self._model = model
         self._options = options
         self._trainability = trainability
-        self._step: Callable[[Any], Any] = getattr(model, NAMES[kind].step)
+        self._compiled_by_xla = compiled_by_xla
         self._generations = Generations()
         self._handovers: dict[str, Handover] = {}
         self._unlisted: dict[str, dict[str, tf.Operation]] = {}
         self._beside = Beside()
-        self._compiled_by_xla = bool(model.jit_compile)
-        self._aside = Aside(is_possible=model.distribute_strategy.num_replicas_in_sync == 1, by_shapes=self._compiled_by_xla)
+        self._aside = Aside(by_shapes=compiled_by_xla)
         self._remarks: dict[str, bool] = {}
         self._lasting = Lasting()
         self.failure: Exception | None = None
-        self.running = self.tracing = self.undone = False
-        self._traced_in: Any = None
-        make_variables(model, kind)
-        self._is_first_of_two, self._traced_in_vain = is_made_by_keras(model, kind) and will_make_variables(model, kind), False
-        with self._overrides():
-            self._function = made_anew(model, kind)
+        self.tracing = self.undone = self._traced_in_vain = False
 
     def __call__(self, source: Any, batch: Any = None) -> tuple[Any, Captured | None]:
         """Runs one step on data from ``source``. Returns the step's own result and what was recorded.

@@ -25,8 +25,8 @@ class Undo:
       is_possible: variables that are known here are all that these traces change.
     """
 
-    def __init__(self, *, is_possible: bool = True) -> None:
-        self.is_possible = is_possible
+    def __init__(self) -> None:
+        self.is_possible = True
         self._variables: dict[int, tuple[tf.Tensor, tf.DType]] = {}
 
     def add(self, graph: Any, ours: Iterable[tf.Variable] = ()) -> None:

@@ -21,13 +21,9 @@ import keras
 import tensorflow as tf
 
 from tb_activations.capture.arguments import Arguments, batch, check_arguments
-from tb_activations.capture.aside import Aside
 from tb_activations.capture.destination import Destination
 from tb_activations.capture.forward import FixedBatch
-from tb_activations.capture.generations import Generations
-from tb_activations.capture.handover import Beside
 from tb_activations.capture.instrument import instrumented
-from tb_activations.capture.nodes import Lasting
 from tb_activations.capture.on_replicas import OnReplicas, converted
 from tb_activations.capture.packing import SAMPLE_EXAMPLES
 from tb_activations.capture.recorder import Recorder
@@ -274,19 +270,7 @@ class FunctionTwin(Twin):
     """The instrumented twin of a function: for a `tf.function`, a second one of the same options; else the function itself, watched."""
 
     def __init__(self, function: Any, model: keras.Model | None, options: Options, trainability: Trainability | None) -> None:
-        self._model = model
-        self._options = options
-        self._trainability = trainability
-        self._generations = Generations()
-        self._unlisted = {}
-        self._remarks = {}
-        self._handovers = {}
-        self._beside = Beside()
-        self._compiled_by_xla = bool(getattr(function, "_jit_compile", False))
-        self._aside = Aside(by_shapes=self._compiled_by_xla)
-        self._lasting = Lasting()
-        self.failure = None
-        self.tracing = self.undone = False
+        self._keep_state(model, options, trainability, compiled_by_xla=bool(getattr(function, "_jit_compile", False)))
         self._entered = False
         self._compiled = isinstance(function, tf.types.experimental.PolymorphicFunction)
         body = function.python_function if self._compiled else function

@@ -200,15 +200,17 @@ class Twin:
     def _first_of_two(self, data: Any) -> Any:
         """The first of two traces, of which TensorFlow runs the second: nothing of it has to be recorded."""
         self._is_first_of_two = False
-        made: list[tf.Variable] = []
+        graph, makes_variables = tf.compat.v1.get_default_graph(), False
 
         def make(creator: Callable[..., tf.Variable], **options: Any) -> tf.Variable:
-            made.append(creator(**options))
-            return made[-1]
+            nonlocal makes_variables
+            # For those of a function that the step calls only that function is traced again.
+            makes_variables |= tf.compat.v1.get_default_graph() is graph
+            return creator(**options)
 
         with tf.variable_creator_scope(make):
             result = self._step(data)
-        if not made:
+        if not makes_variables:
             self._traced_in_vain = True
             raise ActivationsError("The step makes no variables, so it would not be traced again.")
         return result

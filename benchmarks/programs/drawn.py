@@ -19,6 +19,7 @@ import numpy as np
 from keras import layers, ops
 
 from benchmarks.programs.drawn_models import Plan, Random, draw_plan
+from benchmarks.programs.eighth_models import Of
 from benchmarks.programs.registry import Program, Training
 
 Normal, Constant = keras.initializers.RandomNormal, keras.initializers.Constant
@@ -104,18 +105,6 @@ def _set(plan: Plan, names: list[str], **options: Any) -> Plan:
     for name in names:
         ill.options[name] = {**ill.options.get(name, {}), **options}
     return ill
-
-
-class Of(layers.Layer):
-    """A layer that applies a function."""
-
-    def __init__(self, function: Callable[[Any], Any], **options: Any) -> None:
-        super().__init__(**options)
-        self.function = function
-
-    def call(self, x: Any) -> Any:
-        """The function's result."""
-        return self.function(x)
 
 
 def _behind(plan: Plan, place: str, called: str, function: Callable[[Any], Any]) -> Plan:
@@ -760,12 +749,9 @@ def normalized_over_a_batch_of_one(plan: Plan, random: Random) -> Fault | None:
 
 @fault
 def normalization_of_one_unit(plan: Plan, random: Random) -> Fault | None:
-    if plan.kind == "residual":
+    if plan.kind in ("residual", "transformer", "conv"):
         return None
-    name = plan.trunk[-1]
-    place = f"active_{plan.depth - 1}" if plan.separate else name
-    if plan.kind == "transformer" or (plan.kind == "conv"):
-        return None
+    place = f"active_{plan.depth - 1}" if plan.separate else plan.trunk[-1]
     ill = plan.copy()
     ill.after[place] = lambda x: layers.LayerNormalization(name="bottleneck_norm")(layers.Dense(1, name="bottleneck")(x))
     return ill, "collapse", ["bottleneck", "bottleneck_norm"]

@@ -39,7 +39,8 @@ class Feed:
             return
         if self._type is None or self._type.element_spec != source.element_spec:
             self._type = _type_of(source)
-        self._make_iterator(self._type)
+        if not tf.config.functions_run_eagerly():  # then batches are given as they are
+            self._make_iterator(self._type)
 
     def take(self, source: Any) -> Any:
         """Takes one batch from ``source``, prepared before; raises what a step that reads ``source`` raises at its end."""

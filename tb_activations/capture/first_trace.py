@@ -11,7 +11,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from tb_activations.capture.step_functions import NAMES, StepKind
+from tb_activations.capture.step_functions import StepKind, is_step_of_keras
 
 __all__ = ["build_optimizer", "make_variables", "will_make_variables"]
 
@@ -26,7 +26,7 @@ def build_optimizer(optimizer: keras.optimizers.Optimizer, variables: Sequence[A
 
 def make_variables(model: keras.Model, kind: StepKind) -> None:
     """Makes the optimizer's, where it is certain for what: then one trace is enough."""
-    is_certain = kind == "train" and _is_of_keras(model, kind) and _are_built(model, include_self=True)
+    is_certain = kind == "train" and is_step_of_keras(model, kind) and _are_built(model, include_self=True)
     if is_certain and model.optimizer is not None and model.trainable_variables:
         with model.distribute_strategy.scope():
             build_optimizer(model.optimizer, model.trainable_variables)
@@ -38,15 +38,9 @@ def will_make_variables(model: keras.Model, kind: StepKind) -> bool:
         return True
     if kind == "predict":
         return False
-    if _is_of_keras(model, kind):
+    if is_step_of_keras(model, kind):
         return _has_metrics_to_make(model)
     return kind == "train" and any(map(_has_slots_to_make, _optimizers(model)))
-
-
-def _is_of_keras(model: keras.Model, kind: StepKind) -> bool:
-    """Whether the step is Keras' own."""
-    name = NAMES[kind].step
-    return getattr(getattr(model, name), "__func__", None) is getattr(keras.Model, name)
 
 
 def _are_built(model: keras.Model, *, include_self: bool) -> bool:
@@ -60,8 +54,8 @@ def _optimizers(model: keras.Model) -> list[keras.optimizers.Optimizer]:
 
 
 def _has_slots_to_make(optimizer: keras.optimizers.Optimizer) -> bool:
-    keeps_nothing = isinstance(optimizer, keras.optimizers.SGD) and not (optimizer.momentum or optimizer.use_ema)
-    return not optimizer.built and not (keeps_nothing and not optimizer.gradient_accumulation_steps)
+    keeps_some = not isinstance(optimizer, keras.optimizers.SGD) or optimizer.momentum or optimizer.use_ema or optimizer.gradient_accumulation_steps
+    return bool(keeps_some) and not optimizer.built
 
 
 def _has_metrics_to_make(model: keras.Model) -> bool:

@@ -12,7 +12,7 @@ from typing import Any, Literal, NamedTuple
 import keras
 import tensorflow as tf
 
-__all__ = ["NAMES", "StepKind", "is_made_by_keras", "made_anew", "outermost_graph", "overridden", "single_step"]
+__all__ = ["NAMES", "StepKind", "is_made_by_keras", "is_step_of_keras", "made_anew", "outermost_graph", "overridden", "single_step"]
 
 StepKind = Literal["train", "evaluate", "predict"]
 
@@ -48,7 +48,16 @@ def overridden(target: Any, name: str, value: Any) -> Iterator[None]:
 
 def is_made_by_keras(model: keras.Model, kind: StepKind) -> bool:
     """Whether the function that runs the step is made by Keras, and not by a method of the user's: it runs the step once, on one batch."""
-    return getattr(getattr(model, NAMES[kind].make), "__func__", None) is getattr(keras.Model, NAMES[kind].make)
+    return _is_of_keras(model, NAMES[kind].make)
+
+
+def is_step_of_keras(model: keras.Model, kind: StepKind) -> bool:
+    """Whether the step itself is Keras' own, and not a method of the user's."""
+    return _is_of_keras(model, NAMES[kind].step)
+
+
+def _is_of_keras(model: keras.Model, method: str) -> bool:
+    return getattr(getattr(model, method), "__func__", None) is getattr(keras.Model, method)
 
 
 def made_anew(model: keras.Model, kind: StepKind) -> Callable[[Any], Any]:

@@ -37,3 +37,15 @@ def test_the_data_of_an_epoch_is_let_go_of_when_keras_does():
     del source
     assert alive() is None
     assert step(feed.give(batch), tf.constant(True)) == 1 + 2 + 3 + 4
+
+
+def test_functions_that_run_eagerly_are_given_batches_as_they_are(monkeypatch):
+    """Nothing of `tf.data` is made for them: TensorFlow warns each time."""
+    feed, source = Feed(), iter(tf.data.Dataset.range(1, 100).batch(4))
+    tf.config.run_functions_eagerly(True)
+    try:
+        monkeypatch.setattr(tf.data.Dataset, "map", None)
+        feed.prepare(source)
+        assert feed.give(feed.take(source))[0].numpy().tolist() == [1, 2, 3, 4]
+    finally:
+        tf.config.run_functions_eagerly(False)

@@ -34,6 +34,7 @@ from tb_activations.capture.tell import tell
 from tb_activations.capture.twin import Captured
 from tb_activations.diagnosis import Finding, Severity
 from tb_activations.diagnosis.live import LiveFindings, because_of
+from tb_activations.errors import ArgumentError
 from tb_activations.store.schema import QUANTITIES, Kind, Quantity
 
 __all__ = ["ActivationsCallback"]
@@ -158,6 +159,12 @@ class ActivationsCallback(keras.callbacks.Callback):  # type: ignore[misc]  # Ke
     # What Keras tells.
 
     def set_model(self, model: keras.Model) -> None:
+        if not isinstance(model, keras.Model):
+            # The Keras 2 that TensorFlow still offers calls callbacks in its own way, and would fail at a method that Keras 3 hasn't got.
+            raise ArgumentError(
+                f"Expected a model of Keras 3. Received: {model!r} of {type(model).__module__}. Make it with `import keras` "
+                "in place of `tf_keras`, and without TF_USE_LEGACY_KERAS in place of `tf.keras`."
+            )
         if model is not self._model:
             self._swaps, self._probe, self._names_checked = {}, None, False
         if self._clock is not None:

@@ -308,11 +308,13 @@ class ActivationsCallback(keras.callbacks.Callback):  # type: ignore[misc]  # Ke
 
     def _of_the_epoch(self) -> dict[str, Any]:
         """What is known of the steps of this epoch, beside the executions that began."""
+        stopped = bool(self.model.stop_training)
         iterations = None if isinstance(self.model.optimizer, keras.optimizers.LossScaleOptimizer) else _iterations(self.model)
+        in_vain = not stopped and self._swap("train", self._trained).counts_the_end()
         return {
             "expected": self._announced(),
-            "iterations": None if iterations is None else iterations - self._iterations,
-            "stopped": bool(self.model.stop_training),
+            "iterations": None if iterations is None else iterations - self._iterations - in_vain,
+            "stopped": stopped,
         }
 
     def _begin_epoch(self, clock: Clock) -> None:

@@ -4,6 +4,7 @@
 PYTHON ?= python3
 VENV ?= .venv
 LOGDIR ?= logs/demo
+OLDEST := .venv-oldest
 BIN := $(VENV)/bin
 PY := $(BIN)/python
 export PYTHONDONTWRITEBYTECODE := 1
@@ -13,7 +14,7 @@ export TF_CPP_MIN_LOG_LEVEL := 3
 NODE_PATH_CMD = export PATH="$$($(PY) scripts/toolchain.py node):$$PATH"
 CHROMIUM_CMD = CHROMIUM="$$($(PY) scripts/toolchain.py chromium)" && export CHROMIUM
 
-.PHONY: help demo test check lint types fast-tests slow-tests frontend-check browser-tests bundle bundle-check screenshots bench clean
+.PHONY: help demo test check lint types fast-tests slow-tests frontend-check browser-tests oldest-tests bundle bundle-check screenshots bench clean
 
 help:
 	@sed -n 's/^# //p' Makefile | head -2
@@ -59,9 +60,25 @@ frontend-check: frontend/node_modules/.installed
 browser-tests: $(VENV)/.dev frontend/node_modules/.installed
 	$(NODE_PATH_CMD) && $(CHROMIUM_CMD) && $(PY) -m pytest -m browser -q
 
+$(OLDEST)/.installed: requirements-oldest.txt setup.py
+	$(PYTHON) -m venv $(OLDEST)
+	$(OLDEST)/bin/pip install --quiet --requirement requirements-oldest.txt
+	PYTHONWARNINGS='ignore:Editable installation' $(OLDEST)/bin/pip install --quiet --no-deps --editable .
+	touch $@
+
+# What Keras 3.3 has got of the slow tests: recording stays the same training, numbers are right, and come through TensorBoard.
+OLDEST_TESTS := tests/test_whole_way.py tests/plugin/test_server.py tests/diagnosis/test_callback.py tests/capture/test_batches.py \
+  tests/capture/test_values_of_trainings.py tests/capture/test_watch.py tests/capture/test_transparency.py
+NEWER_KERAS := masked or remat or classifier or scan
+
+oldest-tests: $(VENV)/.created
+	@if $(PY) -c 'import sys; sys.exit(sys.version_info >= (3, 13))'; then \
+	  $(MAKE) $(OLDEST)/.installed && $(OLDEST)/bin/python -m pytest $(OLDEST_TESTS) -k "not ($(NEWER_KERAS) or xla)" -n 2 --dist loadfile -q; \
+	else echo "The oldest TensorFlow that is allowed needs Python 3.12 or older: not tested here."; fi
+
 check: lint types frontend-check fast-tests
 
-test: check browser-tests slow-tests
+test: check browser-tests oldest-tests slow-tests
 
 bundle: frontend/node_modules/.installed
 	$(NODE_PATH_CMD) && cd frontend && npm run --silent build
@@ -81,4 +98,4 @@ bench: $(VENV)/.dev
 	$(PY) benchmarks/cost
 
 clean:
-	rm -rf $(VENV) .cache frontend/node_modules logs/demo build dist *.egg-info
+	rm -rf $(VENV) $(OLDEST) .cache frontend/node_modules logs/demo build dist *.egg-info

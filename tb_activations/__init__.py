@@ -30,6 +30,9 @@ _HOMES = {
     "open_run": "tb_activations.store.run",
 }
 
+_THAT_NEED_KERAS = {"tb_activations.capture.callback", "tb_activations.capture.explain", "tb_activations.capture.watch"}
+_OLDEST_KERAS = (3, 3)
+
 
 def __getattr__(name: str) -> Any:
     try:
@@ -37,6 +40,8 @@ def __getattr__(name: str) -> Any:
     except KeyError:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}") from None
     try:
+        if home in _THAT_NEED_KERAS:
+            _check_keras()
         value = getattr(import_module(home), name)
     except ModuleNotFoundError as error:
         if error.name not in ("keras", "tensorflow"):
@@ -45,6 +50,14 @@ def __getattr__(name: str) -> Any:
         raise ImportError(f"`tb_activations.{name}` needs Keras on TensorFlow. There is no {error.name} here: {advice}", name=error.name) from error
     globals()[name] = value
     return value
+
+
+def _check_keras() -> None:
+    """An older version would fail at the first recorded step, or at an import, in words that don't say why."""
+    version = import_module("keras").__version__
+    if tuple(map(int, version.split(".")[:2])) < _OLDEST_KERAS:
+        oldest = ".".join(map(str, _OLDEST_KERAS))
+        raise ImportError(f"Expected Keras {oldest} or newer. Received: keras.__version__={version!r}. `pip install --upgrade keras`")
 
 
 def __dir__() -> list[str]:

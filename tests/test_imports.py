@@ -124,6 +124,25 @@ tb_activations.open_run
     assert "numpy" in _loaded(code)
 
 
+@pytest.mark.parametrize("name", ["ActivationsCallback", "explain", "watch"])
+def test_what_trains_says_that_keras_is_too_old(name):
+    """Keras 3.0 would fail at the first recorded step, Keras 2 at an import of ours."""
+    code = f"""
+import sys, types
+sys.modules["keras"] = types.ModuleType("keras")
+sys.modules["keras"].__version__ = "3.2.1"
+import tb_activations
+try:
+    tb_activations.{name}
+except ImportError as error:
+    assert "Expected Keras 3.3 or newer. Received: keras.__version__='3.2.1'" in str(error), error
+else:
+    raise AssertionError
+tb_activations.open_run
+"""
+    assert "numpy" in _loaded(code)
+
+
 def test_reading_a_run_loads_neither_tensorflow_nor_tensorboard():
     loaded = _loaded("from tb_activations import open_run; from tb_activations.diagnosis import rules")
     assert "numpy" in loaded

@@ -49,7 +49,7 @@ class Feed:
     def give(self, batch: Any) -> Any:
         """What to call a step function with, so that it runs on a batch taken last."""
         if tf.config.functions_run_eagerly() or self._type is None:
-            return [batch]
+            return iter([batch])
         self._make_iterator(self._type)
         while int(self._queue.size()):  # left by a step that failed before it read
             self._queue.dequeue()

@@ -34,6 +34,7 @@ from tb_activations.capture.tell import tell
 from tb_activations.capture.twin import Captured
 from tb_activations.diagnosis import Finding, Severity
 from tb_activations.diagnosis.live import LiveFindings, because_of
+from tb_activations.errors import ArgumentError
 from tb_activations.store.schema import QUANTITIES, Kind, Quantity
 
 __all__ = ["ActivationsCallback"]
@@ -158,6 +159,12 @@ class ActivationsCallback(keras.callbacks.Callback):  # type: ignore[misc]  # Ke
     # What Keras tells.
 
     def set_model(self, model: keras.Model) -> None:
+        if not isinstance(model, keras.Model):
+            # The Keras 2 that TensorFlow still offers calls callbacks in its own way, and would fail at a method that Keras 3 hasn't got.
+            raise ArgumentError(
+                f"Expected a model of Keras 3. Received: {model!r} of {type(model).__module__}. Make it with `import keras` "
+                "in place of `tf_keras`, and without TF_USE_LEGACY_KERAS in place of `tf.keras`."
+            )
         if model is not self._model:
             self._swaps, self._probe, self._names_checked = {}, None, False
         if self._clock is not None:
@@ -301,11 +308,13 @@ class ActivationsCallback(keras.callbacks.Callback):  # type: ignore[misc]  # Ke
 
     def _of_the_epoch(self) -> dict[str, Any]:
         """What is known of the steps of this epoch, beside the executions that began."""
+        stopped = bool(self.model.stop_training)
         iterations = None if isinstance(self.model.optimizer, keras.optimizers.LossScaleOptimizer) else _iterations(self.model)
+        in_vain = not stopped and self._swap("train", self._trained).counts_the_end()
         return {
             "expected": self._announced(),
-            "iterations": None if iterations is None else iterations - self._iterations,
-            "stopped": bool(self.model.stop_training),
+            "iterations": None if iterations is None else iterations - self._iterations - in_vain,
+            "stopped": stopped,
         }
 
     def _begin_epoch(self, clock: Clock) -> None:

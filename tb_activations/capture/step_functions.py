@@ -12,7 +12,17 @@ from typing import Any, Literal, NamedTuple
 import keras
 import tensorflow as tf
 
-__all__ = ["NAMES", "StepKind", "is_made_by_keras", "is_step_of_keras", "made_anew", "outermost_graph", "overridden", "single_step"]
+__all__ = [
+    "NAMES",
+    "StepKind",
+    "fails_where_data_ends",
+    "is_made_by_keras",
+    "is_step_of_keras",
+    "made_anew",
+    "outermost_graph",
+    "overridden",
+    "single_step",
+]
 
 StepKind = Literal["train", "evaluate", "predict"]
 
@@ -81,6 +91,11 @@ def single_step(model: keras.Model, kind: StepKind) -> Callable[[Any], Any]:
             return function(source)
 
     return run
+
+
+def fails_where_data_ends() -> bool:
+    """Whether an execution of several steps that meets the end of its data fails there, in the middle of a step. Since Keras 3.7 it returns."""
+    return tuple(map(int, keras.__version__.split(".")[:2])) < (3, 7)
 
 
 def outermost_graph() -> Any:

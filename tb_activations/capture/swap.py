@@ -20,7 +20,7 @@ import tensorflow as tf
 from tb_activations.capture.batches import Feed
 from tb_activations.capture.operations import SCOPE
 from tb_activations.capture.source import raised_by_us
-from tb_activations.capture.step_functions import NAMES, StepKind, is_made_by_keras, overridden, single_step
+from tb_activations.capture.step_functions import NAMES, StepKind, fails_where_data_ends, is_made_by_keras, overridden, single_step
 from tb_activations.capture.tell import cause
 from tb_activations.capture.trainability import Trainability
 from tb_activations.capture.twin import Captured, Options, Twin
@@ -103,6 +103,10 @@ class Swap:
 
         return begin
 
+    def counts_the_end(self) -> bool:
+        """Whether the optimizer counts one step more where an execution of several steps meets the end of its data."""
+        return fails_where_data_ends() and not self._fails_late()
+
     def release(self) -> None:
         """Lets go of what was only needed while a loop ran."""
         self.disarm()
@@ -163,7 +167,7 @@ class Swap:
                 self._plain(self._feed.nothing())
 
     def _several(self, source: Any, due: Sequence[bool]) -> Any:
-        """The steps of one execution, one after the other; like Keras, stops early where the data ends, but not before the first.
+        """The steps of one execution, one after the other; like Keras since 3.7, stops early where the data ends, but not before the first.
 
         Each batch is taken before its step: a step that meets the end of the data may have moved what doesn't depend on data, such as
         the optimizer's count.
@@ -174,10 +178,12 @@ class Swap:
         for index, is_due in enumerate(due):
             try:
                 given = self._kept(source)
-            except _END_OF_DATA:
-                if index == 0:
-                    raise
-                break
+            except Exception as error:
+                if fails_where_data_ends():
+                    self._break_off()
+                elif index and isinstance(error, _END_OF_DATA):
+                    break
+                raise
             result = self._record(given, index, self._single) if is_due and not self._broken else self._single(given.feed())
         return result
 

@@ -104,3 +104,9 @@ def test_bad_probe_name(name):
 def test_a_probe_outside_a_capture_is_free():
     x = object()
     assert tba.probe(x, "name") is x
+
+
+def test_a_model_of_another_keras_is_refused_before_it_trains(tmp_path):
+    """The Keras 2 that is still there calls `set_model` first, and then methods that a callback of Keras 3 hasn't got."""
+    with pytest.raises(ArgumentError, match=r"Expected a model of Keras 3\. Received: .*Module.* of tensorflow.* `import keras`"):
+        tba.ActivationsCallback(tmp_path).set_model(tf.Module())

@@ -57,10 +57,15 @@ def test_several_steps_per_execution(make_tiny, data, lean, steps, examples, len
     signature = tf.TensorSpec((None, 3)), tf.TensorSpec((None, 1))
     dataset = tf.data.Dataset.from_generator(batches, output_signature=signature)
     fed = (data[0][:examples], data[1][:examples]) if length_known else (dataset,)
-    model = make_tiny(steps_per_execution=4)
-    model.fit(*fed, **({"batch_size": 4} if length_known else {}), shuffle=False, epochs=3, verbose=0, callbacks=[lean([0, 3, 5, 6, 11, 13, 17])])
+
+    def counted(callbacks):
+        model = make_tiny(steps_per_execution=4)
+        model.fit(*fed, **({"batch_size": 4} if length_known else {}), shuffle=False, epochs=3, verbose=0, callbacks=callbacks)
+        return int(model.optimizer.iterations.numpy())
+
+    plain, ours = counted([]), counted([lean([0, 3, 5, 6, 11, 13, 17])])
     assert steps() == [0, 3, 5, 6, 11, 13, 17]
-    assert int(model.optimizer.iterations.numpy()) == 18
+    assert ours == plain  # 18; before Keras 3.7 one more for each end of the data
 
 
 @pytest.mark.filterwarnings("ignore:Your input ran out of data")

@@ -38,6 +38,7 @@ from benchmarks.programs import (  # noqa: F401  (each registers its programs)
     third_faulty,
     third_healthy,
     transformer,
+    twelfth_faulty,
 )
 from benchmarks.programs.registry import PROGRAMS, Program
 

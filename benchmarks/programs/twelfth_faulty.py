@@ -59,9 +59,9 @@ def logarithms_of_standardized_numbers_in_a_branch() -> Training:
 @faulty("nonfinite", "masked", every=10, held_out=True)
 def softmax_over_an_empty_line_in_the_middle() -> Training:
     class Masked(layers.Layer):
-        def build(self, shape: Any) -> None:
+        def __init__(self, **options: Any) -> None:
+            super().__init__(**options)
             self.score = layers.Dense(1, name="score")
-            self.score.build(shape[0])
 
         def call(self, h: Any, signs: Any) -> Any:
             scores = ops.where(signs[..., None] == 0, -np.inf, self.score(h))

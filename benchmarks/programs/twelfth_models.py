@@ -238,8 +238,3 @@ def looped(model: Any, loss: Any, optimizer: Any, x: Any, y: Any, epochs: int = 
         return value
 
     return Training(model, x, y, batch_size=batch_size, epochs=epochs, loop=step)
-
-
-def halves(x: Any) -> Any:
-    """The mean over positions."""
-    return ops.mean(x, 1)

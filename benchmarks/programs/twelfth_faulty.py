@@ -67,9 +67,6 @@ def softmax_over_an_empty_line_in_the_middle() -> Training:
             scores = ops.where(signs[..., None] == 0, -np.inf, self.score(h))
             return ops.sum(ops.softmax(scores, 1) * h, 1)
 
-        def compute_output_shape(self, h: Any, signs: Any) -> Any:
-            return (h[0], h[2])
-
     x, y = lines()
     x = np.tile(x, (3, 1))
     x[len(x) // 2 + 3] = 0

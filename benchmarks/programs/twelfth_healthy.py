@@ -470,3 +470,16 @@ def rate_that_rises_and_falls_in_circles() -> Training:
     circle = keras.callbacks.LearningRateScheduler(lambda epoch, rate: (0.02, 0.05, 0.1)[epoch % 3])
     model = chain((64,), *dense(64, 32), classes(), loss=SCCE, optimizer=SGD(0.02, momentum=0.9))
     return Training(model, *numbers(), epochs=9, more_callbacks=[circle])
+
+
+# Batch normalization.
+
+
+@healthy(every=10, held_out=True)
+def batches_of_one_class_each() -> Training:
+    """Declared as drift at first; validation is as good as training."""
+    x, y = pictures()
+    order = np.argsort(y[:800], kind="stable")
+    trunk = part("trunk", (8, 8, 1), layers.Conv2D(16, 3, name="conv1"), layers.BatchNormalization(momentum=0.7, name="norm"), layers.ReLU())
+    model = chain((8, 8, 1), trunk, layers.Flatten(), classes())
+    return Training(model, x[:800][order], y[:800][order], epochs=6, options={"shuffle": False, "validation_data": (x[800:], y[800:])})

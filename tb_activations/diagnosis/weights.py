@@ -34,9 +34,9 @@ class UnchangedWeights(NodeRule):
     name, title = "unchanged_weights", "Unchanged weights"
     definition = (
         "The updates of a trainable kernel or table are exactly 0 (or no optimizer is given it, as of a `tf.Variable`, which Keras doesn't count"
-        " among the weights of a layer: a warning; or something puts it back), and its"
-        " numbers stay the same from capture to capture, since the first one; or the gradients of all kernels are exactly 0, and nothing but a decay"
-        " changes them."
+        " among the weights of a layer: a warning), and its numbers stay the same from capture to capture, since the first one; or they stay the same,"
+        " from whichever capture on, although updates aren't 0: something puts it back; or the gradients of all kernels are exactly 0, and nothing but"
+        " a decay changes them."
     )
     reference = "SageMaker Debugger UnchangedTensor; DeepDiagnosis Unchanged Weight"
     severity, quantity, statistic = "error", "update", "l2_norm"
@@ -44,8 +44,10 @@ class UnchangedWeights(NodeRule):
     """Gradients may be accumulated over up to 16 steps."""
     FELT = 1e-4
     """L2 norm of an update over that of the weights, which their statistics can't hide."""
+    AT_BOUNDS = 0.99
+    """Root mean square of the weights over the largest of them, from which on a clip holds all of them at its ends, as in a Wasserstein critic."""
     DECAY = 1e-2
-    """The same, more than which no decay that lets a network learn takes away in a step."""
+    """The same as `FELT`, more than which no decay that lets a network learn takes away in a step."""
 
     def select(self, facts: Facts) -> Rows:
         """Trainable variables with more than one axis, or all such where a step trains none. The bias of attention keys has two, and no gradient but
@@ -68,12 +70,13 @@ class UnchangedWeights(NodeRule):
         helping = [not own[0] and _helps(facts, row) for row, own in zip(rows.tolist(), forgotten, strict=True)]
         judging = np.array(helping, np.bool_)[:, None]
         vectors = np.array([len(facts.nodes[row].shape or ()) == 1 for row in rows.tolist()], np.bool_)[:, None]
-        first = np.full((len(columns), len(rows), 1), np.nan, np.float32)
+        first = before = np.full((len(columns), len(rows), 1), np.nan, np.float32)
         changed, differs = np.zeros((2, len(rows), 1), bool)
+        felt_before = np.zeros((len(rows), 1), bool)
         asleep = True
 
         def look(block: Block) -> Observation:
-            nonlocal first, changed, differs, forgotten, asleep
+            nonlocal first, before, changed, differs, felt_before, forgotten, asleep
             forgotten = forgotten | judging & block.untrained[rows][:, None]
             now = np.stack([block.column(name)[rows] for name in columns])
             first = np.where(np.isnan(first), now[:, :, :1], first)
@@ -81,7 +84,11 @@ class UnchangedWeights(NodeRule):
             other = np.logical_or.accumulate(((now != first) & ~np.isnan(now)).any(0), axis=1) | differs
             moved = np.logical_or.accumulate(other | (update > 0), axis=1) | changed
             changed, differs = moved[:, -1:], other[:, -1:]
-            put_back = ~other & (update > self.FELT * now[1])
+            felt = update > self.FELT * now[1]
+            again = (now == np.concatenate([before, now[:, :, :-1]], axis=2)).all(0) & np.concatenate([felt_before, felt[:, :-1]], axis=1)
+            before, felt_before = now[:, :, -1:], felt[:, -1:]
+            at_bounds = block.rms()[rows] > self.AT_BOUNDS * np.maximum(np.abs(now[2]), np.abs(now[3]))
+            put_back = felt & (~other | again & ~at_bounds)
             arrives = ((gradient > 0) | (block.nonfinite("gradient")[rows] > 0)).any(0)
             sleeps = np.logical_and.accumulate(~arrives & (np.abs(block.beginning_loss) > 0) & asleep)
             asleep = bool(sleeps[-1])
@@ -126,7 +133,7 @@ class UnchangedWeights(NodeRule):
             )
         if episode.evidence["update_norm"] > 0:
             return Words(
-                f"Each step changes these weights, and they are what they were at first all the same since step {episode.first_step:,}: something"
+                f"Each step changes these weights, and they are what they were before it all the same since step {episode.first_step:,}: something"
                 " puts them back.",
                 "Look for what sets weights while the model trains: a callback, a copy of them, a checkpoint that is loaded again.",
             )

@@ -470,6 +470,22 @@ def test_weights_that_something_puts_back_are_told(moves, update, told):
     assert all("something puts them back" in f.sentence for f in found)
 
 
+@pytest.mark.parametrize(("norm", "update", "told"), [(4.0, 0.1, [60]), (4.0, 1e-6, []), (4.0, 0.0, []), (8.0, 0.1, [])])
+def test_weights_that_something_puts_back_from_the_middle_on_are_told(norm, update, told):
+    """They move up to step 50. The norm of weights that are all 1 or −1 is 8: a clip of a critic holds them there."""
+    numbers = np.minimum(np.arange(20), 5) * 0.01
+    changes = {"update": np.where(np.arange(20) < 5, 0.1, update), "value": {"l2_norm": norm - 0.05 + numbers, "mean": numbers}}
+    found = deep(d2=changes).find(UnchangedWeights())
+    assert [(f.node, f.first_step) for f in found] == [("d2/kernel", step) for step in told]
+
+
+def test_weights_that_stand_at_every_second_capture_are_not_put_back():
+    """A generator whose turn comes at every second capture."""
+    numbers = np.arange(20) // 2 * 0.01
+    changes = {"update": np.tile([0.0, 0.1], 10), "value": {"l2_norm": 4 + numbers, "mean": numbers}}
+    assert deep(d2=changes).find(UnchangedWeights()) == []
+
+
 def test_steps_that_a_loss_scale_skips_are_no_matter_of_the_learning_rate():
     skipped = deep(d2={"moves": False, "update": 0.0, "gradient": np.nan}).find(UnchangedWeights())
     assert "Its steps are skipped, as gradients aren't finite." in skipped[0].sentence

@@ -34,9 +34,9 @@ class UnchangedWeights(NodeRule):
     name, title = "unchanged_weights", "Unchanged weights"
     definition = (
         "The updates of a trainable kernel or table are exactly 0 (or no optimizer is given it, as of a `tf.Variable`, which Keras doesn't count"
-        " among the weights of a layer: a warning), and its numbers stay the same from capture to capture, since the first one; or they stay the same,"
-        " from whichever capture on, although updates aren't 0: something puts it back; or the gradients of all kernels are exactly 0, and nothing but"
-        " a decay changes them."
+        " among the weights of a layer: a warning), and its numbers stay the same from capture to capture, since the first one; or they stay so,"
+        " from whichever capture on, although updates aren't 0: something puts it back; or the gradients of all kernels are exactly 0, and nothing"
+        " but a decay changes them."
     )
     reference = "SageMaker Debugger UnchangedTensor; DeepDiagnosis Unchanged Weight"
     severity, quantity, statistic = "error", "update", "l2_norm"
@@ -72,11 +72,12 @@ class UnchangedWeights(NodeRule):
         vectors = np.array([len(facts.nodes[row].shape or ()) == 1 for row in rows.tolist()], np.bool_)[:, None]
         first = before = np.full((len(columns), len(rows), 1), np.nan, np.float32)
         changed, differs = np.zeros((2, len(rows), 1), bool)
-        felt_before = np.zeros((len(rows), 1), bool)
+        felt_before = np.ones((len(rows), 1), bool)
+        largest_scale = np.float32(0)
         asleep = True
 
         def look(block: Block) -> Observation:
-            nonlocal first, before, changed, differs, felt_before, forgotten, asleep
+            nonlocal first, before, changed, differs, felt_before, largest_scale, forgotten, asleep
             forgotten = forgotten | judging & block.untrained[rows][:, None]
             now = np.stack([block.column(name)[rows] for name in columns])
             first = np.where(np.isnan(first), now[:, :, :1], first)
@@ -85,17 +86,22 @@ class UnchangedWeights(NodeRule):
             moved = np.logical_or.accumulate(other | (update > 0), axis=1) | changed
             changed, differs = moved[:, -1:], other[:, -1:]
             felt = update > self.FELT * now[1]
-            again = (now == np.concatenate([before, now[:, :, :-1]], axis=2)).all(0) & np.concatenate([felt_before, felt[:, :-1]], axis=1)
+            again = (now == np.concatenate([before, now[:, :, :-1]], axis=2)).all(0)
+            lasts = felt & np.concatenate([felt_before, felt[:, :-1]], axis=1)
             before, felt_before = now[:, :, -1:], felt[:, -1:]
             at_bounds = block.rms()[rows] > self.AT_BOUNDS * np.maximum(np.abs(now[2]), np.abs(now[3]))
-            put_back = felt & (~other | again & ~at_bounds)
+            put_back = lasts & (~other | again & ~at_bounds)
             arrives = ((gradient > 0) | (block.nonfinite("gradient")[rows] > 0)).any(0)
             sleeps = np.logical_and.accumulate(~arrives & (np.abs(block.beginning_loss) > 0) & asleep)
             asleep = bool(sleeps[-1])
             decays = sleeps & (gradient == 0) & (update > 0) & (update < self.DECAY * now[1])
             known = ~np.isnan(update) | forgotten & ~np.isnan(now).any(0)
-            scale = np.broadcast_to(block.loss_scale, update.shape)
-            evidence = {"update_norm": update, "gradient_norm": gradient, "loss_scale": scale}
+            so_far = np.maximum(np.fmax.accumulate(np.nan_to_num(block.loss_scale)), largest_scale)
+            largest_scale = so_far[-1]
+            scale, fell_from = (
+                np.broadcast_to(values, update.shape) for values in (block.loss_scale, np.where(block.loss_scale < so_far, so_far, np.nan))
+            )
+            evidence = {"update_norm": update, "gradient_norm": gradient, "loss_scale": scale, "scale_fell_from": fell_from}
             evidence["decay"] = np.where(decays, update / now[1], np.nan)
             idle = np.zeros(moved.shape, np.bool_)
             for group in alternatives:
@@ -138,7 +144,7 @@ class UnchangedWeights(NodeRule):
                 "Look for what sets weights while the model trains: a callback, a copy of them, a checkpoint that is loaded again.",
             )
         scale = episode.evidence["loss_scale"]
-        if np.isnan(gradient) or scale < 1:
+        if np.isnan(gradient) or scale < 1 or episode.evidence["scale_fell_from"] > 0:
             sentence = "Its steps are skipped, as gradients aren't finite" + ("." if np.isnan(scale) else f" (loss scale {number(scale)}).")
             return Words(f"The optimizer has changed none of these weights since step {episode.first_step:,}. {sentence}", _FIND_OVERFLOW)
         if gradient == 0:

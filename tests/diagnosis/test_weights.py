@@ -479,6 +479,15 @@ def test_weights_that_something_puts_back_from_the_middle_on_are_told(norm, upda
     assert [(f.node, f.first_step) for f in found] == [("d2/kernel", step) for step in told]
 
 
+def test_weights_that_begin_to_move_after_skipped_steps_are_not_put_back():
+    """At the capture of their first update they are what they were at first, of course."""
+    numbers = np.maximum(np.arange(20) - 4, 0) * 0.01
+    changes = {"update": np.where(np.arange(20) < 4, 0.0, 0.1), "value": {"l2_norm": 4 + numbers, "mean": numbers}}
+    found = deep(d2=changes).find(UnchangedWeights())
+    assert [(f.node, f.first_step, f.last_step) for f in found] == [("d2/kernel", 0, 30)]
+    assert "The optimizer has changed none of these weights" in found[0].sentence
+
+
 def test_weights_that_stand_at_every_second_capture_are_not_put_back():
     """A generator whose turn comes at every second capture."""
     numbers = np.arange(20) // 2 * 0.01
@@ -492,6 +501,10 @@ def test_steps_that_a_loss_scale_skips_are_no_matter_of_the_learning_rate():
     history = deep(d2={"moves": False, "update": 0.0})
     history.loss_scale = np.full(20, 2.0**-9, np.float32)
     assert "(loss scale 0.00195)" in history.find(UnchangedWeights())[0].sentence
+    history.loss_scale = 2.0 ** np.arange(40, 20, -1)
+    assert "Its steps are skipped" in history.find(UnchangedWeights())[0].sentence
+    history.loss_scale = np.full(20, 2.0**15, np.float32)
+    assert "Its gradient isn't 0" in history.find(UnchangedWeights())[0].sentence
 
 
 def standing(update, loss=2.3, gradient=0.1, moving=()):

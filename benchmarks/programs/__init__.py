@@ -38,6 +38,8 @@ from benchmarks.programs import (  # noqa: F401  (each registers its programs)
     third_faulty,
     third_healthy,
     transformer,
+    twelfth_faulty,
+    twelfth_healthy,
 )
 from benchmarks.programs.registry import PROGRAMS, Program
 

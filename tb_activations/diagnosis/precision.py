@@ -164,6 +164,8 @@ class LossScaleThrash(NodeRule):
 
     FALL = 2.0**-10
     """Of the largest scale so far. A dynamic scale starts at 32,768 and settles within a few halvings."""
+    USUAL = 2.0**15
+    """What a dynamic scale starts at if nobody says otherwise. One that is still larger began too high."""
     LENGTH = 30
     """Captures that are looked at for falls."""
     FALLS = 5
@@ -202,10 +204,15 @@ class LossScaleThrash(NodeRule):
                 "Let it wait longer before it grows, as the default of 2,000 steps does:",
                 "keras.optimizers.LossScaleOptimizer(optimizer, dynamic_growth_steps=2000)",
             )
+        fell = f"The loss scale fell from {number(seen['largest'])} to {number(seen['loss_scale'])}:"
+        if seen["loss_scale"] > self.USUAL:
+            return Words(
+                f"{fell} gradients overflow float16 at larger ones, and those steps were skipped.",
+                "Let it begin where most trainings can take a step:",
+                f"keras.optimizers.LossScaleOptimizer(optimizer, initial_scale={self.USUAL:.0f})",
+            )
         return Words(
-            f"The loss scale fell from {number(seen['largest'])} to {number(seen['loss_scale'])}: gradients overflow float16"
-            " whatever the scale, and their steps"
-            " are skipped.",
+            f"{fell} gradients overflow float16 whatever the scale, and their steps are skipped.",
             "Find what overflows in the forward pass, or use bfloat16, which needs no scale:",
             'keras.config.set_dtype_policy("mixed_bfloat16")',
         )

@@ -43,7 +43,8 @@ class BatchNormDrift(Rule):
     SETTLED_RATIO = 1.75
     """The same as `RATIO`, once moving statistics had three times as long, or never will have, and the validation loss is `WORSE`."""
     NEVER_RATIO = 1.4
-    """The same, where nothing but `LOST` has arrived after `STEPS`: another variance by a factor of 2, and no time will mend it."""
+    """The same, where nothing but `LOST` has arrived after `STEPS`: another variance by a factor of 2, and no time will mend it. Or of the deviations
+    over examples, though not in what comes in: of channels of unlike means and scales the initial 0 and 1 may be right on the whole, and of none."""
     WORSE = 1.5
     """Validation loss over training loss. Augmented or dropped-out training data differ from validation too, but there validation is better."""
     ARRIVED = 0.05
@@ -174,14 +175,16 @@ class _Watch(Watch):
         ratio = _ratio(validated[0], trained[0])
         apart, other_data = _apart(validated[:2], trained[:2]), _apart(validated[2:4], trained[2:4]) & self._is_first
         spread = _ratio(validated[4], trained[4])
-        flattened = _far(spread, rule.RATIO) & _far(spread / _ratio(validated[5], trained[5]), rule.RATIO) & worse
+        own_spread = spread / _ratio(validated[5], trained[5])
+        flattened = _far(spread, rule.RATIO) & _far(own_spread, rule.RATIO) & worse
         other_data &= recent | _apart(fed, self._fed[:, :, before]).any(0)
         moved = (_moved(fed, self._fed[:, :, before]) > rule.MOVED).any(0) & worse & (loss > self._first_loss)
         distance = _distance(validated, trained)
         approaching = distance < rule.APPROACH * np.concatenate([self._distance, distance[:, :-1]], axis=1)
         lasting = ~approaching & recent
         never = slow & worse
-        lost = (left > rule.LOST) & (steps >= rule.STEPS) & worse & _far(ratio, rule.NEVER_RATIO)
+        other_scale = _far(ratio, rule.NEVER_RATIO) | _far(spread, rule.NEVER_RATIO) & _far(own_spread, rule.NEVER_RATIO)
+        lost = (left > rule.LOST) & (steps >= rule.STEPS) & worse & other_scale
         holds = apart & (arrived & lasting | other_data.any(0)) | other_data | lost & lasting
         holds |= (settled | never) & lasting & _far(ratio, rule.SETTLED_RATIO)
         holds |= (apart | flattened) & (arrived | never) & lasting

@@ -34,9 +34,9 @@ class UnchangedWeights(NodeRule):
     name, title = "unchanged_weights", "Unchanged weights"
     definition = (
         "The updates of a trainable kernel or table are exactly 0 (or no optimizer is given it, as of a `tf.Variable`, which Keras doesn't count"
-        " among the weights of a layer: a warning; or something puts it back), and its"
-        " numbers stay the same from capture to capture, since the first one; or the gradients of all kernels are exactly 0, and nothing but a decay"
-        " changes them."
+        " among the weights of a layer: a warning), and its numbers stay the same from capture to capture, since the first one; or they stay so,"
+        " from whichever capture on, although updates aren't 0: something puts it back; or the gradients of all kernels are exactly 0, and nothing"
+        " but a decay changes them."
     )
     reference = "SageMaker Debugger UnchangedTensor; DeepDiagnosis Unchanged Weight"
     severity, quantity, statistic = "error", "update", "l2_norm"
@@ -44,8 +44,11 @@ class UnchangedWeights(NodeRule):
     """Gradients may be accumulated over up to 16 steps."""
     FELT = 1e-4
     """L2 norm of an update over that of the weights, which their statistics can't hide."""
+    AT_BOUNDS = 0.9
+    """Root mean square of weights of both signs over the largest of them, from which on a clip holds nearly all of them at its ends, as in a
+    Wasserstein critic. Of uniform weights it is 0.58, of normal ones less."""
     DECAY = 1e-2
-    """The same, more than which no decay that lets a network learn takes away in a step."""
+    """The same as `FELT`, more than which no decay that lets a network learn takes away in a step."""
 
     def select(self, facts: Facts) -> Rows:
         """Trainable variables with more than one axis, or all such where a step trains none. The bias of attention keys has two, and no gradient but
@@ -68,12 +71,14 @@ class UnchangedWeights(NodeRule):
         helping = [not own[0] and _helps(facts, row) for row, own in zip(rows.tolist(), forgotten, strict=True)]
         judging = np.array(helping, np.bool_)[:, None]
         vectors = np.array([len(facts.nodes[row].shape or ()) == 1 for row in rows.tolist()], np.bool_)[:, None]
-        first = np.full((len(columns), len(rows), 1), np.nan, np.float32)
+        first = before = np.full((len(columns), len(rows), 1), np.nan, np.float32)
         changed, differs = np.zeros((2, len(rows), 1), bool)
+        felt_before = np.ones((len(rows), 1), bool)
+        largest_scale = np.float32(0)
         asleep = True
 
         def look(block: Block) -> Observation:
-            nonlocal first, changed, differs, forgotten, asleep
+            nonlocal first, before, changed, differs, felt_before, largest_scale, forgotten, asleep
             forgotten = forgotten | judging & block.untrained[rows][:, None]
             now = np.stack([block.column(name)[rows] for name in columns])
             first = np.where(np.isnan(first), now[:, :, :1], first)
@@ -81,20 +86,29 @@ class UnchangedWeights(NodeRule):
             other = np.logical_or.accumulate(((now != first) & ~np.isnan(now)).any(0), axis=1) | differs
             moved = np.logical_or.accumulate(other | (update > 0), axis=1) | changed
             changed, differs = moved[:, -1:], other[:, -1:]
-            put_back = ~other & (update > self.FELT * now[1])
+            felt = update > self.FELT * now[1]
+            again = (now == np.concatenate([before, now[:, :, :-1]], axis=2)).all(0)
+            lasts = felt & np.concatenate([felt_before, felt[:, :-1]], axis=1)
+            before, felt_before = now[:, :, -1:], felt[:, -1:]
+            put_back = lasts & (~other | again)
+            clipped = (now[2] < 0) & (now[3] > 0) & (block.rms()[rows] > self.AT_BOUNDS * np.maximum(-now[2], now[3]))
             arrives = ((gradient > 0) | (block.nonfinite("gradient")[rows] > 0)).any(0)
             sleeps = np.logical_and.accumulate(~arrives & (np.abs(block.beginning_loss) > 0) & asleep)
             asleep = bool(sleeps[-1])
             decays = sleeps & (gradient == 0) & (update > 0) & (update < self.DECAY * now[1])
             known = ~np.isnan(update) | forgotten & ~np.isnan(now).any(0)
-            scale = np.broadcast_to(block.loss_scale, update.shape)
-            evidence = {"update_norm": update, "gradient_norm": gradient, "loss_scale": scale}
+            so_far = np.maximum(np.fmax.accumulate(np.nan_to_num(block.loss_scale)), largest_scale)
+            largest_scale = so_far[-1]
+            scale, fell_from = (
+                np.broadcast_to(values, update.shape) for values in (block.loss_scale, np.where(block.loss_scale < so_far, so_far, np.nan))
+            )
+            evidence = {"update_norm": update, "gradient_norm": gradient, "loss_scale": scale, "scale_fell_from": fell_from}
             evidence["decay"] = np.where(decays, update / now[1], np.nan)
             idle = np.zeros(moved.shape, np.bool_)
             for group in alternatives:
                 idle[group] = (gradient[group] == 0) & moved[group].any(0)
             stands = ~moved & ((update == 0) | forgotten) & ~idle & ~(vectors & (now[2] < now[3]))
-            return Observation(stands | put_back | decays, known, evidence)
+            return Observation((stands | put_back) & ~clipped | decays, known, evidence)
 
         return look
 
@@ -126,12 +140,12 @@ class UnchangedWeights(NodeRule):
             )
         if episode.evidence["update_norm"] > 0:
             return Words(
-                f"Each step changes these weights, and they are what they were at first all the same since step {episode.first_step:,}: something"
+                f"Each step changes these weights, and they are what they were before it all the same since step {episode.first_step:,}: something"
                 " puts them back.",
                 "Look for what sets weights while the model trains: a callback, a copy of them, a checkpoint that is loaded again.",
             )
         scale = episode.evidence["loss_scale"]
-        if np.isnan(gradient) or scale < 1:
+        if np.isnan(gradient) or scale < 1 or episode.evidence["scale_fell_from"] > 0:
             sentence = "Its steps are skipped, as gradients aren't finite" + ("." if np.isnan(scale) else f" (loss scale {number(scale)}).")
             return Words(f"The optimizer has changed none of these weights since step {episode.first_step:,}. {sentence}", _FIND_OVERFLOW)
         if gradient == 0:

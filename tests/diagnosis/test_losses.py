@@ -129,6 +129,9 @@ def test_gradients_below_float16_are_told():
 
 def test_a_loss_scale_that_finds_no_rest_is_told():
     assert [f.node for f in half(loss_scale=32768 * 0.5 ** np.arange(20)).find(LossScaleThrash())] == ["loss"]
+    too_high = half(loss_scale=2.0 ** np.arange(50, 30, -1)).find(LossScaleThrash())
+    assert "gradients overflow float16 at larger ones" in too_high[0].sentence
+    assert "initial_scale=32768" in too_high[0].code
     settled = half(loss_scale=32768 * 0.5 ** np.minimum(np.arange(20), 4))
     assert settled.find(LossScaleThrash()) == []
     assert half().find(LossScaleThrash()) == []

@@ -114,6 +114,16 @@ def test_examples_that_are_all_alike_behind_statistics_that_never_arrive_are_tol
     assert [f.first_step for f in spreads(momentum=0.9, validated=(0.15, 0.15))] == [110]
 
 
+def test_examples_that_differ_by_less_count_where_statistics_never_arrive():
+    """Of channels of unlike means and scales the initial 0 and 1 may give the right scale on the whole, and to none of them."""
+    assert [(f.node, f.first_step) for f in spreads(steps=(110, 120), trained=0.9, validated=(0.57, 0.57))] == [("norm", 110)]
+    assert spreads(steps=(110, 120), trained=0.9, validated=(0.7, 0.7)) == []
+    assert spreads(steps=(110, 120), trained=0.9, validated=(0.57, 0.57), fed=0.1) == []
+    assert spreads(steps=(110, 120), trained=0.9, validated=(0.57, 0.57), loss=1.0) == []
+    assert spreads(steps=(40, 60), trained=0.9, validated=(0.57, 0.57)) == []
+    assert spreads(steps=(110, 120), trained=0.9, validated=(0.57, 0.57), momentum=0.997) == []
+
+
 def test_examples_of_one_class_or_a_validation_that_is_as_good_are_healthy():
     assert spreads(fed=0.02) == []
     assert spreads(loss=1.0) == []

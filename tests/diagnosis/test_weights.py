@@ -25,7 +25,7 @@ def deep(**kernels):
     for index in range(5):
         name, changes = f"d{index}", kernels.get(f"d{index}", {})
         numbers = np.arange(20) * 0.01 if changes.get("moves", True) else 0.0
-        weights = {"l2_norm": np.asarray(8.0) + numbers, "mean": numbers, "min": -1.0, "max": 1.0, "std": 1.0, **changes.get("value", {})}
+        weights = {"l2_norm": np.asarray(8.0) + numbers, "mean": numbers, "min": -2.0, "max": 2.0, "std": 1.0, **changes.get("value", {})}
         history.set(f"{name}/kernel", elements=64, **weights)
         history.set(f"{name}/kernel", "gradient", elements=64, l2_norm=changes.get("gradient", 0.1))
         history.set(f"{name}/kernel", "update", elements=64, l2_norm=changes.get("update", 0.01))
@@ -470,12 +470,49 @@ def test_weights_that_something_puts_back_are_told(moves, update, told):
     assert all("something puts them back" in f.sentence for f in found)
 
 
+@pytest.mark.parametrize(("update", "told"), [(0.1, [60]), (1e-6, []), (0.0, [])])
+def test_weights_that_something_puts_back_from_the_middle_on_are_told(update, told):
+    """They move up to step 50."""
+    numbers = np.minimum(np.arange(20), 5) * 0.01
+    changes = {"update": np.where(np.arange(20) < 5, 0.1, update), "value": {"l2_norm": 8 + numbers, "mean": numbers}}
+    found = deep(d2=changes).find(UnchangedWeights())
+    assert [(f.node, f.first_step) for f in found] == [("d2/kernel", step) for step in told]
+
+
+@pytest.mark.parametrize("update", [0.0, 2.0])
+@pytest.mark.parametrize(("low", "high", "told"), [(-1.0, 1.0, False), (-2.0, 1.0, True), (1.0, 1.0, True)])
+def test_weights_that_a_clip_holds_at_its_ends_are_not_told(update, low, high, told):
+    """64 weights, each 1 or −1: at most they change places. Weights that are all 1 began so."""
+    held = {"l2_norm": 8.0, "mean": 0.5, "min": low, "max": high}
+    assert [f.node for f in deep(d2={"update": update, "value": held}).find(UnchangedWeights())] == ["d2/kernel"] * told
+
+
+def test_weights_that_begin_to_move_after_skipped_steps_are_not_put_back():
+    """At the capture of their first update they are what they were at first, of course."""
+    numbers = np.maximum(np.arange(20) - 4, 0) * 0.01
+    changes = {"update": np.where(np.arange(20) < 4, 0.0, 0.1), "value": {"l2_norm": 8 + numbers, "mean": numbers}}
+    found = deep(d2=changes).find(UnchangedWeights())
+    assert [(f.node, f.first_step, f.last_step) for f in found] == [("d2/kernel", 0, 30)]
+    assert "The optimizer has changed none of these weights" in found[0].sentence
+
+
+def test_weights_that_stand_at_every_second_capture_are_not_put_back():
+    """A generator whose turn comes at every second capture."""
+    numbers = np.arange(20) // 2 * 0.01
+    changes = {"update": np.tile([0.0, 0.1], 10), "value": {"l2_norm": 8 + numbers, "mean": numbers}}
+    assert deep(d2=changes).find(UnchangedWeights()) == []
+
+
 def test_steps_that_a_loss_scale_skips_are_no_matter_of_the_learning_rate():
     skipped = deep(d2={"moves": False, "update": 0.0, "gradient": np.nan}).find(UnchangedWeights())
     assert "Its steps are skipped, as gradients aren't finite." in skipped[0].sentence
     history = deep(d2={"moves": False, "update": 0.0})
     history.loss_scale = np.full(20, 2.0**-9, np.float32)
     assert "(loss scale 0.00195)" in history.find(UnchangedWeights())[0].sentence
+    history.loss_scale = 2.0 ** np.arange(40, 20, -1)
+    assert "Its steps are skipped" in history.find(UnchangedWeights())[0].sentence
+    history.loss_scale = np.full(20, 2.0**15, np.float32)
+    assert "Its gradient isn't 0" in history.find(UnchangedWeights())[0].sentence
 
 
 def standing(update, loss=2.3, gradient=0.1, moving=()):

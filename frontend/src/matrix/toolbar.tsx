@@ -11,7 +11,8 @@ import { drawingItems, type MenuItem, MenuItems } from "../panel/menu_items";
 import { matrixCsv } from "./csv";
 import { matrix } from "./data";
 import { matrixDrawing } from "./drawing";
-import { colorScale, domain, rowChoice } from "./options";
+import { domain, rowChoice } from "./options";
+import { ScaleSelect } from "./scale_select";
 import { matrixRows } from "./view";
 
 const file = (extension: string): string =>
@@ -53,12 +54,7 @@ export function MatrixToolbar(): JSX.Element {
         ]}
         onChange={(value) => (domain.value = value)}
       />
-      <Select
-        label="scale"
-        value={colorScale.value}
-        options={[{ value: "log" }, { value: "linear" }]}
-        onChange={(value) => (colorScale.value = value)}
-      />
+      <ScaleSelect />
       <Popover label="Export the matrix" button={<Icon name="download" />}>
         {(close) => <MenuItems items={ITEMS} close={close} />}
       </Popover>

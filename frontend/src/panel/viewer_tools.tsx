@@ -49,12 +49,7 @@ export function ViewerTools(props: ToolsProps): JSX.Element {
       {large && <Settings scene={scene} />}
       <Slices scene={scene} />
       {kinds.length > 1 && (
-        <Select
-          name="View"
-          value={scene.kind}
-          options={kinds.map((kind) => ({ value: kind }))}
-          onChange={(kind) => (wantedView.value = kind)}
-        />
+        <Select name="View" value={scene.kind} options={kinds} onChange={(kind) => (wantedView.value = kind)} />
       )}
       <Popover label="Settings and export" button="⋯" className="chart-menu">
         {(close) => (
@@ -137,7 +132,7 @@ function Settings({ scene }: Pick<ToolsProps, "scene">): JSX.Element {
         <Select
           label="colour"
           value={scene.squareRoot ? "root" : "linear"}
-          options={[{ value: "linear" }, { value: "root", label: "square root" }]}
+          options={["linear", { value: "root", label: "square root" }]}
           onChange={(kind) => (squareRoot.value = kind === "root")}
         />
       )}
@@ -163,8 +158,8 @@ ViewerTools.Minus = function MinusSelect(): JSX.Element {
     { value: "compared", label: `minus ${name}` },
     { value: "beside", label: `beside ${name}` },
   ];
-  const options: Option<Minus>[] = [
-    { value: "nothing" },
+  const options: (Option<Minus> | Minus)[] = [
+    "nothing",
     { value: "previous", label: "minus the capture before" },
     { value: "first", label: "minus the first capture" },
     // A link may ask for what isn't there.

@@ -227,7 +227,7 @@ function FindingRow({ row }: { readonly row: Episodes }): JSX.Element {
         </div>
         {finding.consequence_of !== null && (
           <div class="dim">
-            Likely a consequence of: <Consequence of={finding.consequence_of} row={row} />.
+            Likely a consequence of: <Consequence of={finding.consequence_of} row={row} />
           </div>
         )}
         <div>

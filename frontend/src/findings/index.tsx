@@ -8,7 +8,7 @@ import type { JSX } from "preact";
 import { useCallback, useMemo } from "preact/hooks";
 import { Picture } from "../charts/picture";
 import { tableCsv } from "../export/csv";
-import { download, fileName } from "../export/download";
+import { download, runFile } from "../export/download";
 import { formatCount, visibleName } from "../format";
 import {
   compareFindings,
@@ -26,8 +26,8 @@ import { labelOf } from "../statistics";
 import { goToFinding, goToNodeOf } from "../steps/jumps";
 import type { Finding, Findings } from "../types";
 import type { Paint } from "../widgets/canvas";
-import { Select, TextButton } from "../widgets/controls";
-import { Icon, SeverityIcon } from "../widgets/icons";
+import { DownloadButton, Select, TextButton } from "../widgets/controls";
+import { SeverityIcon } from "../widgets/icons";
 import { CodeBlock, Prose } from "../widgets/prose";
 import { episodesOf } from "./episodes";
 import type { Episodes, Found } from "./episodes";
@@ -53,9 +53,7 @@ export function FindingsTools(): JSX.Element {
         options={["all", ...[...rules].map(([value, label]) => ({ value, label }))]}
         onChange={(value) => (ruleChoice.value = value)}
       />
-      <button type="button" class="btn ghost" disabled={all.length === 0} onClick={() => downloadCsv(all)}>
-        <Icon name="download" /> .csv
-      </button>
+      <DownloadButton kind=".csv" disabled={all.length === 0} onClick={() => downloadCsv(all)} />
     </>
   );
 }
@@ -76,10 +74,7 @@ const CSV_COLUMNS = [
 
 function downloadCsv(all: readonly Finding[]): void {
   const rows = all.map((finding) => CSV_COLUMNS.map((column) => String(finding[column] ?? "")));
-  download(
-    fileName([run.peek() ?? "", "findings"], "csv"),
-    new Blob([tableCsv([CSV_COLUMNS, ...rows])], { type: "text/csv" }),
-  );
+  download(runFile(["findings"], "csv"), tableCsv([CSV_COLUMNS, ...rows]));
 }
 
 /** Rows that are drawn at once; the rest when asked for. */

@@ -3,8 +3,8 @@
 import type { JSX } from "preact";
 import { Popover } from "../charts/popover";
 import { shown, zoom } from "../charts/shared";
-import { download, fileName } from "../export/download";
-import { nodes, quantity, run, statistic } from "../state";
+import { download, runFile } from "../export/download";
+import { nodes, quantity, statistic } from "../state";
 import { Select } from "../widgets/controls";
 import { Icon } from "../widgets/icons";
 import { drawingItems, type MenuItem, MenuItems } from "../panel/menu_items";
@@ -15,8 +15,7 @@ import { domain, rowChoice } from "./options";
 import { ScaleSelect } from "./scale_select";
 import { matrixRows } from "./view";
 
-const file = (extension: string): string =>
-  fileName([run.peek() ?? "", quantity.peek(), statistic.peek(), "matrix"], extension);
+const file = (extension: string): string => runFile([quantity.peek(), statistic.peek(), "matrix"], extension);
 
 function exportCsv(): void {
   const data = matrix.peek();

@@ -7,7 +7,7 @@ import type { JSX } from "preact";
 import { announce } from "../a11y";
 import type { History } from "../charts/history";
 import { historyCsv } from "../export/csv";
-import { download, fileName } from "../export/download";
+import { download, runFile } from "../export/download";
 import { npyBytes } from "../export/npy";
 import { formatCount, formatShape, visibleName } from "../format";
 import { linkToHere } from "../host";
@@ -16,7 +16,7 @@ import { findings, quantity, run, step } from "../state";
 import { findingId, goToFinding } from "../steps/jumps";
 import { wholeShape } from "../tensor/facts";
 import type { Finding, GraphNode, Source } from "../types";
-import { IconButton, TextButton } from "../widgets/controls";
+import { DownloadButton, IconButton, TextButton } from "../widgets/controls";
 import { Icon, SeverityIcon, StateGlyph } from "../widgets/icons";
 import { useCopy } from "../widgets/prose";
 import { lookUpValue } from "./data";
@@ -123,26 +123,21 @@ function CopyLink(): JSX.Element {
 }
 
 function Exports({ node, history }: { readonly node: GraphNode; readonly history: History }): JSX.Element {
-  const name = [run.value ?? "", node.name, quantity.value];
+  const name = [node.name, quantity.value];
   const saveSample = (): void => {
     void lookUpValue(run.peek(), node.name, step.peek(), quantity.peek()).then(
-      (value) => download(fileName([...name, `step ${step.peek()}`], "npy"), npyBytes(value)),
+      (value) => download(runFile([...name, `step ${step.peek()}`], "npy"), npyBytes(value)),
       (error: unknown) => announce(error instanceof Error ? error.message : "The sample can't be read."),
     );
   };
   return (
     <>
-      <button type="button" class="btn ghost" title="Download the sample at this step as .npy" onClick={saveSample}>
-        <Icon name="download" /> .npy
-      </button>
-      <button
-        type="button"
-        class="btn ghost"
+      <DownloadButton kind=".npy" title="Download the sample at this step as .npy" onClick={saveSample} />
+      <DownloadButton
+        kind=".csv"
         title="Download the statistics of all steps as .csv"
-        onClick={() => download(fileName(name, "csv"), historyCsv(history))}
-      >
-        <Icon name="download" /> .csv
-      </button>
+        onClick={() => download(runFile(name, "csv"), historyCsv(history))}
+      />
     </>
   );
 }

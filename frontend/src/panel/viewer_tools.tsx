@@ -6,9 +6,9 @@
 import type { JSX } from "preact";
 import { Popover } from "../charts/popover";
 import { tensorCsv } from "../export/csv";
-import { download, drawingOf, fileName } from "../export/download";
+import { download, drawingOf, runFile } from "../export/download";
 import { npyBytes } from "../export/npy";
-import { comparedStep, compareRun, run } from "../state";
+import { comparedStep, compareRun } from "../state";
 import { formatCount } from "../format";
 import { reassign, slicedAxes, tileAxis, type ViewKind } from "../tensor/arrangement";
 import type { Extent } from "../tensor/coloring";
@@ -193,7 +193,7 @@ function Axes({ scene }: Pick<ToolsProps, "scene">): JSX.Element | null {
 function Exports({ scene, drawn, close }: ToolsProps & { readonly close: () => void }): JSX.Element {
   const word = scene.isDifference ? "difference" : "sample";
   const file = (extension: string): string =>
-    fileName([run.peek() ?? "", scene.node.name, scene.quantity, word, `step ${scene.step}`], extension);
+    runFile([scene.node.name, scene.quantity, word, `step ${scene.step}`], extension);
   const items: MenuItem[] = [
     [`.npy of the ${word}`, () => download(file("npy"), npyBytes(shownTensor(scene)))],
     [`.csv of the ${word}`, () => download(file("csv"), tensorCsv(shownTensor(scene), scene.names))],

@@ -23,9 +23,9 @@ export function chooseTab<T extends string>(
 ): void {
   const at = values.indexOf(value);
   const targets: Readonly<Record<string, number>> = { ArrowLeft: at - 1, ArrowRight: at + 1, Home: 0, End: -1 };
-  const target = values.at((targets[event.key] ?? NaN) % values.length);
-  if (!(event.key in targets) || target === undefined) return;
+  if (!(event.key in targets)) return;
   event.preventDefault();
+  const target = values.at(targets[event.key] % values.length) ?? value;
   onChange(target);
   document.getElementById(tabId(target))?.focus();
 }

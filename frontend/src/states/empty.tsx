@@ -113,10 +113,6 @@ function Where(): JSX.Element {
         <code>log_dir</code>:
       </p>
       <CodeBlock code="tensorboard --logdir logs" />
-      <h2>What appears here</h2>
-      <p>
-        A run appears once its folder has a subfolder <code>plugins/tb_activations</code> with a graph file in it.
-      </p>
     </section>
   );
 }

@@ -100,9 +100,9 @@ it("where nothing can stand beside the value, it stands alone, and words say why
   await tab.frame.locator(".panel-pictures .tiles").waitFor();
 });
 
-it("in a notebook's width the top bar is one line, also with findings", async () => {
-  await open({}, 700);
+it.each([700, 640])("in %i pixels the top bar is one line, also with findings", async (width) => {
+  await open({}, width);
   await tab.frame.getByRole("button", { name: /findings/ }).waitFor();
   expect((await boxOf(".top")).height).toBeLessThan(45);
-  await tab.shoot("notebook-findings");
+  await tab.shoot(`findings-${width}`);
 });

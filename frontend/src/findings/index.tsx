@@ -26,8 +26,8 @@ import { labelOf } from "../statistics";
 import { goToFinding, goToNodeOf } from "../steps/jumps";
 import type { Finding, Findings } from "../types";
 import type { Paint } from "../widgets/canvas";
-import { DownloadButton, Select, TextButton } from "../widgets/controls";
-import { SeverityIcon } from "../widgets/icons";
+import { Select, TextButton } from "../widgets/controls";
+import { Icon, SeverityIcon } from "../widgets/icons";
 import { CodeBlock, Prose } from "../widgets/prose";
 import { episodesOf } from "./episodes";
 import type { Episodes, Found } from "./episodes";
@@ -53,7 +53,9 @@ export function FindingsTools(): JSX.Element {
         options={["all", ...[...rules].map(([value, label]) => ({ value, label }))]}
         onChange={(value) => (ruleChoice.value = value)}
       />
-      <DownloadButton kind=".csv" disabled={all.length === 0} onClick={() => downloadCsv(all)} />
+      <button type="button" class="btn ghost" disabled={all.length === 0} onClick={() => downloadCsv(all)}>
+        <Icon name="download" /> .csv
+      </button>
     </>
   );
 }

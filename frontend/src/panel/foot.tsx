@@ -25,7 +25,6 @@ export function Foot({ scene, nonFinite }: { readonly scene: Scene; readonly non
     scene.kind === "attention" ? entropyWords(scene) : "",
     ...keptWords(scene.node, scene.value, scene.names),
     dead > 0 ? `∅ ${counted(dead, tile)} 0 in all kept` : "",
-    !tiled && scene.tensor.data.every((value) => value === 0) ? "every number is 0" : "",
   ].filter((each) => each !== "");
   return (
     <div class="card-foot">
@@ -45,7 +44,7 @@ function entropyWords(scene: Scene): string {
   const entropies = Array.from({ length: tileCount(scene) }, (_, head) => meanRowEntropy(scenePlane(scene, head)));
   if (entropies.every(Number.isNaN)) return "";
   const most = formatNumber(Math.log(scenePlane(scene).columns));
-  return `entropy ${entropies.map((entropy) => formatNumber(entropy)).join(", ")} of at most ${most} nats`;
+  return `entropy ${entropies.map((entropy) => formatNumber(entropy)).join(", ")} of at most ${most}`;
 }
 
 function tilesWords(scene: Scene): string {

@@ -16,7 +16,7 @@ import { findings, quantity, run, step } from "../state";
 import { findingId, goToFinding } from "../steps/jumps";
 import { wholeShape } from "../tensor/facts";
 import type { Finding, GraphNode, Source } from "../types";
-import { DownloadButton, IconButton, TextButton } from "../widgets/controls";
+import { IconButton, TextButton } from "../widgets/controls";
 import { Icon, SeverityIcon, StateGlyph } from "../widgets/icons";
 import { useCopy } from "../widgets/prose";
 import { lookUpValue } from "./data";
@@ -132,12 +132,17 @@ function Exports({ node, history }: { readonly node: GraphNode; readonly history
   };
   return (
     <>
-      <DownloadButton kind=".npy" title="Download the sample at this step as .npy" onClick={saveSample} />
-      <DownloadButton
-        kind=".csv"
+      <button type="button" class="btn ghost" title="Download the sample at this step as .npy" onClick={saveSample}>
+        <Icon name="download" /> .npy
+      </button>
+      <button
+        type="button"
+        class="btn ghost"
         title="Download the statistics of all steps as .csv"
         onClick={() => download(runFile(name, "csv"), historyCsv(history))}
-      />
+      >
+        <Icon name="download" /> .csv
+      </button>
     </>
   );
 }

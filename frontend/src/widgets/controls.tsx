@@ -97,22 +97,3 @@ export function TextButton({
     </button>
   );
 }
-
-/** A button that saves a file, named by what kind of file that is. */
-export function DownloadButton({
-  kind,
-  title,
-  disabled = false,
-  onClick,
-}: {
-  readonly kind: string;
-  readonly title?: string;
-  readonly disabled?: boolean;
-  readonly onClick: () => void;
-}): JSX.Element {
-  return (
-    <button type="button" class="btn ghost" title={title} disabled={disabled} onClick={onClick}>
-      <Icon name="download" /> {kind}
-    </button>
-  );
-}

@@ -90,9 +90,16 @@ function withoutPreload(): Plugin {
   };
 }
 
+const place = (path: string): string => fileURLToPath(new URL(path, import.meta.url));
+
 export default defineConfig({
   base: "./",
-  resolve: { alias: { "@preact/signals": fileURLToPath(new URL("src/signals.ts", import.meta.url)) } },
+  resolve: {
+    alias: {
+      "@preact/signals-core": place("node_modules/@preact/signals-core/dist/signals-core.mjs"),
+      "@preact/signals": place("src/signals.ts"),
+    },
+  },
   plugins: [leanPreact(), elements(), withoutPreload(), smaller()],
   oxc: { jsx: JSX },
   build: {
@@ -121,6 +128,6 @@ export default defineConfig({
   test: {
     include: ["src/**/*.test.{ts,tsx}"],
     // Tests run Preact as the page does.
-    server: { deps: { inline: [/\/preact\//] } },
+    server: { deps: { inline: [/\/preact\//, /signals-core/] } },
   },
 });

@@ -47,6 +47,11 @@ export function formatNumber(value: number | null | undefined, digits = 3): stri
   return sign + magnitude.toPrecision(digits);
 }
 
+/** A difference: what has grown says so. */
+export function formatDifference(value: number): string {
+  return (value > 0 ? "+" : "") + formatNumber(value);
+}
+
 /** A count or a step: grouped, never shortened. */
 export function formatCount(value: number | bigint | null | undefined): string {
   if (value === null || value === undefined) return MISSING;

@@ -1,17 +1,18 @@
 // @vitest-environment jsdom
-import { signal } from "@preact/signals";
+import type * as Signals from "@preact/signals";
 import { beforeEach, describe, expect, test, vi } from "vitest";
 import type * as Host from "./host";
 
-/** Modules with a state of their own, fresh for each test, as on a new page. */
-async function freshPage(hash: string): Promise<typeof Host> {
+/** Modules with a state of their own, fresh for each test, as on a new page; what it shall follow is made of its own signals. */
+async function freshPage(hash: string): Promise<typeof Host & Pick<typeof Signals, "signal">> {
   vi.resetModules();
   window.location.hash = hash;
   window.matchMedia = vi.fn(() => ({
     matches: false,
     addEventListener: () => undefined,
   })) as unknown as typeof window.matchMedia;
-  return import("./host");
+  const { signal } = await import("@preact/signals");
+  return { ...(await import("./host")), signal };
 }
 
 describe("a hash", () => {
@@ -46,7 +47,7 @@ describe("a linked signal", () => {
   });
 
   test("starts as the address says, and refuses what is no value", async () => {
-    const { choiceLink, linkSignal, startHost, stepLink, textLink } = await freshPage(
+    const { choiceLink, linkSignal, startHost, stepLink, textLink, signal } = await freshPage(
       "#tb_activations&p.tb_activations.node=a%2Fb&p.tb_activations.step=2400&p.tb_activations.view=nonsense",
     );
     const [node, step, view] = [
@@ -63,7 +64,7 @@ describe("a linked signal", () => {
 
   test("is written once it rests, and not while it has its first value", async () => {
     vi.useFakeTimers();
-    const { choiceLink, linkSignal, linkToHere, startHost, stepLink } = await freshPage("#tb_activations");
+    const { choiceLink, linkSignal, linkToHere, startHost, stepLink, signal } = await freshPage("#tb_activations");
     const [step, view] = [signal<number | null>(null), signal<"graph" | "matrix">("graph")];
     linkSignal("step", step, stepLink);
     linkSignal("view", view, choiceLink("graph", ["graph", "matrix"]));
@@ -78,7 +79,7 @@ describe("a linked signal", () => {
 
   test("makes a history entry when the place changes, and none when it doesn't", async () => {
     vi.useFakeTimers();
-    const { linkSignal, startHost, stepLink, textLink } = await freshPage("#tb_activations");
+    const { linkSignal, startHost, stepLink, textLink, signal } = await freshPage("#tb_activations");
     const [node, step] = [signal<string | null>(null), signal<number | null>(null)];
     linkSignal("node", node, textLink, true);
     linkSignal("step", step, stepLink);
@@ -97,7 +98,7 @@ describe("a linked signal", () => {
 
   test("is not written by a hidden tab", async () => {
     vi.useFakeTimers();
-    const { linkSignal, startHost, textLink } = await freshPage("#scalars");
+    const { linkSignal, startHost, textLink, signal } = await freshPage("#scalars");
     Object.defineProperty(window, "innerHeight", { value: 0, configurable: true });
     const node = signal<string | null>(null);
     linkSignal("node", node, textLink);
@@ -208,8 +209,27 @@ test("a set survives its address, whatever the paths in it hold, and long ones a
 });
 
 test("a copied link names the step besides", async () => {
-  const { linkSignal, linkToHere, startHost, textLink } = await freshPage("#tb_activations");
+  const { linkSignal, linkToHere, startHost, textLink, signal } = await freshPage("#tb_activations");
   linkSignal("node", signal<string | null>("n"), textLink);
   startHost();
   expect(linkToHere([["step", "70"]])).toContain("&p.tb_activations.step=70");
+});
+
+test("the focus is taken on a page that has it nowhere, and from nothing else", async () => {
+  const taken = async (): Promise<boolean> => {
+    const focus = (window.focus = vi.fn());
+    (await freshPage("#tb_activations")).startHost();
+    return focus.mock.calls.length > 0;
+  };
+  const has = vi.spyOn(document, "hasFocus").mockReturnValue(true);
+  expect(await taken()).toBe(true);
+  // As in the cell of a notebook: another document has it.
+  has.mockReturnValue(false);
+  expect(await taken()).toBe(false);
+  has.mockReturnValue(true);
+  const input = document.body.appendChild(document.createElement("input"));
+  input.focus();
+  expect(await taken()).toBe(false);
+  input.remove();
+  has.mockRestore();
 });

@@ -256,6 +256,12 @@ function followHistory(): void {
   });
 }
 
+/** On a page that was opened at our tab nothing has the focus: our keys act at once. It is taken from nothing else, so not from a notebook either. */
+function takeFocus(): void {
+  const page = host()?.document;
+  if (page?.hasFocus() === true && page.activeElement === page.body) window.focus();
+}
+
 /** Reads the address and starts to follow the host. Once, before the first render. */
 export function startHost(): void {
   watchTheme();
@@ -268,4 +274,5 @@ export function startHost(): void {
     else scheduleWrite();
   });
   followHistory();
+  takeFocus();
 }

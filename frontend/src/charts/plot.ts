@@ -29,6 +29,8 @@ export interface Plot {
 
 const TICK_DISTANCE_X: CssPixels = 90;
 const TICK_DISTANCE_Y: CssPixels = 34;
+/** Two numbers would lie on each other here. */
+const LOW: CssPixels = 36;
 const TICK_LENGTH: CssPixels = 3;
 
 export function plotBox(width: CssPixels, height: CssPixels, margins: Margins = MARGINS): Box {
@@ -59,7 +61,7 @@ export function stepAt(plot: Pick<Plot, "box" | "x">, x: CssPixels): Step {
 /** Horizontal grid with its numbers. The line of zero is darker when there are values on both sides of it. */
 export function drawValueAxis(pen: Pen, plot: Plot, palette: Palette, grid: "grid" | "numbers" = "grid"): void {
   const { box, y } = plot;
-  for (const tick of ticks(y, Math.max(2, Math.floor(box.height / TICK_DISTANCE_Y)))) {
+  for (const tick of ticks(y, Math.max(box.height < LOW ? 1 : 2, Math.floor(box.height / TICK_DISTANCE_Y)))) {
     const at = crisp(yOf(plot, tick));
     if (at < box.y - 1 || at > box.y + box.height + 1) continue;
     const color = tick === 0 && y.low < 0 ? palette.control : palette.grid;

@@ -5,6 +5,20 @@
 
 import type { ComponentChildren, JSX } from "preact";
 import { useEffect, useRef, useState } from "preact/hooks";
+import type { CssPixels } from "../units";
+
+/** Between an open body and its button, and the edge of the page. */
+const MARGIN: CssPixels = 8;
+
+/** Opens upwards where it doesn't fit below its button and there is more room above; what has no room there either scrolls. */
+function place(body: HTMLElement | null): void {
+  if (body === null) return;
+  const { top, bottom } = (body.parentElement as HTMLElement).getBoundingClientRect();
+  const below = window.innerHeight - bottom;
+  const up = below < body.scrollHeight + MARGIN && below < top;
+  body.classList.toggle("up", up);
+  body.style.maxHeight = `${(up ? top : below) - MARGIN}px`;
+}
 
 export function Popover({
   label,
@@ -55,7 +69,11 @@ export function Popover({
       >
         {button}
       </button>
-      {open && <div class="popover-body">{typeof children === "function" ? children(close) : children}</div>}
+      {open && (
+        <div ref={place} class="popover-body">
+          {typeof children === "function" ? children(close) : children}
+        </div>
+      )}
     </span>
   );
 }

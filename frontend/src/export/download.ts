@@ -7,6 +7,7 @@ import type { Context } from "../draw/context";
 import { measureFont } from "../draw/measure";
 import { readPalette } from "../draw/palette";
 import { SvgContext } from "../draw/svg_context";
+import { run } from "../state";
 import { type Area, type Drawing, drawOn, type Paint } from "../widgets/canvas";
 
 const LONGEST_NAME = 120;
@@ -25,6 +26,11 @@ export function fileName(parts: readonly string[], extension: string): string {
     .replace(/[\p{Cc}\p{Cf}"*:<>?\\|/]+/gu, "-")
     .replace(/^[.\s-]+|[.\s-]+$/g, "");
   return `${[...clean].slice(0, LONGEST_NAME).join("") || "activations"}.${extension}`;
+}
+
+/** The name of a file of the chosen run. */
+export function runFile(parts: readonly string[], extension: string): string {
+  return fileName([run.peek() ?? "", ...parts], extension);
 }
 
 export function download(name: string, ...parts: BlobPart[]): void {

@@ -8,7 +8,7 @@ import type { JSX } from "preact";
 import { useCallback, useMemo } from "preact/hooks";
 import { Picture } from "../charts/picture";
 import { tableCsv } from "../export/csv";
-import { download, fileName } from "../export/download";
+import { download, runFile } from "../export/download";
 import { formatCount, visibleName } from "../format";
 import {
   compareFindings,
@@ -76,10 +76,7 @@ const CSV_COLUMNS = [
 
 function downloadCsv(all: readonly Finding[]): void {
   const rows = all.map((finding) => CSV_COLUMNS.map((column) => String(finding[column] ?? "")));
-  download(
-    fileName([run.peek() ?? "", "findings"], "csv"),
-    new Blob([tableCsv([CSV_COLUMNS, ...rows])], { type: "text/csv" }),
-  );
+  download(runFile(["findings"], "csv"), tableCsv([CSV_COLUMNS, ...rows]));
 }
 
 /** Rows that are drawn at once; the rest when asked for. */
@@ -227,7 +224,7 @@ function FindingRow({ row }: { readonly row: Episodes }): JSX.Element {
         </div>
         {finding.consequence_of !== null && (
           <div class="dim">
-            Likely a consequence of: <Consequence of={finding.consequence_of} row={row} />.
+            Likely a consequence of: <Consequence of={finding.consequence_of} row={row} />
           </div>
         )}
         <div>

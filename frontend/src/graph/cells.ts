@@ -13,6 +13,7 @@ import {
   NAN_COUNT,
   NEG_INF_COUNT,
   POS_INF_COUNT,
+  SEVERITIES,
   type Finding,
   type Severity,
   type Snapshot,
@@ -98,12 +99,10 @@ export interface Mark {
   readonly now: boolean;
 }
 
-const RANK: Readonly<Record<Severity, number>> = { error: 2, warning: 1, note: 0 };
-
 const holdsAt = (finding: Finding, step: Step | null): boolean =>
   step !== null && finding.first_step <= step && step <= (finding.last_step ?? Infinity);
 
-const weight = (mark: Mark): number => RANK[mark.severity] + (mark.now ? 3 : 0);
+const weight = ({ severity, now }: Mark): number => (now ? SEVERITIES.length : 0) - SEVERITIES.indexOf(severity);
 
 /** The weightiest finding of everything that each item shows: what holds now before what doesn't, then the more severe. */
 export function marksOf(

@@ -2,15 +2,15 @@
 
 import type { JSX } from "preact";
 import { Popover } from "../charts/popover";
-import { fileName } from "../export/download";
+import { runFile } from "../export/download";
 import { drawingItems, MenuItems } from "../panel/menu_items";
-import { quantity, run, statistic, step } from "../state";
+import { quantity, statistic, step } from "../state";
 import { Icon } from "../widgets/icons";
 import { stageOnPage } from "./stage";
 
 export function GraphExport(): JSX.Element {
   const file = (extension: string): string =>
-    fileName([run.peek() ?? "", "graph", quantity.peek(), statistic.peek(), `step ${step.peek()}`], extension);
+    runFile(["graph", quantity.peek(), statistic.peek(), `step ${step.peek()}`], extension);
   const items = drawingItems(file, () => stageOnPage.peek()?.drawing() ?? null);
   return (
     <Popover label="Export the graph" button={<Icon name="download" />}>

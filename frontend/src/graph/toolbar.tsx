@@ -6,7 +6,7 @@ import { Popover } from "../charts/popover";
 import { shading } from "../matrix/coloring";
 import { isCompared } from "../matrix/compare";
 import { Legend } from "../matrix/legend";
-import { colorScale } from "../matrix/options";
+import { ScaleSelect } from "../matrix/scale_select";
 import { quantity, statistic } from "../state";
 import { labelOf } from "../statistics";
 import { type MenuItem, MenuItems } from "../panel/menu_items";
@@ -23,18 +23,15 @@ export function GraphToolbar(): JSX.Element {
       <Select
         label="colour"
         value={colorBy.value}
-        options={[{ value: "statistic", label: named }, { value: "findings" }]}
+        options={[{ value: "statistic", label: named }, "findings"]}
         onChange={(value) => (colorBy.value = value)}
       />
       {colorBy.value === "statistic" && (
-        <Select
-          label="scale"
-          value={colorScale.value}
-          options={[{ value: "log" }, { value: "linear" }]}
-          onChange={(value) => (colorScale.value = value)}
-        />
+        <>
+          <ScaleSelect />
+          {shading.value !== null && <Legend shading={shading.value} />}
+        </>
       )}
-      {colorBy.value === "statistic" && shading.value !== null && <Legend shading={shading.value} />}
     </>
   );
 }

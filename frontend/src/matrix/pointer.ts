@@ -6,11 +6,11 @@
 
 import { placeOf, type PointerHandlers } from "../charts/picture";
 import { type StepPlace, stepPointer, zoomKey } from "../charts/step_pointer";
+import { scrolledTo } from "../nodes/window";
 import { node, nodes, selectNode, selectStep, step } from "../state";
-import type { CssPixels } from "../units";
 import { type Cell, movedCell } from "../tensor/cell_cursor";
 import type { MatrixPicture } from "./paint";
-import { columnAt, rowAtY, stepAtX, yOfRow, type CellPlace } from "./geometry";
+import { columnAt, rowAtY, stepAtX, type CellPlace } from "./geometry";
 import { cursor, setHovered } from "./view";
 
 const PAGE = 10;
@@ -52,7 +52,7 @@ function initialCursor({ rows, matrix }: MatrixPicture): CellPlace {
 }
 
 function moveCursor(event: KeyboardEvent, picture: MatrixPicture, scroller: HTMLElement | null): boolean {
-  const { matrix, edges, rows, geometry } = picture;
+  const { matrix, edges, rows } = picture;
   if (matrix.columns === 0) return false;
   const at = cursor.peek();
   const from = at ?? initialCursor(picture);
@@ -67,12 +67,8 @@ function moveCursor(event: KeyboardEvent, picture: MatrixPicture, scroller: HTML
     const { row, column } = at === null ? start : cell;
     setHovered(null);
     cursor.value = { row, step: matrix.start[column] };
-    if (scroller !== null) showRow(scroller, yOfRow(geometry, row), geometry.rowHeight);
+    if (scroller !== null)
+      scroller.scrollTop = scrolledTo(row, scroller.scrollTop, scroller.clientHeight, picture.geometry.rowHeight);
   } else return false;
   return true;
-}
-
-function showRow(scroller: HTMLElement, top: CssPixels, height: CssPixels): void {
-  if (top < 0) scroller.scrollTop += top;
-  else if (top + height > scroller.clientHeight) scroller.scrollTop += top + height - scroller.clientHeight;
 }

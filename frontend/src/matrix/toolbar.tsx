@@ -3,19 +3,19 @@
 import type { JSX } from "preact";
 import { Popover } from "../charts/popover";
 import { shown, zoom } from "../charts/shared";
-import { download, fileName } from "../export/download";
-import { nodes, quantity, run, statistic } from "../state";
+import { download, runFile } from "../export/download";
+import { nodes, quantity, statistic } from "../state";
 import { Select } from "../widgets/controls";
 import { Icon } from "../widgets/icons";
 import { drawingItems, type MenuItem, MenuItems } from "../panel/menu_items";
 import { matrixCsv } from "./csv";
 import { matrix } from "./data";
 import { matrixDrawing } from "./drawing";
-import { colorScale, domain, rowChoice } from "./options";
+import { domain, rowChoice } from "./options";
+import { ScaleSelect } from "./scale_select";
 import { matrixRows } from "./view";
 
-const file = (extension: string): string =>
-  fileName([run.peek() ?? "", quantity.peek(), statistic.peek(), "matrix"], extension);
+const file = (extension: string): string => runFile([quantity.peek(), statistic.peek(), "matrix"], extension);
 
 function exportCsv(): void {
   const data = matrix.peek();
@@ -53,12 +53,7 @@ export function MatrixToolbar(): JSX.Element {
         ]}
         onChange={(value) => (domain.value = value)}
       />
-      <Select
-        label="scale"
-        value={colorScale.value}
-        options={[{ value: "log" }, { value: "linear" }]}
-        onChange={(value) => (colorScale.value = value)}
-      />
+      <ScaleSelect />
       <Popover label="Export the matrix" button={<Icon name="download" />}>
         {(close) => <MenuItems items={ITEMS} close={close} />}
       </Popover>

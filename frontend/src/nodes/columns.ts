@@ -73,9 +73,9 @@ export function columnsFor(width: CssPixels, narrow: boolean): readonly Column[]
   });
 }
 
-/** What the columns beyond the first three take; the list grows by it, so that names keep their room. A comparison moves nothing. */
+/** What the columns beyond the first three take; the list grows by it, so that names keep their room. */
 export const furtherWidth = computed<CssPixels>(() => {
-  const further = columnsFor(0, false).filter(({ id }) => !USUAL_COLUMNS.has(id) && id !== "difference");
+  const further = columnsFor(0, false).filter(({ id }) => !USUAL_COLUMNS.has(id));
   return further.reduce((sum, column) => sum + column.width + COLUMN_GAP, 0);
 });
 

@@ -45,10 +45,10 @@ export function matcherOf(text: string, regex: boolean): Matcher {
 
 export const matcher = computed(() => matcherOf(search.value.trim(), searchIsRegex.value));
 
-const RANK: Readonly<Record<Severity, number>> = { error: 0, warning: 1, note: 2 };
+const rank = ({ severity }: Finding): number => SEVERITIES.indexOf(severity);
 
 export function bySeverity(a: Finding, b: Finding): number {
-  return RANK[a.severity] - RANK[b.severity] || a.first_step - b.first_step;
+  return rank(a) - rank(b) || a.first_step - b.first_step;
 }
 
 /** The findings of each node, the most severe first. */

@@ -14,8 +14,7 @@ import { Icon } from "../widgets/icons";
 import { comparing, gridTemplate, possibleColumns, showColumns, shownColumns, USUAL_COLUMNS } from "./columns";
 import type { Column, ColumnId } from "./columns";
 import { matchCount, matches } from "./filter";
-import { cycleSort, sort } from "./model";
-import type { Sort } from "./model";
+import { cycleSort, decodeSort, encodeSort, sort } from "./model";
 
 export function ListHead({ columns }: { readonly columns: readonly Column[] }): JSX.Element {
   return (
@@ -38,10 +37,6 @@ function countText(): string {
   return matches.value === null ? `${all} nodes` : `${formatCount(matchCount.value)} of ${all}`;
 }
 
-function encodeSort(value: Sort | null): string {
-  return value === null ? "" : `${value.descending ? "-" : ""}${value.by}`;
-}
-
 function OrderSelect(): JSX.Element {
   const by = [...(comparing.value ? ["difference"] : []), ...statisticsOf(graph.value.data, quantity.value)];
   const options = by.flatMap((name) => [
@@ -52,11 +47,9 @@ function OrderSelect(): JSX.Element {
     <Select
       name="Order of nodes"
       className="quiet"
-      value={encodeSort(sort.value)}
+      value={encodeSort(sort.value) ?? ""}
       options={[{ value: "", label: "execution order" }, ...options]}
-      onChange={(value) => {
-        sort.value = value === "" ? null : { by: value.replace(/^-/, ""), descending: value.startsWith("-") };
-      }}
+      onChange={(value) => (sort.value = decodeSort(value))}
     />
   );
 }

@@ -5,12 +5,12 @@
  * 10,000 rows don't keep the server busy. What is on screen stays until the new one is there.
  */
 
-import { effect, signal } from "@preact/signals";
+import { computed, effect, signal } from "@preact/signals";
 import { fetchMatrix } from "../api";
 import { resource } from "../resource";
-import { graph, quantity, run, statistic, version, versionOf } from "../state";
-import type { Quantity } from "../types";
-import type { CssPixels, Milliseconds } from "../units";
+import { graph, nodes, quantity, run, statistic, steps, version, versionOf } from "../state";
+import type { Matrix, Quantity, Steps } from "../types";
+import type { CssPixels, Milliseconds, NodeIndex } from "../units";
 
 /** Pixels of a sparkline, and columns asked for. */
 export const SPARKLINE_WIDTH: CssPixels = 96;
@@ -61,3 +61,26 @@ export const history = resource<HistoryKey, Awaited<ReturnType<typeof fetchMatri
     retain: (a, b) => a.run === b.run && a.quantity === b.quantity && a.statistic === b.statistic,
   },
 );
+
+/** The node whose numbers `steps` has: the first loss. −1: none. */
+export const lossIndex = computed<NodeIndex>(() => nodes.value.findIndex(({ kind }) => kind === "loss"));
+
+export const lossHistory = computed(() => {
+  const [{ data: matrix }, { data: recorded }] = [history.value, steps.value];
+  return matrix === null || recorded === null ? null : historyOfLoss(matrix, recorded, lossIndex.value);
+});
+
+/** A scalar has no spread, and its history of one would be empty: its value instead, in the columns of `matrix`, of which it is row `node`. */
+export function historyOfLoss(matrix: Matrix, { step, loss }: Steps, node: NodeIndex): Matrix {
+  const { columns, nonfinite, start, stop } = matrix;
+  const [low, high] = [new Float32Array(columns).fill(NaN), new Float32Array(columns).fill(NaN)];
+  let column = 0;
+  loss.forEach((number, index) => {
+    while (column < columns - 1 && step[index] > stop[column]) column += 1;
+    if (!Number.isFinite(number) || step[index] > stop[column]) return;
+    if (!(number >= low[column])) low[column] = number;
+    if (!(number <= high[column])) high[column] = number;
+  });
+  const marks = nonfinite.subarray(node * columns, (node + 1) * columns);
+  return { nodes: 1, columns, low, high, nonfinite: marks, start, stop };
+}

@@ -23,7 +23,7 @@ import { columnsFor, fromRight, gridTemplate } from "./columns";
 import type { Column } from "./columns";
 import { clearFilters, matcher } from "./filter";
 import { ListHead } from "./head";
-import { history } from "./history";
+import { history, lossHistory, lossIndex } from "./history";
 import { cursor, rowByPath, rows, stale, toggle } from "./model";
 import { openOperations } from "./operations";
 import { NodeRow, rowId } from "./row";
@@ -149,6 +149,7 @@ function Sparklines({
   const width = columns.find((column) => column.id === "history")?.width ?? 0;
   const { start, stop } = shown;
   const matrix = history.value.data;
+  const [losses, lossAt] = [lossHistory.value, lossIndex.value];
   const [all, at, kind, name] = [rows.value, step.value, quantity.value, statistic.value];
   const last = summary.value?.last_step ?? 0;
   /** Calls `paint` with the place and the history of every row of the window that has one. */
@@ -159,12 +160,14 @@ function Sparklines({
         const each = all[index].item.index;
         const known = nodes.peek()[each];
         if (known === undefined || each >= matrix.nodes || reasonOf(known, kind) !== null) continue;
-        if (isScalarFor(known, name)) continue;
+        const scalar = isScalarFor(known, name);
+        if (scalar && (each !== lossAt || losses === null)) continue;
         const frame = { left: 0, top: (index - start) * ROW_HEIGHT + 1, width, height: ROW_HEIGHT - 2 };
-        paint(frame, { matrix, node: each, quantity: kind, lastStep: last });
+        const series = scalar && losses !== null ? { matrix: losses, node: 0 } : { matrix, node: each };
+        paint(frame, { ...series, quantity: kind, lastStep: last });
       }
     },
-    [matrix, all, kind, name, last, start, stop, width],
+    [matrix, losses, lossAt, all, kind, name, last, start, stop, width],
   );
   const base = useCallback<Paint>(
     (pen, _area, palette) => forEach((frame, model) => paintSparkline(pen, palette, frame, model)),

@@ -40,13 +40,14 @@ export interface Sort {
 /** Null: a tree in execution order. */
 export const sort = signal<Sort | null>(null);
 
-linkSignal("sort", sort, {
-  encode: (value) => (value === null ? null : `${value.descending ? "-" : ""}${value.by}`),
-  decode: (text) => {
-    if (text === null) return null;
-    return text.startsWith("-") ? { by: text.slice(1), descending: true } : { by: text, descending: false };
-  },
-});
+/** `-std` is the largest first; nothing is the tree. */
+export const encodeSort = (value: Sort | null): string | null => value && `${value.descending ? "-" : ""}${value.by}`;
+
+export function decodeSort(text: string | null): Sort | null {
+  return text ? { by: text.replace(/^-/, ""), descending: text.startsWith("-") } : null;
+}
+
+linkSignal("sort", sort, { encode: encodeSort, decode: decodeSort });
 
 /** Sorts by `by`, largest first; the second time smallest first; the third time back to the tree. */
 export function cycleSort(by: string): void {

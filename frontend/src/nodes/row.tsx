@@ -3,7 +3,7 @@
  */
 
 import type { JSX } from "preact";
-import { formatCount, formatNumber, formatShape, MISSING, visibleName } from "../format";
+import { formatCount, formatDifference, formatShape, MISSING, visibleName } from "../format";
 import type { Column } from "./columns";
 import { findingsAt, findingsByNode } from "./filter";
 import { differences, numbersOf, numbers, sort } from "./model";
@@ -148,8 +148,7 @@ function written(name: string, value = NaN): string {
 }
 
 function signed(difference = NaN): string {
-  if (Number.isNaN(difference)) return MISSING;
-  return difference > 0 ? `+${formatNumber(difference)}` : formatNumber(difference);
+  return Number.isNaN(difference) ? MISSING : formatDifference(difference);
 }
 
 /** The chosen statistic; where elements aren't finite, their count comes first, for nothing else about the tensor matters more. */

@@ -38,28 +38,20 @@ export function moveOnKey(event: KeyboardEvent, page: number, typeAhead: TypeAhe
   if (event.ctrlKey || event.metaKey || event.altKey || event.shiftKey) return null;
   const all = rows.peek();
   const at = rowByPath.peek().get(cursor.peek() ?? "") ?? -1;
-  const clamp = (index: number): number => Math.min(Math.max(index, 0), all.length - 1);
-  switch (event.key) {
-    case "ArrowDown":
-      return clamp(at + 1);
-    case "ArrowUp":
-      return clamp(at - 1);
-    case "PageDown":
-      return clamp(at + page);
-    case "PageUp":
-      return clamp(at - page);
-    case "Home":
-      return 0;
-    case "End":
-      return all.length - 1;
-    case "ArrowRight":
-      return openOrEnter(all, at);
-    case "ArrowLeft":
-      return closeOrLeave(all, at);
-    default:
-      // No label begins with a slash: that key, and those that no name begins with, stay keys of the page.
-      return /^[^\s/?[\]]$/.test(event.key) ? typeAhead.type(event.key, at, all, event.timeStamp) : null;
-  }
+  const { key } = event;
+  if (key === "ArrowRight") return openOrEnter(all, at);
+  if (key === "ArrowLeft") return closeOrLeave(all, at);
+  const moves: Readonly<Record<string, number>> = {
+    ArrowDown: 1,
+    ArrowUp: -1,
+    PageDown: page,
+    PageUp: -page,
+    Home: -Infinity,
+    End: Infinity,
+  };
+  if (key in moves) return Math.min(Math.max(at + moves[key], 0), all.length - 1);
+  // No label begins with a slash: that key, and those that no name begins with, stay keys of the page.
+  return /^[^\s/?[\]]$/.test(key) ? typeAhead.type(key, at, all, event.timeStamp) : null;
 }
 
 function openOrEnter(all: readonly Row[], at: number): number {

@@ -6,16 +6,15 @@ import type { JSX } from "preact";
 import { useCallback, useMemo, useRef } from "preact/hooks";
 import type { Plot } from "../charts/plot";
 import { Picture } from "../charts/picture";
-import { Tip } from "../charts/tip";
 import { middleOf } from "../draw/pen";
-import { formatCount, formatFull } from "../format";
+import { formatCount } from "../format";
 import { barAt, drawBars } from "../tensor/bars_chart";
-import { CELL_KEYS } from "../tensor/cell_cursor";
-import { placeWords } from "../tensor/facts";
+import { type Cell, CELL_KEYS } from "../tensor/cell_cursor";
 import { flatten } from "../tensor/plane";
 import type { Paint } from "../widgets/canvas";
 import { useCells } from "./cells";
-import { indexAt, reachOf, scenePlane } from "./scene";
+import { ElementTip, elementWords } from "./element_tip";
+import { axisName, reachOf, scenePlane } from "./scene";
 import { chosenTile, type Sorting, sorting } from "./state";
 import type { PictureOfScene } from "./tiles_picture";
 
@@ -35,7 +34,7 @@ export function BarsPicture({ scene, areaRef, baseRef }: PictureOfScene): JSX.El
   const values = useMemo(() => flatten(scenePlane(scene)), [scene]);
   const order = useMemo(() => sortedOrder(values, sorting.value), [values, sorting.value]);
   const reach = useMemo(() => reachOf(scene), [scene]);
-  const name = scene.arrangement.column === null ? "" : scene.names[scene.arrangement.column];
+  const name = axisName(scene, "column");
   const base = useCallback<Paint>(
     (pen, { width, height }, palette) => {
       const picture = { values, order, color: palette.quantity[scene.quantity], name, ...reach };
@@ -45,7 +44,7 @@ export function BarsPicture({ scene, areaRef, baseRef }: PictureOfScene): JSX.El
   );
   baseRef.current = base;
   const chosen = chosenTile.value;
-  const words = (place: number): string => placeWords(indexAt(scene, 0, 0, order[place]), scene.names);
+  const element = ({ column }: Cell): Cell => ({ tile: 0, row: 0, column: order[column] });
   const { at, handlers } = useCells({
     extent: { tiles: 1, rows: 1, columns: values.length },
     find: (x) => {
@@ -57,7 +56,7 @@ export function BarsPicture({ scene, areaRef, baseRef }: PictureOfScene): JSX.El
       return middleOf({ x: x + (column * width) / values.length, y, width: width / values.length, height });
     },
     choose: ({ column }) => (chosenTile.value = order[column]),
-    say: ({ column }) => `${formatFull(values[order[column]])}, ${words(column)}`,
+    say: (cell) => elementWords(scene, element(cell)),
   });
   const over = useCallback<Paint>(
     (pen, _area, palette) => {
@@ -84,12 +83,7 @@ export function BarsPicture({ scene, areaRef, baseRef }: PictureOfScene): JSX.El
       keys={CELL_KEYS}
       {...handlers}
     >
-      {at !== null && (
-        <Tip x={at.x} y={at.y}>
-          <b>{formatFull(values[order[at.column]])}</b>
-          <div class="dim">{words(at.column)}</div>
-        </Tip>
-      )}
+      {at !== null && <ElementTip scene={scene} at={{ ...at, ...element(at) }} />}
     </Picture>
   );
 }

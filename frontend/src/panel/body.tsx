@@ -1,13 +1,14 @@
 /*
  * Charts and pictures of one node and quantity, laid out for the room there is.
  *
- * The one invariant: the same cards in every layout. Little room stacks the two charts beside one picture; much room adds ridges, a second view of the same
- * value and the other quantities, and takes nothing away.
+ * The one invariant: the same cards in every layout. Little room stacks the two charts beside one picture; much room adds ridges and a second view of the same
+ * value, and takes nothing away. Only where several quantities are asked for and there is no room to stack them do they take the place of the charts.
  */
 
 import type { ComponentChildren, JSX } from "preact";
 import { isEmpty } from "../charts/history";
 import { choicesOf } from "../charts/lanes";
+import { tabId } from "../shell/tabs";
 import { run, step } from "../state";
 import type { ViewKind } from "../tensor/arrangement";
 import type { GraphNode, Quantity } from "../types";
@@ -18,18 +19,21 @@ import { CardHead, CardMessage, NO_ELEMENTS } from "./card";
 import { StatisticsCard } from "./statistics_card";
 import { type Compared, type SeriesAnswer, useCompared, useSeries } from "./data";
 import { HistogramCard, useCommon } from "./histogram_card";
-import { recordedQuantities, tabId } from "./quantity_tabs";
+import { recordedQuantities } from "./quantity_tabs";
 import { beside, type HistogramStyle } from "./state";
 import { Viewer } from "./viewer";
 
 const LARGE = { width: 700, height: 560 };
+/** Pictures of several quantities are stacked where each is as high as this. */
+const STACKED_HEIGHT: CssPixels = 180;
 
-export type Layout = "split" | "large" | "stacked";
+export type Layout = "split" | "large" | "stacked" | "pictures";
 
-/** Which layout suits a body of this size. */
-export function layoutOf({ width, height }: Area): Layout {
+/** Which layout suits a body of this size that shows `pictures` quantities. */
+export function layoutOf({ width, height }: Area, pictures: number): Layout {
   if (width < 560) return "stacked";
-  return width >= LARGE.width && height >= LARGE.height ? "large" : "split";
+  if (width >= LARGE.width && height >= LARGE.height) return "large";
+  return pictures > 1 && height < pictures * STACKED_HEIGHT ? "pictures" : "split";
 }
 
 export interface BodyProps {
@@ -37,8 +41,6 @@ export interface BodyProps {
   readonly quantity: Quantity;
   readonly series: SeriesAnswer;
   readonly compared?: Compared;
-  readonly layout: Layout;
-  readonly width: CssPixels;
 }
 
 /** A picture with this much room shows all its tools. */
@@ -46,14 +48,15 @@ const TOOLS_WIDTH: CssPixels = 680;
 /** From here on the ridges have a card of their own. */
 const RIDGES_WIDTH: CssPixels = 900;
 
-export function PanelBody(props: BodyProps): JSX.Element {
-  const { node, quantity, series, layout, width } = props;
+export function PanelBody(props: BodyProps & Area): JSX.Element {
+  const { node, quantity, series, width } = props;
   if (series.history !== null && isEmpty(series.history)) return <CardMessage>{NO_ELEMENTS}</CardMessage>;
   const shown = beside.value ? recordedQuantities(node) : [quantity];
+  const layout = layoutOf(props, shown.length);
   const large = layout === "large";
   const vectors = large && shown.length === 1 && isVector(node);
   const pictures = vectors ? 2 : shown.length;
-  const roomy = large && width / pictures >= TOOLS_WIDTH;
+  const room = { large, roomy: large && width / pictures >= TOOLS_WIDTH };
   const ridges = large && !vectors && width >= RIDGES_WIDTH;
   return (
     <div
@@ -78,15 +81,15 @@ export function PanelBody(props: BodyProps): JSX.Element {
       <div class="panel-pictures">
         {vectors && (
           <Card>
-            <Picture {...props} roomy={roomy} view="bars" />
+            <Picture {...props} {...room} view="bars" />
           </Card>
         )}
         {shown.map((each) => (
           <Card key={each}>
             {each === quantity ? (
-              <Picture {...props} roomy={roomy} view={vectors ? "heat" : undefined} />
+              <Picture {...props} {...room} view={vectors ? "heat" : undefined} />
             ) : (
-              <OtherQuantity {...props} roomy={roomy} quantity={each} />
+              <OtherQuantity {...props} {...room} quantity={each} />
             )}
           </Card>
         ))}
@@ -94,7 +97,7 @@ export function PanelBody(props: BodyProps): JSX.Element {
       {vectors && (
         <div class="panel-numbers">
           <Card>
-            <Picture {...props} roomy={roomy} view="table" />
+            <Picture {...props} {...room} view="table" />
           </Card>
         </div>
       )}
@@ -112,14 +115,15 @@ function Card({ children }: { readonly children: ComponentChildren }): JSX.Eleme
 }
 
 interface PictureProps extends BodyProps {
+  readonly large: boolean;
   readonly roomy: boolean;
   readonly view?: ViewKind;
 }
 
-function Picture({ node, quantity, series, compared, layout, roomy, view }: PictureProps): JSX.Element | null {
+function Picture({ node, quantity, series, compared, large, roomy, view }: PictureProps): JSX.Element | null {
   const at = step.value;
   if (at === null) return null;
-  const shared = { node, quantity, step: at, series, compared, large: layout === "large", roomy, view };
+  const shared = { node, quantity, step: at, series, compared, large, roomy, view };
   return <Viewer key={`${quantity} ${view ?? ""}`} {...shared} />;
 }
 

@@ -4,9 +4,8 @@
  */
 
 import type { JSX } from "preact";
-import { download, drawingOf, fileName } from "../export/download";
+import { download, drawingOf, runFile } from "../export/download";
 import { Popover } from "../charts/popover";
-import { run } from "../state";
 import type { Area, Paint } from "../widgets/canvas";
 import { drawingItems, MenuItems } from "./menu_items";
 import { type ChartName, tables, toggleTable } from "./state";
@@ -24,7 +23,7 @@ export function ChartMenu({
   readonly csv: () => string;
   readonly chart: ChartName;
 }): JSX.Element {
-  const file = (extension: string): string => fileName([run.peek() ?? "", name], extension);
+  const file = (extension: string): string => runFile([name], extension);
   const items = drawingItems(file, () => drawingOf(area.current, base));
   items.push(
     ["CSV of the numbers", () => download(file("csv"), csv())],

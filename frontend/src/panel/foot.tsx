@@ -8,25 +8,23 @@ import { finiteRange } from "../colormap";
 import { formatCount, formatNumber } from "../format";
 import { keptWords, meanRowEntropy, nonFiniteWords, plural, rangeWords } from "../tensor/facts";
 import type { NonFinite } from "../tensor/plane";
-import { deadTiles, type Scene, scenePlane, tileCount, tileValues } from "./scene";
+import { axisName, deadTiles, type Scene, scenePlane, tileCount, tileValues } from "./scene";
 import { chosenTile } from "./state";
 
 export function Foot({ scene, nonFinite }: { readonly scene: Scene; readonly nonFinite: NonFinite }): JSX.Element {
-  const { arrangement, names } = scene;
-  const tiled = arrangement.tile !== null;
+  const tile = axisName(scene, "tile");
+  const tiled = tile !== "";
   const dead = deadTiles(scene).filter(Boolean).length;
   const chosen = tiled ? chosenTile.value : null;
   const odd = nonFiniteWords(nonFinite);
   const words = [
     chosen !== null && chosen < tileCount(scene)
-      ? `${names[arrangement.tile ?? 0]} ${formatCount(chosen)} chosen: ${rangeWords(finiteRange(tileValues(scene, chosen)))}`
+      ? `${tile} ${formatCount(chosen)} chosen: ${rangeWords(finiteRange(tileValues(scene, chosen)))}`
       : "",
     tiled ? tilesWords(scene) : "",
     scene.kind === "attention" ? entropyWords(scene) : "",
-    ...keptWords(scene.node, scene.value, names),
-    dead > 0
-      ? `∅ ${formatCount(dead)} ${dead === 1 ? names[arrangement.tile ?? 0] : plural(names[arrangement.tile ?? 0])} 0 in all kept`
-      : "",
+    ...keptWords(scene.node, scene.value, scene.names),
+    dead > 0 ? `∅ ${counted(dead, tile)} 0 in all kept` : "",
   ].filter((each) => each !== "");
   return (
     <div class="card-foot">
@@ -51,7 +49,7 @@ function entropyWords(scene: Scene): string {
 
 function tilesWords(scene: Scene): string {
   const plane = scenePlane(scene);
-  const count = tileCount(scene);
-  const name = scene.names[scene.arrangement.tile ?? 0];
-  return `${formatCount(count)} ${count === 1 ? name : plural(name)}, ${plane.rows} × ${plane.columns}`;
+  return `${counted(tileCount(scene), axisName(scene, "tile"))}, ${plane.rows} × ${plane.columns}`;
 }
+
+const counted = (count: number, name: string): string => `${formatCount(count)} ${count === 1 ? name : plural(name)}`;

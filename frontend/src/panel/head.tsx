@@ -7,7 +7,7 @@ import type { JSX } from "preact";
 import { announce } from "../a11y";
 import type { History } from "../charts/history";
 import { historyCsv } from "../export/csv";
-import { download, fileName } from "../export/download";
+import { download, runFile } from "../export/download";
 import { npyBytes } from "../export/npy";
 import { formatCount, formatShape, visibleName } from "../format";
 import { linkToHere } from "../host";
@@ -123,10 +123,10 @@ function CopyLink(): JSX.Element {
 }
 
 function Exports({ node, history }: { readonly node: GraphNode; readonly history: History }): JSX.Element {
-  const name = [run.value ?? "", node.name, quantity.value];
+  const name = [node.name, quantity.value];
   const saveSample = (): void => {
     void lookUpValue(run.peek(), node.name, step.peek(), quantity.peek()).then(
-      (value) => download(fileName([...name, `step ${step.peek()}`], "npy"), npyBytes(value)),
+      (value) => download(runFile([...name, `step ${step.peek()}`], "npy"), npyBytes(value)),
       (error: unknown) => announce(error instanceof Error ? error.message : "The sample can't be read."),
     );
   };
@@ -139,7 +139,7 @@ function Exports({ node, history }: { readonly node: GraphNode; readonly history
         type="button"
         class="btn ghost"
         title="Download the statistics of all steps as .csv"
-        onClick={() => download(fileName(name, "csv"), historyCsv(history))}
+        onClick={() => download(runFile(name, "csv"), historyCsv(history))}
       >
         <Icon name="download" /> .csv
       </button>

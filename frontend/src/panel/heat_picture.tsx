@@ -16,7 +16,7 @@ import { elementAt } from "../tensor/plane";
 import type { Paint } from "../widgets/canvas";
 import { useCells } from "./cells";
 import { ElementTip, elementWords } from "./element_tip";
-import { commonColoring, scenePlane } from "./scene";
+import { axisName, commonColoring, scenePlane } from "./scene";
 import { chosenRow, example } from "./state";
 import type { PictureOfScene } from "./tiles_picture";
 
@@ -30,8 +30,7 @@ export function HeatPicture({ scene, areaRef, baseRef }: PictureOfScene): JSX.El
   const plane = useMemo(() => scenePlane(scene), [scene]);
   const coloring = commonColoring(scene);
   const examples = scene.subject.batched && scene.arrangement.row === 0;
-  const rowName = scene.arrangement.row === null ? "" : scene.names[scene.arrangement.row];
-  const columnName = scene.arrangement.column === null ? "" : scene.names[scene.arrangement.column];
+  const [rowName, columnName] = [axisName(scene, "row"), axisName(scene, "column")];
   const base = useCallback<Paint>(
     (pen, area, palette) => {
       const map = colormap(coloring.map);

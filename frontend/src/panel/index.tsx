@@ -11,9 +11,8 @@ import { formatCount } from "../format";
 import { addShortcuts } from "../keys";
 import { chosenNode, comparedStep, compareRun, quantity, run, steps } from "../state";
 import type { GraphNode } from "../types";
-import type { CssPixels } from "../units";
-import { useArea } from "../widgets/canvas";
-import { type Layout, layoutOf, PanelBody } from "./body";
+import { type Area, useArea } from "../widgets/canvas";
+import { PanelBody } from "./body";
 import { type Compared, useCompared, useSeries } from "./data";
 import { PanelHead } from "./head";
 import "./panel.css";
@@ -38,10 +37,9 @@ export function NodePanel(): JSX.Element {
     [],
   );
   const small = area.height < SMALLEST_BODY;
-  const layout = layoutOf({ width: area.width, height: area.height - BARS_HEIGHT });
   return (
     <div ref={box} class="panel">
-      {node !== null && <Chosen node={node} small={small} layout={layout} width={area.width} />}
+      {node !== null && <Chosen node={node} small={small} width={area.width} height={area.height - BARS_HEIGHT} />}
     </div>
   );
 }
@@ -49,13 +47,11 @@ export function NodePanel(): JSX.Element {
 function Chosen({
   node,
   small,
-  layout,
   width,
-}: {
+  height,
+}: Area & {
   readonly node: GraphNode;
   readonly small: boolean;
-  readonly layout: Layout;
-  readonly width: CssPixels;
 }): JSX.Element {
   const of = quantity.value;
   const recorded = isRecorded(node, of);
@@ -75,7 +71,7 @@ function Chosen({
           )}
           {!small && !recorded && <QuantityReason node={node} quantity={of} />}
           {!small && recorded && (
-            <PanelBody node={node} quantity={of} series={series} layout={layout} width={width} compared={compared} />
+            <PanelBody node={node} quantity={of} series={series} width={width} height={height} compared={compared} />
           )}
         </>
       )}

@@ -2,7 +2,7 @@
 import { beforeEach, expect, test } from "vitest";
 import { receiveRuns, run, selectStep, setCompareRun, setCompareStep } from "../state";
 import { otherSide } from "./other_side";
-import { type Minus, minus } from "./state";
+import { type Minus, minus, standBeside } from "./state";
 
 const STEPS = Float64Array.of(0, 10, 20, 30);
 
@@ -45,4 +45,18 @@ test("is what is compared, and where nothing is, words say so", () => {
     setCompareStep(10);
     expect(against(chosen, 20).key).toMatchObject({ run: "a", step: 10 });
   }
+});
+
+test("what is compared stands beside the value, unless something else was asked for", () => {
+  const after = (chosen: Minus, compared: boolean): Minus => {
+    minus.value = chosen;
+    standBeside(compared);
+    return minus.value;
+  };
+  expect(["nothing", "previous", "compared"].map((chosen) => after(chosen as Minus, true))).toEqual([
+    ...["beside", "previous", "compared"],
+  ]);
+  expect(["beside", "previous", "nothing"].map((chosen) => after(chosen as Minus, false))).toEqual([
+    ...["nothing", "previous", "nothing"],
+  ]);
 });

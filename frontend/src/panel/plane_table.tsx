@@ -5,22 +5,21 @@
 import { formatCount } from "../format";
 import type { NumberTableProps } from "../tensor/number_table";
 import { elementAt } from "../tensor/plane";
-import { type Scene, scenePlane } from "./scene";
+import { axisName, type Scene, scenePlane } from "./scene";
 import { chosenTile } from "./state";
 
 export function planeTable(scene: Scene): NumberTableProps {
-  const { arrangement, names, subject } = scene;
+  const { arrangement, subject } = scene;
   const plane = scenePlane(scene, chosenTile.value ?? 0);
-  const rowName = arrangement.row === null ? "" : names[arrangement.row];
-  const columnName = arrangement.column === null ? "value" : names[arrangement.column];
+  const columnName = axisName(scene, "column");
   const examples = subject.batched && arrangement.row === 0;
   return {
     label: `Numbers of the ${scene.quantity}`,
     rows: plane.rows,
     columns: plane.columns,
-    corner: rowName,
+    corner: axisName(scene, "row"),
     rowHead: (row) => (arrangement.row === null ? "" : formatCount(row + (examples ? 1 : 0))),
-    columnHead: (column) => (arrangement.column === null ? columnName : `${columnName} ${formatCount(column)}`),
+    columnHead: (column) => (columnName === "" ? "value" : `${columnName} ${formatCount(column)}`),
     cell: (row, column) => elementAt(plane, row, column),
     chosenRow: examples ? scene.index[0] : -1,
   };

@@ -3,6 +3,7 @@
  */
 
 import type { JSX } from "preact";
+import { chooseTab, tabId } from "../shell/tabs";
 import { quantity, setQuantity } from "../state";
 import type { GraphNode, Quantity } from "../types";
 import { QUANTITIES } from "../types";
@@ -19,17 +20,14 @@ export function recordedQuantities(node: GraphNode): Quantity[] {
 export function QuantityTabs({ node, captures }: { readonly node: GraphNode; readonly captures: string }): JSX.Element {
   const recorded = recordedQuantities(node);
   const chosen = quantity.value;
-  const move = (event: KeyboardEvent): void => {
-    const by = event.key === "ArrowRight" ? 1 : event.key === "ArrowLeft" ? -1 : 0;
-    if (by === 0) return;
-    event.preventDefault();
-    const next = QUANTITIES[(QUANTITIES.indexOf(chosen) + by + QUANTITIES.length) % QUANTITIES.length];
-    setQuantity(next);
-    document.getElementById(tabId(next))?.focus();
-  };
   return (
     <div class="quantity-bar">
-      <div class="quantity-tabs" role="tablist" aria-label="Quantity" onKeyDown={move}>
+      <div
+        class="quantity-tabs"
+        role="tablist"
+        aria-label="Quantity"
+        onKeyDown={(event) => chooseTab(event, QUANTITIES, chosen, setQuantity)}
+      >
         {QUANTITIES.map((each) => (
           <Tab key={each} node={node} quantity={each} chosen={each === chosen} />
         ))}
@@ -49,8 +47,6 @@ export function QuantityTabs({ node, captures }: { readonly node: GraphNode; rea
     </div>
   );
 }
-
-export const tabId = (of: Quantity): string => `quantity-tab-${of}`;
 
 function Tab({
   node,

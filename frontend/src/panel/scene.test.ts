@@ -174,9 +174,16 @@ test("bars sorted by value keep their indices, NaN first", () => {
 });
 
 test("the layout follows the room", () => {
-  expect(layoutOf({ width: 540, height: 900 })).toBe("stacked");
-  expect(layoutOf({ width: 960, height: 330 })).toBe("split");
-  expect(layoutOf({ width: 960, height: 640 })).toBe("large");
+  expect(layoutOf({ width: 540, height: 900 }, 1)).toBe("stacked");
+  expect(layoutOf({ width: 960, height: 330 }, 1)).toBe("split");
+  expect(layoutOf({ width: 960, height: 640 }, 1)).toBe("large");
+});
+
+test("several quantities take the place of the charts where stacked they would be too low", () => {
+  expect(layoutOf({ width: 843, height: 233 }, 2)).toBe("pictures");
+  expect(layoutOf({ width: 843, height: 417 }, 2)).toBe("split");
+  expect(layoutOf({ width: 843, height: 417 }, 3)).toBe("pictures");
+  expect(layoutOf({ width: 960, height: 640 }, 3)).toBe("large");
 });
 
 test("the input beside feature maps is a recorded grey image", () => {

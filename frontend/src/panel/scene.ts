@@ -134,6 +134,11 @@ export function reachOf({ extent, isDifference, history, value, beside }: Scene)
   return { low: Math.min(0, ...ends), high: Math.max(0, ...ends) };
 }
 
+/** What an axis of the picture is called; empty where it has none. */
+export function axisName({ arrangement, names }: Scene, part: "row" | "column" | "tile"): string {
+  return names[arrangement[part] ?? -1] ?? "";
+}
+
 /** The plane on show, of one tile where the arrangement has tiles. */
 export function scenePlane(scene: Scene, tile = 0): Plane {
   const { tensor, arrangement } = scene;
@@ -177,7 +182,7 @@ export function coloringWords(scene: Scene, coloring: Coloring): string {
     steps: "one scale for all steps",
     percentile: "one scale for 99.5 % of all steps",
     step: "scale of this step",
-    tile: `each ${scene.arrangement.tile === null ? "picture" : scene.names[scene.arrangement.tile]} in its own scale`,
+    tile: `each ${axisName(scene, "tile") || "picture"} in its own scale`,
   }[scene.extent];
   return coloring.map === "div" ? `diverging, centred at 0, ${reach}` : reach;
 }

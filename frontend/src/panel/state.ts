@@ -47,6 +47,12 @@ export type Minus = (typeof SIDES)[number];
 const SIDES = ["nothing", "previous", "first", "compared", "beside"] as const;
 export const minus = signal<Minus>("nothing");
 
+/** What is compared stands beside the value as soon as it is, unless something else was asked for. */
+export function standBeside(compared: boolean): void {
+  const [before, after]: readonly Minus[] = compared ? ["nothing", "beside"] : ["beside", "nothing"];
+  if (minus.peek() === before) minus.value = after;
+}
+
 /** The tile (channel, head, filter) and the row (query) that are outlined in every picture. */
 export const chosenTile = signal<number | null>(null);
 export const chosenRow = signal<number | null>(null);

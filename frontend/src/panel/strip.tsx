@@ -7,7 +7,7 @@
 
 import type { JSX } from "preact";
 import { firstRow, type History, isScalar, NON_FINITE, nonFiniteAt, rowAt } from "../charts/history";
-import { formatCount, formatNumber, MISSING } from "../format";
+import { formatCount, formatDifference, MISSING } from "../format";
 import { comparedStep, compareRun, findings, run, step, nearestCapture } from "../state";
 import { formatStatistic, labelOf } from "../statistics";
 import type { Quantity } from "../types";
@@ -84,11 +84,10 @@ function factor(a: number, b: number): number {
 function differenceWords(name: string, value: number, other: number): string {
   if (Number.isNaN(value) || Number.isNaN(other)) return "";
   const change = value - other;
-  const sign = change > 0 ? "+" : "";
   // A share changes by points: "+3 %" could be read as a ratio.
   return name.endsWith("_fraction") && change !== 0
-    ? `${sign}${formatNumber(100 * change)} points`
-    : `${sign}${formatNumber(change)}`;
+    ? `${formatDifference(100 * change)} points`
+    : formatDifference(change);
 }
 
 export function Strip({

@@ -17,7 +17,16 @@ import { drawReadCell } from "../tensor/marks";
 import { elementAt, type Plane } from "../tensor/plane";
 import { drawChosenRow, drawChosenTile, drawTiles, type Tile } from "../tensor/tiles_chart";
 import type { Area, Paint } from "../widgets/canvas";
-import { coloringFor, commonColoring, deadTiles, type Scene, scenePlane, tileCount, tileValues } from "./scene";
+import {
+  axisName,
+  coloringFor,
+  commonColoring,
+  deadTiles,
+  type Scene,
+  scenePlane,
+  tileCount,
+  tileValues,
+} from "./scene";
 import { type CellPlace, useCells } from "./cells";
 import { ElementTip, elementWords } from "./element_tip";
 import { chosenQuery, chosenRow, chosenTile, tilePage } from "./state";
@@ -79,7 +88,7 @@ export function TilesPicture({ scene, areaRef, baseRef }: PictureOfScene): JSX.E
       </Picture>
       {pages > 1 && (
         <Stepper
-          name={`${plural(scene.names[scene.arrangement.tile ?? 0])} ${formatCount(first)}–${formatCount(first + shown - 1)}, page`}
+          name={`${plural(axisName(scene, "tile"))} ${formatCount(first)}–${formatCount(first + shown - 1)}, page`}
           index={Math.min(page, pages - 1)}
           count={pages}
           base={1}
@@ -106,7 +115,7 @@ function cellBox(placed: Placed | null, plane: Plane, first: number, { tile, row
 
 function label(scene: Scene, count: number): string {
   const plane = scenePlane(scene);
-  const name = scene.arrangement.tile === null ? "picture" : scene.names[scene.arrangement.tile];
+  const name = axisName(scene, "tile") || "picture";
   return `${formatCount(count)} ${plural(name)} of the ${scene.quantity}, ${plane.rows} × ${plane.columns} each.`;
 }
 
@@ -163,7 +172,7 @@ function useTiles(
 
 function captionOf(scene: Scene, tile: number): readonly [string, string] {
   const entropy = meanRowEntropy(scenePlane(scene, tile));
-  const name = scene.arrangement.tile === null ? "" : scene.names[scene.arrangement.tile];
+  const name = axisName(scene, "tile");
   return [`${name} ${tile}`, Number.isNaN(entropy) ? "" : `entropy ${formatNumber(entropy)}`];
 }
 

@@ -63,7 +63,9 @@ export function Viewer(props: ViewerProps): JSX.Element {
   useEffect(() => {
     if (settled && scene !== undefined) exampleCount.value = scene.subject.batched ? scene.value.shape[0] : 0;
   }, [settled, scene]);
-  const waits = minus.value !== "nothing" && other.data === null;
+  const none = other.data === null ? (other.error?.message ?? side.reason) : "";
+  // What nothing can stand beside stays in sight, alone.
+  const waits = minus.value !== "nothing" && other.data === null && (minus.value !== "beside" || none === "");
   if (answer.data === null || scene === undefined || waits) {
     const missing = answer.data === null;
     const words = missing
@@ -71,7 +73,7 @@ export function Viewer(props: ViewerProps): JSX.Element {
         ? answer.error?.message
         : NO_SAMPLE
       : waits
-        ? (other.error?.message ?? side.reason)
+        ? none
         : answer.data.data.length === 0
           ? NO_ELEMENTS
           : "The two tensors have different shapes.";
@@ -90,7 +92,14 @@ export function Viewer(props: ViewerProps): JSX.Element {
     );
   }
   return (
-    <SceneCard {...props} scene={scene} second={second} pending={answer.pending} minusStep={other.key?.step ?? null} />
+    <SceneCard
+      {...props}
+      scene={scene}
+      second={second}
+      alone={none}
+      pending={answer.pending}
+      minusStep={other.key?.step ?? null}
+    />
   );
 }
 
@@ -142,6 +151,7 @@ function useScene({
 function SceneCard({
   scene,
   second,
+  alone,
   large,
   roomy,
   pending,
@@ -150,6 +160,8 @@ function SceneCard({
 }: ViewerProps & {
   readonly scene: Scene;
   readonly second?: Scene;
+  /** Why nothing stands beside it; empty where something does, or should not. */
+  readonly alone: string;
   readonly pending: boolean;
   readonly minusStep: Step | null;
 }): JSX.Element {
@@ -159,7 +171,7 @@ function SceneCard({
     <>
       <CardHead
         title={view === undefined ? title(scene, second, minusStep) : partTitle(scene, view)}
-        note={noteOf(scene)}
+        note={[alone, noteOf(scene)].filter(Boolean).join(" · ")}
         pending={pending}
       >
         <ViewerTools

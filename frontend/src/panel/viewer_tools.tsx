@@ -6,9 +6,9 @@
 import type { JSX } from "preact";
 import { Popover } from "../charts/popover";
 import { tensorCsv } from "../export/csv";
-import { download, drawingOf, fileName } from "../export/download";
+import { download, drawingOf, runFile } from "../export/download";
 import { npyBytes } from "../export/npy";
-import { comparedStep, compareRun, run } from "../state";
+import { comparedStep, compareRun } from "../state";
 import { formatCount } from "../format";
 import { reassign, slicedAxes, tileAxis, type ViewKind } from "../tensor/arrangement";
 import type { Extent } from "../tensor/coloring";
@@ -49,12 +49,7 @@ export function ViewerTools(props: ToolsProps): JSX.Element {
       {large && <Settings scene={scene} />}
       <Slices scene={scene} />
       {kinds.length > 1 && (
-        <Select
-          name="View"
-          value={scene.kind}
-          options={kinds.map((kind) => ({ value: kind }))}
-          onChange={(kind) => (wantedView.value = kind)}
-        />
+        <Select name="View" value={scene.kind} options={kinds} onChange={(kind) => (wantedView.value = kind)} />
       )}
       <Popover label="Settings and export" button="⋯" className="chart-menu">
         {(close) => (
@@ -137,7 +132,7 @@ function Settings({ scene }: Pick<ToolsProps, "scene">): JSX.Element {
         <Select
           label="colour"
           value={scene.squareRoot ? "root" : "linear"}
-          options={[{ value: "linear" }, { value: "root", label: "square root" }]}
+          options={["linear", { value: "root", label: "square root" }]}
           onChange={(kind) => (squareRoot.value = kind === "root")}
         />
       )}
@@ -163,8 +158,8 @@ ViewerTools.Minus = function MinusSelect(): JSX.Element {
     { value: "compared", label: `minus ${name}` },
     { value: "beside", label: `beside ${name}` },
   ];
-  const options: Option<Minus>[] = [
-    { value: "nothing" },
+  const options: (Option<Minus> | Minus)[] = [
+    "nothing",
     { value: "previous", label: "minus the capture before" },
     { value: "first", label: "minus the first capture" },
     // A link may ask for what isn't there.
@@ -198,7 +193,7 @@ function Axes({ scene }: Pick<ToolsProps, "scene">): JSX.Element | null {
 function Exports({ scene, drawn, close }: ToolsProps & { readonly close: () => void }): JSX.Element {
   const word = scene.isDifference ? "difference" : "sample";
   const file = (extension: string): string =>
-    fileName([run.peek() ?? "", scene.node.name, scene.quantity, word, `step ${scene.step}`], extension);
+    runFile([scene.node.name, scene.quantity, word, `step ${scene.step}`], extension);
   const items: MenuItem[] = [
     [`.npy of the ${word}`, () => download(file("npy"), npyBytes(shownTensor(scene)))],
     [`.csv of the ${word}`, () => download(file("csv"), tensorCsv(shownTensor(scene), scene.names))],

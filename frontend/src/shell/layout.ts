@@ -25,8 +25,9 @@ interface Sizes {
   readonly upper: Readonly<Record<View, number>>;
 }
 
-/** The graph shares the page with the panel; matrix and findings need the room themselves. */
-const INITIAL: Sizes = { list: 432, upper: { graph: 0.345, matrix: 0.886, findings: 0.886 } };
+/** Matrix and findings leave no more than title and numbers to the panel, unless there is room for it all. */
+const TABLE = window.innerHeight < 1200 ? 1 : 0.6;
+const INITIAL: Sizes = { list: 432, upper: { graph: 0.345, matrix: TABLE, findings: TABLE } };
 
 function stored(): Sizes {
   try {

@@ -4,7 +4,6 @@
  */
 
 import type { ComponentChildren, JSX } from "preact";
-import { useRef } from "preact/hooks";
 
 export interface TabOption<T extends string> {
   readonly value: T;
@@ -14,6 +13,22 @@ export interface TabOption<T extends string> {
 }
 
 export const tabId = (value: string): string => `tab-${value}`;
+
+/** Arrows, Home and End choose among tabs, and take the focus along. */
+export function chooseTab<T extends string>(
+  event: KeyboardEvent,
+  values: readonly T[],
+  value: T,
+  onChange: (value: T) => void,
+): void {
+  const at = values.indexOf(value);
+  const targets: Readonly<Record<string, number>> = { ArrowLeft: at - 1, ArrowRight: at + 1, Home: 0, End: -1 };
+  if (!(event.key in targets)) return;
+  event.preventDefault();
+  const target = values.at(targets[event.key] % values.length) ?? value;
+  onChange(target);
+  document.getElementById(tabId(target))?.focus();
+}
 
 export function Tabs<T extends string>({
   name,
@@ -31,24 +46,15 @@ export function Tabs<T extends string>({
   readonly onChange: (value: T) => void;
   readonly children?: ComponentChildren;
 }): JSX.Element {
-  const list = useRef<HTMLDivElement>(null);
-  const onKeyDown = (event: KeyboardEvent): void => {
-    const at = options.findIndex((option) => option.value === value);
-    const targets: Readonly<Record<string, number>> = {
-      ArrowLeft: at - 1,
-      ArrowRight: at + 1,
-      Home: 0,
-      End: options.length - 1,
-    };
-    const target = options.at((targets[event.key] ?? NaN) % options.length);
-    if (targets[event.key] === undefined || target === undefined) return;
-    event.preventDefault();
-    onChange(target.value);
-    list.current?.querySelector<HTMLElement>(`#${tabId(target.value)}`)?.focus();
-  };
+  const values = options.map((option) => option.value);
   return (
     <div class="tabs">
-      <div class="tab-list" role="tablist" aria-label={name} ref={list} onKeyDown={onKeyDown}>
+      <div
+        class="tab-list"
+        role="tablist"
+        aria-label={name}
+        onKeyDown={(event) => chooseTab(event, values, value, onChange)}
+      >
         {options.map((option) => (
           <button
             key={option.value}

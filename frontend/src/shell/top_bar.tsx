@@ -20,6 +20,7 @@ import {
 } from "../nodes/filter";
 import type { FindingChoice } from "../nodes/filter";
 import { orderByDifference } from "../nodes/model";
+import { standBeside } from "../panel/state";
 import {
   compareRun,
   compareStep,
@@ -120,6 +121,7 @@ function CompareSelect(): JSX.Element {
           setCompareRun(other ? chosen.slice("run:".length) : null);
           if (chosen === THIS_STEP) setCompareStep(step.peek());
           orderByDifference(chosen !== "none");
+          standBeside(chosen !== "none");
         });
       }}
     />

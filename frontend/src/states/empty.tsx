@@ -102,21 +102,14 @@ function Where(): JSX.Element {
     <section>
       <h2>Where TensorBoard looks</h2>
       <p>
-        {logdir.value === "" ? (
-          "TensorBoard was started without a log directory. "
-        ) : (
+        {logdir.value !== "" && (
           <>
             No run below <code>{logdir.value}</code> has activations.{" "}
           </>
         )}
-        Is training writing somewhere else? Start TensorBoard with a folder above the one you gave as{" "}
-        <code>log_dir</code>:
+        Start TensorBoard with a folder above the one you gave as <code>log_dir</code>:
       </p>
       <CodeBlock code="tensorboard --logdir logs" />
-      <h2>What appears here</h2>
-      <p>
-        A run appears once its folder has a subfolder <code>plugins/tb_activations</code> with a graph file in it.
-      </p>
     </section>
   );
 }

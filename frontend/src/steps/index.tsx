@@ -4,9 +4,9 @@
 
 import "./steps.css";
 import type { JSX } from "preact";
-import { useCallback, useEffect, useRef } from "preact/hooks";
+import { useCallback, useEffect } from "preact/hooks";
 import { announce } from "../a11y";
-import { Picture } from "../charts/picture";
+import { Picture, placeOf } from "../charts/picture";
 import { Popover } from "../charts/popover";
 import { formatCount, formatDuration } from "../format";
 import {
@@ -22,7 +22,6 @@ import {
   summary,
 } from "../state";
 import type { Steps } from "../types";
-import type { CssPixels } from "../units";
 import type { Paint } from "../widgets/canvas";
 import { IconButton, TextButton } from "../widgets/controls";
 import type { IconName } from "../widgets/icons";
@@ -124,7 +123,6 @@ function Jumps(): JSX.Element {
 
 /** The picture is one slider: it knows the recorded steps only. */
 function Ruler({ recorded }: { readonly recorded: Steps }): JSX.Element {
-  const box = useRef<HTMLDivElement>(null);
   const at = step.value ?? 0;
   const compared = compareStep.value === null ? null : comparedStep.value;
   const found = findingsByStep.value;
@@ -141,7 +139,6 @@ function Ruler({ recorded }: { readonly recorded: Steps }): JSX.Element {
   }, [text]);
   return (
     <div
-      ref={box}
       class="ruler"
       role="slider"
       tabIndex={0}
@@ -169,27 +166,23 @@ function onRulerKey(event: KeyboardEvent): void {
   moveCapture(move);
 }
 
-function position(event: PointerEvent): { x: CssPixels; y: CssPixels; width: CssPixels } {
-  const { left, top, width } = (event.currentTarget as HTMLElement).getBoundingClientRect();
-  return { x: event.clientX - left, y: event.clientY - top, width };
-}
-
 function startDrag(event: PointerEvent, model: RulerModel): void {
   if (event.button !== 0) return;
-  const { x, y, width } = position(event);
+  const target = event.currentTarget as HTMLElement;
+  const { x, y } = placeOf(event);
+  const width = target.clientWidth;
   const found = findingsAt(model, x, y, width);
   if (found.length > 0) {
     goToNextOf(found);
     return;
   }
-  (event.currentTarget as HTMLElement).setPointerCapture(event.pointerId);
+  target.setPointerCapture(event.pointerId);
   selectStep(stepAt(model.steps, x, width));
 }
 
 function drag(event: PointerEvent, recorded: Steps): void {
   const target = event.currentTarget as HTMLElement;
   if (!target.hasPointerCapture(event.pointerId)) return;
-  const { x, width } = position(event);
-  const aim = stepAt(recorded, x, width);
+  const aim = stepAt(recorded, placeOf(event).x, target.clientWidth);
   if (aim !== step.peek()) selectStep(aim);
 }

@@ -68,11 +68,11 @@ describe("the next finding", () => {
     finding("a", "x", 9),
   ];
 
-  /** The rules that one comes by, going on from `node` and `step` as `n` or `p` do. */
-  function walk(direction: 1 | -1, node: string | null, step: number): string[] {
+  /** The first `times` rules that one comes by, going on from `node` and `step` as `n` or `p` do. */
+  function walk(direction: 1 | -1, node: string | null, step: number, times: number): string[] {
     const rules: string[] = [];
     let here = { visited: "", node, step };
-    for (let count = 0; count < 10; count += 1) {
+    for (let count = 0; count < times; count += 1) {
       const next = findingBeside(all, here, direction);
       if (next === undefined) break;
       rules.push(`${next.rule} ${next.first_step}`);
@@ -82,14 +82,21 @@ describe("the next finding", () => {
   }
 
   test("comes by every finding once, also by several at one node and step, and by those of the whole run", () => {
-    expect(walk(1, null, 0)).toEqual(["loss 0", "a 5", "b 5", "c 5", "a 9"]);
-    expect(walk(-1, null, 20)).toEqual(["a 9", "c 5", "b 5", "a 5", "loss 0"]);
+    expect(walk(1, null, 0, 5)).toEqual(["loss 0", "a 5", "b 5", "c 5", "a 9"]);
+    expect(walk(-1, null, 20, 5)).toEqual(["a 9", "c 5", "b 5", "a 5", "loss 0"]);
+  });
+
+  test("after the last comes the first, also from the last step, at which the page stands while it follows", () => {
+    expect(walk(1, "x", 9, 2)).toEqual(["loss 0", "a 5"]);
+    expect(walk(1, "y", 20, 2)).toEqual(["loss 0", "a 5"]);
+    expect(walk(-1, null, 0, 2)).toEqual(["loss 0", "a 9"]);
+    expect(findingBeside([], { visited: "", node: null, step: 20 }, 1)).toBeUndefined();
   });
 
   test("goes on from where the user is", () => {
-    expect(walk(1, "y", 5)).toEqual(["a 9"]);
-    expect(walk(1, "elsewhere", 6)).toEqual(["a 9"]);
-    expect(walk(-1, "elsewhere", 6)).toEqual(["c 5", "b 5", "a 5", "loss 0"]);
+    expect(walk(1, "y", 5, 1)).toEqual(["a 9"]);
+    expect(walk(1, "elsewhere", 6, 1)).toEqual(["a 9"]);
+    expect(walk(-1, "elsewhere", 6, 4)).toEqual(["c 5", "b 5", "a 5", "loss 0"]);
   });
 });
 

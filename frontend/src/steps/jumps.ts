@@ -63,17 +63,17 @@ export interface Here {
   readonly step: Step;
 }
 
-/** The next (1) or previous (−1) of findings in the order of steps, seen from where we are. */
+/** The next (1) or previous (−1) of findings in the order of steps, seen from where we are; after the last comes the first. */
 export function findingBeside(all: readonly Finding[], here: Here, direction: 1 | -1): Finding | undefined {
   const atStep = (each: Finding): boolean => each.first_step === here.step;
   const last = all.findIndex(
     (each) => atStep(each) && findingId(each) === here.visited && ["", here.node].includes(each.node),
   );
   const at = last >= 0 ? last : all.findIndex((each) => atStep(each) && each.node === here.node);
-  if (at >= 0) return all[at + direction];
+  if (at >= 0) return all.at((at + direction) % all.length);
   return direction > 0
-    ? all.find((each) => each.first_step >= here.step)
-    : all.findLast((each) => each.first_step <= here.step);
+    ? (all.find((each) => each.first_step >= here.step) ?? all[0])
+    : (all.findLast((each) => each.first_step <= here.step) ?? all.at(-1));
 }
 
 export function nextFinding(direction: 1 | -1): void {

@@ -14,7 +14,7 @@ function stepsOf(recorded: readonly number[], dropped: readonly number[] = []): 
     wall_time: new Float64Array(count),
     epoch: new Int32Array(count),
     overhead: new Float32Array(count),
-    loss: new Float32Array(count),
+    loss: new Float32Array(count).fill(NaN),
     loss_scale: new Float32Array(count),
     dropped: Float64Array.from(dropped),
   };
@@ -77,4 +77,15 @@ test("a run of five steps has whole steps on its axis, each once", () => {
   const steps = stepsOf([0, 1, 2, 3, 4]);
   paintPlace(pen, { width: 1200, height: 58 }, palette, { steps, step: 4, compareStep: null, findings: [] });
   expect(pen.texts().sort()).toEqual(["0", "1", "2", "3", "4"]);
+});
+
+test("the loss at the chosen step is said, also one that isn't a number; of a run that recorded none, nothing is", () => {
+  const said = (loss: readonly number[], step: number): string[] => {
+    const pen = new RecordingPen();
+    const steps = { ...stepsOf([0, 10, 20]), loss: Float32Array.from(loss) };
+    paintPlace(pen, { width: 1200, height: 58 }, palette, { steps, step, compareStep: null, findings: [] });
+    return pen.texts().filter((text) => text.startsWith("loss"));
+  };
+  expect([0, 10, 20].flatMap((step) => said([2.5, 0.125, NaN], step))).toEqual(["loss 2.50", "loss 0.125", "loss NaN"]);
+  expect(said([NaN, NaN, NaN], 10)).toEqual([]);
 });

@@ -12,7 +12,7 @@ import type { Palette } from "../draw/palette";
 import { crisp } from "../draw/pen";
 import { severityCorners } from "../draw/severity";
 import type { Pen } from "../draw/pen";
-import { formatCount } from "../format";
+import { formatCount, formatNumber } from "../format";
 import { bySeverity } from "../nodes/filter";
 import { nearestCapture } from "../state";
 import type { Finding, Steps } from "../types";
@@ -102,6 +102,10 @@ export function paintPlace(pen: Pen, { width, height }: Area, palette: Palette, 
   const scale = rulerScale(lastStep(model.steps), width);
   const base = height - BOTTOM;
   paintLabels(pen, palette, model, scale, base, width);
+  const { step, loss } = model.steps;
+  const now = loss[nearestCapture(step, model.step)];
+  if (width > 700 && loss.some(Number.isFinite))
+    pen.text(`loss ${formatNumber(now)}`, scale.x(0) + 10, TOP + 8, { color: palette.ink3 });
   if (model.compareStep !== null) {
     const x = crisp(scale.x(model.compareStep));
     pen.line(x, 3, x, base, { color: palette.compare, width: 1, dash: [4, 3] });
@@ -118,7 +122,6 @@ function paintLoss(pen: Pen, palette: Palette, steps: Steps, scale: RulerScale, 
   const share = (index: number): number => Math.min(1, Math.max(0, steps.loss[index] / top));
   const upper = Float32Array.from(finite, (index) => base - (base - TOP) * share(index));
   pen.band(xs, new Float32Array(xs.length).fill(base), upper, xs.length, { color: palette.ink, opacity: 0.1 });
-  if (scale.x(lastStep(steps)) > 700) pen.text("loss", scale.x(0) + 10, TOP + 2, { color: palette.ink3 });
 }
 
 /** The terrain's summit: the largest loss but for the worst 2 %, so that one divergence doesn't flatten everything else. */

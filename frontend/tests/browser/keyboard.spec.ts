@@ -42,6 +42,18 @@ it("walks the list with arrows, opens and closes scopes, and finds by typing", a
   await becomes("lookup");
 });
 
+it("acts at once on a page that was opened at this tab, and after the last finding comes the first", async () => {
+  const { findings } = handover.runs["digits/train"];
+  await press("3");
+  await tab.frame.getByRole("tab", { name: /Findings/, selected: true }).waitFor();
+  await press("n");
+  const first = Math.min(...findings.map((finding) => finding.first_step));
+  await eventually(
+    () => tab.step(),
+    (step) => step === first,
+  );
+});
+
 it("goes from the list to the panel and back", async () => {
   await tab.frame.getByRole("treegrid").focus();
   await press("Home", "Enter");

@@ -138,22 +138,19 @@ const PLACES: Readonly<Record<string, Place>> = {
   panel: {
     link: {
       ...{ node: "encoder/conv2d", step: "350", quantity: "gradient", beside: "1", example: "2", picture: "heat" },
-      ...{ minus: "first", extent: "gradient:step", axis: "gradient:linear", lines: "mean,max", histogram: "ridges" },
+      ...{ minus: "first", extent: "gradient:step", axis: "gradient:linear", lines: "mean,max" },
       ...{ tile: "3", line: "1", root: "1", axes: "heat:.3.1", held: "0.0.5.0" },
     },
-    shown: [
-      ".stepper-text:text('column 5 of 0…13')",
-      "select[aria-label=Style][title=ridges]",
-      "button.on:text('value beside gradient')",
-    ],
+    shown: [".stepper-text:text('column 5 of 0…13')", "button.on:text('value beside gradient')"],
   },
   bars: {
     link: { node: "head/dense/kernel", picture: "bars", sorting: "size", enlarged: "1" },
     selects: { sort: "size" },
   },
   tables: {
-    link: { node: "encoder/conv2d", tables: "histogram,statistics", page: "1" },
+    link: { node: "encoder/conv2d", histogram: "ridges", tables: "histogram,statistics", page: "1" },
     shown: [
+      "select[aria-label=Style][title=ridges]",
       "[role=table][aria-label='Statistics by step']",
       "[role=table][aria-label='Share of elements by step and bin']",
     ],

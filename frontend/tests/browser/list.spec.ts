@@ -103,6 +103,8 @@ it("is ordered by the size of the difference where two runs are compared", async
 it("cuts the beginning of a path off before its end", async () => {
   await tab.frame.getByRole("combobox", { name: "Compare" }).selectOption(`run:${SECOND}`);
   await tab.row("head/dense/kernel").locator(".path").waitFor();
+  await tab.frame.getByRole("separator", { name: "Width of the list" }).focus();
+  await tab.page.keyboard.press("Home");
   const hidden = await tab.frame.locator(".row .path").evaluateAll((all) =>
     all.map((room) => {
       const [seen, whole] = [room.getBoundingClientRect(), room.lastElementChild!.getBoundingClientRect()];

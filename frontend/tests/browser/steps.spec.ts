@@ -26,7 +26,7 @@ const becomes = (place: string): Promise<string> => eventually(at, (now) => now 
 /** In the order of their steps, as n goes through them. */
 const ordered = [...findings].sort((a, b) => a.first_step - b.first_step);
 
-it("n and p go through all findings and stop at the ends", async () => {
+it("n and p go through all findings, and from the last to the first", async () => {
   await tab.ruler.focus();
   await tab.page.keyboard.press("Home");
   await eventually(
@@ -38,7 +38,8 @@ it("n and p go through all findings and stop at the ends", async () => {
     await becomes(placeOf(finding));
   }
   await tab.page.keyboard.press("n");
-  for (const finding of ordered.slice(0, -1).reverse()) {
+  await becomes(placeOf(ordered[0]));
+  for (const finding of [...ordered].reverse()) {
     await tab.page.keyboard.press("p");
     await becomes(placeOf(finding));
   }

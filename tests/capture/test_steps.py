@@ -276,6 +276,16 @@ def test_freezing_without_compiling_changes_nothing_as_without_recording(make_ti
     assert steps() == recorded
 
 
+@pytest.mark.parametrize("every", [1, [5, 11]], ids=["recorded at once", "recorded later"])
+def test_a_layer_that_a_callback_freezes_before_the_first_step_is_frozen_for_both(make_tiny, data, lean, steps, every):
+    plain, ours = make_tiny(), make_tiny()
+    plain.fit(*data, batch_size=4, epochs=2, verbose=0, callbacks=[Freeze(0)])
+    ours.fit(*data, batch_size=4, epochs=2, verbose=0, callbacks=[Freeze(0), lean(every)])
+    for before, after in zip(plain.get_weights(), ours.get_weights(), strict=True):
+        np.testing.assert_array_equal(before, after)
+    assert steps() == (list(range(12)) if every == 1 else every)
+
+
 @pytest.mark.filterwarnings("ignore:A layer's `trainable` state has changed")
 @pytest.mark.parametrize("watched", [True, False], ids=["frozen while watched", "frozen before"])
 def test_a_twin_that_would_train_less_is_refused_until_the_model_is_compiled(make_tiny, data, lean, steps, watched):

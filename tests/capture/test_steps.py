@@ -10,6 +10,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from tensorflow.python.eager.polymorphic_function import polymorphic_function
 
 import tb_activations as tba
 from tb_activations.capture.twin import Twin
@@ -399,3 +400,18 @@ def test_a_model_can_be_cloned_and_copied_while_it_is_recorded(make_tiny, data, 
     model, callback = make_tiny(), lean(1)
     model.fit(*data, batch_size=8, verbose=0, callbacks=[callback, Copies()])
     assert steps() == [0, 1, 2]
+
+
+def test_models_in_a_row_are_not_told_of_too_many_traces(make_tiny, data, lean, monkeypatch):
+    """TensorFlow counts the traces of all models together, as one line of Keras makes their functions."""
+
+    def told(callbacks):
+        monkeypatch.setattr(polymorphic_function, "_frequent_tracing_detector_manager", polymorphic_function._FrequentTracingDetectorManager())
+        lines = []
+        monkeypatch.setattr(polymorphic_function.logging, "warning", lambda text, *rest: lines.append(text))
+        for _ in range(5):
+            make_tiny().fit(*data, batch_size=6, verbose=0, callbacks=callbacks())
+        return lines
+
+    assert told(list) == []
+    assert told(lambda: [lean(1, samples="sample")]) == []

@@ -30,7 +30,7 @@ from tb_activations.capture.connections import (
 from tb_activations.capture.keras_variables import is_of_keras, is_variable
 from tb_activations.capture.loss_path import Cut, LossPath, handle_in
 from tb_activations.capture.structure import Structure
-from tb_activations.capture.trainability import untrained
+from tb_activations.capture.trainability import not_offered, untrained
 from tb_activations.errors import ArgumentError
 from tb_activations.store.reasons import explain_reason
 
@@ -191,8 +191,8 @@ def _explain_variable(variable: Any, model: keras.Model, data: Any, loss: Loss |
     name, weight, layer = _owned(variable, structure)
     value = f"`{name}` is a variable: its value can be read at any time."
     code = f'{callback_code(name)}\ntb_activations.open_run(f"{{log_dir}}/train").statistics("{name}", "gradient")'
-    if not variable.trainable:
-        plan = untrained(name, weight, layer, structure)
+    if not (variable.trainable and model.trainable):
+        plan = untrained(name, weight, layer, structure) if not variable.trainable else not_offered(name, structure)
         reason = explain_reason(str(plan.reason), name, plan.detail)
         return TensorExplanation(name, value, gradient=reason.sentence, remedy=reason.remedy, code=reason.code_to_paste)
     inputs = data if data is not None else inputs_of(model) if is_functional(model) else None

@@ -124,16 +124,22 @@ def _explain_keras_tensor(tensor: keras.KerasTensor, model: keras.Model, loss: L
     missing = [operation for operation in chain if isinstance(operation, keras.layers.InputLayer) and not feeds(operation, model)]
     if missing or not is_functional(model):
         return _disconnected(tensor, model, subject, path, missing)
-    return TensorExplanation(
-        subject,
-        f"`{subject}` is symbolic: it stands for the output of a layer and gets a value only while the model runs. "
-        "It follows from the model's inputs.",
-        connected=True,
-        path=path,
-        gradient=_gradient_of_output(tensor, subject, model, loss),
-        remedy="Compute it for a batch with a second model, or record it from the real training step with the callback:",
-        code=second_model_code(tensor, model) + "\n" + callback_code(node_name(tensor, Structure(model))),
+    value = (
+        f"`{subject}` is symbolic: it stands for the output of a layer and gets a value only while the model runs. It follows from the model's inputs"
     )
+    gradient = _gradient_of_output(tensor, subject, model, loss)
+    structure = Structure(model)
+    if not _belongs(tensor, structure):
+        value += f", and no output of `{model.name}` needs it, so that it is no part of it."
+        remedy = "Compute it for a batch with a second model. To record it while the model trains, connect it to an output:"
+        return TensorExplanation(subject, value, True, path, gradient=gradient, remedy=remedy, code=second_model_code(tensor, model))
+    remedy = "Compute it for a batch with a second model, or record it from the real training step with the callback:"
+    code = second_model_code(tensor, model) + "\n" + callback_code(node_name(tensor, structure))
+    return TensorExplanation(subject, f"{value}.", True, path, gradient=gradient, remedy=remedy, code=code)
+
+
+def _belongs(tensor: keras.KerasTensor, structure: Structure) -> bool:
+    return any(operation is tensor._keras_history.operation for _, operation in structure)
 
 
 def _disconnected(
@@ -141,7 +147,7 @@ def _disconnected(
 ) -> TensorExplanation:
     names = tuple(operation.name for operation in missing)
     structure = Structure(model)
-    belongs = any(operation is tensor._keras_history.operation for _, operation in structure)
+    belongs = _belongs(tensor, structure)
     recorded = callback_code(node_name(tensor, structure)) if belongs else ""
     if not is_functional(model):
         value = f"`{model.name}` is a subclassed model: it has no graph of its own, so no tensor is connected to its inputs."
@@ -165,6 +171,8 @@ def _quoted(names: tuple[str, ...]) -> str:
 
 def _gradient_of_output(tensor: keras.KerasTensor, name: str, model: keras.Model, loss: Loss | None) -> str:
     """Traces the model with ``tensor`` as a further output and looks for the path from it to the model's own outputs, or to ``loss``."""
+    if not keras.backend.is_float_dtype(tensor.dtype):
+        return explain_reason("no_gradient_dtype", name, {"dtype": tensor.dtype}).sentence
     outputs = model.outputs[0] if isinstance(model, keras.Sequential) else model.output
     extended = keras.Model(inputs_of(model), [tensor, *tf.nest.flatten(outputs)])
 

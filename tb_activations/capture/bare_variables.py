@@ -30,18 +30,23 @@ WRITES = [
 _MADE_UP = re.compile(r"variable(_\d+)?")
 """The name that Keras makes up for a variable."""
 
-_COPIES = ("_self_", "_trainable_variables", "_non_trainable_variables")
+_COPIES = ("_self_", "_variables", "_trainable_variables", "_non_trainable_variables")
 """How attributes begin in which TensorFlow and Keras keep what others keep too."""
 
 _FOR_THEMSELVES = (keras.metrics.Metric, keras.optimizers.Optimizer, keras.random.SeedGenerator, tf.random.Generator)
 
 
-def bare_variables(layer: keras.Operation) -> Iterator[tuple[str, tf.Variable]]:
-    """TensorFlow's variables among the attributes of ``layer``, also in lists and dicts, with a name: Keras doesn't count them among its weights."""
+def bare_variables(layer: keras.Operation) -> Iterator[tuple[str, Variable]]:
+    """The variables among the attributes of ``layer``, also in lists and dicts, with a name: whether or not Keras counts them among its weights.
+
+    Those of TensorFlow are none of them, nor is what recurrent layers keep from one batch to the next.
+    """
     for attribute, variable in _kept(layer):
         if isinstance(variable, tf.Variable):
             name = variable.name.split(":")[0]
             yield attribute if name == "Variable" else name, variable
+        elif isinstance(variable, keras.Variable):
+            yield weight_name(layer, variable), variable
 
 
 def weight_name(layer: keras.Operation, weight: keras.Variable) -> str:

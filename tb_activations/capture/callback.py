@@ -175,7 +175,6 @@ class ActivationsCallback(keras.callbacks.Callback):  # type: ignore[misc]  # Ke
     @_harmless
     def on_train_begin(self, logs: Any = None) -> None:
         self._fitting, self._thread = True, threading.get_ident()
-        self._swap("train", self._trained).meet()
 
     @_harmless
     def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
@@ -194,10 +193,12 @@ class ActivationsCallback(keras.callbacks.Callback):  # type: ignore[misc]  # Ke
         first = self._clock.begin_execution(steps, self._announced())
         due = self._due(first, steps)
         self._pace.begin(steps, idle=not any(due))
+        swap = self._swap("train", self._trained)
+        swap.meet()  # not before: Keras traces a new function in this step, and other callbacks may set `trainable` until then
         if any(due):
             self._step = first
             self._record_probe(first + due.index(True))
-            self._swap("train", self._trained).arm(due)
+            swap.arm(due)
         self._stop_if_asked()
         self._tell()
 

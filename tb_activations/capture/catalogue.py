@@ -27,7 +27,7 @@ from tb_activations.capture.nodes import Seen
 from tb_activations.capture.recorder import Recorder
 from tb_activations.capture.source import source_text
 from tb_activations.capture.trace import Mode
-from tb_activations.capture.trainability import is_frozen, not_trainable, untrained
+from tb_activations.capture.trainability import is_frozen, not_offered, not_trainable, untrained
 from tb_activations.capture.uncalled import Uncalled
 from tb_activations.capture.variables import key_of
 from tb_activations.store.schema import QUANTITIES, Graph, NodeRecord, Quantity, QuantityPlan
@@ -175,6 +175,8 @@ class _Plans:
             return QuantityPlan("inference_only", {"mode": _CALLS[self._recorder.mode]})
         if node.dtype is not None and not node.dtype.is_floating:
             return QuantityPlan("no_gradient_dtype", {"dtype": node.dtype.name})
+        if node.variable is not None and self._recorder.variables.is_slot(node.variable):
+            return QuantityPlan("optimizer_state")
         if node.variable is not None and not node.variable.trainable:
             return untrained(node.name, node.variable, node.op, self._recorder.structure)
         return None
@@ -190,10 +192,18 @@ class _Plans:
             return QuantityPlan("trained_inside")
         if not self._recorder.variables.was_offered(node.variable):
             unseen = next((call for call in self._recorder.functions.unseen if key_of(node.variable) in call.variables), None)
-            return unseen.plan if unseen is not None else _never_offered(node)
+            return unseen.plan if unseen is not None else self._never_offered(node)
         handle = None if self._recorder.graph is None else handle_in(self._recorder.graph, node.variable)
         cut = None if self._loss_path is None or handle is None else self._loss_path.cut(handle)
         return QuantityPlan("not_on_loss_path") if cut is None else _cut_plan(cut)
+
+    def _never_offered(self, node: Seen) -> QuantityPlan:
+        if node.variable is None or node.op is None:
+            return QuantityPlan("no_optimizer_step")
+        if is_of_keras(node.variable):
+            return not_offered(node.name, self._recorder.structure)
+        owner, _, attribute = node.name.rpartition("/")
+        return QuantityPlan("not_a_weight", {"owner": owner or node.op.name, "attribute": attribute})
 
     def _no_gradient(self, node: Seen) -> QuantityPlan:
         """Nothing flowed back to a node: no loss depends on it, the way is cut, no tape saw it, or nothing before it is trained."""
@@ -210,19 +220,14 @@ class _Plans:
 
     def _cut(self, node: Seen) -> QuantityPlan | None:
         """How the way to the loss is cut, as far as it can be known: eager steps have no graph to look at."""
+        if not self._recorder.targets and not self._recorder.functions.unseen:
+            return QuantityPlan("nothing_differentiated")
         if node.tensor is None or not self._recorder.targets:
             return QuantityPlan("not_on_loss_path")
         if self._loss_path is None:
             return QuantityPlan("loss_from_logits", {"by": node.activation or "softmax"}) if hasattr(node.tensor, "_keras_logits") else None
         cut = self._loss_path.cut(node.tensor)
         return None if cut is None else _cut_plan(cut)
-
-
-def _never_offered(node: Seen) -> QuantityPlan:
-    if node.variable is None or is_of_keras(node.variable) or node.op is None:
-        return QuantityPlan("no_optimizer_step")
-    owner, _, attribute = node.name.rpartition("/")
-    return QuantityPlan("not_a_weight", {"owner": owner or node.op.name, "attribute": attribute})
 
 
 def _cut_plan(cut: Cut) -> QuantityPlan:

@@ -112,7 +112,8 @@ def _inputs_code(expression: str, model: keras.Model) -> str:
 def _tensor_code(tensor: keras.KerasTensor, model: keras.Model, expression: str) -> str:
     """The tensor as an output of a layer: of its first call, as `output` is, and where `get_layer` finds the layer. Else just `tensor`."""
     operation, structure = tensor._keras_history.operation, Structure(model)
-    layer = structure.expression(structure.name_of(operation, "")) if isinstance(operation, keras.layers.Layer) else "layer"
+    path = next((path for path, kept in structure if kept is operation and isinstance(kept, keras.layers.Layer)), None)
+    layer = "layer" if path is None else structure.expression(path)
     if layer == "layer":
         return "tensor"
     output = f"{expression}{layer.removeprefix('model')}.output"

@@ -140,7 +140,7 @@ def map_inputs(layers: Any, data: Any, tapper: Tapper) -> Any:
     by_name = {layer.name: layer for layer in keras.tree.flatten(layers)}
     if isinstance(data, dict):
         keyed = layers if isinstance(layers, dict) else by_name
-        return {key: tapper(key, keyed[key], value) if key in keyed and tf.is_tensor(value) else value for key, value in data.items()}
+        return {key: map_inputs(keyed[key], value, tapper) if key in keyed else value for key, value in data.items()}
     flat, ordered = keras.tree.flatten(data), list(keras.tree.flatten(layers))
     if len(flat) != len(ordered):
         return data

@@ -30,7 +30,7 @@ from tb_activations.capture.connections import (
 from tb_activations.capture.keras_variables import is_of_keras, is_variable
 from tb_activations.capture.loss_path import Cut, LossPath, handle_in
 from tb_activations.capture.structure import Structure
-from tb_activations.capture.trainability import untrained
+from tb_activations.capture.trainability import not_offered, untrained
 from tb_activations.errors import ArgumentError
 from tb_activations.store.reasons import explain_reason
 
@@ -124,16 +124,22 @@ def _explain_keras_tensor(tensor: keras.KerasTensor, model: keras.Model, loss: L
     missing = [operation for operation in chain if isinstance(operation, keras.layers.InputLayer) and not feeds(operation, model)]
     if missing or not is_functional(model):
         return _disconnected(tensor, model, subject, path, missing)
-    return TensorExplanation(
-        subject,
-        f"`{subject}` is symbolic: it stands for the output of a layer and gets a value only while the model runs. "
-        "It follows from the model's inputs.",
-        connected=True,
-        path=path,
-        gradient=_gradient_of_output(tensor, subject, model, loss),
-        remedy="Compute it for a batch with a second model, or record it from the real training step with the callback:",
-        code=second_model_code(tensor, model) + "\n" + callback_code(node_name(tensor, Structure(model))),
+    value = (
+        f"`{subject}` is symbolic: it stands for the output of a layer and gets a value only while the model runs. It follows from the model's inputs"
     )
+    gradient = _gradient_of_output(tensor, subject, model, loss)
+    structure = Structure(model)
+    if not _belongs(tensor, structure):
+        value += f", and no output of `{model.name}` needs it, so that it is no part of it."
+        remedy = "Compute it for a batch with a second model. To record it while the model trains, connect it to an output:"
+        return TensorExplanation(subject, value, True, path, gradient=gradient, remedy=remedy, code=second_model_code(tensor, model))
+    remedy = "Compute it for a batch with a second model, or record it from the real training step with the callback:"
+    code = second_model_code(tensor, model) + "\n" + callback_code(node_name(tensor, structure))
+    return TensorExplanation(subject, f"{value}.", True, path, gradient=gradient, remedy=remedy, code=code)
+
+
+def _belongs(tensor: keras.KerasTensor, structure: Structure) -> bool:
+    return any(operation is tensor._keras_history.operation for _, operation in structure)
 
 
 def _disconnected(
@@ -141,7 +147,7 @@ def _disconnected(
 ) -> TensorExplanation:
     names = tuple(operation.name for operation in missing)
     structure = Structure(model)
-    belongs = any(operation is tensor._keras_history.operation for _, operation in structure)
+    belongs = _belongs(tensor, structure)
     recorded = callback_code(node_name(tensor, structure)) if belongs else ""
     if not is_functional(model):
         value = f"`{model.name}` is a subclassed model: it has no graph of its own, so no tensor is connected to its inputs."
@@ -165,6 +171,8 @@ def _quoted(names: tuple[str, ...]) -> str:
 
 def _gradient_of_output(tensor: keras.KerasTensor, name: str, model: keras.Model, loss: Loss | None) -> str:
     """Traces the model with ``tensor`` as a further output and looks for the path from it to the model's own outputs, or to ``loss``."""
+    if not keras.backend.is_float_dtype(tensor.dtype):
+        return explain_reason("no_gradient_dtype", name, {"dtype": tensor.dtype}).sentence
     outputs = model.outputs[0] if isinstance(model, keras.Sequential) else model.output
     extended = keras.Model(inputs_of(model), [tensor, *tf.nest.flatten(outputs)])
 
@@ -191,8 +199,8 @@ def _explain_variable(variable: Any, model: keras.Model, data: Any, loss: Loss |
     name, weight, layer = _owned(variable, structure)
     value = f"`{name}` is a variable: its value can be read at any time."
     code = f'{callback_code(name)}\ntb_activations.open_run(f"{{log_dir}}/train").statistics("{name}", "gradient")'
-    if not variable.trainable:
-        plan = untrained(name, weight, layer, structure)
+    if not (variable.trainable and model.trainable):
+        plan = untrained(name, weight, layer, structure) if not variable.trainable else not_offered(name, structure)
         reason = explain_reason(str(plan.reason), name, plan.detail)
         return TensorExplanation(name, value, gradient=reason.sentence, remedy=reason.remedy, code=reason.code_to_paste)
     inputs = data if data is not None else inputs_of(model) if is_functional(model) else None

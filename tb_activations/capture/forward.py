@@ -22,6 +22,7 @@ from tb_activations.capture.recorder import Recorder
 from tb_activations.capture.rehearsals import forget_rehearsals
 from tb_activations.capture.structure import Structure
 from tb_activations.capture.tell import cause
+from tb_activations.capture.traced_functions import uncounted
 from tb_activations.capture.twin import Captured, Options
 
 __all__ = ["FixedBatch"]
@@ -42,7 +43,7 @@ class FixedBatch:
         self._warn = warn
         self._traced: tuple[Catalogue, Handover] | None = None
         self._lasting = Lasting()
-        self._function = tf.function(self._instrumented_forward, autograph=False)
+        self._function = uncounted(tf.function(self._instrumented_forward, autograph=False))
 
     @property
     def waits(self) -> bool:

@@ -32,6 +32,7 @@ from tb_activations.capture.packing import Keep, Layout, Packed, Reduction, coll
 from tb_activations.capture.recorder import Recorder
 from tb_activations.capture.regrouping import leaving_the_order
 from tb_activations.capture.replicas import gather
+from tb_activations.capture.traced_functions import uncounted
 
 __all__ = ["Beside", "Handover", "OnHost", "handover_of"]
 
@@ -70,7 +71,8 @@ class InStep(Handover):
 class AfterStep(Handover):
     def __init__(self, layout: Layout, keep: Keep) -> None:
         reduction = Reduction(layout, keep)
-        self._reduce = tf.function(lambda bits: join_samples(reduction(from_bits(bits, self._dtypes))), autograph=False, reduce_retracing=True)
+        reduce = tf.function(lambda bits: join_samples(reduction(from_bits(bits, self._dtypes))), autograph=False, reduce_retracing=True)
+        self._reduce = uncounted(reduce)
         self._dtypes: Packed = {}
 
     def give(self, recorder: Recorder, catalogue: Catalogue) -> Packed:

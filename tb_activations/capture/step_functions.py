@@ -12,6 +12,8 @@ from typing import Any, Literal, NamedTuple
 import keras
 import tensorflow as tf
 
+from tb_activations.capture.traced_functions import uncounted
+
 __all__ = [
     "NAMES",
     "StepKind",
@@ -79,7 +81,7 @@ def made_anew(model: keras.Model, kind: StepKind) -> Callable[[Any], Any]:
         made: Callable[[Any], Any] = getattr(model, names.function)
     finally:
         setattr(model, names.function, plain)
-    return made
+    return uncounted(made)
 
 
 def single_step(model: keras.Model, kind: StepKind) -> Callable[[Any], Any]:

@@ -34,6 +34,10 @@ def _layers(op: keras.Operation) -> list[keras.layers.Layer]:
     return list(flatten(include_self=False, recursive=False)) if flatten else []
 
 
+def _weights(op: keras.Operation) -> Iterator[tuple[str, keras.Variable]]:
+    return ((weight_name(op, weight), weight) for weight in getattr(op, "weights", ()))
+
+
 class Structure:
     """Names of the operations of ``model``, and of whatever else appears while its step is traced.
 
@@ -69,9 +73,9 @@ class Structure:
         return free
 
     def expression(self, path: str) -> str:
-        """Python that gives the layer named ``path``; just `layer` where no chain of models leads to it."""
+        """Python that gives the layer named ``path``, "" is the model; just `layer` where no chain of models leads to it."""
         expression, inner = "model", self.model
-        for part in path.split("@")[0].split("/"):
+        for part in path.split("@")[0].split("/") if path else ():
             if not isinstance(inner, keras.Model):
                 return "layer"
             expression += f".get_layer({part!r})"
@@ -83,15 +87,22 @@ class Structure:
         for op in self._members:
             yield self._names[id(op)], op
 
+    def keepers(self, name: str) -> Iterator[tuple[str, keras.Operation]]:
+        """The model, and the layers in which what is called ``name`` stands, from the outside to the inside; the model's name is ""."""
+        if self.model is not None:
+            yield "", self.model
+        yield from ((path, op) for path, op in self if name.startswith(path + "/"))
+
     def owners(self) -> Iterator[tuple[str, keras.Variable | tf.Variable, keras.Operation]]:
-        """Each weight, and each bare variable of TensorFlow, with its name and the innermost layer that keeps it."""
+        """Each weight, and then each bare variable, with its name and the innermost layer that keeps it."""
         seen: set[int] = set()
-        for op in (*reversed(self._members), *([self.model] if self.model is not None else [])):
-            scope = "" if op is self.model else self._names[id(op)] + "/"
-            for name, variable in (*((weight_name(op, weight), weight) for weight in getattr(op, "weights", ())), *bare_variables(op)):
-                if id(variable) not in seen:
-                    seen.add(id(variable))
-                    yield scope + name, variable, op
+        for kept_by in (_weights, bare_variables):
+            for op in (*reversed(self._members), *([self.model] if self.model is not None else [])):
+                scope = "" if op is self.model else self._names[id(op)] + "/"
+                for name, variable in kept_by(op):
+                    if id(variable) not in seen:
+                        seen.add(id(variable))
+                        yield scope + name, variable, op
 
     def _adopt(self, root: keras.Operation, scope: str) -> None:
         # Breadth first: a layer that is kept in two places is named after the outer one.

@@ -245,7 +245,7 @@ class Swap:
 
     def _give_up(self, error: Exception | None) -> None:
         self._broken, self._twin = True, None
-        what = "unknown" if error is None else cause(error)
+        what = "unknown" if error is None else cause(error).rstrip(".")
         self._warn(f"Recording the {self._kind} step failed, and is over until it is compiled anew: {what}. Training goes on without it.")
 
 

@@ -6,7 +6,6 @@ ones until the model is compiled anew. A twin traced after they changed would tr
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -14,9 +13,10 @@ import keras
 import tensorflow as tf
 
 from tb_activations.capture.structure import Structure
+from tb_activations.capture.traced_functions import was_traced
 from tb_activations.store.schema import QuantityPlan
 
-__all__ = ["Trainability", "is_frozen", "not_trainable", "untrained"]
+__all__ = ["Trainability", "is_frozen", "not_offered", "not_trainable", "untrained"]
 
 
 class Trainability:
@@ -29,7 +29,7 @@ class Trainability:
 
     def __init__(self, model: keras.Model, function: Callable[..., Any]) -> None:
         self._flags = [(item, bool(item.trainable)) for item in _flagged(model)]
-        if _was_traced(function):
+        if was_traced(function):
             self._flags += [(variable, True) for variable in _optimized(getattr(model, "optimizer", None))]
 
     def changed(self) -> list[str]:
@@ -48,21 +48,8 @@ def _optimized(optimizer: Any) -> list[Any]:
     return list(getattr(optimizer, "_trainable_variables", None) or ())
 
 
-def _was_traced(function: Callable[..., Any]) -> bool:
-    """Keras keeps the traced functions in the closure of a plain one, some of them wrapped; older versions have a traced one alone."""
-    kept = (cell.cell_contents for cell in getattr(function, "__closure__", None) or ())
-    functions = (inspect.unwrap(each, stop=_counts_traces) for each in (function, *kept) if callable(each))
-    return any(each.experimental_get_tracing_count() > 0 for each in functions if _counts_traces(each))
-
-
-def _counts_traces(function: Any) -> bool:
-    return hasattr(function, "experimental_get_tracing_count")
-
-
 def untrained(name: str, variable: keras.Variable | tf.Variable, layer: keras.Operation | None, structure: Structure) -> QuantityPlan:
     """Why no optimizer changes ``variable``: it was frozen with its ``layer``, or training is none of its business."""
-    if layer is None and name.startswith("optimizer/"):
-        return QuantityPlan("optimizer_state")
     owner = name.rpartition("/")[0] or (layer.name if layer is not None else "the step")
     # Keras sets `trainable` of these, and of no others, when that of the layer is set.
     if all(variable is not weight for weight in getattr(layer, "_trainable_variables", ())):
@@ -71,6 +58,14 @@ def untrained(name: str, variable: keras.Variable | tf.Variable, layer: keras.Op
         return not_trainable(owner, structure)
     weight = f'next(weight for weight in {structure.expression(owner)}.weights if weight.name == "{variable.name}")'
     return QuantityPlan("not_trainable", {"owner": name, "layer": weight})  # the weight alone
+
+
+def not_offered(name: str, structure: Structure) -> QuantityPlan:
+    """Why no optimizer was given the variable ``name``, which is trainable: what is around it is frozen, or else that isn't known."""
+    frozen = next((path for path, keeper in structure.keepers(name) if not getattr(keeper, "trainable", True)), None)
+    if frozen is None:
+        return QuantityPlan("no_optimizer_step")
+    return QuantityPlan("frozen_from_above", {"owner": frozen or "the model", "layer": structure.expression(frozen)})
 
 
 def is_frozen(op: keras.Operation | None) -> bool:

@@ -40,8 +40,8 @@ class Uncalled:
         name, keeper = self._keepers.get(id(op), ("", None))
         if isinstance(keeper, _ATTENTION) and id(keeper) in self._called and not isinstance(op, keras.layers.Dropout):
             return QuantityPlan("fused_attention", {"owner": name})
-        if isinstance(op, keras.layers.InputLayer) and keeper is not None:
-            op = keeper  # shares the fate of the model that it feeds
+        if isinstance(op, keras.layers.InputLayer) and (keeper or self._recorder.structure.model) is not None:
+            op = keeper or self._recorder.structure.model  # shares the fate of the model that it feeds
         if not getattr(op, "built", True) and not self._is_table_used(op):
             return QuantityPlan("not_called")  # the first call would have built it
         weights = {id(weight._value) for weight in getattr(op, "weights", ())}

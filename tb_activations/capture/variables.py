@@ -13,6 +13,7 @@ import keras
 import tensorflow as tf
 from tensorflow.python.framework.auto_control_deps_utils import get_read_write_resource_inputs
 
+from tb_activations.capture.bare_variables import weight_name
 from tb_activations.capture.first_trace import build_optimizer
 from tb_activations.capture.keras_variables import Variable, in_tensorflow, is_of_keras
 from tb_activations.capture.loss_path import handle_in
@@ -63,7 +64,7 @@ class Variables:
         weights = {weight.path.replace("/", "_") + "_": name for name, weight, _ in self._structure.owners() if is_of_keras(weight)}
         for slot in optimizer.variables:
             if key_of(slot) not in self._slots:
-                self._slots[key_of(slot)] = self._structure.unique("optimizer/" + _slot_name(slot, weights))
+                self._slots[key_of(slot)] = self._structure.unique("optimizer/" + _slot_name(optimizer, slot, weights))
                 self.read(slot)
 
     def hand_over(self, variable: Variable, gradient: Any, scale: tf.Tensor | None) -> None:
@@ -90,6 +91,10 @@ class Variables:
         for variable, gradient, scale in left.values():
             if id(handle_in(graph, variable)) in written:
                 self.hand_over(variable, gradient, scale)
+
+    def is_slot(self, variable: Variable) -> bool:
+        """Whether an optimizer keeps ``variable`` for itself."""
+        return key_of(variable) in self._slots
 
     def train_inside(self, variable: Variable) -> None:
         """A loop, a branch or a function in the step finds a gradient of ``variable``, or hands it to an optimizer."""
@@ -118,10 +123,11 @@ class Variables:
             yield self._slots.get(key) or self._structure.unique(name), variable, op, before
 
 
-def _slot_name(slot: keras.Variable, weights: Mapping[str, str]) -> str:
+def _slot_name(optimizer: keras.optimizers.Optimizer, slot: keras.Variable, weights: Mapping[str, str]) -> str:
     """`hidden/kernel/momentum`, where Keras has the path of the weight in the name, which depends on what else the process made."""
     prefix = max((prefix for prefix in weights if slot.name.startswith(prefix)), key=len, default="")
-    return f"{weights[prefix]}/{slot.name.removeprefix(prefix)}" if prefix else str(slot.name)
+    keeper = getattr(optimizer, "inner_optimizer", optimizer)  # loss scaling gives every variable that it keeps a name
+    return f"{weights[prefix]}/{slot.name.removeprefix(prefix)}" if prefix else weight_name(keeper, slot).strip("_")
 
 
 def key_of(variable: Variable) -> int:

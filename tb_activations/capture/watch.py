@@ -32,6 +32,7 @@ from tb_activations.capture.schedule import Every
 from tb_activations.capture.selection import KINDS, Names
 from tb_activations.capture.structure import Structure
 from tb_activations.capture.tell import tell
+from tb_activations.capture.traced_functions import uncounted
 from tb_activations.capture.trainability import Trainability
 from tb_activations.capture.twin import Captured, Options, Twin
 from tb_activations.capture.variables import Variables
@@ -279,7 +280,7 @@ class FunctionTwin(Twin):
         self._on_replicas = OnReplicas(self._recorded)
         instrumented_step = self._instrumented(body)
         # The copy has every option of the user's function: signature, XLA, retracing.
-        self._twin: Any = function._clone(python_function=instrumented_step) if self._compiled else instrumented_step
+        self._twin: Any = uncounted(function._clone(python_function=instrumented_step)) if self._compiled else instrumented_step
         self._function = lambda arguments: self._twin(*arguments[0], **arguments[1])
 
     @property

@@ -165,6 +165,10 @@ class Flow:
         state = self.nodes[index].quantities.get(quantity)
         return None if state is None else state.reason
 
+    def has_no_optimizer(self, variable: int, quantity: Quantity) -> bool:
+        """Whether a variable could be trained, and no optimizer was asked to."""
+        return self.reason(variable, quantity) in ("no_optimizer_step", "frozen_from_above")
+
     def reaches_loss(self, index: int) -> bool:
         """Whether a loss depends on the node; in a graph without losses everything counts."""
         return not self._losses or bool(self.downstream[index] & self._losses)

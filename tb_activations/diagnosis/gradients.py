@@ -273,7 +273,7 @@ def _is_cut_off(facts: Facts, variable: int) -> bool:
     A slow copy that makes targets hands them to the loss. Vectors of its own tell whether it was trained before.
     """
     owner = facts.owners[variable]
-    if owner is None or facts.reason(variable, "gradient") != "no_optimizer_step" or len(facts.nodes[variable].shape or ()) < 2:
+    if owner is None or not facts.has_no_optimizer(variable, "gradient") or len(facts.nodes[variable].shape or ()) < 2:
         return False
     has_vectors = any(len(facts.nodes[own].shape or ()) == 1 for own in facts.owned[owner])
     return has_vectors and facts.reason(owner, "gradient") in ("gradient_stopped", "non_differentiable") and _feeds_trained(facts, owner)

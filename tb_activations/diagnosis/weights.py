@@ -366,7 +366,7 @@ def _is_forgotten(facts: Facts, variable: int) -> bool:
     changing = facts.changing
     if _is_no_weight(facts, variable):
         return facts.reaches_loss(owner) and any((facts.upstream[call] | facts.downstream[call]) & changing for call in calls)
-    if not _has_no_optimizer(facts, variable):
+    if not facts.has_no_optimizer(variable, "update"):
         return False
     model, _, inside = facts.names[owner].partition("/")
     part = union(1 << node for node in facts.flow.tolist() if facts.names[node].startswith(model + "/"))
@@ -379,7 +379,11 @@ def _helps(facts: Facts, variable: int) -> bool:
     """Whether a weight that no optimizer is given is part of a network that judges what weights that change have made, or that makes what all such
     weights read, so that no gradient is taken that far; and whose vectors tell whether it was trained before."""
     owner = facts.owners[variable]
-    if owner is None or not _has_no_optimizer(facts, variable) or not any(len(facts.nodes[own].shape or ()) == 1 for own in facts.owned[owner]):
+    if (
+        owner is None
+        or not facts.has_no_optimizer(variable, "update")
+        or not any(len(facts.nodes[own].shape or ()) == 1 for own in facts.owned[owner])
+    ):
         return False
     changing, calls = facts.changing, facts.calls.get(owner, (owner,))
     judges = any(facts.is_recorded(call, "gradient") and facts.upstream[call] & changing for call in calls)
@@ -390,10 +394,6 @@ def _tells_by_standing_still(facts: Facts, variable: int) -> bool:
     node = facts.nodes[variable]
     shape = node.shape or ()
     return (len(shape) >= 2 and not node.name.endswith("bias")) or (shape not in ((), (1,)) and _is_no_weight(facts, variable))
-
-
-def _has_no_optimizer(facts: Facts, variable: int) -> bool:
-    return facts.reason(variable, "update") == "no_optimizer_step"
 
 
 def _is_no_weight(facts: Facts, variable: int) -> bool:

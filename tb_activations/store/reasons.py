@@ -159,6 +159,13 @@ _ALL = (
         "If it should be trained, use its output for a loss. Its value is recorded all the same.",
     ),
     Reason(
+        "nothing_differentiated",
+        "unreachable",
+        "no loss differentiated",
+        "The step differentiates no loss with respect to a variable, so d loss / d value of `{node}` does not exist.",
+        "If it should train: `fit` differentiates nothing where `model.trainable_weights` is empty; a step of your own has to call `tape.gradient`.",
+    ),
+    Reason(
         "loss_from_logits",
         "unreachable",
         "loss taken before the activation",
@@ -278,6 +285,15 @@ _ALL = (
         "no optimizer step seen",
         "The train step applied no gradient to `{node}` through an optimizer of Keras.",
         "Nothing is wrong where it isn't to be trained, as the copy of a network that follows it. Else hand its gradient to `optimizer.apply`.",
+    ),
+    Reason(
+        "frozen_from_above",
+        "unreachable",
+        "frozen from above",
+        "No optimizer was given `{node}`. It is trainable, but `trainable` of {owner}, which keeps it, is False: its `trainable_weights` are empty, "
+        "whatever is inside.",
+        "Set it, which sets that of everything inside, too; then freeze again what shall stay, and call `compile`:",
+        "{layer}.trainable = True   # {owner}",
     ),
     Reason(
         "not_a_weight",

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tb_activations.errors import ArgumentError
-from tb_activations.store.budget import Budget, Stage
+from tb_activations.store.budget import STAGES, Budget, Stage
 from tb_activations.store.schema import Capture, Graph
 from tb_activations.store.session import Session
 
@@ -77,6 +77,7 @@ class Writer:
         self._stride = 1
         self._closing = self._ended = False
         self._failure: BaseException | None = None
+        self._too_large_told = False
         self._pending = _Pending("", self._stage)
         self._thread = threading.Thread(target=self._run, name="tb_activations writer", daemon=True)
         self._thread.start()
@@ -194,6 +195,7 @@ class Writer:
         else:
             with self._changed:
                 self._dropped.append(item.step)
+            self._tell_too_large()
         self._taken_count += 1
 
     def _seal(self) -> None:
@@ -218,8 +220,23 @@ class Writer:
         stage, self._stage = self._stage, self._budget.stage
         self._stride = self._budget.stride
         if self._stage.share > stage.share and self._on_budget is not None:
-            used, bound = (f"{count / 1e6:.1f} MB" for count in (self._budget.used_bytes, self._budget.max_bytes))
+            used, bound = _sizes(self._budget.used_bytes, self._budget.max_bytes)
             self._on_budget(f"{used} of the size budget of {bound} are used: {self._stage.sentence}.")
+
+    def _tell_too_large(self) -> None:
+        """Once, where it isn't told yet that captures are left out: of a budget that is too small, none may be kept at all."""
+        if self._too_large_told or self._on_budget is None or self._budget.stage is STAGES[-1] or self._budget.max_bytes is None:
+            return
+        self._too_large_told = True
+        size, bound = _sizes(self._item_bytes, self._budget.max_bytes)
+        self._on_budget(
+            f"A capture of {size} is more than what is left of the size budget of {bound}, and is left out. Give more room, or record less."
+        )
+
+
+def _sizes(*counts: int) -> list[str]:
+    """In one unit, in which the largest is no fraction."""
+    return [f"{count / 1e6:.1f} MB" if max(counts) >= 1e6 else f"{count / 1e3:.1f} kB" for count in counts]
 
 
 def _check(worker: int, max_bytes: int | None) -> None:

@@ -166,3 +166,19 @@ def test_weights_without_a_name_go_by_their_attribute_in_every_model_of_a_proces
         assert {name for name in names if not name.startswith("optimizer/")} == {f"unnamed/{name}" for name in ("w", "tokens", "last", "calls")}
         assert {name for name in names if name.endswith("/momentum")} == {f"optimizer/unnamed/{name}/momentum" for name in ("w", "tokens", "last")}
         np.testing.assert_array_equal(run.statistics("unnamed/calls")["mean"], np.arange(len(run.steps())) + run.value("unnamed/calls", 0))
+
+
+def test_what_a_recurrent_layer_keeps_from_batch_to_batch_goes_by_its_layer(tmp_path):
+    x = L.Input(batch_shape=(4, 2, 3))
+    gru = L.GRU(2, stateful=True, return_sequences=True, name="gru")
+    model = keras.Model(x, L.Dense(1)(L.LSTM(2, stateful=True, name="lstm")(gru(x))))
+    model.compile("sgd", "mse", jit_compile=False)
+    seen = []
+    see = keras.callbacks.LambdaCallback(on_train_batch_begin=lambda batch, logs: seen.append(gru.states[0].numpy().copy()))
+    callback = tba.ActivationsCallback(tmp_path, every=1, samples="full", print_findings=False)
+    model.fit(np.ones((8, 2, 3)), np.ones((8, 1)), batch_size=4, shuffle=False, verbose=0, callbacks=[see, callback])
+    run = tba.open_run(tmp_path / "train")
+    assert {node.name for node in run.nodes if "state" in node.name} == {"gru/rnn_state", "lstm/rnn_state", "lstm/rnn_state_1"}
+    assert run.node("gru/rnn_state").quantities["gradient"].reason == "kept_by_layer"
+    np.testing.assert_array_equal(run.value("gru/rnn_state", 1), seen[1])
+    assert seen[1].any()

@@ -179,6 +179,18 @@ def test_inputs_go_by_the_names_of_their_layers(tmp_path, as_dict):
     assert sorted(inputs_of(run)["both"]) == ["age", "wide"]
 
 
+def test_inputs_in_dicts_and_lists_within_dicts(tmp_path):
+    a, b, c = L.Input((2,), name="wide"), L.Input((3,), name="age"), L.Input((1,), name="tall")
+    out = L.Dense(1, name="head")(L.Concatenate(name="both")([a, b, c]))
+    model = keras.Model({"size": {"w": a, "h": [c]}, "age": b}, out)
+    model.compile("sgd", "mse", jit_compile=False)
+    wide, age, tall = (np.full((4, width), value, "float32") for width, value in ((2, 5.0), (3, 7.0), (1, 9.0)))
+    run = run_of(tmp_path, model, {"size": {"w": wide, "h": [tall]}, "age": age}, np.ones((4, 1), "float32"), samples="full")
+    for name, fed in {"wide": wide, "age": age, "tall": tall}.items():
+        np.testing.assert_array_equal(run.value(name, 0), fed)
+    assert sorted(inputs_of(run)["both"]) == ["age", "tall", "wide"]
+
+
 def test_inputs_handed_over_by_name(tmp_path):
     class Outer(keras.Model):
         def __init__(self):

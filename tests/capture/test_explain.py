@@ -220,6 +220,26 @@ def test_a_connected_tensor_is_said_to_be_symbolic_with_its_path(nested_model):
     assert "symbolic" in str(answer)
 
 
+def test_what_no_output_needs_is_no_part_of_the_model_and_the_code_computes_it():
+    x = keras.Input((4,), name="x")
+    hidden = layers.Dense(3, name="h")(x)
+    aside = layers.Dense(2, name="aside")(hidden)
+    model = keras.Model(x, layers.Dense(1)(hidden))
+    answer = tba.explain(aside, model)
+    assert "no part of it" in answer.value
+    expected = X @ model.get_layer("h").kernel.numpy() @ aside._keras_history.operation.kernel.numpy()
+    scope = {"keras": keras, "model": model, "tensor": aside, "x": X}
+    exec(f"predicted = {answer.code}", scope)
+    np.testing.assert_allclose(scope["predicted"], expected, rtol=1e-4, atol=1e-6)
+
+
+def test_numbers_that_are_no_floats_are_told_their_dtype():
+    x = keras.Input((4,), name="x")
+    top = keras.ops.argmax(layers.Dense(3)(x), axis=-1)
+    model = keras.Model(x, layers.Embedding(3, 2)(top))
+    assert "`argmax` has dtype int32" in tba.explain(top, model).gradient
+
+
 def test_a_sequential_model_has_a_graph_also_where_another_model_calls_it(tmp_path):
     chain = keras.Sequential([keras.Input((3,)), layers.Dense(2, name="first"), layers.Dense(1, name="second")], name="chain")
     outside = keras.Input((3,), name="outside")

@@ -213,6 +213,14 @@ def test_what_the_optimizer_keeps_is_recorded_on_request(make_tiny, data, tmp_pa
     assert kept.reason == "optimizer_state"
 
 
+def test_what_the_optimizer_keeps_without_a_name_goes_by_its_attribute(make_tiny, data, lean, tmp_path):
+    """Keras makes it trainable, and counts such variables through the process."""
+    model = make_tiny(optimizer=keras.optimizers.Nadam())
+    model.fit(*data, batch_size=24, verbose=0, callbacks=[lean(1, slots=True, samples="full", kinds=["variable"])])
+    node = tba.open_run(tmp_path / "train").node("optimizer/u_product")
+    assert {node.quantities[quantity].reason for quantity in ("gradient", "update")} == {"optimizer_state"}
+
+
 def test_what_the_optimizer_keeps_is_not_listed_by_default(make_tiny, data, lean, tmp_path):
     make_tiny().fit(*data, batch_size=24, verbose=0, callbacks=[lean(1)])
     assert not [node.name for node in tba.open_run(tmp_path / "train").nodes if node.name.startswith("optimizer")]

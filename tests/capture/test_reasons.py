@@ -130,6 +130,30 @@ class Classifier(keras.Model):
         return keras.ops.mean(keras.losses.binary_crossentropy(y, y_pred))
 
 
+class Thawed(ByHand):
+    """Was frozen, or the network inside of it, and one layer in it set free again."""
+
+    def __init__(self, *, inside):
+        super().__init__()
+        x = keras.Input((3,))
+        self.encoder = keras.Model(x, L.Dense(2, name="low")(L.Dense(2, name="top")(x)), name="encoder")
+        frozen, free = (self.encoder, self.encoder.get_layer("top")) if inside else (self, self.head)
+        frozen.trainable = False
+        free.trainable = True
+
+    def call(self, x):
+        return self.head(self.encoder(x))
+
+    def train_step(self, data):
+        if not self.trainable:
+            return keras.Model.train_step(self, data)
+        with tf.GradientTape() as tape:
+            loss = tf.reduce_mean((self(data[0]) - data[1]) ** 2)
+        weights = self.encoder.trainable_weights + self.head.trainable_weights
+        self.optimizer.apply(tape.gradient(loss, weights), weights)
+        return {"loss": loss}
+
+
 REPLICATED = """
 import sys, numpy as np, tensorflow as tf, keras
 tf.config.set_logical_device_configuration(tf.config.list_physical_devices("CPU")[0], [tf.config.LogicalDeviceConfiguration()] * 2)
@@ -164,6 +188,8 @@ def runs(tmp_path_factory):
             return fitted(log_dir, Classifier(), kinds=["layer"])
         if name == "beside":
             return fitted(log_dir, Beside(), kinds=["layer", "variable"])
+        if name == "thawed":
+            return fitted(log_dir, Thawed(inside=False), kinds=["layer", "variable"])
         if name == "inside":
             return fitted(log_dir, Inside(), epochs=2, kinds=["variable"], samples="full", quantities=["value", "gradient", "update"])
         if name == "nested":
@@ -203,6 +229,7 @@ CASES = {
     "traced_earlier": ("everything", "compiled", "value"),
     "vectorized": ("everything", "mapped", "value"),
     "not_on_loss_path": ("everything", "side", "gradient"),
+    "nothing_differentiated": ("thawed", "head", "gradient"),
     "loss_from_logits": ("classifier", "head", "gradient"),
     "gradient_stopped": ("everything", "cut", "gradient"),
     "non_differentiable": ("everything", "rounded", "gradient"),
@@ -220,6 +247,7 @@ CASES = {
     "not_a_tensor": ("everything", "shape_of", "value"),
     "inference_only": ("predict", "head", "gradient"),
     "no_optimizer_step": ("beside", "before/kernel", "update"),
+    "frozen_from_above": ("thawed", "head/kernel", "update"),
     "not_a_weight": ("everything", "bare/scale", "gradient"),
     "trained_inside": ("inside", "head/kernel", "gradient"),
     "no_update": ("everything", "head", "update"),
@@ -313,6 +341,21 @@ def check_code(code):
             inspect.signature(function).bind(*call.args, **{keyword.arg: keyword.value for keyword in call.keywords})
         else:
             assert path in ("function", "attention", "self.add_weight") or path.endswith("get_layer"), path
+
+
+def test_a_weight_in_a_frozen_network_is_told_what_is_frozen_and_the_code_frees_it(tmp_path):
+    model = Thawed(inside=True)
+    nodes = {node.name: node for node in fitted(tmp_path, model, kinds=["layer", "variable"]).nodes}
+    told = nodes["encoder/top/kernel"].quantities["gradient"]
+    assert (told.reason, nodes["encoder/low/kernel"].quantities["gradient"].reason) == ("frozen_from_above", "not_trainable")
+    assert "`trainable` of encoder" in told.sentence
+    assert nodes["head/kernel"].quantities["gradient"].state == "materialized"
+    exec(told.code_to_paste, {"model": model})
+    assert len(model.encoder.trainable_weights) == 4
+    model.trainable = False
+    model.head.trainable = True
+    explained = tba.explain(model.head.kernel, model)
+    assert ("`trainable` of the model" in explained.gradient, explained.code) == (True, "model.trainable = True   # the model")
 
 
 def test_the_code_for_a_frozen_layer_unfreezes_it(runs):

@@ -10,6 +10,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from tensorflow.python.eager.polymorphic_function import polymorphic_function
 
 import tb_activations as tba
 from tb_activations.capture.twin import Twin
@@ -281,6 +282,16 @@ def test_freezing_without_compiling_changes_nothing_as_without_recording(make_ti
     assert steps() == recorded
 
 
+@pytest.mark.parametrize("every", [1, [5, 11]], ids=["recorded at once", "recorded later"])
+def test_a_layer_that_a_callback_freezes_before_the_first_step_is_frozen_for_both(make_tiny, data, lean, steps, every):
+    plain, ours = make_tiny(), make_tiny()
+    plain.fit(*data, batch_size=4, epochs=2, verbose=0, callbacks=[Freeze(0)])
+    ours.fit(*data, batch_size=4, epochs=2, verbose=0, callbacks=[Freeze(0), lean(every)])
+    for before, after in zip(plain.get_weights(), ours.get_weights(), strict=True):
+        np.testing.assert_array_equal(before, after)
+    assert steps() == (list(range(12)) if every == 1 else every)
+
+
 @pytest.mark.filterwarnings("ignore:A layer's `trainable` state has changed")
 @pytest.mark.parametrize("watched", [True, False], ids=["frozen while watched", "frozen before"])
 def test_a_twin_that_would_train_less_is_refused_until_the_model_is_compiled(make_tiny, data, lean, steps, watched):
@@ -295,7 +306,8 @@ def test_a_twin_that_would_train_less_is_refused_until_the_model_is_compiled(mak
         if callbacks:
             with pytest.warns(RuntimeWarning, match=r"`trainable` of .*hidden.* was changed after the train step was traced") as told:
                 model.fit(*data, batch_size=4, epochs=2, verbose=0, callbacks=callbacks)
-            assert len([warning for warning in told if "tb_activations" in str(warning.message)]) == 1
+            (sentence,) = [str(warning.message) for warning in told if "tb_activations" in str(warning.message)]
+            assert sentence.endswith("before `compile()`. Training goes on without it.")
         else:
             model.fit(*data, batch_size=4, epochs=2, verbose=0)
         ends.append(model.get_weights())
@@ -394,3 +406,18 @@ def test_a_model_can_be_cloned_and_copied_while_it_is_recorded(make_tiny, data, 
     model, callback = make_tiny(), lean(1)
     model.fit(*data, batch_size=8, verbose=0, callbacks=[callback, Copies()])
     assert steps() == [0, 1, 2]
+
+
+def test_models_in_a_row_are_not_told_of_too_many_traces(make_tiny, data, lean, monkeypatch):
+    """TensorFlow counts the traces of all models together, as one line of Keras makes their functions."""
+
+    def told(callbacks):
+        monkeypatch.setattr(polymorphic_function, "_frequent_tracing_detector_manager", polymorphic_function._FrequentTracingDetectorManager())
+        lines = []
+        monkeypatch.setattr(polymorphic_function.logging, "warning", lambda text, *rest: lines.append(text))
+        for _ in range(5):
+            make_tiny().fit(*data, batch_size=6, verbose=0, callbacks=callbacks())
+        return lines
+
+    assert told(list) == []
+    assert told(lambda: [lean(1, samples="sample")]) == []

@@ -366,3 +366,20 @@ def test_a_fixed_batch_needs_a_model_and_one_that_does_not_fit_ends_nothing(tmp_
     with pytest.warns(RuntimeWarning, match="`probe_data` failed"):
         train(tf.function, 5, {"log_dir": tmp_path, "every": 1, "probe_data": np.zeros((2, 7)), "print_findings": False})
     assert tba.open_run(tmp_path / "train").steps().tolist() == list(range(5))
+
+
+def test_the_input_of_a_model_whose_call_runs_without_it_says_so(tmp_path):
+    """As `stateless_call` does, with weights of the user's."""
+    model = keras.Sequential([keras.Input((3,), name="x"), keras.layers.Dense(1, name="head")])
+    weights = [variable.value for variable in model.trainable_variables]
+
+    def step(x):
+        with tf.GradientTape() as tape:
+            loss = tf.reduce_mean(model.stateless_call([weight - 0.1 for weight in weights], [], x)[0])
+        return tape.gradient(loss, model.trainable_variables)
+
+    with tba.watch(tf.function(step), model=model, log_dir=tmp_path, every=1, print_findings=False) as watched:
+        watched(tf.ones((2, 3)))
+    run = tba.open_run(tmp_path)
+    assert run.node("head").quantities["value"].state == "materialized"
+    assert run.node("x").quantities["value"].reason == "used_without_call"

@@ -56,6 +56,14 @@ class TestBudget:
         assert len(run.problems) == 4
         assert run.problems[0].startswith("Size budget: from step ")
 
+    def test_a_budget_that_is_too_small_for_a_single_capture_is_told_once(self, tmp_path):
+        run, said = self.fill(tmp_path, 2_000, captures=5)
+        assert run.steps().tolist() == []
+        assert run.captures().dropped.tolist() == [0, 1, 2, 3, 4]
+        (sentence,) = [sentence for sentence in said if "A capture of" in sentence]
+        assert "kB is more than what is left of the size budget of " in sentence
+        assert said[0] == sentence
+
     def test_what_it_left_out_says_so(self, tmp_path):
         run, _ = self.fill(tmp_path, 1_500_000)
         samples, histograms, steps = run.sample_steps("n0"), run.histogram("n0").steps, run.steps()

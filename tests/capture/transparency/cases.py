@@ -197,7 +197,8 @@ EXCEPTIONS = [
         "record gradients only (`quantities`), or leave nodes out with `exclude`; draw with `keras.random` and a `SeedGenerator`",
     ),
     (
-        "eager steps (`run_eagerly`) of a model that uses a tensor both inside and after the layer or nested model that gives it",
+        "eager steps (`run_eagerly`) of a model that uses a tensor both inside and after the layer or nested model that gives it, or that "
+        "differentiate a gradient (a tape inside a tape) of `tanh` and its like, whose gradient is computed from what they give",
         "the gradient of that tensor is added up in another order: one unit in the last place",
         "leave that node out with `exclude`",
     ),

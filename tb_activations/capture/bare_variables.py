@@ -45,7 +45,7 @@ def bare_variables(layer: keras.Operation) -> Iterator[tuple[str, Variable]]:
         if isinstance(variable, tf.Variable):
             name = variable.name.split(":")[0]
             yield attribute if name == "Variable" else name, variable
-        elif isinstance(variable, keras.Variable):
+        elif is_of_keras(variable):
             yield weight_name(layer, variable), variable
 
 

@@ -33,8 +33,9 @@ from tb_activations.diagnosis.outputs import OutputMismatch, TargetsOutOfRange
 from tb_activations.diagnosis.penalty import PenaltyTooStrong
 from tb_activations.diagnosis.precision import HalfOverflow, HalfUnderflow, LossScaleThrash
 from tb_activations.diagnosis.rule import NodeRule, Observation, Rule, Words, number
+from tb_activations.diagnosis.unchanged import UnchangedWeights
+from tb_activations.diagnosis.updates import UpdateTooLarge, UpdateTooSmall
 from tb_activations.diagnosis.validation import BatchNormDrift
-from tb_activations.diagnosis.weights import UnchangedWeights, UpdateTooLarge, UpdateTooSmall
 from tb_activations.errors import ArgumentError
 from tb_activations.store.schema import COUNTS, QUANTITIES, STATISTICS, Kind, Quantity
 

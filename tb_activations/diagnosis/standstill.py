@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tb_activations.diagnosis.block import Block, Floats
+from tb_activations.diagnosis.fingerprint import Fingerprint
 
 __all__ = ["Standstill"]
 
@@ -37,7 +38,7 @@ class Standstill:
 
     def __init__(self, rows: Rows) -> None:
         self._rows = rows
-        self._numbers: Floats = np.full((4, len(rows), 1), np.nan, np.float32)
+        self._fingerprint = Fingerprint(rows)
         self._has_moved = False
         self._since, self._captures = -1, 0
         self._largest_gradient = 0.0
@@ -66,9 +67,7 @@ class Standstill:
     def _rests(self, block: Block, ratio: Floats) -> Bools:
         """Whether no kernel moves although a gradient arrives, [c]. An optimizer that adds up gradients changes nothing at most steps, but from one
         capture to the next."""
-        now = np.stack([block.column(name)[self._rows] for name in ("mean", "l2_norm", "min", "max")])
-        before = np.concatenate([self._numbers, now[:, :, :-1]], axis=2)
-        self._numbers = now[:, :, -1:]
+        now, before = self._fingerprint.feed(block)
         changed = (np.abs(now - before) > STILL * np.abs(now).max(0)).any(0)
         gradient = np.fmax.reduce(np.nan_to_num(block.column("l2_norm", "gradient")[self._rows]), axis=0, initial=0.0)
         largest = np.maximum.accumulate(np.concatenate([[self._largest_gradient], gradient]))

@@ -18,6 +18,12 @@ from tb_activations.store.nodes import Node, QuantityState, describe_nodes, join
 from tests.builders import parse_nodes
 
 COUNTS = ("elements", "nan_count", "pos_inf_count", "neg_inf_count")
+STEPS = range(0, 200, 10)
+DEEP = "input x [?,8];" + ";".join(
+    f"layer d{i} Dense [?,8] <- {f'd{i - 1}' if i else 'x'} sigmoid gradient; variable d{i}/kernel [8,8] gradient update;"
+    f" variable d{i}/bias [8] gradient update"
+    for i in range(5)
+) + "; loss loss [] <- d4"  # fmt: skip
 
 
 def nodes_of(text: str, **changes: Mapping[str, Any]) -> tuple[Node, ...]:
@@ -86,3 +92,16 @@ class History:
 def without_gradient(reason: str) -> dict[str, Any]:
     """Quantities of a variable whose gradient has a reason."""
     return {"quantities": {"value": QuantityState("materialized"), "gradient": QuantityState("unreachable", reason, sentence="Cut.", remedy="Join.")}}
+
+
+def deep(**kernels):
+    """Five layers; ``d2={"gradient": …}`` changes one of them."""
+    history = History(DEEP, STEPS)
+    for index in range(5):
+        name, changes = f"d{index}", kernels.get(f"d{index}", {})
+        numbers = np.arange(20) * 0.01 if changes.get("moves", True) else 0.0
+        weights = {"l2_norm": np.asarray(8.0) + numbers, "mean": numbers, "min": -2.0, "max": 2.0, "std": 1.0, **changes.get("value", {})}
+        history.set(f"{name}/kernel", elements=64, **weights)
+        history.set(f"{name}/kernel", "gradient", elements=64, l2_norm=changes.get("gradient", 0.1))
+        history.set(f"{name}/kernel", "update", elements=64, l2_norm=changes.get("update", 0.01))
+    return history

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from tb_activations.diagnosis.initialization import PoorInitialization
-from tests.diagnosis.hand import History
+from tests.diagnosis.hand import STEPS, History, deep
 
 DEPTH = 5
 CHAIN = "input x [?,64];" + ";".join(
@@ -72,4 +72,59 @@ def test_weights_before_a_normalization_are_too_large_where_a_step_hardly_turns_
     history = History(text, range(0, 30, 10)).set("c/bias", elements=64, l2_norm=0.0, std=0.0).set("head/bias", elements=3, l2_norm=0.0, std=0.0)
     history.set("c/kernel", elements=4096, l2_norm=gain * 8, std=gain / 8).set("c/kernel", "update", elements=4096, l2_norm=gain * 8 * turned)
     history.set("head/kernel", elements=192, l2_norm=1.7, std=1 / 8).set("head/kernel", "update", elements=192, l2_norm=1.7e-2)
+    assert [f.node for f in history.find(PoorInitialization())] == told
+
+
+def init(at=1, **statistics):
+    """Kernels that keep the variance (rms 0.35 for a fan-in of 8), but one."""
+    history = deep()
+    for index in range(5):
+        history.set(f"d{index}/kernel", **{"elements": 64, "l2_norm": 0.35 * 8, "std": 0.35, **(statistics if index == at else {})})
+    return history.find(PoorInitialization())
+
+
+def test_beginnings_far_from_keeping_the_variance_are_told():
+    assert init() == []
+    assert [f.node for f in init(l2_norm=3.0 * 8, std=3.0)] == ["d1/kernel"]
+    assert [f.node for f in init(l2_norm=1e-4 * 8, std=1e-4)] == ["d1/kernel"]
+
+
+def test_constant_weights_are_told_but_a_last_layer_may_begin_at_zero():
+    assert "All initial weights are 0" in init(l2_norm=0.0, std=0.0)[0].sentence
+    assert [f.node for f in init(l2_norm=0.1 * 8, std=1e-9)] == ["d1/kernel"]
+    assert init(at=4, l2_norm=0.0, std=0.0) == []
+
+
+def test_only_step_0_is_a_beginning():
+    history = deep()
+    history.steps = history.steps + 10
+    history.set("d1/kernel", elements=64, l2_norm=80.0, std=10.0)
+    assert history.find(PoorInitialization()) == []
+
+
+def test_small_weights_before_a_normalization_or_a_sum_do_no_harm():
+    for follower in ("LayerNormalization", "Add"):
+        text = (
+            f"input x [?,8]; layer d Dense [?,8] <- x; variable d/kernel [8,8]; layer n {follower} [?,8] <- d x; layer e Dense"
+            " [?,8] <- n; variable e/kernel [8,8]"
+        )
+        history = History(text, STEPS).set("d/kernel", elements=64, l2_norm=0.0, std=0.0).set("e/kernel", elements=64, l2_norm=2.8, std=0.35)
+        assert history.find(PoorInitialization()) == []
+
+
+@pytest.mark.parametrize(("over_examples", "told"), [(1.0, []), (0.0, ["up/kernel"])])
+def test_zeros_beside_something_that_tells_examples_apart_are_an_adapter(over_examples, told):
+    text = (
+        "input x [?,8]; layer up Dense [?,8] <- x; variable up/kernel [8,8]; layer joined Adapter [?,8] <- x up;"
+        " layer e Dense [?,8] <- joined; variable e/kernel [8,8]"
+    )
+    history = History(text, STEPS).set("up/kernel", elements=64, l2_norm=0.0, std=0.0).set("e/kernel", elements=64, l2_norm=2.8, std=0.35)
+    history.set("joined", l2_norm=np.sqrt(320), batch_std=over_examples)
+    assert [f.node for f in history.find(PoorInitialization())] == told
+
+
+@pytest.mark.parametrize(("activation", "told"), [("sin", []), ("tanh", ["first/kernel"])])
+def test_large_weights_before_a_sine_are_frequencies(activation, told):
+    text = "input x [?,1]; layer first Dense [?,8] <- x; variable first/kernel [1,8]; layer e Dense [?,8] <- first; variable e/kernel [8,8]"
+    history = History(text, STEPS, first={"activation": activation}).set("first/kernel", elements=8, l2_norm=5 * np.sqrt(8), std=5.0)
     assert [f.node for f in history.find(PoorInitialization())] == told

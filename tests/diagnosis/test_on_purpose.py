@@ -13,7 +13,7 @@ from tb_activations.diagnosis.initialization import PoorInitialization
 from tb_activations.diagnosis.losses import ExplodingLoss, OscillatingLoss
 from tb_activations.diagnosis.nonfinite import Nonfinite
 from tb_activations.diagnosis.precision import HalfUnderflow
-from tb_activations.diagnosis.weights import UnchangedWeights
+from tb_activations.diagnosis.unchanged import UnchangedWeights
 from tb_activations.store.nodes import QuantityState
 from tests.diagnosis.hand import History, without_gradient
 

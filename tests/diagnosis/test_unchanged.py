@@ -1,0 +1,211 @@
+"""Weights that never change, and those that have a reason not to."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from tb_activations.diagnosis.unchanged import UnchangedWeights
+from tb_activations.diagnosis.updates import UpdateTooSmall
+from tb_activations.store.nodes import QuantityState
+from tests.diagnosis.hand import STEPS, History, deep, without_gradient
+
+
+def test_weights_that_never_change_are_told():
+    found = deep(d2={"moves": False, "update": 0.0, "gradient": 0.0}).find(UnchangedWeights())
+    assert [(f.node, f.quantity) for f in found] == [("d2/kernel", "update")]
+    assert "Its gradient is exactly 0." in found[0].sentence
+    assert "learning rate" in deep(d2={"moves": False, "update": 0.0}).find(UnchangedWeights())[0].remedy
+
+
+CHANGING = "layer head Dense [?,8] <- d gradient; variable head/kernel [8,8] gradient update"
+
+
+@pytest.mark.parametrize(("flow", "told"), [("gradient", ["d/kernel"]), ("", [])])
+def test_weights_that_no_optimizer_is_given_are_told_where_gradients_flow_through_their_layer(flow, told):
+    states = {"quantities": {"value": QuantityState("materialized"), "update": QuantityState("unreachable", "no_optimizer_step")}}
+    text = f"input x [?,8]; layer d Dense [?,8] <- x {flow}; variable d/kernel [8,8]; {CHANGING}; loss loss [] <- head"
+    history = History(text, STEPS, d__kernel=states)
+    found = history.set("d/kernel", l2_norm=3.0, mean=0.1, min=-1.0, max=1.0).find(UnchangedWeights())
+    assert [f.node for f in found] == told
+    moving = history.set("d/kernel", l2_norm=np.linspace(3, 4, 20), mean=0.1, min=-1.0, max=1.0)
+    assert moving.find(UnchangedWeights()) == []
+
+
+@pytest.mark.parametrize(("trained", "told"), [(CHANGING, ["d/weight"]), ("layer head Dense [?,8] <- d gradient; variable head/kernel [8,8]", [])])
+def test_a_tf_variable_that_keras_does_not_count_among_the_weights_is_told_with_how_to_make_it_one(trained, told):
+    remedy = "Make it a weight, in `__init__` or `build` of `d`:"
+    update = QuantityState("unreachable", "not_a_weight", sentence="Keras doesn't count it.", remedy=remedy, code_to_paste="self.add_weight()")
+    states = {"quantities": {"value": QuantityState("materialized"), "update": update}}
+    text = f"input x [?,8]; layer d GraphConv [?,8] <- x; variable d/weight [8,8]; {trained}; loss loss [] <- head"
+    history = History(text, STEPS, d__weight=states)
+    found = history.set("d/weight", l2_norm=3.0, mean=0.1, min=-1.0, max=1.0).find(UnchangedWeights())
+    assert [f.node for f in found] == told
+    assert all(f.severity == "warning" and "Keras doesn't count it." in f.sentence and f.code == "self.add_weight()" for f in found)
+    buffer = history.set("d/weight", l2_norm=np.linspace(3, 4, 20), mean=0.1, min=-1.0, max=1.0)
+    assert buffer.find(UnchangedWeights()) == []
+
+
+@pytest.mark.parametrize(
+    ("variable", "told"),
+    [({}, ["q/codes"]), ({"trainable": False}, []), ({"dtype": "int32"}, [])],
+    ids=["meant to learn", "constant", "whole numbers"],
+)
+def test_a_tensorflow_variable_that_its_layer_does_not_count_among_its_weights_is_told(variable, told):
+    """Keras 2 trained the codebook of the well-known VQ-VAE example; Keras 3 doesn't."""
+    state = QuantityState("unreachable", "not_a_weight", sentence="Not counted.", remedy="Make it a weight:", code_to_paste="self.add_weight()")
+    fields = {"quantities": {"value": QuantityState("materialized"), "update": state}, **variable}
+    text = "input x [?,8]; layer e Dense [?,8] <- x gradient; variable e/kernel [8,8] gradient update"
+    text += "; layer q Codes [?,8] <- e gradient; variable q/codes [8,16]; layer d Dense [?,8] <- q gradient; variable d/kernel [8,8] gradient update"
+    history = History(f"{text}; loss loss [] <- d", STEPS, q__codes=fields)
+    found = history.set("q/codes", l2_norm=3.0, mean=0.1, min=-1.0, max=1.0).find(UnchangedWeights())
+    assert [f.node for f in found] == told
+    for finding in found:
+        assert finding.severity == "warning"
+        assert finding.sentence.endswith("Not counted.")
+        assert finding.code == "self.add_weight()"
+        assert finding.remedy == "If it is constant on purpose, give it `trainable=False`. Else: make it a weight:"
+    followed = history.set("q/codes", l2_norm=np.linspace(3, 4, 20), mean=0.1, min=-1.0, max=1.0)
+    assert followed.find(UnchangedWeights()) == []  # the step assigns it, as a moving average is
+
+
+@pytest.mark.parametrize(
+    ("shape", "highest", "told"),
+    [("[8]", 1e-5, ["d/gamma"]), ("[8]", 2e-5, []), ("[1]", 1e-5, []), ("[]", 1e-5, [])],
+    ids=["a scale that was to learn", "constants of their own", "a factor", "a number"],
+)
+def test_a_vector_of_one_number_that_nothing_trains_is_told(shape, highest, told):
+    """The scales of a CaiT, which Keras 2 trained: they begin as 0.00001, and what they scale stays next to nothing."""
+    state = QuantityState("unreachable", "not_a_weight", sentence="Not counted.", remedy="Make it a weight:", code_to_paste="self.add_weight()")
+    fields = {"quantities": {"value": QuantityState("materialized"), "update": state}}
+    text = f"input x [?,8]; layer d LayerScale [?,8] <- x gradient; variable d/gamma {shape}; {CHANGING}; loss loss [] <- head"
+    history = History(text, STEPS, d__gamma=fields).set("d/gamma", l2_norm=3e-5, mean=1e-5, min=1e-5, max=highest)
+    assert [f.node for f in history.find(UnchangedWeights())] == told
+
+
+@pytest.mark.parametrize(
+    "judge",
+    [
+        "layer d Dense [?,8] <- x gradient",
+        "layer d Dense [?,8] <- head gradient; layer d@2 Dense [?,8] <- x gradient",
+    ],
+    ids=["a teacher", "a network that judges what is made beside what is real"],
+)
+def test_a_network_of_its_own_needs_no_optimizer(judge):
+    states = {"quantities": {"value": QuantityState("materialized"), "update": QuantityState("unreachable", "no_optimizer_step")}}
+    text = f"input x [?,8]; layer head Dense [?,8] <- x gradient; variable head/kernel [8,8] gradient update; {judge}; variable d/kernel [8,8]"
+    history = History(f"{text}; loss loss [] <- head d", STEPS, d__kernel=states)
+    assert history.set("d/kernel", l2_norm=3.0, mean=0.1, min=-1.0, max=1.0).find(UnchangedWeights()) == []
+
+
+@pytest.mark.parametrize(
+    ("reason", "others", "told"), [("not_trainable", False, ["d/kernel"]), ("not_trainable", True, []), ("inference_only", False, [])]
+)
+def test_a_step_that_trains_no_weight_at_all_is_told(reason, others, told):
+    """A frozen base below a trained head is frozen on purpose, and validation trains nothing."""
+    text = "input x [?,8]; layer d Dense [?,8] <- x; variable d/kernel [8,8]; layer e Dense [?,8] <- d; variable e/bias [8]"
+    frozen = {"trainable": False, **without_gradient(reason)}
+    history = History(text, STEPS, d__kernel=frozen, e__bias={"trainable": others}).set("d/kernel", l2_norm=3.0, mean=0.1, min=-1.0, max=1.0)
+    found = history.find(UnchangedWeights())
+    assert [f.node for f in found] == told
+    assert all("no weight of the model is trainable" in f.sentence for f in found)
+
+
+def test_a_run_of_twenty_steps_is_long_enough_to_see_that_nothing_changes():
+    text = "input x [?,8]; layer d Dense [?,8] <- x; variable d/kernel [8,8] gradient update; variable d/bias [2,4] gradient update"
+    history = History(text, range(20))
+    for name in ("d/kernel", "d/bias"):
+        history.set(name, l2_norm=3.0, mean=0.1, min=-1.0, max=1.0).set(name, "update", l2_norm=0.0).set(name, "gradient", l2_norm=0.0)
+    assert [f.node for f in history.find(UnchangedWeights())] == ["d/kernel"]
+
+
+def test_accumulated_gradients_change_weights_between_captures():
+    assert deep(**{f"d{i}": {"update": 0.0} for i in range(5)}).find(UnchangedWeights()) == []
+
+
+@pytest.mark.parametrize(("second", "told"), [(20, ["d/kernel"]), (10, [])])
+def test_two_captures_are_enough_where_more_steps_lie_between_them_than_gradients_are_added_up_over(second, told):
+    text = "input x [?,8]; layer d Dense [?,8] <- x; variable d/kernel [8,8] gradient update; loss loss [] <- d"
+    history = History(text, (0, second)).set("d/kernel", l2_norm=3.0, mean=0.1, min=-1.0, max=1.0)
+    history.set("d/kernel", "update", l2_norm=0.0).set("d/kernel", "gradient", l2_norm=0.1)
+    assert [f.node for f in history.find(UnchangedWeights())] == told
+    history.set("d/kernel", "update", l2_norm=3e-7)
+    assert [f.node for f in history.find(UpdateTooSmall())] == told
+
+
+def test_a_schedule_that_ends_at_zero_is_healthy():
+    moved = np.minimum(np.arange(20), 9)
+    end = {"update": np.where(np.arange(20) < 10, 0.01, 0.0), "value": {"l2_norm": 8 + moved, "mean": moved}}
+    assert deep(**{f"d{i}": end for i in range(5)}).find(UnchangedWeights()) == []
+
+
+@pytest.mark.parametrize(("moves", "update", "told"), [(False, 0.1, True), (True, 0.1, False), (False, 1e-6, False)])
+def test_weights_that_something_puts_back_are_told(moves, update, told):
+    found = deep(d2={"moves": moves, "update": update}).find(UnchangedWeights())
+    assert [f.node for f in found] == ["d2/kernel"] * told
+    assert all("something puts them back" in f.sentence for f in found)
+
+
+@pytest.mark.parametrize(("update", "told"), [(0.1, [60]), (1e-6, []), (0.0, [])])
+def test_weights_that_something_puts_back_from_the_middle_on_are_told(update, told):
+    """They move up to step 50."""
+    numbers = np.minimum(np.arange(20), 5) * 0.01
+    changes = {"update": np.where(np.arange(20) < 5, 0.1, update), "value": {"l2_norm": 8 + numbers, "mean": numbers}}
+    found = deep(d2=changes).find(UnchangedWeights())
+    assert [(f.node, f.first_step) for f in found] == [("d2/kernel", step) for step in told]
+
+
+@pytest.mark.parametrize("update", [0.0, 2.0])
+@pytest.mark.parametrize(("low", "high", "told"), [(-1.0, 1.0, False), (-2.0, 1.0, True), (1.0, 1.0, True)])
+def test_weights_that_a_clip_holds_at_its_ends_are_not_told(update, low, high, told):
+    """64 weights, each 1 or −1: at most they change places. Weights that are all 1 began so."""
+    held = {"l2_norm": 8.0, "mean": 0.5, "min": low, "max": high}
+    assert [f.node for f in deep(d2={"update": update, "value": held}).find(UnchangedWeights())] == ["d2/kernel"] * told
+
+
+def test_weights_that_begin_to_move_after_skipped_steps_are_not_put_back():
+    """At the capture of their first update they are what they were at first, of course."""
+    numbers = np.maximum(np.arange(20) - 4, 0) * 0.01
+    changes = {"update": np.where(np.arange(20) < 4, 0.0, 0.1), "value": {"l2_norm": 8 + numbers, "mean": numbers}}
+    found = deep(d2=changes).find(UnchangedWeights())
+    assert [(f.node, f.first_step, f.last_step) for f in found] == [("d2/kernel", 0, 30)]
+    assert "The optimizer has changed none of these weights" in found[0].sentence
+
+
+def test_weights_that_stand_at_every_second_capture_are_not_put_back():
+    """A generator whose turn comes at every second capture."""
+    numbers = np.arange(20) // 2 * 0.01
+    changes = {"update": np.tile([0.0, 0.1], 10), "value": {"l2_norm": 8 + numbers, "mean": numbers}}
+    assert deep(d2=changes).find(UnchangedWeights()) == []
+
+
+def test_steps_that_a_loss_scale_skips_are_no_matter_of_the_learning_rate():
+    skipped = deep(d2={"moves": False, "update": 0.0, "gradient": np.nan}).find(UnchangedWeights())
+    assert "Its steps are skipped, as gradients aren't finite." in skipped[0].sentence
+    history = deep(d2={"moves": False, "update": 0.0})
+    history.loss_scale = np.full(20, 2.0**-9, np.float32)
+    assert "(loss scale 0.00195)" in history.find(UnchangedWeights())[0].sentence
+    history.loss_scale = 2.0 ** np.arange(40, 20, -1)
+    assert "Its steps are skipped" in history.find(UnchangedWeights())[0].sentence
+    history.loss_scale = np.full(20, 2.0**15, np.float32)
+    assert "Its gradient isn't 0" in history.find(UnchangedWeights())[0].sentence
+
+
+@pytest.mark.parametrize(
+    ("gradients", "loss", "told"),
+    [
+        ({}, 1.5, 5),
+        ({"d4": 1e-12}, 1.5, 0),  # something arrives: what is dead is another rule's matter
+        ({"d4": np.where(np.arange(20) < 3, 1e-3, 0.0)}, 1.5, 0),  # something arrived
+        ({}, 0.0, 0),  # nothing is left to learn
+    ],
+)
+def test_weights_that_nothing_but_a_decay_changes_are_told(gradients, loss, told):
+    """AdamW takes so much away at each step, whatever the gradient is."""
+    decay = 0.002 * 0.004
+    history = deep(**{f"d{i}": {"gradient": gradients.get(f"d{i}", 0.0), "update": 8 * decay, "moves": False} for i in range(5)})
+    for i in range(5):
+        history.set(f"d{i}/kernel", elements=64, l2_norm=8 * (1 - decay) ** np.arange(0, 200, 10), mean=0.0, min=-1.0, max=1.0, std=1.0)
+    found = history.set("loss", elements=1, mean=loss).find(UnchangedWeights())
+    assert [f.node for f in found] == [f"d{i}/kernel" for i in range(told)]
+    assert all("nothing but a decay changes these weights" in f.sentence for f in found)

@@ -1,0 +1,140 @@
+"""Updates too large and too small for the weights, and what only looks so."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from tb_activations.diagnosis.updates import UpdateTooLarge, UpdateTooSmall
+from tests.diagnosis.hand import STEPS, History, deep
+
+
+def test_steps_as_large_as_the_weights_are_told_unless_the_loss_falls():
+    history = deep(d3={"update": 8.0})
+    assert [f.node for f in history.find(UpdateTooLarge())] == ["d3/kernel"]
+    history.progress[:] = True
+    assert history.find(UpdateTooLarge()) == []
+
+
+@pytest.mark.parametrize(("norm", "told"), [(40.0, ["d2/kernel"]), (30.0, []), (10.0, [])])
+def test_weights_that_a_few_steps_replace_are_told_however_small_later_steps_are(norm, told):
+    """Ten steps between captures; weights of usual size are 8/√8, and 4 times that is 11.3."""
+    weights = {"value": {"l2_norm": np.where(np.arange(20) < 3, 8.0, norm)}, "update": 0.01}
+    history = deep(d2=weights, d4=weights)
+    history.progress[:] = True
+    found = history.find(UpdateTooLarge())
+    assert [f.node for f in found] == told  # not at the output, which large targets may ask for
+    assert all(f.first_step == 30 and "These weights grew to 5 times their size within 10 steps." in f.sentence for f in found)
+
+
+@pytest.mark.parametrize(("entries", "told"), [(12.0, ["words/embeddings"]), (8.0, [])])
+def test_entries_of_a_table_that_few_steps_make_large_are_told_though_the_loss_falls(entries, told):
+    text = "input x [?,8] ; layer words Embedding [?,8,16] <- x; variable words/embeddings [200,16] update; loss loss [] <- words"
+    size = np.where(np.arange(20) < 1, 0.03, entries) * np.sqrt(3200)
+    history = History(text, STEPS).set("words/embeddings", l2_norm=size, elements=3200).set("words/embeddings", "update", l2_norm=1.0, elements=3200)
+    history.progress[:] = True
+    found = history.find(UpdateTooLarge())
+    assert [f.node for f in found] == told
+    assert all(f"grew to {12 * np.sqrt(3200) / 4:.0f} times their size" in f.sentence for f in found)  # of usual entries
+
+
+def test_weights_that_grow_and_grow_while_the_loss_stands_are_told():
+    """By a tenth of their size per step, and by a hundredth."""
+    for pace, told in ((0.1, ["d2/kernel"]), (0.01, [])):
+        weights = {"value": {"l2_norm": 8.0 * (1 + pace * np.arange(0, 200, 10))}, "update": 0.8}
+        history = deep(d2=weights, d4=weights).set("loss", elements=1, mean=2.3)
+        found = history.find(UpdateTooLarge())
+        assert [f.node for f in found] == told  # not at the output
+        assert all("grew to 20 times their size within 190 steps." in f.sentence for f in found)
+        history.progress[:] = True
+        assert history.find(UpdateTooLarge()) == []
+
+
+def test_steps_too_small_from_the_beginning_are_told():
+    found = deep(**{f"d{i}": {"update": 1e-7} for i in range(5)}).find(UpdateTooSmall())
+    assert [f.node for f in found] == [f"d{i}/kernel" for i in range(5)]
+
+
+def test_one_layer_alone_that_does_not_move_is_told_where_its_gradient_is_no_smaller_than_others():
+    assert [(f.node, f.first_step) for f in deep(d0={"update": 1e-7}).find(UpdateTooSmall())] == [("d0/kernel", 50)]
+    assert deep(d0={"update": 1e-7, "gradient": 1e-4}).find(UpdateTooSmall()) == []  # has vanished
+    assert deep(d0={"update": np.r_[1e-7, np.full(19, 1e-4)]}).find(UpdateTooSmall()) == []
+    assert deep(d0={"update": 1e-5}).find(UpdateTooSmall()) == []
+
+
+@pytest.mark.parametrize(("last", "told"), [(1e-7, True), (1e-4, False)])
+def test_steps_that_grow_and_are_still_next_to_nothing_are_told(last, told):
+    """Not so a warm-up. Weights have an L2 norm of 8."""
+    found = deep(**{f"d{i}": {"update": np.linspace(1e-9, last, 20)} for i in range(5)}).find(UpdateTooSmall())
+    assert bool(found) == told
+    assert all(f.first_step >= 50 for f in found)
+
+
+def test_steps_that_float32_loses_count_as_small_beside_small_ones():
+    lost = {f"d{i}": {"update": 0.0, "moves": False} for i in range(4)}
+    assert [f.node for f in deep(d4={"update": 1e-7}, **lost).find(UpdateTooSmall())] == ["d4/kernel"]
+
+
+@pytest.mark.parametrize("update", [np.linspace(1e-6, 1e-5, 20), np.geomspace(0.1, 1e-9, 20)])
+def test_warm_up_and_convergence_are_healthy(update):
+    assert deep(**{f"d{i}": {"update": update} for i in range(5)}).find(UpdateTooSmall()) == []
+
+
+def standing(update, loss=2.3, gradient=0.1, moving=()):
+    """Five layers of which some are given another update: at 20 captures, over 200 steps."""
+    still = np.where(np.asarray(update) > 1e-6, np.arange(20), 0) * 0.01
+    numbers = {"l2_norm": 8.0 + still, "mean": still}
+    history = deep(**{f"d{i}": {"update": update, "gradient": gradient, "value": numbers} for i in range(5) if i not in moving})
+    return history.set("loss", elements=1, mean=loss)
+
+
+def at(capture, low, high=0.01):
+    return np.where(np.arange(20) >= capture, low, high)
+
+
+@pytest.mark.parametrize("rate", [0.0, 1e-13])
+def test_a_learning_rate_that_fell_to_nothing_while_the_loss_stands_is_told(rate):
+    found = standing(at(1, rate)).find(UpdateTooSmall())
+    assert [(f.node, f.rule) for f in found] == [(f"d{i}/kernel", "update_too_small") for i in range(5)]
+    assert {f.evidence["standing_since"] for f in found} == {10}
+    assert "since step 10, while the loss stands at 2.3" in found[0].sentence
+
+
+def test_few_captures_are_enough_where_nothing_moved_for_most_of_the_time():
+    """Captures 1 to 7 of 8, and 3 to 9 of 10; nothing is known of what comes after."""
+    for first, end, told in ((1, 8, 5), (3, 10, 0)):
+        update = np.where(np.arange(20) < end, at(first, 0.0), np.nan)
+        assert len(standing(update).find(UpdateTooSmall())) == told
+
+
+def test_rest_at_the_end_of_a_schedule_or_of_learning_is_healthy():
+    assert standing(at(16, 0.0)).find(UpdateTooSmall()) == []
+    assert standing(at(5, 0.0), loss=at(4, 0.3, 2.3)).find(UpdateTooSmall()) == []
+    assert standing(at(5, 0.0), gradient=at(5, 0.0)).find(UpdateTooSmall()) == []
+    assert standing(at(5, 0.0), gradient=at(5, 5e-5, 0.1)).find(UpdateTooSmall()) == []  # full batches, and noise that nothing explains
+
+
+def test_layers_that_wait_while_another_one_moves_do_not_stand_still():
+    assert standing(at(5, 0.0), moving=(2,)).find(UpdateTooSmall()) == []
+
+
+def test_an_optimizer_that_adds_up_gradients_moves_between_captures():
+    history = standing(at(1, 0.0))
+    for index in range(5):
+        history.set(f"d{index}/kernel", elements=64, l2_norm=8.0 + 0.01 * np.arange(20), mean=0.0, min=-1.0, max=1.0, std=1.0)
+    assert history.find(UpdateTooSmall()) == []
+
+
+@pytest.mark.parametrize(
+    ("pace", "told"),
+    [
+        (lambda step: 1 - 0.95 ** (step + 1), 5),  # momentum adds up the first few
+        (lambda step: (step + 1) / 1000, 0),  # a warm-up goes on
+        (lambda step: np.minimum((step + 1) / 100, 1.0), 5),  # one that arrives nowhere
+    ],
+)
+def test_updates_that_grew_at_first_and_stay_tiny_are_told(pace, told):
+    update = 8 * 3e-6 * pace(np.arange(0, 200, 10))
+    history = deep(**{f"d{i}": {"update": update, "moves": False} for i in range(5)}).set("loss", elements=1, mean=2.0)
+    found = history.find(UpdateTooSmall())
+    assert [f.node for f in found] == [f"d{i}/kernel" for i in range(told)]

@@ -13,9 +13,9 @@ from typing import Literal, NamedTuple
 from tb_activations.diagnosis.bitsets import union
 from tb_activations.diagnosis.collapse import NOISE
 from tb_activations.diagnosis.facts import Facts
-from tb_activations.diagnosis.finding import Finding
+from tb_activations.diagnosis.finding import SEVERITIES, Finding
 
-__all__ = ["link_consequences"]
+__all__ = ["causes_first", "link_consequences"]
 
 Relation = Literal["before", "after", "beside", "anywhere", "elsewhere"]
 """Where the cause stands seen from its consequence: before it or at it in the data flow, after it or at it, any of these, anywhere, or anywhere but
@@ -190,6 +190,27 @@ def link_consequences(findings: Sequence[Finding], facts: Facts) -> list[Finding
     return [finding if cause is None else replace(finding, consequence_of=_name(cause)) for finding, cause in zip(findings, causes, strict=True)]
 
 
+def causes_first(findings: Sequence[Finding], facts: Facts) -> list[Finding]:
+    """What follows from nothing else before what does, each by severity, first step and execution order. What leads to something worse than it is
+    itself counts as that: it is what has to be mended."""
+    worst: dict[str, int] = {}
+    for finding in sorted(findings, key=lambda finding: _order(finding, facts), reverse=True):
+        name, cause = _name(finding), finding.consequence_of
+        worst[name] = max(SEVERITIES.index(finding.severity), worst.get(name, 0))
+        if cause is not None:
+            worst[cause] = max(worst[name], worst.get(cause, 0))
+
+    def place(finding: Finding) -> tuple[bool, int, int, int]:
+        return finding.consequence_of is not None, -worst[_name(finding)], finding.first_step, facts.index.get(finding.node, -1)
+
+    return sorted(findings, key=place)
+
+
+def _order(finding: Finding, facts: Facts) -> _Order:
+    rule = "exact collapse" if _is_exact(finding) else finding.rule
+    return _Order(finding.first_step, _RANK.get(rule, len(_RANK)), facts.index.get(finding.node, -1))
+
+
 class _Links:
     """Looks for causes among ``findings``. There may be thousands of them, so candidates of a rule are sorted once, and places are bit sets."""
 
@@ -225,11 +246,7 @@ class _Links:
         return cause
 
     def _candidate(self, finding: Finding) -> _Candidate:
-        exact = _is_exact(finding)
-        order = _Order(
-            finding.first_step, _RANK.get("exact collapse" if exact else finding.rule, len(_RANK)), self._facts.index.get(finding.node, -1)
-        )
-        return _Candidate(order, self._places(finding), exact, finding)
+        return _Candidate(_order(finding, self._facts), self._places(finding), _is_exact(finding), finding)
 
     def _places(self, finding: Finding) -> int:
         index = self._facts.index.get(finding.node)

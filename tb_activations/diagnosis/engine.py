@@ -18,9 +18,9 @@ import numpy.typing as npt
 
 from tb_activations.diagnosis.beginning import Beginning
 from tb_activations.diagnosis.block import Block, Floats
-from tb_activations.diagnosis.causes import link_consequences
+from tb_activations.diagnosis.causes import causes_first, link_consequences
 from tb_activations.diagnosis.facts import Facts
-from tb_activations.diagnosis.finding import SEVERITIES, Finding, QuietRule, Report
+from tb_activations.diagnosis.finding import Finding, QuietRule, Report
 from tb_activations.diagnosis.losses import LossHistory
 from tb_activations.diagnosis.rule import Rule, Watch
 from tb_activations.diagnosis.rules import all_rules
@@ -174,10 +174,9 @@ class Diagnosis:
             for chapter, found in zip(self._chapters, by_chapter, strict=True)
             for finding in link_consequences([each for name, some in found.items() if name in titles for each in some], chapter.facts)
         ]
-        linked.sort(key=lambda finding: _place(finding, facts.index.get(finding.node, -1)))
         told = {finding.rule for finding in linked}
         quiet = tuple(QuietRule(name, title) for name, title in titles.items() if name not in told)
-        return Report(tuple(linked), quiet, len(self._seen.steps), (*self._problems, *self._unread))
+        return Report(tuple(causes_first(linked, facts)), quiet, len(self._seen.steps), (*self._problems, *self._unread))
 
     def _found(self, chapter: _Chapter) -> dict[str, list[Finding]]:
         """What each rule found in a chapter."""
@@ -317,7 +316,3 @@ def _unknown_apart(columns: Floats) -> Floats:
     if missing.any():
         columns[:, missing] = np.nan
     return columns
-
-
-def _place(finding: Finding, position: int) -> tuple[bool, int, int, int]:
-    return finding.consequence_of is not None, -SEVERITIES.index(finding.severity), finding.first_step, position

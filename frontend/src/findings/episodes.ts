@@ -1,9 +1,8 @@
 /*
  * The rows of the table of findings. The one invariant: what one rule found at one node in one quantity is one row, however often it came and
- * went, and a row of two runs that are compared says in which of them it is.
+ * went, and a row of two runs that are compared says in which of them it is. Rows come in the order of the report, causes first.
  */
 
-import { bySeverity } from "../nodes/filter";
 import type { Finding } from "../types";
 
 /** What one rule found at one node of a run, the first time first. */
@@ -24,14 +23,17 @@ export interface Found {
 
 function grouped(all: readonly Finding[]): ReadonlyMap<string, readonly Finding[]> {
   const groups = new Map<string, Finding[]>();
-  for (const finding of [...all].sort((a, b) => a.first_step - b.first_step)) {
+  for (const finding of all) {
     const id = [finding.rule, finding.node, finding.quantity].join(" ");
-    groups.set(id, [...(groups.get(id) ?? []), finding]);
+    groups.set(
+      id,
+      [...(groups.get(id) ?? []), finding].sort((a, b) => a.first_step - b.first_step),
+    );
   }
   return groups;
 }
 
-/** The rows of `mine`, and those that only `theirs` has; the most severe first. */
+/** The rows of `mine`, then those that only `theirs` has. */
 export function episodesOf(mine: Found, theirs: Found | null): readonly Episodes[] {
   const [own, others] = [grouped(mine.findings), grouped(theirs?.findings ?? [])];
   const only = mine.pending || theirs?.pending === true ? "in" : "only in";
@@ -41,6 +43,5 @@ export function episodesOf(mine: Found, theirs: Found | null): readonly Episodes
   for (const [id, all] of others) {
     if (theirs !== null && !own.has(id)) rows.push({ id, run: theirs.run, all, where: `${only} ${theirs.run}` });
   }
-  const worst = ({ all }: Episodes): Finding => [...all].sort(bySeverity)[0];
-  return rows.sort((a, b) => bySeverity(worst(a), worst(b)));
+  return rows;
 }

@@ -1,19 +1,18 @@
 /*
- * Which node the page shows where the address names none: that of the worst finding, else the first layer. The one invariant: it is chosen once
+ * Which node the page shows where the address names none: that of the first finding of the report, else the first layer. The one invariant: it is chosen once
  * per run, and never in the place of something that the user chose.
  */
 
 import { effect } from "@preact/signals";
 import { replacePlace } from "../host";
-import { bySeverity } from "../nodes/filter";
 import { findings, graph, node, run, selectNode } from "../state";
 import type { Finding, GraphNode } from "../types";
 
 export function firstNode(nodes: readonly GraphNode[], found: readonly Finding[]): string | null {
   const names = new Set(nodes.map((each) => each.name));
-  const worst = found.filter((finding) => names.has(finding.node)).sort(bySeverity)[0];
+  const first = found.find((finding) => names.has(finding.node));
   const recorded = nodes.filter((each) => each.state === "materialized");
-  return worst?.node ?? (recorded.find((each) => each.kind === "layer") ?? recorded[0])?.name ?? null;
+  return first?.node ?? (recorded.find((each) => each.kind === "layer") ?? recorded[0])?.name ?? null;
 }
 
 /** Chooses a node for each run that is shown without one, as soon as its findings have been asked for. */

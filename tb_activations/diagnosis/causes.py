@@ -191,19 +191,15 @@ def link_consequences(findings: Sequence[Finding], facts: Facts) -> list[Finding
 
 
 def causes_first(findings: Sequence[Finding], facts: Facts) -> list[Finding]:
-    """What follows from nothing else before what does, each by severity, first step and execution order. What leads to something worse than it is
-    itself counts as that: it is what has to be mended."""
+    """The findings by severity, where what leads to something worse than it is itself counts as that: it is what has to be mended. Of one severity
+    what follows from nothing else comes first, then what begins first."""
     worst: dict[str, int] = {}
     for finding in sorted(findings, key=lambda finding: _order(finding, facts), reverse=True):
         name, cause = _name(finding), finding.consequence_of
         worst[name] = max(SEVERITIES.index(finding.severity), worst.get(name, 0))
         if cause is not None:
             worst[cause] = max(worst[name], worst.get(cause, 0))
-
-    def place(finding: Finding) -> tuple[bool, int, int, int]:
-        return finding.consequence_of is not None, -worst[_name(finding)], finding.first_step, facts.index.get(finding.node, -1)
-
-    return sorted(findings, key=place)
+    return sorted(findings, key=lambda finding: (-worst[_name(finding)], finding.consequence_of is not None, _order(finding, facts)))
 
 
 def _order(finding: Finding, facts: Facts) -> _Order:

@@ -87,7 +87,7 @@ class Report:
     """What all rules say about a run.
 
     Attributes:
-      findings: causes before their consequences, those first that explain the worst; then by first step and execution order.
+      findings: by severity, but no finding stands below what follows from it; of one severity causes first, then by first step.
       quiet: the rules that found nothing.
       checked_captures: how many captures were looked at.
     """

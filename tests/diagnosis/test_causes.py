@@ -49,13 +49,14 @@ def test_what_overflows_at_once_does_not_follow_from_its_numbers_that_are_still_
     assert causes(("exploding_activation", "one", 0), ("nonfinite", "two", 0)) == [None, "exploding_activation at one since step 0"]
 
 
-def test_what_explains_the_worst_comes_first_and_what_it_explains_after_all_causes():
+def test_the_worst_comes_first_but_no_finding_stands_below_what_follows_from_it():
     made = [
         Finding(rule, rule, node, "value", "mean", step, None, severity, {}, "", "")
         for rule, node, step, severity in (
             ("dead_units", "two", 30, "error"),
             ("heavy_dropout", "three", 5, "warning"),
             ("missing_gradient", "three", 25, "error"),
+            ("update_too_large", "three", 20, "warning"),
             ("update_too_large", "one", 20, "warning"),
             ("poor_initialization", "three", 10, "warning"),
         )
@@ -64,7 +65,8 @@ def test_what_explains_the_worst_comes_first_and_what_it_explains_after_all_caus
     assert [(f.rule, f.node) for f in found] == [
         ("poor_initialization", "three"),  # too large updates follow from it, and from these the dead units
         ("missing_gradient", "three"),
-        ("heavy_dropout", "three"),
         ("update_too_large", "one"),
         ("dead_units", "two"),
+        ("heavy_dropout", "three"),
+        ("update_too_large", "three"),
     ]

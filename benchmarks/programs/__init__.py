@@ -37,6 +37,8 @@ from benchmarks.programs import (  # noqa: F401  (each registers its programs)
     tenth_settings,
     third_faulty,
     third_healthy,
+    thirteenth_faulty,
+    thirteenth_healthy,
     transformer,
     twelfth_faulty,
     twelfth_healthy,

@@ -14,7 +14,19 @@ import numpy.typing as npt
 
 from tb_activations.diagnosis.bitsets import closure, members, union
 from tb_activations.diagnosis.flow import Flow, Rows, path_of
-from tb_activations.diagnosis.kinds import MASKING, NORMALIZATIONS, RECURRENT, WEIGHTED, is_float, is_of_users
+from tb_activations.diagnosis.kinds import (
+    FACTORS,
+    MASKING,
+    MODELS,
+    NORMALIZATIONS,
+    OFFSETS,
+    RECURRENT,
+    TRANSPARENT,
+    UNITS,
+    WEIGHTED,
+    is_float,
+    is_of_users,
+)
 from tb_activations.store.nodes import Node
 
 __all__ = ["Facts"]
@@ -87,6 +99,23 @@ class Facts(Flow):
     def scaled(self) -> Rows:
         """What comes out of layers and operations, but where masks put large negative numbers."""
         return np.array([row for row in self.computed.tolist() if self.nodes[row].class_name not in MASKING], np.int64)
+
+    @cached_property
+    def scaled_back(self) -> frozenset[int]:
+        """What brings the output of the last weights into the unit of the targets: a `Rescaling`, or a product with a constant and a sum with one."""
+        return frozenset(row for loss in self.losses.tolist() for output in self.inputs[loss] for row in self._ways_back(output))
+
+    def _ways_back(self, row: int) -> list[int]:
+        """The nodes from an output back to the last weights, where they do no more than that; else none."""
+        way, classes = [], set()
+        while row not in self.owned or self.nodes[row].class_name in UNITS | MODELS:
+            name = self.nodes[row].class_name
+            if len(self.inputs[row]) != 1 or name not in UNITS | FACTORS | OFFSETS | TRANSPARENT | MODELS:
+                return []
+            way.append(row)
+            classes.add(name)
+            row = self.inputs[row][0]
+        return way if classes & UNITS or (classes & FACTORS and classes & OFFSETS) else []
 
     @cached_property
     def computed(self) -> Rows:

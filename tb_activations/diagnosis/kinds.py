@@ -7,7 +7,21 @@ from __future__ import annotations
 
 from tb_activations.store.nodes import Node
 
-__all__ = ["MASKING", "MODELS", "NORMALIZATIONS", "RECURRENT", "SUMS", "TRANSPARENT", "WEIGHTED", "ends_in_relu", "is_float", "is_of_users"]
+__all__ = [
+    "FACTORS",
+    "MASKING",
+    "MODELS",
+    "NORMALIZATIONS",
+    "OFFSETS",
+    "RECURRENT",
+    "SUMS",
+    "TRANSPARENT",
+    "UNITS",
+    "WEIGHTED",
+    "ends_in_relu",
+    "is_float",
+    "is_of_users",
+]
 
 NORMALIZATIONS = frozenset(
     {"BatchNormalization", "LayerNormalization", "GroupNormalization", "UnitNormalization", "RMSNormalization", "Normalization"}
@@ -84,6 +98,15 @@ RECURRENT = frozenset({"LSTM", "GRU", "SimpleRNN", "RNN", "ConvLSTM1D", "ConvLST
 
 SUMS = frozenset({"Add", "AddV2"})
 """Layers and operations that add what comes in."""
+
+FACTORS = frozenset({"Multiply", "Mul", "Divide", "TrueDivide", "RealDiv"})
+"""Layers and operations that multiply what comes in, or divide it."""
+
+OFFSETS = SUMS | {"Subtract", "Sub"}
+"""Layers and operations that add what comes in, or subtract it."""
+
+UNITS = frozenset({"Rescaling", "Normalization"})
+"""Layers that bring numbers into another unit, by a factor and an offset that nothing trains."""
 
 MODELS = frozenset({"Sequential", "Functional"})
 """Layers that give what the last layer inside of them gave."""

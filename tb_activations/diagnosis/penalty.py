@@ -15,6 +15,7 @@ import numpy.typing as npt
 from tb_activations.diagnosis.block import Block, Floats, first_known
 from tb_activations.diagnosis.episodes import Episode
 from tb_activations.diagnosis.facts import Facts
+from tb_activations.diagnosis.losses import PROGRESS
 from tb_activations.diagnosis.rule import NodeRule, Observation, Words, location, number, percent
 
 __all__ = ["PassedBack", "PenaltyTooStrong"]
@@ -96,6 +97,38 @@ class Squares:
         return share
 
 
+class WithoutSquares:
+    """The loss without a penalty on the squares of weights: where it is where it was, nothing is learned, however the whole falls.
+
+    The gradient of c/2 times the squares of weights is c times the weights. Where that factor stays as it is for three captures, it is c, a
+    constant of the program, that tells the penalty of any capture. What the data add makes it larger rather than smaller, so the least one counts.
+    """
+
+    def __init__(self, facts: Facts) -> None:
+        self._kernels, self._loss = facts.kernels, facts.losses[:1]
+        self._first = np.full((len(self._kernels), 1), np.nan, np.float32)
+        self._recent = np.full((len(self._kernels), 2), np.nan, np.float32)
+        self._least = np.full((len(self._kernels), 1), np.inf, np.float32)
+
+    def feed(self, block: Block) -> Floats:
+        """The share of the loss that the penalty is where the rest stands where it was, [c]; NaN where it doesn't."""
+        if not len(self._loss):
+            return np.full(len(block.steps), np.nan)
+        weights, gradient = block.column("l2_norm")[self._kernels], block.column("l2_norm", "gradient")[self._kernels]
+        self._first = np.where(np.isnan(self._first), first_known(weights), self._first)
+        factor = np.concatenate([self._recent, gradient / np.where(weights > 0, weights, np.nan)], axis=1)
+        self._recent = factor[:, -2:]
+        near = np.abs(np.diff(factor, axis=1)) < STEADY * factor[:, 1:]
+        steady = np.where(near[:, 1:] & near[:, :-1], factor[:, 2:], np.inf)
+        least = np.minimum.accumulate(np.concatenate([self._least, steady], axis=1), axis=1)[:, 1:]
+        self._least = least[:, -1:]
+        known = np.where(np.isfinite(least), least, 0)
+        now, at_first = ((known / 2 * norms**2).sum(0) for norms in (weights, self._first))
+        loss, before = np.fmin(block.column("mean")[self._loss[0]], block.median_loss), block.first_loss - at_first
+        share: Floats = np.where((before > 0) & (loss - now > PROGRESS * before), now / loss, np.nan)
+        return share
+
+
 class PassedBack:
     """Which gradients have come through the network alone: what a penalty on the weights adds, hasn't."""
 
@@ -117,13 +150,16 @@ class PenaltyTooStrong(NodeRule):
         "The gradient of a kernel is 10 times the most that its layer's input and the gradient at its output explain, and in proportion to the"
         " weights (or steady), from capture to capture: a penalty on the weights pulls them to 0, whatever the loss says. Or the gradients of all"
         " kernels of a layer (recurrent ones have two) are one and the same multiple of them, and the squares that have such gradients make most of"
-        " the loss. Or less than a fifth is left of the weights of a layer, and the loss is where it was."
+        " the loss. Or less than a fifth is left of the weights of a layer (half, where such squares are most of the loss), and the loss, or what it"
+        " is without them, is where it was."
     )
     reference = "Krogh & Hertz 1992, A simple weight decay can improve generalization"
     quantity, statistic = "gradient", "l2_norm"
 
     LEFT = 0.2
     """Of the first L2 norm of weights that nobody had trained. Whatever is learned, they grow, or stay about as large."""
+    HALVED = 0.5
+    """The same, where it is known that most of the loss is a penalty on their squares."""
 
     def select(self, facts: Facts) -> Rows:
         """All kernels. Of layers that only multiply by them it is known what the loss can pull."""
@@ -134,7 +170,7 @@ class PenaltyTooStrong(NodeRule):
 
         A decay that the optimizer applies is in no gradient: it is told by what is left of the weights.
         """
-        explained = Explained(facts)
+        explained, without_squares = Explained(facts), WithoutSquares(facts)
         of_squares = Squares(facts, explained)
         last = np.full((2, len(rows), 1), np.nan, np.float32)
         first = np.full((len(rows), 1), np.nan, np.float32)
@@ -150,11 +186,16 @@ class PenaltyTooStrong(NodeRule):
             squares = of_squares.feed(block)
             pulled = explained.beyond(block) & steady | ~np.isnan(squares)
             first = np.where(np.isnan(first), first_known(weights), first)
-            stands = block.is_judged & ~block.progress & ~np.isnan(block.median_loss)
-            withered = (weights < self.LEFT * first) & block.untrained[rows][:, None] & stands
+            of_penalty = without_squares.feed(block)
+            stands = block.is_judged & (~block.progress | ~np.isnan(of_penalty)) & ~np.isnan(block.median_loss)
+            most = of_penalty > Squares.MOST
+            withered = (weights < np.where(most, self.HALVED, self.LEFT) * first) & block.untrained[rows][:, None] & stands
             left = np.where(withered & ~pulled, weights / np.where(first > 0, first, np.nan), np.nan)
             evidence = {"gradient_norm": own, "most_of_the_loss": limit, "weights_norm": weights, "left_of_the_weights": left}
-            evidence["squares_of_the_loss"] = squares
+            evidence |= {
+                "squares_of_the_loss": squares,
+                "penalty_of_the_loss": np.where(withered & ~pulled & (block.progress | most), of_penalty, np.nan),
+            }
             return Observation(pulled | withered, ~np.isnan(own) & ~np.isnan(weights), evidence)
 
         return look
@@ -172,6 +213,12 @@ class PenaltyTooStrong(NodeRule):
                 f"Its gradient is {number(seen['gradient_norm'] / seen['weights_norm'])} times the weights since step {episode.first_step:,}, the"
                 f" same for all kernels of the layer: a penalty on their squares, {percent(min(seen['squares_of_the_loss'], 1))} of the loss, pulls"
                 " them to 0, whatever the data say.",
+                *weaker[:2],
+            )
+        if not np.isnan(seen["penalty_of_the_loss"]):
+            return Words(
+                f"Of these weights {percent(seen['left_of_the_weights'])} are left since step {episode.first_step:,} (L2 norm). What has fallen of"
+                " the loss is a penalty on squares of weights; the rest of it is where it was at first.",
                 *weaker[:2],
             )
         if not np.isnan(seen["left_of_the_weights"]):

@@ -25,8 +25,12 @@ def input_scale(block: Block, facts: Facts) -> Floats:
 
 
 def blow_up(block: Block, facts: Facts) -> Floats:
-    """The largest root mean square of a layer's output over that of the network's input (or 1, if that is smaller), [c]."""
-    largest: Floats = np.fmax.reduce(block.rms()[facts.scaled], axis=0, initial=0)
+    """The largest root mean square of a layer's output over that of the network's input (or 1, if that is smaller), [c].
+
+    What the model brings into the unit of its targets at the end has their size.
+    """
+    own_unit = [row for row in facts.scaled.tolist() if row not in facts.scaled_back]
+    largest: Floats = np.fmax.reduce(block.rms()[own_unit], axis=0, initial=0)
     return largest / input_scale(block, facts)
 
 
@@ -35,8 +39,8 @@ class Targets:
 
     A first loss of 6e10 beside first outputs near 1 comes from targets near 250,000 (squared error) or larger still (absolute error), and outputs and
     gradients of that size are what training is for. Outputs that are themselves large explain their loss, and excuse nothing, but where
-    they come from the bias that the output layer began with, the mean of the targets; or from weights that were trained before. Classes have
-    no size: of them a large first loss tells nothing.
+    they come from the bias that the output layer began with, the mean of the targets; or from weights that were trained before; or where the model
+    itself brings them into the unit of the targets at the end. Classes have no size: of them a large first loss tells nothing.
     """
 
     LARGE = 100.0
@@ -46,6 +50,7 @@ class Targets:
 
     def __init__(self, facts: Facts) -> None:
         self._outputs = list(facts.inputs[facts.losses[0]]) if len(facts.losses) else []
+        self._scaled_back = np.array([row in facts.scaled_back for row in self._outputs], np.bool_)
         self._are_numbers = bool(self._outputs) and not _are_classes(facts, self._outputs)
         self._size: float | None = None
 
@@ -54,17 +59,17 @@ class Targets:
         known = np.isfinite(block.median_loss) & np.isfinite(block.first_loss)
         if self._size is None and known.any():
             column = int(known.argmax())
-            outputs = float(np.fmax.reduce(block.rms()[self._outputs, column], initial=0.0))
+            outputs = float(np.fmax.reduce(np.where(self._scaled_back, 0, block.rms()[self._outputs, column]), initial=0.0))
             loss = float(block.first_loss[column])
             self._size = loss if self._are_numbers and loss > self.LARGE and outputs**2 < self.EXPLAINED * loss else 1.0
-            known_before = max(float(np.fmax.reduce(block.first_bias[self._outputs], initial=0.0)), self._learned_before(block, column))
+            known_before = max(float(np.fmax.reduce(block.first_bias[self._outputs], initial=0.0)), self._set_before(block, column))
             self._size = max(self._size, known_before if known_before > self.LARGE else 1.0)
         return 1.0 if self._size is None else self._size
 
-    def _learned_before(self, block: Block, column: int) -> float:
-        """Root mean square of the first outputs of layers that were trained before; 0 where none was."""
+    def _set_before(self, block: Block, column: int) -> float:
+        """Root mean square of the first outputs of layers that were trained before, or that are in the unit of the targets; 0 without one."""
         rms = block.rms()[self._outputs, column]
-        return float(np.fmax.reduce(np.where(block.untrained[self._outputs], 0, rms), initial=0.0))
+        return float(np.fmax.reduce(np.where(block.untrained[self._outputs] & ~self._scaled_back, 0, rms), initial=0.0))
 
 
 def _are_classes(facts: Facts, outputs: list[int]) -> bool:

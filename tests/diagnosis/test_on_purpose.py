@@ -103,6 +103,37 @@ def test_a_bias_at_the_mean_of_large_targets_explains_large_outputs():
     assert [f.node for f in alike.find(CollapsedOutput())] == ["output"]
 
 
+@pytest.mark.parametrize(
+    ("ways", "told"),
+    [
+        (["layer back Rescaling [?,1] <- output"], False),
+        (["op product Multiply [?,1] <- output", "op back Add [?,1] <- product"], False),
+        (["op back Multiply [?,1] <- output"], True),
+        (["layer back Amplify [?,1] <- output"], True),
+        (
+            [
+                "layer large Rescaling [?,1] <- output",
+                "layer more Dense [?,1] <- large",
+                "variable more/kernel [1,1]",
+                "layer back Identity [?,1] <- more",
+            ],
+            True,
+        ),
+    ],
+    ids=["a layer", "operations", "a factor alone", "any layer", "in the middle"],
+)
+@pytest.mark.parametrize(("size", "loss", "gradient"), [(200_000.0, 1e10, 5e9), (90.0, 60.0, 45.0)], ids=["houses", "small"])
+def test_what_a_model_scales_back_at_the_end_has_the_size_of_its_targets(ways, told, size, loss, gradient):
+    text = f"input x [?,8]; layer output Dense [?,1] <- x gradient; variable output/kernel [8,1] gradient; {'; '.join(ways)}; loss loss [] <- back"
+    history = History(text, STEPS).set("x", l2_norm=rms(1.0)).set("output", l2_norm=rms(1.0)).set("loss", elements=1, mean=loss)
+    for way in ways:
+        if "variable" not in way:
+            history.set(way.split()[1], l2_norm=rms(size), max=1.5 * size)
+    history.set("output/kernel", elements=8, l2_norm=1.0).set("output/kernel", "gradient", elements=8, l2_norm=gradient)
+    assert bool(history.find(ExplodingGradient())) == told
+    assert bool(history.find(ExplodingActivation())) == (told and size > 1_000)
+
+
 def test_a_gate_may_begin_shut():
     text = "input x [?,8]; layer gate Dense [?,8] <- x sigmoid; layer after {} [?,8] <- gate; layer out Dense [?,8] <- after"
     text += "; variable out/kernel [8,8]; loss loss [] <- out"

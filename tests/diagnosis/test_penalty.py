@@ -80,6 +80,34 @@ def test_weights_of_which_little_is_left_while_nothing_is_learned_decay_too_fast
     assert all("are left since step" in finding.sentence for finding in found)
 
 
+LEARNED, STANDS = np.geomspace(2.3, 0.1, 20), np.full(20, 2.3)
+
+
+@pytest.mark.parametrize(
+    ("penalty", "last", "data", "noise", "told"),
+    [
+        (1.0, 0.3, STANDS, 0.0, True),
+        (1.0, 0.3, LEARNED, 0.0, False),  # the data are learned beside it
+        (1.0, 0.6, STANDS, 0.0, False),  # more than half is left
+        (0.01, 0.3, STANDS, 0.0, False),  # squares are a small part of the loss
+        (1.0, 0.3, STANDS, 0.5, False),  # gradients that change with every batch
+    ],
+)
+def test_a_loss_that_falls_with_the_squares_of_weights_only_has_learned_nothing(penalty, last, data, noise, told):
+    """Against the penalty itself, by numpy, of weights in two layers; what comes back explains a third of their gradients."""
+    random, left = np.random.default_rng(0), np.geomspace(1, last, 20)
+    history, squares = History(DENSE, STEPS).set("x", l2_norm=2.0), 0.0
+    for name, first in (("hidden/kernel", 8.0), ("out/kernel", 3.0)):
+        weights = first * left
+        own = np.hypot(2 * penalty * weights, 0.01) * (1 + noise * random.uniform(-1, 1, 20))
+        history.set(name, l2_norm=weights).set(name, "gradient", l2_norm=own)
+        squares = squares + penalty * weights**2
+    history.set("hidden", "gradient", l2_norm=8 / 3).set("loss", elements=1, mean=data + squares)
+    found = history.find(PenaltyTooStrong())
+    assert [f.node for f in found] == ["hidden/kernel", "out/kernel"] * told
+    assert all("the rest of it is where it was at first" in f.sentence for f in found)
+
+
 RECURRENT = """
     input x [?,9,4]
     layer gru GRU [?,8] <- x gradient

@@ -7,6 +7,7 @@ was asked about; where no chain of `get_layer` leads to it, the code calls it `t
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from typing import Any
 
 import keras
@@ -14,21 +15,48 @@ import tensorflow as tf
 
 from tb_activations.capture.structure import Structure
 
-__all__ = ["callback_code", "feeds", "history", "inputs_of", "is_functional", "nested_code", "nested_model_with", "node_name", "second_model_code"]
+__all__ = [
+    "callback_code",
+    "feeds",
+    "history",
+    "inputs_of",
+    "is_functional",
+    "nested_code",
+    "nested_model_with",
+    "node_name",
+    "own_tensor",
+    "second_model_code",
+]
 
 
 def history(tensor: keras.KerasTensor, model: keras.Model) -> list[keras.Operation]:
     """The operations that ``tensor`` is made by, one entry per call, each after those it needs; does not go beyond the inputs of ``model``."""
+    return [operation for operation, _ in _calls([tensor], model)]
+
+
+def own_tensor(tensor: keras.KerasTensor, model: keras.Model) -> keras.KerasTensor | None:
+    """What the same layer gives in the graph of ``model``, ``tensor`` itself if it is there; None where that graph has no such layer."""
+    call = tensor._keras_history
+    places = [place for operation, place in _calls(model.outputs, model) if operation is call.operation]
+    if not places:
+        return None
+    place = call.node_index if call.node_index in places else places[0]
+    own: keras.KerasTensor = call.operation._inbound_nodes[place].output_tensors[call.tensor_index]
+    return own
+
+
+def _calls(tensors: Iterable[keras.KerasTensor], model: keras.Model) -> list[tuple[keras.Operation, int]]:
+    """The calls that make ``tensors``: operations, and which of their calls."""
     stop = _input_ids(model)
-    made: dict[Any, keras.Operation] = {}
-    waiting = [(tensor, False)]
+    made: dict[Any, tuple[keras.Operation, int]] = {}
+    waiting = [(tensor, False) for tensor in tensors]
     while waiting:
         current, needs_are_made = waiting.pop()
         call = getattr(current, "_keras_history", None)
         if call is None or (id(call.operation), call.node_index) in made:
             continue
         if needs_are_made or id(current) in stop:
-            made[id(call.operation), call.node_index] = call.operation
+            made[id(call.operation), call.node_index] = call.operation, call.node_index
         else:
             needed = call.operation._inbound_nodes[call.node_index].input_tensors
             waiting += [(current, True), *((other, False) for other in reversed(needed))]
@@ -111,6 +139,9 @@ def _inputs_code(expression: str, model: keras.Model) -> str:
 
 def _tensor_code(tensor: keras.KerasTensor, model: keras.Model, expression: str) -> str:
     """The tensor as an output of a layer: of its first call, as `output` is, and where `get_layer` finds the layer. Else just `tensor`."""
+    place = next((index for index, fed in enumerate(model.inputs) if fed is tensor), None)
+    if place is not None:
+        return f"{expression}.inputs[{place}]"  # of a `Sequential`, `get_layer` doesn't find the input
     operation, structure = tensor._keras_history.operation, Structure(model)
     path = next((path for path, kept in structure if kept is operation and isinstance(kept, keras.layers.Layer)), None)
     layer = "layer" if path is None else structure.expression(path)

@@ -25,6 +25,7 @@ from tb_activations.capture.connections import (
     nested_code,
     nested_model_with,
     node_name,
+    own_tensor,
     second_model_code,
 )
 from tb_activations.capture.keras_variables import is_of_keras, is_variable
@@ -173,6 +174,9 @@ def _gradient_of_output(tensor: keras.KerasTensor, name: str, model: keras.Model
     """Traces the model with ``tensor`` as a further output and looks for the path from it to the model's own outputs, or to ``loss``."""
     if not keras.backend.is_float_dtype(tensor.dtype):
         return explain_reason("no_gradient_dtype", name, {"dtype": tensor.dtype}).sentence
+    of_model = own_tensor(tensor, model)
+    if isinstance(model, keras.Sequential) and of_model is not None:
+        tensor = of_model  # `add` calls the layers before once more, and `layer.output` stays what the first call gave
     outputs = model.outputs[0] if isinstance(model, keras.Sequential) else model.output
     extended = keras.Model(inputs_of(model), [tensor, *tf.nest.flatten(outputs)])
 
@@ -187,6 +191,11 @@ def _gradient_of_output(tensor: keras.KerasTensor, name: str, model: keras.Model
         return (
             f"No output of `{model.name}` is computed from this very tensor: `{model.name}` calls `{nested.name}`, which makes it anew. "
             "The one made there is what is recorded, with its gradient."
+        )
+    if of_model is not None and of_model is not tensor:
+        return (
+            f"No output of `{model.name}` is computed from this very tensor, which another call of `{name}` gave. "
+            f"What the calls in `{model.name}` give is recorded, with its gradient."
         )
     return _gradient_sentence(cut, name)
 

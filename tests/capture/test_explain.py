@@ -181,6 +181,44 @@ def test_a_nested_model_on_the_same_input_makes_its_tensors_anew(tmp_path, seque
     assert "No loss of this step depends on `unused`" in tba.explain(unused, model).gradient
 
 
+def test_a_sequential_model_that_was_made_by_add_has_gradients_for_its_layers(tmp_path):
+    """`add` calls all layers once more: `layer.output` is no tensor of the graph that the model ends with, and gives the same numbers."""
+    model = keras.Sequential([keras.Input((4,), name="x")])
+    for name in ("first", "second", "third"):
+        model.add(layers.Dense(3, activation="tanh", name=name))
+    first = model.get_layer("first").output
+    answer = tba.explain(first, model)
+    assert (answer.connected, answer.gradient) == (True, "")
+    predicted, scope = run_code(answer, tmp_path / "first", first, model, X)
+    np.testing.assert_allclose(predicted, np.tanh(X @ model.get_layer("first").kernel.numpy()), rtol=1e-5)
+    np.testing.assert_allclose(scope["run"].value("first", 0), predicted, rtol=1e-5)
+    assert scope["run"].steps("first", "gradient").tolist() == [0]
+    assert "Round" in tba.explain(first, model, loss=keras.ops.round).gradient
+
+
+def test_another_call_of_a_layer_of_the_model_says_so(tmp_path):
+    x = keras.Input((4,), name="x")
+    shared = layers.Dense(4, name="shared")
+    aside = shared(keras.ops.sin(x))
+    model = keras.Model(x, layers.Dense(1)(shared(x)), name="outer")
+    answer = tba.explain(aside, model)
+    assert answer.connected
+    assert "which another call of `shared` gave" in answer.gradient
+    predicted, scope = run_code(answer, tmp_path, aside, model, X)
+    np.testing.assert_allclose(predicted, np.sin(X) @ shared.kernel.numpy(), rtol=1e-5)
+    assert scope["run"].steps("shared", "gradient").tolist() == [0]
+
+
+@pytest.mark.parametrize("sequential", [False, True])
+def test_the_code_for_an_input_runs(tmp_path, sequential):
+    x = keras.Input((4,), name="x")
+    dense = layers.Dense(1)
+    model = keras.Sequential([x, dense]) if sequential else keras.Model(x, dense(x))
+    predicted, scope = run_code(tba.explain(model.inputs[0], model), tmp_path, model.inputs[0], model, X)
+    np.testing.assert_array_equal(predicted, X)
+    np.testing.assert_array_equal(scope["run"].value("x", 0), X)
+
+
 def test_a_gradient_cut_in_the_loss_function(nested_model):
     head = nested_model.get_layer("head")
 

@@ -204,6 +204,8 @@ SETS = {
     "eighth": "Programs written after the seventh set, blind",
     "ninth": "Programs written after the eighth set, with the rules in view",
     "tenth": "Programs written after the ninth set, blind",
+    "twelfth": "Programs written after the tenth set, blind",
+    "thirteenth": "Programs written after the twelfth set, of mistakes that ordinary users make, blind",
     "reviewed": "Programs written from a review of the rules",
 }
 """Titles by how the name of a family begins."""

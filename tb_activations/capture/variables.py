@@ -61,7 +61,7 @@ class Variables:
     def read_slots(self, optimizer: keras.optimizers.Optimizer, variables: Sequence[Variable]) -> None:
         """Reads what ``optimizer``, which is about to change ``variables``, keeps itself."""
         build_optimizer(optimizer, variables)
-        weights = {weight.path.replace("/", "_") + "_": name for name, weight, _ in self._structure.owners() if is_of_keras(weight)}
+        weights = {_prefix_of(weight): name for name, weight, _ in self._structure.owners() if is_of_keras(weight)}
         for slot in optimizer.variables:
             if key_of(slot) not in self._slots:
                 self._slots[key_of(slot)] = self._structure.unique("optimizer/" + _slot_name(optimizer, slot, weights))
@@ -126,8 +126,25 @@ class Variables:
 def _slot_name(optimizer: keras.optimizers.Optimizer, slot: keras.Variable, weights: Mapping[str, str]) -> str:
     """`hidden/kernel/momentum`, where Keras has the path of the weight in the name, which depends on what else the process made."""
     prefix = max((prefix for prefix in weights if slot.name.startswith(prefix)), key=len, default="")
+    if prefix:
+        return f"{weights[prefix]}/{slot.name.removeprefix(prefix)}"
     keeper = getattr(optimizer, "inner_optimizer", optimizer)  # loss scaling gives every variable that it keeps a name
-    return f"{weights[prefix]}/{slot.name.removeprefix(prefix)}" if prefix else weight_name(keeper, slot).strip("_")
+    return _name_by_place(keeper, slot, weights) or weight_name(keeper, slot).strip("_")
+
+
+def _name_by_place(optimizer: keras.optimizers.Optimizer, slot: keras.Variable, weights: Mapping[str, str]) -> str | None:
+    """`hidden/kernel/r` of a slot that bears the bare name of its weight, as those of Adafactor do: lists of them are in the order of weights."""
+    for attribute, kept in vars(optimizer).items():
+        if isinstance(kept, list) and len(kept) == len(optimizer._trainable_variables):
+            for weight, candidate in zip(optimizer._trainable_variables, kept, strict=True):
+                if candidate is slot and weight.name == slot.name:
+                    return f"{weights.get(_prefix_of(weight), weight.name)}/{attribute.strip('_')}"
+    return None
+
+
+def _prefix_of(weight: keras.Variable) -> str:
+    """What the names of most slots of ``weight`` begin with."""
+    return f"{weight.path.replace('/', '_')}_"
 
 
 def key_of(variable: Variable) -> int:

@@ -221,6 +221,18 @@ def test_what_the_optimizer_keeps_without_a_name_goes_by_its_attribute(make_tiny
     assert {node.quantities[quantity].reason for quantity in ("gradient", "update")} == {"optimizer_state"}
 
 
+def test_what_the_optimizer_keeps_under_the_bare_name_of_a_weight_goes_by_its_list(make_tiny, data, lean, tmp_path):
+    model = make_tiny(optimizer=keras.optimizers.Adafactor())
+    model.fit(*data, batch_size=24, verbose=0)
+    optimizer, place = model.optimizer, next(i for i, weight in enumerate(model.trainable_variables) if weight is model.get_layer("hidden").kernel)
+    expected = {"r": optimizer._r[place].numpy(), "c": optimizer._c[place].numpy(), "velocity": optimizer._v[place].numpy()}
+    model.fit(*data, batch_size=24, verbose=0, callbacks=[lean(1, slots=True, samples="full", kinds=["variable"])])
+    run = tba.open_run(tmp_path / "train")
+    for name, values in expected.items():
+        np.testing.assert_array_equal(run.value(f"optimizer/hidden/kernel/{name}", 0), values)
+    assert len({*expected["r"].tolist()}) > 1
+
+
 def test_what_the_optimizer_keeps_is_not_listed_by_default(make_tiny, data, lean, tmp_path):
     make_tiny().fit(*data, batch_size=24, verbose=0, callbacks=[lean(1)])
     assert not [node.name for node in tba.open_run(tmp_path / "train").nodes if node.name.startswith("optimizer")]

@@ -262,7 +262,7 @@ _ALL = (
         "unreachable",
         "dtype has no statistics",
         "`{node}` has dtype {dtype}, for which mean, std and the like are not defined.",
-        "Record what is computed from it, for example the output of the lookup or embedding that consumes it.",
+        "Record what is computed from it: of texts what a lookup makes of them, of complex numbers their absolute value.",
     ),
     Reason(
         "not_a_tensor",

@@ -87,7 +87,7 @@ class Squares:
         share = np.full((len(self._kernels), len(block.steps)), np.nan, np.float32)
         loss, gradient = block.column("mean")[self._loss], block.column("l2_norm", "gradient")[self._kernels]
         weights = block.column("l2_norm")[self._kernels]
-        multiple = np.concatenate([self._last, gradient / np.where(weights > 0, weights, np.nan)], axis=1)
+        multiple = np.concatenate([self._last, _over_weights(block, self._kernels)], axis=1)
         self._last = multiple[:, -1:]
         for layer in self._layers:
             low, high = multiple[layer].min(0), multiple[layer].max(0)
@@ -114,9 +114,9 @@ class WithoutSquares:
         """The share of the loss that the penalty is where the rest stands where it was, [c]; NaN where it doesn't."""
         if not len(self._loss):
             return np.full(len(block.steps), np.nan)
-        weights, gradient = block.column("l2_norm")[self._kernels], block.column("l2_norm", "gradient")[self._kernels]
+        weights = block.column("l2_norm")[self._kernels]
         self._first = np.where(np.isnan(self._first), first_known(weights), self._first)
-        factor = np.concatenate([self._recent, gradient / np.where(weights > 0, weights, np.nan)], axis=1)
+        factor = np.concatenate([self._recent, _over_weights(block, self._kernels)], axis=1)
         self._recent = factor[:, -2:]
         near = np.abs(np.diff(factor, axis=1)) < STEADY * factor[:, 1:]
         steady = np.where(near[:, 1:] & near[:, :-1], factor[:, 2:], np.inf)
@@ -178,7 +178,7 @@ class PenaltyTooStrong(NodeRule):
         def look(block: Block) -> Observation:
             nonlocal last, first
             own, weights = block.column("l2_norm", "gradient")[rows], block.column("l2_norm")[rows]
-            now = np.concatenate([last, np.stack([own, own / np.where(weights > 0, weights, np.nan)])], axis=2)
+            now = np.concatenate([last, np.stack([own, _over_weights(block, rows)])], axis=2)
             last = now[:, :, -1:]
             steady = (np.abs(np.diff(now, axis=2)) < STEADY * np.abs(now[:, :, 1:])).any(0)
             limit = np.full(own.shape, np.nan, np.float32)
@@ -243,3 +243,10 @@ def _way(facts: Facts, kernel: int) -> tuple[int, int, float] | None:
         return None
     shape = [extent or 1 for extent in facts.nodes[kernel].shape or ()]
     return places[0], facts.inputs[places[0]][0], math.sqrt(math.prod(shape[:-2]))
+
+
+def _over_weights(block: Block, kernels: Rows) -> Floats:
+    """Gradient over weights, of their L2 norms, [kernels, c]."""
+    weights = block.column("l2_norm")[kernels]
+    multiple: Floats = block.column("l2_norm", "gradient")[kernels] / np.where(weights > 0, weights, np.nan)
+    return multiple

@@ -106,13 +106,13 @@ class _Watched:
     """
 
     def __init__(self, facts: Facts, rows: Rows) -> None:
-        names = rows.tolist()
+        variables = rows.tolist()
         frozen = _all_are_frozen(facts)
         self._rows = rows
         self._alternatives = _alternatives(facts, rows)
-        self._forgotten = _column(frozen or _is_forgotten(facts, row) for row in names)
-        self._helping = ~self._forgotten & _column(_helps(facts, row) for row in names)
-        self._vectors = _column(len(facts.nodes[row].shape or ()) == 1 for row in names)
+        self._forgotten = _column(frozen or _is_forgotten(facts, row) for row in variables)
+        self._helping = ~self._forgotten & _column(_helps(facts, row) for row in variables)
+        self._vectors = _column(len(facts.nodes[row].shape or ()) == 1 for row in variables)
         self._fingerprint = Fingerprint(rows)
         self._first: Floats = np.full((len(Fingerprint.COLUMNS), len(rows), 1), np.nan, np.float32)
         self._differs, self._moved, self._awake = _Ever(), _Ever(), _Ever()

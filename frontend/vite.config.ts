@@ -127,6 +127,9 @@ export default defineConfig({
   },
   test: {
     include: ["src/**/*.test.{ts,tsx}"],
+    pool: "forks",
+    isolate: false,
+    setupFiles: ["tests/fresh.ts"],
     // Tests run Preact as the page does.
     server: { deps: { inline: [/\/preact\//, /signals-core/] } },
   },

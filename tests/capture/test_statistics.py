@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+
 import ml_dtypes
 import numpy as np
 import pytest
@@ -46,8 +48,10 @@ HOSTILE = {
     "empty vector": np.zeros(0),
 }
 COMPILED = pytest.param("xla", marks=pytest.mark.slow)
+# A graph takes half a second for each shape and dtype; what only a graph with known extents does, other tests look at too.
+EACH_TRACED = pytest.param("graph", marks=pytest.mark.slow)
 MODES = ("eager", "graph", "host", COMPILED)
-QUICK_MODES = ("eager", "graph", "host")
+MANY_TIMES = ("eager", "host", EACH_TRACED)
 
 
 def run(function, *arrays, mode="graph", unknown=False, **options):
@@ -57,8 +61,14 @@ def run(function, *arrays, mode="graph", unknown=False, **options):
     tensors = [tf.constant(array) for array in arrays]
     if mode == "eager":
         return function(*tensors, **options)
-    signature = [tf.TensorSpec([None] * x.shape.rank, x.dtype) for x in tensors] if unknown else None
-    return tf.function(lambda *args: function(*args, **options), signature, jit_compile=mode == "xla", autograph=False)(*tensors)
+    signature = tuple(tf.TensorSpec([None] * x.shape.rank, x.dtype) for x in tensors) if unknown else None
+    return traced(function, mode, signature, tuple(options.items()))(*tensors)
+
+
+@functools.cache
+def traced(function, mode, signature, options):
+    """Tracing takes half a second: what has the same shapes and options is traced once."""
+    return tf.function(lambda *args: function(*args, **dict(options)), signature, jit_compile=mode == "xla", autograph=False)
 
 
 def measure_on_host(array, histogram=True, **options):
@@ -115,7 +125,7 @@ def assert_exact(measured, array):
         np.testing.assert_allclose(got[name], np.float32(value), rtol=1e-4, atol=2e-6 * scale, err_msg=name)
 
 
-@pytest.mark.parametrize("mode", QUICK_MODES)
+@pytest.mark.parametrize("mode", MANY_TIMES)
 @pytest.mark.parametrize("name", HOSTILE)
 def test_exact_columns_and_counts_are_those_of_numpy(name, mode):
     array = HOSTILE[name].astype(np.float32)
@@ -137,7 +147,7 @@ def test_extents_may_be_unknown_while_tracing(name):
 
 
 @pytest.mark.parametrize("dtype", [np.float16, ml_dtypes.bfloat16, np.float64, np.int8, np.uint8, np.int32, np.int64, bool])
-@pytest.mark.parametrize("mode", ["graph", "host"])
+@pytest.mark.parametrize("mode", ["host", EACH_TRACED])
 @pytest.mark.parametrize("shape", [(20, 6), (70, 50, 40)])
 def test_every_real_dtype(dtype, mode, shape):
     array = (RANDOM.normal(size=shape) * 3).astype(np.float32).astype(dtype)
@@ -211,7 +221,7 @@ def assert_histogram(histogram, array):
     assert (below <= (position < edges + 1e-3).sum(1)).all()
 
 
-@pytest.mark.parametrize("mode", QUICK_MODES)
+@pytest.mark.parametrize("mode", MANY_TIMES)
 @pytest.mark.parametrize("name", [name for name, array in HOSTILE.items() if array.size <= 4_096])
 def test_histogram_of_any_range(name, mode):
     array = HOSTILE[name].astype(np.float32)
@@ -291,7 +301,7 @@ def test_spread_over_examples_leaves_out_what_is_not_finite(mode):
     assert np.isclose(got["batch_std"], np.sqrt(np.nanvar(examples, 0).mean()), rtol=1e-5)
 
 
-@pytest.mark.parametrize("mode", ["graph", "host"])
+@pytest.mark.parametrize("mode", ["host", EACH_TRACED])
 @pytest.mark.parametrize("poison", [False, True])
 @pytest.mark.parametrize(
     ("activation", "array", "truth"),

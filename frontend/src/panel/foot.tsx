@@ -6,7 +6,7 @@
 import type { JSX } from "preact";
 import { finiteRange } from "../colormap";
 import { formatCount, formatNumber } from "../format";
-import { keptWords, meanRowEntropy, nonFiniteWords, plural, rangeWords } from "../tensor/facts";
+import { keptWords, meanRowEntropy, nonFiniteWords, plural, rangeWords, sameWords } from "../tensor/facts";
 import type { NonFinite } from "../tensor/plane";
 import { axisName, deadTiles, type Scene, scenePlane, tileCount, tileValues } from "./scene";
 import { chosenTile } from "./state";
@@ -23,6 +23,7 @@ export function Foot({ scene, nonFinite }: { readonly scene: Scene; readonly non
       : "",
     tiled ? tilesWords(scene) : "",
     scene.kind === "attention" ? entropyWords(scene) : "",
+    sameWords(scene.value.data),
     ...keptWords(scene.node, scene.value, scene.names),
     dead > 0 ? `∅ ${counted(dead, tile)} 0 in all kept` : "",
   ].filter((each) => each !== "");

@@ -3,7 +3,7 @@ import { makeScale } from "../charts/scale";
 import { historyOf } from "../charts/history";
 import { NOTHING_FINITE } from "../colormap";
 import { chooseColoring, historyRange } from "./coloring";
-import { keptWords, largestOfRow, meanRowEntropy, nonFiniteWords, placeWords, wholeShape } from "./facts";
+import { keptWords, largestOfRow, meanRowEntropy, nonFiniteWords, placeWords, sameWords, wholeShape } from "./facts";
 import { MOST_COPIED_CELLS, tableText, visibleSpan } from "./number_table";
 import { planeOf } from "./plane";
 
@@ -22,6 +22,12 @@ test("a sample says which part of the tensor it is, and the whole says nothing",
     "32 of 512 channels kept",
   ]);
   expect(keptWords({ shape: [64] }, { shape: [64], elements: 64 }, ["unit"])).toEqual([]);
+});
+
+test("numbers that are all the same are said once", () => {
+  expect(sameWords(Float32Array.of(0, -0, 0))).toBe("all 0");
+  expect(sameWords(Float64Array.of(0.25, 0.25))).toBe("all 0.250");
+  for (const values of [[0, 1], [NaN, NaN], [0, NaN], [7], []]) expect(sameWords(Float64Array.from(values))).toBe("");
 });
 
 test("what isn't finite is named with its count", () => {

@@ -4,7 +4,7 @@
  */
 
 import { formatCount, formatNumber } from "../format";
-import type { GraphNode, Value } from "../types";
+import type { GraphNode, Numbers, Value } from "../types";
 import type { NonFinite, Plane } from "./plane";
 import { elementAt } from "./plane";
 
@@ -35,6 +35,11 @@ export function keptWords(
     if (all === null) return axis === 0 ? [`${formatCount(kept)} ${plural(names[axis])} kept`] : [];
     return kept < all ? [`${formatCount(kept)} of ${formatCount(all)} ${plural(names[axis])} kept`] : [];
   });
+}
+
+/** `all 0`: a picture of a single colour says no more. Empty where two numbers differ, or there is but one. */
+export function sameWords(values: Numbers): string {
+  return values.length > 1 && values.every((value) => value === values[0]) ? `all ${formatNumber(values[0])}` : "";
 }
 
 /** `NaN 12 · ▲ +Inf 1`; empty when all are finite. */

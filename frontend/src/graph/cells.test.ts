@@ -44,6 +44,14 @@ describe("cells", () => {
     const cells = makeCells({ statistic: "std", values: [0, 5], snapshot, shading: SHADING, scalar, compared: false });
     expect(cells(0)).toEqual({ kind: "scalar", text: "2.3", place: -1 });
     expect(cells(1).kind).toBe("color");
+    const differences = makeCells({
+      ...{ statistic: "std", values: [-1.5, NaN], snapshot, shading: SHADING, compared: true },
+      scalar: (node) => [2.345, 7][node],
+    });
+    expect([0, 1].map(differences)).toEqual([
+      { kind: "scalar", text: "−1.5", place: -1 },
+      { kind: "nothing", text: "–", place: -1 },
+    ]);
   });
 
   it("says NaN and infinity before any number, and tells nothing recorded from both", () => {
@@ -120,6 +128,8 @@ describe("description", () => {
 
   it("reads a node with its number, a scope with what is inside, and what has no value with the reason", () => {
     expect(sentenceOf(describeItem(scene, itemAt("in"), step))).toBe("in, Dense, value std 0.195, float32 [None, 8]");
+    const ofLoss = { ...step, compared: true, cell: () => ({ kind: "scalar", text: "−1.5", place: -1 }) as const };
+    expect(sentenceOf(describeItem(scene, itemAt("in"), ofLoss))).toContain("in, Dense, value difference −1.5, ");
     expect(sentenceOf(describeItem(scene, itemAt("s"), step))).toBe("s, scope, 1 nodes inside, closed");
     expect(sentenceOf(describeItem(scene, itemAt("b"), step))).toContain("value: not selected");
   });

@@ -41,7 +41,7 @@ export function cellText(statistic: string, value: number): string {
 
 export interface CellSource {
   readonly statistic: string;
-  /** float64[nodes]: the statistic at the chosen step (or its difference to what is compared); NaN where there is none. */
+  /** float64[nodes]: the statistic at the chosen step (or its difference to what is compared, of a scalar that of its value); NaN where there is none. */
   readonly values: ArrayLike<number>;
   readonly snapshot: Snapshot;
   readonly shading: Coloring;
@@ -61,11 +61,10 @@ export function makeCells({ statistic, values, snapshot, shading, scalar, compar
     if (!compared && counts[at + POS_INF_COUNT] + counts[at + NEG_INF_COUNT] > 0)
       return { kind: "nonfinite", text: counts[at + POS_INF_COUNT] > 0 ? "+Inf" : `${MINUS}Inf`, place: -1 };
     const only = scalar(node);
-    if (only !== null && compared) return NOTHING;
-    if (only !== null) return { kind: "scalar", text: cellText("mean", only), place: -1 };
-    const value = values[node];
+    const value = compared ? values[node] : (only ?? values[node]);
     if (Number.isNaN(value)) return NOTHING;
     const sign = compared && value > 0 ? "+" : "";
+    if (only !== null) return { kind: "scalar", text: sign + cellText("mean", value), place: -1 };
     return { kind: "color", text: sign + cellText(statistic, value), place: colorIndex(shading.scale, value) };
   };
 }

@@ -33,10 +33,11 @@ function valueLine(scene: Scene, item: number, step: DescribedStep): string | nu
   if (cell === null) return null;
   const name = `${step.quantity} ${labelOf(step.statistic)}`;
   if (cell.kind === "nothing") return `${name}: not recorded at this step`;
-  if (cell.kind === "scalar") return `${step.quantity} ${cell.text}`;
+  const difference = step.compared ? "difference " : "";
+  if (cell.kind === "scalar") return `${step.quantity} ${difference}${cell.text}`;
   const number = formatStatistic(step.statistic, step.value(node));
   const nonfinite = cell.kind === "nonfinite" ? `, holds ${cell.text}` : "";
-  return `${name} ${step.compared ? "difference " : ""}${number}${nonfinite}`;
+  return `${name} ${difference}${number}${nonfinite}`;
 }
 
 export function describeItem(scene: Scene, item: number, step: DescribedStep): Description {

@@ -95,7 +95,7 @@ describe("the matrix", () => {
 });
 
 describe("findings", () => {
-  it("are those of the rules, a row for each rule and node, and lead to node and step", async () => {
+  it("are those of the rules in their order, a row for each rule and node, and lead to node and step", async () => {
     expect(findings.length).toBeGreaterThan(0);
     // The first episode is the last that is set.
     const episodes = new Map([...findings].reverse().map((each) => [`${each.title} ${each.node}`, each]));
@@ -105,6 +105,10 @@ describe("findings", () => {
       () => rows.count(),
       (count) => count === episodes.size,
     );
+    const texts = await rows.allInnerTexts();
+    [...new Set(findings.map((each) => `${each.title}\n${each.node}`))].forEach((named, at) => {
+      for (const word of named.split("\n")) expect(texts[at]).toContain(word);
+    });
     const text = (await tab.frame.locator(".fd").innerText()).replace(/\s+/g, " ");
     for (const finding of episodes.values()) {
       expect(text).toContain(finding.title);

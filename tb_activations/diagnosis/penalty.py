@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -129,6 +130,64 @@ class WithoutSquares:
         return share
 
 
+class Steady:
+    """Whether a gradient stays as it is (a penalty on absolute values), or its ratio to the weights does (one on squares). Remembers the last
+    capture."""
+
+    def __init__(self, kernels: Rows) -> None:
+        self._kernels = kernels
+        self._last = np.full((2, len(kernels), 1), np.nan, np.float32)
+
+    def feed(self, block: Block) -> Bools:
+        """From the capture before to each, [kernels, c]."""
+        gradient = block.column("l2_norm", "gradient")[self._kernels]
+        now = np.concatenate([self._last, np.stack([gradient, _over_weights(block, self._kernels)])], axis=2)
+        self._last = now[:, :, -1:]
+        steady: Bools = (np.abs(np.diff(now, axis=2)) < STEADY * np.abs(now[:, :, 1:])).any(0)
+        return steady
+
+
+class Withered(NamedTuple):
+    """Of kernels of which little is left, though nothing was learned.
+
+    Attributes:
+      holds: bool[kernels, c].
+      left: the share of the first L2 norm that is left, float[kernels, c].
+      penalty: the share of the loss that squares of weights are, float[c]; NaN where what fell of the loss, or most of it, isn't that.
+    """
+
+    holds: Bools
+    left: Floats
+    penalty: Floats
+
+
+class Withering:
+    """Finds kernels that nobody had trained, and that shrink while the loss, or what it is without squares of weights, is where it was."""
+
+    LEFT = 0.2
+    """Of the first L2 norm. Whatever is learned, weights grow, or stay about as large."""
+    HALVED = 0.5
+    """The same, where it is known that most of the loss is a penalty on their squares."""
+
+    def __init__(self, facts: Facts) -> None:
+        self._kernels, self._without_squares = facts.kernels, WithoutSquares(facts)
+        self._first = np.full((len(facts.kernels), 1), np.nan, np.float32)
+
+    def feed(self, block: Block) -> Withered:
+        """Looks at some captures more."""
+        weights = block.column("l2_norm")[self._kernels]
+        self._first = np.where(np.isnan(self._first), first_known(weights), self._first)
+        penalty = self._without_squares.feed(block)
+        stands = block.is_judged & (~block.progress | ~np.isnan(penalty)) & ~np.isnan(block.median_loss)
+        most = penalty > Squares.MOST
+        small = weights < np.where(most, self.HALVED, self.LEFT) * self._first
+        return Withered(
+            small & block.untrained[self._kernels][:, None] & stands,
+            weights / np.where(self._first > 0, self._first, np.nan),
+            np.where(block.progress | most, penalty, np.nan),
+        )
+
+
 class PassedBack:
     """Which gradients have come through the network alone: what a penalty on the weights adds, hasn't."""
 
@@ -156,47 +215,32 @@ class PenaltyTooStrong(NodeRule):
     reference = "Krogh & Hertz 1992, A simple weight decay can improve generalization"
     quantity, statistic = "gradient", "l2_norm"
 
-    LEFT = 0.2
-    """Of the first L2 norm of weights that nobody had trained. Whatever is learned, they grow, or stay about as large."""
-    HALVED = 0.5
-    """The same, where it is known that most of the loss is a penalty on their squares."""
-
     def select(self, facts: Facts) -> Rows:
         """All kernels. Of layers that only multiply by them it is known what the loss can pull."""
         return facts.kernels
 
     def observe(self, facts: Facts, rows: Rows) -> Callable[[Block], Observation]:
-        """Remembers the last capture, to see whether the gradient goes with the weights (squares) or stays as it is (absolute values).
-
-        A decay that the optimizer applies is in no gradient: it is told by what is left of the weights.
-        """
-        explained, without_squares = Explained(facts), WithoutSquares(facts)
-        of_squares = Squares(facts, explained)
-        last = np.full((2, len(rows), 1), np.nan, np.float32)
-        first = np.full((len(rows), 1), np.nan, np.float32)
+        """A decay that the optimizer applies is in no gradient: it is told by what is left of the weights."""
+        explained = Explained(facts)
+        of_squares, steady, withering = Squares(facts, explained), Steady(rows), Withering(facts)
 
         def look(block: Block) -> Observation:
-            nonlocal last, first
-            own, weights = block.column("l2_norm", "gradient")[rows], block.column("l2_norm")[rows]
-            now = np.concatenate([last, np.stack([own, _over_weights(block, rows)])], axis=2)
-            last = now[:, :, -1:]
-            steady = (np.abs(np.diff(now, axis=2)) < STEADY * np.abs(now[:, :, 1:])).any(0)
-            limit = np.full(own.shape, np.nan, np.float32)
-            limit[explained.positions] = explained.limit(block)
+            gradient, weights = block.column("l2_norm", "gradient")[rows], block.column("l2_norm")[rows]
+            most = np.full(gradient.shape, np.nan, np.float32)
+            most[explained.positions] = explained.limit(block)
             squares = of_squares.feed(block)
-            pulled = explained.beyond(block) & steady | ~np.isnan(squares)
-            first = np.where(np.isnan(first), first_known(weights), first)
-            of_penalty = without_squares.feed(block)
-            stands = block.is_judged & (~block.progress | ~np.isnan(of_penalty)) & ~np.isnan(block.median_loss)
-            most = of_penalty > Squares.MOST
-            withered = (weights < np.where(most, self.HALVED, self.LEFT) * first) & block.untrained[rows][:, None] & stands
-            left = np.where(withered & ~pulled, weights / np.where(first > 0, first, np.nan), np.nan)
-            evidence = {"gradient_norm": own, "most_of_the_loss": limit, "weights_norm": weights, "left_of_the_weights": left}
-            evidence |= {
+            pulled = explained.beyond(block) & steady.feed(block) | ~np.isnan(squares)
+            withered = withering.feed(block)
+            alone = withered.holds & ~pulled
+            evidence = {
+                "gradient_norm": gradient,
+                "most_of_the_loss": most,
+                "weights_norm": weights,
+                "left_of_the_weights": np.where(alone, withered.left, np.nan),
                 "squares_of_the_loss": squares,
-                "penalty_of_the_loss": np.where(withered & ~pulled & (block.progress | most), of_penalty, np.nan),
+                "penalty_of_the_loss": np.where(alone, withered.penalty, np.nan),
             }
-            return Observation(pulled | withered, ~np.isnan(own) & ~np.isnan(weights), evidence)
+            return Observation(pulled | withered.holds, ~np.isnan(gradient) & ~np.isnan(weights), evidence)
 
         return look
 

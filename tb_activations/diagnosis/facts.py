@@ -252,6 +252,11 @@ class Facts(Flow):
             return max(1, math.prod(shape[:-2]))
         return max(1, math.prod(shape[:-1]))
 
+    def fan_out(self, index: int) -> int:
+        """Numbers that one input of a kernel is a part of."""
+        shape = [extent or 1 for extent in self.nodes[index].shape or ()]
+        return math.prod(shape[:-2]) * shape[-1]
+
     def usual_norm(self, kernel: int) -> float:
         """L2 norm of a kernel that keeps the variance."""
         return math.sqrt(math.prod(extent or 1 for extent in self.nodes[kernel].shape or ()) / self.fan_in(kernel))

@@ -18,7 +18,7 @@ from tb_activations.diagnosis.collapse import SAME
 from tb_activations.diagnosis.episodes import AT_ONCE, Episode
 from tb_activations.diagnosis.facts import Facts
 from tb_activations.diagnosis.kinds import NORMALIZATIONS, WEIGHTED
-from tb_activations.diagnosis.propagation import Propagation
+from tb_activations.diagnosis.propagation import MUCH, Propagation
 from tb_activations.diagnosis.rule import NodeRule, Observation, Words, location, number
 
 __all__ = ["PoorInitialization", "is_of_words"]
@@ -38,8 +38,9 @@ class PoorInitialization(NodeRule):
 
     name, title = "poor_initialization", "Poor initialization"
     definition = (
-        "At step 0 the kernel is constant, or its root mean square times the square root of its fan-in is far from 1, or somewhat, and what comes"
-        " in shrinks or grows out of proportion up to the last weights; or a table of words or positions has a root mean square above 10."
+        "At step 0 the kernel is constant, or its root mean square times the square root of its fan-in is far from 1 (unless the next weights make"
+        " up for what a narrow layer grows), or somewhat, and what comes in shrinks or grows out of proportion up to the last weights; or a"
+        " table of words or positions has a root mean square above 10."
     )
     reference = "Glorot & Bengio 2010; He et al. 2015; SageMaker Debugger PoorWeightInitialization"
     severity, statistic = "error", "std"
@@ -69,6 +70,7 @@ class PoorInitialization(NodeRule):
         adapter, or what a layer of a user's adds it to: examples then differ right after them.
         """
         fan_in = np.array([facts.fan_in(row) for row in rows.tolist()], float)[:, None]
+        fan_out = np.array([facts.fan_out(row) for row in rows.tolist()], float)[:, None]
         recurrent = np.array([facts.names[row].endswith("recurrent_kernel") for row in rows.tolist()], np.bool_)[:, None]
         largest = np.where(recurrent, self.LARGEST_RECURRENT_GAIN, self.LARGEST_GAIN)
         output = np.array([facts.is_output(row) for row in rows.tolist()], np.bool_)[:, None]
@@ -93,7 +95,8 @@ class PoorInitialization(NodeRule):
             small = ((gain < self.SMALLEST_GAIN) | propagation.fades(block, gain)) & ~small_is_fine & ~detour
             tamed = np.stack([_is_tamed(block, facts, calls, own) for calls, own in zip(scaled, gain, strict=True)])
             large_is_fine = periodic | normalized & ~self._hardly_turn(block, rows, gain)
-            large = ((gain > largest) | propagation.swells(block, gain)) & ~large_is_fine & ~tamed
+            far = (gain > largest) & ~self._is_evened_out(facts, gain, rms * np.sqrt(fan_out))
+            large = (far | propagation.swells(block, gain)) & ~large_is_fine & ~tamed
             poor = large | np.where(constant & (rms > 0), ~output, small)
             poor = np.where(is_table, (rms > self.LARGEST_ENTRY) & ~large_is_fine, poor)
             return Observation(
@@ -101,6 +104,16 @@ class PoorInitialization(NodeRule):
             )
 
         return look
+
+    def _is_evened_out(self, facts: Facts, gain: Floats, backward: Floats) -> Bools:
+        """Whether weights keep the scale of gradients rather than that of numbers, and all that come next make up for it, [rows, c]: those of an
+        initializer by fan-out, where a layer with few units stands between others with many."""
+        after = np.full_like(gain, np.inf)
+        for position, later in enumerate(facts.later_kernels):
+            if later:
+                after[position] = gain[list(later)].max(0)
+        evened: Bools = (backward < MUCH) & (gain * after <= self.LARGEST_GAIN)
+        return evened
 
     def _hardly_turn(self, block: Block, rows: Rows, gain: Floats) -> Bools:
         """Whether weights are so large that a step changes them far less than it does the others: a normalization after them takes their scale away,

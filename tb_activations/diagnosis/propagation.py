@@ -15,7 +15,7 @@ from tb_activations.diagnosis.block import Block, Floats
 from tb_activations.diagnosis.facts import Facts
 from tb_activations.diagnosis.kinds import RECURRENT
 
-__all__ = ["Propagation"]
+__all__ = ["MUCH", "Propagation"]
 
 Rows = npt.NDArray[np.int64]
 Bools = npt.NDArray[np.bool_]
@@ -70,6 +70,5 @@ def _sources(facts: Facts, kernel: int) -> tuple[int, ...]:
 
 def _glorot_gain(facts: Facts, kernel: int) -> float:
     """Root mean square of Glorot's initial weights times the square root of the fan-in, at most 1."""
-    shape = [extent or 1 for extent in facts.nodes[kernel].shape or ()]
     fan_in = facts.fan_in(kernel)
-    return min(1.0, math.sqrt(2 * fan_in / (fan_in + math.prod(shape[:-2]) * shape[-1])))
+    return min(1.0, math.sqrt(2 * fan_in / (fan_in + facts.fan_out(kernel))))

@@ -62,6 +62,28 @@ def test_a_table_as_large_as_raw_data_is_told_unless_a_normalization_follows(spr
     assert all("The initial entries have a root mean square of 30." in f.sentence for f in found)
 
 
+@pytest.mark.parametrize(
+    ("squeeze", "excite", "told"),
+    [
+        # By VarianceScaling(2.0, "fan_out"), as in EfficientNet: the square roots of 2 / 28 and of 2 / 672.
+        (0.267, 0.0546, []),
+        (0.267, 0.189, ["squeeze/kernel"]),  # the square root of 1 / 28, by fan-in: nothing makes up for it
+        (1.0, 0.01, ["squeeze/kernel"]),  # gradients explode on their way back
+        (0.267, 1.0, ["squeeze/kernel", "excite/kernel"]),
+    ],
+)
+def test_a_narrow_layer_may_keep_the_scale_of_gradients_where_the_next_weights_make_up_for_it(squeeze, excite, told):
+    text = """
+        input x [?,672]; layer squeeze Dense [?,28] <- x swish; variable squeeze/kernel [672,28]; layer excite Dense [?,672] <- squeeze sigmoid
+        variable excite/kernel [28,672]; layer gate Multiply [?,672] <- x excite; layer head Dense [?,3] <- gate; variable head/kernel [672,3]
+        loss loss [] <- head
+    """
+    history = History(text, range(0, 30, 10)).set("head/kernel", elements=2016, l2_norm=0.0386 * np.sqrt(2016), std=0.0386)
+    for name, spread in (("squeeze", squeeze), ("excite", excite)):
+        history.set(f"{name}/kernel", elements=672 * 28, l2_norm=spread * np.sqrt(672 * 28), std=spread)
+    assert [f.node for f in history.find(PoorInitialization())] == told
+
+
 @pytest.mark.parametrize(("gain", "turned", "told"), [(50.0, 1e-4, ["c/kernel"]), (50.0, 4e-3, []), (2.0, 1e-4, [])])
 def test_weights_before_a_normalization_are_too_large_where_a_step_hardly_turns_them(gain, turned, told):
     text = """

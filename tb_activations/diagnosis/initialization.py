@@ -95,7 +95,8 @@ class PoorInitialization(NodeRule):
             small = ((gain < self.SMALLEST_GAIN) | propagation.fades(block, gain)) & ~small_is_fine & ~detour
             tamed = np.stack([_is_tamed(block, facts, calls, own) for calls, own in zip(scaled, gain, strict=True)])
             large_is_fine = periodic | normalized & ~self._hardly_turn(block, rows, gain)
-            far = (gain > largest) & ~self._is_evened_out(facts, gain, rms * np.sqrt(fan_out))
+            evened_out = self._is_evened_out(facts, gain, rms * np.sqrt(fan_out)) | output & (gain * _given(block, facts, rows) <= self.LARGEST_GAIN)
+            far = (gain > largest) & ~evened_out
             large = (far | propagation.swells(block, gain)) & ~large_is_fine & ~tamed
             poor = large | np.where(constant & (rms > 0), ~output, small)
             poor = np.where(is_table, (rms > self.LARGEST_ENTRY) & ~large_is_fine, poor)
@@ -146,6 +147,14 @@ class PoorInitialization(NodeRule):
             f"Use an initializer that keeps the variance{location(facts, facts.owners[index] or index)}:",
             f"keras.layers.{layer}(..., {argument})" if layer in WEIGHTED - {"EinsumDense"} else argument,
         )
+
+
+def _given(block: Block, facts: Facts, rows: Rows) -> Floats:
+    """Root mean square of what kernels are applied to, [rows, c]; NaN where it isn't recorded."""
+    rms = block.rms()
+    sources = [[source for place in facts.places(row) for source in facts.inputs[place]] for row in rows.tolist()]
+    given: Floats = np.stack([np.fmax.reduce(rms[each]) if each else np.full(rms.shape[1], np.nan) for each in sources])
+    return given
 
 
 def _following(facts: Facts, kernel: int) -> list[int]:

@@ -84,6 +84,15 @@ def test_a_narrow_layer_may_keep_the_scale_of_gradients_where_the_next_weights_m
     assert [f.node for f in history.find(PoorInitialization())] == told
 
 
+@pytest.mark.parametrize(("given", "told"), [(0.3, []), (1.0, ["head/kernel"])])
+def test_last_weights_may_be_large_where_what_comes_in_is_as_small(given, told):
+    """By VarianceScaling(1 / 3, "fan_out") for ten classes, as in EfficientNet."""
+    text = "input x [?,1280]; layer head Dense [?,10] <- x softmax; variable head/kernel [1280,10]; loss loss [] <- head"
+    history = History(text, range(0, 30, 10)).set("x", elements=40960, l2_norm=given * np.sqrt(40960), batch_std=given)
+    history.set("head/kernel", elements=12800, l2_norm=0.183 * np.sqrt(12800), std=0.183)
+    assert [f.node for f in history.find(PoorInitialization())] == told
+
+
 @pytest.mark.parametrize(("gain", "turned", "told"), [(50.0, 1e-4, ["c/kernel"]), (50.0, 4e-3, []), (2.0, 1e-4, [])])
 def test_weights_before_a_normalization_are_too_large_where_a_step_hardly_turns_them(gain, turned, told):
     text = """

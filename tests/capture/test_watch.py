@@ -121,6 +121,23 @@ def test_without_a_model_and_by_hand(tmp_path, compiled):
     np.testing.assert_allclose(run.value("weight", 0, "update"), weight.numpy() - before, rtol=1e-4)
 
 
+def test_a_step_that_is_differentiated_from_outside(tmp_path):
+    """TensorFlow makes the gradient of a compiled function when the function is called, and so after its trace."""
+    model = make_model()
+    forward = tf.function(lambda x, y: tf.reduce_mean((model(x, training=False) - y) ** 2))
+    found = []
+    with tba.watch(forward, model=model, log_dir=tmp_path, every=2) as step:
+        for function in (forward, step):
+            for x, y in batches(3):
+                with tf.GradientTape() as tape:
+                    loss = function(x, y)
+                found.append([gradient.numpy() for gradient in tape.gradient(loss, model.trainable_variables)])
+    for expected, ours in zip(found[:3], found[3:], strict=True):
+        for left, right in zip(expected, ours, strict=True):
+            np.testing.assert_allclose(right, left, rtol=1e-6)
+    assert tba.open_run(tmp_path / "train").steps("out").tolist() == [0, 2]
+
+
 def test_the_plain_function_itself_runs_between_captures(tmp_path):
     traces, model = [], make_model()
     optimizer = keras.optimizers.SGD(0.1)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import time
 import warnings
 from pathlib import Path
@@ -119,6 +120,17 @@ def test_without_a_model_and_by_hand(tmp_path, compiled):
     np.testing.assert_allclose(run.value("product", 0, "gradient"), 2 * error, rtol=1e-5)
     np.testing.assert_allclose(run.value("weight", 0, "gradient"), 2 * x.numpy().T @ error, rtol=1e-4)
     np.testing.assert_allclose(run.value("weight", 0, "update"), weight.numpy() - before, rtol=1e-4)
+
+
+def test_a_function_with_arguments_given_beforehand_is_recorded_as_it_is_alone(tmp_path, compiled):
+    model = make_model()
+    step = functools.partial(compiled(lambda factor, x, y, *, power: factor * tf.reduce_mean((model(x) - y) ** power)), 2.0, power=4)
+    with tba.watch(step, model=model, log_dir=tmp_path, every=1) as watched:
+        losses = [float(watched(x, y, power=2)) for x, y in batches(2)]
+    run = tba.open_run(tmp_path / "train")
+    for at, (x, _) in enumerate(batches(2)):
+        np.testing.assert_allclose(run.value("hidden", at), np.asarray(model.get_layer("hidden")(x))[:4], rtol=1e-5)
+    np.testing.assert_allclose(losses, [float(2.0 * tf.reduce_mean((model(x) - y) ** 2)) for x, y in batches(2)], rtol=1e-5)
 
 
 def test_a_step_that_is_differentiated_from_outside(tmp_path):

@@ -209,8 +209,11 @@ class Trace:
         if not tf.is_tensor(loss) or any(loss is known for known in self.targets):
             return
         self.targets.append(loss)
+        wanted = numbered("loss", len(self.targets))
+        name = self.structure.unique(wanted)  # a layer may be called so
+        name = self.structure.unique(wanted) if name in self.seen else name
         with contextlib.nullcontext() if self.graph is None else loss.graph.as_default():  # a loop may differentiate in another graph
-            self.tap(Seen(numbered("loss", len(self.targets)), "loss", "Loss", None), loss)
+            self.tap(Seen(name, "loss", "Loss", None), loss)
 
     @harmless
     def record_variables(self) -> None:

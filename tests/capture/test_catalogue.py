@@ -132,6 +132,17 @@ def test_what_a_layer_returns_goes_by_the_names_that_it_has(tmp_path):
         assert (reason(run, name), "Box" in nodes[name].sentence) == ("not_a_tensor", True)
 
 
+def test_layers_that_are_called_what_nodes_of_ours_are_called(tmp_path):
+    names = ["loss", "optimizer", "input", "Loss", "loss_1"]
+    model = keras.Sequential([L.Input((3,)), *(L.Dense(3, name=name) for name in names), L.Dense(1)])
+    model.compile("adam", "mse", jit_compile=False)
+    run = run_of(tmp_path, model, np.ones((8, 3), "float32"), np.ones((8, 1), "float32"), slots=True)
+    assert run.problems == ()
+    assert set(names) < set(listed(run, "layer"))
+    (loss,) = listed(run, "loss")
+    np.testing.assert_allclose(run.statistics(loss)["mean"], model.history.history["loss"], rtol=1e-6)
+
+
 def test_own_train_step_with_two_optimizers(tmp_path):
     run = run_of(tmp_path, *zoo.build("adversarial"))
     assert {"generator/up", "generator/up@2", "discriminator/look", "discriminator/look@3"} <= set(listed(run, "layer"))

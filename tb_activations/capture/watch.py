@@ -190,6 +190,8 @@ class WatchedStep:
         self._tell()
 
     def __enter__(self) -> WatchedStep:
+        if self._destination is None:
+            tell(f"The recording of this step is over, and is not begun again. Watch the function anew, with `first_step={self.step}`.", stacklevel=3)
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None) -> None:

@@ -133,6 +133,18 @@ def test_a_function_with_arguments_given_beforehand_is_recorded_as_it_is_alone(t
     np.testing.assert_allclose(losses, [float(2.0 * tf.reduce_mean((model(x) - y) ** 2)) for x, y in batches(2)], rtol=1e-5)
 
 
+def test_a_block_that_is_entered_again_says_that_nothing_is_recorded_any_more(tmp_path):
+    model = make_model()
+    watched = tba.watch(make_step(model, keras.optimizers.SGD(0.1)), model=model, log_dir=tmp_path, every=1)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", RuntimeWarning)
+        with watched as step:
+            step(*next(batches(1)))
+    with pytest.warns(RuntimeWarning, match="over, and is not begun again. Watch the function anew, with `first_step=1`"), watched as step:
+        step(*next(batches(1)))
+    assert tba.open_run(tmp_path / "train").steps().tolist() == [0]
+
+
 def test_a_step_that_is_differentiated_from_outside(tmp_path):
     """TensorFlow makes the gradient of a compiled function when the function is called, and so after its trace."""
     model = make_model()

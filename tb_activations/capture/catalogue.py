@@ -90,7 +90,8 @@ def _in_order(recorder: Recorder) -> Iterator[Seen]:
     uncalled = Uncalled(recorder, called)
     for name, op in recorder.structure:
         if id(op) not in called:
-            yield _never_called(name, op, uncalled.reason(op))
+            free = recorder.structure.unique(name) if name in recorder.seen else name  # what was met may have the name of a layer
+            yield _never_called(free, op, uncalled.reason(op))
             yield from variables.pop(id(op), ())
     for rest in variables.values():
         yield from rest

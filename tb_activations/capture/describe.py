@@ -13,8 +13,9 @@ from typing import Any
 
 import keras
 import tensorflow as tf
+from tensorflow.python.util import nest
 
-__all__ = ["activation", "attributes", "bind", "input_layers", "layout", "map_inputs", "named_leaves"]
+__all__ = ["activation", "attributes", "bind", "input_layers", "layout", "map_inputs", "named_leaves", "with_leaves"]
 
 _ACTIVATION_CLASSES = {
     "ReLU": "relu",
@@ -107,21 +108,26 @@ def layout(x: Any) -> dict[str, str]:
 
 
 def named_leaves(structure: Any) -> list[tuple[str, Any]]:
-    """The leaves of what a layer returned, each with its key or position."""
-    if not tf.nest.is_nested(structure):
+    """The leaves of what a layer returned, each with its key, the name of its field, or its position."""
+    if not _can_be_made_again(structure):
         return [("0", structure)]
-    return [("/".join(map(str, path)), leaf) for path, leaf in _with_paths(structure, ()) if leaf is not None or path]
+    return [("/".join(map(str, path)), leaf) for path, leaf in nest.flatten_with_tuple_paths(structure)]
 
 
-def _with_paths(structure: Any, path: tuple[Any, ...]) -> Iterator[tuple[tuple[Any, ...], Any]]:
+def with_leaves(structure: Any, leaves: Sequence[Any]) -> Any:
+    """What a layer returned, with ``leaves`` in the place of those that `named_leaves` gives."""
+    return tf.nest.pack_sequence_as(structure, leaves) if _can_be_made_again(structure) else leaves[0]
+
+
+def _can_be_made_again(structure: Any) -> bool:
+    """Whether TensorFlow can take ``structure`` apart, and make another of the same kind; not of a mapping whose class takes no pairs."""
     if not tf.nest.is_nested(structure):
-        yield path, structure
-    elif isinstance(structure, dict):
-        for key in sorted(structure):  # the order of `tf.nest`
-            yield from _with_paths(structure[key], (*path, key))
-    else:
-        for index, item in enumerate(structure):
-            yield from _with_paths(item, (*path, index))
+        return False
+    try:
+        tf.nest.pack_sequence_as(structure, tf.nest.flatten(structure))
+    except Exception:  # noqa: BLE001  (a class of the user's)
+        return False
+    return True
 
 
 def input_layers(op: keras.Operation) -> Any:
@@ -152,6 +158,6 @@ def bind(op: keras.Operation, args: Sequence[Any], kwargs: dict[str, Any]) -> It
     """The tensors handed to a model that is a Python function, under the names of its parameters."""
     bound = inspect.signature(op.call).bind_partial(*args, **kwargs)
     for parameter, value in bound.arguments.items():
-        for path, leaf in _with_paths(value, (parameter,)):
+        for path, leaf in nest.flatten_with_tuple_paths(value):
             if tf.is_tensor(leaf):
-                yield "/".join(map(str, path)), leaf
+                yield "/".join(map(str, (parameter, *path))), leaf

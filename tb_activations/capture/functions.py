@@ -7,6 +7,7 @@ done, it is called as it is, unseen, and what is known of its layers is kept for
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from typing import Any, NamedTuple
@@ -22,19 +23,25 @@ from tb_activations.store.schema import QuantityPlan
 __all__ = ["Functions", "Unseen"]
 
 
+_EAGER = "the step runs eagerly, and the function has a graph of its own."
 _READS = frozenset({"ReadVariableOp", "ResourceGather", "ResourceGatherNd"})
 
 
 class Unseen(NamedTuple):
-    """A call that nothing was recorded of. ``variables``: the ids of those it uses."""
+    """A call that nothing was recorded of. ``obstacle``: why its body can't run inline. ``variables``: the ids of those it uses."""
 
     name: str
-    detail: str
+    obstacle: str
     variables: frozenset[int]
+    is_users: bool = True
 
     @property
     def plan(self) -> QuantityPlan:
-        return QuantityPlan("traced_earlier", {"function": self.name, "detail": self.detail})
+        if not self.is_users:
+            return QuantityPlan("function_of_keras")
+        if self.obstacle == _EAGER:
+            return QuantityPlan("function_in_eager_step", {"function": self.name})
+        return QuantityPlan("traced_earlier", {"function": self.name, "detail": self.obstacle})
 
 
 class Functions:
@@ -53,7 +60,7 @@ class Functions:
     def obstacle(self, function: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> str | None:
         """Why the body of ``function`` can't run inline."""
         if tf.executing_eagerly():
-            return "the step runs eagerly, and the function has a graph of its own."
+            return _EAGER
         if not hasattr(function, "python_function"):
             return "it is a concrete function, of which only the graph is left."
         if getattr(function, "_jit_compile", None) and not self._compiled:
@@ -92,11 +99,13 @@ class Functions:
     def call_unseen(self, function: Any, call: Callable[[], Any], obstacle: str, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
         """Calls a function as it is, and notes what it uses."""
         result = call()
-        if is_user_function(getattr(function, "python_function", function)):
+        with contextlib.suppress(Exception):  # the step of the user's has to go on
             concrete = function.get_concrete_function(*args, **kwargs) if hasattr(function, "get_concrete_function") else function
-            name = str(getattr(function, "__name__", None) or getattr(function, "name", ""))
-            name = name if name.isidentifier() else "function"
-            self.unseen.append(Unseen(name, obstacle, frozenset(map(id, concrete.variables))))
+            variables = frozenset(map(id, concrete.variables))
+            is_users = is_user_function(getattr(function, "python_function", function))
+            if is_users or variables:
+                name = str(getattr(function, "__name__", None) or getattr(function, "name", ""))
+                self.unseen.append(Unseen(name if name.isidentifier() else "function", obstacle, variables, is_users))
         return result
 
 

@@ -5,6 +5,7 @@ The one invariant: these hold tensors of the trace and live no longer than it do
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
@@ -12,7 +13,7 @@ from typing import Any, NamedTuple
 import keras
 import tensorflow as tf
 
-from tb_activations.capture.taps import Tensor
+from tb_activations.capture.taps import Tensor, forget_gradients
 from tb_activations.store.schema import Kind, QuantityPlan, Source
 
 __all__ = ["Lasting", "Recording", "Seen", "Tally"]
@@ -79,14 +80,19 @@ class Seen:
         return self.kind not in ("loss", "variable") and shape is not None and (shape.rank is None or shape.rank > 0)
 
 
-@dataclass(slots=True)
+@dataclass
 class Lasting:
     """What must live as long as the twin that was traced.
 
     Attributes:
       variables: those that the traced step assigns.
       refused: functions that can't run inline, see `functions.Functions`.
+      gradients: names of the backward functions of taps. They may be called as long as somebody differentiates what the twin computes.
     """
 
     variables: list[tf.Variable] = field(default_factory=list)
     refused: dict[int, str] = field(default_factory=dict)
+    gradients: list[str] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        weakref.finalize(self, forget_gradients, self.gradients).atexit = False

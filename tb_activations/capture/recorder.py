@@ -258,7 +258,7 @@ class Recorder(Trace):
             if len(leaves) > 1:
                 node.attributes["output"] = key
             tapped.append(self.tap(node, leaf))
-        return (tf.nest.pack_sequence_as(outputs, tapped),)
+        return (describe.with_leaves(outputs, tapped),)
 
     @harmless
     def _tap_probe(self, x: Any, name: str) -> tuple[Any]:
@@ -268,4 +268,4 @@ class Recorder(Trace):
             self.tap(Seen(first if index == 0 else f"{first}:{key}", "probe", "probe", None, source=source), leaf)
             for index, (key, leaf) in enumerate(leaves)
         ]
-        return (tf.nest.pack_sequence_as(x, tapped),)
+        return (describe.with_leaves(x, tapped),)

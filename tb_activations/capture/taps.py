@@ -2,19 +2,23 @@
 
 The one invariant: a tap changes no bit, of the value or of the gradient. Its backward function runs inside whatever differentiates the step,
 the user's own tape, so that any train step with any number of tapes is served. It records nothing itself.
+
+TensorFlow keeps the backward function of each tap in a graph in a table of the process, and with it the graph, the variables and the model. Who makes
+taps has to see to it that they are forgotten when nothing differentiates that graph any more.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import tensorflow as tf
 from tensorflow.python.eager import record
+from tensorflow.python.framework import ops
 
 from tb_activations.capture.operations import SCOPE
 
-__all__ = ["Tensor", "dense_part", "is_followed", "tap", "tap_summing", "untapped"]
+__all__ = ["Tensor", "dense_part", "forget_gradients", "is_followed", "name_of_gradient", "tap", "tap_summing", "untapped"]
 
 Tensor = tf.Tensor | tf.RaggedTensor | tf.SparseTensor | tf.IndexedSlices
 
@@ -59,6 +63,19 @@ def tap_summing(x: Any, zeros: tf.Tensor, summarize: Callable[[tf.Tensor], tf.Te
 
     with tf.name_scope(SCOPE):
         return _with_dense_part(x, tf.custom_gradient(identity)(dense_part(x), zeros))
+
+
+def name_of_gradient(tapped: Any) -> str | None:
+    """What the backward function of a tap goes by in the table of TensorFlow; None: it stands in no table, as those of eager steps."""
+    op = getattr(dense_part(tapped), "op", None)
+    return None if op is None else op.get_attr("_gradient_op_type").decode()
+
+
+def forget_gradients(names: Iterable[str]) -> None:
+    """Takes backward functions out of the table: the graphs that they are of can't be differentiated any more."""
+    table = getattr(ops.gradient_registry, "_registry", {})
+    for name in names:
+        table.pop(name, None)
 
 
 def _with_dense_part(x: Any, tapped: tf.Tensor) -> Any:

@@ -27,7 +27,7 @@ from tb_activations.capture.operations import SCOPE, Calls, is_ours
 from tb_activations.capture.selection import Selection
 from tb_activations.capture.statistics import has_statistics
 from tb_activations.capture.structure import Structure
-from tb_activations.capture.taps import dense_part, is_followed, tap, untapped
+from tb_activations.capture.taps import dense_part, is_followed, name_of_gradient, tap, untapped
 from tb_activations.capture.variables import Variables, read
 from tb_activations.store.schema import Quantity, QuantityPlan
 
@@ -80,6 +80,7 @@ class Trace:
         self.variables = Variables(structure)
         lasting = lasting or Lasting()
         self.inner = InnerGraphs(lasting.variables)
+        self._gradients = lasting.gradients
         self.functions = Functions(lasting.refused, bool(getattr(structure.model, "_jit_compile", False)))
         self.on_replicas: OnReplicas | None = None
         self.loss_scale: tf.Tensor | None = None
@@ -93,10 +94,7 @@ class Trace:
         self._kept: list[Any] = []  # what `producers`, `logits` and `unscaled` know by id must stay alive
 
     def release(self) -> None:
-        """Lets go of the tensors of a trace that is over.
-
-        TensorFlow keeps the backward function of every tap in a table for as long as the process lives, and through them this trace.
-        """
+        """Lets go of the tensors of a trace that is over: TensorFlow keeps the backward functions of its taps as long as the twin lives."""
         for node in self.seen.values():
             node.tensor = node.op = node.variable = None
         named: tuple[dict[str, Any], ...] = (self.seen, self.arguments, self.named_operations, *self.recordings.values())
@@ -105,7 +103,7 @@ class Trace:
             things.clear()
         self.variables = Variables(self.structure)
         self.inner = InnerGraphs([])
-        self.loss_scale = self.graph = None
+        self.loss_scale = self.graph = self.on_replicas = None
 
     # What belongs to the step.
 
@@ -166,6 +164,7 @@ class Trace:
             if not self._is_differentiated(node, tensor):
                 return x
             tapped = self.inner.tap(node, x, self._fail)
+            self._note_gradient(tapped, x)
         self._produced(node.name, dense_part(tapped))
         return tapped
 
@@ -176,8 +175,14 @@ class Trace:
         if not self._is_differentiated(node, dense_part(x)):
             return x
         tapped = tap(x, functools.partial(self._flowed_back, node))
+        self._note_gradient(tapped, x)
         self._produced(node.name, dense_part(tapped))
         return tapped
+
+    def _note_gradient(self, tapped: Any, x: Any) -> None:
+        name = None if tapped is x else name_of_gradient(tapped)
+        if name is not None:
+            self._gradients.append(name)
 
     def _is_differentiated(self, node: Seen, tensor: tf.Tensor) -> bool:
         return self.mode == "train" and node.kind != "loss" and tensor.dtype.is_floating and self._selects(node, "gradient")
@@ -204,8 +209,11 @@ class Trace:
         if not tf.is_tensor(loss) or any(loss is known for known in self.targets):
             return
         self.targets.append(loss)
+        wanted = numbered("loss", len(self.targets))
+        name = self.structure.unique(wanted)  # a layer may be called so
+        name = self.structure.unique(wanted) if name in self.seen else name
         with contextlib.nullcontext() if self.graph is None else loss.graph.as_default():  # a loop may differentiate in another graph
-            self.tap(Seen(numbered("loss", len(self.targets)), "loss", "Loss", None), loss)
+            self.tap(Seen(name, "loss", "Loss", None), loss)
 
     @harmless
     def record_variables(self) -> None:

@@ -15,7 +15,11 @@ from tb_activations.store.schema import QuantityPlan
 
 __all__ = ["Uncalled"]
 
-_ATTENTION = (keras.layers.MultiHeadAttention, keras.layers.GroupQueryAttention)
+_SIZES = {
+    keras.layers.MultiHeadAttention: ("num_heads", "key_dim"),
+    keras.layers.GroupQueryAttention: ("head_dim", "num_query_heads", "num_key_value_heads"),
+}
+_ATTENTION = tuple(_SIZES)
 
 
 class Uncalled:
@@ -38,8 +42,11 @@ class Uncalled:
     def reason(self, op: keras.Operation) -> QuantityPlan:
         """It was called in a function that can't be looked into, past Keras, or not at all."""
         name, keeper = self._keepers.get(id(op), ("", None))
-        if isinstance(keeper, _ATTENTION) and id(keeper) in self._called and not isinstance(op, keras.layers.Dropout):
-            return QuantityPlan("fused_attention", {"owner": name})
+        if isinstance(keeper, _ATTENTION) and id(keeper) in self._called:
+            if not isinstance(op, keras.layers.Dropout):
+                return QuantityPlan("fused_attention", {"owner": name})
+            if not op.rate:
+                return QuantityPlan("no_dropout_rate", {"owner": name, **_as_written(keeper)})
         if isinstance(op, keras.layers.InputLayer) and (keeper or self._recorder.structure.model) is not None:
             op = keeper or self._recorder.structure.model  # shares the fate of the model that it feeds
         if not getattr(op, "built", True) and not self._is_table_used(op):
@@ -67,3 +74,9 @@ class Uncalled:
 
     def _is_weight_used(self, weight: keras.Variable) -> bool:
         return self._recorder.variables.is_changed(weight) or self._recorder.is_read(weight)
+
+
+def _as_written(attention: keras.layers.Layer) -> dict[str, str]:
+    """How a layer of this kind and size is made."""
+    kind = next(kind for kind in _ATTENTION if isinstance(attention, kind))
+    return {"class_name": kind.__name__, "sizes": ", ".join(f"{size}={getattr(attention, size, size)}" for size in _SIZES[kind])}

@@ -170,7 +170,7 @@ class WatchedStep:
             return self._plain(*args, **kwargs)
         started = time.perf_counter()
         if self._trainability is None and self._model is not None:
-            self._trainability = Trainability(self._model, self._plain)
+            self._trainability = Trainability(self._model, _taken_apart(self._plain)[0])
         if self._is_due():
             self._record_probe(self.step)
             result = self._record(args, kwargs, time.perf_counter())
@@ -190,6 +190,8 @@ class WatchedStep:
         self._tell()
 
     def __enter__(self) -> WatchedStep:
+        if self._destination is None:
+            tell(f"The recording of this step is over, and is not begun again. Watch the function anew, with `first_step={self.step}`.", stacklevel=3)
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None) -> None:
@@ -271,6 +273,7 @@ class FunctionTwin(Twin):
     """The instrumented twin of a function: for a `tf.function`, a second one of the same options; else the function itself, watched."""
 
     def __init__(self, function: Any, model: keras.Model | None, options: Options, trainability: Trainability | None) -> None:
+        function, given, named = _taken_apart(function)
         self._keep_state(model, options, trainability, compiled_by_xla=bool(getattr(function, "_jit_compile", False)))
         self._entered = False
         self._compiled = isinstance(function, tf.types.experimental.PolymorphicFunction)
@@ -281,7 +284,7 @@ class FunctionTwin(Twin):
         instrumented_step = self._instrumented(body)
         # The copy has every option of the user's function: signature, XLA, retracing.
         self._twin: Any = uncounted(function._clone(python_function=instrumented_step)) if self._compiled else instrumented_step
-        self._function = lambda arguments: self._twin(*arguments[0], **arguments[1])
+        self._function = lambda arguments: self._twin(*given, *arguments[0], **{**named, **arguments[1]})
 
     @property
     def has_run_the_step(self) -> bool:
@@ -339,6 +342,11 @@ class FunctionTwin(Twin):
 
         recorded: Callable[..., dict[str, Any]] = instrumented_step
         return recorded
+
+
+def _taken_apart(function: Any) -> tuple[Any, tuple[Any, ...], dict[str, Any]]:
+    """A function, and the arguments that `functools.partial` gave it beforehand."""
+    return (function.func, function.args, function.keywords) if isinstance(function, functools.partial) else (function, (), {})
 
 
 def _outside_replicas() -> bool:

@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from tb_activations.store.assemble import size_of
 from tb_activations.store.schema import Capture, QuantityRecord
 
-__all__ = ["STAGES", "Budget", "Stage"]
+__all__ = ["NO_ROOM", "STAGES", "Budget", "Stage"]
 
 SAMPLE_EVERY = 8
 """In the stage `fewer_samples` one capture of so many keeps its samples."""
@@ -42,6 +42,9 @@ STAGES = (
     Stage("no_histograms", 0.88, "raw numbers and histograms are not kept any more; statistics go on"),
     Stage("fewer_captures", 0.95, "only every second capture is kept, then every fourth, and so on, so that the budget is never used up"),
 )
+
+NO_ROOM = Stage("no_room", math.inf, "a single capture takes more than what is left of it")
+"""No step of the ladder: says of captures that were left out why nothing is in their place."""
 
 
 class Budget:

@@ -8,12 +8,13 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Collection, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from operator import itemgetter
 from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
-from tb_activations.store.budget import STAGES
+from tb_activations.store.budget import NO_ROOM, STAGES, Stage
 from tb_activations.store.findingsfile import FindingsFile, join_findings
 from tb_activations.store.folder import Contents
 from tb_activations.store.graphfile import GraphFile
@@ -40,6 +41,7 @@ class Index:
       columns: statistics that some segment has, those of this version first.
       problems: a sentence for each file that could not be read.
       left_out: a sentence for what the size budget left out.
+      without_captures: fingerprint of a generation -> the first step whose capture the size budget left out altogether, and why.
       findings: what rules of the user found in the process that trained.
     """
 
@@ -54,6 +56,7 @@ class Index:
     columns: tuple[str, ...]
     problems: tuple[str, ...]
     left_out: tuple[str, ...]
+    without_captures: Mapping[str, tuple[int, Stage]]
     findings: FindingsFile
     _derived: dict[Hashable, Any] = field(default_factory=dict, compare=False, repr=False)
 
@@ -114,6 +117,7 @@ def build_index(contents: Contents, previous: Index | None = None) -> Index:
         (*STATISTICS, *unknown),
         (*contents.problems, *problems),
         _left_out(segments),
+        _without_captures(segments),
         join_findings(contents.findings),
     )
 
@@ -162,8 +166,18 @@ def _with_graph(segments: Sequence[Segment], graphs: Sequence[GraphFile]) -> tup
 def _left_out(segments: Sequence[Segment]) -> tuple[str, ...]:
     """What the size budget had the writer leave out, and since which step."""
     sentences = []
-    for stage in STAGES[1:]:
+    for stage in (*STAGES[1:], NO_ROOM):
         steps = [segment.id.first_step for segment in segments if segment.budget == stage.code]
         if steps:
             sentences.append(f"Size budget: from step {min(steps)} on {stage.sentence}.")
     return tuple(sentences)
+
+
+def _without_captures(segments: Sequence[Segment]) -> dict[str, tuple[int, Stage]]:
+    stages = {stage.code: stage for stage in (STAGES[-1], NO_ROOM)}
+    found: dict[str, tuple[int, Stage]] = {}
+    for segment in segments:
+        if segment.budget in stages and len(segment.dropped):
+            this = int(segment.dropped.min()), stages[segment.budget]
+            found[segment.graph] = min(found.get(segment.graph, this), this, key=itemgetter(0))
+    return found

@@ -39,6 +39,7 @@ class Moment:
             self.index.joined,
             {quantity: presence.count_captures(self.index, quantity) for quantity in QUANTITIES},
             {quantity: presence.find_sampled(self.index, quantity) for quantity in QUANTITIES},
+            self.index.without_captures,
         )
 
 

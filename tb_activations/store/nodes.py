@@ -9,11 +9,13 @@ from __future__ import annotations
 import functools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from tb_activations.store.budget import Stage
 from tb_activations.store.reasons import Explanation, explain_reason
 from tb_activations.store.schema import Graph, Kind, NodeRecord, Quantity, QuantityPlan, Source, State
 
@@ -112,7 +114,10 @@ def join_generations(generations: Sequence[tuple[str, Graph]]) -> Joined:
 
 
 def describe_nodes(
-    joined: Joined, captures: Mapping[Quantity, npt.NDArray[np.int64]], sampled: Mapping[Quantity, npt.NDArray[np.bool_]]
+    joined: Joined,
+    captures: Mapping[Quantity, npt.NDArray[np.int64]],
+    sampled: Mapping[Quantity, npt.NDArray[np.bool_]],
+    without_captures: Mapping[str, tuple[int, Stage]] = MappingProxyType({}),
 ) -> tuple[Node, ...]:
     """The nodes with their states.
 
@@ -120,16 +125,23 @@ def describe_nodes(
       joined: the nodes of all generations.
       captures: int64[N] for each quantity: steps at which each node was recorded.
       sampled: bool[N] for each quantity: whether raw numbers were kept.
+      without_captures: fingerprint of a generation -> the first step whose capture the size budget left out, and why.
     """
     counts = {quantity: array.tolist() for quantity, array in captures.items()}
     flags = {quantity: array.tolist() for quantity, array in sampled.items()}
     materialized = functools.cache(lambda captures, sampled: QuantityState("materialized", captures=captures, sampled=sampled))
+    left_out = {position: found for fingerprint, found in without_captures.items() for position in joined.ids.get(fingerprint, ())}
     nodes = []
     for position, record in enumerate(joined.records):
         recorded = [quantity for quantity, count in counts.items() if count[position]]
         states = {quantity: materialized(counts[quantity][position], flags[quantity][position]) for quantity in recorded}
         for quantity, plan in record.quantities.items():
-            if quantity not in states:
+            if quantity not in states and plan.reason is None and position in left_out:
+                step, stage = left_out[position]
+                states[quantity] = _without_value(
+                    record.name, QuantityPlan("size_budget", {"part": quantity, "step": f"{step:,}", "stage": stage.sentence})
+                )
+            elif quantity not in states:
                 key = (position, quantity)
                 if key not in joined.states_without_value:
                     joined.states_without_value[key] = _without_value(record.name, plan)

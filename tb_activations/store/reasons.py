@@ -120,6 +120,14 @@ _ALL = (
         "output, scores = attention(query, value, return_attention_scores=True)   # {owner}",
     ),
     Reason(
+        "no_dropout_rate",
+        "unreachable",
+        "dropout without a rate",
+        "`{owner}` keeps `{node}` and doesn't call it, since its rate is 0.",
+        "Nothing is wrong. To drop attention scores in training, give the layer a rate:",
+        "keras.layers.{class_name}({sizes}, dropout=0.1)   # {owner}",
+    ),
+    Reason(
         "other_branch",
         "unreachable",
         "other branch taken",
@@ -141,6 +149,22 @@ _ALL = (
         "`{node}` is called inside the `tf.function` `{function}`, which can't be run inline: {detail}",
         "Remove the inner `@tf.function` (the train step is compiled anyway), or put a probe on what it returns:",
         'x = tb_activations.probe({function}(x), "{function}")',
+    ),
+    Reason(
+        "function_in_eager_step",
+        "unreachable",
+        "inside a function of an eager step",
+        "`{node}` is called inside the `tf.function` `{function}`, which has a graph of its own, while the step around it runs eagerly.",
+        "Run the whole step as a graph (with `@tf.function` on it, without `run_eagerly`), or watch the function in the place of the step:",
+        "{function} = tb_activations.watch({function}, model=model, log_dir=log_dir)",
+    ),
+    Reason(
+        "function_of_keras",
+        "unreachable",
+        "inside a function of Keras",
+        "`{node}` is called by a function that Keras made, as by `train_on_batch`, while the step around it runs eagerly.",
+        "Don't watch the step, but let the loop call `on_train_begin`, `on_epoch_begin`, `on_train_batch_begin` and so on, as `fit` does, of:",
+        "keras.callbacks.CallbackList([tb_activations.ActivationsCallback(log_dir)], model=model)",
     ),
     Reason(
         "vectorized",

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tb_activations.errors import ArgumentError
-from tb_activations.store.budget import STAGES, Budget, Stage
+from tb_activations.store.budget import NO_ROOM, STAGES, Budget, Stage
 from tb_activations.store.schema import Capture, Graph
 from tb_activations.store.session import Session
 
@@ -77,7 +77,7 @@ class Writer:
         self._stride = 1
         self._closing = self._ended = False
         self._failure: BaseException | None = None
-        self._too_large_told = False
+        self._too_large_told = self._no_room = False
         self._pending = _Pending("", self._stage)
         self._thread = threading.Thread(target=self._run, name="tb_activations writer", daemon=True)
         self._thread.start()
@@ -193,6 +193,7 @@ class Writer:
             self._pending.add(captures, self._item_bytes)
             self._budget.used_bytes += self._item_bytes
         else:
+            self._no_room = True
             with self._changed:
                 self._dropped.append(item.step)
             self._tell_too_large()
@@ -203,7 +204,10 @@ class Writer:
             dropped, self._dropped = self._dropped, []
         pending, self._pending = self._pending, _Pending(self._pending.graph, self._pending.stage)
         if pending.captures or dropped:
-            self._session.write_captures(pending.captures, dropped, pending.graph or self._graph, pending.stage.code)
+            if not pending.captures:  # what was dropped before it was taken is of the newest graph, and of the present stage
+                pending = _Pending(self._graph, NO_ROOM if self._no_room else self._budget.stage)
+            self._session.write_captures(pending.captures, dropped, pending.graph, pending.stage.code)
+            self._no_room = False
             self._session.compact_full_levels()
             self._weigh()
         with self._changed:

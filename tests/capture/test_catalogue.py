@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Mapping
+from typing import NamedTuple
 
 import keras
 import numpy as np
@@ -73,6 +75,72 @@ def test_subclassed_model(tmp_path):
     assert reason(run, "spare") == "not_called"
     assert nodes["block_a/project"].source.file.endswith("zoo.py")
     assert nodes["block_a/product"].source.function == "call"
+
+
+class Heads(NamedTuple):
+    logits: tf.Tensor
+    hidden: tf.Tensor
+
+
+class Box(Mapping):
+    """A mapping that TensorFlow can't make another of."""
+
+    def __init__(self, **items):
+        self.items_of_it = items
+
+    def __getitem__(self, key):
+        return self.items_of_it[key]
+
+    def __iter__(self):
+        return iter(self.items_of_it)
+
+    def __len__(self):
+        return len(self.items_of_it)
+
+
+def test_what_a_layer_returns_goes_by_the_names_that_it_has(tmp_path):
+    class Named(L.Layer):
+        def build(self, shape):
+            self.first, self.second = L.Dense(3, name="first"), L.Dense(1, name="second")
+
+        def call(self, x):
+            hidden = self.first(x)
+            return Heads(self.second(hidden), hidden)
+
+    class Boxed(L.Layer):
+        def call(self, x):
+            return Box(twice=2.0 * x.logits, once=x.hidden)
+
+    class Model(keras.Model):
+        def __init__(self):
+            super().__init__()
+            self.named, self.boxed = Named(name="named"), Boxed(name="boxed")
+
+        def call(self, x):
+            box = self.boxed(self.named(x))
+            box = tba.probe(box, "opened")
+            return box["twice"] + keras.ops.sum(box["once"])
+
+    model = Model()
+    model.compile("sgd", "mse", jit_compile=False)
+    run = run_of(tmp_path, model, np.ones((8, 2), "float32"), np.ones((8, 1), "float32"), samples="sample")
+    nodes = {node.name: node for node in run.nodes}
+    assert [nodes[name].attributes.get("output") for name in ("named", "named:hidden", "boxed")] == ["logits", "hidden", None]
+    assert nodes["named"].shape == (None, 1)
+    np.testing.assert_array_equal(run.value("named:hidden", 0), run.value("named/first", 0))
+    for name in ("boxed", "opened"):
+        assert (reason(run, name), "Box" in nodes[name].sentence) == ("not_a_tensor", True)
+
+
+def test_layers_that_are_called_what_nodes_of_ours_are_called(tmp_path):
+    names = ["loss", "optimizer", "input", "Loss", "loss_1"]
+    model = keras.Sequential([L.Input((3,)), *(L.Dense(3, name=name) for name in names), L.Dense(1)])
+    model.compile("adam", "mse", jit_compile=False)
+    run = run_of(tmp_path, model, np.ones((8, 3), "float32"), np.ones((8, 1), "float32"), slots=True)
+    assert run.problems == ()
+    assert set(names) < set(listed(run, "layer"))
+    (loss,) = listed(run, "loss")
+    np.testing.assert_allclose(run.statistics(loss)["mean"], model.history.history["loss"], rtol=1e-6)
 
 
 def test_own_train_step_with_two_optimizers(tmp_path):

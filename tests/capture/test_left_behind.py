@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import copy
+import gc
+import weakref
 
 import keras
 import numpy as np
@@ -11,6 +13,7 @@ import tensorflow as tf
 
 import tb_activations as tba
 
+L = keras.layers
 pytestmark = pytest.mark.slow
 
 
@@ -163,3 +166,48 @@ def test_a_directory_deleted_between_two_trainings_starts_at_zero(make_tiny, dat
     model.fit(*data, batch_size=4, verbose=0, callbacks=[lean(1)])
     assert steps() == list(range(6))
     assert tba.open_run(tmp_path / "train").nodes
+
+
+def with_a_loop():
+    return keras.Sequential([L.Input((4, 3)), L.GRU(4, name="gru"), L.Dropout(0.1), L.Dense(1, name="out")])
+
+
+@pytest.mark.parametrize("options", [{"jit_compile": False}, {"jit_compile": True}, {"run_eagerly": True}], ids=str)
+def test_a_model_that_nobody_needs_any_more_is_freed(tmp_path, options):
+    """TensorFlow keeps the gradients of custom functions for ever, and what they know; a process may train a hundred models."""
+
+    def train(callbacks):
+        keras.backend.clear_session()  # keeps the names of layers, and some of what was made
+        model = with_a_loop()
+        model.compile("sgd", "mse", **options)
+        model.fit(np.ones((8, 4, 3)), np.ones((8, 1)), batch_size=4, verbose=0, callbacks=callbacks)
+        return weakref.ref(model), weakref.ref(model.trainable_weights[0])
+
+    plain = train([])
+    ours = train([tba.ActivationsCallback(tmp_path, every=1)])
+    for _ in range(3):
+        gc.collect()
+    assert [alive() for alive in plain] == [None, None]
+    assert [alive() for alive in ours] == [None, None]
+
+
+def test_what_a_watched_function_trained_is_freed(tmp_path):
+    def train():
+        model = with_a_loop()
+
+        @tf.function
+        def step(x, y):
+            with tf.GradientTape() as tape:
+                loss = tf.reduce_mean((model(x, training=True) - y) ** 2)
+            for weight, gradient in zip(model.trainable_weights, tape.gradient(loss, model.trainable_weights), strict=True):
+                weight.assign_sub(0.1 * gradient)
+            return loss
+
+        with tba.watch(step, model=model, log_dir=tmp_path, every=1) as watched:
+            watched(tf.ones((4, 4, 3)), tf.ones((4, 1)))
+        return weakref.ref(model)
+
+    ours = train()
+    for _ in range(3):
+        gc.collect()
+    assert ours() is None

@@ -173,6 +173,24 @@ def fitted(log_dir, model, epochs=1, loss="mse", **options):
     return tba.open_run(log_dir / "train")
 
 
+def watched(log_dir, model):
+    """An eager step that calls a compiled function."""
+    model(X)
+
+    @tf.function
+    def differentiate(x):
+        with tf.GradientTape() as tape:
+            loss = tf.reduce_mean(model(x) ** 2)
+        return tape.gradient(loss, model.trainable_weights)
+
+    def step(x):
+        keras.optimizers.SGD().apply(differentiate(x), model.trainable_weights)
+
+    with tba.watch(step, model=model, log_dir=log_dir, every=1, histograms=False) as watching:
+        watching(X)
+    return tba.open_run(log_dir / "train")
+
+
 @pytest.fixture(scope="module")
 def runs(tmp_path_factory):
     """Runs by name, each trained when first asked for."""
@@ -197,6 +215,15 @@ def runs(tmp_path_factory):
         if name == "predict":
             ByHand().predict(X, batch_size=8, verbose=0, callbacks=[tba.ActivationsCallback(log_dir, **LEAN, kinds=["layer"])])
             return tba.open_run(log_dir / "predict")
+        if name == "eager":
+            return watched(log_dir, ByHand())
+        if name == "on_batch":
+            model = ByHand()
+            model(X)
+            model.compile("sgd", "mse", jit_compile=False)
+            with tba.watch(lambda: model.train_on_batch(X, Y), model=model, log_dir=log_dir, every=1, histograms=False) as step:
+                step()
+            return tba.open_run(log_dir / "train")
         if name == "replicated":
             subprocess.run([sys.executable, "-c", REPLICATED, str(log_dir)], check=True, capture_output=True, timeout=600)
             return tba.open_run(log_dir / "train")
@@ -224,9 +251,12 @@ CASES = {
     "not_called": ("everything", "spare", "value"),
     "used_without_call": ("everything", "past", "value"),
     "fused_attention": ("everything", "attention/softmax", "value"),
+    "no_dropout_rate": ("everything", "attention/dropout", "value"),
     "other_branch": ("everything", "untaken", "value"),
     "while_body": ("replicated", "gru/gru_cell", "value"),
     "traced_earlier": ("everything", "compiled", "value"),
+    "function_in_eager_step": ("eager", "head", "value"),
+    "function_of_keras": ("on_batch", "head", "value"),
     "vectorized": ("everything", "mapped", "value"),
     "not_on_loss_path": ("everything", "side", "gradient"),
     "nothing_differentiated": ("thawed", "head", "gradient"),
@@ -260,7 +290,7 @@ def test_a_real_step_produces_it(runs, code):
     nodes = {found.name: found for found in runs(name).nodes}
     if code == "no_output":
         node = next(found.name for found in nodes.values() if found.class_name == "AssignSubVariableOp" or found.class_name == node)
-    if code == "fused_attention":
+    if node.startswith("attention/"):
         node = next(name for name in nodes if name.startswith(node))  # Keras numbers it through the process
     state = nodes[node].quantities[quantity]
     assert state.reason == code, state
@@ -290,7 +320,7 @@ def test_a_layer_that_attention_never_calls_says_so_whether_or_not_the_scores_ar
     model.fit(np.ones((8, 4, 3)), np.ones((8, 4, 1)), verbose=0, callbacks=[tba.ActivationsCallback(tmp_path, every=1, **LEAN, kinds=["layer"])])
     reasons = {node.name.split("_")[0]: node.quantities["value"].reason for node in tba.open_run(tmp_path / "train").nodes}
     assert reasons["fused/softmax"] == "fused_attention"
-    assert reasons["fused/dropout"] == reasons["asked/dropout"] == "not_called"
+    assert reasons["fused/dropout"] == reasons["asked/dropout"] == "no_dropout_rate"
     assert reasons["asked/softmax"] is None
 
 
@@ -306,6 +336,11 @@ def test_a_layer_whose_table_another_looks_into_is_used_without_a_call(tmp_path)
     reasons = {node.name: node.quantities["value"].reason for node in tba.open_run(tmp_path / "train").nodes}
     (lookup,) = [name for name in reasons if name.startswith("words/")]
     assert (reasons[lookup], reasons["spare"]) == ("used_without_call", "not_called")
+
+
+def test_the_function_that_an_eager_step_calls_can_be_watched_in_its_place(runs, tmp_path):
+    assert "differentiate = tb_activations.watch(differentiate, " in {node.name: node for node in runs("eager").nodes}["head"].code_to_paste
+    assert {node.name: node for node in runs("on_batch").nodes}["head/kernel"].quantities["gradient"].reason == "function_of_keras"
 
 
 def test_weights_without_a_gradient_say_what_their_layer_says(runs):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import time
 import warnings
 from pathlib import Path
@@ -119,6 +120,46 @@ def test_without_a_model_and_by_hand(tmp_path, compiled):
     np.testing.assert_allclose(run.value("product", 0, "gradient"), 2 * error, rtol=1e-5)
     np.testing.assert_allclose(run.value("weight", 0, "gradient"), 2 * x.numpy().T @ error, rtol=1e-4)
     np.testing.assert_allclose(run.value("weight", 0, "update"), weight.numpy() - before, rtol=1e-4)
+
+
+def test_a_function_with_arguments_given_beforehand_is_recorded_as_it_is_alone(tmp_path, compiled):
+    model = make_model()
+    step = functools.partial(compiled(lambda factor, x, y, *, power: factor * tf.reduce_mean((model(x) - y) ** power)), 2.0, power=4)
+    with tba.watch(step, model=model, log_dir=tmp_path, every=1) as watched:
+        losses = [float(watched(x, y, power=2)) for x, y in batches(2)]
+    run = tba.open_run(tmp_path / "train")
+    for at, (x, _) in enumerate(batches(2)):
+        np.testing.assert_allclose(run.value("hidden", at), np.asarray(model.get_layer("hidden")(x))[:4], rtol=1e-5)
+    np.testing.assert_allclose(losses, [float(2.0 * tf.reduce_mean((model(x) - y) ** 2)) for x, y in batches(2)], rtol=1e-5)
+
+
+def test_a_block_that_is_entered_again_says_that_nothing_is_recorded_any_more(tmp_path):
+    model = make_model()
+    watched = tba.watch(make_step(model, keras.optimizers.SGD(0.1)), model=model, log_dir=tmp_path, every=1)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", RuntimeWarning)
+        with watched as step:
+            step(*next(batches(1)))
+    with pytest.warns(RuntimeWarning, match="over, and is not begun again. Watch the function anew, with `first_step=1`"), watched as step:
+        step(*next(batches(1)))
+    assert tba.open_run(tmp_path / "train").steps().tolist() == [0]
+
+
+def test_a_step_that_is_differentiated_from_outside(tmp_path):
+    """TensorFlow makes the gradient of a compiled function when the function is called, and so after its trace."""
+    model = make_model()
+    forward = tf.function(lambda x, y: tf.reduce_mean((model(x, training=False) - y) ** 2))
+    found = []
+    with tba.watch(forward, model=model, log_dir=tmp_path, every=2) as step:
+        for function in (forward, step):
+            for x, y in batches(3):
+                with tf.GradientTape() as tape:
+                    loss = function(x, y)
+                found.append([gradient.numpy() for gradient in tape.gradient(loss, model.trainable_variables)])
+    for expected, ours in zip(found[:3], found[3:], strict=True):
+        for left, right in zip(expected, ours, strict=True):
+            np.testing.assert_allclose(right, left, rtol=1e-6)
+    assert tba.open_run(tmp_path / "train").steps("out").tolist() == [0, 2]
 
 
 def test_the_plain_function_itself_runs_between_captures(tmp_path):

@@ -63,6 +63,24 @@ class TestBudget:
         (sentence,) = [sentence for sentence in said if "A capture of" in sentence]
         assert "kB is more than what is left of the size budget of " in sentence
         assert said[0] == sentence
+        for state in (run.node("n3"), run.node("n3").quantities["value"]):
+            assert (state.state, state.reason) == ("available", "size_budget")
+            assert "left out the value of `n3` at step 0: a single capture takes more than what is left of it" in state.sentence
+        assert any("a single capture takes more" in problem for problem in run.problems)
+
+    def test_nodes_of_a_graph_that_came_when_it_was_used_up_say_so(self, tmp_path):
+        with open_writer(tmp_path, self.graph, max_bytes=60_000) as writer:
+            for step in range(3):
+                put(writer, step, [capture_of(self.graph, normal_values(self.graph), step)])
+            writer.flush()
+            later = parse_nodes("layer n0 [?,64]; layer late [?,4096]")
+            writer.set_graph(later)
+            for step in range(3, 40):
+                capture = capture_of(later, normal_values(later), step)
+                writer.put(step, lambda capture=capture: [capture])
+        run = open_run(tmp_path)
+        assert (run.node("n0").state, run.node("late").reason) == ("materialized", "size_budget")
+        assert "left out the value of `late` at step " in run.node("late").sentence
 
     def test_what_it_left_out_says_so(self, tmp_path):
         run, _ = self.fill(tmp_path, 1_500_000)

@@ -132,11 +132,15 @@ def _stands_alone(op: tf.Operation) -> bool:
 
 def _is_half_a_gate(op: tf.Operation, within: Collection[tf.Operation]) -> bool:
     """Whether 1 is added to a tanh, as in a GELU: that makes a sigmoid of it."""
-    return op.type == "Tanh" and any(taker.type in _SUMS and any(map(_is_number, taker.inputs)) for taker in _takers(op.outputs[0], within))
+    return op.type == "Tanh" and any(taker.type in _SUMS and any(map(_is_one, taker.inputs)) for taker in _takers(op.outputs[0], within))
 
 
 def _is_number(tensor: tf.Tensor) -> bool:
     return bool(tensor.op.type == "Const" and tensor.shape.rank == 0)
+
+
+def _is_one(tensor: tf.Tensor) -> bool:
+    return _is_number(tensor) and float(tf.get_static_value(tensor)) == 1.0
 
 
 def _is_far_below(constant: tf.Tensor) -> bool:

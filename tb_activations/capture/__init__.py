@@ -11,7 +11,7 @@ The one invariant: training gives the same numbers as without, whatever goes wro
     structure, calls, nodes, describe, source                                     what a node is, and how it is called
     variables, bare_variables, keras_variables                                    weights, and variables that are none
     taps, inner_graphs, functions, on_replicas                                    tensors and gradients, wherever they are made
-    operations, op_nodes                                                          single TensorFlow operations
+    operations, op_nodes, activations                                             single TensorFlow operations
     catalogue, uncalled, edges, loss_path, loss_inputs, connections, generations  nodes → the graph, with a reason for each
     needed, rehearsals                                                            gradients and calls that don't count
     handover, regrouping, outlet, bits, joining                                   tensors → out of the step, leaving it as it is

@@ -72,6 +72,7 @@ class ActivationsCallback(keras.callbacks.Callback):  # type: ignore[misc]  # Ke
       source_text: whether the list keeps a few lines of your source around the line that made a node. Off by default: source may be private.
       ops: single TensorFlow operations of the step to show as nodes beside layers: regular expressions for names or types (`"MatMul"`,
         `r"^head/"`) record what they find, "list" shows all and records none. None: they would bury the layers; `Run.operations` has them all.
+        Softmax, sigmoid, tanh and ReLU in the `call` of a layer of yours are nodes either way, as `include`, `exclude` and `kinds` have it.
       histograms: whether to keep a histogram of each tensor.
       samples: raw numbers to keep of each tensor: "none", "sample" (a bounded part) or "full".
       sample_examples: most examples of the batch in a sample.

@@ -167,6 +167,8 @@ class _Plans:
             return node.obstacle
         if quantity == "gradient":
             return QuantityPlan("op_value_only")
+        if "inside" in node.attributes:
+            return self._recorder.selection.plan(node.name, node.kind, quantity)
         return QuantityPlan("op_not_selected", {"pattern": f"^{re.escape(node.name)}$"})
 
     def _impossible(self, node: Seen, quantity: Quantity) -> QuantityPlan | None:

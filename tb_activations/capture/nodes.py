@@ -48,6 +48,7 @@ class Seen:
     Attributes:
       obstacle: why nothing of it can be recorded, or None.
       graph_op: the TensorFlow operation that the node is, when it is just one.
+      batch: whether axis 0 counts examples, where that is known of an operation.
       until_taken: what is to be said of it as long as no step has recorded it.
       in_tape: it was made while a tape of the step recorded.
       is_followed: a tape differentiates what is computed from it, as something that is trained comes before it.
@@ -63,6 +64,7 @@ class Seen:
     source: Source | None = None
     obstacle: QuantityPlan | None = None
     graph_op: tf.Operation | None = None
+    batch: bool = False
     until_taken: QuantityPlan = field(default_factory=QuantityPlan)
     attributes: dict[str, Any] = field(default_factory=dict)
     in_tape: bool = True
@@ -76,7 +78,7 @@ class Seen:
     def has_batch(self) -> bool:
         shape = None if self.tensor is None else self.tensor.shape
         if self.graph_op is not None:
-            return bool(shape is not None and shape.rank and shape[0] is None)  # most operations know of no batch
+            return self.batch or bool(shape is not None and shape.rank and shape[0] is None)  # most operations know of no batch
         return self.kind not in ("loss", "variable") and shape is not None and (shape.rank is None or shape.rank > 0)
 
 

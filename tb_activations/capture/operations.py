@@ -14,7 +14,7 @@ from collections.abc import Iterable, Iterator
 
 import tensorflow as tf
 
-__all__ = ["SCOPE", "Calls", "is_ours", "operations"]
+__all__ = ["SCOPE", "Calls", "is_ours", "leaf_name", "operations"]
 
 SCOPE = "tb_activations"
 """Name scope of everything that this package adds to the graph of a step, so that it can be told from what is the user's."""
@@ -65,8 +65,12 @@ def operations(calls: Calls, graph: tf.Graph, optimizers: Iterable[str]) -> Iter
     scopes = [(re.compile(rf"^{re.escape(name)}(_\d+)?(?=/)"), re.sub(r"_\d+$", "", name)) for name in optimizers]
     for op, owner in calls.innermost(graph):
         if not is_ours(op.name):
-            leaf = re.sub(r"_\d+$", "", op.name.rsplit("/", 1)[-1])
-            yield f"{owner}/{leaf}" if owner else _stable(op.name, scopes), op
+            yield f"{owner}/{leaf_name(op)}" if owner else _stable(op.name, scopes), op
+
+
+def leaf_name(op: tf.Operation) -> str:
+    """The last part of the name of an operation, without the number by which TensorFlow tells those of one name apart."""
+    return re.sub(r"_\d+$", "", op.name.rsplit("/", 1)[-1])
 
 
 def _stable(name: str, scopes: Iterable[tuple[re.Pattern[str], str]]) -> str:

@@ -16,6 +16,7 @@ import keras
 import tensorflow as tf
 
 from tb_activations.capture import describe
+from tb_activations.capture.activations import OwnCall, activation_of, is_masked, is_of_users
 from tb_activations.capture.active import telling
 from tb_activations.capture.bare_variables import is_copy, whole_variable, whose
 from tb_activations.capture.harmless import harmless
@@ -80,12 +81,15 @@ class Recorder(Trace):
         args, kwargs = self._tap_inputs(op, args, kwargs) or (args, kwargs)
         self._note_arguments(name, args, kwargs)
         graph = self.graph if self.records_here() else None
-        self.operations.begin("" if op is self.structure.model else name, graph)
+        first, owner = 0 if graph is None else graph.version, "" if op is self.structure.model else name
+        self.operations.begin(owner, graph)
         try:
             outputs = original(op, *args, **kwargs)
         finally:
             self.calls.leave()
             self.operations.end(graph)
+        if graph is not None and not self.calls.repeating:
+            self._note_own_call(op, OwnCall(owner, first, graph.version, outputs))
         tapped = self._tap_outputs(op, name, outputs)
         return outputs if tapped is None else tapped[0]
 
@@ -241,6 +245,11 @@ class Recorder(Trace):
         self.arguments[name] = [producer for producer in known if producer is not None]
 
     @harmless
+    def _note_own_call(self, op: keras.Operation, call: OwnCall) -> None:
+        if is_of_users(op):
+            self.own_calls.append(call._replace(outputs=[leaf for leaf in tf.nest.flatten(call.outputs) if isinstance(leaf, tf.Tensor)]))
+
+    @harmless
     def _tap_outputs(self, op: keras.Operation, name: str, outputs: Any) -> tuple[Any]:
         leaves = describe.named_leaves(outputs)
         if op is self.structure.model and all(id(leaf) in self.producers for _, leaf in leaves):
@@ -255,6 +264,10 @@ class Recorder(Trace):
         for index, (key, leaf) in enumerate(leaves):
             node = Seen(name if index == 0 else f"{name}:{key}", kind, type(op).__name__, None, op=op, source=source, attributes=dict(facts))
             node.activation = describe.activation(op) if len(leaves) == 1 else None
+            if node.activation is None and is_of_users(op) and id(leaf) not in self.producers:
+                node.activation = activation_of(leaf)
+                if node.activation == "softmax" and is_masked(leaf.op):
+                    node.attributes["masked"] = True
             if len(leaves) > 1:
                 node.attributes["output"] = key
             tapped.append(self.tap(node, leaf))

@@ -14,6 +14,7 @@ from typing import Any, Literal
 import tensorflow as tf
 
 from tb_activations.capture import describe
+from tb_activations.capture.activations import OwnCall
 from tb_activations.capture.active import telling
 from tb_activations.capture.calls import CallNames, numbered
 from tb_activations.capture.functions import Functions
@@ -57,6 +58,7 @@ class Trace:
       arguments: name of a call -> names of the nodes that it was given.
       targets: the losses of the step.
       sources: what its tapes differentiate by.
+      own_calls: the calls of layers of users, in the graph of the step.
       op_producers: id of a tensor -> name of the node that is the operation which made it.
       named_operations: every TensorFlow operation of the step, by its name in the run.
       templates: ids of tensors that stand for one example only, see `Recorder.rewritten`.
@@ -84,6 +86,7 @@ class Trace:
         self.functions = Functions(lasting.refused, bool(getattr(structure.model, "_jit_compile", False)))
         self.on_replicas: OnReplicas | None = None
         self.loss_scale: tf.Tensor | None = None
+        self.own_calls: list[OwnCall] = []
         self.op_producers: dict[int, str] = {}
         self.operations = Calls()
         self.named_operations: dict[str, tf.Operation] = {}
@@ -99,7 +102,7 @@ class Trace:
             node.tensor = node.op = node.variable = None
         named: tuple[dict[str, Any], ...] = (self.seen, self.arguments, self.named_operations, *self.recordings.values())
         by_id: tuple[dict[int, Any] | set[int], ...] = (self.producers, self.logits, self.unscaled, self.templates)
-        for things in (*named, *by_id, self.targets, self.sources, self._kept):
+        for things in (*named, *by_id, self.targets, self.sources, self.own_calls, self._kept):
             things.clear()
         self.variables = Variables(self.structure)
         self.inner = InnerGraphs([])

@@ -186,8 +186,7 @@ class SaturatedActivation(NodeRule):
         loss. Masked scores are told by their lowest number. A gate may be open or shut, and learn to be, but not so far that it can't move.
         """
         output = np.array([facts.is_output(row) for row in rows.tolist()], np.bool_)[:, None]
-        fed = np.array([facts.inputs[row][0] if facts.inputs[row] else row for row in rows.tolist()], np.int64)
-        is_softmax = np.array([facts.nodes[row].activation == "softmax" for row in rows.tolist()], np.bool_)[:, None]
+        fed = [facts.inputs[row] if facts.nodes[row].activation == "softmax" else () for row in rows.tolist()]
         picture = np.array([_ends_a_model(facts, row) for row in rows.tolist()], np.bool_)[:, None]
         other = [row for loss in facts.losses[:1].tolist() for row in facts.inputs[loss] if not is_of_classes(facts, row)]
         beside = np.array([bool(other) and is_of_classes(facts, row) for row in rows.tolist()], np.bool_)[:, None]
@@ -215,7 +214,8 @@ class SaturatedActivation(NodeRule):
             limit = np.where(output, np.where(early, self.OUTPUT, late), np.where(early, self.HIDDEN, self.LEARNED))
             limit = np.where(is_gate & ~early, np.inf, limit)
             excused = (block.progress | ~block.is_judged | picture) & (output | ~early) | (first >= self.START) & ~early
-            masked = is_softmax & ((block.column("min")[fed] < MASKED) | (block.column("neg_inf_count")[fed] > 0))
+            far_below = (block.column("min") < MASKED) | (block.column("neg_inf_count") > 0)
+            masked = np.array([far_below[list(sources)].any(0) for sources in fed], np.bool_).reshape(share.shape)
             apart_early = (first_apart > self.APART) & untrained
             drifted = (apart > self.FAR_APART) & ~(first_apart > self.APART) & ~block.progress & block.is_judged
             holds = (share >= limit) & ~excused & ~masked | (apart > self.APART) & apart_early | drifted
@@ -351,6 +351,8 @@ class _FallingSilent:
 def _is_gate(facts: Facts, row: int) -> bool:
     """Whether a sigmoid is multiplied by something: gates begin open or shut (highway networks, forget gates), and learn to be."""
     node = facts.nodes[row]
+    if row in facts.inside:
+        return "gate" in node.attributes
     return node.activation == "sigmoid" and any(facts.nodes[after].class_name in {"Multiply", "Mul"} for after in facts.next_effective(row))
 
 
@@ -373,7 +375,8 @@ def _of_places(share: Floats, mean: Floats, places: Floats) -> Floats:
 def _has_mask(facts: Facts, row: int) -> bool:
     """Whether a softmax is told which entries count: with one that does it has nothing but flat ends."""
     node = facts.nodes[row]
-    return node.activation == "softmax" and any(facts.nodes[source].dtype == "bool" for source in facts.inputs[row])
+    told = bool(node.attributes.get("masked")) or any(facts.nodes[source].dtype == "bool" for source in facts.inputs[row])
+    return node.activation == "softmax" and told
 
 
 def _ends_a_model(facts: Facts, row: int) -> bool:

@@ -254,7 +254,8 @@ class _Links:
             return 0
         if (index, relation) not in self._reach:
             places = self._facts.places(index)
-            reach = union(1 << place for place in places)
+            # What a layer of a user computes inside of it comes after the weights of that layer.
+            reach = union(1 << place for place in (*places, self._facts.inside.get(index, index)))
             if relation in ("before", "beside"):
                 reach |= union(self._facts.upstream[place] for place in places)
             if relation in ("after", "beside"):

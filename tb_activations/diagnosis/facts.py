@@ -221,7 +221,10 @@ class Facts(Flow):
         return self.names[variable].split("/")[0] if len(self.losses) > 1 else ""
 
     def is_output(self, index: int) -> bool:
-        """Whether no weights come after the node: it is what the loss is computed from."""
+        """Whether no weights come after the node: it is what the loss is computed from. Inside a layer of a user nobody can tell weights from other
+        tensors, so there whatever is multiplied by a matrix is none."""
+        if index in self.inside and not self.nodes[index].attributes.get("last"):
+            return False
         return all(not self.downstream[place] & self.kernel_layers & ~self._same_layer(place) for place in self.places(index))
 
     def _same_layer(self, place: int) -> int:

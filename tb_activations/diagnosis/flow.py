@@ -7,6 +7,7 @@ loss.
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable, Sequence
 from functools import cached_property
 
@@ -21,6 +22,8 @@ from tb_activations.store.schema import Quantity
 __all__ = ["Flow", "Rows", "path_of"]
 
 Rows = npt.NDArray[np.int64]
+
+_CALL = re.compile(r"@\d+(?=[/:]|$)")
 
 
 class Flow:
@@ -56,10 +59,29 @@ class Flow:
 
     @cached_property
     def inputs(self) -> tuple[tuple[int, ...], ...]:
-        """For each node the nodes whose value it consumes, variables left out.
+        """For each node the nodes whose value it consumes, variables left out. What is `inside` a layer is looked through: it is part of the layer.
 
         Where the graph file has no edges at all, the order of execution stands in for them.
         """
+        return tuple(self._looked_through(sources) if self.inside else sources for sources in self._edges)
+
+    def _looked_through(self, sources: Sequence[int]) -> tuple[int, ...]:
+        found, waiting = set[int](), list(sources)
+        while waiting:
+            source = waiting.pop()
+            if source not in found:
+                found.add(source)
+                waiting.extend(self._edges[source] if source in self.inside else ())
+        return tuple(sorted(found - self.inside.keys()))
+
+    @cached_property
+    def inside(self) -> dict[int, int]:
+        """Activation functions that a layer of a user computes in its `call`, each with the node of that layer (itself, where that is none)."""
+        found = {row: node.attributes["inside"] for row, node in enumerate(self.nodes) if node.kind == "op" and "inside" in node.attributes}
+        return {row: self.index.get(str(layer), row) for row, layer in found.items()}
+
+    @cached_property
+    def _edges(self) -> tuple[tuple[int, ...], ...]:
         edges = tuple(tuple(i for i in node.inputs if self.nodes[i].kind != "variable" and i != own) for own, node in enumerate(self.nodes))
         if any(edges):
             return edges
@@ -68,10 +90,12 @@ class Flow:
 
     @cached_property
     def consumers(self) -> tuple[tuple[int, ...], ...]:
-        """For each node the nodes that consume its value."""
+        """For each node the nodes that consume its value; what is `inside` a layer consumes nothing of its own."""
         found: list[list[int]] = [[] for _ in self.nodes]
-        for index, inputs in enumerate(self.inputs):
-            for source in inputs:
+        for index, (inputs, edges) in enumerate(zip(self.inputs, self._edges, strict=True)):
+            for source in inputs if index not in self.inside else ():
+                found[source].append(index)
+            for source in self.inside.keys() & edges:
                 found[source].append(index)
         return tuple(tuple(items) for items in found)
 
@@ -118,12 +142,16 @@ class Flow:
     @cached_property
     def downstream(self) -> tuple[int, ...]:
         """For each node a bit set of the nodes that depend on it, itself left out."""
-        return closure(self.consumers)
+        following: list[list[int]] = [[] for _ in self.nodes]
+        for index, edges in enumerate(self._edges):
+            for source in edges:
+                following[source].append(index)
+        return closure(following)
 
     @cached_property
     def upstream(self) -> tuple[int, ...]:
         """For each node a bit set of the nodes that it depends on, itself left out."""
-        return closure(self.inputs)
+        return closure(self._edges)
 
     def depends(self, later: int, earlier: int) -> bool:
         """Whether the value of ``later`` depends on the value of ``earlier``. A variable counts as the calls of its layer."""
@@ -193,5 +221,5 @@ class Flow:
 
 
 def path_of(node: Node) -> str:
-    """The name of a node without the number of the call and the key of the output."""
-    return node.name.split("@")[0].split(":")[0]
+    """The name of a node without the numbers of calls and the key of the output."""
+    return _CALL.sub("", node.name).split(":")[0]

@@ -11,14 +11,18 @@ import numpy as np
 import tensorflow as tf
 
 from .models import (
+    Attending,
     Autoencoder,
     Branch,
     Clipped,
     Critic,
     Decoder,
+    GatedUnit,
     KerasLoop,
     Loop,
     Nested,
+    OwnActivations,
+    OwnCell,
     RaggedRows,
     dense,
     noisy,
@@ -71,6 +75,8 @@ class Case:
     recording: dict[str, Any] = field(default_factory=dict)
     place: Place = "its"
 
+
+OWN = "layers and a model that compute softmax, sigmoid, tanh and ReLU themselves"
 
 _ZOO = {
     "sequential": "Sequential: convolution, batch normalization",
@@ -171,6 +177,14 @@ CASES: dict[str, Case] = {
     "scan": Case("`keras.ops.scan` around a layer", of_layers(lambda: KerasLoop("scan"))),
     "fori-loop": Case("`keras.ops.fori_loop` around a layer", of_layers(lambda: KerasLoop("fori_loop"))),
     "slots": Case("what the optimizer keeps: `slots=True`", of_layers(dense, noisy), recording={"slots": True}),
+    "own-activations": Case(OWN, of_model(OwnActivations)),
+    "own-activations-xla": Case(OWN, of_model(OwnActivations, jit_compile=True), "XLA"),
+    "own-activations-eager": Case(OWN, of_model(OwnActivations, run_eagerly=True), "eager", place="uncompared"),
+    "own-activations-float16": Case(
+        "the same in `mixed_float16`", of_layers(lambda: L.Reshape((3, 2)), Attending, GatedUnit, L.Flatten, policy="mixed_float16")
+    ),
+    "own-cell": Case("a recurrent cell of one's own", of_layers(lambda: L.Reshape((3, 2)), lambda: L.RNN(OwnCell(name="cell")))),
+    "own-cell-unrolled": Case("the same, unrolled", of_layers(lambda: L.Reshape((3, 2)), lambda: L.RNN(OwnCell(name="cell"), unroll=True))),
     "operations": Case('every MatMul recorded: `ops="MatMul"`', of_layers(dense, noisy), recording={"ops": "MatMul"}),
 }
 

@@ -206,3 +206,55 @@ class Nested(L.Layer):
 
     def compute_output_shape(self, shape: Any) -> Any:
         return shape
+
+
+class Attending(L.Layer):
+    """Attention of one head, written by hand: its softmax is an operation of its own `call`."""
+
+    def __init__(self) -> None:
+        super().__init__(name="attending")
+        self.parts = [L.Dense(4, name=name) for name in ("query", "key", "value")]
+
+    def call(self, x: Any) -> Any:
+        query, key, value = (part(x) for part in self.parts)
+        return keras.ops.matmul(keras.ops.softmax(keras.ops.matmul(query, keras.ops.transpose(key, (0, 2, 1))) / 2.0), value)
+
+
+class GatedUnit(L.Layer):
+    """A gated linear unit, a narrow ReLU and a sum, of one matrix each."""
+
+    def build(self, shape: Any) -> None:
+        self.wide = self.add_weight(shape=(shape[-1], 2 * shape[-1]), name="wide")
+        self.back = self.add_weight(shape=(shape[-1], shape[-1]), name="back")
+
+    def call(self, x: Any) -> Any:
+        values, gates = tf.split(tf.matmul(x, self.wide), 2, axis=-1)
+        return x + tf.matmul(tf.nn.relu(values * tf.nn.sigmoid(gates)), self.back)
+
+
+class OwnCell(L.Layer):
+    """The cell of a recurrent layer."""
+
+    state_size = output_size = 4
+
+    def build(self, shape: Any) -> None:
+        self.wide = self.add_weight(shape=(shape[-1] + 4, 8), name="wide")
+
+    def call(self, x: Any, states: Any) -> Any:
+        values, gates = keras.ops.split(keras.ops.matmul(keras.ops.concatenate([x, states[0]], -1), self.wide), 2, -1)
+        state = keras.ops.tanh(values) * keras.ops.sigmoid(gates)
+        return state, [state]
+
+
+class OwnActivations(keras.Model):
+    """Activation functions in the layers, and in the model itself."""
+
+    def __init__(self) -> None:
+        super().__init__(name="own")
+        self.layers_in_order = [L.Reshape((3, 2)), Attending(), GatedUnit(), L.Flatten()]
+        self.hidden, self.out = L.Dense(5, name="hidden"), L.Dense(2, name="out")
+
+    def call(self, x: Any) -> Any:
+        for layer in self.layers_in_order:
+            x = layer(x)
+        return self.out(keras.ops.tanh(keras.ops.relu(self.hidden(x))))

@@ -95,7 +95,7 @@ def test_layers_of_keras_get_none_and_what_is_an_output_is_the_layers(tmp_path):
 def test_of_a_model_of_ones_own_too(tmp_path):
     run = run_of(tmp_path, OwnActivations(), np.random.default_rng(0).normal(size=(8, 6)).astype("float32"))
     found = of_kind_op(run)
-    assert set(found) == {"attending/Softmax", "gated_unit/Sigmoid", "gated_unit/Relu", "Relu", "Tanh"}
+    assert set(found) == {"attending/Softmax", "gated/Sigmoid", "gated/Relu", "Relu", "Tanh"}
     np.testing.assert_allclose(run.value("Tanh", 0), np.tanh(np.maximum(run.value("hidden", 0), 0)), rtol=1e-5)
     names = [node.name for node in run.nodes]
     assert names.index("hidden") < names.index("Relu") < names.index("Tanh") < names.index("out")

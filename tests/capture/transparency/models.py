@@ -251,7 +251,7 @@ class OwnActivations(keras.Model):
 
     def __init__(self) -> None:
         super().__init__(name="own")
-        self.layers_in_order = [L.Reshape((3, 2)), Attending(), GatedUnit(), L.Flatten()]
+        self.layers_in_order = [L.Reshape((3, 2)), Attending(), GatedUnit(name="gated"), L.Flatten()]
         self.hidden, self.out = L.Dense(5, name="hidden"), L.Dense(2, name="out")
 
     def call(self, x: Any) -> Any:

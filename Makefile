@@ -68,7 +68,8 @@ $(OLDEST)/.installed: requirements-oldest.txt setup.py
 
 # What Keras 3.3 has got of the slow tests: recording stays the same training, numbers are right, and come through TensorBoard.
 OLDEST_TESTS := tests/test_whole_way.py tests/plugin/test_server.py tests/diagnosis/test_callback.py tests/capture/test_batches.py \
-  tests/capture/test_values_of_trainings.py tests/capture/test_watch.py tests/capture/test_transparency.py
+  tests/capture/test_values_of_trainings.py tests/capture/test_watch.py tests/capture/test_watched_losses.py \
+  tests/capture/test_transparency.py
 NEWER_KERAS := masked or remat or classifier or scan
 
 oldest-tests: $(VENV)/.created

@@ -80,12 +80,12 @@ def activation_of(tensor: Any) -> str | None:
 
 def is_masked(softmax: tf.Operation) -> bool:
     """Whether a softmax is told which entries count, by large negative numbers among what its scores are made of."""
-    waiting, met = [softmax.inputs[0]], set[int]()
+    waiting, met = [softmax.inputs[0]], set[tf.Operation]()
     while waiting:
         op = waiting.pop().op
-        if id(op) in met or op.type in _PRODUCTS:
+        if op in met or op.type in _PRODUCTS:
             continue
-        met.add(id(op))
+        met.add(op)
         if op.type == "Const" and _is_far_below(op.outputs[0]):
             return True
         waiting.extend(op.inputs)

@@ -95,7 +95,8 @@ class PoorInitialization(NodeRule):
             small = ((gain < self.SMALLEST_GAIN) | propagation.fades(block, gain)) & ~small_is_fine & ~detour
             tamed = np.stack([_is_tamed(block, facts, calls, own) for calls, own in zip(scaled, gain, strict=True)])
             large_is_fine = periodic | normalized & ~self._hardly_turn(block, rows, gain)
-            evened_out = self._is_evened_out(facts, gain, rms * np.sqrt(fan_out)) | output & (gain * _given(block, facts, rows) <= self.LARGEST_GAIN)
+            given = np.stack([_given(block, facts, facts.places(row)) for row in rows.tolist()])
+            evened_out = self._is_evened_out(facts, gain, rms * np.sqrt(fan_out)) | output & (gain * given <= self.LARGEST_GAIN)
             far = (gain > largest) & ~evened_out
             large = (far | propagation.swells(block, gain)) & ~large_is_fine & ~tamed
             poor = large | np.where(constant & (rms > 0), ~output, small)
@@ -149,11 +150,10 @@ class PoorInitialization(NodeRule):
         )
 
 
-def _given(block: Block, facts: Facts, rows: Rows) -> Floats:
-    """Root mean square of what kernels are applied to, [rows, c]; NaN where it isn't recorded."""
-    rms = block.rms()
-    sources = [[source for place in facts.places(row) for source in facts.inputs[place]] for row in rows.tolist()]
-    given: Floats = np.stack([np.fmax.reduce(rms[each]) if each else np.full(rms.shape[1], np.nan) for each in sources])
+def _given(block: Block, facts: Facts, calls: Sequence[int]) -> Floats:
+    """Root mean square of what calls are applied to, the largest where there are several, [c]; NaN where it isn't recorded."""
+    sources = [source for place in calls for source in facts.inputs[place]]
+    given: Floats = np.fmax.reduce(block.rms()[sources], axis=0, initial=np.nan)
     return given
 
 
@@ -197,8 +197,7 @@ def _is_tamed(block: Block, facts: Facts, calls: Sequence[int], gain: Floats) ->
     """
     tamed = np.zeros(len(block.steps), np.bool_)
     for place in calls:
-        given = np.fmax.reduce(block.rms()[list(facts.inputs[place])], axis=0)
-        tamed |= (block.rms()[place] < TAMED * gain * given) & (block.column("max")[place] > 1)
+        tamed |= (block.rms()[place] < TAMED * gain * _given(block, facts, (place,))) & (block.column("max")[place] > 1)
     return tamed
 
 

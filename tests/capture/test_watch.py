@@ -15,6 +15,8 @@ import tensorflow as tf
 import tb_activations as tba
 from tb_activations.errors import ArgumentError
 
+from .tiny import batches, make_model
+
 L = keras.layers
 pytestmark = pytest.mark.slow
 
@@ -26,18 +28,6 @@ def compiled(request):
     """Makes a step function eager, a `tf.function`, or one under XLA."""
     options = MODES[request.param]
     return (lambda function: function) if options is None else tf.function(**options)
-
-
-def batches(count, seed=0):
-    random = np.random.default_rng(seed)
-    for _ in range(count):
-        yield tf.constant(random.normal(size=(8, 3)), tf.float32), tf.constant(random.normal(size=(8, 1)), tf.float32)
-
-
-def make_model():
-    keras.utils.set_random_seed(4)
-    layers = [L.Input((3,)), L.Dense(4, activation="tanh", name="hidden"), L.Dropout(0.3, seed=2, name="drop"), L.Dense(1, name="out")]
-    return keras.Sequential(layers, name="tiny")
 
 
 def make_step(model, optimizer, apply="apply"):
@@ -295,77 +285,6 @@ def test_a_watched_step_inside_another_function_is_told_to_be_in_the_wrong_place
     assert float(step(tf.constant(1.0))) == 2.0
     step.close()
     assert tba.open_run(tmp_path / "train").steps().tolist() == [0]
-
-
-@pytest.mark.parametrize("defined_before", [True, False])
-def test_a_loss_inside_a_loop_is_recorded_over_its_iterations(tmp_path, defined_before):
-    """AutoGraph runs a body once in vain where it defines a variable of the loop: that is no call."""
-    model = make_model()
-    optimizer = keras.optimizers.SGD(0.1)
-
-    def before(x, y):
-        loss = 0.0
-        for _ in tf.range(3):
-            with tf.GradientTape() as tape:
-                loss = tf.reduce_mean((model(x) - y) ** 2)
-            optimizer.apply(tape.gradient(loss, model.trainable_variables), model.trainable_variables)
-        return loss
-
-    def inside(x, y):
-        for _ in tf.range(3):
-            with tf.GradientTape() as tape:
-                loss = tf.reduce_mean((model(x) - y) ** 2)
-            optimizer.apply(tape.gradient(loss, model.trainable_variables), model.trainable_variables)
-        return loss
-
-    x, y = next(batches(1))
-    optimizer.build(model.trainable_variables)
-    start = model.get_weights()
-    with tba.watch(tf.function(before if defined_before else inside), model=model, log_dir=tmp_path, every=1, print_findings=False) as step:
-        step(x, y)
-    run = tba.open_run(tmp_path / "train")
-    ended = model.get_weights()
-    model.set_weights(start)
-    losses = []
-    for _ in range(3):
-        with tf.GradientTape() as tape:
-            loss = tf.reduce_mean((model(x) - y) ** 2)
-        optimizer.apply(tape.gradient(loss, model.trainable_variables), model.trainable_variables)
-        losses.append(float(loss))
-    for one, other in zip(ended, model.get_weights(), strict=True):
-        np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-6)
-    nodes = {node.name: node for node in run.nodes if node.kind != "variable"}
-    assert list(nodes)[1:] == ["hidden", "drop", "out", "loss"]
-    told = run.statistics("loss")
-    for name, expected in {"min": min(losses), "max": max(losses), "mean": np.mean(losses)}.items():
-        np.testing.assert_allclose(told[name], [expected], rtol=1e-4)
-    assert nodes["loss"].quantities["gradient"].reason == "is_loss"
-    assert [run.nodes[index].name for index in nodes["loss"].inputs] == ["out"]
-    assert next(iter(nodes.values())).quantities["gradient"].reason == "nothing_trained"  # the input
-
-
-def test_a_loss_inside_a_branch_is_recorded_at_the_steps_that_take_it(tmp_path):
-    model = make_model()
-    optimizer = keras.optimizers.SGD(0.0)
-
-    @tf.function
-    def train_step(x, y, trains):
-        if trains:
-            with tf.GradientTape() as tape:
-                loss = tf.reduce_mean((model(x) - y) ** 2)
-            optimizer.apply(tape.gradient(loss, model.trainable_variables), model.trainable_variables)
-        else:
-            loss = -1.0
-        return loss
-
-    optimizer.build(model.trainable_variables)
-    x, y = next(batches(1))
-    with tba.watch(train_step, model=model, log_dir=tmp_path, every=1, print_findings=False) as step:
-        step(x, y, tf.constant(False))
-        step(x, y, tf.constant(True))
-    told = tba.open_run(tmp_path / "train").statistics("loss")
-    assert told["step"].tolist() == [1]
-    np.testing.assert_allclose(told["mean"][0], np.mean((model(x) - y) ** 2), rtol=1e-5)
 
 
 def test_lines_are_those_of_the_user_where_autograph_wrote_the_code_that_runs(tmp_path):

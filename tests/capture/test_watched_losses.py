@@ -1,0 +1,85 @@
+"""`watch`: losses that a step computes inside its loops and branches."""
+
+from __future__ import annotations
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+import tb_activations as tba
+
+from .tiny import batches, make_model
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.mark.parametrize("defined_before", [True, False])
+def test_a_loss_inside_a_loop_is_recorded_over_its_iterations(tmp_path, defined_before):
+    """AutoGraph runs a body once in vain where it defines a variable of the loop: that is no call."""
+    model = make_model()
+    optimizer = keras.optimizers.SGD(0.1)
+
+    def before(x, y):
+        loss = 0.0
+        for _ in tf.range(3):
+            with tf.GradientTape() as tape:
+                loss = tf.reduce_mean((model(x) - y) ** 2)
+            optimizer.apply(tape.gradient(loss, model.trainable_variables), model.trainable_variables)
+        return loss
+
+    def inside(x, y):
+        for _ in tf.range(3):
+            with tf.GradientTape() as tape:
+                loss = tf.reduce_mean((model(x) - y) ** 2)
+            optimizer.apply(tape.gradient(loss, model.trainable_variables), model.trainable_variables)
+        return loss
+
+    x, y = next(batches(1))
+    optimizer.build(model.trainable_variables)
+    start = model.get_weights()
+    with tba.watch(tf.function(before if defined_before else inside), model=model, log_dir=tmp_path, every=1, print_findings=False) as step:
+        step(x, y)
+    run = tba.open_run(tmp_path / "train")
+    ended = model.get_weights()
+    model.set_weights(start)
+    losses = []
+    for _ in range(3):
+        with tf.GradientTape() as tape:
+            loss = tf.reduce_mean((model(x) - y) ** 2)
+        optimizer.apply(tape.gradient(loss, model.trainable_variables), model.trainable_variables)
+        losses.append(float(loss))
+    for one, other in zip(ended, model.get_weights(), strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-6)
+    nodes = {node.name: node for node in run.nodes if node.kind != "variable"}
+    assert list(nodes)[1:] == ["hidden", "drop", "out", "loss"]
+    told = run.statistics("loss")
+    for name, expected in {"min": min(losses), "max": max(losses), "mean": np.mean(losses)}.items():
+        np.testing.assert_allclose(told[name], [expected], rtol=1e-4)
+    assert nodes["loss"].quantities["gradient"].reason == "is_loss"
+    assert [run.nodes[index].name for index in nodes["loss"].inputs] == ["out"]
+    assert next(iter(nodes.values())).quantities["gradient"].reason == "nothing_trained"  # the input
+
+
+def test_a_loss_inside_a_branch_is_recorded_at_the_steps_that_take_it(tmp_path):
+    model = make_model()
+    optimizer = keras.optimizers.SGD(0.0)
+
+    @tf.function
+    def train_step(x, y, trains):
+        if trains:
+            with tf.GradientTape() as tape:
+                loss = tf.reduce_mean((model(x) - y) ** 2)
+            optimizer.apply(tape.gradient(loss, model.trainable_variables), model.trainable_variables)
+        else:
+            loss = -1.0
+        return loss
+
+    optimizer.build(model.trainable_variables)
+    x, y = next(batches(1))
+    with tba.watch(train_step, model=model, log_dir=tmp_path, every=1, print_findings=False) as step:
+        step(x, y, tf.constant(False))
+        step(x, y, tf.constant(True))
+    told = tba.open_run(tmp_path / "train").statistics("loss")
+    assert told["step"].tolist() == [1]
+    np.testing.assert_allclose(told["mean"][0], np.mean((model(x) - y) ** 2), rtol=1e-5)

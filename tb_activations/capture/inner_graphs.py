@@ -127,8 +127,8 @@ class InnerGraphs:
     def end_tape(self, tape: tf.GradientTape) -> None:
         self._tapes = [other for other in self._tapes if other is not tape]
 
-    def tap(self, node: Seen, x: Any, failed: Callable[[Exception], None]) -> Any:
-        """Returns what takes the place of ``x``: the same value, the gradient of which is reduced where it is computed."""
+    def tap(self, node: Seen, x: Any, flowed_back: Callable[[tf.Tensor], None], failed: Callable[[Exception], None]) -> Any:
+        """Returns what takes the place of ``x``: the same value, the gradient of which is reduced where it is computed, and told."""
         if not self._tapes or self._graph is None:
             return x
         repeated, batch = self.is_repeated(dense_part(x)), node.has_batch
@@ -141,6 +141,7 @@ class InnerGraphs:
 
         # Holds no tensor: TensorFlow keeps the backward functions of a process in a table.
         def summarize(gradient: tf.Tensor) -> tf.Tensor:
+            flowed_back(gradient)
             gradient = tf.stop_gradient(gradient)
             try:
                 return sums(gradient) if repeated else as_vector(measure(gradient, batch=batch))

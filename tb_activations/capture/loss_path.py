@@ -44,12 +44,16 @@ class LossPath:
         ended = (*ends.values(), *(before for op in self._differentiable.values() for before in _producers(op)))
         self._last = {id(op) for op in ended if _cuts(op)}
 
+    def leads(self, op: tf.Operation) -> bool:
+        """Whether gradients of the losses come back through ``op``."""
+        return id(op) in self._differentiable
+
     def cut(self, tensor: tf.Tensor) -> Cut | None:
         """Where the gradient of ``tensor`` is lost; None when it has one."""
         if not tensor.dtype.is_floating and not tensor.dtype.is_complex and tensor.dtype != tf.resource:
             return Cut("no_gradient_dtype")
         consumers = [op for op in tensor.consumers() if id(op) in self._leading]
-        if any(id(op) in self._differentiable for op in consumers) or (tensor.ref() in self._losses and not _cuts(tensor.op)):
+        if any(map(self.leads, consumers)) or (tensor.ref() in self._losses and not _cuts(tensor.op)):
             return None
         if not consumers:
             activation = _last_activation(tensor)
@@ -61,7 +65,7 @@ class LossPath:
 
     def _has_a_way_around(self, activation: tf.Operation) -> bool:
         """Whether a loss is computed from what goes into ``activation`` without it, as scores of attention are not, whoever else is given theirs."""
-        return any(op is not activation and id(op) in self._differentiable for op in activation.inputs[0].consumers())
+        return any(op is not activation and self.leads(op) for op in activation.inputs[0].consumers())
 
     def _barrier(self, consumers: list[tf.Operation]) -> tf.Operation:
         """The operation at which the way to the loss ends: the last on it that lets no gradient pass, best one that is the first as well.

@@ -5,7 +5,8 @@ gave on the same batch, from the same state. It is looked at again later, ever m
 
 Handing tensors out can cost a step a last bit: XLA and TensorFlow's graph optimizer join operations between which nobody looks, a product is rounded
 once instead of twice, sums are added in another order. Which of it happens depends on versions and processors, so that no list of causes would be
-complete. What another order of operations changes, it changes at once and in most of the weights: of a ResNet, 126 of 149 variables in one step.
+complete. What another order of operations changes, it changes at once and in most of the weights of a network of some size: of a ResNet, 126 of 149
+variables in one step. In a small one a difference may come late; its known cause is looked for (`gradient_sums`).
 """
 
 from __future__ import annotations

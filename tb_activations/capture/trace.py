@@ -18,6 +18,7 @@ from tb_activations.capture.activations import OwnCall
 from tb_activations.capture.active import telling
 from tb_activations.capture.calls import CallNames, numbered
 from tb_activations.capture.functions import Functions
+from tb_activations.capture.gradient_sums import Tap, adds_in_other_groups
 from tb_activations.capture.harmless import harmless
 from tb_activations.capture.inner_graphs import InnerGraphs
 from tb_activations.capture.keras_variables import Variable
@@ -94,15 +95,18 @@ class Trace:
         self.unscaled: dict[int, tf.Tensor] = {}
         self.templates: set[int] = set()
         self.rewriting = False
+        self._taps: list[Tap] = []
         self._kept: list[Any] = []  # what `producers`, `logits` and `unscaled` know by id must stay alive
 
     def release(self) -> None:
         """Lets go of the tensors of a trace that is over: TensorFlow keeps the backward functions of its taps as long as the twin lives."""
         for node in self.seen.values():
             node.tensor = node.op = node.variable = None
+        for noted in self._taps:
+            noted.heard.clear()
         named: tuple[dict[str, Any], ...] = (self.seen, self.arguments, self.named_operations, *self.recordings.values())
         by_id: tuple[dict[int, Any] | set[int], ...] = (self.producers, self.logits, self.unscaled, self.templates)
-        for things in (*named, *by_id, self.targets, self.sources, self.own_calls, self._kept):
+        for things in (*named, *by_id, self.targets, self.sources, self.own_calls, self._taps, self._kept):
             things.clear()
         self.variables = Variables(self.structure)
         self.inner = InnerGraphs([])
@@ -166,8 +170,9 @@ class Trace:
                 self.recordings["value"][node.name] = self.inner.record_value(node, tensor)
             if not self._is_differentiated(node, tensor):
                 return x
-            tapped = self.inner.tap(node, x, self._fail)
-            self._note_gradient(tapped, x)
+            heard: list[tf.Tensor] = []
+            tapped = self.inner.tap(node, x, heard.append, self._fail)
+            self._note_tap(tapped, x, heard)
         self._produced(node.name, dense_part(tapped))
         return tapped
 
@@ -177,15 +182,17 @@ class Trace:
     def _tapped(self, node: Seen, x: Any) -> Any:
         if not self._is_differentiated(node, dense_part(x)):
             return x
-        tapped = tap(x, functools.partial(self._flowed_back, node))
-        self._note_gradient(tapped, x)
+        heard: list[tf.Tensor] = []
+        tapped = tap(x, functools.partial(self._flowed_back, node, heard))
+        self._note_tap(tapped, x, heard)
         self._produced(node.name, dense_part(tapped))
         return tapped
 
-    def _note_gradient(self, tapped: Any, x: Any) -> None:
+    def _note_tap(self, tapped: Any, x: Any, heard: list[tf.Tensor]) -> None:
         name = None if tapped is x else name_of_gradient(tapped)
         if name is not None:
             self._gradients.append(name)
+            self._taps.append(Tap(dense_part(x), heard))
 
     def _is_differentiated(self, node: Seen, tensor: tf.Tensor) -> bool:
         return self.mode == "train" and node.kind != "loss" and tensor.dtype.is_floating and self._selects(node, "gradient")
@@ -199,9 +206,10 @@ class Trace:
             self.keep(logits)
 
     @harmless
-    def _flowed_back(self, node: Seen, gradient: Any) -> None:
+    def _flowed_back(self, node: Seen, heard: list[tf.Tensor], gradient: Any) -> None:
         gradient = gradient.values if isinstance(gradient, tf.IndexedSlices) else gradient
         if self.belongs(gradient) and not self.rewriting:
+            heard.append(gradient)
             if node.name in self.recordings["gradient"]:
                 node.attributes["differentiated"] = node.attributes.get("differentiated", 1) + 1
             self._record("gradient", node, gradient, self.loss_scale)
@@ -243,6 +251,10 @@ class Trace:
         """Whether what is recorded may be made in some steps only."""
         recorded = {name for recordings in self.recordings.values() for name in recordings}
         return any(self.seen[name].until_taken.reason is not None for name in recorded if name in self.seen)
+
+    def adds_in_other_groups(self) -> bool:
+        """Whether gradients may be added up otherwise than without taps."""
+        return self.graph is not None and adds_in_other_groups(self._taps, self.targets, self.graph)
 
     def _produced(self, name: str, tensor: tf.Tensor) -> None:
         self.producers.setdefault(id(tensor), name)  # a layer that returns what another made is not its producer

@@ -301,7 +301,13 @@ class ActivationsCallback(keras.callbacks.Callback):  # type: ignore[misc]  # Ke
         if not self._destination("train").was_recorded():
             return 0
         known = _LAST_STEPS.get(self.model, {}).get(self._log_dir)
-        return known if known is not None else _iterations(self.model) or 0
+        first = known if known is not None else _iterations(self.model) or 0
+        if first == 0:
+            self._warn(
+                f"{self._destination('train').run_dir} holds an earlier training, in whose place this one is shown: it begins at step 0 as well. "
+                "Nothing is deleted. Give each training a `log_dir` of its own to see both."
+            )
+        return first
 
     def _announced(self) -> int | None:
         """Steps of each epoch; a loop of one's own need not tell."""

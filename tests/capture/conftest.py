@@ -16,6 +16,11 @@ LEAN = {"histograms": False, "samples": "none", "kinds": ["loss"], "quantities":
 """Options with which a twin is traced in a blink, for tests that are about when and not about what."""
 
 
+def told_of_an_earlier_training():
+    """Expects the warning that a training takes the place of one in the same directory."""
+    return pytest.warns(RuntimeWarning, match="train holds an earlier training, in whose place this one is shown")
+
+
 @pytest.fixture
 def make_tiny():
     """Builds a compiled two-layer model; the same weights each time."""

@@ -298,15 +298,12 @@ class ActivationsCallback(keras.callbacks.Callback):  # type: ignore[misc]  # Ke
 
     def _first_step(self) -> int:
         """0 in a new run; in one that was recorded before, where this model stood there, or the optimizer's count of a resumed training."""
-        if not self._destination("train").was_recorded():
+        destination = self._destination("train")
+        if not destination.was_recorded():
             return 0
         known = _LAST_STEPS.get(self.model, {}).get(self._log_dir)
         first = known if known is not None else _iterations(self.model) or 0
-        if first == 0:
-            self._warn(
-                f"{self._destination('train').run_dir} holds an earlier training, in whose place this one is shown: it begins at step 0 as well. "
-                "Nothing is deleted. Give each training a `log_dir` of its own to see both."
-            )
+        destination.begin(first)
         return first
 
     def _announced(self) -> int | None:

@@ -26,7 +26,7 @@ class Destination:
 
     Args:
       max_bytes: size budget of the run in bytes, or None.
-      warn: called with a sentence when writing has ended for good; may be called on another thread.
+      warn: called with a sentence for who trains, such as that writing has ended for good; may be called on another thread.
       on_segment: called on the writer's thread when new captures are on disk.
     """
 
@@ -45,6 +45,17 @@ class Destination:
             return any((self.run_dir / "plugins" / PLUGIN_NAME).glob("graph-*.json"))
         except OSError:
             return False  # what is wrong with the directory is told when it is written
+
+    def begin(self, first_step: int) -> None:
+        """A training begins at ``first_step``. Warns where an earlier one is shown no more, as it began there too.
+
+        The first of several workers does, which no other is ahead of by a step.
+        """
+        if first_step == 0 and this_worker()[0] == 0 and self.was_recorded():
+            self._warn(
+                f"{self.run_dir} holds an earlier training, in whose place this one is shown: it begins at step 0 as well. "
+                "Nothing is deleted. Give each training a `log_dir` of its own to see both."
+            )
 
     def put(self, step: int, captured: Captured, *, epoch: int = -1, overhead: float = float("nan")) -> None:
         """Hands a capture to the writer, whose thread waits for its numbers.

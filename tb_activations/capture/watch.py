@@ -156,6 +156,7 @@ class WatchedStep:
         self._twin: FunctionTwin | None = None
         self._idle: deque[float] = deque(maxlen=32)
         self._names_checked = self._place_told = self._stop_told = False
+        self._destination.begin(first_step)
         functools.update_wrapper(self, train_step, updated=())
 
     @property

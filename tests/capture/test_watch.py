@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import time
 import warnings
@@ -15,6 +16,7 @@ import tensorflow as tf
 import tb_activations as tba
 from tb_activations.errors import ArgumentError
 
+from .conftest import told_of_an_earlier_training
 from .tiny import batches, make_model
 
 L = keras.layers
@@ -245,6 +247,13 @@ def train_until_asked_to_stop(step):
             break
         time.sleep(0.01)  # segments are written every other second
     step(x, y)  # goes on all the same
+
+
+def test_a_second_training_in_a_used_directory_is_told_unless_it_was_resumed(tmp_path):
+    for first_step, told in ((0, contextlib.nullcontext()), (1, contextlib.nullcontext()), (0, told_of_an_earlier_training())):
+        with told, tba.watch(lambda x: tba.probe(x, "x"), log_dir=tmp_path, every=1, first_step=first_step) as step:
+            step(tf.ones([2]))
+    assert tba.open_run(tmp_path / "train").steps("x").tolist() == [0]
 
 
 def test_a_finding_is_printed_and_handed_over_and_asks_for_the_end_that_the_loop_decides_on(tmp_path, compiled, capfd):

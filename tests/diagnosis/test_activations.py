@@ -435,6 +435,30 @@ def test_a_batch_normalization_over_positions_or_with_a_scale_of_zero_is_healthy
     assert alone(-0.1, 0.2, spread=0.0).find(CollapsedOutput()) == []
 
 
+def of_one_feature(shape="?,50,1", high=0.2003):
+    """Sequences of one feature, with a residual sum around the normalization, so that examples differ after it. All offsets are 0.2."""
+    text = f"""
+    input x [{shape}]
+    layer norm LayerNormalization [{shape}] <- x
+    variable norm/gamma [1]
+    variable norm/beta [1]
+    op sum Add [{shape}] <- norm, x
+    layer output Dense [?,3] <- sum softmax
+    loss loss [] <- output
+    """
+    history = History(text, STEPS).set("x", elements=400, std=1.0, mean=3.0, l2_norm=60.0, batch_std=0.9).set("norm/gamma", elements=1, l2_norm=1.0)
+    history.set("norm/beta", elements=1, min=0.2, max=0.2).set("norm", elements=400, min=0.2, max=high, std=0.0, l2_norm=4.0, batch_std=0.0)
+    return history.set("sum", elements=400, std=1.0, l2_norm=64.0, batch_std=0.9)
+
+
+def test_a_layer_normalization_of_one_feature_is_told_though_a_sum_leads_around_it():
+    found = of_one_feature().find(CollapsedOutput())
+    assert [(f.node, f.first_step, f.severity) for f in found] == [("norm", 0, "error")]
+    assert "over the last axis, which has one entry" in found[0].sentence
+    assert of_one_feature(high=1.4).find(CollapsedOutput()) == []
+    assert of_one_feature(shape="?,50,2").find(CollapsedOutput()) == []
+
+
 @pytest.mark.parametrize("out", ["Dense [?,1] <- x softmax", "LogisticEndpoint [?,1] <- x"])
 def test_a_softmax_over_one_unit_is_told_to_be_a_sigmoid(out):
     text = f"input x [?,8]; layer out {out}; loss loss [] <- out"

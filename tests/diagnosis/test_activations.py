@@ -405,6 +405,29 @@ def test_what_is_wrong_before_anything_was_trained_is_told_after_one_step(text, 
         assert len(history.find(rule)) == told
 
 
+def bytes_into(*layers, after=1.0):
+    """Pictures of 0…255 that go into ``layers``, the last of which gives numbers of the size ``after``."""
+    text = "input x [?,8,8,3]; " + "; ".join(f"layer h{index} {layer}" for index, layer in enumerate(layers))
+    history = History(f"{text}; layer output Dense [?,3] <- h{len(layers) - 1} softmax; loss loss [] <- output", STEPS)
+    history.set("x", elements=192, l2_norm=90 * np.sqrt(192), mean=70.0, std=60.0, min=0.0, max=255.0, zero_fraction=0.0)
+    return history.set(f"h{len(layers) - 1}", elements=128, l2_norm=after * np.sqrt(128))
+
+
+@pytest.mark.parametrize(
+    ("layers", "after", "told"),
+    [
+        (["Conv2D [?,4,4,8] <- x", "BatchNormalization [?,4,4,8] <- h0"], 1.0, False),
+        (["Conv2D [?,4,4,8] <- x", "BatchNormalization [?,4,4,8] <- h0"], 70.0, True),  # with moving statistics that aren't theirs yet
+        (["Conv2D [?,4,4,8] <- x relu", "BatchNormalization [?,4,4,8] <- h0"], 1.0, True),
+        (["Conv2D [?,4,4,8] <- x", "LayerNormalization [?,4,4,8] <- h0"], 1.0, True),
+        (["Conv2D [?,4,4,8] <- x", "Conv2D [?,4,4,8] <- x", "BatchNormalization [?,4,4,8] <- h0"], 1.0, True),
+        (["LSTM [?,4,8] <- x", "BatchNormalization [?,4,8] <- h0"], 1.0, True),
+    ],
+)
+def test_the_scale_of_an_input_is_no_trouble_where_a_batch_normalization_takes_it_away(layers, after, told):
+    assert [f.node for f in bytes_into(*layers, after=after).find(UnnormalizedInput())] == ["x"] * told
+
+
 ALONE = """
     input x [?,8]
     layer dense Dense [?,32] <- x

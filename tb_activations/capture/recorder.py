@@ -16,7 +16,7 @@ import keras
 import tensorflow as tf
 
 from tb_activations.capture import describe
-from tb_activations.capture.activations import OwnCall, activation_of, is_masked, is_of_users
+from tb_activations.capture.activations import OwnCall, activation_of, is_masked, is_of_users, is_other_than
 from tb_activations.capture.active import telling
 from tb_activations.capture.bare_variables import is_copy, whole_variable, whose
 from tb_activations.capture.harmless import harmless
@@ -265,7 +265,10 @@ class Recorder(Trace):
         for index, (key, leaf) in enumerate(given):
             node = Seen(name if index == 0 else f"{name}:{key}", kind, type(op).__name__, None, op=op, source=source, attributes=dict(facts))
             node.activation = describe.activation(op) if len(given) == 1 else None
-            if node.activation is None and is_of_users(op) and id(leaf) not in self.producers:
+            is_own = is_of_users(op) and id(leaf) not in self.producers
+            if is_own and is_other_than(node.activation, leaf):
+                node.activation = None
+            elif is_own and node.activation is None:
                 node.activation = activation_of(leaf)
                 if node.activation == "softmax" and is_masked(leaf.op):
                     node.attributes["masked"] = True

@@ -15,7 +15,7 @@ from tb_activations.diagnosis.collapse import SAME
 from tb_activations.diagnosis.episodes import Episode, Persistence
 from tb_activations.diagnosis.facts import Facts
 from tb_activations.diagnosis.finding import Severity
-from tb_activations.diagnosis.kinds import LINEAR, RECURRENT, WEIGHTED, is_float
+from tb_activations.diagnosis.kinds import RECURRENT, WEIGHTED, is_float
 from tb_activations.diagnosis.rule import NodeRule, Observation, Words, location, number
 
 __all__ = ["ConstantInput", "UnnormalizedInput"]
@@ -167,15 +167,19 @@ def _multiplied(facts: Facts, rows: Rows) -> Rows:
     return np.array([row for row in rows.tolist() if feeds_weights(row)], np.int64)
 
 
+_OF_PICTURES = frozenset({"Conv2D", "Conv3D", "DepthwiseConv2D", "SeparableConv2D"})
+"""Layers that read numbers of one unit. Columns of a table and sensors of a series have scales of their own, which one for all doesn't take away."""
+
+
 def _normalizations_of_products(facts: Facts, index: int) -> list[int]:
-    """The batch normalizations right after all weights that a node is multiplied by; none where one of these has none.
+    """The batch normalizations right after all convolutions that a picture goes into; none where one of these has none, or it goes elsewhere, too.
 
     There the loss is the same function of the weights whatever the scale is: so are its gradients, and the training. An offset that all numbers have
     is subtracted with the mean. Other normalizations keep the offset, and what is smaller than their constant keeps its scale.
     """
     products = facts.next_effective(index)
     after = [facts.next_effective(product) for product in products]
-    are_linear = all(facts.nodes[product].class_name in LINEAR and facts.nodes[product].activation is None for product in products)
+    are_linear = all(facts.nodes[product].class_name in _OF_PICTURES and facts.nodes[product].activation is None for product in products)
     found = [node for nodes in after for node in nodes]
     are_normalized = all(after) and all(facts.nodes[node].class_name == "BatchNormalization" for node in found)
     return found if are_linear and are_normalized else []

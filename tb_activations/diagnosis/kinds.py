@@ -9,7 +9,6 @@ from tb_activations.store.nodes import Node
 
 __all__ = [
     "FACTORS",
-    "LINEAR",
     "MASKING",
     "MODELS",
     "NORMALIZATIONS",
@@ -93,10 +92,6 @@ WEIGHTED = frozenset(
     ]
 )
 """Layers that multiply what comes in by trained weights."""
-
-LINEAR = WEIGHTED - {"LSTM", "GRU", "SimpleRNN", "RNN", "Bidirectional", "ConvLSTM1D", "ConvLSTM2D", "ConvLSTM3D"}
-LINEAR -= {"MultiHeadAttention", "GroupedQueryAttention"}
-"""Layers that do nothing else, but for their activation function: twice the input, twice the output."""
 
 RECURRENT = frozenset({"LSTM", "GRU", "SimpleRNN", "RNN", "ConvLSTM1D", "ConvLSTM2D", "ConvLSTM3D"})
 """Layers that apply their weights once per time step."""

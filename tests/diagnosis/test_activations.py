@@ -421,10 +421,10 @@ def bytes_into(*layers, after=1.0):
         (["Conv2D [?,4,4,8] <- x relu", "BatchNormalization [?,4,4,8] <- h0"], 1.0, True),
         (["Conv2D [?,4,4,8] <- x", "LayerNormalization [?,4,4,8] <- h0"], 1.0, True),
         (["Conv2D [?,4,4,8] <- x", "Conv2D [?,4,4,8] <- x", "BatchNormalization [?,4,4,8] <- h0"], 1.0, True),
-        (["LSTM [?,4,8] <- x", "BatchNormalization [?,4,8] <- h0"], 1.0, True),
+        (["Dense [?,8,8,8] <- x", "BatchNormalization [?,8,8,8] <- h0"], 1.0, True),  # columns, each of which may have a scale of its own
     ],
 )
-def test_the_scale_of_an_input_is_no_trouble_where_a_batch_normalization_takes_it_away(layers, after, told):
+def test_the_scale_of_pictures_is_no_trouble_where_a_batch_normalization_takes_it_away(layers, after, told):
     assert [f.node for f in bytes_into(*layers, after=after).find(UnnormalizedInput())] == ["x"] * told
 
 

@@ -15,7 +15,7 @@ import tensorflow as tf
 if TYPE_CHECKING:
     from tb_activations.capture.recorder import Recorder
 
-__all__ = ["Activation", "OwnCall", "activation_of", "activations_inside", "is_masked", "is_of_users"]
+__all__ = ["Activation", "OwnCall", "activation_of", "activations_inside", "is_masked", "is_of_users", "is_other_than"]
 
 _ACTIVATIONS = {"Relu": "relu", "Relu6": "relu6", "Sigmoid": "sigmoid", "Softmax": "softmax", "Tanh": "tanh"}
 """The operations whose values findings know how to judge."""
@@ -76,6 +76,12 @@ def activation_of(tensor: Any) -> str | None:
     """Name of the activation function that ``tensor`` was made by; eager tensors don't know."""
     made = getattr(tensor, "op", None)
     return _ACTIVATIONS.get(made.type) if made is not None and _stands_alone(made) else None
+
+
+def is_other_than(activation: str | None, tensor: Any) -> bool:
+    """Whether a layer that keeps this activation function gives something else: a sum or a product, as where a residual sum follows the function."""
+    made = getattr(tensor, "op", None)
+    return made is not None and activation in _ACTIVATIONS.values() and made.type in _SUMS | _PRODUCTS | {"AddN", "BiasAdd", "Mul"}
 
 
 def is_masked(softmax: tf.Operation) -> bool:

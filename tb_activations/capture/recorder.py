@@ -16,7 +16,7 @@ import keras
 import tensorflow as tf
 
 from tb_activations.capture import describe
-from tb_activations.capture.activations import OwnCall, activation_of, is_masked, is_of_users
+from tb_activations.capture.activations import OwnCall, activation_of, is_masked, is_of_users, is_other_than
 from tb_activations.capture.active import telling
 from tb_activations.capture.bare_variables import is_copy, whole_variable, whose
 from tb_activations.capture.harmless import harmless
@@ -252,7 +252,8 @@ class Recorder(Trace):
     @harmless
     def _tap_outputs(self, op: keras.Operation, name: str, outputs: Any) -> tuple[Any]:
         leaves = describe.named_leaves(outputs)
-        if op is self.structure.model and all(id(leaf) in self.producers for _, leaf in leaves):
+        given = [(key, leaf) for key, leaf in leaves if leaf is not None] or leaves  # None beside others is an output that the call doesn't have
+        if op is self.structure.model and all(id(leaf) in self.producers for _, leaf in given):
             return (outputs,)  # the outputs of a layer, seen already
         kind: Kind = "layer" if isinstance(op, keras.layers.Layer) else "op"
         facts = describe.attributes(op)
@@ -261,17 +262,21 @@ class Recorder(Trace):
             obstacle = QuantityPlan("not_a_tensor", {"type": type(outputs).__name__})
             self.seen[name] = Seen(name, kind, type(op).__name__, None, op=op, source=source, attributes=dict(facts), obstacle=obstacle)
             return (outputs,)
-        for index, (key, leaf) in enumerate(leaves):
+        for index, (key, leaf) in enumerate(given):
             node = Seen(name if index == 0 else f"{name}:{key}", kind, type(op).__name__, None, op=op, source=source, attributes=dict(facts))
-            node.activation = describe.activation(op) if len(leaves) == 1 else None
-            if node.activation is None and is_of_users(op) and id(leaf) not in self.producers:
+            node.activation = describe.activation(op) if len(given) == 1 else None
+            is_own = is_of_users(op) and id(leaf) not in self.producers
+            if is_own and is_other_than(node.activation, leaf):
+                node.activation = None
+            elif is_own and node.activation is None:
                 node.activation = activation_of(leaf)
                 if node.activation == "softmax" and is_masked(leaf.op):
                     node.attributes["masked"] = True
-            if len(leaves) > 1:
+            if len(given) > 1:
                 node.attributes["output"] = key
             tapped.append(self.tap(node, leaf))
-        return (describe.with_leaves(outputs, tapped),)
+        taken = iter(tapped)
+        return (describe.with_leaves(outputs, [next(taken) if given is leaves or leaf is not None else None for _, leaf in leaves]),)
 
     @harmless
     def _tap_probe(self, x: Any, name: str) -> tuple[Any]:

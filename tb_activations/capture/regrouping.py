@@ -5,6 +5,10 @@ The one invariant: an operation of the step whose result one other takes, and no
 The optimizer makes `(a + c) + b` of `a + (b + c)` where that is cheaper, and puts constants together: a bias or a normalization in front of a
 residual sum, `gelu` in front of a dropout. It does so only where nobody else looks at what is in between; another order rounds differently. So of
 such an operation a copy is recorded, which computes the same number from the same inputs.
+
+A sum of three or more begins with the one whose memory it may take over, which is that nobody else takes. So numbers that are summed up, as the parts
+of a loss are, are computed once more for the copy. Of large tensors that costs too much, and another order shows in one of many elements, so that
+steps that are compared tell; of a single number it may round the same for many steps.
 """
 
 from __future__ import annotations
@@ -48,10 +52,17 @@ def _passes_on(op: tf.Operation) -> bool:
 
 
 def _is_regrouped(tensor: tf.Tensor) -> bool:
-    if tensor.op.type not in _REGROUPED or is_ours(tensor.op.name):
+    if is_ours(tensor.op.name) or not (tensor.op.type in _REGROUPED or _is_computed_number(tensor)):
         return False
     takers = _takers(tensor)
     return len(takers) == 1 and all(taker.type in _REGROUPED for taker in takers)
+
+
+def _is_computed_number(tensor: tf.Tensor) -> bool:
+    """Whether ``tensor`` is a single number that an operation computes from what it is given, and from nothing else."""
+    op = tensor.op
+    is_alone = tensor.shape.rank == 0 and len(op.inputs) > 0 and len(op.outputs) == 1
+    return is_alone and op.op_def is not None and not op.op_def.is_stateful and not any(attr.HasField("func") for attr in op.node_def.attr.values())
 
 
 def _takers(tensor: tf.Tensor) -> set[tf.Operation]:
@@ -75,5 +86,5 @@ def _copy(tensor: tf.Tensor, copies: dict[tf.Operation, tf.Tensor]) -> tf.Tensor
         inputs = [_copy(taken, copies) for taken in op.inputs]
         # The attribute tells the copy apart from the original: the optimizer makes one of two operations that are alike.
         with tf.device(op.device), tf.xla.experimental.jit_scope(compile_ops=False):
-            copies[op] = tf.raw_ops.AddN(inputs=inputs) if op.type == "AddN" else getattr(tf.raw_ops, op.type)(x=inputs[0], y=inputs[1])
+            copies[op] = op.graph.create_op(op.type, inputs, [tensor.dtype], attrs=dict(op.node_def.attr)).outputs[0]
     return copies[op]

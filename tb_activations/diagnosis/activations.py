@@ -19,7 +19,7 @@ from tb_activations.diagnosis.episodes import Episode, Persistence, Stretches
 from tb_activations.diagnosis.facts import Facts
 from tb_activations.diagnosis.flow import path_of
 from tb_activations.diagnosis.gates import Gates
-from tb_activations.diagnosis.kinds import MASKING, NORMALIZATIONS, RECURRENT, WEIGHTED, ends_in_relu
+from tb_activations.diagnosis.kinds import MASKING, NORMALIZATIONS, RECURRENT, WEIGHTED, ends_in_relu, is_of_users
 from tb_activations.diagnosis.rule import NodeRule, Observation, Words, location, number, percent
 from tb_activations.diagnosis.scales import Targets, input_scale, is_of_classes
 from tb_activations.store.nodes import Node
@@ -74,13 +74,15 @@ class DeadUnits(NodeRule):
     def observe(self, facts: Facts, rows: Rows) -> Observe:
         """Compares the share of dead units with what chance explains.
 
-        A layer that is called several times has as many dead units as where it has fewest: the others get their gradient there.
+        A layer that is called several times has as many dead units as where it has fewest: the others get their gradient there. One of
+        several outputs of a layer of a user must have been positive once: it may be zeros that no weights make, such as a bias that it doesn't need.
         """
         units = np.array([facts.nodes[row].shape[-1] or 64 for row in rows], float)[:, None]
         share = self.SHARE_OF_LINES if 0 < facts.input_numbers <= self.LINES else self.SHARE
         limit = np.minimum(share + self.CHANCE / np.sqrt(units), 1.0)
         drowned, together = Drowned(facts, rows), _same_units(facts, rows)
         falling_silent = _FallingSilent(len(rows), share)
+        was_positive = np.array([["output" not in facts.nodes[row].attributes] for row in rows.tolist()], np.bool_).reshape(-1, 1)
         may_be_negative = np.array([not ends_in_relu(facts.nodes[row]) for row in rows.tolist()], np.bool_)[:, None]
 
         def look(block: Block) -> Observation:
@@ -92,7 +94,9 @@ class DeadUnits(NodeRule):
                 dead[group] = np.fmin.reduce(dead[group], axis=0)
             holds = dead >= np.where(drowned.feed(block), self.SHARE_OF_DROWNED, limit)
             holds &= (blank | (active >= self.ACTIVE_POSITIONS)) & (positions > 1)
-            holds &= ~(may_be_negative & (block.column("min")[rows] < 0))
+            positive = np.logical_or.accumulate(np.concatenate([was_positive, block.column("max")[rows] > 0], axis=1), axis=1)
+            was_positive[:] = positive[:, -1:]
+            holds &= ~(may_be_negative & ((block.column("min")[rows] < 0) | ~positive[:, 1:]))
             holds &= ~(block.progress & (dead < self.SHARE_OF_LEARNERS) & falling_silent.feed(block.steps, dead))
             evidence = {"zero_unit_fraction": dead, "zero_fraction": zero, "units": np.broadcast_to(units, dead.shape)}
             return Observation(holds, ~np.isnan(dead), evidence, holds & (dead == 1) & (block.steps == 0) & ~may_be_negative)
@@ -288,12 +292,12 @@ class ExplodingActivation(NodeRule):
     def observe(self, facts: Facts, rows: Rows) -> Observe:
         """Compares with the input, with the targets and the first bias, and with the beginning where that is one of trained weights.
 
-        Numbers of which none is positive, where no weights are, are the masks of attention. Where such a one may be added, large positive numbers
-        must be there too.
+        Numbers of which none is positive, where no weights are, are the masks of attention. Where such a one may be added, as any layer of a user
+        may do, large positive numbers must be there too.
         """
         targets = Targets(facts)
         weightless = np.array([not facts.kernel_layers >> row & 1 for row in rows.tolist()], np.bool_)[:, None]
-        may_be_masked = np.array([facts.nodes[row].class_name in MASKING for row in rows.tolist()], np.bool_)[:, None]
+        may_be_masked = np.array([_may_be_masked(facts.nodes[row]) for row in rows.tolist()], np.bool_)[:, None]
         first = np.full((len(rows), 1), np.nan, np.float32)
 
         def look(block: Block) -> Observation:
@@ -321,6 +325,10 @@ class ExplodingActivation(NodeRule):
             "Start from weights that keep the variance, normalize between the layers, or lower the learning rate:",
             'recurrent_initializer="orthogonal"' if recurrent else 'keras.layers.Dense(units, kernel_initializer="he_normal")',
         )
+
+
+def _may_be_masked(node: Node) -> bool:
+    return node.class_name in MASKING or (node.kind == "layer" and is_of_users(node.class_name))
 
 
 class _FallingSilent:

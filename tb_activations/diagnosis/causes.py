@@ -124,6 +124,7 @@ CAUSES: Mapping[str, Mapping[str, Relation]] = {
     "float16_underflow": {
         "loss_scale_thrash": "anywhere",
         "float16_overflow": "anywhere",
+        "float16_underflow": "after",
         "vanishing_gradient": "beside",
         "dead_units": "anywhere",
         "saturated_activation": "anywhere",
@@ -166,6 +167,10 @@ _RANK = {
 """Of two findings that begin at the same step, which comes first as a cause. It also keeps two findings from being each other's cause."""
 
 
+_FROM_THE_LOSS = frozenset({"float16_underflow"})
+"""Rules whose findings follow from each other against the data: of two that begin at the same step the one nearer to the loss comes first."""
+
+
 class _Order(NamedTuple):
     """What decides which of two findings may be the cause of the other: the smaller."""
 
@@ -204,7 +209,8 @@ def causes_first(findings: Sequence[Finding], facts: Facts) -> list[Finding]:
 
 def _order(finding: Finding, facts: Facts) -> _Order:
     rule = "exact collapse" if _is_exact(finding) else finding.rule
-    return _Order(finding.first_step, _RANK.get(rule, len(_RANK)), facts.index.get(finding.node, -1))
+    node = facts.index.get(finding.node, -1)
+    return _Order(finding.first_step, _RANK.get(rule, len(_RANK)), -node if rule in _FROM_THE_LOSS else node)
 
 
 class _Links:

@@ -75,7 +75,7 @@ class CollapsedOutput(NodeRule):
         def look(block: Block) -> Observation:
             std, rms = block.column("batch_std")[rows], block.rms()[rows]
             first[:] = np.where(np.isnan(first), first_known(std), first)
-            empty = emptied(block) & np.isnan(std)
+            empty = emptied(block) & (np.isnan(std) | emptied.of_one)
             known = ~np.isnan(std)
             decided = known | emptied.judged & block.recorded()[rows]
             alike = np.where(ends & (first > 0), NOISE, SAME)
@@ -98,6 +98,13 @@ class CollapsedOutput(NodeRule):
                 f"It gives 1 for every example since step {episode.first_step:,}: a softmax divides by the sum over its units, and here is only one.",
                 f"End in a sigmoid{location(facts, index)}, or in one unit per class:",
                 'keras.layers.Dense(1, activation="sigmoid")',
+            )
+        if _normalizes_one_number(facts.nodes[index]):
+            return Words(
+                f"It gives nothing but its own offset since step {episode.first_step:,}, whatever comes in: it normalizes over the last axis, which"
+                " has one entry, so each number is its own mean, and the difference is 0.",
+                "Give it several features, as a layer in front of it makes them, or leave it out:",
+                "keras.layers.Dense(32)",
             )
         if np.isnan(seen["batch_std"]):
             return Words(
@@ -144,16 +151,24 @@ def _compared_with_each_other(facts: Facts) -> list[int]:
     return given if not any(facts.upstream[row] & facts.kernel_layers & ~inside for row in given) else []
 
 
+ROUNDED = 0.01
+"""How far from its offset a normalization over one number may be, over its scale: its factor is large, as the variance is 0, and so is what is
+rounded."""
+
+
 class Emptied:
-    """Finds batch normalizations that subtract a single example from itself: what comes out is their offset, and nothing else.
+    """Finds normalizations that subtract a number from itself: what comes out is their offset, and nothing else. So do batch normalizations where a
+    batch is one example, and layer normalizations where an example is one number.
 
     Attributes:
       judged: bool[rows, 1], which rows can be such ones.
+      of_one: bool[rows, 1], which rows are layer normalizations of one number.
     """
 
     def __init__(self, facts: Facts, rows: Rows) -> None:
         self._found = [(position, row, *_scale_and_offset(facts, row)) for position, row in enumerate(rows.tolist()) if _can_be_emptied(facts, row)]
         self._sources = [facts.inputs[row][0] for _, row, _, _ in self._found]
+        self.of_one = np.array([[_normalizes_one_number(facts.nodes[row])] for row in rows.tolist()], np.bool_).reshape(-1, 1)
         self.judged = np.zeros((len(rows), 1), np.bool_)
         self.judged[[position for position, *_ in self._found]] = True
 
@@ -165,13 +180,20 @@ class Emptied:
             given = [end[offset] if offset is not None else np.zeros(len(block.steps)) for end in ends]
             gap = np.maximum(*(np.abs(end[row] - own) for end, own in zip(ends, given, strict=True)))
             scaled = block.rms()[scale] if scale is not None else np.ones(len(block.steps))
-            empty[position] = (gap <= SAME * scaled) & (scaled > 0) & (block.column("std")[source] > SAME * block.rms()[source])
+            near = ROUNDED if self.of_one[position] else SAME
+            empty[position] = (gap <= near * scaled) & (scaled > 0) & (block.column("std")[source] > SAME * block.rms()[source])
         return empty
 
 
 def _can_be_emptied(facts: Facts, row: int) -> bool:
     node = facts.nodes[row]
-    return node.class_name == "BatchNormalization" and node.kind == "layer" and bool(facts.inputs[row])
+    may_be = node.class_name == "BatchNormalization" or _normalizes_one_number(node)
+    return may_be and node.kind == "layer" and bool(facts.inputs[row])
+
+
+def _normalizes_one_number(node: Node) -> bool:
+    """Whether a layer normalization, which goes over the last axis unless it is told otherwise, finds one entry there."""
+    return node.class_name == "LayerNormalization" and (node.shape or (0,))[-1] == 1
 
 
 def _scale_and_offset(facts: Facts, row: int) -> tuple[int | None, int | None]:

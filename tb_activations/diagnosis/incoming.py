@@ -88,8 +88,8 @@ class UnnormalizedInput(NodeRule):
 
     name, title = "unnormalized_input", "Unnormalized input"
     definition = (
-        "A float input that feeds weights without a normalization, or what a `Rescaling` or `Normalization` makes of numbers, has a root mean square"
-        " above 10 (or its nonzero elements below 0.001)."
+        "A float input that feeds weights without a normalization before or right after them, or what a `Rescaling` or `Normalization` makes of"
+        " numbers, has a root mean square above 10 (or its nonzero elements below 0.001)."
     )
     reference = "UMLAUT input not normalized; LeCun et al. 1998, Efficient BackProp"
     severity, statistic = "warning", "std"
@@ -110,11 +110,14 @@ class UnnormalizedInput(NodeRule):
 
     def observe(self, facts: Facts, rows: Rows) -> Observe:
         """Compares the scale with what weights are made for."""
+        taken_away = [_normalizations_of_products(facts, row) for row in rows.tolist()]
 
         def look(block: Block) -> Observation:
-            rms, zero = block.rms()[rows], block.column("zero_fraction")[rows]
+            sizes = block.rms()
+            rms, zero = sizes[rows], block.column("zero_fraction")[rows]
             nonzero = rms / np.sqrt(np.maximum(1 - np.nan_to_num(zero), 1e-9))
-            holds = (rms > self.LARGEST) | (nonzero < self.SMALLEST) & (rms > 0)
+            harmless = np.array([(sizes[after] <= self.LARGEST).all(0) & (len(after) > 0) for after in taken_away], np.bool_).reshape(rms.shape)
+            holds = (rms > self.LARGEST) & ~harmless | (nonzero < self.SMALLEST) & (rms > 0)
             holds &= block.untrained[rows][:, None] & ~((block.column("max")[rows] <= 0) & (block.column("min")[rows] < MASKED))
             evidence = {
                 "root_mean_square": rms,
@@ -162,6 +165,24 @@ def _multiplied(facts: Facts, rows: Rows) -> Rows:
         return any(is_multiplied(index, node) for node in facts.next_effective(index))
 
     return np.array([row for row in rows.tolist() if feeds_weights(row)], np.int64)
+
+
+_OF_PICTURES = frozenset({"Conv2D", "Conv3D", "DepthwiseConv2D", "SeparableConv2D"})
+"""Layers that read numbers of one unit. Columns of a table and sensors of a series have scales of their own, which one for all doesn't take away."""
+
+
+def _normalizations_of_products(facts: Facts, index: int) -> list[int]:
+    """The batch normalizations right after all convolutions that a picture goes into; none where one of these has none, or it goes elsewhere, too.
+
+    There the loss is the same function of the weights whatever the scale is: so are its gradients, and the training. An offset that all numbers have
+    is subtracted with the mean. Other normalizations keep the offset, and what is smaller than their constant keeps its scale.
+    """
+    products = facts.next_effective(index)
+    after = [facts.next_effective(product) for product in products]
+    are_linear = all(facts.nodes[product].class_name in _OF_PICTURES and facts.nodes[product].activation is None for product in products)
+    found = [node for nodes in after for node in nodes]
+    are_normalized = all(after) and all(facts.nodes[node].class_name == "BatchNormalization" for node in found)
+    return found if are_linear and are_normalized else []
 
 
 def _inputs(facts: Facts) -> list[int]:

@@ -134,7 +134,7 @@ class HalfUnderflow(NodeRule):
             f"{percent(seen['subnormal_fraction'])} of its gradient is below 6e-5, where float16 loses digits, and"
             f" {percent(seen['zero_fraction'])} is 0,"
             f" since step {episode.first_step:,}.",
-            "Use a loss scale (Keras adds one for the policy mixed_float16), or bfloat16:",
+            "Use a loss scale (Keras adds one where mixed_float16 is the policy of the model itself, not of its layers only), or bfloat16:",
             'keras.config.set_dtype_policy("mixed_bfloat16")',
         )
 

@@ -295,6 +295,28 @@ def test_a_layer_without_a_configuration_is_recorded(tmp_path, activation):
     assert run.steps().tolist() == [0]
 
 
+class Residual(L.Layer):
+    """Keeps the activation function that it uses in between."""
+
+    def __init__(self, activation, last):
+        super().__init__(name="residual")
+        self.activation, self.last, self.dense = keras.activations.get(activation), last, L.Dense(4, name="dense")
+
+    def call(self, x):
+        hidden = self.activation(self.dense(x))
+        return hidden if self.last else x + hidden
+
+
+@pytest.mark.parametrize("activation", ["relu", "sigmoid", "softmax", "tanh"])
+@pytest.mark.parametrize("last", [True, False])
+def test_an_activation_function_before_a_sum_is_not_what_a_layer_ends_in(tmp_path, activation, last):
+    model = keras.Sequential([L.Input((4,)), Residual(activation, last), L.Dense(1, name="head")])
+    model.compile("sgd", "mse", jit_compile=False)
+    run = run_of(tmp_path, model, np.ones((8, 4), "float32"), np.ones((8, 1), "float32"))
+    assert run.node("residual").activation == (activation if last else None)
+    assert [node.activation for node in run.nodes if node.kind == "op"] == [activation] * (not last)
+
+
 class Private(L.Layer):
     """Uses the name of Keras' attribute for something that can't be read."""
 

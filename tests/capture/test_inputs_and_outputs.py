@@ -196,3 +196,33 @@ def test_what_gave_its_shape_only_is_no_input(tmp_path):
     assert fed["maker"] == []
     assert fed["judge"] == ["x"]
     assert fed["noise"] == ["x"]  # what the call was given
+
+
+@pytest.mark.parametrize("first", [True, False])
+def test_none_beside_an_output_is_no_node(tmp_path, first):
+    """As layers return a cache or scores only where these are asked for: the other output is the only one then."""
+
+    class Cached(keras.layers.Layer):
+        def __init__(self, **kwargs):
+            super().__init__(**kwargs)
+            self.inner = keras.layers.Dense(3, name="inner")
+
+        def call(self, x):
+            return (None, self.inner(x)) if first else (self.inner(x), None)
+
+    class Net(keras.Model):
+        def __init__(self):
+            super().__init__()
+            self.cached = Cached(name="cached")
+
+        def call(self, x):
+            return keras.ops.tanh(self.cached(x)[int(first)])
+
+    model = Net()
+    model.compile("sgd", "mse", jit_compile=False)
+    model.fit(np.ones((4, 5), "float32"), np.ones((4, 3), "float32"), verbose=0, callbacks=[tba.ActivationsCallback(tmp_path, every=1)])
+    run = tba.open_run(tmp_path / "train")
+    assert [node.name for node in run.nodes if node.name.startswith("cached") and node.kind == "layer"] == ["cached/inner", "cached"]
+    np.testing.assert_array_equal(run.value("cached", 0), run.value("cached/inner", 0))
+    assert run.node("cached").quantities["gradient"].state == "materialized"
+    assert "output" not in run.node("cached").attributes

@@ -144,3 +144,26 @@ def test_a_loss_and_its_metric():
     plain, itself, copied = totals(lambda tensors: {}), totals(lambda tensors: tensors), totals(leaving_the_order)
     assert plain != itself
     assert plain == copied
+
+
+def test_a_loss_with_a_penalty_and_its_metric():
+    """A sum of three begins with the part that nobody else takes: so every part of the loss still has one taker."""
+    x = tf.constant(np.random.default_rng(0).normal(size=(200, 3)), tf.float32)
+    kept = {}
+
+    def totals(record):
+        metric = keras.metrics.Sum()
+
+        @tf.function(input_signature=[tf.TensorSpec([3])], autograph=False)
+        def function(x):
+            kept["error"] = tf.math.divide_no_nan(tf.reduce_sum(tf.exp(x)), 3)
+            loss = kept["error"] + 0.1 * tf.reduce_mean(tf.square(x))
+            metric.update_state(loss)
+            with tf.name_scope(SCOPE):
+                return {"total": metric.result(), **record({"recorded": loss})}
+
+        return [float(function(row)["total"]) for row in x]
+
+    plain, copied = totals(lambda tensors: {}), totals(leaving_the_order)
+    assert takers(kept["error"]) == ["AddV2"]
+    assert plain == copied

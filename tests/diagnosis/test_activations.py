@@ -405,6 +405,29 @@ def test_what_is_wrong_before_anything_was_trained_is_told_after_one_step(text, 
         assert len(history.find(rule)) == told
 
 
+def bytes_into(*layers, after=1.0):
+    """Pictures of 0…255 that go into ``layers``, the last of which gives numbers of the size ``after``."""
+    text = "input x [?,8,8,3]; " + "; ".join(f"layer h{index} {layer}" for index, layer in enumerate(layers))
+    history = History(f"{text}; layer output Dense [?,3] <- h{len(layers) - 1} softmax; loss loss [] <- output", STEPS)
+    history.set("x", elements=192, l2_norm=90 * np.sqrt(192), mean=70.0, std=60.0, min=0.0, max=255.0, zero_fraction=0.0)
+    return history.set(f"h{len(layers) - 1}", elements=128, l2_norm=after * np.sqrt(128))
+
+
+@pytest.mark.parametrize(
+    ("layers", "after", "told"),
+    [
+        (["Conv2D [?,4,4,8] <- x", "BatchNormalization [?,4,4,8] <- h0"], 1.0, False),
+        (["Conv2D [?,4,4,8] <- x", "BatchNormalization [?,4,4,8] <- h0"], 70.0, True),  # with moving statistics that aren't theirs yet
+        (["Conv2D [?,4,4,8] <- x relu", "BatchNormalization [?,4,4,8] <- h0"], 1.0, True),
+        (["Conv2D [?,4,4,8] <- x", "LayerNormalization [?,4,4,8] <- h0"], 1.0, True),
+        (["Conv2D [?,4,4,8] <- x", "Conv2D [?,4,4,8] <- x", "BatchNormalization [?,4,4,8] <- h0"], 1.0, True),
+        (["Dense [?,8,8,8] <- x", "BatchNormalization [?,8,8,8] <- h0"], 1.0, True),  # columns, each of which may have a scale of its own
+    ],
+)
+def test_the_scale_of_pictures_is_no_trouble_where_a_batch_normalization_takes_it_away(layers, after, told):
+    assert [f.node for f in bytes_into(*layers, after=after).find(UnnormalizedInput())] == ["x"] * told
+
+
 ALONE = """
     input x [?,8]
     layer dense Dense [?,32] <- x
@@ -433,6 +456,30 @@ def test_a_batch_normalization_over_positions_or_with_a_scale_of_zero_is_healthy
     assert alone(-2.0, 2.5).find(CollapsedOutput()) == []
     assert alone(-0.1, 0.2, gamma=0.0).find(CollapsedOutput()) == []
     assert alone(-0.1, 0.2, spread=0.0).find(CollapsedOutput()) == []
+
+
+def of_one_feature(shape="?,50,1", high=0.2003):
+    """Sequences of one feature, with a residual sum around the normalization, so that examples differ after it. All offsets are 0.2."""
+    text = f"""
+    input x [{shape}]
+    layer norm LayerNormalization [{shape}] <- x
+    variable norm/gamma [1]
+    variable norm/beta [1]
+    op sum Add [{shape}] <- norm, x
+    layer output Dense [?,3] <- sum softmax
+    loss loss [] <- output
+    """
+    history = History(text, STEPS).set("x", elements=400, std=1.0, mean=3.0, l2_norm=60.0, batch_std=0.9).set("norm/gamma", elements=1, l2_norm=1.0)
+    history.set("norm/beta", elements=1, min=0.2, max=0.2).set("norm", elements=400, min=0.2, max=high, std=0.0, l2_norm=4.0, batch_std=0.0)
+    return history.set("sum", elements=400, std=1.0, l2_norm=64.0, batch_std=0.9)
+
+
+def test_a_layer_normalization_of_one_feature_is_told_though_a_sum_leads_around_it():
+    found = of_one_feature().find(CollapsedOutput())
+    assert [(f.node, f.first_step, f.severity) for f in found] == [("norm", 0, "error")]
+    assert "over the last axis, which has one entry" in found[0].sentence
+    assert of_one_feature(high=1.4).find(CollapsedOutput()) == []
+    assert of_one_feature(shape="?,50,2").find(CollapsedOutput()) == []
 
 
 @pytest.mark.parametrize("out", ["Dense [?,1] <- x softmax", "LogisticEndpoint [?,1] <- x"])

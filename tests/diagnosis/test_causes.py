@@ -49,6 +49,12 @@ def test_what_overflows_at_once_does_not_follow_from_its_numbers_that_are_still_
     assert causes(("exploding_activation", "one", 0), ("nonfinite", "two", 0)) == [None, "exploding_activation at one since step 0"]
 
 
+def test_gradients_underflow_where_they_did_nearer_to_the_loss():
+    nearest = "float16_underflow at three since step 0"
+    assert causes(*(("float16_underflow", node, 0) for node in ("one", "two", "three"))) == [nearest, nearest, None]
+    assert causes(("float16_underflow", "one", 0), ("float16_underflow", "three", 20)) == [None, None]
+
+
 def test_the_worst_comes_first_but_no_finding_stands_below_what_follows_from_it():
     made = [
         Finding(rule, rule, node, "value", "mean", step, None, severity, {}, "", "")

@@ -204,6 +204,26 @@ def test_a_logarithm_of_0_is_minus_infinity():
     assert [(f.node, f.statistic) for f in history.find(Nonfinite())] == [("log", "neg_inf_count")]
 
 
+def test_zeros_that_a_layer_of_a_user_gives_beside_its_output_are_no_dead_units():
+    """The second output is a bias that the layer doesn't need. A ReLU there was positive at first."""
+    text = "input x [?,8]; input y [?,8]; layer own Own [?,8] <- x; layer own:1 Own [?,8] <- y; loss loss [] <- own, own:1"
+    several = {f"own{key}": {"trainable": True, "attributes": {"output": str(index)}} for index, key in enumerate(["", ":1"])}
+    history = History(text, STEPS, **several).set("own", zero_unit_fraction=0.0, zero_fraction=0.0, min=-1.0, max=1.0)
+    zeros = {"zero_unit_fraction": 1.0, "zero_fraction": 1.0, "min": 0.0, "max": 0.0}
+    assert history.set("own:1", **zeros).find(DeadUnits()) == []
+    died = [0.0] + [1.0] * (len(STEPS) - 1)
+    history.set("own:1", **zeros | {"zero_unit_fraction": died, "zero_fraction": died, "max": [1.0] + [0.0] * (len(STEPS) - 1)})
+    assert [f.node for f in history.find(DeadUnits())] == ["own:1"]
+
+
+def test_a_mask_that_a_layer_of_a_user_adds_explodes_nothing():
+    """Scores of attention, most of which are −1e9, beside the output; numbers as large that are positive are told."""
+    text = "input x [?,8]; layer own Attend [?,8] <- x; variable own/kernel [8,8]; layer own:1 Attend [?,4,4] <- x; loss loss [] <- own, own:1"
+    history = History(text, STEPS).set("x", l2_norm=np.sqrt(320)).set("own", l2_norm=np.sqrt(320), min=-3, max=3)
+    assert history.set("own:1", l2_norm=7e8 * np.sqrt(320), min=-1e9, max=0.3).find(ExplodingActivation()) == []
+    assert [f.node for f in history.set("own:1", max=1e9).find(ExplodingActivation())] == ["own:1"]
+
+
 def test_a_branch_that_begins_as_nothing_is_not_dead_at_once():
     text = "input x [?,8]; layer branch Own [?,8] <- x; loss loss [] <- branch"
     branch = {"branch": {"trainable": True}}

@@ -17,7 +17,7 @@ from tb_activations.diagnosis.block import Block, adds_up
 from tb_activations.diagnosis.episodes import Episode, Persistence
 from tb_activations.diagnosis.facts import Facts
 from tb_activations.diagnosis.finding import Severity
-from tb_activations.diagnosis.kinds import MODELS, ends_in_relu
+from tb_activations.diagnosis.kinds import ends_in_relu
 from tb_activations.diagnosis.rule import NodeRule, Observation, Words, location, number
 from tb_activations.diagnosis.squares import Squares
 
@@ -36,6 +36,7 @@ class OutputMismatch(NodeRule):
     definition = (
         "A loss of probabilities (it clips them to lie between 0 and 1) is given numbers beyond, or those of a ReLU, or shares that add up to 1 over"
         " the examples of a batch and not over the classes; or a loss of logits (`from_logits=True`) is given what a softmax or sigmoid made of them."
+        " Or a loss subtracts targets of shape [n] from outputs of shape [n, 1], or the other way round: each example is compared with all others."
     )
     reference = "UMLAUT: missing softmax before the loss, several activations at the end"
     severity, statistic = "error", "min"
@@ -49,7 +50,7 @@ class OutputMismatch(NodeRule):
     def select(self, facts: Facts) -> Rows:
         """What goes as it is into a loss that is one of probabilities, or one of logits; and what the network gives out for each example, as Keras
         computes the loss from the scores before a softmax where it finds them."""
-        return np.array(sorted({*_taken_for(facts, "probabilities", "shares", "logits"), *_squashed(facts), *_given_out(facts)}), np.int64)
+        return np.array(sorted({*_taken_for(facts, "probabilities", "shares", "logits", "crossed"), *_squashed(facts), *_given_out(facts)}), np.int64)
 
     def observe(self, facts: Facts, rows: Rows) -> Callable[[Block], Observation]:
         """Looks at the ends, and at means. Of shares of a whole only the lower end counts; what a softmax made is one at every capture.
@@ -60,6 +61,7 @@ class OutputMismatch(NodeRule):
         bounded = np.isin(rows, _taken_for(facts, "probabilities"))[:, None]
         for_loss = np.isin(rows, _taken_for(facts, "probabilities", "shares"))[:, None]
         for_logits = np.isin(rows, _taken_for(facts, "logits"))[:, None]
+        crossed = np.isin(rows, _taken_for(facts, "crossed"))[:, None]
         of_relu = np.array([ends_in_relu(facts.nodes[row]) for row in rows.tolist()], np.bool_)[:, None] & for_loss
         extents = [[extent or 1 for extent in (facts.nodes[row].shape or (1,))[1:]] or [1] for row in rows.tolist()]
         classes = np.array([own[-1] for own in extents], float)[:, None]
@@ -73,7 +75,7 @@ class OutputMismatch(NodeRule):
             of_examples = within & (examples > 1) & adds_up(mean, examples) & ~of_classes
             beyond = for_loss & (low < -self.BEYOND) | bounded & (high > 1 + self.BEYOND)
             beyond |= of_relu & (block.column("zero_fraction")[rows] > self.EMPTY)
-            holds = np.where(for_logits, squashed | of_classes, beyond | of_examples)
+            holds = np.where(for_logits, squashed | of_classes, beyond | of_examples) | crossed
             evidence = {"min": low, "max": high, "examples": np.where(of_examples, examples, np.nan)}
             return Observation(holds & ~np.isnan(low), ~np.isnan(low), evidence)
 
@@ -86,6 +88,13 @@ class OutputMismatch(NodeRule):
     def words(self, facts: Facts, index: int, episode: Episode) -> Words:
         """Which of the two to change."""
         seen, activation = episode.evidence, _function(facts, index) or "softmax"
+        if index in _taken_for(facts, "crossed"):
+            return Words(
+                "Of its outputs and the targets one has the shape [n, 1] and one [n], and the loss subtracts them: that makes [n, n] differences,"
+                " each example's with the targets of all others, so nothing better can be learned than to give the mean of the targets for all.",
+                "Give both the same shape before the loss subtracts them:",
+                "targets = keras.ops.reshape(targets, keras.ops.shape(outputs))",
+            )
         if index in _taken_for(facts, "logits"):
             return Words(
                 f"The loss takes its outputs for logits and applies a {activation} to them, but they are what a {activation} made already, between 0"
@@ -179,14 +188,7 @@ class TargetsOutOfRange(NodeRule):
 def _taken_for(facts: Facts, *meanings: str) -> list[int]:
     """Nodes that a loss takes for one of ``meanings``. What a model gives that a loss is given, the last layer in it has made."""
     names = {name for loss in facts.losses.tolist() for meaning in meanings for name in facts.nodes[loss].attributes.get(meaning, ())}
-    return sorted({_made_by(facts, index) for index, name in enumerate(facts.names) if name in names})
-
-
-def _made_by(facts: Facts, index: int) -> int:
-    """The layer inside of models whose output is theirs."""
-    while facts.nodes[index].class_name in MODELS and len(facts.inputs[index]) == 1:
-        index = facts.inputs[index][0]
-    return index
+    return sorted({facts.made_by(index) for index, name in enumerate(facts.names) if name in names})
 
 
 def _given_out(facts: Facts) -> list[int]:

@@ -90,6 +90,14 @@ def test_no_targets_within_range_make_a_binary_cross_entropy_negative():
     assert (-(y * np.log(p) + (1 - y) * np.log(1 - p))).min() >= 0
 
 
+@pytest.mark.parametrize(("attributes", "count"), [({"crossed": ["scores"]}, 1), ({}, 0)])
+def test_outputs_that_are_compared_with_the_targets_of_all_examples_are_told(attributes, count):
+    history = History("input x [?,8]; layer scores Dense [?,1] <- x; loss loss [] <- scores", range(0, 40, 10), loss={"attributes": attributes})
+    found = history.set("scores", elements=32, min=-1.0, max=1.0, mean=0.0).find(OutputMismatch())
+    assert [(f.node, f.severity, f.first_step) for f in found] == [("scores", "error", 0)] * count
+    assert all("[n, n] differences" in f.sentence for f in found)
+
+
 def shares(axis, meaning, steps=4, classes=3, examples=40, size=1.0):
     """What a layer of a user hands to a loss: a softmax over one axis of normal scores, computed by numpy."""
     random, history = np.random.default_rng(0), History(TEXT.format(""), range(0, 10 * steps, 10), loss={"attributes": {meaning: ["scores"]}})

@@ -19,7 +19,7 @@ from tb_activations.diagnosis.episodes import Episode, Persistence, Stretches
 from tb_activations.diagnosis.facts import Facts
 from tb_activations.diagnosis.flow import path_of
 from tb_activations.diagnosis.gates import Gates
-from tb_activations.diagnosis.kinds import MASKING, NORMALIZATIONS, RECURRENT, WEIGHTED, ends_in_relu
+from tb_activations.diagnosis.kinds import NORMALIZATIONS, RECURRENT, WEIGHTED, ends_in_relu
 from tb_activations.diagnosis.rule import NodeRule, Observation, Words, location, number, percent
 from tb_activations.diagnosis.scales import Targets, input_scale, is_of_classes
 from tb_activations.store.nodes import Node
@@ -293,7 +293,7 @@ class ExplodingActivation(NodeRule):
         """
         targets = Targets(facts)
         weightless = np.array([not facts.kernel_layers >> row & 1 for row in rows.tolist()], np.bool_)[:, None]
-        may_be_masked = np.array([facts.nodes[row].class_name in MASKING for row in rows.tolist()], np.bool_)[:, None]
+        may_be_masked = np.array([facts.may_mask(row) for row in rows.tolist()], np.bool_)[:, None]
         first = np.full((len(rows), 1), np.nan, np.float32)
 
         def look(block: Block) -> Observation:

@@ -351,6 +351,15 @@ def test_an_input_on_another_scale_is_told():
     assert [f.node for f in fed(l2_norm=1e-5 * np.sqrt(320)).find(UnnormalizedInput())] == ["x"]
 
 
+@pytest.mark.parametrize(("times", "told"), [(1, []), (2, ["x"])])
+def test_bytes_that_are_divided_by_255_more_than_once_are_told_by_the_largest_of_them(times, told):
+    pictures = np.random.default_rng(0).integers(0, 256, (5, 64)).astype("float32")
+    for _ in range(times):
+        pictures /= np.float32(255)
+    seen = {"l2_norm": np.linalg.norm(pictures), "min": pictures.min(), "max": pictures.max(), "zero_fraction": (pictures == 0).mean()}
+    assert [f.node for f in fed(**seen).find(UnnormalizedInput())] == told
+
+
 @pytest.mark.parametrize(("layer", "word"), [("Rescaling", "Check the factor"), ("Normalization", "Let it see the training data as they are fed")])
 @pytest.mark.parametrize(("rms", "told"), [(1e-5, ["pixels"]), (30.0, ["pixels"]), (0.5, [])])
 def test_a_factor_before_the_first_weights_that_makes_another_scale_is_told(layer, word, rms, told):

@@ -1,8 +1,8 @@
 """What a loss takes the numbers for that it is given: logits, which it makes probabilities of itself, or probabilities.
 
 The one invariant: it only reads the graph of the step, so it holds for losses of Keras, of TensorFlow and of users alike. What a loss clips to lie
-between (nearly) 0 and (nearly) 1 it takes for probabilities; what it divides by its sum before, for shares of a whole. A difference of [n] and [n, 1]
-is [n, n]: each example's with all others.
+between (nearly) 0 and (nearly) 1 it takes for probabilities; what it divides by its sum before, for shares of a whole. A difference, or
+a product, of [n] and [n, 1] is [n, n]: each example's with all others.
 """
 
 from __future__ import annotations
@@ -19,7 +19,8 @@ NEAR = 0.01
 """How far from 0 and 1 the ends lie between which probabilities are clipped; Keras takes 1e-7."""
 
 _SHAPING = frozenset({"Reshape", "Squeeze", "ExpandDims", "Identity", "Cast", "Transpose", "ConcatV2", "Pack"})
-_DIFFERENCES = frozenset({"Sub", "SquaredDifference"})
+_PAIRED = frozenset({"Sub", "SquaredDifference", "Mul"})
+"""What compares outputs with targets: differences, and products with logarithms."""
 _OF_LOGITS = frozenset({"SoftmaxCrossEntropyWithLogits", "SparseSoftmaxCrossEntropyWithLogits"})
 
 
@@ -57,11 +58,11 @@ def _readings(op: tf.Operation) -> Iterator[tuple[str, tf.Tensor]]:
 
 
 def _crossed(op: tf.Operation, producers: Mapping[int, str], itself: str) -> Iterator[str]:
-    """The nodes of which numbers of shape [n, 1] or [n] come that are subtracted from [n] or [n, 1] of no node, or the other way round.
+    """The nodes of which numbers of shape [n, 1] or [n] come that meet [n] or [n, 1] of no node.
 
     Differences of examples with one another have a node on both sides; those from numbers of the program (centres, quantiles) are of another extent.
     """
-    if op.type in _DIFFERENCES and _crosses(*(source.shape for source in op.inputs)):
+    if op.type in _PAIRED and _crosses(*(source.shape for source in op.inputs)):
         for own, other in (op.inputs, reversed(op.inputs)):
             if tf.get_static_value(other) is None and not producing_nodes(other, producers, itself):
                 yield from producing_nodes(own, producers, itself)

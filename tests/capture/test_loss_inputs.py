@@ -66,10 +66,12 @@ class Regression(keras.Model):
 QUANTILES = np.linspace(0.1, 0.9, 5).astype("float32")
 COMPARED = {
     "targets of [n]": (lambda y, p: tf.reduce_mean((y - p) ** 2), 1, ["out"]),
+    "a cross entropy": (lambda y, p: -tf.reduce_mean(y * tf.math.log_sigmoid(p) + (1 - y) * tf.math.log_sigmoid(-p)), 1, ["out"]),
     "outputs of [n]": (lambda y, p: tf.reduce_mean(tf.math.squared_difference(p[:, 0], y)), 2, ["out"]),
     "both of [n]": (lambda y, p: tf.reduce_mean((y - p[:, 0]) ** 2), 1, None),
     "both of [n, 1]": (lambda y, p: tf.reduce_mean((y - p) ** 2), 2, None),
     "examples with each other": (lambda y, p: tf.reduce_mean((y - tf.nn.sigmoid(p[:, 0] - p)[:, 0]) ** 2), 1, None),
+    "a cross entropy of [n]": (lambda y, p: -tf.reduce_mean(y * tf.math.log_sigmoid(p[:, 0])), 1, None),
     "numbers of the program": (lambda y, p: tf.reduce_mean((QUANTILES - p) ** 2) + 0 * tf.reduce_mean(y), 1, None),
 }
 

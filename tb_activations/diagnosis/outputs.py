@@ -35,8 +35,9 @@ class OutputMismatch(NodeRule):
     name, title = "output_mismatch", "Output doesn't fit the loss"
     definition = (
         "A loss of probabilities (it clips them to lie between 0 and 1) is given numbers beyond, or those of a ReLU, or shares that add up to 1 over"
-        " the examples of a batch and not over the classes; or a loss of logits (`from_logits=True`) is given what a softmax or sigmoid made of them."
-        " Or a loss subtracts targets of shape [n] from outputs of shape [n, 1], or the other way round: each example is compared with all others."
+        " the examples of a batch and not over the classes; or a loss of logits (`from_logits=True`) is given what a softmax or sigmoid made of"
+        " them. Or a loss subtracts (or multiplies) targets of shape [n] and outputs of shape [n, 1], or the other way round: each example is"
+        " compared with all others."
     )
     reference = "UMLAUT: missing softmax before the loss, several activations at the end"
     severity, statistic = "error", "min"
@@ -90,9 +91,9 @@ class OutputMismatch(NodeRule):
         seen, activation = episode.evidence, _function(facts, index) or "softmax"
         if index in _taken_for(facts, "crossed"):
             return Words(
-                "Of its outputs and the targets one has the shape [n, 1] and one [n], and the loss subtracts them: that makes [n, n] differences,"
+                "Of its outputs and the targets one has the shape [n, 1] and one [n], and the loss computes with both: that makes [n, n] numbers,"
                 " each example's with the targets of all others, so nothing better can be learned than to give the mean of the targets for all.",
-                "Give both the same shape before the loss subtracts them:",
+                "Give both the same shape before they meet:",
                 "targets = keras.ops.reshape(targets, keras.ops.shape(outputs))",
             )
         if index in _taken_for(facts, "logits"):
@@ -130,7 +131,8 @@ class TargetsOutOfRange(NodeRule):
     name, title = "targets_out_of_range", "Targets out of range"
     definition = (
         "A binary cross entropy, and nothing but that, is negative: with targets between 0 and 1 it can't be. Or squared differences from what a"
-        " sigmoid (tanh) gives are larger on average than from any targets within its range."
+        " sigmoid (tanh) gives are larger on average than from any targets within its range, or one of them is so large that its target lies farther"
+        " beyond one end than the other end is away."
     )
     reference = "Cover & Thomas 2006, Elements of Information Theory: a cross entropy is at least the entropy of the targets, which is at least 0"
     severity, statistic = "error", "mean"
@@ -142,6 +144,9 @@ class TargetsOutOfRange(NodeRule):
     """The largest difference from a target within the range of a function."""
     ROUNDED = 1.02
     """Times that, which rounding doesn't make."""
+    FAR = 2.0
+    """Times that, at which a single target lies as far beyond one end as the other end is away: it is no odd one of targets within the range, they
+    have another scale."""
 
     def select(self, facts: Facts) -> Rows:
         """Losses that compare all they are given with targets between 0 and 1; and outputs with two ends that alone go into a loss."""
@@ -151,28 +156,39 @@ class TargetsOutOfRange(NodeRule):
         return np.array(sorted({*crossed, *(row for row in bounded if facts.nodes[row].activation in self.REACH)}), np.int64)
 
     def observe(self, facts: Facts, rows: Rows) -> Callable[[Block], Observation]:
-        """Looks at the sign of a loss, and at how far an output is from its targets."""
+        """Looks at the sign of a loss, and at how far an output is from its targets. One that was far away once is still among them."""
         is_loss = np.isin(rows, facts.losses)
         squares = Squares(facts, rows[~is_loss])
         reach = np.array([self.REACH[facts.nodes[row].activation or ""] for row in rows[~is_loss].tolist()], float)[:, None]
+        farthest = np.full((np.count_nonzero(~is_loss), 1), np.nan)
 
         def look(block: Block) -> Observation:
-            loss, distance = block.column("mean")[rows], np.full((len(rows), len(block.steps)), np.nan)
-            distance[~is_loss] = squares.distance(block)
+            loss, (distance, far) = block.column("mean")[rows], np.full((2, len(rows), len(block.steps)), np.nan)
+            distance[~is_loss], now = squares.distances(block)
+            far[~is_loss] = np.fmax.accumulate(np.concatenate([farthest, now], axis=1), axis=1)[:, 1:]
+            farthest[:] = far[~is_loss][:, -1:]
             loss[~is_loss] = np.nan
             holds = loss < -self.BELOW
-            holds[~is_loss] = distance[~is_loss] > self.ROUNDED * reach
-            return Observation(holds, ~np.isnan(loss) | ~np.isnan(distance), {"loss": loss, "distance": distance})
+            beyond = far[~is_loss] > self.FAR * reach
+            holds[~is_loss] = (distance[~is_loss] > self.ROUNDED * reach) | beyond
+            known = ~np.isnan(loss) | ~np.isnan(distance)
+            known[~is_loss] |= beyond
+            return Observation(holds, known, {"loss": loss, "distance": distance, "farthest": far})
 
         return look
 
     def words(self, facts: Facts, index: int, episode: Episode) -> Words:
         """What it says of the targets."""
-        if episode.evidence["distance"] > 0:
-            activation = facts.nodes[index].activation or ""
+        if episode.evidence["farthest"] > 0:
+            activation, seen = facts.nodes[index].activation or "", episode.evidence
+            far = (
+                f"lie {number(seen['distance'])} from it on average (root mean square)"
+                if seen["distance"] > self.ROUNDED * self.REACH[activation]
+                else f"lie up to {number(seen['farthest'])} from it"
+            )
             return Words(
-                f"Its targets lie {number(episode.evidence['distance'])} from it on average (root mean square) since step {episode.first_step:,}, and"
-                f" it ends in a {activation}, between {'0' if activation == 'sigmoid' else '−1'} and 1: no weights can bring it there.",
+                f"Its targets {far} since step {episode.first_step:,}, and it ends in a {activation}, between"
+                f" {'0' if activation == 'sigmoid' else '−1'} and 1: no weights can bring it there.",
                 f"End without the {activation}{location(facts, index)}, or scale the targets to its range:",
                 "keras.layers.Dense(units)",
             )

@@ -519,11 +519,11 @@ def flat_share(deviation, keys=24):
     return (1 / np.exp(scores).sum(1) > 0.999).mean()
 
 
-@pytest.mark.parametrize(("size", "told"), [(1.0, False), (5.0, False), (7.5, True), (30.0, True)])
+@pytest.mark.parametrize(("size", "told"), [(1.0, False), (3.0, False), (5.5, True), (30.0, True)])
 def test_attention_whose_scores_lie_far_apart_from_the_start_is_told(size, told):
     found = attention(size).find(SaturatedActivation())
     assert [(f.node, f.first_step, f.statistic) for f in found] == ([("attention", 0, "l2_norm")] if told else [])
-    assert told == (flat_share(size**2) > SaturatedActivation.HIDDEN)
+    assert told == (flat_share(size**2) > SaturatedActivation.CHOSEN)
     assert all(f.evidence == pytest.approx({"score_deviation": size**2}) for f in found)
     assert all(f"have a standard deviation of about {size**2:.3g} since step 0" in f.sentence for f in found)
 

@@ -113,9 +113,10 @@ class UpdateTooSmall(NodeRule):
     name, title = "update_too_small", "Update too small"
     definition = (
         "Since the first capture no step has changed a kernel, and most others, by more than a 100,000th of its size, and updates don't grow (of"
-        " weights that nobody trained, by more than a 20,000th, 50 steps later, where the first step is one of Adam's kind and tells the rate; or"
-        " none by more than a 10,000,000th, for 50 steps; then it may be one kernel alone, whose gradient hasn't vanished); or after some steps all"
-        " kernels stand still, for long, although the loss is still more than half of the first one."
+        " weights that nobody trained, by more than a 20,000th, 50 steps later, where the first step is one of Adam's kind and tells the rate; of"
+        " weights that were trained before, by more than a 10,000,000th; or none by more than that, for 50 steps; then it may be one kernel alone,"
+        " whose gradient hasn't vanished); or after some steps all kernels stand still, for long, although the loss is still more than half of the"
+        " first one."
     )
     reference = "SageMaker Debugger WeightUpdateRatio; AutoTrainer slow convergence; UMLAUT learning rate low"
     severity, quantity, statistic = "warning", "update", "update_ratio"
@@ -131,7 +132,8 @@ class UpdateTooSmall(NodeRule):
     """Times the first update. A learning rate that is being warmed up grows."""
     NOTHING, GIVEN = 1e-7, 50
     """The ratio below which growing doesn't count any more after so many steps: a warm-up is far beyond it by then. From then on growing means, too,
-    to be `GROWTH` times what it was when half of the steps had gone."""
+    to be `GROWTH` times what it was when half of the steps had gone. And the ratio of weights that were trained before: to tune them a hundredth of
+    their size is enough."""
     FELT = 1e-2
     """Of the largest gradient of a kernel (L2 norms), from which on it is not the gradient's fault that one kernel doesn't move while others do."""
 
@@ -148,12 +150,14 @@ class UpdateTooSmall(NodeRule):
         first = np.full((len(rows), 1), np.nan, np.float32)
         standstill, pace = Standstill(rows), _Pace(len(rows), self.GROWTH)
         begun = -1
-        even = np.zeros((len(rows), 1), np.bool_)
+        even, tuned = np.zeros((2, len(rows), 1), np.bool_)
 
         def look(block: Block) -> Observation:
             nonlocal begun
             if begun < 0:
-                even[:] = _is_even(block, rows) & block.untrained[rows][:, None]
+                untrained = block.untrained[rows][:, None]
+                even[:] = _is_even(block, rows) & untrained
+                tuned[:] = ~untrained & (block.steps[0] == 0)
             ratio = _update_ratio(block, rows)
             stands, since = standstill.feed(block, ratio)
             known = ~np.isnan(ratio)
@@ -164,7 +168,7 @@ class UpdateTooSmall(NodeRule):
             gone = block.steps - begun
             hopeless = (so_far < self.NOTHING) & (gone >= self.GIVEN)
             level = pace.is_level(gone, ratio) & (gone >= self.GIVEN)
-            limit = np.where(even & (gone >= self.GIVEN), self.RATE, self.RATIO)
+            limit = np.where(even & (gone >= self.GIVEN), self.RATE, np.where(tuned, self.NOTHING, self.RATIO))
             small = (so_far < limit) & (ratio > 0) & ((ratio <= self.GROWTH * first) | level | hopeless)
             gradient = block.column("l2_norm", "gradient")[rows]
             lost = (so_far == 0) & (gradient > 0)

@@ -68,7 +68,10 @@ def test_one_layer_alone_that_does_not_move_is_told_where_its_gradient_is_no_sma
         (4e-6, 0.0, True, 50),  # 250 times below 1e-3
         (4e-5, 0.0, True, None),
         (4e-6, 1.0, True, None),  # plain descent: the gradients are small, as they are now
+        (1e-6, 0.0, True, 0),
         (4e-6, 0.0, False, None),  # fine-tuning
+        (1e-6, 0.0, False, None),
+        (1e-9, 0.0, False, 0),
     ],
 )
 def test_a_rate_that_adam_takes_for_its_first_step_is_known_and_may_be_too_low(rate, spread, untrained, told):
@@ -87,7 +90,7 @@ def test_a_rate_that_adam_takes_for_its_first_step_is_known_and_may_be_too_low(r
         ends = {"min": seen.min(1), "max": seen.max(1), "zero_fraction": 0.0}
         history.set(f"d{i}/kernel", "update", elements=64, l2_norm=np.linalg.norm(seen, axis=1), **ends)
     found = history.find(UpdateTooSmall())
-    assert {(finding.node, finding.first_step) for finding in found} == {(f"d{i}/kernel", told) for i in range(5) if told}
+    assert {(finding.node, finding.first_step) for finding in found} == {(f"d{i}/kernel", told) for i in range(5) if told is not None}
 
 
 @pytest.mark.parametrize(("last", "told"), [(1e-7, True), (1e-4, False)])

@@ -131,8 +131,8 @@ class TargetsOutOfRange(NodeRule):
     name, title = "targets_out_of_range", "Targets out of range"
     definition = (
         "A binary cross entropy, and nothing but that, is negative: with targets between 0 and 1 it can't be. Or squared differences from what a"
-        " sigmoid (tanh) gives are larger on average than from any targets within its range, or one of them is so large that its target lies farther"
-        " beyond one end than the other end is away."
+        " sigmoid (tanh) gives are larger on average than from any targets within its range, or targets vary more than any within that"
+        " range do that have their mean."
     )
     reference = "Cover & Thomas 2006, Elements of Information Theory: a cross entropy is at least the entropy of the targets, which is at least 0"
     severity, statistic = "error", "mean"
@@ -144,9 +144,9 @@ class TargetsOutOfRange(NodeRule):
     """The largest difference from a target within the range of a function."""
     ROUNDED = 1.02
     """Times that, which rounding doesn't make."""
-    FAR = 2.0
-    """Times that, at which a single target lies as far beyond one end as the other end is away: it is no odd one of targets within the range, they
-    have another scale."""
+    BEYOND_ANY = 0.25
+    """Of the square of that range: variance of targets beyond the most that numbers within it can have around the same mean (Bhatia & Davis 2000),
+    the product of its distances from both ends. A quarter is the variance of yes and no, as often: those beyond are no odd ones."""
 
     def select(self, facts: Facts) -> Rows:
         """Losses that compare all they are given with targets between 0 and 1; and outputs with two ends that alone go into a loss."""
@@ -156,35 +156,42 @@ class TargetsOutOfRange(NodeRule):
         return np.array(sorted({*crossed, *(row for row in bounded if facts.nodes[row].activation in self.REACH)}), np.int64)
 
     def observe(self, facts: Facts, rows: Rows) -> Callable[[Block], Observation]:
-        """Looks at the sign of a loss, and at how far an output is from its targets. One that was far away once is still among them."""
+        """Looks at the sign of a loss, and at how far an output is from its targets.
+
+        Targets are what the output is less its differences from them: so are their means, and targets vary at least by what the deviations of both
+        differ. That is most before anything was learned, and targets stay what they were.
+        """
         is_loss = np.isin(rows, facts.losses)
         squares = Squares(facts, rows[~is_loss])
-        reach = np.array([self.REACH[facts.nodes[row].activation or ""] for row in rows[~is_loss].tolist()], float)[:, None]
-        farthest = np.full((np.count_nonzero(~is_loss), 1), np.nan)
+        outputs = rows[~is_loss]
+        reach = np.array([self.REACH[facts.nodes[row].activation or ""] for row in outputs.tolist()], float)[:, None]
+        most = np.full((len(outputs), 1), np.nan)
 
         def look(block: Block) -> Observation:
-            loss, (distance, far) = block.column("mean")[rows], np.full((2, len(rows), len(block.steps)), np.nan)
-            distance[~is_loss], now = squares.distances(block)
-            far[~is_loss] = np.fmax.accumulate(np.concatenate([farthest, now], axis=1), axis=1)[:, 1:]
-            farthest[:] = far[~is_loss][:, -1:]
+            loss, (distance, spare) = block.column("mean")[rows], np.full((2, len(rows), len(block.steps)), np.nan)
+            distance[~is_loss], mean, std = squares.differences(block)
+            middle, varies = block.column("mean")[outputs] - mean, np.abs(std - block.column("std")[outputs])
+            room = (middle - (1 - reach)) * (1 - middle)  # to the low end, which is 1 less the range, and to the high one
+            spare[~is_loss] = np.fmax.accumulate(np.concatenate([most, varies**2 - np.maximum(room, 0)], axis=1), axis=1)[:, 1:]
+            most[:] = spare[~is_loss][:, -1:]
             loss[~is_loss] = np.nan
             holds = loss < -self.BELOW
-            beyond = far[~is_loss] > self.FAR * reach
+            beyond = spare[~is_loss] > self.BEYOND_ANY * reach**2
             holds[~is_loss] = (distance[~is_loss] > self.ROUNDED * reach) | beyond
             known = ~np.isnan(loss) | ~np.isnan(distance)
             known[~is_loss] |= beyond
-            return Observation(holds, known, {"loss": loss, "distance": distance, "farthest": far})
+            return Observation(holds, known, {"loss": loss, "distance": distance, "variance_beyond": spare})
 
         return look
 
     def words(self, facts: Facts, index: int, episode: Episode) -> Words:
         """What it says of the targets."""
-        if episode.evidence["farthest"] > 0:
+        if np.isnan(episode.evidence["loss"]):
             activation, seen = facts.nodes[index].activation or "", episode.evidence
             far = (
                 f"lie {number(seen['distance'])} from it on average (root mean square)"
                 if seen["distance"] > self.ROUNDED * self.REACH[activation]
-                else f"lie up to {number(seen['farthest'])} from it"
+                else "vary more than any within its range do"
             )
             return Words(
                 f"Its targets {far} since step {episode.first_step:,}, and it ends in a {activation}, between"

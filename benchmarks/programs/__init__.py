@@ -16,6 +16,7 @@ from benchmarks.programs import (  # noqa: F401  (each registers its programs)
     eighth_settings,
     fifth_faulty,
     fifth_healthy,
+    fourteenth,
     fourth_faulty,
     fourth_healthy,
     fourth_settings,

@@ -1,7 +1,8 @@
 """What a loss takes the numbers for that it is given: logits, which it makes probabilities of itself, or probabilities.
 
 The one invariant: it only reads the graph of the step, so it holds for losses of Keras, of TensorFlow and of users alike. What a loss clips to lie
-between (nearly) 0 and (nearly) 1 it takes for probabilities; what it divides by its sum before, for shares of a whole.
+between (nearly) 0 and (nearly) 1 it takes for probabilities; what it divides by its sum before, for shares of a whole. A difference, or
+a product, of [n] and [n, 1] is [n, n]: each example's with all others.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from collections.abc import Iterator, Mapping
 
 import tensorflow as tf
 
-from tb_activations.capture.edges import inputs_of, walk_back
+from tb_activations.capture.edges import inputs_of, producing_nodes, walk_back
 
 __all__ = ["taken_for"]
 
@@ -18,21 +19,24 @@ NEAR = 0.01
 """How far from 0 and 1 the ends lie between which probabilities are clipped; Keras takes 1e-7."""
 
 _SHAPING = frozenset({"Reshape", "Squeeze", "ExpandDims", "Identity", "Cast", "Transpose", "ConcatV2", "Pack"})
+_PAIRED = frozenset({"Sub", "SquaredDifference", "Mul"})
+"""What compares outputs with targets: differences, and products with logarithms."""
 _OF_LOGITS = frozenset({"SoftmaxCrossEntropyWithLogits", "SparseSoftmaxCrossEntropyWithLogits"})
 
 
 def taken_for(loss: tf.Tensor, producers: Mapping[int, str], logits: Mapping[int, str], itself: str) -> dict[str, list[str]]:
-    """Names of nodes whose value goes as it is into `loss`, by what it is taken for: "logits", "probabilities", "shares"; and as "yes_or_no" what is
-    compared with targets between 0 and 1, each for itself."""
+    """Names of nodes whose value goes as it is into `loss`, by what it is taken for: "logits", "probabilities", "shares"; as "yes_or_no" what is
+    compared with targets between 0 and 1, each for itself; and as "crossed" what is compared with the targets of all examples of a batch."""
     found: dict[str, dict[str, None]] = {}
     for op in walk_back(loss, producers, itself):
+        found.setdefault("crossed", {}).update(dict.fromkeys(_crossed(op, producers, itself)))
         for meaning, tensor in _readings(op):
             name = _maker(tensor, producers, itself)
             if name is None and meaning == "yes_or_no":
                 name = logits.get(id(tensor))  # taken before the sigmoid of that node
             if name is not None:
                 found.setdefault(meaning, {}).setdefault(name)
-    return {meaning: list(names) for meaning, names in found.items()}
+    return {meaning: list(names) for meaning, names in found.items() if names}
 
 
 def _readings(op: tf.Operation) -> Iterator[tuple[str, tf.Tensor]]:
@@ -51,6 +55,25 @@ def _readings(op: tf.Operation) -> Iterator[tuple[str, tf.Tensor]]:
                 yield "probabilities", inner.inputs[0]
                 if any(after.type == "Sub" and after.inputs[1] is op.outputs[0] for after in op.outputs[0].consumers()):
                     yield "yes_or_no", inner.inputs[0]  # p and 1 − p
+
+
+def _crossed(op: tf.Operation, producers: Mapping[int, str], itself: str) -> Iterator[str]:
+    """The nodes of which numbers of shape [n, 1] or [n] come that meet [n] or [n, 1] of no node.
+
+    Differences of examples with one another have a node on both sides; those from numbers of the program (centres, quantiles) are of another extent.
+    """
+    if op.type in _PAIRED and _crosses(*(source.shape for source in op.inputs)):
+        for own, other in (op.inputs, reversed(op.inputs)):
+            if tf.get_static_value(other) is None and not producing_nodes(other, producers, itself):
+                yield from producing_nodes(own, producers, itself)
+
+
+def _crosses(*shapes: tf.TensorShape) -> bool:
+    """Whether one shape is [n] and the other one [n, 1], of a batch that may have more than one example."""
+    if {shape.rank for shape in shapes} != {1, 2}:
+        return False
+    row, column = (shape.as_list() for shape in sorted(shapes, key=len))
+    return bool(column[1] == 1 and row[0] == column[0] and row[0] != 1)
 
 
 def _is_near(bound: tf.Tensor, end: float) -> bool:

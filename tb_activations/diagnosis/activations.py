@@ -19,7 +19,7 @@ from tb_activations.diagnosis.episodes import Episode, Persistence, Stretches
 from tb_activations.diagnosis.facts import Facts
 from tb_activations.diagnosis.flow import path_of
 from tb_activations.diagnosis.gates import Gates
-from tb_activations.diagnosis.kinds import MASKING, NORMALIZATIONS, RECURRENT, WEIGHTED, ends_in_relu, is_of_users
+from tb_activations.diagnosis.kinds import NORMALIZATIONS, RECURRENT, WEIGHTED, ends_in_relu
 from tb_activations.diagnosis.rule import NodeRule, Observation, Words, location, number, percent
 from tb_activations.diagnosis.scales import Targets, input_scale, is_of_classes
 from tb_activations.store.nodes import Node
@@ -155,6 +155,9 @@ class SaturatedActivation(NodeRule):
 
     HIDDEN = 0.65
     """Share inside the network. Hidden layers of healthy networks stay below 0.3; a narrow tanh on raw flowers begins with 0.5, and learns."""
+    CHOSEN = 0.4
+    """The same of a softmax, from the start. A tanh that is within 0.03 of its end got a 2; a softmax that gives all but a thousandth to one got
+    scores that are 7 apart, where initial weights on inputs near 1 make 1 of it: hardly any row is so by chance."""
     LEARNED = 0.9
     """Share inside the network where it was lower at first: gates and generators of near-binary images learn to sit at an end. As much at step 0,
     before anything was trained, is told at once."""
@@ -164,9 +167,9 @@ class SaturatedActivation(NodeRule):
     """Root mean square of the bias that an output layer began with, above which its confidence is what the user knows of the classes."""
     WRONG = 1 / 3
     """First loss over that bias, above which it isn't true: of two equally frequent classes it costs a half."""
-    APART = 50.0
+    APART = 25.0
     """Standard deviation of the scores of an attention layer, of which the softmax isn't recorded: of normal ones, 10 to 500 of them, one takes all
-    but a thousandth in 63 to 80 % of cases. Initial weights on inputs near 1 make 1 of it."""
+    but a thousandth in 41 to 64 % of cases."""
     FAR_APART = 200.0
     """The same, for `LEARNED`: in 89 to 94 % of cases."""
     REACH = 4.0
@@ -198,6 +201,7 @@ class SaturatedActivation(NodeRule):
         targets, scores, gates = Targets(facts), Scores(facts), Gates(facts)
         places = np.array([_places(facts.nodes[row]) for row in rows.tolist()], float)[:, None]
         is_gate = np.array([_is_gate(facts, row) for row in rows.tolist()], np.bool_)[:, None]
+        beginning = np.array([self.CHOSEN if facts.nodes[row].activation == "softmax" else self.HIDDEN for row in rows.tolist()])[:, None]
         from_the_start, every = Stretches(len(rows), USUAL), np.arange(len(rows))
 
         def look(block: Block) -> Observation:
@@ -215,7 +219,7 @@ class SaturatedActivation(NodeRule):
             size = targets.size(block)
             late = np.where(size > self.REACH * block.column("elements")[rows], self.OUTPUT, self.LEARNED if size > 1 else np.inf)
             late = np.where(beside, np.inf, late)
-            limit = np.where(output, np.where(early, self.OUTPUT, late), np.where(early, self.HIDDEN, self.LEARNED))
+            limit = np.where(output, np.where(early, self.OUTPUT, late), np.where(early, beginning, self.LEARNED))
             limit = np.where(is_gate & ~early, np.inf, limit)
             excused = (block.progress | ~block.is_judged | picture) & (output | ~early) | (first >= self.START) & ~early
             far_below = (block.column("min") < MASKED) | (block.column("neg_inf_count") > 0)
@@ -297,7 +301,7 @@ class ExplodingActivation(NodeRule):
         """
         targets = Targets(facts)
         weightless = np.array([not facts.kernel_layers >> row & 1 for row in rows.tolist()], np.bool_)[:, None]
-        may_be_masked = np.array([_may_be_masked(facts.nodes[row]) for row in rows.tolist()], np.bool_)[:, None]
+        may_be_masked = np.array([facts.may_mask(row) for row in rows.tolist()], np.bool_)[:, None]
         first = np.full((len(rows), 1), np.nan, np.float32)
 
         def look(block: Block) -> Observation:
@@ -325,10 +329,6 @@ class ExplodingActivation(NodeRule):
             "Start from weights that keep the variance, normalize between the layers, or lower the learning rate:",
             'recurrent_initializer="orthogonal"' if recurrent else 'keras.layers.Dense(units, kernel_initializer="he_normal")',
         )
-
-
-def _may_be_masked(node: Node) -> bool:
-    return node.class_name in MASKING or (node.kind == "layer" and is_of_users(node.class_name))
 
 
 class _FallingSilent:

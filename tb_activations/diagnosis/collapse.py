@@ -7,12 +7,13 @@ output of the network is the same for all examples while its inputs differ.
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from tb_activations.diagnosis.bitsets import union
-from tb_activations.diagnosis.block import Block, first_known
+from tb_activations.diagnosis.block import MASKED, Block, first_known
 from tb_activations.diagnosis.episodes import Episode, Persistence
 from tb_activations.diagnosis.facts import Facts
 from tb_activations.diagnosis.flow import path_of
@@ -73,7 +74,7 @@ class CollapsedOutput(NodeRule):
         shrunk = np.where(np.isin(rows, _compared_with_each_other(facts)), JOINT, SHRUNK)[:, None]
 
         def look(block: Block) -> Observation:
-            std, rms = block.column("batch_std")[rows], block.rms()[rows]
+            std, rms = block.column("batch_std")[rows], _size(block, rows)
             first[:] = np.where(np.isnan(first), first_known(std), first)
             empty = emptied(block) & (np.isnan(std) | emptied.of_one)
             known = ~np.isnan(std)
@@ -133,6 +134,12 @@ class CollapsedOutput(NodeRule):
             " the same for all examples.",
             "Look at the units and weights of this layer: dead units, zero weights or a reduction over the batch axis make this.",
         )
+
+
+def _size(block: Block, rows: Rows) -> npt.NDArray[np.floating[Any]]:
+    """Root mean square, [rows, c]; where some numbers are masked, the largest of the others instead: beside −1e9 all else looks the same."""
+    lowest, highest = block.column("min")[rows], block.column("max")[rows]
+    return np.where((lowest < MASKED) & (np.abs(highest) < SAME * -lowest), np.abs(highest), block.rms()[rows])
 
 
 def _is_softmax_of_one(node: Node, episode: Episode) -> bool:

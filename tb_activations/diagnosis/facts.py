@@ -105,6 +105,17 @@ class Facts(Flow):
         """What brings the output of the last weights into the unit of the targets: a `Rescaling`, or a product with a constant and a sum with one."""
         return frozenset(row for loss in self.losses.tolist() for output in self.inputs[loss] for row in self._ways_back(output))
 
+    def made_by(self, row: int) -> int:
+        """The layer inside of models whose output is theirs."""
+        while self.nodes[row].class_name in MODELS and len(self.inputs[row]) == 1:
+            row = self.inputs[row][0]
+        return row
+
+    def may_mask(self, row: int) -> bool:
+        """Whether a node may put large negative numbers where something must not be chosen. A layer of a user may hold any operation."""
+        node = self.nodes[self.made_by(row)]
+        return node.class_name in MASKING or (node.kind == "layer" and is_of_users(node.class_name))
+
     def _ways_back(self, row: int) -> list[int]:
         """The nodes from an output back to the last weights, where they do no more than that; else none."""
         way, classes = [], set()

@@ -302,8 +302,9 @@ def _last_with_gradient(facts: Facts, variable: int) -> int | None:
     return None
 
 
-FORGOTTEN = 1e-12
-"""Of a gradient at the last time step, what is left of it at the first. Plain recurrences that learn keep 1/1,000 and more."""
+FORGOTTEN = 2.0**-24
+"""Of a gradient at the last time step, what is left of it at the first: float32 rounds it away where it is added to what later steps give. Plain
+recurrences that learn keep 1/1,000 and more."""
 FADED = 1e-6
 """The same, for which nothing must have been learned for longer: what came late may be all that matters."""
 STAYS = 0.8

@@ -89,7 +89,7 @@ class UnnormalizedInput(NodeRule):
     name, title = "unnormalized_input", "Unnormalized input"
     definition = (
         "A float input that feeds weights without a normalization before or right after them, or what a `Rescaling` or `Normalization` makes of"
-        " numbers, has a root mean square above 10 (or its nonzero elements below 0.001)."
+        " numbers, has a root mean square above 10 (or its nonzero elements below 0.001, or none of them is above 1/255)."
     )
     reference = "UMLAUT input not normalized; LeCun et al. 1998, Efficient BackProp"
     severity, statistic = "warning", "std"
@@ -101,6 +101,8 @@ class UnnormalizedInput(NodeRule):
     """Root mean square. Standardized data have 1, raw iris 4, raw 0…16 digits 8, 0…255 images 80 and more."""
     SMALLEST = 1e-3
     """Root mean square of the elements that are not 0, so that one-hot and sparse rows pass."""
+    TWICE = 1.001 / 255
+    """The largest element, in size, of bytes that are divided by 255 twice: in the program and by a layer of the model. Rounding adds to it."""
 
     def select(self, facts: Facts) -> Rows:
         """Float inputs that go straight into weights, and factors on the way from an input, or a table of words, to the first weights."""
@@ -117,7 +119,8 @@ class UnnormalizedInput(NodeRule):
             rms, zero = sizes[rows], block.column("zero_fraction")[rows]
             nonzero = rms / np.sqrt(np.maximum(1 - np.nan_to_num(zero), 1e-9))
             harmless = np.array([(sizes[after] <= self.LARGEST).all(0) & (len(after) > 0) for after in taken_away], np.bool_).reshape(rms.shape)
-            holds = (rms > self.LARGEST) & ~harmless | (nonzero < self.SMALLEST) & (rms > 0)
+            largest = np.maximum(block.column("max")[rows], -block.column("min")[rows])
+            holds = (rms > self.LARGEST) & ~harmless | ((nonzero < self.SMALLEST) | (largest <= self.TWICE)) & (rms > 0)
             holds &= block.untrained[rows][:, None] & ~((block.column("max")[rows] <= 0) & (block.column("min")[rows] < MASKED))
             evidence = {
                 "root_mean_square": rms,

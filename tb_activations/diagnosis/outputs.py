@@ -17,7 +17,7 @@ from tb_activations.diagnosis.block import Block, adds_up
 from tb_activations.diagnosis.episodes import Episode, Persistence
 from tb_activations.diagnosis.facts import Facts
 from tb_activations.diagnosis.finding import Severity
-from tb_activations.diagnosis.kinds import MODELS, ends_in_relu
+from tb_activations.diagnosis.kinds import ends_in_relu
 from tb_activations.diagnosis.rule import NodeRule, Observation, Words, location, number
 from tb_activations.diagnosis.squares import Squares
 
@@ -35,7 +35,9 @@ class OutputMismatch(NodeRule):
     name, title = "output_mismatch", "Output doesn't fit the loss"
     definition = (
         "A loss of probabilities (it clips them to lie between 0 and 1) is given numbers beyond, or those of a ReLU, or shares that add up to 1 over"
-        " the examples of a batch and not over the classes; or a loss of logits (`from_logits=True`) is given what a softmax or sigmoid made of them."
+        " the examples of a batch and not over the classes; or a loss of logits (`from_logits=True`) is given what a softmax or sigmoid made of"
+        " them. Or a loss subtracts (or multiplies) targets of shape [n] and outputs of shape [n, 1], or the other way round: each example is"
+        " compared with all others."
     )
     reference = "UMLAUT: missing softmax before the loss, several activations at the end"
     severity, statistic = "error", "min"
@@ -49,7 +51,7 @@ class OutputMismatch(NodeRule):
     def select(self, facts: Facts) -> Rows:
         """What goes as it is into a loss that is one of probabilities, or one of logits; and what the network gives out for each example, as Keras
         computes the loss from the scores before a softmax where it finds them."""
-        return np.array(sorted({*_taken_for(facts, "probabilities", "shares", "logits"), *_squashed(facts), *_given_out(facts)}), np.int64)
+        return np.array(sorted({*_taken_for(facts, "probabilities", "shares", "logits", "crossed"), *_squashed(facts), *_given_out(facts)}), np.int64)
 
     def observe(self, facts: Facts, rows: Rows) -> Callable[[Block], Observation]:
         """Looks at the ends, and at means. Of shares of a whole only the lower end counts; what a softmax made is one at every capture.
@@ -60,6 +62,7 @@ class OutputMismatch(NodeRule):
         bounded = np.isin(rows, _taken_for(facts, "probabilities"))[:, None]
         for_loss = np.isin(rows, _taken_for(facts, "probabilities", "shares"))[:, None]
         for_logits = np.isin(rows, _taken_for(facts, "logits"))[:, None]
+        crossed = np.isin(rows, _taken_for(facts, "crossed"))[:, None]
         of_relu = np.array([ends_in_relu(facts.nodes[row]) for row in rows.tolist()], np.bool_)[:, None] & for_loss
         extents = [[extent or 1 for extent in (facts.nodes[row].shape or (1,))[1:]] or [1] for row in rows.tolist()]
         classes = np.array([own[-1] for own in extents], float)[:, None]
@@ -73,7 +76,7 @@ class OutputMismatch(NodeRule):
             of_examples = within & (examples > 1) & adds_up(mean, examples) & ~of_classes
             beyond = for_loss & (low < -self.BEYOND) | bounded & (high > 1 + self.BEYOND)
             beyond |= of_relu & (block.column("zero_fraction")[rows] > self.EMPTY)
-            holds = np.where(for_logits, squashed | of_classes, beyond | of_examples)
+            holds = np.where(for_logits, squashed | of_classes, beyond | of_examples) | crossed
             evidence = {"min": low, "max": high, "examples": np.where(of_examples, examples, np.nan)}
             return Observation(holds & ~np.isnan(low), ~np.isnan(low), evidence)
 
@@ -86,6 +89,13 @@ class OutputMismatch(NodeRule):
     def words(self, facts: Facts, index: int, episode: Episode) -> Words:
         """Which of the two to change."""
         seen, activation = episode.evidence, _function(facts, index) or "softmax"
+        if index in _taken_for(facts, "crossed"):
+            return Words(
+                "Of its outputs and the targets one has the shape [n, 1] and one [n], and the loss computes with both: that makes [n, n] numbers,"
+                " each example's with the targets of all others, so nothing better can be learned than to give the mean of the targets for all.",
+                "Give both the same shape before they meet:",
+                "targets = keras.ops.reshape(targets, keras.ops.shape(outputs))",
+            )
         if index in _taken_for(facts, "logits"):
             return Words(
                 f"The loss takes its outputs for logits and applies a {activation} to them, but they are what a {activation} made already, between 0"
@@ -121,7 +131,8 @@ class TargetsOutOfRange(NodeRule):
     name, title = "targets_out_of_range", "Targets out of range"
     definition = (
         "A binary cross entropy, and nothing but that, is negative: with targets between 0 and 1 it can't be. Or squared differences from what a"
-        " sigmoid (tanh) gives are larger on average than from any targets within its range."
+        " sigmoid (tanh) gives are larger on average than from any targets within its range, or targets vary more than any within that"
+        " range do that have their mean."
     )
     reference = "Cover & Thomas 2006, Elements of Information Theory: a cross entropy is at least the entropy of the targets, which is at least 0"
     severity, statistic = "error", "mean"
@@ -133,6 +144,9 @@ class TargetsOutOfRange(NodeRule):
     """The largest difference from a target within the range of a function."""
     ROUNDED = 1.02
     """Times that, which rounding doesn't make."""
+    BEYOND_ANY = 0.25
+    """Of the square of that range: variance of targets beyond the most that numbers within it can have around the same mean (Bhatia & Davis 2000),
+    the product of its distances from both ends. A quarter is the variance of yes and no, as often: those beyond are no odd ones."""
 
     def select(self, facts: Facts) -> Rows:
         """Losses that compare all they are given with targets between 0 and 1; and outputs with two ends that alone go into a loss."""
@@ -142,28 +156,46 @@ class TargetsOutOfRange(NodeRule):
         return np.array(sorted({*crossed, *(row for row in bounded if facts.nodes[row].activation in self.REACH)}), np.int64)
 
     def observe(self, facts: Facts, rows: Rows) -> Callable[[Block], Observation]:
-        """Looks at the sign of a loss, and at how far an output is from its targets."""
+        """Looks at the sign of a loss, and at how far an output is from its targets.
+
+        Targets are what the output is less its differences from them: so are their means, and targets vary at least by what the deviations of both
+        differ. That is most before anything was learned, and targets stay what they were.
+        """
         is_loss = np.isin(rows, facts.losses)
         squares = Squares(facts, rows[~is_loss])
-        reach = np.array([self.REACH[facts.nodes[row].activation or ""] for row in rows[~is_loss].tolist()], float)[:, None]
+        outputs = rows[~is_loss]
+        reach = np.array([self.REACH[facts.nodes[row].activation or ""] for row in outputs.tolist()], float)[:, None]
+        most = np.full((len(outputs), 1), np.nan)
 
         def look(block: Block) -> Observation:
-            loss, distance = block.column("mean")[rows], np.full((len(rows), len(block.steps)), np.nan)
-            distance[~is_loss] = squares.distance(block)
+            loss, (distance, spare) = block.column("mean")[rows], np.full((2, len(rows), len(block.steps)), np.nan)
+            distance[~is_loss], mean, std = squares.differences(block)
+            middle, varies = block.column("mean")[outputs] - mean, np.abs(std - block.column("std")[outputs])
+            room = (middle - (1 - reach)) * (1 - middle)  # to the low end, which is 1 less the range, and to the high one
+            spare[~is_loss] = np.fmax.accumulate(np.concatenate([most, varies**2 - np.maximum(room, 0)], axis=1), axis=1)[:, 1:]
+            most[:] = spare[~is_loss][:, -1:]
             loss[~is_loss] = np.nan
             holds = loss < -self.BELOW
-            holds[~is_loss] = distance[~is_loss] > self.ROUNDED * reach
-            return Observation(holds, ~np.isnan(loss) | ~np.isnan(distance), {"loss": loss, "distance": distance})
+            beyond = spare[~is_loss] > self.BEYOND_ANY * reach**2
+            holds[~is_loss] = (distance[~is_loss] > self.ROUNDED * reach) | beyond
+            known = ~np.isnan(loss) | ~np.isnan(distance)
+            known[~is_loss] |= beyond
+            return Observation(holds, known, {"loss": loss, "distance": distance, "variance_beyond": spare})
 
         return look
 
     def words(self, facts: Facts, index: int, episode: Episode) -> Words:
         """What it says of the targets."""
-        if episode.evidence["distance"] > 0:
-            activation = facts.nodes[index].activation or ""
+        if np.isnan(episode.evidence["loss"]):
+            activation, seen = facts.nodes[index].activation or "", episode.evidence
+            far = (
+                f"lie {number(seen['distance'])} from it on average (root mean square)"
+                if seen["distance"] > self.ROUNDED * self.REACH[activation]
+                else "vary more than any within its range do"
+            )
             return Words(
-                f"Its targets lie {number(episode.evidence['distance'])} from it on average (root mean square) since step {episode.first_step:,}, and"
-                f" it ends in a {activation}, between {'0' if activation == 'sigmoid' else '−1'} and 1: no weights can bring it there.",
+                f"Its targets {far} since step {episode.first_step:,}, and it ends in a {activation}, between"
+                f" {'0' if activation == 'sigmoid' else '−1'} and 1: no weights can bring it there.",
                 f"End without the {activation}{location(facts, index)}, or scale the targets to its range:",
                 "keras.layers.Dense(units)",
             )
@@ -179,14 +211,7 @@ class TargetsOutOfRange(NodeRule):
 def _taken_for(facts: Facts, *meanings: str) -> list[int]:
     """Nodes that a loss takes for one of ``meanings``. What a model gives that a loss is given, the last layer in it has made."""
     names = {name for loss in facts.losses.tolist() for meaning in meanings for name in facts.nodes[loss].attributes.get(meaning, ())}
-    return sorted({_made_by(facts, index) for index, name in enumerate(facts.names) if name in names})
-
-
-def _made_by(facts: Facts, index: int) -> int:
-    """The layer inside of models whose output is theirs."""
-    while facts.nodes[index].class_name in MODELS and len(facts.inputs[index]) == 1:
-        index = facts.inputs[index][0]
-    return index
+    return sorted({facts.made_by(index) for index, name in enumerate(facts.names) if name in names})
 
 
 def _given_out(facts: Facts) -> list[int]:

@@ -167,7 +167,8 @@ class Withering:
     LEFT = 0.2
     """Of the first L2 norm. Whatever is learned, weights grow, or stay about as large."""
     HALVED = 0.5
-    """The same, where it is known that most of the loss is a penalty on their squares."""
+    """The same, where it is known that most of the loss is a penalty on their squares, or where so little is left of all kernels: one may shrink
+    while it learns, but not a whole network. What steps add to them keeps up with the decay then, and they never become less."""
 
     def __init__(self, facts: Facts) -> None:
         self._kernels, self._without_squares = facts.kernels, WithoutSquares(facts)
@@ -180,7 +181,9 @@ class Withering:
         penalty = self._without_squares.feed(block)
         stands = block.is_judged & (~block.progress | ~np.isnan(penalty)) & ~np.isnan(block.median_loss)
         most = penalty > Squares.MOST
-        small = weights < np.where(most, self.HALVED, self.LEFT) * self._first
+        halved = weights < self.HALVED * self._first
+        together = halved.all(0) & (len(weights) > 1)
+        small = halved & (most | together | (weights < self.LEFT * self._first))
         return Withered(
             small & block.untrained[self._kernels][:, None] & stands,
             weights / np.where(self._first > 0, self._first, np.nan),
@@ -209,8 +212,8 @@ class PenaltyTooStrong(NodeRule):
         "The gradient of a kernel is 10 times the most that its layer's input and the gradient at its output explain, and in proportion to the"
         " weights (or steady), from capture to capture: a penalty on the weights pulls them to 0, whatever the loss says. Or the gradients of all"
         " kernels of a layer (recurrent ones have two) are one and the same multiple of them, and the squares that have such gradients make most of"
-        " the loss. Or less than a fifth is left of the weights of a layer (half, where such squares are most of the loss), and the loss, or what it"
-        " is without them, is where it was."
+        " the loss. Or less than a fifth is left of the weights of a layer (half, where such squares are most of the loss, or of all layers), and the"
+        " loss, or what it is without them, is where it was."
     )
     reference = "Krogh & Hertz 1992, A simple weight decay can improve generalization"
     quantity, statistic = "gradient", "l2_norm"

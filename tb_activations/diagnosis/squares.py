@@ -1,7 +1,8 @@
 """How far the targets lie from what the network gives, where the loss is a mean or a sum of squared differences.
 
 The one invariant: it is known exactly or not at all. Of c times the sum of squares of differences d the gradient at the output is 2 c d, and the sum
-of its squares is 4 c times the loss. A loss of which that holds from capture to capture, whatever it is, is such a one, and c tells the differences.
+of its squares is 4 c times the loss. A loss of which that holds from capture to capture, whatever it is, is such a one, and c tells the differences:
+their size, and so the mean of the targets, and the least that these can vary.
 """
 
 from __future__ import annotations
@@ -30,8 +31,8 @@ class Squares:
         self._losses = np.array([next(loss for loss in facts.losses.tolist() if facts.inputs[loss] == (row,)) for row in rows.tolist()], np.int64)
         self._seen: Floats = np.full((3, len(rows), CAPTURES - 1), np.nan)
 
-    def distance(self, block: Block) -> Floats:
-        """Root mean square of the differences, [rows, c]; NaN where it isn't known."""
+    def differences(self, block: Block) -> Floats:
+        """Root mean square, mean and standard deviation of the differences, [3, rows, c]; NaN where they aren't known."""
         loss, gradient = block.column("mean")[self._losses].astype(float), block.column("l2_norm", "gradient")[self._rows].astype(float)
         numbers = block.column("elements")[self._rows]
         of_sum = gradient**2 / np.where(loss > 0, 4 * loss, np.nan)
@@ -40,5 +41,6 @@ class Squares:
         windows = np.lib.stride_tricks.sliding_window_view(series, CAPTURES, axis=2)
         spread = (windows.max(3) - windows.min(3)) / windows.max(3)
         known = (spread[0] > VARIES) & (np.minimum(spread[1], spread[2]) < EXACT)
-        distance: Floats = np.where(known, np.sqrt(loss / np.where(of_sum > 0, of_sum * numbers, np.nan)), np.nan)
-        return distance
+        factor = np.where(known & (of_sum > 0), of_sum, np.nan)
+        mean, std = (block.column(name, "gradient")[self._rows].astype(float) / (2 * factor) for name in ("mean", "std"))
+        return np.stack([np.sqrt(loss / (factor * numbers)), mean, std])

@@ -24,6 +24,9 @@ __all__ = ["UpdateTooLarge", "UpdateTooSmall"]
 Rows = npt.NDArray[np.int64]
 Observe = Callable[[Block], Observation]
 
+EVEN = 0.95
+"""Root mean square over the largest of numbers of one size. A few gradients are as small as what Adam adds to their size."""
+
 
 class UpdateTooLarge(NodeRule):
     """Steps as large as the weights themselves."""
@@ -109,9 +112,11 @@ class UpdateTooSmall(NodeRule):
 
     name, title = "update_too_small", "Update too small"
     definition = (
-        "Since the first capture no step has changed a kernel, and most others, by more than a 100,000th of its size, and updates don't grow (or none"
-        " by more than a 10,000,000th, for 50 steps; then it may be one kernel alone, whose gradient hasn't vanished); or"
-        " after some steps all kernels stand still, for long, although the loss is still more than half of the first one."
+        "Since the first capture no step has changed a kernel, and most others, by more than a 100,000th of its size, and updates don't grow (of"
+        " weights that nobody trained, by more than a 20,000th, 50 steps later, where the first step is one of Adam's kind and tells the rate; of"
+        " weights that were trained before, by more than a 10,000,000th; or none by more than that, for 50 steps; then it may be one kernel alone,"
+        " whose gradient hasn't vanished); or after some steps all kernels stand still, for long, although the loss is still more than half of the"
+        " first one."
     )
     reference = "SageMaker Debugger WeightUpdateRatio; AutoTrainer slow convergence; UMLAUT learning rate low"
     severity, quantity, statistic = "warning", "update", "update_ratio"
@@ -119,13 +124,16 @@ class UpdateTooSmall(NodeRule):
 
     RATIO = 1e-5
     """L2 norm of the update over that of the weights: 100,000 steps for a change as large as the weights."""
+    RATE = 5e-5
+    """The same of an `_is_even` first step on untrained weights, when `GIVEN` steps haven't helped: a rate of 1e-3 makes 3e-3 to 3e-2 of it."""
     SHARE = 0.5
     """Of the kernels. Where most of them move, the few that don't have a vanishing gradient as a rule, not a small learning rate."""
     GROWTH = 1.5
     """Times the first update. A learning rate that is being warmed up grows."""
     NOTHING, GIVEN = 1e-7, 50
     """The ratio below which growing doesn't count any more after so many steps: a warm-up is far beyond it by then. From then on growing means, too,
-    to be `GROWTH` times what it was when half of the steps had gone."""
+    to be `GROWTH` times what it was when half of the steps had gone. And the ratio of weights that were trained before: to tune them a hundredth of
+    their size is enough."""
     FELT = 1e-2
     """Of the largest gradient of a kernel (L2 norms), from which on it is not the gradient's fault that one kernel doesn't move while others do."""
 
@@ -142,9 +150,14 @@ class UpdateTooSmall(NodeRule):
         first = np.full((len(rows), 1), np.nan, np.float32)
         standstill, pace = Standstill(rows), _Pace(len(rows), self.GROWTH)
         begun = -1
+        even, tuned = np.zeros((2, len(rows), 1), np.bool_)
 
         def look(block: Block) -> Observation:
             nonlocal begun
+            if begun < 0:
+                untrained = block.untrained[rows][:, None]
+                even[:] = _is_even(block, rows) & untrained
+                tuned[:] = ~untrained & (block.steps[0] == 0)
             ratio = _update_ratio(block, rows)
             stands, since = standstill.feed(block, ratio)
             known = ~np.isnan(ratio)
@@ -155,7 +168,8 @@ class UpdateTooSmall(NodeRule):
             gone = block.steps - begun
             hopeless = (so_far < self.NOTHING) & (gone >= self.GIVEN)
             level = pace.is_level(gone, ratio) & (gone >= self.GIVEN)
-            small = (so_far < self.RATIO) & (ratio > 0) & ((ratio <= self.GROWTH * first) | level | hopeless)
+            limit = np.where(even & (gone >= self.GIVEN), self.RATE, np.where(tuned, self.NOTHING, self.RATIO))
+            small = (so_far < limit) & (ratio > 0) & ((ratio <= self.GROWTH * first) | level | hopeless)
             gradient = block.column("l2_norm", "gradient")[rows]
             lost = (so_far == 0) & (gradient > 0)
             holds = small & ((small | lost).sum(0) >= self.SHARE * known.sum(0)) & ~block.progress
@@ -203,6 +217,15 @@ class _Pace:
             level[:, capture:doubled] = ratio[:, capture:doubled] <= self._growth * self._before[0][:, None]
             capture = doubled
         return level
+
+
+def _is_even(block: Block, rows: Rows) -> npt.NDArray[np.bool_]:
+    """Whether the first step of training changes all elements that it changes by one and the same amount, [rows, 1]. That is the learning rate:
+    Adam and its kind divide the first gradient by its own size, and no later step is larger; or they take its sign only."""
+    low, high, zero = (block.column(name, "update")[rows, :1] for name in ("min", "max", "zero_fraction"))
+    size = block.rms("update")[rows, :1] / np.sqrt(np.where(zero < 1, 1 - zero, np.nan))
+    even: npt.NDArray[np.bool_] = (size > EVEN * np.maximum(high, -low)) & (block.steps[0] == 0)
+    return even
 
 
 def _ratio_sentence(episode: Episode) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 
 import tb_activations as tba
 
@@ -41,3 +42,47 @@ def test_what_a_loss_takes_its_input_for(tmp_path, name):
     found = next(node for node in nodes if node.kind == "loss")
     assert {key: found.attributes[key] for key in ("logits", "probabilities", "shares", "yes_or_no") if key in found.attributes} == expected
     assert [nodes[index].name for index in found.inputs] == ["out"]
+
+
+class Regression(keras.Model):
+    """A step of one's own that leaves the shapes to `tf`. ``shaped``: how the targets are compared."""
+
+    def __init__(self, shaped):
+        super().__init__()
+        self.out, self.shaped = L.Dense(1, name="out"), shaped
+
+    def call(self, x):
+        return self.out(x)
+
+    def train_step(self, data):
+        x, y = data
+        with tf.GradientTape() as tape:
+            loss = self.shaped(y, self(x))
+        weights = self.trainable_weights
+        self.optimizer.apply(tape.gradient(loss, weights), weights)
+        return {"loss": loss}
+
+
+QUANTILES = np.linspace(0.1, 0.9, 5).astype("float32")
+COMPARED = {
+    "targets of [n]": (lambda y, p: tf.reduce_mean((y - p) ** 2), 1, ["out"]),
+    "a cross entropy": (lambda y, p: -tf.reduce_mean(y * tf.math.log_sigmoid(p) + (1 - y) * tf.math.log_sigmoid(-p)), 1, ["out"]),
+    "outputs of [n]": (lambda y, p: tf.reduce_mean(tf.math.squared_difference(p[:, 0], y)), 2, ["out"]),
+    "both of [n]": (lambda y, p: tf.reduce_mean((y - p[:, 0]) ** 2), 1, None),
+    "both of [n, 1]": (lambda y, p: tf.reduce_mean((y - p) ** 2), 2, None),
+    "examples with each other": (lambda y, p: tf.reduce_mean((y - tf.nn.sigmoid(p[:, 0] - p)[:, 0]) ** 2), 1, None),
+    "a cross entropy of [n]": (lambda y, p: -tf.reduce_mean(y * tf.math.log_sigmoid(p[:, 0])), 1, None),
+    "numbers of the program": (lambda y, p: tf.reduce_mean((QUANTILES - p) ** 2) + 0 * tf.reduce_mean(y), 1, None),
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", COMPARED)
+def test_targets_that_are_subtracted_from_all_outputs_of_a_batch(tmp_path, name):
+    shaped, axes, expected = COMPARED[name]
+    model = Regression(shaped)
+    model.compile("sgd", jit_compile=False)
+    callback = tba.ActivationsCallback(tmp_path, every=1, samples="none", histograms=False, print_findings=False)
+    model.fit(X, ONE if axes == 2 else ONE[:, 0], verbose=0, callbacks=[callback])
+    found = next(node for node in tba.open_run(tmp_path / "train").nodes if node.kind == "loss")
+    assert found.attributes.get("crossed") == expected

@@ -40,6 +40,13 @@ def test_it_is_told_as_saturated_where_it_is_computed(name):
     assert history(name).set("own/inner", saturated_fraction=0.3, min=0.0, max=1.0).find(SaturatedActivation()) == []
 
 
+@pytest.mark.parametrize(("name", "told"), [("softmax", True), ("tanh", False), ("sigmoid", False)])
+def test_a_softmax_that_gives_all_to_one_in_half_of_its_rows_is_told_before_others_are(name, told):
+    """Half of the outputs of a tanh on raw data may be at its ends; scores 7 apart, initial weights don't make."""
+    seen = {"saturated_fraction": 0.5, "min": 0.0, "max": 1.0}
+    assert (history(name).set("own/inner", **seen).find(SaturatedActivation()) != []) == told
+
+
 def test_a_gate_is_told_only_where_it_can_not_move():
     gate = {"saturated_fraction": 0.95, "min": 0.001, "max": 0.02}
     assert history("sigmoid", gate=True).set("own/inner", **gate).find(SaturatedActivation()) == []

@@ -90,6 +90,14 @@ def test_no_targets_within_range_make_a_binary_cross_entropy_negative():
     assert (-(y * np.log(p) + (1 - y) * np.log(1 - p))).min() >= 0
 
 
+@pytest.mark.parametrize(("attributes", "count"), [({"crossed": ["scores"]}, 1), ({}, 0)])
+def test_outputs_that_are_compared_with_the_targets_of_all_examples_are_told(attributes, count):
+    history = History("input x [?,8]; layer scores Dense [?,1] <- x; loss loss [] <- scores", range(0, 40, 10), loss={"attributes": attributes})
+    found = history.set("scores", elements=32, min=-1.0, max=1.0, mean=0.0).find(OutputMismatch())
+    assert [(f.node, f.severity, f.first_step) for f in found] == [("scores", "error", 0)] * count
+    assert all("[n, n] numbers" in f.sentence for f in found)
+
+
 def shares(axis, meaning, steps=4, classes=3, examples=40, size=1.0):
     """What a layer of a user hands to a loss: a softmax over one axis of normal scores, computed by numpy."""
     random, history = np.random.default_rng(0), History(TEXT.format(""), range(0, 10 * steps, 10), loss={"attributes": {meaning: ["scores"]}})
@@ -127,22 +135,30 @@ def test_a_batch_of_as_many_examples_as_classes_tells_nothing():
     assert shares(0, "shares", classes=40) == []
 
 
-def regression(activation, scale, loss="squares", factor=1.0, penalty=0.0, captures=20, mean=True):
-    """A sigmoid or tanh trained towards normal targets times ``scale``, clipped to its range where that is 0: losses and gradients by numpy."""
+def regression(activation, scale, loss="squares", factor=1.0, penalty=0.0, captures=20, mean=True, learned=False):
+    """A sigmoid or tanh trained towards normal targets times ``scale``, clipped to its range where that is 0: losses and gradients by numpy.
+    ``learned``: it comes as near to them as it can get."""
     random, history = (
         np.random.default_rng(0),
         History(f"input x [?,8]; layer out Dense [?,1] <- x {activation} gradient; loss loss [] <- out", range(captures)),
     )
-    losses, gradients = [], []
-    for _ in range(captures):
+    losses, gradients, outputs = [], [], []
+    for capture in range(captures):
         z = random.normal(size=32)
         p = 1 / (1 + np.exp(-z)) if activation == "sigmoid" else np.tanh(z)
         t = scale * random.normal(size=32) if scale else random.uniform(0 if activation == "sigmoid" else -1, 1, 32)
+        if learned:
+            known, reached = capture / captures, np.clip(t, 0.02 if activation == "sigmoid" else -0.98, 0.98)
+            p = known * reached + (1 - known) * 0.4
+        outputs.append(p)
         d, c = p - t, factor / (32 if mean else 1)
         losses.append(c * (d**2 if loss == "squares" else np.abs(d)).sum() + penalty)
-        gradients.append(np.linalg.norm(c * (2 * d if loss == "squares" else np.sign(d))))
-    history.set("loss", elements=1, mean=np.array(losses)).set("out", elements=32, min=0, max=1)
-    return history.set("out", "gradient", elements=32, l2_norm=np.array(gradients)).find(TargetsOutOfRange())
+        gradients.append(c * (2 * d if loss == "squares" else np.sign(d)))
+    history.set("loss", elements=1, mean=np.array(losses)).set(
+        "out", elements=32, min=0, max=1, mean=np.mean(outputs, axis=1), std=np.std(outputs, axis=1)
+    )
+    seen = {"l2_norm": np.linalg.norm(gradients, axis=1), "mean": np.mean(gradients, axis=1), "std": np.std(gradients, axis=1)}
+    return history.set("out", "gradient", elements=32, **seen).find(TargetsOutOfRange())
 
 
 @pytest.mark.parametrize("activation", ["sigmoid", "tanh"])
@@ -162,3 +178,18 @@ def test_targets_that_a_sigmoid_or_tanh_cannot_reach_are_told_where_the_loss_is_
     found = regression(activation, **changes)
     assert [(f.node, f.severity, f.first_step) for f in found] == [("out", "error", 3)] * count
     assert all(f"ends in a {activation}" in f.sentence and f.evidence["distance"] == pytest.approx(4, rel=0.3) for f in found)
+
+
+@pytest.mark.parametrize(("activation", "scale", "count"), [("sigmoid", 1.0, 1), ("sigmoid", 0.4, 0), ("tanh", 2.5, 1), ("tanh", 1.0, 0)])
+def test_targets_of_another_scale_are_told_by_how_they_vary_though_what_is_in_reach_is_learned(activation, scale, count):
+    found = regression(activation, scale, learned=True)
+    assert [(f.node, f.severity) for f in found] == [("out", "error")] * count
+    assert all(f.last_step is None for f in found)
+
+
+@pytest.mark.parametrize("share", [0.02, 0.3, 0.5, 0.99])
+def test_no_targets_within_range_vary_more_than_yes_and_no(share):
+    """What the rule rests on, by numpy: yes and no have the largest variance around their mean."""
+    random = np.random.default_rng(0)
+    for targets in (random.uniform(size=500) < share, random.beta(share, 1 - share, 500), random.uniform(0, share, 500)):
+        assert targets.var() <= targets.mean() * (1 - targets.mean()) + 1e-12

@@ -20,6 +20,9 @@ TEXT = """
 """
 DENSE = TEXT.format("Dense [?,8]", "[8,8]")
 CONVOLUTION = TEXT.format("Conv1D [?,9,8]", "[4,8,8]")
+DEEP = "input x [?,8];" + ";".join(
+    f"layer d{i} Dense [?,8] <- {f'd{i - 1}' if i else 'x'} gradient; variable d{i}/kernel [8,8] gradient update" for i in range(3)
+) + "; loss loss [] <- d2"  # fmt: skip
 FALLING = np.geomspace(5, 0.1, 20)
 
 
@@ -80,6 +83,18 @@ def test_weights_of_which_little_is_left_while_nothing_is_learned_decay_too_fast
     assert all("are left since step" in finding.sentence for finding in found)
 
 
+@pytest.mark.parametrize(("others", "told"), [((0.4, 0.45), 3), ((0.4, 0.9), 0), ((0.4, 0.6), 0)])
+def test_a_decay_that_steps_keep_up_with_leaves_less_than_half_of_all_weights(others, told):
+    """What is left tends to the size of a step over the share that is taken: of every layer, whatever it learns."""
+    history = History(DEEP, range(0, 200, 10)).set("loss", elements=1, mean=1.6)
+    for name, left in zip(("d0", "d1", "d2"), (0.3, *others), strict=True):
+        history.set(f"{name}/kernel", l2_norm=8 * (left + (1 - left) * 0.95 ** np.arange(0, 200, 10)))
+        history.set(f"{name}/kernel", "gradient", l2_norm=0.05).set(name, "gradient", l2_norm=0.05)
+    found = history.find(PenaltyTooStrong())
+    assert [finding.node for finding in found] == ["d0/kernel", "d1/kernel", "d2/kernel"][:told]
+    assert all("they decay faster than they learn" in finding.sentence for finding in found)
+
+
 LEARNED, STANDS = np.geomspace(2.3, 0.1, 20), np.full(20, 2.3)
 
 
@@ -89,7 +104,6 @@ LEARNED, STANDS = np.geomspace(2.3, 0.1, 20), np.full(20, 2.3)
         (1.0, 0.3, STANDS, 0.0, True),
         (1.0, 0.3, LEARNED, 0.0, False),  # the data are learned beside it
         (1.0, 0.6, STANDS, 0.0, False),  # more than half is left
-        (0.01, 0.3, STANDS, 0.0, False),  # squares are a small part of the loss
         (1.0, 0.3, STANDS, 0.5, False),  # gradients that change with every batch
     ],
 )

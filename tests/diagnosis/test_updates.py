@@ -62,6 +62,37 @@ def test_one_layer_alone_that_does_not_move_is_told_where_its_gradient_is_no_sma
     assert deep(d0={"update": 1e-5}).find(UpdateTooSmall()) == []
 
 
+@pytest.mark.parametrize(
+    ("rate", "spread", "untrained", "told"),
+    [
+        (4e-6, 0.0, True, 50),  # 250 times below 1e-3
+        (4e-5, 0.0, True, None),
+        (4e-6, 1.0, True, None),  # plain descent: the gradients are small, as they are now
+        (1e-6, 0.0, True, 0),
+        (4e-6, 0.0, False, None),  # fine-tuning
+        (1e-6, 0.0, False, None),
+        (1e-9, 0.0, False, 0),
+    ],
+)
+def test_a_rate_that_adam_takes_for_its_first_step_is_known_and_may_be_too_low(rate, spread, untrained, told):
+    """Against updates of Adam by numpy, of gradients that change with every batch; weights have a root mean square of 1/8."""
+    random, m, v, update = np.random.default_rng(0), 0.0, 0.0, []
+    history = deep().set("loss", elements=1, mean=2.3)
+    for step in range(200):
+        gradient = random.normal(size=64)
+        m, v = 0.9 * m + 0.1 * gradient, 0.999 * v + 0.001 * gradient**2
+        adam = rate * m / (1 - 0.9 ** (step + 1)) / np.sqrt(v / (1 - 0.999 ** (step + 1)))
+        update.append(rate * gradient if spread else adam)
+    seen = np.array(update)[::10]
+    for i in range(5):
+        history.set(f"d{i}/kernel", elements=64, l2_norm=1.0)
+        history.set(f"d{i}/bias", elements=8, std=0.0 if untrained else 0.1, l2_norm=0.0 if untrained else 0.3, mean=0.0, min=-0.1, max=0.2)
+        ends = {"min": seen.min(1), "max": seen.max(1), "zero_fraction": 0.0}
+        history.set(f"d{i}/kernel", "update", elements=64, l2_norm=np.linalg.norm(seen, axis=1), **ends)
+    found = history.find(UpdateTooSmall())
+    assert {(finding.node, finding.first_step) for finding in found} == {(f"d{i}/kernel", told) for i in range(5) if told is not None}
+
+
 @pytest.mark.parametrize(("last", "told"), [(1e-7, True), (1e-4, False)])
 def test_steps_that_grow_and_are_still_next_to_nothing_are_told(last, told):
     """Not so a warm-up. Weights have an L2 norm of 8."""

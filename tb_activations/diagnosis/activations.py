@@ -55,7 +55,8 @@ class DeadUnits(NodeRule):
     LINES = 3
     """Input numbers."""
     SHARE_OF_LEARNERS = 0.9
-    """The same of a layer whose units fall silent by and by while the loss falls: a code of few active units is learned, not killed."""
+    """The same of a layer whose units fall silent by and by while the loss falls: a code of few active units is learned, not killed. And of one that
+    was trained before, on data that may have more features than those that it is tuned on."""
     SHARE_OF_DROWNED = 0.1
     """The same where biases are `Drowned`: chance doesn't make those."""
     CHANCE = 1.0
@@ -67,9 +68,13 @@ class DeadUnits(NodeRule):
     few units that live are hardly ever active then, and so few that chance can't be what silences the others."""
 
     def select(self, facts: Facts) -> Rows:
-        """ReLUs with a known number of units, and layers of users that have weights and may end in one."""
+        """ReLUs with a known number of units, and layers of users that have weights and may end in one.
+
+        Where nothing is trained, as in the frozen part of a network, no unit dies: what is silent are features that these data don't have.
+        """
         wrapped = {node.name.rsplit("/", 1)[0] for node in facts.nodes if node.kind == "layer" and ends_in_relu(node)}
-        return facts.select(lambda node: node.kind in _COMPUTED and len(node.shape or ()) >= 2 and (_may_end_in_relu(node) or _wraps(node, wrapped)))
+        rows = facts.select(lambda node: node.kind in _COMPUTED and len(node.shape or ()) >= 2 and (_may_end_in_relu(node) or _wraps(node, wrapped)))
+        return np.array([row for row in rows.tolist() if not facts.is_frozen(row)], np.int64)
 
     def observe(self, facts: Facts, rows: Rows) -> Observe:
         """Compares the share of dead units with what chance explains.
@@ -97,7 +102,7 @@ class DeadUnits(NodeRule):
             positive = np.logical_or.accumulate(np.concatenate([was_positive, block.column("max")[rows] > 0], axis=1), axis=1)
             was_positive[:] = positive[:, -1:]
             holds &= ~(may_be_negative & ((block.column("min")[rows] < 0) | ~positive[:, 1:]))
-            holds &= ~(block.progress & (dead < self.SHARE_OF_LEARNERS) & falling_silent.feed(block.steps, dead))
+            holds &= ~(block.progress & (dead < self.SHARE_OF_LEARNERS) & falling_silent.feed(block, rows, dead))
             evidence = {"zero_unit_fraction": dead, "zero_fraction": zero, "units": np.broadcast_to(units, dead.shape)}
             return Observation(holds, ~np.isnan(dead), evidence, holds & (dead == 1) & (block.steps == 0) & ~may_be_negative)
 
@@ -332,7 +337,10 @@ class ExplodingActivation(NodeRule):
 
 
 class _FallingSilent:
-    """Whether units of some layers, most of which lived at first, were never killed by many at once, as far as captures lie near enough to see it."""
+    """Whether units of some layers, most of which lived at first, were never killed by many at once, as far as captures lie near enough to see it.
+
+    Of what was trained before it counts as having lived.
+    """
 
     KILLED = 0.2
     """Rise of the share of dead units from one capture to the next, which of another batch makes by chance a half of that."""
@@ -345,8 +353,11 @@ class _FallingSilent:
         self._killed = np.zeros((rows, 1), np.bool_)
         self._step = -self.NEAR - 1
 
-    def feed(self, steps: npt.NDArray[np.int64], dead: Floats) -> npt.NDArray[np.bool_]:
+    def feed(self, block: Block, rows: Rows, dead: Floats) -> npt.NDArray[np.bool_]:
         """Takes in the next shares, [rows, c]."""
+        steps = block.steps
+        if self._step < 0 and steps[0] == 0:
+            self._first = np.where(block.untrained[rows][:, None], self._first, 0)
         self._first = np.where(np.isnan(self._first), first_known(dead), self._first)
         rise = np.diff(np.concatenate([self._last, dead], axis=1), axis=1)
         near = np.diff(np.concatenate([[self._step], steps])) <= self.NEAR

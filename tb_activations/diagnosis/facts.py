@@ -95,6 +95,21 @@ class Facts(Flow):
         """Bit set of the layer calls that own a kernel."""
         return union(1 << place for kernel in self.kernels.tolist() for place in self.places(kernel))
 
+    def is_frozen(self, row: int) -> bool:
+        """Whether a node is computed with kernels, and no step trains anything that it is computed with."""
+        before = self.upstream[row] | 1 << self.inside.get(row, row)
+        return bool(before & self._frozen_layers) and not before & self._trained_layers
+
+    @cached_property
+    def _frozen_layers(self) -> int:
+        frozen = [row for row in self.variables.tolist() if self.nodes[row].trainable is False and _is_kernel(self.nodes[row])]
+        return union(1 << place for row in frozen for place in self.places(row))
+
+    @cached_property
+    def _trained_layers(self) -> int:
+        trained = [row for row in self.variables.tolist() if self.nodes[row].trainable is not False]
+        return union(1 << place for row in trained for place in self.places(row))
+
     @cached_property
     def scaled(self) -> Rows:
         """What comes out of layers and operations, but where masks put large negative numbers."""

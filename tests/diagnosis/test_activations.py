@@ -48,6 +48,32 @@ def test_units_that_fall_silent_by_and_by_while_the_loss_falls_are_not_dead(dead
     assert (history.find(DeadUnits()) != []) == told
 
 
+@pytest.mark.parametrize(("trained_before", "told"), [(True, False), (False, True)])
+def test_features_that_new_data_lack_are_not_dead_while_the_loss_falls(trained_before, told):
+    """A network that was trained on more than it is tuned on now: biases of which all differ tell so."""
+    history = History(RELU.replace("kernel [8,64]", "kernel [8,64]; variable hidden/bias [64]", 1), STEPS)
+    history.set("hidden", zero_unit_fraction=0.7, zero_fraction=0.9, elements=2048, min=0.0)
+    history.set("hidden/bias", elements=64, mean=0.1, std=0.2 * trained_before, l2_norm=8 * np.sqrt(0.01 + 0.04 * trained_before), min=-0.4, max=0.5)
+    assert [f.node for f in history.find(DeadUnits())] == ["hidden"]
+    history.progress[:] = True
+    assert (history.find(DeadUnits()) != []) == told
+
+
+@pytest.mark.parametrize(
+    ("frozen", "told"),
+    [
+        ({"hidden__kernel": {"trainable": False}}, []),
+        ({"output__kernel": {"trainable": False}}, ["hidden"]),
+        ({"hidden__kernel": {"trainable": False}, "hidden__bias": {"trainable": True}}, ["hidden"]),
+    ],
+)
+def test_units_of_a_frozen_layer_do_not_die(frozen, told):
+    bias = "; variable hidden/bias [64]" if "hidden__bias" in frozen else ""
+    history = History(RELU.replace("kernel [8,64]", f"kernel [8,64]{bias}", 1), STEPS, **frozen)
+    history.set("hidden", zero_unit_fraction=0.7, zero_fraction=0.9, elements=2048, min=0.0)
+    assert [f.node for f in history.find(DeadUnits())] == told
+
+
 SHARED = """
     input x [?,8]; input z [?,8]
     layer m/hidden Dense [?,64] <- x gradient; variable m/hidden/kernel [8,64]

@@ -20,6 +20,7 @@ import tensorflow as tf
 import tb_activations
 from tb_activations.capture import describe
 from tb_activations.capture.edges import producing_nodes
+from tb_activations.capture.inner_losses import inner_losses
 from tb_activations.capture.keras_variables import is_of_keras
 from tb_activations.capture.loss_inputs import taken_for
 from tb_activations.capture.loss_path import Cut, LossPath, handle_in
@@ -49,6 +50,10 @@ def make_catalogue(recorder: Recorder, configuration: Mapping[str, Any]) -> Cata
     nodes = list(_in_order(recorder))
     ids = {node.name: index for index, node in enumerate(nodes)}
     plans = _Plans(recorder)
+    inner = set() if recorder.graph is None else inner_losses(recorder.answers, recorder.targets)
+    for node in nodes:
+        if node.kind == "loss" and id(node.tensor) in inner:
+            node.attributes["inner"] = True
     if configuration.get("source_text"):
         for node in nodes:
             if node.source is not None:

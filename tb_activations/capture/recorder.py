@@ -109,8 +109,9 @@ class Recorder(Trace):
                 self.list_loss(tensor)
 
     @harmless
-    def found_gradients(self, sources: Any, gradients: Any) -> None:
+    def found_gradients(self, target: Any, sources: Any, gradients: Any) -> None:
         """The tape's answer."""
+        self.note_answer(target, gradients)
         flat = tf.nest.flatten(sources)
         found = [gradients] if len(flat) == 1 and not tf.nest.is_nested(sources) else tf.nest.flatten(gradients)
         for source, gradient in zip(flat, found, strict=False):
@@ -123,7 +124,7 @@ class Recorder(Trace):
             return original(tape, target, sources, *args, **kwargs)
         self.differentiated(target, sources)
         gradients, tallies = self.inner.gradient(original, tape, target, sources, *args, **kwargs)
-        self.found_gradients(sources, gradients)
+        self.found_gradients(target, sources, gradients)
         for node, tally in tallies:
             self.recordings["gradient"][node.name] = tally._replace(scale=self.loss_scale)
         return gradients

@@ -21,6 +21,7 @@ from tb_activations.capture.functions import Functions
 from tb_activations.capture.gradient_sums import Tap, adds_in_other_groups
 from tb_activations.capture.harmless import harmless
 from tb_activations.capture.inner_graphs import InnerGraphs
+from tb_activations.capture.inner_losses import Answer
 from tb_activations.capture.keras_variables import Variable
 from tb_activations.capture.loss_path import handle_in
 from tb_activations.capture.nodes import Lasting, Recording, Seen, Tally
@@ -59,6 +60,7 @@ class Trace:
       arguments: name of a call -> names of the nodes that it was given.
       targets: the losses of the step.
       sources: what its tapes differentiate by.
+      answers: what its tapes gave for each loss.
       own_calls: the calls of layers of users, in the graph of the step.
       op_producers: id of a tensor -> name of the node that is the operation which made it.
       named_operations: every TensorFlow operation of the step, by its name in the run.
@@ -80,6 +82,7 @@ class Trace:
         self.arguments: dict[str, list[str]] = {}
         self.targets: list[tf.Tensor] = []
         self.sources: list[Any] = []
+        self.answers: list[Answer] = []
         self.variables = Variables(structure)
         lasting = lasting or Lasting()
         self.inner = InnerGraphs(lasting.variables)
@@ -106,7 +109,7 @@ class Trace:
             noted.heard.clear()
         named: tuple[dict[str, Any], ...] = (self.seen, self.arguments, self.named_operations, *self.recordings.values())
         by_id: tuple[dict[int, Any] | set[int], ...] = (self.producers, self.logits, self.unscaled, self.templates)
-        for things in (*named, *by_id, self.targets, self.sources, self.own_calls, self._taps, self._kept):
+        for things in (*named, *by_id, self.targets, self.sources, self.answers, self.own_calls, self._taps, self._kept):
             things.clear()
         self.variables = Variables(self.structure)
         self.inner = InnerGraphs([])
@@ -225,6 +228,13 @@ class Trace:
         name = self.structure.unique(wanted) if name in self.seen else name
         with contextlib.nullcontext() if self.graph is None else loss.graph.as_default():  # a loop may differentiate in another graph
             self.tap(Seen(name, "loss", "Loss", None), loss)
+
+    def note_answer(self, target: Any, gradients: Any) -> None:
+        """Keeps what a tape gave for losses of the step."""
+        for tensor in tf.nest.flatten(target):
+            loss = self.unscaled.get(id(tensor), tensor)
+            if any(loss is known for known in self.targets):
+                self.answers.append(Answer(loss, gradients))
 
     @harmless
     def record_variables(self) -> None:

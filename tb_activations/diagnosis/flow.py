@@ -54,8 +54,9 @@ class Flow:
 
     @cached_property
     def losses(self) -> Rows:
-        """Loss nodes. The first is the total."""
-        return self.select(lambda node: node.kind == "loss")
+        """Loss nodes. The first is the total: not an inner one, whose gradients another is computed from."""
+        losses = self.select(lambda node: node.kind == "loss")
+        return np.array(sorted(losses.tolist(), key=lambda row: bool(self.nodes[row].attributes.get("inner"))), np.int64)
 
     @cached_property
     def inputs(self) -> tuple[tuple[int, ...], ...]:

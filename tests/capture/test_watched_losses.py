@@ -8,6 +8,7 @@ import pytest
 import tensorflow as tf
 
 import tb_activations as tba
+from tb_activations.diagnosis.facts import Facts
 
 from .tiny import batches, make_model
 
@@ -83,3 +84,37 @@ def test_a_loss_inside_a_branch_is_recorded_at_the_steps_that_take_it(tmp_path):
     told = tba.open_run(tmp_path / "train").statistics("loss")
     assert told["step"].tolist() == [1]
     np.testing.assert_allclose(told["mean"][0], np.mean((model(x) - y) ** 2), rtol=1e-5)
+
+
+def test_the_loss_that_others_are_differentiated_for_is_the_total(tmp_path):
+    """Meta-learning and a penalty on the gradients of weights: what is differentiated inside is not what the step makes smaller."""
+    model = make_model()
+    optimizer = keras.optimizers.SGD(0.01)
+
+    @tf.function
+    def meta_step(x, y):
+        with tf.GradientTape() as outer:
+            with tf.GradientTape() as inner:
+                one_task = tf.reduce_mean((model(x) - y) ** 2)
+            penalty = tf.add_n([tf.reduce_sum(gradient**2) for gradient in inner.gradient(one_task, model.trainable_variables)])
+            total = one_task + penalty
+        optimizer.apply(outer.gradient(total, model.trainable_variables), model.trainable_variables)
+        return total
+
+    @tf.function
+    def two_steps(x, y):
+        for _ in range(2):
+            with tf.GradientTape() as tape:
+                loss = tf.reduce_mean((model(x) - y) ** 2)
+            optimizer.apply(tape.gradient(loss, model.trainable_variables), model.trainable_variables)
+
+    x, y = next(batches(1))
+    totals = {}
+    for name, function in {"meta": meta_step, "twice": two_steps}.items():
+        with tba.watch(function, model=model, log_dir=tmp_path / name, every=1, print_findings=False) as step:
+            told = step(x, y)
+        run = tba.open_run(tmp_path / name / "train")
+        totals[name] = run.nodes[Facts(run.nodes).losses[0]].name
+        if name == "meta":
+            np.testing.assert_allclose(run.statistics("loss@2")["mean"], [float(told)], rtol=1e-5)
+    assert totals == {"meta": "loss@2", "twice": "loss"}

@@ -70,11 +70,14 @@ class LossPath:
     def _barrier(self, consumers: list[tf.Operation]) -> tf.Operation:
         """The operation at which the way to the loss ends: the last on it that lets no gradient pass, best one that is the first as well.
 
-        Others may stand beside the way: a batch normalization stops the gradient of a shift that it takes its moments with.
+        Others may stand beside the way: a batch normalization stops the gradient of a shift that it takes its moments with. Where integers go in, the
+        first is named, which made them out of numbers: a table is read with nothing else.
         """
         near = _closure(consumers, lambda op: iter(()) if _cuts(op) else self._onwards(op))
         last = [op for op in _closure(consumers, self._onwards).values() if id(op) in self._last]
-        return min(last, key=lambda op: (id(op) not in near, not _is_floating(op)))
+        barrier = min(last, key=lambda op: (id(op) not in near, not _is_floating(op)))
+        whole = _closure([barrier], lambda op: (before for before in _producers(op) if not _is_floating(before)))
+        return next((op for op in whole.values() if id(op) in near and _cuts(op)), barrier)
 
     def _onwards(self, op: tf.Operation) -> Iterator[tf.Operation]:
         return (after for after in _consumers(op) if id(after) in self._leading)

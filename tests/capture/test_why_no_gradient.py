@@ -184,3 +184,12 @@ def test_attention_scores_are_recorded_where_they_are_asked_for_as_is_told(tmp_p
     assert run.node(scores).quantities["gradient"].state == "materialized"
     assert run.node(scores).shape == (None, 2, 4, 4)
     assert run.statistics(scores)["mean"][0] == pytest.approx(0.25)  # four shares of 1
+
+
+def test_what_made_integers_of_numbers_is_named_and_not_what_an_embedding_does_with_them(tmp_path):
+    x = L.Input((4,), name="x")
+    words = L.Embedding(10, 3, name="words")(L.Rescaling(2.0, name="numbers")(x))
+    model = keras.Model(x, L.Dense(1, name="head")(words[:, 0]))
+    told = reasons(tmp_path, model, np.ones((8, 4), "float32"))
+    assert told["numbers"] == "non_differentiable"
+    assert "`Cast`" in tba.open_run(tmp_path / "train").node("numbers").quantities["gradient"].sentence

@@ -87,7 +87,7 @@ def watch(
       train_step: a `tf.function` or a plain Python function that runs eagerly; one call is one step. It may call `strategy.run` of a
         `tf.distribute` strategy.
       log_dir: directory below which the run `train` is written.
-      model: the Keras model whose layers name the nodes. Without one, layers are named as they are met.
+      model: the Keras model whose layers name the nodes. Without one, as for a step of several models, layers are named as they are met.
       every: which calls are recorded: an int n (0, n, 2n, …), a collection of numbers, or a function of the number that returns a bool.
       first_step: number of the first call; for a training that is resumed, the steps it made before.
       probe_data: a batch of inputs of `model`, whose forward pass (inference mode) is recorded at the same steps into the run `probe`: the same
@@ -105,7 +105,8 @@ def watch(
     if isinstance(train_step, WatchedStep):
         raise ArgumentError(f"`train_step` must be a function that isn't watched yet. Received: train_step={train_step!r}")
     if model is not None and not isinstance(model, keras.Model):
-        raise ArgumentError(f"`model` must be a keras.Model, or None. Received: model={model!r}")
+        advice = " Leave it out for a step of several models: all that it calls are recorded." if isinstance(model, (list, tuple, dict)) else ""
+        raise ArgumentError(f"`model` must be a keras.Model, or None.{advice} Received: model={model!r}")
     if probe_data is not None and model is None:
         raise ArgumentError("`probe_data` must come with `model`, whose forward pass it is for. Received: model=None")
     if isinstance(first_step, bool) or not isinstance(first_step, int) or first_step < 0:

@@ -86,7 +86,7 @@ class DeadUnits(NodeRule):
         share = self.SHARE_OF_LINES if 0 < facts.input_numbers <= self.LINES else self.SHARE
         limit = np.minimum(share + self.CHANCE / np.sqrt(units), 1.0)
         drowned, together = Drowned(facts, rows), _same_units(facts, rows)
-        falling_silent = _FallingSilent(len(rows), share)
+        falling_silent = _FallingSilent(len(rows), limit)
         was_positive = np.array([["output" not in facts.nodes[row].attributes] for row in rows.tolist()], np.bool_).reshape(-1, 1)
         may_be_negative = np.array([not ends_in_relu(facts.nodes[row]) for row in rows.tolist()], np.bool_)[:, None]
 
@@ -337,7 +337,8 @@ class ExplodingActivation(NodeRule):
 
 
 class _FallingSilent:
-    """Whether units of some layers, most of which lived at first, were never killed by many at once, as far as captures lie near enough to see it.
+    """Whether units of some layers were never killed by many at once, as far as captures lie near enough to see it, and no more were silent at first
+    than chance explains.
 
     Of what was trained before it counts as having lived.
     """
@@ -347,8 +348,8 @@ class _FallingSilent:
     NEAR = 10
     """Steps from one to the next."""
 
-    def __init__(self, rows: int, share: float) -> None:
-        self._share = share
+    def __init__(self, rows: int, limit: Floats) -> None:
+        self._limit = limit
         self._first, self._last = np.full((rows, 1), np.nan, np.float32), np.full((rows, 1), np.nan, np.float32)
         self._killed = np.zeros((rows, 1), np.bool_)
         self._step = -self.NEAR - 1
@@ -363,7 +364,7 @@ class _FallingSilent:
         near = np.diff(np.concatenate([[self._step], steps])) <= self.NEAR
         killed = np.logical_or.accumulate(np.concatenate([self._killed, (rise > self.KILLED) & near], axis=1), axis=1)
         self._last, self._killed, self._step = dead[:, -1:], killed[:, -1:], int(steps[-1])
-        silent: npt.NDArray[np.bool_] = (self._first < self._share) & ~killed[:, 1:]
+        silent: npt.NDArray[np.bool_] = (self._first < self._limit) & ~killed[:, 1:]
         return silent
 
 

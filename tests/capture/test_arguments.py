@@ -89,6 +89,11 @@ def test_bad_options_that_only_watch_has(tmp_path, options):
         tba.watch(**{"train_step": print, "log_dir": tmp_path, **options})
 
 
+def test_a_step_of_several_models_is_told_to_need_none(tmp_path):
+    with pytest.raises(ArgumentError, match=r"`model` must .*Leave it out for a step of several models.*Received: model=\["):
+        tba.watch(print, model=[keras.Sequential(), keras.Sequential()], log_dir=tmp_path)
+
+
 def test_nothing_is_written_before_a_step_is_recorded(tmp_path):
     for make in MAKERS.values():
         make(log_dir=tmp_path / "run")

@@ -14,7 +14,7 @@ The one invariant: training gives the same numbers as without, whatever goes wro
     taps, inner_graphs, functions, on_replicas                                    tensors and gradients, wherever they are made
     operations, op_nodes, activations                                             single TensorFlow operations
     catalogue, uncalled, edges, loss_path, loss_inputs, connections, generations  nodes → the graph, with a reason for each
-    needed, rehearsals                                                            gradients and calls that don't count
+    needed, rehearsals, inner_losses                                              gradients, calls and losses that don't count
     handover, regrouping, outlet, bits, joining                                   tensors → out of the step, leaving it as it is
     packing, host_packing, statistics, replicas                                   tensors → capture rows
     destination, marker                                                           capture rows → a run

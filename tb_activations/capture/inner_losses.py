@@ -30,6 +30,7 @@ def inner_losses(answers: Sequence[Answer], losses: Sequence[tf.Tensor]) -> set[
     found = set[int]()
     for loss, gradients in answers:
         others = {end for other, end in ends.items() if other != id(loss)}
-        if id(loss) not in found and others & reached_from(filter(tf.is_tensor, tf.nest.flatten(gradients, expand_composites=True))):
+        flat = filter(tf.is_tensor, tf.nest.flatten(gradients, expand_composites=True))
+        if id(loss) in ends and others & reached_from(flat):
             found.add(id(loss))
     return found

@@ -101,12 +101,18 @@ class Recorder(Trace):
         return x if tapped is None else tapped[0]
 
     @harmless
-    def differentiated(self, target: Any, sources: Any) -> None:
-        """A tape differentiates ``target``. With respect to variables, that is a loss of the step."""
+    def differentiated(self, target: Any, sources: Any, above: Any) -> None:
+        """A tape differentiates ``target``. With respect to variables, that is a loss of the step.
+
+        Unless it has a gradient of its own, ``above``: then it is an activation, such as what `tf.recompute_grad` computes again.
+        """
         self.sources += tf.nest.flatten(sources)
         if any(map(is_variable, tf.nest.flatten(sources))):
             for tensor in tf.nest.flatten(target):
-                self.list_loss(tensor)
+                if above is not None and tf.is_tensor(tensor) and (tensor.shape.rank or 0) > 1:
+                    self.lead_to(tensor)
+                else:
+                    self.list_loss(tensor)
 
     @harmless
     def found_gradients(self, target: Any, sources: Any, gradients: Any) -> None:
@@ -122,7 +128,7 @@ class Recorder(Trace):
         """What a tape answers; on the way, the gradients of inner graphs."""
         if self.rewriting:
             return original(tape, target, sources, *args, **kwargs)
-        self.differentiated(target, sources)
+        self.differentiated(target, sources, args[0] if args else kwargs.get("output_gradients"))
         gradients, tallies = self.inner.gradient(original, tape, target, sources, *args, **kwargs)
         self.found_gradients(target, sources, gradients)
         for node, tally in tallies:

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 import tensorflow as tf
+from tensorflow.python import pywrap_tfe
 from tensorflow.python.eager import record
 from tensorflow.python.framework import ops
 
@@ -33,6 +34,11 @@ def dense_part(x: Any) -> tf.Tensor:
 def is_followed(x: tf.Tensor) -> bool:
     """Whether a tape that records here differentiates what is computed from ``x``."""
     return bool(record.should_record_backprop([x]))
+
+
+def is_stopped() -> bool:
+    """Whether tapes are told not to record here, as where what is computed will be computed again for the gradient."""
+    return bool(pywrap_tfe.TFE_Py_TapeSetIsStopped())
 
 
 def tap(x: Any, flowed_back: Callable[[Any], None]) -> Any:

@@ -30,7 +30,7 @@ from tb_activations.capture.operations import SCOPE, Calls, is_ours
 from tb_activations.capture.selection import Selection
 from tb_activations.capture.statistics import has_statistics
 from tb_activations.capture.structure import Structure
-from tb_activations.capture.taps import dense_part, is_followed, name_of_gradient, tap, untapped
+from tb_activations.capture.taps import dense_part, is_followed, is_stopped, name_of_gradient, tap, untapped
 from tb_activations.capture.variables import Variables, read
 from tb_activations.store.schema import Quantity, QuantityPlan
 
@@ -58,7 +58,7 @@ class Trace:
       producers: id of a tensor -> name of the node that made it.
       logits: id of what went into a softmax or sigmoid -> name of the node that came out.
       arguments: name of a call -> names of the nodes that it was given.
-      targets: the losses of the step.
+      targets: what is differentiated in the step: its losses, and what has a gradient of its own.
       sources: what its tapes differentiate by.
       answers: what its tapes gave for each loss.
       own_calls: the calls of layers of users, in the graph of the step.
@@ -153,7 +153,7 @@ class Trace:
         node.tensor = dense_part(x)
         node.attributes.update(describe.layout(x))
         node.obstacle = self.obstacle(node.tensor)
-        node.in_tape, node.is_followed = self.inner.in_tape, is_followed(node.tensor)
+        node.in_tape, node.is_followed = self.inner.in_tape and not is_stopped(), is_followed(node.tensor)
         self._produced(node.name, node.tensor)
         if node.obstacle is not None:
             return x
@@ -220,14 +220,19 @@ class Trace:
     def list_loss(self, tensor: Any) -> None:
         """Lists a loss of the step, once."""
         loss = self.unscaled.get(id(tensor), tensor)
-        if not tf.is_tensor(loss) or any(loss is known for known in self.targets):
+        if not tf.is_tensor(loss) or not self.lead_to(loss):
             return
-        self.targets.append(loss)
-        wanted = numbered("loss", len(self.targets))
+        wanted = numbered("loss", 1 + sum(node.kind == "loss" for node in self.seen.values()))
         name = self.structure.unique(wanted)  # a layer may be called so
         name = self.structure.unique(wanted) if name in self.seen else name
         with contextlib.nullcontext() if self.graph is None else loss.graph.as_default():  # a loop may differentiate in another graph
             self.tap(Seen(name, "loss", "Loss", None), loss)
+
+    def lead_to(self, target: tf.Tensor) -> bool:
+        """Takes in what the step differentiates; whether it is the first time."""
+        is_new = not any(target is known for known in self.targets)
+        self.targets += [target] * is_new
+        return is_new
 
     def note_answer(self, target: Any, gradients: Any) -> None:
         """Keeps what a tape gave for losses of the step."""

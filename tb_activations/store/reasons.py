@@ -245,7 +245,8 @@ _ALL = (
         "unreachable",
         "outside the tape",
         "`{node}` is computed where no `tf.GradientTape` of the step records, so the step doesn't compute d loss / d value of it.",
-        "Nothing is wrong where it isn't to be trained by this call. Else make the call inside `with tf.GradientTape() as tape:`.",
+        "Nothing is wrong where it isn't to be trained by this call. Else make the call inside `with tf.GradientTape() as tape:`. "
+        "What `keras.RematScope` or `tf.recompute_grad` computes again has its gradient at that second call.",
     ),
     Reason(
         "is_loss",

@@ -193,3 +193,35 @@ def test_what_made_integers_of_numbers_is_named_and_not_what_an_embedding_does_w
     told = reasons(tmp_path, model, np.ones((8, 4), "float32"))
     assert told["numbers"] == "non_differentiable"
     assert "`Cast`" in tba.open_run(tmp_path / "train").node("numbers").quantities["gradient"].sentence
+
+
+class Remembering(L.Layer):
+    """Computes its inside again for the gradient, rather than to keep it."""
+
+    def __init__(self, **options):
+        super().__init__(**options)
+        self.inside = L.Dense(3, activation="tanh", name="inside")
+        self.inside.build((None, 3))
+        self.again = tf.recompute_grad(self.inside)
+
+    def call(self, x):
+        return x + self.again(x)
+
+
+def test_what_is_computed_again_for_the_gradient_has_it_there_and_is_no_loss(tmp_path):
+    x = L.Input((3,), name="x")
+    model = keras.Model(x, L.Dense(1, name="head")(Remembering(name="block")(L.Dense(3, name="first")(x))))
+    start = model.get_weights()
+    told = reasons(tmp_path, model)
+    kinds = [node.name for node in tba.open_run(tmp_path / "train").nodes if node.kind == "loss"]
+    assert (told["block/inside"], told["block/inside@2"], kinds) == ("outside_tape", None, ["loss"])
+    model.set_weights(start)
+    with tf.GradientTape() as tape:
+        first = model.get_layer("first")(X)
+        inside = model.get_layer("block").inside(first)
+        loss = tf.reduce_mean((model.get_layer("head")(first + inside) - Y) ** 2)
+    kernel = model.get_layer("block").inside.kernel
+    expected = [float(tf.norm(gradient)) for gradient in tape.gradient(loss, [inside, kernel.value])]
+    run = tba.open_run(tmp_path / "train")
+    recorded = [run.statistics(name, "gradient")["l2_norm"][0] for name in ("block/inside@2", "block/inside/kernel")]
+    np.testing.assert_allclose(recorded, expected, rtol=1e-4)

@@ -63,7 +63,10 @@ class InnerGraphs:
         """Why nothing of ``tensor`` can be recorded."""
         constructs = self._constructs(tensor)
         if "function" in constructs:
-            return QuantityPlan("traced_earlier", {"function": stable_name(tensor.graph), "detail": "it has a graph of its own."})
+            name = stable_name(tensor.graph)
+            if name.startswith("Dataset_"):  # so tf.data calls whatever it is given, such as the body of a loop over a dataset
+                return QuantityPlan("function_of_dataset")
+            return QuantityPlan("traced_earlier", {"function": name, "detail": "it has a graph of its own."})
         if _is_replicated():
             return _replicated("loop" if "loop" in constructs else "branch")
         if not has_statistics(tensor.dtype):

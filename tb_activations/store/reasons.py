@@ -151,6 +151,14 @@ _ALL = (
         'x = tb_activations.probe({function}(x), "{function}")',
     ),
     Reason(
+        "function_of_dataset",
+        "unreachable",
+        "inside a loop over a dataset",
+        "`{node}` is called in a function of a `tf.data.Dataset`, as which TensorFlow runs the body of a loop over one; it has a graph of its own.",
+        "Let the step take one batch, and loop over the data outside of it:",
+        "step = tb_activations.watch(train_step, model=model, log_dir=log_dir)\nfor batch in dataset:\n    step(*batch)",
+    ),
+    Reason(
         "function_in_eager_step",
         "unreachable",
         "inside a function of an eager step",

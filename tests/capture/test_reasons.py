@@ -191,6 +191,23 @@ def watched(log_dir, model):
     return tba.open_run(log_dir / "train")
 
 
+def watched_epoch(log_dir, model):
+    """A function that loops over a dataset."""
+    model(X)
+
+    @tf.function
+    def epoch(batches):
+        for x in batches:
+            with tf.GradientTape() as tape:
+                loss = tf.reduce_mean(model(x) ** 2)
+            for gradient, weight in zip(tape.gradient(loss, model.trainable_weights), model.trainable_weights, strict=True):
+                weight.assign_sub(0.1 * gradient)
+
+    with tba.watch(epoch, model=model, log_dir=log_dir, every=1, histograms=False) as watching:
+        watching(tf.data.Dataset.from_tensors(X).repeat(3))
+    return tba.open_run(log_dir / "train")
+
+
 @pytest.fixture(scope="module")
 def runs(tmp_path_factory):
     """Runs by name, each trained when first asked for."""
@@ -217,6 +234,8 @@ def runs(tmp_path_factory):
             return tba.open_run(log_dir / "predict")
         if name == "eager":
             return watched(log_dir, ByHand())
+        if name == "epoch":
+            return watched_epoch(log_dir, ByHand())
         if name == "on_batch":
             model = ByHand()
             model(X)
@@ -255,6 +274,7 @@ CASES = {
     "other_branch": ("everything", "untaken", "value"),
     "while_body": ("replicated", "gru/gru_cell", "value"),
     "traced_earlier": ("everything", "compiled", "value"),
+    "function_of_dataset": ("epoch", "head", "value"),
     "function_in_eager_step": ("eager", "head", "value"),
     "function_of_keras": ("on_batch", "head", "value"),
     "vectorized": ("everything", "mapped", "value"),
@@ -375,7 +395,7 @@ def check_code(code):
             function = functools.reduce(getattr, names, {"tb_activations": tba, "keras": keras}[module])
             inspect.signature(function).bind(*call.args, **{keyword.arg: keyword.value for keyword in call.keywords})
         else:
-            assert path in ("function", "attention", "self.add_weight") or path.endswith("get_layer"), path
+            assert path in ("function", "step", "attention", "self.add_weight") or path.endswith("get_layer"), path
 
 
 def test_a_weight_in_a_frozen_network_is_told_what_is_frozen_and_the_code_frees_it(tmp_path):

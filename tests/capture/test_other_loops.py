@@ -93,7 +93,7 @@ def test_the_fixed_batch_moves_no_state(tmp_path, data):
         keras.utils.set_random_seed(0)
         model = keras.Sequential([L.Input((3,)), Noise(), L.BatchNormalization(), L.Dense(1)])
         model.compile("sgd", "mse", jit_compile=False)
-        model.fit(*data, batch_size=4, verbose=0, callbacks=[tba.ActivationsCallback(tmp_path, every=2, **LEAN, **options)])
+        model.fit(*data, batch_size=4, verbose=0, callbacks=[tba.ActivationsCallback(tmp_path / str(len(ends)), every=2, **LEAN, **options)])
         ends.append([variable.numpy() for variable in model.variables])
     for before, after in zip(*ends, strict=True):
         np.testing.assert_array_equal(before, after)

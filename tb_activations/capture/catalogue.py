@@ -50,10 +50,11 @@ def make_catalogue(recorder: Recorder, configuration: Mapping[str, Any]) -> Cata
     nodes = list(_in_order(recorder))
     ids = {node.name: index for index, node in enumerate(nodes)}
     plans = _Plans(recorder)
-    losses = [node for node in nodes if node.kind == "loss" and node.tensor is not None and recorder.graph is not None]
+    losses = [node for node in nodes if node.kind == "loss" and node.tensor is not None]
     inner = inner_losses(recorder.answers, [node.tensor for node in losses])
     for node in losses:
-        node.attributes |= {"inner": True} if id(node.tensor) in inner else {}
+        if id(node.tensor) in inner:
+            node.attributes["inner"] = True
     if configuration.get("source_text"):
         for node in nodes:
             if node.source is not None:

@@ -23,8 +23,8 @@ class Answer(NamedTuple):
 
 
 def inner_losses(answers: Sequence[Answer], losses: Sequence[tf.Tensor]) -> set[int]:
-    """The ids of those of `losses` whose gradients go into another of them."""
-    if len(losses) < 2:
+    """The ids of those of ``losses`` whose gradients go into another of them."""
+    if not answers or len(losses) < 2:
         return set()
     ends = {id(loss): id(loss.op) for loss in losses}
     found = set[int]()

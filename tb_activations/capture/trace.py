@@ -229,14 +229,15 @@ class Trace:
             self.tap(Seen(name, "loss", "Loss", None), loss)
 
     def lead_to(self, target: tf.Tensor) -> bool:
-        """Takes in what the step differentiates; whether it is the first time."""
-        is_new = not any(target is known for known in self.targets)
-        self.targets += [target] * is_new
-        return is_new
+        """Takes in what the step differentiates; returns whether it is met for the first time."""
+        if any(target is known for known in self.targets):
+            return False
+        self.targets.append(target)
+        return True
 
     def note_answer(self, target: Any, gradients: Any) -> None:
-        """Keeps what a tape gave for losses of the step."""
-        for tensor in tf.nest.flatten(target):
+        """Keeps what a tape gave for losses of the step. Of eager steps nothing tells what is computed from it."""
+        for tensor in tf.nest.flatten(target) if self.graph is not None else ():
             loss = self.unscaled.get(id(tensor), tensor)
             if any(loss is known for known in self.targets):
                 self.answers.append(Answer(loss, gradients))

@@ -17,9 +17,10 @@ from typing import Any, get_args
 import numpy as np
 import numpy.typing as npt
 
-from tb_activations.diagnosis.activations import DeadUnits, ExplodingActivation, SaturatedActivation
+from tb_activations.diagnosis.activations import ExplodingActivation, SaturatedActivation
 from tb_activations.diagnosis.block import Block
 from tb_activations.diagnosis.collapse import CollapsedOutput
+from tb_activations.diagnosis.dead_units import DeadUnits
 from tb_activations.diagnosis.episodes import Episode, Persistence
 from tb_activations.diagnosis.facts import Facts
 from tb_activations.diagnosis.finding import SEVERITIES, Severity

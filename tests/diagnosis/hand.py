@@ -37,6 +37,17 @@ def nodes_of(text: str, **changes: Mapping[str, Any]) -> tuple[Node, ...]:
     return tuple(replace(node, **by_name.get(node.name, {})) for node in nodes)
 
 
+RELU = """
+    input x [?,8]
+    layer hidden Dense [?,64] <- x relu
+    variable hidden/kernel [8,64]
+    layer output Dense [?,3] <- hidden softmax
+    variable output/kernel [64,3]
+    loss loss [] <- output
+"""
+"""A network with one hidden layer, which ends in a ReLU."""
+
+
 class History:
     """Statistics of the nodes of a drawing over captures; whatever is not set was not recorded, but elements, which are 320."""
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from tb_activations.diagnosis.activations import DeadUnits, SaturatedActivation
+from tb_activations.diagnosis.activations import SaturatedActivation
 from tb_activations.diagnosis.bitsets import members
 from tb_activations.diagnosis.causes import link_consequences
+from tb_activations.diagnosis.dead_units import DeadUnits
 from tb_activations.diagnosis.facts import Facts
 from tb_activations.diagnosis.finding import Finding
 from tests.diagnosis.hand import History, nodes_of

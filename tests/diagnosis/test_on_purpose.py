@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from tb_activations.diagnosis.activations import DeadUnits, ExplodingActivation, SaturatedActivation
+from tb_activations.diagnosis.activations import ExplodingActivation, SaturatedActivation
 from tb_activations.diagnosis.collapse import CollapsedOutput
+from tb_activations.diagnosis.dead_units import DeadUnits
 from tb_activations.diagnosis.gradients import ExplodingGradient, MissingGradient, VanishingGradient
 from tb_activations.diagnosis.incoming import ConstantInput, UnnormalizedInput
 from tb_activations.diagnosis.initialization import PoorInitialization

@@ -1,6 +1,6 @@
 """Recorded tensors as integers of the same bits, for the way out of a step that XLA compiles.
 
-The one invariant: `from_bits` gives back what `as_bits` took, bit by bit.
+The one invariant: `from_bits` and `arrays_from_bits` give back what `as_bits` took, bit by bit.
 
 A tensor that leaves the step has to be stored, and what was one loop for XLA becomes two: where the next operation had used it before it was rounded
 (a fused multiply-add), it is rounded now, and the weights differ in the last place. An operation in between makes XLA compute what
@@ -11,9 +11,10 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import tensorflow as tf
 
-__all__ = ["as_bits", "dtypes_of", "from_bits"]
+__all__ = ["arrays_from_bits", "as_bits", "dtypes_of", "from_bits"]
 
 _BITS = {1: tf.int8, 2: tf.int16, 4: tf.int32, 8: tf.int64}
 
@@ -25,7 +26,7 @@ def as_bits(structure: dict[str, Any]) -> dict[str, Any]:
 
 
 def dtypes_of(structure: dict[str, Any]) -> dict[str, Any]:
-    """What `from_bits` needs to know."""
+    """What is needed to make them of bits again."""
     dtypes: dict[str, Any] = tf.nest.map_structure(lambda x: x.dtype, structure)
     return dtypes
 
@@ -33,4 +34,10 @@ def dtypes_of(structure: dict[str, Any]) -> dict[str, Any]:
 def from_bits(bits: dict[str, Any], dtypes: dict[str, Any]) -> dict[str, Any]:
     """The structure that was given to `as_bits`."""
     structure: dict[str, Any] = tf.nest.map_structure(lambda x, dtype: x if x.dtype == dtype else tf.bitcast(x, dtype), bits, dtypes)
+    return structure
+
+
+def arrays_from_bits(bits: dict[str, Any], dtypes: dict[str, Any]) -> dict[str, Any]:
+    """The same as numpy arrays of the same memory, without an operation of TensorFlow."""
+    structure: dict[str, Any] = tf.nest.map_structure(lambda x, dtype: np.asarray(x).view(dtype.as_numpy_dtype), bits, dtypes)
     return structure

@@ -22,7 +22,7 @@ from functools import partial
 
 import tensorflow as tf
 
-from tb_activations.capture.bits import as_bits, dtypes_of, from_bits
+from tb_activations.capture.bits import arrays_from_bits, as_bits, dtypes_of, from_bits
 from tb_activations.capture.catalogue import Catalogue
 from tb_activations.capture.host_packing import HostReduction
 from tb_activations.capture.joining import join_samples, split_samples
@@ -91,17 +91,17 @@ class Beside:
         self._thread = ThreadPoolExecutor(1, "tb_activations statistics")
         self._reducing: Future[Packed] | None = None
 
-    def reduce(self, reduction: HostReduction, collected: Packed) -> Callable[[], Packed]:
+    def run(self, reduce: Callable[[Packed], Packed], taken: Packed) -> Callable[[], Packed]:
         if self._reducing is not None:
             self._reducing.exception()  # what went wrong with the one before is told by the writer
-        self._reducing = self._thread.submit(_timed, reduction, collected)
+        self._reducing = self._thread.submit(_timed, reduce, taken)
         return self._reducing.result
 
 
-def _timed(reduction: HostReduction, collected: Packed) -> Packed:
+def _timed(reduce: Callable[[Packed], Packed], taken: Packed) -> Packed:
     """What the reduction gives, and the seconds of a core that it took: another thread may have the core meanwhile."""
     started = time.thread_time()
-    return reduction(collected) | {"seconds": time.thread_time() - started}
+    return reduce(taken) | {"seconds": time.thread_time() - started}
 
 
 class OnHost(Handover):
@@ -111,7 +111,7 @@ class OnHost(Handover):
     """
 
     def __init__(self, layout: Layout, keep: Keep, beside: Beside, *, compiled_by_xla: bool) -> None:
-        self._reduce = HostReduction(layout, keep)
+        self._reduction = HostReduction(layout, keep)
         self._beside = beside
         self._compiled_by_xla = compiled_by_xla
         self._dtypes: Packed = {}
@@ -130,11 +130,14 @@ class OnHost(Handover):
         return {"outlet": tf.constant(len(self._outlets) - 1)}
 
     def take(self, given: Packed) -> Callable[[], Packed]:
-        return self._beside.reduce(self._reduce, self._taken(given))
+        return self._beside.run(self._reduce, self._taken(given))
+
+    def _reduce(self, taken: Packed) -> Packed:
+        return self._reduction(arrays_from_bits(taken, self._dtypes))
 
     def _taken(self, given: Packed) -> Packed:
         if "outlet" not in given:
-            return from_bits(given, self._dtypes)
+            return given
         outlet, structure = self._outlets[int(given["outlet"])]
         taken: Packed = tf.nest.pack_sequence_as(structure, outlet.take())
         return taken

@@ -112,7 +112,7 @@ class Busy:
 
 @pytest.mark.parametrize("asleep", [False, True])
 def test_the_time_of_the_reducing_thread_counts(asleep):
-    packed = Beside().reduce(Busy(0.2, asleep=asleep), {"values": 1})()
+    packed = Beside().run(Busy(0.2, asleep=asleep), {"values": 1})()
     assert packed["values"] == 1
     assert packed["seconds"] == pytest.approx(0.0 if asleep else 0.2, abs=0.05)
 

@@ -47,7 +47,7 @@ def main():
     parser.add_argument("--tables", nargs="+", choices=("modes", "peers", "growth"), default=("modes", "peers", "growth"))
     parser.add_argument("--models", nargs="+", choices=(*MODELS, *CHAINS, *WIDTHS), default=(*MODELS, *CHAINS, *WIDTHS))
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--steps", type=int, default=12, help="steps of a round")
+    parser.add_argument("--steps", type=int, default=30, help="steps of a round")
     options = parser.parse_args()
     for table in tables(options):
         print(f"\n### {table.title}\n", flush=True)

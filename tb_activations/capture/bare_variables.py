@@ -17,7 +17,7 @@ from tensorflow.python.ops.resource_variable_ops import BaseResourceVariable, Re
 
 from tb_activations.capture.keras_variables import Variable, is_of_keras
 
-__all__ = ["WRITES", "bare_variables", "is_copy", "weight_name", "whole_variable", "whose"]
+__all__ = ["WRITES", "bare_variables", "is_copy", "kept_by_module", "weight_name", "whole_variable", "whose"]
 
 WRITES = [
     (kind, name)
@@ -83,12 +83,26 @@ def whose(variable: tf.Variable) -> Variable | None:
     Read from the stack: neither knows who keeps it.
     """
     found: Variable = variable
-    frame: FrameType | None = sys._getframe(1)
-    while frame is not None and frame.f_code.co_name != "instrumented_step":
-        user = frame.f_locals.get("self")
+    for user in _at_work():
         if isinstance(user, _FOR_THEMSELVES):
             return None
         if is_of_keras(user) and user._value is variable:
             found = user
-        frame = frame.f_back
     return found
+
+
+def kept_by_module() -> dict[int, str]:
+    """id -> `net/layers/0/kernel` of each variable that the outermost `tf.Module` at work keeps: a variable tells neither where nor by whom."""
+    root: tf.Module | None = next((user for user in reversed(list(_at_work())) if isinstance(user, tf.Module)), None)
+    if root is None:
+        return {}
+    kept = root._flatten(predicate=lambda value: isinstance(value, tf.Variable), with_path=True)
+    return {id(variable): "/".join(map(str, (root.name, *path))) for path, variable in kept}
+
+
+def _at_work() -> Iterator[Any]:
+    """The objects whose methods are running, from the inside to the step."""
+    frame: FrameType | None = sys._getframe(1)
+    while frame is not None and frame.f_code.co_name != "instrumented_step":
+        yield frame.f_locals.get("self")
+        frame = frame.f_back

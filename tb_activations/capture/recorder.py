@@ -169,7 +169,7 @@ class Recorder(Trace):
             self.variables.pass_over([variable])
         else:
             with self._at_the_beginning():
-                self.variables.read(kept)
+                self.variables.read_bare(kept)
 
     @harmless
     def applied_gradients(self, optimizer: keras.optimizers.Optimizer, gradients: Sequence[Any], variables: Sequence[Variable]) -> None:

@@ -13,7 +13,7 @@ import keras
 import tensorflow as tf
 from tensorflow.python.framework.auto_control_deps_utils import get_read_write_resource_inputs
 
-from tb_activations.capture.bare_variables import weight_name
+from tb_activations.capture.bare_variables import kept_by_module, weight_name
 from tb_activations.capture.first_trace import build_optimizer
 from tb_activations.capture.keras_variables import Variable, in_tensorflow, is_of_keras
 from tb_activations.capture.loss_path import handle_in
@@ -38,6 +38,7 @@ class Variables:
         self._handed_over: dict[int, Recording | None] = {}
         self._found: dict[int, tuple[Variable, Any, tf.Tensor | None]] = {}
         self._slots: dict[int, str] = {}
+        self._in_modules: dict[int, str] = {}
         self._trained_inside: set[int] = set()
         self._passed_over: set[int] = set()
 
@@ -49,6 +50,12 @@ class Variables:
     def read(self, variable: Variable) -> None:
         if key_of(variable) not in self._before:
             self._before[key_of(variable)] = variable, read(variable)
+
+    def read_bare(self, variable: Variable) -> None:
+        """Reads one that no layer tells of, in the midst of what uses it."""
+        if key_of(variable) not in self._in_modules:
+            self._in_modules |= kept_by_module()
+        self.read(variable)
 
     def has_met(self, variable: Variable) -> bool:
         """Whether ``variable`` was read, or passed over."""
@@ -119,7 +126,7 @@ class Variables:
         """Each variable with its name, the layer that keeps it, and its value before the step. Called once: it takes the names."""
         owned = {key_of(variable): (name, op) for name, variable, op in self._structure.owners()}
         for key, (variable, before) in self._before.items():
-            name, op = owned.get(key) or (variable.name.split(":")[0], None)
+            name, op = owned.get(key) or (self._in_modules.get(key) or variable.name.split(":")[0], None)
             yield self._slots.get(key) or self._structure.unique(name), variable, op, before
 
 

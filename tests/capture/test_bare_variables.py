@@ -182,3 +182,46 @@ def test_what_a_recurrent_layer_keeps_from_batch_to_batch_goes_by_its_layer(tmp_
     assert run.node("gru/rnn_state").quantities["gradient"].reason == "kept_by_layer"
     np.testing.assert_array_equal(run.value("gru/rnn_state", 1), seen[1])
     assert seen[1].any()
+
+
+class Linear(tf.Module):
+    def __init__(self, inputs, outputs):
+        super().__init__()
+        self.w = tf.Variable(tf.random.stateless_normal([inputs, outputs], [inputs, outputs]))
+        self.b = tf.Variable(tf.zeros([outputs]), name="bias")
+
+    def __call__(self, x):
+        return x @ self.w + self.b
+
+
+class Network(tf.Module):
+    """Without Keras; trains itself."""
+
+    def __init__(self):
+        super().__init__(name="network")
+        self.hidden = [Linear(3, 4), Linear(4, 4)]
+        self.out = Linear(4, 3)
+
+    def step(self, x, y):
+        with tf.GradientTape() as tape:
+            hidden = x
+            for linear in self.hidden:
+                hidden = tf.nn.tanh(linear(hidden))
+            loss = tf.reduce_mean((self.out(hidden) - y) ** 2)
+        for variable, gradient in zip(self.trainable_variables, tape.gradient(loss, self.trainable_variables), strict=True):
+            variable.assign_sub(0.1 * gradient)
+        return loss
+
+
+@pytest.mark.parametrize("compiled", [lambda step: step, tf.function], ids=["eager", "graph"])
+def test_variables_of_modules_without_keras_go_by_where_they_are_kept(tmp_path, compiled):
+    network = Network()
+    before = {"network/hidden/0": network.hidden[0], "network/hidden/1": network.hidden[1], "network/out": network.out}
+    before = {f"{name}/{kept}": getattr(linear, kept).numpy() for name, linear in before.items() for kept in "wb"}
+    with tba.watch(compiled(network.step), log_dir=tmp_path, every=1, samples="full", print_findings=False) as watched:
+        watched(tf.constant(X[:4]), tf.constant(Y[:4]))
+    run = tba.open_run(tmp_path / "train")
+    assert {node.name for node in run.nodes if node.kind == "variable"} == set(before)
+    for name, value in before.items():
+        np.testing.assert_array_equal(run.value(name, 0), value)
+        assert run.statistics(name, "update")["l2_norm"][0] > 0

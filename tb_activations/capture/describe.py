@@ -80,7 +80,8 @@ def attributes(op: keras.Operation) -> dict[str, Any]:
         return {}
     if not isinstance(config, dict):
         return {}  # a `return` is forgotten easily, and shows only when a model is saved
-    return {str(key): _plain(value) for key, value in config.items() if key not in _UNINTERESTING and _is_short(value)}
+    left_out = _UNINTERESTING - {"activation"} if hasattr(op, "recurrent_activation") else _UNINTERESTING  # `activation` has none for these
+    return {str(key): _plain(value) for key, value in config.items() if key not in left_out and _is_short(value)}
 
 
 def _is_short(value: Any) -> bool:

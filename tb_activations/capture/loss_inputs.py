@@ -2,7 +2,7 @@
 
 The one invariant: it only reads the graph of the step, so it holds for losses of Keras, of TensorFlow and of users alike. What a loss clips to lie
 between (nearly) 0 and (nearly) 1 it takes for probabilities; what it divides by its sum before, for shares of a whole. A difference, or
-a product, of [n] and [n, 1] is [n, n]: each example's with all others.
+a product, of [n] and [n, 1] is [n, n]: each example's with all others. A share of a single class is 1, whatever it was made of.
 """
 
 from __future__ import annotations
@@ -26,14 +26,15 @@ _OF_LOGITS = frozenset({"SoftmaxCrossEntropyWithLogits", "SparseSoftmaxCrossEntr
 
 def taken_for(loss: tf.Tensor, producers: Mapping[int, str], logits: Mapping[int, str], itself: str) -> dict[str, list[str]]:
     """Names of nodes whose value goes as it is into `loss`, by what it is taken for: "logits", "probabilities", "shares"; as "yes_or_no" what is
-    compared with targets between 0 and 1, each for itself; and as "crossed" what is compared with the targets of all examples of a batch."""
+    compared with targets between 0 and 1, each for itself; as "single" what is made a share of a single class; and as "crossed" what is compared with
+    the targets of all examples of a batch."""
     found: dict[str, dict[str, None]] = {}
     for op in walk_back(loss, producers, itself):
         found.setdefault("crossed", {}).update(dict.fromkeys(_crossed(op, producers, itself)))
         for meaning, tensor in _readings(op):
             name = _maker(tensor, producers, itself)
-            if name is None and meaning == "yes_or_no":
-                name = logits.get(id(tensor))  # taken before the sigmoid of that node
+            if name is None and meaning in ("yes_or_no", "single"):
+                name = _maker(tensor, logits, itself)  # taken before the sigmoid of that node
             if name is not None:
                 found.setdefault(meaning, {}).setdefault(name)
     return {meaning: list(names) for meaning, names in found.items() if names}
@@ -42,6 +43,8 @@ def taken_for(loss: tf.Tensor, producers: Mapping[int, str], logits: Mapping[int
 def _readings(op: tf.Operation) -> Iterator[tuple[str, tf.Tensor]]:
     if op.type in _OF_LOGITS:
         yield "logits", op.inputs[0]
+        if _classes(op.inputs[0]) == 1:
+            yield "single", op.inputs[0]
     elif op.type == "GreaterEqual" and "logistic_loss" in op.name:
         yield "logits", op.inputs[0]
         yield "yes_or_no", op.inputs[0]
@@ -51,10 +54,24 @@ def _readings(op: tf.Operation) -> Iterator[tuple[str, tf.Tensor]]:
             divided = inner.inputs[0].op
             if divided.type in ("RealDiv", "DivNoNan") and divided.inputs[1].op.type == "Sum":
                 yield "shares", divided.inputs[0]
+                if divided.inputs[0].shape[-1] == 1 and _are_of_one_shape(*divided.inputs):
+                    yield "single", divided.inputs[0]
             else:
                 yield "probabilities", inner.inputs[0]
                 if any(after.type == "Sub" and after.inputs[1] is op.outputs[0] for after in op.outputs[0].consumers()):
                     yield "yes_or_no", inner.inputs[0]  # p and 1 − p
+
+
+def _classes(logits: tf.Tensor) -> int | None:
+    """Extent of the last axis, which TensorFlow keeps, though not in the shape it knows of, where it makes one of all others."""
+    flattened = logits.op.type == "Reshape" and inputs_of(logits)[1].op.type == "ConcatV2"
+    classes: int | None = (inputs_of(logits)[0] if flattened and logits.shape[-1] is None else logits).shape[-1]
+    return classes
+
+
+def _are_of_one_shape(shares: tf.Tensor, total: tf.Tensor) -> bool:
+    """Whether numbers and their sums have the same shape, as those of a single number have."""
+    return bool(shares.shape.as_list() == total.shape.as_list())
 
 
 def _crossed(op: tf.Operation, producers: Mapping[int, str], itself: str) -> Iterator[str]:

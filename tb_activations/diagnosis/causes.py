@@ -38,6 +38,8 @@ CAUSES: Mapping[str, Mapping[str, Relation]] = {
         **_BEGINNINGS,
         **_SIZES,
         "nonfinite": "anywhere",
+        "float16_overflow": "before",
+        "collapse": "before",
         "dead_units": "before",
         "exploding_loss": "anywhere",
         "oscillating_loss": "anywhere",
@@ -54,6 +56,7 @@ CAUSES: Mapping[str, Mapping[str, Relation]] = {
         "penalty_too_strong": "anywhere",
         **_BEGINNINGS,
         "nonfinite": "anywhere",
+        "float16_overflow": "before",
         "vanishing_gradient": "anywhere",
         "dead_units": "before",
         "drowned_code": "before",
@@ -151,7 +154,6 @@ _RANK = {
             "saturated_activation",
             "nonfinite",
             "dead_units",
-            "exact collapse",
             "drowned_code",
             "vanishing_gradient",
             "collapse",
@@ -164,7 +166,8 @@ _RANK = {
         ]
     )
 }
-"""Of two findings that begin at the same step, which comes first as a cause. It also keeps two findings from being each other's cause."""
+"""Of two findings that begin at the same step, which comes first as a cause. It also keeps two findings from being each other's cause. A collapse
+that leaves nothing and dead units make each other, so of these the first in execution order does; at one node the units are the cause."""
 
 
 _FROM_THE_LOSS = frozenset({"float16_underflow"})
@@ -208,8 +211,9 @@ def causes_first(findings: Sequence[Finding], facts: Facts) -> list[Finding]:
 
 
 def _order(finding: Finding, facts: Facts) -> _Order:
-    rule = "exact collapse" if _is_exact(finding) else finding.rule
-    node = facts.index.get(finding.node, -1)
+    exact = _is_exact(finding)
+    rule = "dead_units" if exact else finding.rule
+    node = 2 * facts.index.get(finding.node, -1) + exact
     return _Order(finding.first_step, _RANK.get(rule, len(_RANK)), -node if rule in _FROM_THE_LOSS else node)
 
 
@@ -271,9 +275,10 @@ class _Links:
 
 
 def _is_no_cause(candidate: _Candidate, effect: Finding) -> bool:
-    """A collapse that leaves something holds no gradient back; and where numbers overflow at once, those that are still finite are no cause of it."""
+    """A collapse that leaves something holds no gradient back, and silences no unit for all examples; and where numbers overflow at once, those that
+    are still finite are no cause of it."""
     cause = candidate.finding
-    if cause.rule == "collapse" and effect.rule == "vanishing_gradient":
+    if cause.rule == "collapse" and effect.rule in ("vanishing_gradient", "dead_units"):
         return not candidate.exact
     return cause.rule == "exploding_activation" and effect.rule == "nonfinite" and (cause.node, cause.first_step) == (effect.node, effect.first_step)
 

@@ -107,8 +107,20 @@ class DeadUnits(NodeRule):
         """How many units, and how to revive them."""
         share, units = episode.evidence["zero_unit_fraction"], episode.evidence["units"]
         which = "All" if share == 1 else f"{share * units:.0f} of"
+        since = f"for every example since step {episode.first_step:,}"
+        sentence = (
+            f"Its only unit gives 0 {since}. Its gradient is 0 too, so it can't recover."
+            if units == 1
+            else f"{which} {units:.0f} units give 0 {since}. Their gradient is 0 too, so they can't recover."
+        )
+        if ends_in_relu(facts.nodes[index]) and facts.is_output(index):
+            return Words(
+                sentence,
+                f"It is what the network gives out: end without the ReLU{location(facts, index)}, or where targets are never negative in a softplus:",
+                "keras.layers.Dense(units)",
+            )
         return Words(
-            f"{which} {units:.0f} units give 0 for every example since step {episode.first_step:,}. Their gradient is 0 too, so they can't recover.",
+            sentence,
             f"Lower the learning rate, check the bias and the scale of what comes in, or replace the ReLU{location(facts, index)}:",
             "keras.layers.LeakyReLU(negative_slope=0.01)",
         )

@@ -71,6 +71,14 @@ class Facts(Flow):
         return union(1 << place for kernel in self.kernels.tolist() if self.is_recorded(kernel, "update") for place in self.places(kernel))
 
     @cached_property
+    def trained_in_vain(self) -> tuple[int, ...]:
+        """The kernels that an optimizer changes, where no loss depends on anything that it changes; else none."""
+        changed = [row for row in self.variables.tolist() if self.is_recorded(row, "update")]
+        if not len(self.losses) or any(self.reaches_loss(place) for row in changed for place in self.places(row)):
+            return ()
+        return tuple(np.intersect1d(self.kernels, changed).tolist())
+
+    @cached_property
     def output_kernels(self) -> Rows:
         """Those of `kernels` after which no weights come."""
         return np.array([row for row in self.kernels.tolist() if self.is_output(row)], np.int64)

@@ -17,7 +17,7 @@ from tb_activations.diagnosis.block import Block, Floats
 from tb_activations.diagnosis.episodes import AT_ONCE, Episode, Episodes
 from tb_activations.diagnosis.facts import Facts
 from tb_activations.diagnosis.finding import Finding
-from tb_activations.diagnosis.kinds import MASKING, TRANSPARENT, is_of_users
+from tb_activations.diagnosis.kinds import MASKING, RECURRENT, TRANSPARENT, is_of_users
 from tb_activations.diagnosis.rule import Rule, Watch, Words, location, number
 from tb_activations.store.nodes import Node
 from tb_activations.store.schema import QUANTITIES, Quantity
@@ -57,6 +57,9 @@ RISKY = frozenset(
     ]
 )
 """Operations that are not defined, not differentiable or not finite for some finite input."""
+
+UNBOUNDED = frozenset({"relu", "leaky_relu", "elu", "selu", "gelu", "silu", "softplus", "linear"})
+"""Activation functions without an upper end. In a recurrent layer what they give is multiplied by the same weights at each time step."""
 
 How = Literal["value", "gradient", "backward", "update", "unknown"]
 
@@ -252,7 +255,7 @@ def _reaches(facts: Facts, node: int, value: Bools) -> bool:
 
 def _of_weights(facts: Facts, value: Bools, weights: Ints) -> Origin:
     """Weights that have it already made everything after them so. Which operation it was is over; what can be undefined is the best guess: a risky
-    operation, a layer of the user's own, or the loss, as layers of Keras make no NaN out of usual numbers."""
+    operation, a layer of the user's own, a recurrence that nothing bounds, or the loss, as other layers of Keras make no NaN out of usual numbers."""
     owners = {facts.owners[int(weight)] for weight in weights}
     owner = next(iter(owners))
     if len(owners) == 1 and len(weights) < len(facts.variables) and owner is not None:
@@ -276,12 +279,17 @@ def _beside(facts: Facts, value: Bools, owner: int, weight: int) -> Origin:
 
 
 def _suspicion(node: Node) -> int:
-    """How likely a node makes NaN out of usual numbers. A layer of a class that doesn't come with Keras may hold any operation."""
+    """How likely a node makes NaN out of usual numbers. A layer of a class that doesn't come with Keras may hold any operation, and a recurrence that
+    nothing bounds grows from time step to time step."""
     if node.class_name in RISKY:
         return 4
-    if node.kind == "layer" and is_of_users(node.class_name):
+    if node.kind == "layer" and (is_of_users(node.class_name) or _may_run_away(node)):
         return 3
     return 2 if node.kind == "loss" else 0 if node.class_name in TRANSPARENT or node.class_name in MASKING else 1
+
+
+def _may_run_away(node: Node) -> bool:
+    return node.class_name in RECURRENT and (node.attributes.get("activation") or node.activation) in UNBOUNDED
 
 
 def _of_backward(facts: Facts, value: Bools, node: int) -> Origin:

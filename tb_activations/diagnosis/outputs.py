@@ -37,7 +37,7 @@ class OutputMismatch(NodeRule):
         "A loss of probabilities (it clips them to lie between 0 and 1) is given numbers beyond, or those of a ReLU, or shares that add up to 1 over"
         " the examples of a batch and not over the classes; or a loss of logits (`from_logits=True`) is given what a softmax or sigmoid made of"
         " them. Or a loss subtracts (or multiplies) targets of shape [n] and outputs of shape [n, 1], or the other way round: each example is"
-        " compared with all others."
+        " compared with all others. Or it takes shares of a whole over a single class: that is all of it."
     )
     reference = "UMLAUT: missing softmax before the loss, several activations at the end"
     severity, statistic = "error", "min"
@@ -51,7 +51,9 @@ class OutputMismatch(NodeRule):
     def select(self, facts: Facts) -> Rows:
         """What goes as it is into a loss that is one of probabilities, or one of logits; and what the network gives out for each example, as Keras
         computes the loss from the scores before a softmax where it finds them."""
-        return np.array(sorted({*_taken_for(facts, "probabilities", "shares", "logits", "crossed"), *_squashed(facts), *_given_out(facts)}), np.int64)
+        return np.array(
+            sorted({*_taken_for(facts, "probabilities", "shares", "logits", "crossed", "single"), *_squashed(facts), *_given_out(facts)}), np.int64
+        )
 
     def observe(self, facts: Facts, rows: Rows) -> Callable[[Block], Observation]:
         """Looks at the ends, and at means. Of shares of a whole only the lower end counts; what a softmax made is one at every capture.
@@ -62,7 +64,7 @@ class OutputMismatch(NodeRule):
         bounded = np.isin(rows, _taken_for(facts, "probabilities"))[:, None]
         for_loss = np.isin(rows, _taken_for(facts, "probabilities", "shares"))[:, None]
         for_logits = np.isin(rows, _taken_for(facts, "logits"))[:, None]
-        crossed = np.isin(rows, _taken_for(facts, "crossed"))[:, None]
+        by_shape = np.isin(rows, _taken_for(facts, "crossed", "single"))[:, None]
         of_relu = np.array([ends_in_relu(facts.nodes[row]) for row in rows.tolist()], np.bool_)[:, None] & for_loss
         extents = [[extent or 1 for extent in (facts.nodes[row].shape or (1,))[1:]] or [1] for row in rows.tolist()]
         classes = np.array([own[-1] for own in extents], float)[:, None]
@@ -76,15 +78,17 @@ class OutputMismatch(NodeRule):
             of_examples = within & (examples > 1) & adds_up(mean, examples) & ~of_classes
             beyond = for_loss & (low < -self.BEYOND) | bounded & (high > 1 + self.BEYOND)
             beyond |= of_relu & (block.column("zero_fraction")[rows] > self.EMPTY)
-            holds = np.where(for_logits, squashed | of_classes, beyond | of_examples) | crossed
+            holds = np.where(for_logits, squashed | of_classes, beyond | of_examples) | by_shape
             evidence = {"min": low, "max": high, "examples": np.where(of_examples, examples, np.nan)}
             return Observation(holds & ~np.isnan(low), ~np.isnan(low), evidence)
 
         return look
 
     def severity_at(self, facts: Facts, index: int) -> Severity:
-        """Two functions one after the other slow learning down and bound the loss; what is clipped gets no gradient at all."""
-        return "warning" if index in _taken_for(facts, "logits") else self.severity
+        """Two functions one after the other slow learning down and bound the loss; what is clipped gets no gradient at all, and a single class none
+        that is worth it."""
+        slowed = index in _taken_for(facts, "logits") and index not in _taken_for(facts, "single")
+        return "warning" if slowed else self.severity
 
     def words(self, facts: Facts, index: int, episode: Episode) -> Words:
         """Which of the two to change."""
@@ -96,10 +100,23 @@ class OutputMismatch(NodeRule):
                 "Give both the same shape before they meet:",
                 "targets = keras.ops.reshape(targets, keras.ops.shape(outputs))",
             )
-        if index in _taken_for(facts, "logits"):
+        if index in _taken_for(facts, "single"):
             return Words(
+                "It has one unit, and the loss is one of several classes: it divides by the sum over the classes, and of a single one that is 1"
+                " whatever comes out. So the loss doesn't say how wrong it is.",
+                f"Take a binary loss for one unit that ends in a sigmoid, or one unit per class{location(facts, index)}:",
+                'model.compile(optimizer, "binary_crossentropy")',
+            )
+        if index in _taken_for(facts, "logits"):
+            sentence = (
                 f"The loss takes its outputs for logits and applies a {activation} to them, but they are what a {activation} made already, between 0"
-                f" and 1. The loss can't come near 0 then, and its gradients stay small.",
+                f" and 1. The loss can't come near 0 then, and its gradients stay small."
+            )
+            if index not in _answers(facts):
+                after = "It isn't the last function before the loss, which Keras takes the logits in front of. Leave out one of the two"
+                return Words(sentence, f"{after}{location(facts, index)}.")
+            return Words(
+                sentence,
                 f"Leave out the {activation}{location(facts, index)}, or tell the loss that it gets probabilities:",
                 "model.compile(optimizer, keras.losses.SparseCategoricalCrossentropy(from_logits=False))",
             )
@@ -116,6 +133,13 @@ class OutputMismatch(NodeRule):
                 " clips zeros and what is above 1, and neither gets a gradient.",
                 f"End in a softmax (two or more classes) or a sigmoid{location(facts, index)}:",
                 'keras.layers.Dense(classes, activation="softmax")',
+            )
+        before = _changes_what_was_made_by(facts, index)
+        if before:
+            return Words(
+                f"Its outputs go from {number(seen['min'])} to {number(seen['max'])}, and the loss takes them for probabilities. The {before} before"
+                " it made some; what this layer puts beyond 0 and 1 is clipped, and gets no gradient.",
+                f"Leave it out{location(facts, index)}, or put it in front of the last weights.",
             )
         return Words(
             f"Its outputs go from {number(seen['min'])} to {number(seen['max'])}, and the loss takes them for probabilities: it clips them to lie"
@@ -214,6 +238,11 @@ def _taken_for(facts: Facts, *meanings: str) -> list[int]:
     return sorted({facts.made_by(index) for index, name in enumerate(facts.names) if name in names})
 
 
+def _answers(facts: Facts) -> set[int]:
+    """What losses are given; of what a model gives, its last layer."""
+    return {facts.made_by(row) for loss in facts.losses.tolist() for row in facts.inputs[loss]}
+
+
 def _given_out(facts: Facts) -> list[int]:
     """What layers after the last weights make of each example: two numbers or more."""
     ends = facts.select(lambda node: node.kind == "layer" and len(node.shape or ()) == 2 and (node.shape or (0,))[-1] not in (None, 0, 1))
@@ -222,6 +251,12 @@ def _given_out(facts: Facts) -> list[int]:
 
 def _squashed(facts: Facts) -> list[int]:
     return [index for index in _taken_for(facts, "logits") if _function(facts, index)]
+
+
+def _changes_what_was_made_by(facts: Facts, index: int) -> str:
+    """The function whose probabilities a layer without a kernel changes, as a dropout or a batch normalization behind it does; "": none."""
+    sources = facts.inputs[index]
+    return _function(facts, facts.made_by(sources[0])) if len(sources) == 1 and not facts.kernel_layers >> index & 1 else ""
 
 
 def _function(facts: Facts, index: int) -> str:

@@ -123,18 +123,24 @@ class HalfUnderflow(NodeRule):
             for position, heads in entries.items():
                 handed_back = ((value[heads] > 0) & (gradient[heads] > 0)).all(0)
                 holds[position] |= handed_back & (zero[position] == 1) & (loss[0] > 0) & ~block.progress
-            return Observation(holds, ~np.isnan(subnormal), {"subnormal_fraction": subnormal, "zero_fraction": zero})
+            scale = np.broadcast_to(block.loss_scale, zero.shape)
+            return Observation(holds, ~np.isnan(subnormal), {"subnormal_fraction": subnormal, "zero_fraction": zero, "loss_scale": scale})
 
         return look
 
     def words(self, facts: Facts, index: int, episode: Episode) -> Words:
-        """How much is lost."""
+        """How much is lost, and whether a loss scale is there already."""
         seen = episode.evidence
+        remedy = (
+            f"The loss scale of {number(seen['loss_scale'])} is too small: begin with a larger one, or use bfloat16:"
+            if seen["loss_scale"] > 1
+            else "Use a loss scale (Keras adds one where mixed_float16 is the policy of the model itself, not of its layers only), or bfloat16:"
+        )
         return Words(
             f"{percent(seen['subnormal_fraction'])} of its gradient is below 6e-5, where float16 loses digits, and"
             f" {percent(seen['zero_fraction'])} is 0,"
             f" since step {episode.first_step:,}.",
-            "Use a loss scale (Keras adds one where mixed_float16 is the policy of the model itself, not of its layers only), or bfloat16:",
+            remedy,
             'keras.config.set_dtype_policy("mixed_bfloat16")',
         )
 

@@ -78,7 +78,7 @@ def _are_classes(facts: Facts, outputs: list[int]) -> bool:
 
 
 def is_of_classes(facts: Facts, row: int) -> bool:
-    """Whether a node ends in a softmax, or the loss takes it for scores or probabilities."""
+    """Whether a node ends in a softmax, or the loss takes it for logits or probabilities."""
     attributes = facts.nodes[facts.losses[0]].attributes if len(facts.losses) else {}
-    taken = {name for meaning in ("scores", "probabilities", "shares", "yes_or_no") for name in attributes.get(meaning, ())}
+    taken = {name for meaning in ("logits", "probabilities", "shares", "yes_or_no") for name in attributes.get(meaning, ())}
     return facts.nodes[row].activation == "softmax" or facts.names[row] in taken

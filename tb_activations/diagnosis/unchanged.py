@@ -79,6 +79,14 @@ class UnchangedWeights(NodeRule):
             state = facts.nodes[index].quantities["update"]
             remedy = f"If it is constant on purpose, give it `trainable=False`. Else: {state.remedy[:1].lower()}{state.remedy[1:]}"
             return Words(f"Nothing has changed these weights since step {episode.first_step:,}. {state.sentence}", remedy, state.code_to_paste)
+        if facts.trained_in_vain:
+            others = ", ".join(f"`{facts.names[row]}`" for row in facts.trained_in_vain[:2])
+            return Words(
+                f"Nothing has changed these weights since step {episode.first_step:,}. A loss depends on them, and on none of those that the"
+                f" optimizer changes ({others}).",
+                "Compute the loss with the model whose weights the optimizer gets, and not with a copy of it:",
+                _APPLY_ALL,
+            )
         if np.isnan(episode.evidence["update_norm"]):
             sentence = "No optimizer was given its gradient."
             remedy = "If that is on purpose, set `trainable = False`; else hand it to the optimizer with the others:"
@@ -200,7 +208,11 @@ def _words_of_no_update(episode: Episode) -> Words:
             f"{said} Its gradient is exactly 0.", "Look for dead units, a multiplication by 0 or a cut graph between these weights and the loss."
         )
     idle = f"Its gradient isn't 0 (L2 norm {number(gradient)})."
-    return Words(f"{said} {idle}", "Check the learning rate and its schedule:", "model.optimizer.learning_rate = 1e-3")
+    return Words(
+        f"{said} {idle}",
+        "Check the learning rate and its schedule; in a step of your own, that it assigns to the weights, and that nothing puts them back after it:",
+        "weight.assign_sub(rate * gradient)  # and not weight = weight - rate * gradient",
+    )
 
 
 def _all_are_frozen(facts: Facts) -> bool:
@@ -234,7 +246,8 @@ def _is_forgotten(facts: Facts, variable: int) -> bool:
 
 def _helps(facts: Facts, variable: int) -> bool:
     """Whether a weight that no optimizer is given is part of a network that judges what weights that change have made, or that makes what all such
-    weights read, so that no gradient is taken that far; and whose vectors tell whether it was trained before."""
+    weights read, so that no gradient is taken that far, or of one that losses depend on, while others are changed in vain; and whose vectors tell
+    whether it was trained before."""
     owner = facts.owners[variable]
     if (
         owner is None
@@ -244,6 +257,8 @@ def _helps(facts: Facts, variable: int) -> bool:
         return False
     changing, calls = facts.changing, facts.calls.get(owner, (owner,))
     judges = any(facts.is_recorded(call, "gradient") and facts.upstream[call] & changing for call in calls)
+    if facts.trained_in_vain and facts.is_recorded(owner, "gradient") and facts.reaches_loss(owner):
+        return True
     return judges or all(facts.reason(call, "gradient") == "nothing_trained" and facts.downstream[call] & changing for call in calls)
 
 

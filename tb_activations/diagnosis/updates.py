@@ -148,6 +148,7 @@ class UpdateTooSmall(NodeRule):
         """
         largest = np.zeros((len(rows), 1), np.float32)
         first = np.full((len(rows), 1), np.nan, np.float32)
+        usual = np.array([facts.usual_norm(row) for row in rows.tolist()], np.float32)[:, None]
         standstill, pace = Standstill(rows), _Pace(len(rows), self.GROWTH)
         begun = -1
         even, tuned = np.zeros((2, len(rows), 1), np.bool_)
@@ -178,6 +179,7 @@ class UpdateTooSmall(NodeRule):
                 "update_ratio": ratio,
                 "standing_since": np.broadcast_to(np.where(stands, since, -1), ratio.shape),
                 "loss": block.median_loss + 0 * ratio,
+                "gradient_ratio": gradient / np.maximum(block.column("l2_norm")[rows], usual),
             }
             return Observation(holds | stands & known, known, evidence)
 
@@ -193,9 +195,14 @@ class UpdateTooSmall(NodeRule):
                 "Look at what the schedule of the learning rate gives at this step; its arguments are steps, not epochs:",
                 "print(float(model.optimizer.learning_rate))",
             )
+        if seen["gradient_ratio"] < self.RATIO:
+            return Words(
+                f"{_ratio_sentence(episode)} So small is the gradient itself: {number(seen['gradient_ratio'])} of them.",
+                "Look for what makes the loss, or its gradient, so small: a factor, a weight of the loss, or a division too many.",
+            )
         return Words(
             _ratio_sentence(episode),
-            "Raise the learning rate, or check that this layer is meant to be nearly frozen:",
+            "Raise the learning rate, look at what clips the gradients, or check that this layer is meant to be nearly frozen:",
             "model.optimizer.learning_rate = 1e-3",
         )
 

@@ -126,6 +126,7 @@ def test_layers_inside_a_loop_are_recorded(tmp_path):
     run = run_of(tmp_path, *zoo.build("recurrent"))
     assert run.steps("lstm").tolist() == run.steps("lstm/lstm_cell").tolist() == run.steps("lstm/lstm_cell", "gradient").tolist() == [0]
     assert run.steps("lstm/lstm_cell/recurrent_kernel", "gradient").tolist() == [0]
+    assert (run.node("lstm").activation, run.node("lstm").attributes["activation"]) == (None, "tanh")  # what it ends in is a product with a gate
 
 
 def test_ragged_and_sparse_tensors(tmp_path):

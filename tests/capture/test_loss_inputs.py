@@ -15,6 +15,7 @@ X = np.random.default_rng(0).normal(size=(32, 3)).astype("float32")
 CLASS = (X[:, 0] > 0).astype("int32")
 SHARES, ONE = np.eye(2, dtype="float32")[CLASS], CLASS[:, None].astype("float32")
 
+MEANINGS = ("logits", "probabilities", "shares", "yes_or_no", "single")
 CASES = {
     "logits of two": (2, None, losses.SparseCategoricalCrossentropy(from_logits=True), CLASS, {"logits": ["out"]}),
     "logits of shares": (2, None, losses.CategoricalCrossentropy(from_logits=True), SHARES, {"logits": ["out"]}),
@@ -24,6 +25,9 @@ CASES = {
     "probabilities": (2, None, "sparse_categorical_crossentropy", CLASS, {"probabilities": ["out"]}),
     "shares": (2, None, losses.CategoricalCrossentropy(label_smoothing=0.1), SHARES, {"shares": ["out"]}),
     "number": (1, None, "mse", ONE, {}),
+    "shares of one class": (1, None, "categorical_crossentropy", ONE, {"shares": ["out"], "single": ["out"]}),
+    "logits of one class": (1, None, losses.CategoricalCrossentropy(from_logits=True), ONE, {"logits": ["out"], "single": ["out"]}),
+    "Keras takes the logits of one class before the sigmoid": (1, "sigmoid", "categorical_crossentropy", ONE, {"single": ["out"]}),
     "Keras takes the logits before the softmax": (2, "softmax", losses.CategoricalCrossentropy(from_logits=True), SHARES, {}),
     "Keras takes the logits before the sigmoid": (1, "sigmoid", "binary_crossentropy", ONE, {"yes_or_no": ["out"]}),
 }
@@ -31,16 +35,17 @@ CASES = {
 
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:.*received `from_logits=True`, but")
+@pytest.mark.filterwarnings("ignore:In loss categorical_crossentropy, expected y_pred.shape")
 @pytest.mark.parametrize("name", CASES)
 def test_what_a_loss_takes_its_input_for(tmp_path, name):
     units, activation, loss, targets, expected = CASES[name]
     model = keras.Sequential([keras.Input((3,)), L.Dense(4, activation="relu", name="hidden"), L.Dense(units, activation=activation, name="out")])
     model.compile("sgd", loss, jit_compile=False)
     callback = tba.ActivationsCallback(tmp_path, every=1, samples="none", histograms=False, print_findings=False)
-    model.fit(X, targets, verbose=0, callbacks=[callback])
+    model.fit(X, targets, batch_size=20, verbose=0, callbacks=[callback])  # the last batch is smaller, so the graph knows no size
     nodes = tba.open_run(tmp_path / "train").nodes
     found = next(node for node in nodes if node.kind == "loss")
-    assert {key: found.attributes[key] for key in ("logits", "probabilities", "shares", "yes_or_no") if key in found.attributes} == expected
+    assert {key: found.attributes[key] for key in MEANINGS if key in found.attributes} == expected
     assert [nodes[index].name for index in found.inputs] == ["out"]
 
 

@@ -414,10 +414,11 @@ def test_a_softmax_over_one_unit_is_told_to_be_a_sigmoid(out):
     assert "It gives 1 for every example" in found[0].sentence
 
 
-@pytest.mark.parametrize(("end", "told"), [("softmax", True), ("", False)])
-def test_a_large_first_loss_excuses_large_activations_by_large_targets_but_not_by_classes(end, told):
+@pytest.mark.parametrize(("end", "meaning", "told"), [("softmax", "", True), ("", "logits", True), ("", "", False)])
+def test_a_large_first_loss_excuses_large_activations_by_large_targets_but_not_by_classes(end, meaning, told):
     text = f"input x [?,8]; layer amplify [?,8] <- x; layer out Dense [?,3] <- amplify {end}; loss loss [] <- out"
-    history = History(text, STEPS).set("x", l2_norm=np.sqrt(320)).set("amplify", l2_norm=5_000 * np.sqrt(320), max=9_000, batch_std=1)
+    history = History(text, STEPS, loss={"attributes": {meaning: ["out"]}})
+    history.set("x", l2_norm=np.sqrt(320)).set("amplify", l2_norm=5_000 * np.sqrt(320), max=9_000, batch_std=1)
     history.set("out", l2_norm=0.5 * np.sqrt(320), max=1).set("loss", elements=1, mean=23_000)
     assert ("amplify" in [f.node for f in history.find(ExplodingActivation())]) == told
 

@@ -39,6 +39,19 @@ def test_a_collapse_that_comes_later_may_follow_from_a_gradient_that_vanished():
     assert causes(("vanishing_gradient", "one", 0), ("collapse", "two", 20)) == [None, "vanishing_gradient at one since step 0"]
 
 
+def test_units_are_dead_for_all_examples_behind_a_node_where_these_are_equal():
+    assert causes(("dead_units", "two", 0), ("collapse", "one", 0)) == ["collapse at one since step 0", None]
+    assert causes(("dead_units", "two", 0), ("collapse", "two", 0)) == [None, "dead_units at two since step 0"]
+    assert causes(("dead_units", "one", 0), ("collapse", "two", 0)) == [None, "dead_units at one since step 0"]
+    assert causes(("dead_units", "two", 0), ("collapse", "one", 5)) == [None, None]
+    assert causes(("dead_units", "two", 5), ("collapse", "one", 0), batch_std=4e-5, root_mean_square=0.5) == [None, None]  # some are left
+
+
+def test_numbers_over_infinity_are_equal_and_dead():
+    found = causes(("float16_overflow", "one", 0), ("collapse", "one", 0), ("dead_units", "two", 0))
+    assert found == [None, *["float16_overflow at one since step 0"] * 2]
+
+
 def test_a_collapse_does_not_make_gradients_vanish_after_it():
     assert causes(("collapse", "one", 0), ("vanishing_gradient", "three", 10)) == [None, None]
 

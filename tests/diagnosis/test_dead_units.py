@@ -22,6 +22,20 @@ def test_dead_units_are_told_with_their_number():
 
 
 @pytest.mark.parametrize(
+    ("node", "remedy"), [("hidden", "Lower the learning rate"), ("output", "It is what the network gives out: end without the ReLU")]
+)
+def test_dead_units_of_an_output_are_to_end_without_the_relu(node, remedy):
+    history = History(RELU.replace("softmax", "relu"), STEPS).set(node, zero_unit_fraction=1.0, zero_fraction=1.0, elements=2048)
+    assert [(f.node, f.remedy.startswith(remedy)) for f in history.find(DeadUnits())] == [(node, True)]
+
+
+def test_a_single_unit_is_told_as_one():
+    history = History("input x [?,8]; layer price Dense [?,1] <- x relu; loss loss [] <- price", STEPS)
+    found = history.set("price", zero_unit_fraction=1.0, zero_fraction=1.0, elements=32).find(DeadUnits())
+    assert [f.sentence for f in found] == ["Its only unit gives 0 for every example since step 0. Its gradient is 0 too, so it can't recover."]
+
+
+@pytest.mark.parametrize(
     ("dead", "told"),
     [
         (np.linspace(0.1, 0.8, 20), False),  # a sparse code is learned

@@ -127,6 +127,13 @@ def test_gradients_below_float16_are_told():
     assert half(quantity="gradient", subnormal_fraction=0.05, zero_fraction=0.5).find(HalfUnderflow()) == []
 
 
+@pytest.mark.parametrize(("scale", "remedy"), [(np.nan, "Use a loss scale"), (1.0, "Use a loss scale"), (64.0, "The loss scale of 64 is too small")])
+def test_gradients_below_float16_name_the_loss_scale_that_is_there(scale, remedy):
+    history = half(quantity="gradient", subnormal_fraction=0.4, zero_fraction=0.5)
+    history.loss_scale = np.full(len(history.steps), scale, np.float32)
+    assert [f.remedy.startswith(remedy) for f in history.find(HalfUnderflow())] == [True]
+
+
 def test_a_loss_scale_that_finds_no_rest_is_told():
     assert [f.node for f in half(loss_scale=32768 * 0.5 ** np.arange(20)).find(LossScaleThrash())] == ["loss"]
     too_high = half(loss_scale=2.0 ** np.arange(50, 30, -1)).find(LossScaleThrash())

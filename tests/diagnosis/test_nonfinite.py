@@ -103,6 +103,26 @@ def test_weights_that_have_it_already_point_at_a_layer_of_the_user_or_the_loss(c
     assert [f.node for f in history.find(Nonfinite())] == [origin]
 
 
+@pytest.mark.parametrize(
+    ("class_name", "ends_in", "attributes", "origin"),
+    [
+        ("LSTM", "", {"activation": "relu"}, "memory"),
+        ("LSTM", "", {"activation": "tanh"}, "loss"),
+        ("LSTM", "", {}, "loss"),
+        ("SimpleRNN", "relu", {}, "memory"),
+        ("Dense", "relu", {}, "loss"),  # once, and not at each time step
+    ],
+)
+def test_weights_that_have_it_already_point_at_a_recurrence_that_nothing_bounds(class_name, ends_in, attributes, origin):
+    text = f"input x [?,9,2]; layer memory {class_name} [?,4] <- x {ends_in}; variable memory/kernel [2,4]; layer out Dense [?,1] <- memory;"
+    history = History(text + "variable out/kernel [4,1]; loss loss [] <- out", range(0, 100, 10), memory={"attributes": attributes})
+    for name in history.facts.names:
+        history.set(name, "value", min=-2.0, max=2.0, nan_count=3 * (np.arange(10) > 3) * (name != "x"))
+    found = history.find(Nonfinite())
+    assert [f.node for f in found] == [origin]
+    assert "where can't be told for certain" in found[0].sentence
+
+
 @pytest.mark.parametrize("count", ["neg_inf_count", "pos_inf_count", "nan_count"])
 def test_what_reaches_nothing_is_a_mask(count):
     assert net("mask", count=count) == []

@@ -62,6 +62,14 @@ def test_probabilities_in_a_loss_of_logits_are_told(activation, count):
     assert all(f"a {activation} made already" in f.sentence for f in found)
 
 
+def test_a_sigmoid_behind_the_softmax_is_told_to_be_one_function_too_many():
+    """Keras computes a categorical loss from what goes into the last function, whichever it is."""
+    text = "input x [?,8]; layer shares Dense [?,3] <- x softmax; layer squash Activation [?,3] <- shares sigmoid; loss loss [] <- squash"
+    history = History(text, range(0, 40, 10), loss={"attributes": {"logits": ["shares"]}})
+    history.set("shares", min=0.1, max=0.8, mean=1 / 3).set("squash", min=0.5, max=0.7, mean=0.58)
+    assert [(f.node, "Leave out one of the two" in f.remedy, f.code) for f in history.find(OutputMismatch())] == [("shares", True, "")]
+
+
 def test_what_goes_into_a_loss_of_another_kind_is_not_judged():
     assert told("softmax") == []
     assert told(low=-5, high=5) == []
@@ -96,6 +104,37 @@ def test_outputs_that_are_compared_with_the_targets_of_all_examples_are_told(att
     found = history.set("scores", elements=32, min=-1.0, max=1.0, mean=0.0).find(OutputMismatch())
     assert [(f.node, f.severity, f.first_step) for f in found] == [("scores", "error", 0)] * count
     assert all("[n, n] numbers" in f.sentence for f in found)
+
+
+@pytest.mark.parametrize(
+    ("shares", "last", "remedy"),
+    [
+        ("softmax", "Dropout", "Leave it out"),
+        ("", "Dropout", "Tell the loss that it gets logits"),
+        ("softmax", "Dense", "Tell the loss that it gets logits"),
+    ],
+)
+def test_a_layer_behind_the_softmax_is_to_be_left_out(shares, last, remedy):
+    text = f"input x [?,8]; layer shares Dense [?,3] <- x {shares}; layer scores {last} [?,3] <- shares; loss loss [] <- scores"
+    text += "; variable scores/kernel [3,3]" * (last == "Dense")
+    history = History(text, range(0, 40, 10), loss={"attributes": {"probabilities": ["scores"]}}).set("scores", min=0.0, max=1.9, mean=0.3)
+    assert [(f.node, f.remedy.startswith(remedy)) for f in history.find(OutputMismatch())] == [("scores", True)]
+
+
+@pytest.mark.parametrize("others", [{}, {"logits": ["scores"]}, {"shares": ["scores"]}])
+def test_a_loss_of_classes_for_a_single_unit_is_told(others):
+    """Whatever comes out, its share of itself is 1: also where the unit itself goes on changing."""
+    history = History("input x [?,8]; layer scores Dense [?,1] <- x sigmoid; loss loss [] <- scores", range(0, 40, 10), loss={"attributes": others})
+    history.set("scores", elements=32, min=0.2, max=0.8, mean=0.5)
+    assert not any("several classes" in f.sentence for f in history.find(OutputMismatch()))
+    history = History(
+        "input x [?,8]; layer scores Dense [?,1] <- x sigmoid; loss loss [] <- scores",
+        range(0, 40, 10),
+        loss={"attributes": {**others, "single": ["scores"]}},
+    )
+    found = history.set("scores", elements=32, min=0.2, max=0.8, mean=0.5).find(OutputMismatch())
+    assert [(f.node, f.severity, f.code) for f in found] == [("scores", "error", 'model.compile(optimizer, "binary_crossentropy")')]
+    assert "the loss is one of several classes" in found[0].sentence
 
 
 def shares(axis, meaning, steps=4, classes=3, examples=40, size=1.0):

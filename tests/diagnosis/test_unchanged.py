@@ -179,6 +179,36 @@ def test_weights_that_stand_at_every_second_capture_are_not_put_back():
     assert deep(d2=changes).find(UnchangedWeights()) == []
 
 
+@pytest.mark.parametrize(
+    ("differ", "moves", "own", "told"),
+    [
+        (0.0, 0.0, "", ["copy/d/kernel"]),
+        (0.5, 0.0, "", []),  # trained before
+        (0.0, 0.01, "", []),  # it is given other weights now and then, as in meta-learning
+        (0.0, 0.0, " model/d", []),  # a loss depends on what is changed, too
+    ],
+)
+def test_a_copy_that_the_loss_is_computed_with_in_place_of_the_model(differ, moves, own, told):
+    text = f"""
+        input x [?,8]
+        layer copy/d Dense [?,3] <- x gradient
+        variable copy/d/kernel [8,3]
+        variable copy/d/bias [3]
+        layer model/d Dense [?,3] <- x
+        variable model/d/kernel [8,3] gradient update
+        loss loss [] <- copy/d{own}
+    """
+    states = {"quantities": {"value": QuantityState("materialized"), "update": QuantityState("unreachable", "no_optimizer_step")}}
+    history = History(text, STEPS, copy__d__kernel=states, copy__d__bias=states)
+    history.set("copy/d/kernel", l2_norm=1.0, mean=0.1 + moves * np.arange(len(STEPS)), min=-1, max=1)
+    history.set("copy/d/bias", elements=3, l2_norm=1.0, std=differ, mean=0.1, min=-0.4, max=0.7)
+    moved = 0.01 * np.arange(len(STEPS))
+    history.set("model/d/kernel", l2_norm=1.0, mean=moved, min=-1, max=1).set("model/d/kernel", "update", l2_norm=0.01)
+    found = history.find(UnchangedWeights())
+    assert [f.node for f in found] == told
+    assert all("on none of those that the optimizer changes (`model/d/kernel`)" in f.sentence for f in found)
+
+
 def test_steps_that_a_loss_scale_skips_are_no_matter_of_the_learning_rate():
     skipped = deep(d2={"moves": False, "update": 0.0, "gradient": np.nan}).find(UnchangedWeights())
     assert "Its steps are skipped, as gradients aren't finite." in skipped[0].sentence
@@ -188,7 +218,9 @@ def test_steps_that_a_loss_scale_skips_are_no_matter_of_the_learning_rate():
     history.loss_scale = 2.0 ** np.arange(40, 20, -1)
     assert "Its steps are skipped" in history.find(UnchangedWeights())[0].sentence
     history.loss_scale = np.full(20, 2.0**15, np.float32)
-    assert "Its gradient isn't 0" in history.find(UnchangedWeights())[0].sentence
+    found = history.find(UnchangedWeights())[0]
+    assert "Its gradient isn't 0" in found.sentence
+    assert "that it assigns to the weights" in found.remedy
 
 
 @pytest.mark.parametrize(

@@ -55,6 +55,12 @@ def test_steps_too_small_from_the_beginning_are_told():
     assert [f.node for f in found] == [f"d{i}/kernel" for i in range(5)]
 
 
+@pytest.mark.parametrize(("gradient", "remedy"), [(0.1, "Raise the learning rate, look at what clips"), (1e-6, "Look for what makes the loss")])
+def test_steps_are_too_small_by_their_rate_or_by_their_gradient(gradient, remedy):
+    found = deep(**{f"d{i}": {"update": 1e-8, "gradient": gradient} for i in range(5)}).find(UpdateTooSmall())
+    assert [f.remedy.startswith(remedy) for f in found] == [True] * 5
+
+
 def test_one_layer_alone_that_does_not_move_is_told_where_its_gradient_is_no_smaller_than_others():
     assert [(f.node, f.first_step) for f in deep(d0={"update": 1e-7}).find(UpdateTooSmall())] == [("d0/kernel", 50)]
     assert deep(d0={"update": 1e-7, "gradient": 1e-4}).find(UpdateTooSmall()) == []  # has vanished

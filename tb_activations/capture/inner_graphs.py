@@ -18,7 +18,7 @@ import tensorflow as tf
 from tensorflow.python.ops.resource_variable_ops import ResourceVariable
 
 from tb_activations.capture.nodes import Seen, Tally
-from tb_activations.capture.operations import SCOPE
+from tb_activations.capture.operations import ours
 from tb_activations.capture.statistics import has_statistics, measure
 from tb_activations.capture.statistics.running import EXTREMES, SUMS, as_vector, extremes, sums, vector_size
 from tb_activations.capture.taps import dense_part, tap_summing
@@ -87,10 +87,11 @@ class InnerGraphs:
 
     def record_value(self, node: Seen, tensor: tf.Tensor) -> Tally:
         """Reduces ``tensor`` where it is made, into a variable."""
-        tensor = tf.stop_gradient(tensor)  # or the user's tape would follow what we do with it
-        if self.is_repeated(tensor):
-            return self._add_up(sums(tensor, node.activation), extremes(tensor))
-        return self._put(as_vector(measure(tensor, activation=node.activation, batch=node.has_batch)))
+        with ours():
+            tensor = tf.stop_gradient(tensor)  # or the user's tape would follow what we do with it
+            if self.is_repeated(tensor):
+                return self._add_up(sums(tensor, node.activation), extremes(tensor))
+            return self._put(as_vector(measure(tensor, activation=node.activation, batch=node.has_batch)))
 
     def _add_up(self, added: tf.Tensor, largest: tf.Tensor | Sequence[float]) -> Tally:
         total, extreme = self._slot([0.0] * len(SUMS)), self._slot(EXTREMES)
@@ -109,7 +110,7 @@ class InnerGraphs:
             slot = ResourceVariable(initial, trainable=False, dtype=tf.float64)
         self._variables.append(slot)
         assert self._graph is not None
-        with self._graph.as_default(), tf.control_dependencies(None), tf.name_scope(SCOPE):
+        with self._graph.as_default(), tf.control_dependencies(None), ours():
             slot.assign(tf.constant(initial, tf.float64))  # made before the loop it is for, and so run before it
         return slot
 
@@ -136,7 +137,7 @@ class InnerGraphs:
             return x
         repeated, batch = self.is_repeated(dense_part(x)), node.has_batch
         size = len(SUMS) if repeated else vector_size()
-        with self._graph.as_default(), tf.control_dependencies(None), tf.name_scope(SCOPE):
+        with self._graph.as_default(), tf.control_dependencies(None), ours():
             zeros = tf.zeros([size], tf.float64)
         for tape in self._tapes:
             tape.watch(zeros)
@@ -145,9 +146,10 @@ class InnerGraphs:
         # Holds no tensor: TensorFlow keeps the backward functions of a process in a table.
         def summarize(gradient: tf.Tensor) -> tf.Tensor:
             flowed_back(gradient)
-            gradient = tf.stop_gradient(gradient)
             try:
-                return sums(gradient) if repeated else as_vector(measure(gradient, batch=batch))
+                with ours():
+                    gradient = tf.stop_gradient(gradient)
+                    return sums(gradient) if repeated else as_vector(measure(gradient, batch=batch))
             except Exception as error:  # noqa: BLE001  (the user's own gradient must be had all the same)
                 failed(error)
                 return tf.zeros([size], tf.float64)
@@ -169,7 +171,8 @@ class InnerGraphs:
         if result.graph is self._graph:
             return Tally(lambda: tf.concat([result, _UNKNOWN], 0) if item.repeated else result, item.repeated)
         # The tape itself is in a loop or a branch, so what it found can't leave either.
-        return self._add_up(result, _UNKNOWN) if item.repeated else self._put(result)
+        with ours():
+            return self._add_up(result, _UNKNOWN) if item.repeated else self._put(result)
 
     # Graphs.
 

@@ -321,6 +321,27 @@ def test_values_and_gradients_are_those_of_the_same_computation_written_out(tmp_
 
 
 @pytest.mark.slow
+def test_where_every_number_is_checked_ours_are_not(tmp_path):
+    """The largest number is looked for from minus infinity on, and what can't be known is NaN: neither is the user's."""
+    x, y = data()
+    tf.debugging.enable_check_numerics()
+    try:
+        trained = []
+        for callbacks in ([], [tba.ActivationsCallback(tmp_path, every=1, print_findings=False)]):
+            model = make((While, Recurrent, Branch), jit_compile=False)
+            model.fit(x, y, batch_size=8, epochs=3, shuffle=False, verbose=0, callbacks=callbacks)
+            trained.append(model.get_weights())
+    finally:
+        tf.debugging.disable_check_numerics()
+    for plain, recorded in zip(*trained, strict=True):
+        np.testing.assert_array_equal(plain, recorded)
+    run = tba.open_run(tmp_path / "train")
+    assert run.steps().tolist() == list(range(6))
+    assert np.isfinite(run.statistics("while/inner")["max"]).all()
+    assert not [node.name for node in run.nodes if "@" in node.name]  # the call before the loop is known to be for shapes only
+
+
+@pytest.mark.slow
 def test_a_branch_not_taken_yet_says_so(tmp_path):
     model = make([Branch], False)
     x, y = data()

@@ -35,11 +35,12 @@ _CONSTRUCTS: dict[str, Construct] = {"WhileBodyFuncGraph": "loop", "WhileCondFun
 
 
 class _Watched(NamedTuple):
-    """Zeros whose gradient is what is known of the gradient of ``node``."""
+    """Zeros whose gradient is what is known of the gradient of ``node``. ``heard``: the gradients that came back so far."""
 
     node: Seen
     zeros: tf.Tensor
     repeated: bool
+    heard: list[tf.Tensor]
 
 
 class InnerGraphs:
@@ -131,8 +132,8 @@ class InnerGraphs:
     def end_tape(self, tape: tf.GradientTape) -> None:
         self._tapes = [other for other in self._tapes if other is not tape]
 
-    def tap(self, node: Seen, x: Any, flowed_back: Callable[[tf.Tensor], None], failed: Callable[[Exception], None]) -> Any:
-        """Returns what takes the place of ``x``: the same value, the gradient of which is reduced where it is computed, and told."""
+    def tap(self, node: Seen, x: Any, heard: list[tf.Tensor], failed: Callable[[Exception], None]) -> Any:
+        """Returns what takes the place of ``x``: the same value, the gradient of which is reduced where it is computed, and ``heard``."""
         if not self._tapes or self._graph is None:
             return x
         repeated, batch = self.is_repeated(dense_part(x)), node.has_batch
@@ -141,11 +142,11 @@ class InnerGraphs:
             zeros = tf.zeros([size], tf.float64)
         for tape in self._tapes:
             tape.watch(zeros)
-            self._watched.setdefault(id(tape), []).append(_Watched(node, zeros, repeated))
+            self._watched.setdefault(id(tape), []).append(_Watched(node, zeros, repeated, heard))
 
         # Holds no tensor: TensorFlow keeps the backward functions of a process in a table.
         def summarize(gradient: tf.Tensor) -> tf.Tensor:
-            flowed_back(gradient)
+            heard.append(gradient)
             try:
                 with ours():
                     gradient = tf.stop_gradient(gradient)
@@ -161,9 +162,10 @@ class InnerGraphs:
         watched = self._watched.get(id(tape), [])
         if not watched:
             return original(tape, target, sources, *args, **kwargs), ()
-        flat = tf.nest.flatten(sources)
+        flat, before = tf.nest.flatten(sources), [len(item.heard) for item in watched]
         results = original(tape, target, [*flat, *(item.zeros for item in watched)], *args, **kwargs)
-        pairs = zip(watched, results[len(flat) :], strict=True)
+        # Of what nothing in a loop uses nothing comes back, and the loop answers zeros all the same.
+        pairs = [(item, result) for item, result, count in zip(watched, results[len(flat) :], before, strict=True) if len(item.heard) > count]
         tallies = [(item.node, self._tally(item, result)) for item, result in pairs if result is not None]
         return tf.nest.pack_sequence_as(sources, results[: len(flat)]), tallies
 

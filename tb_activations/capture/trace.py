@@ -176,7 +176,7 @@ class Trace:
             if not self._is_differentiated(node, tensor):
                 return x
             heard: list[tf.Tensor] = []
-            tapped = self.inner.tap(node, x, heard.append, self._fail)
+            tapped = self.inner.tap(node, x, heard, self._fail)
             self._note_tap(tapped, x, heard)
         self._produced(node.name, dense_part(tapped))
         return tapped

@@ -25,7 +25,7 @@ class HostReduction:
         self._keep = keep
 
     def __call__(self, collected: Packed) -> Packed:
-        tensors = {key: np.asarray(tensor) for key, tensor in collected["tensors"].items()}
+        tensors = {key: _as_array(tensor) for key, tensor in collected["tensors"].items()}
         scales = {key: 1 / np.float32(scale) for key, scale in collected["scales"].items()}
         packed = self._split(self._columns(tensors, collected["rows"], scales))
         if self._keep.samples != "none":
@@ -65,3 +65,8 @@ class HostReduction:
         else:
             array = np.array(array)
         return array.astype(np.float32) * scales[key] if key in scales else array
+
+
+def _as_array(tensor: Any) -> Any:
+    """``tensor`` without a copy. Numpy makes no array of a single number of bfloat16, which TensorFlow hands it as a scalar of a type of its own."""
+    return np.asarray(tensor.numpy() if tensor.ndim == 0 and hasattr(tensor, "numpy") else tensor)

@@ -17,10 +17,12 @@ from tb_activations.store.schema import QuantityPlan
 __all__ = ["Uncalled"]
 
 _SIZES = {
-    keras.layers.MultiHeadAttention: ("num_heads", "key_dim"),
-    keras.layers.GroupQueryAttention: ("head_dim", "num_query_heads", "num_key_value_heads"),
+    "MultiHeadAttention": ("num_heads", "key_dim"),
+    "GroupQueryAttention": ("head_dim", "num_query_heads", "num_key_value_heads"),
 }
-_ATTENTION = tuple(_SIZES)
+"""Arguments by the name that a class has in `keras.layers`; in Keras' own module the second has another."""
+
+_ATTENTION = tuple(getattr(keras.layers, name) for name in _SIZES)
 
 
 class Uncalled:
@@ -89,5 +91,5 @@ class Uncalled:
 
 def _as_written(attention: keras.layers.Layer) -> dict[str, str]:
     """How a layer of this kind and size is made."""
-    kind = next(kind for kind in _ATTENTION if isinstance(attention, kind))
-    return {"class_name": kind.__name__, "sizes": ", ".join(f"{size}={getattr(attention, size, size)}" for size in _SIZES[kind])}
+    name, sizes = next((name, sizes) for name, sizes in _SIZES.items() if isinstance(attention, getattr(keras.layers, name)))
+    return {"class_name": name, "sizes": ", ".join(f"{size}={getattr(attention, size, size)}" for size in sizes)}

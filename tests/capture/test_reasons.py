@@ -357,6 +357,25 @@ def test_the_update_of_weights_that_are_trained_inside_is_recorded(runs):
     np.testing.assert_allclose(run.value("head/kernel", 0, "update"), after - before, rtol=1e-4, atol=1e-7)
 
 
+def test_the_code_that_gives_attention_a_dropout_makes_the_very_layer(tmp_path):
+    x = L.Input((4, 4))
+    kinds = {"heads": L.MultiHeadAttention(2, 3, name="heads"), "groups": L.GroupQueryAttention(3, 4, 2, name="groups")}
+    model = keras.Model(x, L.Dense(1, name="out")(kinds["heads"](x, x) + kinds["groups"](x, x)))
+    model.compile("sgd", "mse", jit_compile=False)
+    data = np.ones((8, 4, 4)), np.ones((8, 4, 1))
+    model.fit(*data, verbose=0, callbacks=[tba.ActivationsCallback(tmp_path, every=1, **LEAN, kinds=["layer"])])
+    nodes = [node for node in tba.open_run(tmp_path / "train").nodes if node.quantities["value"].reason == "no_dropout_rate"]
+    assert [node.name.split("/")[0] for node in nodes] == ["heads", "groups"]
+    for node in nodes:
+        scope = {"keras": keras}
+        exec(f"made = {node.code_to_paste}", scope)
+        made, kind = scope["made"], kinds[node.name.split("/")[0]]
+        assert type(made) is type(kind)
+        sizes = {"num_heads", "key_dim", "head_dim", "num_query_heads", "num_key_value_heads"} & made.get_config().keys()
+        assert {size: made.get_config()[size] for size in sizes} == {size: kind.get_config()[size] for size in sizes}
+        assert made.get_config()["dropout"] == pytest.approx(0.1)
+
+
 def test_what_takes_the_place_of_a_scale_is_its_next_value_and_no_gradient(runs):
     nodes = {node.name: node for node in runs("eight bits").nodes}
     for name in ("inner/inputs_scale", "inner/inputs_amax_history"):

@@ -39,5 +39,10 @@ def from_bits(bits: dict[str, Any], dtypes: dict[str, Any]) -> dict[str, Any]:
 
 def arrays_from_bits(bits: dict[str, Any], dtypes: dict[str, Any]) -> dict[str, Any]:
     """The same as numpy arrays of the same memory, without an operation of TensorFlow."""
-    structure: dict[str, Any] = tf.nest.map_structure(lambda x, dtype: np.asarray(x).view(dtype.as_numpy_dtype), bits, dtypes)
+    structure: dict[str, Any] = tf.nest.map_structure(lambda x, dtype: _as_array(x).view(dtype.as_numpy_dtype), bits, dtypes)
     return structure
+
+
+def _as_array(tensor: tf.Tensor) -> Any:
+    """Without a copy. Numpy makes no array of a single number of bfloat16, which TensorFlow hands it as a scalar of a type of its own."""
+    return np.asarray(tensor if tensor.ndim else tensor.numpy())

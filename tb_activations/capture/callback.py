@@ -23,6 +23,7 @@ import keras
 from tb_activations.capture.arguments import batch, check_arguments, flag
 from tb_activations.capture.clock import Clock
 from tb_activations.capture.destination import Destination
+from tb_activations.capture.first_trace import optimizers_of
 from tb_activations.capture.forward import FixedBatch
 from tb_activations.capture.packing import SAMPLE_EXAMPLES
 from tb_activations.capture.replicas import this_worker
@@ -392,8 +393,16 @@ class _Pace:
 
 
 def _iterations(model: keras.Model) -> int | None:
-    """How many steps the optimizer counted; of several, that a model keeps itself, the one that counted least: some work twice in a step."""
-    own = [value for value in vars(model).values() if isinstance(value, keras.optimizers.Optimizer)]
-    optimizers = own if model.optimizer is None else [getattr(model.optimizer, "inner_optimizer", model.optimizer)]  # of a loss scale
+    """How many steps the optimizer counted; None: none counts.
+
+    Where a step of the user's own works with others, the one of `compile` stays at 0. Of several the one that counted least tells: some work twice
+    in a step.
+    """
+    own = _counted(model.optimizer) if model.optimizer is not None else 0
+    return own or min(filter(None, map(_counted, optimizers_of(model))), default=None)
+
+
+def _counted(optimizer: keras.optimizers.Optimizer) -> int:
+    counting = getattr(optimizer, "inner_optimizer", optimizer)  # of a loss scale
     # Since Keras 3.4 `iterations` leaves out the steps that only accumulate gradients.
-    return min((int(getattr(optimizer, "_iterations", optimizer.iterations).numpy()) for optimizer in optimizers), default=None)
+    return int(getattr(counting, "_iterations", counting.iterations).numpy())

@@ -197,6 +197,8 @@ class _Plans:
     def _missing(self, node: Seen, quantity: Quantity) -> QuantityPlan:
         if node.variable is None:
             return self._no_gradient(node)
+        if self._recorder.variables.is_replaced(node.variable):
+            return QuantityPlan("replaced")
         if self._recorder.variables.is_trained_inside(node.variable):
             return QuantityPlan("trained_inside")
         if not self._recorder.variables.was_offered(node.variable):
@@ -221,10 +223,10 @@ class _Plans:
         cut = self._cut(node)
         if cut is not None:
             return cut
-        if not node.in_tape:
+        if not node.in_tape and self._recorder.needs_tape:
             return QuantityPlan("outside_tape")
         if node.is_followed:
-            return QuantityPlan("not_on_loss_path")
+            return QuantityPlan("custom_gradient" if self._meets_custom_gradient(node) else "not_on_loss_path")
         return not_trainable(node.name, self._recorder.structure) if is_frozen(node.op) else QuantityPlan("nothing_trained")
 
     def _cut(self, node: Seen) -> QuantityPlan | None:
@@ -237,6 +239,10 @@ class _Plans:
             return QuantityPlan("loss_from_logits", {"by": node.activation or "softmax"}) if hasattr(node.tensor, "_keras_logits") else None
         cut = self._loss_path.cut(node.tensor)
         return None if cut is None else _cut_plan(cut)
+
+    def _meets_custom_gradient(self, node: Seen) -> bool:
+        """Whether the way to the loss, which the graph has, leads through a function with a gradient of its own: nothing else lets none come back."""
+        return self._loss_path is not None and node.tensor is not None and self._loss_path.meets_custom_gradient(node.tensor)
 
 
 def _cut_plan(cut: Cut) -> QuantityPlan:

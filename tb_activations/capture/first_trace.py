@@ -5,7 +5,7 @@ The one invariant: nothing is made here that the model's own step would not make
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import keras
@@ -13,7 +13,7 @@ import tensorflow as tf
 
 from tb_activations.capture.step_functions import StepKind, is_step_of_keras
 
-__all__ = ["build_optimizer", "make_variables", "will_make_variables"]
+__all__ = ["build_optimizer", "make_variables", "optimizers_of", "will_make_variables"]
 
 
 def build_optimizer(optimizer: keras.optimizers.Optimizer, variables: Sequence[Any]) -> None:
@@ -27,9 +27,13 @@ def build_optimizer(optimizer: keras.optimizers.Optimizer, variables: Sequence[A
 def make_variables(model: keras.Model, kind: StepKind) -> None:
     """Makes the optimizer's, where it is certain for what: then one trace is enough."""
     is_certain = kind == "train" and is_step_of_keras(model, kind) and _are_built(model, include_self=True)
-    if is_certain and model.optimizer is not None and model.trainable_variables:
+    if is_certain and _applies_as_keras_does(model.optimizer) and model.trainable_variables:
         with model.distribute_strategy.scope():
-            build_optimizer(model.optimizer, model.trainable_variables)
+            if model.run_eagerly or tf.config.functions_run_eagerly() or model.distribute_strategy.num_replicas_in_sync > 1:
+                build_optimizer(model.optimizer, model.trainable_variables)
+            else:
+                # What an optimizer assigns while it is built is in the first of the two traces only, which never runs.
+                tf.function(lambda: build_optimizer(model.optimizer, model.trainable_variables), autograph=False).get_concrete_function()
 
 
 def will_make_variables(model: keras.Model, kind: StepKind) -> bool:
@@ -39,8 +43,15 @@ def will_make_variables(model: keras.Model, kind: StepKind) -> bool:
     if kind == "predict":
         return False
     if is_step_of_keras(model, kind):
-        return _has_metrics_to_make(model)
+        return _has_metrics_to_make(model) or (kind == "train" and _has_slots_to_make(model.optimizer))
     return kind == "train" and any(map(_has_slots_to_make, _optimizers(model)))
+
+
+def optimizers_of(model: keras.Model) -> Iterator[keras.optimizers.Optimizer]:
+    """The one of `compile`, and those that ``model`` keeps besides, also in lists and dicts."""
+    for value in vars(model).values():
+        held = value.values() if isinstance(value, dict) else value if isinstance(value, (list, tuple)) else (value,)
+        yield from (item for item in held if isinstance(item, keras.optimizers.Optimizer))
 
 
 def _are_built(model: keras.Model, *, include_self: bool) -> bool:
@@ -49,11 +60,19 @@ def _are_built(model: keras.Model, *, include_self: bool) -> bool:
 
 def _optimizers(model: keras.Model) -> list[keras.optimizers.Optimizer]:
     """Those that a step of the user's is likely to use: its own, where it has some, as `compile` gives a model one that nobody asked for."""
-    kept = [value for value in vars(model).values() if isinstance(value, keras.optimizers.Optimizer)]
+    kept = list(optimizers_of(model))
     return [optimizer for optimizer in kept if optimizer is not model.optimizer] or kept
 
 
-def _has_slots_to_make(optimizer: keras.optimizers.Optimizer) -> bool:
+def _applies_as_keras_does(optimizer: Any) -> bool:
+    """Whether it is known how ``optimizer`` is built; one that has an `apply` of its own may do it in another way, or in another scope."""
+    keras_own = (keras.optimizers.Optimizer.apply, keras.optimizers.LossScaleOptimizer.apply)
+    return getattr(type(optimizer), "apply", None) in keras_own
+
+
+def _has_slots_to_make(optimizer: keras.optimizers.Optimizer | None) -> bool:
+    if optimizer is None:
+        return False
     keeps_some = not isinstance(optimizer, keras.optimizers.SGD) or optimizer.momentum or optimizer.use_ema or optimizer.gradient_accumulation_steps
     return bool(keeps_some) and not optimizer.built
 

@@ -26,7 +26,7 @@ from tb_activations.capture.bits import arrays_from_bits, as_bits, dtypes_of, fr
 from tb_activations.capture.catalogue import Catalogue
 from tb_activations.capture.host_packing import HostReduction
 from tb_activations.capture.joining import join_samples, split_samples
-from tb_activations.capture.operations import SCOPE
+from tb_activations.capture.operations import ours
 from tb_activations.capture.outlet import Outlet
 from tb_activations.capture.packing import Keep, Layout, Packed, Reduction, collect
 from tb_activations.capture.recorder import Recorder
@@ -124,7 +124,7 @@ class OnHost(Handover):
             return as_bits(collected)
         if tf.executing_eagerly() or not tf.nest.flatten(collected):
             return collected
-        with tf.name_scope(SCOPE):
+        with ours():
             outlet = Outlet(tf.nest.flatten(_left_in_order(collected)))
         self._outlets.append((outlet, tf.nest.map_structure(lambda tensor: None, collected)))
         return {"outlet": tf.constant(len(self._outlets) - 1)}
@@ -139,7 +139,8 @@ class OnHost(Handover):
         if "outlet" not in given:
             return given
         outlet, structure = self._outlets[int(given["outlet"])]
-        taken: Packed = tf.nest.pack_sequence_as(structure, outlet.take())
+        with ours():
+            taken: Packed = tf.nest.pack_sequence_as(structure, outlet.take())
         return taken
 
 

@@ -18,14 +18,14 @@ __all__ = ["HostReduction"]
 
 
 class HostReduction:
-    """Turns what `packing.collect` gives into a packed capture of arrays."""
+    """Turns what `packing.collect` gives, as arrays, into a packed capture of arrays."""
 
     def __init__(self, layout: Layout, keep: Keep) -> None:
         self._layout = layout
         self._keep = keep
 
     def __call__(self, collected: Packed) -> Packed:
-        tensors = {key: np.asarray(tensor) for key, tensor in collected["tensors"].items()}
+        tensors = collected["tensors"]
         scales = {key: 1 / np.float32(scale) for key, scale in collected["scales"].items()}
         packed = self._split(self._columns(tensors, collected["rows"], scales))
         if self._keep.samples != "none":
@@ -33,7 +33,7 @@ class HostReduction:
                 if key in tensors:
                     packed[quantity].setdefault("samples", {})[str(node)] = self._sample(tensors[key], key, scales)
         if "loss_scale" in collected:
-            packed["loss_scale"] = np.asarray(collected["loss_scale"])
+            packed["loss_scale"] = collected["loss_scale"]
         return packed
 
     def _columns(self, tensors: Packed, rows: Packed, scales: Packed) -> Packed:

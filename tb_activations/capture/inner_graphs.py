@@ -18,7 +18,7 @@ import tensorflow as tf
 from tensorflow.python.ops.resource_variable_ops import ResourceVariable
 
 from tb_activations.capture.nodes import Seen, Tally
-from tb_activations.capture.operations import SCOPE
+from tb_activations.capture.operations import ours
 from tb_activations.capture.statistics import has_statistics, measure
 from tb_activations.capture.statistics.running import EXTREMES, SUMS, as_vector, extremes, sums, vector_size
 from tb_activations.capture.taps import dense_part, tap_summing
@@ -35,11 +35,12 @@ _CONSTRUCTS: dict[str, Construct] = {"WhileBodyFuncGraph": "loop", "WhileCondFun
 
 
 class _Watched(NamedTuple):
-    """Zeros whose gradient is what is known of the gradient of ``node``."""
+    """Zeros whose gradient is what is known of the gradient of ``node``. ``heard``: the gradients that came back so far."""
 
     node: Seen
     zeros: tf.Tensor
     repeated: bool
+    heard: list[tf.Tensor]
 
 
 class InnerGraphs:
@@ -87,10 +88,11 @@ class InnerGraphs:
 
     def record_value(self, node: Seen, tensor: tf.Tensor) -> Tally:
         """Reduces ``tensor`` where it is made, into a variable."""
-        tensor = tf.stop_gradient(tensor)  # or the user's tape would follow what we do with it
-        if self.is_repeated(tensor):
-            return self._add_up(sums(tensor, node.activation), extremes(tensor))
-        return self._put(as_vector(measure(tensor, activation=node.activation, batch=node.has_batch)))
+        with ours():
+            tensor = tf.stop_gradient(tensor)  # or the user's tape would follow what we do with it
+            if self.is_repeated(tensor):
+                return self._add_up(sums(tensor, node.activation), extremes(tensor))
+            return self._put(as_vector(measure(tensor, activation=node.activation, batch=node.has_batch)))
 
     def _add_up(self, added: tf.Tensor, largest: tf.Tensor | Sequence[float]) -> Tally:
         total, extreme = self._slot([0.0] * len(SUMS)), self._slot(EXTREMES)
@@ -109,7 +111,7 @@ class InnerGraphs:
             slot = ResourceVariable(initial, trainable=False, dtype=tf.float64)
         self._variables.append(slot)
         assert self._graph is not None
-        with self._graph.as_default(), tf.control_dependencies(None), tf.name_scope(SCOPE):
+        with self._graph.as_default(), tf.control_dependencies(None), ours():
             slot.assign(tf.constant(initial, tf.float64))  # made before the loop it is for, and so run before it
         return slot
 
@@ -130,24 +132,25 @@ class InnerGraphs:
     def end_tape(self, tape: tf.GradientTape) -> None:
         self._tapes = [other for other in self._tapes if other is not tape]
 
-    def tap(self, node: Seen, x: Any, flowed_back: Callable[[tf.Tensor], None], failed: Callable[[Exception], None]) -> Any:
-        """Returns what takes the place of ``x``: the same value, the gradient of which is reduced where it is computed, and told."""
+    def tap(self, node: Seen, x: Any, heard: list[tf.Tensor], failed: Callable[[Exception], None]) -> Any:
+        """Returns what takes the place of ``x``: the same value, the gradient of which is reduced where it is computed, and ``heard``."""
         if not self._tapes or self._graph is None:
             return x
         repeated, batch = self.is_repeated(dense_part(x)), node.has_batch
         size = len(SUMS) if repeated else vector_size()
-        with self._graph.as_default(), tf.control_dependencies(None), tf.name_scope(SCOPE):
+        with self._graph.as_default(), tf.control_dependencies(None), ours():
             zeros = tf.zeros([size], tf.float64)
         for tape in self._tapes:
             tape.watch(zeros)
-            self._watched.setdefault(id(tape), []).append(_Watched(node, zeros, repeated))
+            self._watched.setdefault(id(tape), []).append(_Watched(node, zeros, repeated, heard))
 
         # Holds no tensor: TensorFlow keeps the backward functions of a process in a table.
         def summarize(gradient: tf.Tensor) -> tf.Tensor:
-            flowed_back(gradient)
-            gradient = tf.stop_gradient(gradient)
+            heard.append(gradient)
             try:
-                return sums(gradient) if repeated else as_vector(measure(gradient, batch=batch))
+                with ours():
+                    gradient = tf.stop_gradient(gradient)
+                    return sums(gradient) if repeated else as_vector(measure(gradient, batch=batch))
             except Exception as error:  # noqa: BLE001  (the user's own gradient must be had all the same)
                 failed(error)
                 return tf.zeros([size], tf.float64)
@@ -159,9 +162,10 @@ class InnerGraphs:
         watched = self._watched.get(id(tape), [])
         if not watched:
             return original(tape, target, sources, *args, **kwargs), ()
-        flat = tf.nest.flatten(sources)
+        flat, before = tf.nest.flatten(sources), [len(item.heard) for item in watched]
         results = original(tape, target, [*flat, *(item.zeros for item in watched)], *args, **kwargs)
-        pairs = zip(watched, results[len(flat) :], strict=True)
+        # Of what nothing in a loop uses nothing comes back, and the loop answers zeros all the same.
+        pairs = [(item, result) for item, result, count in zip(watched, results[len(flat) :], before, strict=True) if len(item.heard) > count]
         tallies = [(item.node, self._tally(item, result)) for item, result in pairs if result is not None]
         return tf.nest.pack_sequence_as(sources, results[: len(flat)]), tallies
 
@@ -169,7 +173,8 @@ class InnerGraphs:
         if result.graph is self._graph:
             return Tally(lambda: tf.concat([result, _UNKNOWN], 0) if item.repeated else result, item.repeated)
         # The tape itself is in a loop or a branch, so what it found can't leave either.
-        return self._add_up(result, _UNKNOWN) if item.repeated else self._put(result)
+        with ours():
+            return self._add_up(result, _UNKNOWN) if item.repeated else self._put(result)
 
     # Graphs.
 

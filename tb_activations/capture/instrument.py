@@ -90,6 +90,20 @@ def _wrap_gradient(original: Callable[..., Any]) -> Callable[..., Any]:
     return gradient
 
 
+def _wrap_gradients(original: Callable[..., Any]) -> Callable[..., Any]:
+    @functools.wraps(original)
+    def gradients(ys: Any, xs: Any, grad_ys: Any = None, *args: Any, **kwargs: Any) -> Any:
+        recorder = current()
+        if recorder is None or recorder.rewriting:
+            return original(ys, xs, grad_ys, *args, **kwargs)
+        recorder.differentiated(ys, xs, grad_ys, by_tape=False)
+        found = original(ys, xs, grad_ys, *args, **kwargs)
+        recorder.found_gradients(ys, xs, found)
+        return found
+
+    return gradients
+
+
 def _wrap_enter(original: Callable[..., Any]) -> Callable[..., Any]:
     @functools.wraps(original)
     def enter(tape: tf.GradientTape) -> Any:
@@ -247,6 +261,7 @@ def _targets() -> list[tuple[Any, str, Wrapper]]:
         *((optimizer, "apply", _wrap_apply) for optimizer in optimizers),
         *((optimizer, "scale_loss", _wrap_scale_loss) for optimizer in optimizers),
         (tf.GradientTape, "gradient", _wrap_gradient),
+        *((module, "gradients", _wrap_gradients) for module in (tf, tf.compat.v1)),
         (tf.GradientTape, "__enter__", _wrap_enter),
         (tf.GradientTape, "__exit__", _wrap_exit),
         *((kind, "__call__", _wrap_function) for kind in _FUNCTIONS),

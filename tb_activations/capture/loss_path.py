@@ -14,6 +14,7 @@ import tensorflow as tf
 from tensorflow.python.framework import ops as framework_ops
 
 from tb_activations.capture.keras_variables import in_tensorflow
+from tb_activations.capture.operations import is_ours
 
 __all__ = ["Cut", "LossPath", "handle_in", "reached_from"]
 
@@ -62,6 +63,10 @@ class LossPath:
             return Cut("not_on_loss_path")
         barrier = self._barrier(consumers)
         return Cut("gradient_stopped" if barrier.type in _STOPS else "non_differentiable", barrier)
+
+    def meets_custom_gradient(self, tensor: tf.Tensor) -> bool:
+        """Whether a function of the user's with a gradient of its own is on a way from ``tensor`` to the loss."""
+        return any(_is_custom(op) for op in _closure(tensor.consumers(), self._onwards).values() if self.leads(op))
 
     def _has_a_way_around(self, activation: tf.Operation) -> bool:
         """Whether a loss is computed from what goes into ``activation`` without it, as scores of attention are not, whoever else is given theirs."""
@@ -129,6 +134,11 @@ def _cuts(op: tf.Operation) -> bool:
     if op.outputs and not _is_floating(op):
         return True
     return op.type in _STEPWISE or _gradient_function(op) is None
+
+
+def _is_custom(op: tf.Operation) -> bool:
+    """Whether `tf.custom_gradient` made ``op`` of what a function returned; taps are such functions, too."""
+    return op.type == "IdentityN" and "_gradient_op_type" in op.node_def.attr and not is_ours(op.name)
 
 
 def _is_floating(op: tf.Operation) -> bool:

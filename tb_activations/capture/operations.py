@@ -11,15 +11,35 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 
 import tensorflow as tf
+from tensorflow.python.eager import context
 
-__all__ = ["SCOPE", "Calls", "is_ours", "leaf_name", "operations"]
+__all__ = ["SCOPE", "Calls", "is_ours", "leaf_name", "operations", "ours"]
 
 SCOPE = "tb_activations"
 """Name scope of everything that this package adds to the graph of a step, so that it can be told from what is the user's."""
 
 _OURS = re.compile(rf"(^|/){SCOPE}(_\d+)?/")
+
+
+@contextmanager
+def ours() -> Iterator[None]:
+    """What is made inside is this package's, and not looked at by who has TensorFlow show him every operation.
+
+    `tf.debugging.enable_check_numerics` ends a training at the first infinity, and with one a search for the largest number begins.
+    """
+    settings = context.context()
+    watching = list(settings.op_callbacks)
+    for callback in watching:
+        settings.remove_op_callback(callback)
+    try:
+        with tf.name_scope(SCOPE):
+            yield
+    finally:
+        for callback in watching:
+            settings.add_op_callback(callback)
 
 
 def is_ours(name: str) -> bool:

@@ -16,6 +16,7 @@ import tensorflow as tf
 
 from tb_activations.capture.catalogue import Catalogue
 from tb_activations.capture.nodes import Recording, Tally
+from tb_activations.capture.operations import ours
 from tb_activations.capture.recorder import Recorder
 from tb_activations.capture.shares import MOST, shares
 from tb_activations.capture.statistics import Measured, Request, measure_all, sample
@@ -42,7 +43,7 @@ class Keep:
 
 def collect(recorder: Recorder, catalogue: Catalogue) -> Packed:
     """Everything recorded, as it is, and what is ready; runs in the graph of the step."""
-    with tf.name_scope("tb_activations"):
+    with ours():
         collected: Packed = {"tensors": {}, "rows": {}, "scales": {}}
         items = _recorded(recorder, catalogue)
         for index, item in enumerate(items):
@@ -115,7 +116,7 @@ class Reduction:
 
     def __call__(self, collected: Packed) -> Packed:
         packed: Packed = {}
-        with tf.name_scope("tb_activations"):
+        with ours():
             if self._layout.ids:
                 packed.update(self._split(self._columns(collected)))
             if self._keep.samples != "none":

@@ -22,7 +22,7 @@ from tb_activations.capture.bare_variables import is_copy, whole_variable, whose
 from tb_activations.capture.harmless import harmless
 from tb_activations.capture.keras_variables import Variable, is_variable
 from tb_activations.capture.nodes import Seen
-from tb_activations.capture.operations import SCOPE
+from tb_activations.capture.operations import ours
 from tb_activations.capture.source import user_line
 from tb_activations.capture.trace import Trace
 from tb_activations.store.schema import Kind, QuantityPlan
@@ -101,11 +101,12 @@ class Recorder(Trace):
         return x if tapped is None else tapped[0]
 
     @harmless
-    def differentiated(self, target: Any, sources: Any, above: Any) -> None:
-        """A tape differentiates ``target``. With respect to variables, that is a loss of the step.
+    def differentiated(self, target: Any, sources: Any, above: Any, *, by_tape: bool = True) -> None:
+        """A tape, or `tf.gradients`, differentiates ``target``. With respect to variables, that is a loss of the step.
 
         Unless it has a gradient of its own, ``above``: then it is an activation, such as what `tf.recompute_grad` computes again.
         """
+        self.needs_tape = self.needs_tape and by_tape
         self.sources += tf.nest.flatten(sources)
         if any(map(is_variable, tf.nest.flatten(sources))):
             for tensor in tf.nest.flatten(target):
@@ -116,7 +117,7 @@ class Recorder(Trace):
 
     @harmless
     def found_gradients(self, target: Any, sources: Any, gradients: Any) -> None:
-        """The tape's answer."""
+        """The answer."""
         self.note_answer(target, gradients)
         flat = tf.nest.flatten(sources)
         found = [gradients] if len(flat) == 1 and not tf.nest.is_nested(sources) else tf.nest.flatten(gradients)
@@ -177,7 +178,7 @@ class Recorder(Trace):
         if self._are_trained_inside(variables):
             return
         self.variables.pass_over(optimizer.variables)
-        with tf.name_scope(SCOPE):
+        with ours():
             if self.selection.slots:
                 self.variables.read_slots(optimizer, variables)
             for gradient, variable in zip(gradients, variables, strict=False):
@@ -212,19 +213,19 @@ class Recorder(Trace):
             if self.graph is not None:
                 stack.enter_context(self.graph.as_default())
                 stack.enter_context(tf.control_dependencies(None))
-            stack.enter_context(tf.name_scope(SCOPE))
+            stack.enter_context(ours())
             stack.enter_context(telling(None))
             yield
 
     @harmless
     def _read_variables(self) -> None:
-        with tf.name_scope(SCOPE):
+        with ours():
             self.variables.read_known()
 
     @harmless
     def _enter(self, op: keras.Operation) -> str:
         if self.records_here():
-            with tf.name_scope(SCOPE):
+            with ours():
                 for weight in getattr(op, "weights", ()):
                     self.variables.read(weight)  # of a layer that is built by this very call
         return self.calls.enter(op)

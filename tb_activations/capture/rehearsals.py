@@ -19,6 +19,10 @@ from tb_activations.capture.recorder import Recorder
 __all__ = ["forget_rehearsals"]
 
 
+_CHECKS = frozenset({"CheckNumerics", "CheckNumericsV2"})
+"""What gives the numbers that it looks at; `tf.debugging.enable_check_numerics` puts one behind each operation."""
+
+
 class _Call(NamedTuple):
     """One call of a layer, and its nodes by what follows the number in their names."""
 
@@ -94,7 +98,8 @@ def _matters(tensor: tf.Tensor, results: set[int]) -> bool:
         for op in current.consumers():
             if op.type in OF_SHAPES:
                 continue
-            if op.op_def is None or op.op_def.is_stateful or op.type.endswith(("While", "If", "Case", "Call")):
+            acts = op.op_def is None or (op.op_def.is_stateful and op.type not in _CHECKS)
+            if acts or op.type.endswith(("While", "If", "Case", "Call")):
                 return True
             fresh = [output for output in op.outputs if id(output) not in met]
             met.update(map(id, fresh))

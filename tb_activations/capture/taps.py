@@ -17,7 +17,7 @@ from tensorflow.python import pywrap_tfe
 from tensorflow.python.eager import record
 from tensorflow.python.framework import ops
 
-from tb_activations.capture.operations import SCOPE
+from tb_activations.capture.operations import ours
 
 __all__ = ["Tensor", "dense_part", "forget_gradients", "is_followed", "name_of_gradient", "tap", "tap_summing", "untapped"]
 
@@ -51,7 +51,7 @@ def tap(x: Any, flowed_back: Callable[[Any], None]) -> Any:
 
         return tf.identity(value), backward
 
-    with tf.name_scope(SCOPE):
+    with ours():
         return _with_dense_part(x, tf.custom_gradient(identity)(dense_part(x)))
 
 
@@ -67,7 +67,7 @@ def tap_summing(x: Any, zeros: tf.Tensor, summarize: Callable[[tf.Tensor], tf.Te
 
         return tf.identity(value), backward
 
-    with tf.name_scope(SCOPE):
+    with ours():
         return _with_dense_part(x, tf.custom_gradient(identity)(dense_part(x), zeros))
 
 

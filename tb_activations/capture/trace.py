@@ -26,7 +26,7 @@ from tb_activations.capture.keras_variables import Variable
 from tb_activations.capture.loss_path import handle_in
 from tb_activations.capture.nodes import Lasting, Recording, Seen, Tally
 from tb_activations.capture.on_replicas import OnReplicas
-from tb_activations.capture.operations import SCOPE, Calls, is_ours
+from tb_activations.capture.operations import Calls, is_ours, ours
 from tb_activations.capture.selection import Selection
 from tb_activations.capture.statistics import has_statistics
 from tb_activations.capture.structure import Structure
@@ -60,6 +60,7 @@ class Trace:
       arguments: name of a call -> names of the nodes that it was given.
       targets: what is differentiated in the step: its losses, and what has a gradient of its own.
       sources: what its tapes differentiate by.
+      needs_tape: nothing but tapes differentiates; `tf.gradients` looks at the graph, whether or not a tape has recorded.
       answers: what its tapes gave for each loss.
       own_calls: the calls of layers of users, in the graph of the step.
       op_producers: id of a tensor -> name of the node that is the operation which made it.
@@ -82,6 +83,7 @@ class Trace:
         self.arguments: dict[str, list[str]] = {}
         self.targets: list[tf.Tensor] = []
         self.sources: list[Any] = []
+        self.needs_tape = True
         self.answers: list[Answer] = []
         self.variables = Variables(structure)
         lasting = lasting or Lasting()
@@ -174,7 +176,7 @@ class Trace:
             if not self._is_differentiated(node, tensor):
                 return x
             heard: list[tf.Tensor] = []
-            tapped = self.inner.tap(node, x, heard.append, self._fail)
+            tapped = self.inner.tap(node, x, heard, self._fail)
             self._note_tap(tapped, x, heard)
         self._produced(node.name, dense_part(tapped))
         return tapped
@@ -245,7 +247,7 @@ class Trace:
     @harmless
     def record_variables(self) -> None:
         """Turns what was read and handed over into nodes. Called once, in the graph of the step, when the user's step has returned."""
-        with tf.name_scope(SCOPE):
+        with ours():
             if self.graph is not None:
                 self.variables.hand_over_what_is_written(self.graph)
             for wanted, variable, op, before in self.variables.named():

@@ -9,6 +9,7 @@ from collections.abc import Set
 
 import keras
 
+from tb_activations.capture.activations import is_of_users
 from tb_activations.capture.recorder import Recorder
 from tb_activations.capture.structure import children
 from tb_activations.store.schema import QuantityPlan
@@ -16,10 +17,12 @@ from tb_activations.store.schema import QuantityPlan
 __all__ = ["Uncalled"]
 
 _SIZES = {
-    keras.layers.MultiHeadAttention: ("num_heads", "key_dim"),
-    keras.layers.GroupQueryAttention: ("head_dim", "num_query_heads", "num_key_value_heads"),
+    "MultiHeadAttention": ("num_heads", "key_dim"),
+    "GroupQueryAttention": ("head_dim", "num_query_heads", "num_key_value_heads"),
 }
-_ATTENTION = tuple(_SIZES)
+"""Arguments by the name that a class has in `keras.layers`; in Keras' own module the second has another."""
+
+_ATTENTION = tuple(getattr(keras.layers, name) for name in _SIZES)
 
 
 class Uncalled:
@@ -49,6 +52,8 @@ class Uncalled:
                 return QuantityPlan("no_dropout_rate", {"owner": name, **_as_written(keeper)})
         if isinstance(op, keras.layers.InputLayer) and (keeper or self._recorder.structure.model) is not None:
             op = keeper or self._recorder.structure.model  # shares the fate of the model that it feeds
+        if id(keeper) in self._called and self._runs_what_it_keeps(keeper) and not getattr(op, "weights", ()):
+            return QuantityPlan("used_without_call")
         if not getattr(op, "built", True) and not self._is_table_used(op):
             return QuantityPlan("not_called")  # the first call would have built it
         weights = {id(weight._value) for weight in getattr(op, "weights", ())}
@@ -56,6 +61,14 @@ class Uncalled:
             if not weights or weights & function.variables:
                 return function.plan
         return QuantityPlan("used_without_call" if self._is_used(op) else "not_called")
+
+    def _runs_what_it_keeps(self, keeper: keras.Operation | None) -> bool:
+        """Whether Keras wrote ``keeper``, which was called: past their calls, as `TimeDistributed` does, it runs the layers that it keeps; of those
+        without weights nothing else would tell. A model keeps what its user gives it; attention, and augmentation but in training, leave out some.
+        """
+        if not isinstance(keeper, keras.layers.Layer) or isinstance(keeper, (keras.Model, *_ATTENTION)) or is_of_users(keeper):
+            return False
+        return isinstance(keeper, keras.layers.Wrapper) or self._recorder.mode == "train"
 
     def _is_used(self, op: keras.Operation) -> bool:
         """Whether the step calls ``op`` or a layer that it keeps, trains their weights, or reads them or its table."""
@@ -78,5 +91,5 @@ class Uncalled:
 
 def _as_written(attention: keras.layers.Layer) -> dict[str, str]:
     """How a layer of this kind and size is made."""
-    kind = next(kind for kind in _ATTENTION if isinstance(attention, kind))
-    return {"class_name": kind.__name__, "sizes": ", ".join(f"{size}={getattr(attention, size, size)}" for size in _SIZES[kind])}
+    name, sizes = next((name, sizes) for name, sizes in _SIZES.items() if isinstance(attention, getattr(keras.layers, name)))
+    return {"class_name": name, "sizes": ", ".join(f"{size}={getattr(attention, size, size)}" for size in sizes)}

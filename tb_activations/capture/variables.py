@@ -40,6 +40,7 @@ class Variables:
         self._slots: dict[int, str] = {}
         self._in_modules: dict[int, str] = {}
         self._trained_inside: set[int] = set()
+        self._replaced: set[int] = set()
         self._passed_over: set[int] = set()
 
     def read_known(self) -> None:
@@ -77,7 +78,9 @@ class Variables:
     def hand_over(self, variable: Variable, gradient: Any, scale: tf.Tensor | None) -> None:
         """An optimizer is about to change ``variable`` by ``gradient``, which carries the loss scale ``scale``."""
         self.read(variable)
-        if gradient is None:
+        if getattr(variable, "overwrite_with_gradient", False):
+            self._replaced.add(key_of(variable))
+        elif gradient is None:
             self._handed_over.setdefault(key_of(variable), None)
         else:
             # The rows of an embedding that were looked up; never made dense.
@@ -108,12 +111,16 @@ class Variables:
         self.read(variable)
         self._trained_inside.add(key_of(variable))
 
+    def is_replaced(self, variable: Variable) -> bool:
+        """Whether what an optimizer is handed for ``variable`` is no gradient but its next value, as of the scales of a float8 layer."""
+        return key_of(variable) in self._replaced
+
     def is_trained_inside(self, variable: Variable) -> bool:
         return key_of(variable) in self._trained_inside
 
     def is_changed(self, variable: Variable) -> bool:
-        """Whether the step may have changed ``variable`` by a gradient."""
-        return self.gradient_of(variable) is not None or self.is_trained_inside(variable)
+        """Whether the step may have changed ``variable`` by a gradient, or what stands in its place."""
+        return self.gradient_of(variable) is not None or self.is_trained_inside(variable) or self.is_replaced(variable)
 
     def was_offered(self, variable: Variable) -> bool:
         """Whether an optimizer was asked to change ``variable``, with a gradient or with None."""

@@ -38,9 +38,13 @@ class ConstantInput(NodeRule):
     persistence = Persistence(captures=2)
 
     def select(self, facts: Facts) -> Rows:
-        """Float inputs that go straight into weights, and words. Of several inputs some are the same on purpose: segments, positions."""
+        """Float inputs that go straight into weights, and words. Of several inputs some are the same on purpose: segments, positions.
+
+        Of a sparse or ragged one only the numbers that it stores are known, which may all be 1: where they stand tells the rest.
+        """
         words = [row for row in _inputs(facts) if _feeds_table(facts, row)] if len(_inputs(facts)) == 1 else []
-        return np.array([*_direct_inputs(facts).tolist(), *words], np.int64)
+        dense = [row for row in (*_direct_inputs(facts).tolist(), *words) if "layout" not in facts.nodes[row].attributes]
+        return np.array(dense, np.int64)
 
     def observe(self, facts: Facts, rows: Rows) -> Observe:
         """Compares examples, and elements where there is one example only. A recurrent layer may begin with states of 0.

@@ -301,7 +301,7 @@ _ALL = (
         "not_a_tensor",
         "unreachable",
         "not a tensor",
-        "`{node}` returns {type}, which holds no tensor that could be recorded.",
+        "`{node}` returns {type}: neither a tensor nor a list, tuple or dict of tensors.",
         "Put a probe on the tensor of interest inside its `call`:",
         'x = tb_activations.probe(x, "name")',
     ),
@@ -343,6 +343,23 @@ _ALL = (
         "trained inside a loop or branch",
         "The gradient of `{node}` is computed inside a loop, a branch or a function of the step, and can't leave it.",
         "Its update, that of the whole step, is recorded. To see its gradient, call `tape.gradient` in the step itself: only the optimizer may stay.",
+    ),
+    Reason(
+        "replaced",
+        "unreachable",
+        "replaced at every step",
+        "`{node}` is no weight that is learned: what the layer hands to the optimizer in the place of a gradient is its next value, as Keras does "
+        "with the scales of float8, so d loss / d value does not exist.",
+        "Nothing is wrong. Its value and its update are recorded.",
+    ),
+    Reason(
+        "custom_gradient",
+        "unreachable",
+        "past a gradient of its own",
+        "The path from `{node}` to the loss goes through a function with a gradient of its own (`tf.custom_gradient`), which doesn't ask for "
+        "d loss / d value of what is computed inside it.",
+        "If that function calls `{node}` again for its gradient, look at that later call. Else put a probe on what the function is given or returns:",
+        'x = tb_activations.probe(x, "name")',
     ),
     Reason(
         "no_update",

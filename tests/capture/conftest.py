@@ -83,6 +83,7 @@ _WRAPPED = [
     (keras.optimizers.Optimizer, "scale_loss"),
     (keras.optimizers.LossScaleOptimizer, "apply"),
     (tf.GradientTape, "gradient"),
+    (tf, "gradients"),
     (tf, "recompute_grad"),
     (tf, "vectorized_map"),
     (type(tf.Variable(0.0)), "assign_add"),

@@ -320,6 +320,61 @@ def test_values_and_gradients_are_those_of_the_same_computation_written_out(tmp_
     assert {node.name for node in run.nodes if "@" in node.name} == twice
 
 
+class Twofold(L.Layer):
+    """Gives two tensors, of which the loop around it uses one."""
+
+    def __init__(self):
+        super().__init__(name="twofold")
+        self.inner = L.Dense(4, name="inner")
+
+    def build(self, shape):
+        self.inner.build(shape)
+
+    def call(self, x):
+        return self.inner(x), x * 2.0
+
+
+@pytest.mark.slow
+def test_what_nothing_in_a_loop_uses_has_no_gradient_and_says_so(tmp_path):
+    class Net(keras.Model):
+        def __init__(self):
+            super().__init__(name="net")
+            self.twofold, self.head = Twofold(), L.Dense(1, name="head")
+
+        def call(self, x):
+            return self.head(tf.while_loop(lambda i, h: i < TIMES, lambda i, h: (i + 1, self.twofold(h)[0]), (0, x))[1])
+
+    model = Net()
+    model(data()[0])
+    model.compile("sgd", "mse", jit_compile=False)
+    model.fit(*data(), batch_size=8, verbose=0, callbacks=[tba.ActivationsCallback(tmp_path, every=1, print_findings=False)])
+    run = tba.open_run(tmp_path / "train")
+    assert run.node("twofold").quantities["gradient"].state == "materialized"
+    assert run.node("twofold:1").quantities["value"].state == "materialized"
+    assert run.node("twofold:1").quantities["gradient"].reason == "not_on_loss_path"
+
+
+@pytest.mark.slow
+def test_where_every_number_is_checked_ours_are_not(tmp_path):
+    """The largest number is looked for from minus infinity on, and what can't be known is NaN: neither is the user's."""
+    x, y = data()
+    tf.debugging.enable_check_numerics()
+    try:
+        trained = []
+        for callbacks in ([], [tba.ActivationsCallback(tmp_path, every=1, print_findings=False)]):
+            model = make((While, Recurrent, Branch), jit_compile=False)
+            model.fit(x, y, batch_size=8, epochs=3, shuffle=False, verbose=0, callbacks=callbacks)
+            trained.append(model.get_weights())
+    finally:
+        tf.debugging.disable_check_numerics()
+    for plain, recorded in zip(*trained, strict=True):
+        np.testing.assert_array_equal(plain, recorded)
+    run = tba.open_run(tmp_path / "train")
+    assert run.steps().tolist() == list(range(6))
+    assert np.isfinite(run.statistics("while/inner")["max"]).all()
+    assert not [node.name for node in run.nodes if "@" in node.name]  # the call before the loop is known to be for shapes only
+
+
 @pytest.mark.slow
 def test_a_branch_not_taken_yet_says_so(tmp_path):
     model = make([Branch], False)

@@ -208,6 +208,27 @@ def watched_epoch(log_dir, model):
     return tba.open_run(log_dir / "train")
 
 
+def in_eight_bits():
+    model = keras.Sequential([L.Input((3,)), L.Dense(3, name="inner"), L.Dense(1, name="head")], name="eight_bits")
+    model.get_layer("inner").quantize("float8")
+    return model
+
+
+class OwnGradient(keras.Model):
+    """A layer inside a function that tells its gradient by itself."""
+
+    def __init__(self):
+        super().__init__(name="own_gradient")
+        self.before, self.inside, self.head = L.Dense(3, name="before"), L.ReLU(name="inside"), L.Dense(1, name="head")
+
+    def call(self, x):
+        @tf.custom_gradient
+        def squared(x):
+            return self.inside(x) * x, lambda upstream: 2.0 * x * upstream
+
+        return self.head(squared(self.before(x)))
+
+
 @pytest.fixture(scope="module")
 def runs(tmp_path_factory):
     """Runs by name, each trained when first asked for."""
@@ -225,6 +246,10 @@ def runs(tmp_path_factory):
             return fitted(log_dir, Beside(), kinds=["layer", "variable"])
         if name == "thawed":
             return fitted(log_dir, Thawed(inside=False), kinds=["layer", "variable"])
+        if name == "eight bits":
+            return fitted(log_dir, in_eight_bits(), kinds=["variable"])
+        if name == "own gradient":
+            return fitted(log_dir, OwnGradient(), kinds=["layer"])
         if name == "inside":
             return fitted(log_dir, Inside(), epochs=2, kinds=["variable"], samples="full", quantities=["value", "gradient", "update"])
         if name == "nested":
@@ -300,6 +325,8 @@ CASES = {
     "frozen_from_above": ("thawed", "head/kernel", "update"),
     "not_a_weight": ("everything", "bare/scale", "gradient"),
     "trained_inside": ("inside", "head/kernel", "gradient"),
+    "replaced": ("eight bits", "inner/inputs_scale", "gradient"),
+    "custom_gradient": ("own gradient", "inside", "gradient"),
     "no_update": ("everything", "head", "update"),
 }
 
@@ -328,6 +355,38 @@ def test_the_update_of_weights_that_are_trained_inside_is_recorded(runs):
     before, after = run.value("head/kernel", 0), run.value("head/kernel", 1)
     assert np.abs(after - before).max() > 0
     np.testing.assert_allclose(run.value("head/kernel", 0, "update"), after - before, rtol=1e-4, atol=1e-7)
+
+
+def test_the_code_that_gives_attention_a_dropout_makes_the_very_layer(tmp_path):
+    x = L.Input((4, 4))
+    kinds = {"heads": L.MultiHeadAttention(2, 3, name="heads"), "groups": L.GroupQueryAttention(3, 4, 2, name="groups")}
+    model = keras.Model(x, L.Dense(1, name="out")(kinds["heads"](x, x) + kinds["groups"](x, x)))
+    model.compile("sgd", "mse", jit_compile=False)
+    data = np.ones((8, 4, 4)), np.ones((8, 4, 1))
+    model.fit(*data, verbose=0, callbacks=[tba.ActivationsCallback(tmp_path, every=1, **LEAN, kinds=["layer"])])
+    nodes = [node for node in tba.open_run(tmp_path / "train").nodes if node.quantities["value"].reason == "no_dropout_rate"]
+    assert [node.name.split("/")[0] for node in nodes] == ["heads", "groups"]
+    for node in nodes:
+        scope = {"keras": keras}
+        exec(f"made = {node.code_to_paste}", scope)
+        made, kind = scope["made"], kinds[node.name.split("/")[0]]
+        assert type(made) is type(kind)
+        sizes = {"num_heads", "key_dim", "head_dim", "num_query_heads", "num_key_value_heads"} & made.get_config().keys()
+        assert {size: made.get_config()[size] for size in sizes} == {size: kind.get_config()[size] for size in sizes}
+        assert made.get_config()["dropout"] == pytest.approx(0.1)
+
+
+def test_what_takes_the_place_of_a_scale_is_its_next_value_and_no_gradient(runs):
+    nodes = {node.name: node for node in runs("eight bits").nodes}
+    for name in ("inner/inputs_scale", "inner/inputs_amax_history"):
+        states = nodes[name].quantities
+        assert (states["value"].reason, states["gradient"].reason, states["update"].reason) == (None, "replaced", None)
+    assert nodes["inner/kernel"].quantities["gradient"].state == "materialized"
+
+
+def test_around_a_function_with_a_gradient_of_its_own_gradients_are_recorded(runs):
+    nodes = {node.name: node for node in runs("own gradient").nodes}
+    assert nodes["before"].quantities["gradient"].state == nodes["head"].quantities["gradient"].state == "materialized"
 
 
 def test_a_layer_that_attention_never_calls_says_so_whether_or_not_the_scores_are_asked_for(tmp_path):

@@ -183,6 +183,52 @@ def test_what_keras_makes_in_a_trace_does_not_take_two_recorded_ones(make_tiny, 
         np.testing.assert_array_equal(plain, recorded)
 
 
+class Averaging(keras.optimizers.SGD):
+    """Keeps a copy of each weight, and makes it when it is built; in a traced step that is never done."""
+
+    def build(self, variables):
+        if not self.built:
+            super().build(variables)
+            self.copies = [self.add_variable_from_reference(variable, name="copy") for variable in variables]
+            for copied, variable in zip(self.copies, variables, strict=True):
+                copied.assign(variable)
+
+    def update_step(self, gradient, variable, learning_rate):
+        copied = self.copies[self._get_variable_index(variable)]
+        copied.assign(0.9 * copied + 0.1 * (variable - learning_rate * gradient))
+        variable.assign(copied)
+
+
+class Around(keras.optimizers.SGD):
+    """Hands gradients on to another one, which it builds when it is first applied."""
+
+    def __init__(self, **options):
+        super().__init__(0.01, **options)
+        self.inner = keras.optimizers.Adam(0.01, name="inner")
+
+    def apply(self, grads, trainable_variables=None):
+        self.inner.apply(grads, trainable_variables)
+        self.iterations.assign_add(1)
+
+    @property
+    def variables(self):
+        return self.inner.variables
+
+
+@pytest.mark.parametrize("optimizer", [Averaging, Around])
+@pytest.mark.parametrize("compiling", [{"jit_compile": False}, {"run_eagerly": True}], ids=["graph", "eager"])
+def test_an_optimizer_is_built_as_the_plain_step_builds_it(make_tiny, data, lean, optimizer, compiling):
+    trained = []
+    for callbacks in ([], [lean(1)]):
+        model = make_tiny(optimizer=optimizer(name="optimizer"), **compiling)
+        model.fit(*data, batch_size=4, verbose=0, shuffle=False, callbacks=callbacks)
+        kept = model.optimizer.variables
+        trained.append(([variable.path for variable in kept], [*model.get_weights(), *(variable.numpy() for variable in kept)]))
+    assert trained[0][0] == trained[1][0]
+    for plain, recorded in zip(trained[0][1], trained[1][1], strict=True):
+        np.testing.assert_array_equal(plain, recorded)
+
+
 def test_a_step_that_makes_nothing_any_more_is_not_traced_in_vain(data, lean):
     model = OfItsOwn()
     model.compile(jit_compile=False)
@@ -218,6 +264,36 @@ def test_a_resumed_training_goes_on_counting(make_tiny, data, lean, steps, tmp_p
         fit(interrupted, Stop())
     interrupted.on_train_end()  # what is on its way is written when the process ends
     fit(lean(5))
+    assert steps() == [0, 5, 10, 15, 20]
+
+
+@pytest.mark.parametrize("keep", [lambda optimizer: optimizer, lambda optimizer: {"first": optimizer}, lambda optimizer: [optimizer]])
+def test_a_resumed_training_with_optimizers_of_its_own_goes_on_counting(data, lean, steps, tmp_path, keep):
+    """What `compile` gives a model that nobody asked for stays at 0."""
+
+    class Adversarial(OfItsOwn):
+        def __init__(self):
+            super().__init__()
+            self.mine.build(self.trainable_weights)
+            self.kept, self.built = keep(self.mine), True
+            if self.kept is not self.mine:
+                del self.mine
+
+        def train_step(self, data):
+            optimizer, *_ = tf.nest.flatten(self.kept)
+            with tf.GradientTape() as tape:
+                loss = tf.reduce_mean((self(data[0]) - data[1]) ** 2)
+            optimizer.apply(tape.gradient(loss, self.trainable_weights), self.trainable_weights)
+            return {"loss": loss}
+
+    saved = tmp_path / "saved.weights.h5"
+    for first_epoch in (0, 2):
+        model = Adversarial()
+        model.compile(jit_compile=False)
+        if first_epoch:
+            model.load_weights(saved)
+        model.fit(*data, batch_size=4, initial_epoch=first_epoch, epochs=first_epoch + 2, verbose=0, callbacks=[lean(5)])
+        model.save_weights(saved)
     assert steps() == [0, 5, 10, 15, 20]
 
 

@@ -35,6 +35,31 @@ def mse_gradient(kernel, bias, x, y):
     return 2 * x.T @ (x @ kernel + bias - y) / y.size
 
 
+class ByGraph(keras.Model):
+    """Its step looks at the graph, and needs no tape."""
+
+    def train_step(self, data):
+        loss = self.compute_loss(y=data[1], y_pred=self(data[0], training=True))
+        weights = [weight.value for weight in self.trainable_weights]
+        self.optimizer.apply(tf.gradients(loss, weights), self.trainable_weights)
+        return {"loss": loss}
+
+
+def test_a_step_that_differentiates_by_tf_gradients_has_a_loss_and_its_gradients(tmp_path):
+    x = L.Input((4,), name="x")
+    model = ByGraph(x, L.Dense(2, name="out")(L.Dense(3, activation="tanh", name="hidden")(x)))
+    model.compile("sgd", "mse", jit_compile=False)
+    hidden = model.get_layer("hidden")(X[:8])
+    with tf.GradientTape() as tape:
+        tape.watch(hidden)
+        loss = tf.reduce_mean((model.get_layer("out")(hidden) - Y[:8]) ** 2)
+    gradient = tape.gradient(loss, hidden)
+    run = recorded(tmp_path, model, X[:8], Y[:8])
+    np.testing.assert_allclose(run.value("hidden", 0, "gradient"), gradient, rtol=1e-5)
+    np.testing.assert_allclose(run.value("loss", 0), loss, rtol=1e-5)
+    assert run.node("x").quantities["gradient"].reason == "nothing_trained"
+
+
 class Keeping:
     """An optimizer that keeps the gradients it is handed."""
 

@@ -81,6 +81,24 @@ def test_values_gradients_and_updates_are_those_of_the_step(tmp_path, compiled):
         np.testing.assert_allclose(run.value("hidden", index, "gradient"), upstream * kept / 0.7, rtol=1e-4, atol=1e-6)
 
 
+@pytest.mark.parametrize("dtype", ["bfloat16", "float16"])
+def test_a_loss_of_16_bits_is_recorded(tmp_path, compiled, dtype):
+    model, optimizer = make_model(), keras.optimizers.SGD(0.1)
+
+    def train_step(x, y):
+        with tf.GradientTape() as tape:
+            loss = tf.cast(tf.reduce_mean((model(x) - y) ** 2), dtype)
+        optimizer.apply(tape.gradient(loss, model.trainable_variables), model.trainable_variables)
+        return loss
+
+    with tba.watch(compiled(train_step), model=model, log_dir=tmp_path, every=1) as step:
+        losses = [step(x, y).numpy() for x, y in batches(2)]
+    run = tba.open_run(tmp_path / "train")
+    assert run.node("loss").dtype == dtype
+    assert [run.value("loss", index) for index in range(2)] == losses
+    np.testing.assert_array_equal(run.statistics("loss")["mean"], np.array(losses, np.float32))
+
+
 @pytest.mark.parametrize("apply", ["apply", "apply_gradients"])
 def test_weights_and_results_are_bit_identical(tmp_path, compiled, apply):
     plain, plain_losses = train(compiled, 6, apply=apply)

@@ -160,6 +160,12 @@ def test_what_is_used_without_a_call_of_its_own_is_not_told_to_be_unused(tmp_pat
     assert codes == {"run": "used_without_call", "run/fed": "used_without_call", "frozen": "used_without_call", "idle": "not_called"}
 
 
+def test_a_layer_without_weights_that_another_of_keras_runs_past_its_call_is_not_told_to_be_unused(tmp_path):
+    x = L.Input((4, 3, 2), name="x")
+    model = keras.Model(x, L.Dense(1, name="head")(L.TimeDistributed(L.GlobalMaxPooling1D(name="most"), name="each")(x)[:, 0]))
+    assert reasons(tmp_path, model, np.ones((8, 4, 3, 2), "float32"))["each/most"] == "used_without_call"
+
+
 class Attentive(keras.Model):
     """Attention, whose scores are asked for or not."""
 

@@ -249,6 +249,13 @@ def test_a_sequence_of_0_is_no_state():
         assert [f.node for f in history.find(ConstantInput())] == told
 
 
+def test_a_sparse_input_of_ones_tells_by_where_they_stand():
+    text = "input x [?,8]; layer d Dense [?,3] <- x; variable d/kernel [8,3]; loss loss [] <- d"
+    for attributes, told in (({}, ["x"]), ({"layout": "sparse"}, [])):
+        history = History(text, STEPS, x={"attributes": attributes}).set("x", l2_norm=rms(1.0), std=0.0, mean=1.0, min=1.0, max=1.0)
+        assert [f.node for f in history.find(ConstantInput())] == told
+
+
 def test_distances_beside_the_states_of_a_users_layer_are_not_multiplied_by_weights():
     text = "input x [?,9,8]; input far [?,9,9]; layer own Own [?,9,8] <- x far; variable own/w [8,8]; loss loss [] <- own"
     numbers = {"l2_norm": rms(50.0), "min": 0.0, "max": 90.0, "zero_fraction": 0.1, "std": 9.0}

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+import numpy as np
 import tensorflow as tf
 
 from tb_activations.capture.statistics import sampled
@@ -25,6 +26,13 @@ SUMS = ("times", "elements", "total", "squares", "saturated", "pos_inf", "zeros"
 
 EXTREMES = (-float("inf"), -float("inf"))
 """What the first `extremes` are compared with."""
+
+_NOT_KNOWN = -1.0
+"""The share of saturated numbers where no activation function tells what that is. NaN would be added up among the step's own gradients, where
+`tf.debugging.enable_check_numerics` takes it for the user's."""
+
+_IN_PLACE_OF_NAN = tf.float64.min
+"""For the same reason; no statistic, which has 32 bits, is as low."""
 
 
 @tf.autograph.experimental.do_not_convert  # type: ignore[untyped-decorator]
@@ -50,7 +58,7 @@ def _bounds(dtype: tf.DType, wide: tf.DType) -> tf.Tensor:
 
 def _saturated(wide: tf.Tensor, flat: tf.Tensor, finite: tf.Tensor, activation: str | None) -> tf.Tensor | float:
     if activation is None:
-        return float("nan")
+        return _NOT_KNOWN
     units = tf.shape(wide)[-1] if wide.shape.rank else 1
     return sampled.saturated_share(tf.reshape(wide, tf.stack([1, -1, units])), flat[None], finite[None], activation)[0]
 
@@ -81,7 +89,7 @@ def from_sums(added: tf.Tensor, largest: tf.Tensor) -> Measured:
         "std": tf.sqrt(tf.maximum(total["squares"] / count - mean * mean, 0)),
         "l2_norm": tf.where(count > 0, tf.sqrt(total["squares"]), float("nan")),
         "zero_fraction": total["zeros"] / count,
-        "saturated_fraction": total["saturated"] / total["times"],
+        "saturated_fraction": tf.where(total["saturated"] < 0, np.float64("nan"), total["saturated"] / total["times"]),
         "subnormal_fraction": (total["below_normal"] - total["zeros"]) / count,
     }
     rows = tf.shape(added)[0]
@@ -102,7 +110,8 @@ def _counts(total: Mapping[str, tf.Tensor]) -> tf.Tensor:
 
 def as_vector(row: Measured) -> tf.Tensor:
     """A row of `measure`, with its histogram, as float64[n], which holds each of its numbers exactly; the first says that there is one."""
-    return tf.concat([tf.ones([1], tf.float64), *(tf.cast(part, tf.float64) for part in row)], 0)
+    numbers = tf.concat([tf.cast(part, tf.float64) for part in row], 0)
+    return tf.concat([tf.ones([1], tf.float64), tf.where(tf.math.is_nan(numbers), _IN_PLACE_OF_NAN, numbers)], 0)
 
 
 def vector_size() -> int:
@@ -113,6 +122,6 @@ def from_vectors(vectors: tf.Tensor) -> Measured:
     """The rows again, of [n, `vector_size`]; of zeros, one that says that nothing was recorded."""
     sizes = [1, len(STATISTICS), len(COUNTS), HISTOGRAM_BINS, 2]
     there, statistics, counts, histogram, edges = tf.split(vectors, sizes, axis=1)
-    statistics = tf.where(there > 0, statistics, float("nan"))
+    statistics = tf.where((there > 0) & (statistics != _IN_PLACE_OF_NAN), statistics, float("nan"))
     counts = tf.where(there > 0, counts, [float(NOT_RECORDED), *[0.0] * (len(COUNTS) - 1)])
     return Measured(tf.cast(statistics, tf.float32), tf.cast(counts, tf.int64), tf.cast(histogram, tf.int32), tf.cast(edges, tf.float32))

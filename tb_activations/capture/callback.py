@@ -145,6 +145,7 @@ class ActivationsCallback(keras.callbacks.Callback):  # type: ignore[misc]  # Ke
         self._epoch = -1
         self._iterations = 0
         self._fitting = False
+        self._steps: int | None = None
         self._names_checked = False
         self._over = False
         self._warnings: deque[str] = deque()
@@ -176,7 +177,7 @@ class ActivationsCallback(keras.callbacks.Callback):  # type: ignore[misc]  # Ke
 
     @_harmless
     def on_train_begin(self, logs: Any = None) -> None:
-        self._fitting, self._thread = True, threading.get_ident()
+        self._fitting, self._thread, self._steps = True, threading.get_ident(), self._told_steps()
 
     @_harmless
     def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
@@ -308,7 +309,10 @@ class ActivationsCallback(keras.callbacks.Callback):  # type: ignore[misc]  # Ke
         return first
 
     def _announced(self) -> int | None:
-        """Steps of each epoch; a loop of one's own need not tell."""
+        """Steps of each epoch; a loop of one's own need not tell. An evaluation within `fit` tells of its own."""
+        return self._steps if self._fitting else self._told_steps()
+
+    def _told_steps(self) -> int | None:
         steps: int | None = (getattr(self, "params", None) or {}).get("steps")  # older ones of Keras set it in `fit` only
         return steps
 
@@ -364,7 +368,7 @@ optimizer's count begins at 0 then, and captures of the same steps would take th
 
 _OF_A_TRAINING = frozenset(
     {
-        *("_findings", "_destinations", "_swaps", "_probe", "_clock", "_pace", "_epoch", "_iterations", "_fitting", "_names_checked"),
+        *("_findings", "_destinations", "_swaps", "_probe", "_clock", "_pace", "_epoch", "_iterations", "_fitting", "_steps", "_names_checked"),
         *("_warnings", "_thread", "_step", "_over"),
     }
 )

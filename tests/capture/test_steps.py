@@ -297,6 +297,16 @@ def test_a_resumed_training_with_optimizers_of_its_own_goes_on_counting(data, le
     assert steps() == [0, 5, 10, 15, 20]
 
 
+def test_an_evaluation_with_the_same_callback_within_fit_counts_no_steps(make_tiny, data, lean, steps):
+    class Evaluating(keras.callbacks.Callback):
+        def on_epoch_end(self, epoch, logs=None):
+            self.model.evaluate(data[0][:8], data[1][:8], batch_size=4, verbose=0, callbacks=[callback])
+
+    callback = lean(1)
+    make_tiny().fit(*data, batch_size=4, epochs=3, verbose=0, callbacks=[Evaluating(), callback])
+    assert steps() == list(range(18))
+
+
 def test_a_fresh_model_in_a_used_directory_starts_at_zero_and_says_so(make_tiny, data, lean, tmp_path):
     for learning_rate, told in ((0.0, contextlib.nullcontext()), (0.1, told_of_an_earlier_training())):
         model = make_tiny(optimizer=keras.optimizers.SGD(learning_rate))

@@ -10,7 +10,7 @@ The one invariant: training gives the same numbers as without, whatever goes wro
     trainability, traced_functions                                                what was fixed when the plain step was traced
     active, instrument, recorder, trace, harmless                                 the trace of a step, while its Python code runs
     structure, calls, nodes, describe, source                                     what a node is, and how it is called
-    variables, bare_variables, keras_variables                                    weights, and variables that are none
+    variables, bare_variables, keras_variables, optimizers                        weights, variables that are none, what changes them
     taps, inner_graphs, functions, on_replicas                                    tensors and gradients, wherever they are made
     operations, op_nodes, activations                                             single TensorFlow operations
     catalogue, uncalled, edges, loss_path, loss_inputs, connections, generations  nodes → the graph, with a reason for each

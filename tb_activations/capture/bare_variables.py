@@ -17,7 +17,7 @@ from tensorflow.python.ops.resource_variable_ops import BaseResourceVariable, Re
 
 from tb_activations.capture.keras_variables import Variable, is_of_keras
 
-__all__ = ["WRITES", "bare_variables", "is_copy", "kept_by_module", "weight_name", "whole_variable", "whose"]
+__all__ = ["WRITES", "bare_variables", "is_copy", "kept_by", "kept_by_module", "weight_name", "whole_variable", "whose"]
 
 WRITES = [
     (kind, name)
@@ -41,7 +41,7 @@ def bare_variables(layer: keras.Operation) -> Iterator[tuple[str, Variable]]:
 
     Those of TensorFlow are none of them, nor is what recurrent layers keep from one batch to the next.
     """
-    for attribute, variable in _kept(layer):
+    for attribute, variable in kept_by(layer):
         if isinstance(variable, tf.Variable):
             name = variable.name.split(":")[0]
             yield attribute if name == "Variable" else name, variable
@@ -53,10 +53,10 @@ def weight_name(layer: keras.Operation, weight: keras.Variable) -> str:
     """The name that ``weight`` was given; without one the attribute of ``layer`` that keeps it, as Keras counts all such of a process."""
     if not _MADE_UP.fullmatch(weight.name):
         return str(weight.name)
-    return next((attribute for attribute, variable in _kept(layer) if variable is weight), "variable")
+    return next((attribute for attribute, variable in kept_by(layer) if variable is weight), "variable")
 
 
-def _kept(layer: keras.Operation) -> Iterator[tuple[str, Any]]:
+def kept_by(layer: keras.Operation) -> Iterator[tuple[str, Any]]:
     """What the attributes of ``layer`` keep, also in lists and dicts, with the attribute."""
     for attribute, value in vars(layer).items():
         if not attribute.startswith(_COPIES):

@@ -23,8 +23,8 @@ import keras
 from tb_activations.capture.arguments import batch, check_arguments, flag
 from tb_activations.capture.clock import Clock
 from tb_activations.capture.destination import Destination
-from tb_activations.capture.first_trace import optimizers_of
 from tb_activations.capture.forward import FixedBatch
+from tb_activations.capture.optimizers import steps_counted
 from tb_activations.capture.packing import SAMPLE_EXAMPLES
 from tb_activations.capture.replicas import this_worker
 from tb_activations.capture.schedule import Every, Schedule
@@ -304,7 +304,7 @@ class ActivationsCallback(keras.callbacks.Callback):  # type: ignore[misc]  # Ke
         if not destination.was_recorded():
             return 0
         known = _LAST_STEPS.get(self.model, {}).get(self._log_dir)
-        first = known if known is not None else _iterations(self.model) or 0
+        first = known if known is not None else steps_counted(self.model) or 0
         destination.begin(first)
         return first
 
@@ -319,7 +319,7 @@ class ActivationsCallback(keras.callbacks.Callback):  # type: ignore[misc]  # Ke
     def _of_the_epoch(self) -> dict[str, Any]:
         """What is known of the steps of this epoch, beside the executions that began."""
         stopped = bool(self.model.stop_training)
-        iterations = None if isinstance(self.model.optimizer, keras.optimizers.LossScaleOptimizer) else _iterations(self.model)
+        iterations = None if isinstance(self.model.optimizer, keras.optimizers.LossScaleOptimizer) else steps_counted(self.model)
         in_vain = not stopped and self._swap("train", self._trained).counts_the_end()
         return {
             "expected": self._announced(),
@@ -328,7 +328,7 @@ class ActivationsCallback(keras.callbacks.Callback):  # type: ignore[misc]  # Ke
         }
 
     def _begin_epoch(self, clock: Clock) -> None:
-        iterations = _iterations(self.model) or 0
+        iterations = steps_counted(self.model) or 0
         clock.begin_epoch(iterations - self._iterations)
         self._iterations = iterations
 
@@ -394,19 +394,3 @@ class _Pace:
 
     def overhead(self, seconds: float) -> float:
         return max(seconds - median(self._idle), 0.0) if self._idle else float("nan")
-
-
-def _iterations(model: keras.Model) -> int | None:
-    """How many steps the optimizer counted; None: none counts.
-
-    Where a step of the user's own works with others, the one of `compile` stays at 0. Of several the one that counted least tells: some work twice
-    in a step.
-    """
-    own = _counted(model.optimizer) if model.optimizer is not None else 0
-    return own or min(filter(None, map(_counted, optimizers_of(model))), default=None)
-
-
-def _counted(optimizer: keras.optimizers.Optimizer) -> int:
-    counting = getattr(optimizer, "inner_optimizer", optimizer)  # of a loss scale
-    # Since Keras 3.4 `iterations` leaves out the steps that only accumulate gradients.
-    return int(getattr(counting, "_iterations", counting.iterations).numpy())

@@ -5,23 +5,15 @@ The one invariant: nothing is made here that the model's own step would not make
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
 from typing import Any
 
 import keras
 import tensorflow as tf
 
+from tb_activations.capture.optimizers import build_optimizer, optimizers_of
 from tb_activations.capture.step_functions import StepKind, is_step_of_keras
 
-__all__ = ["build_optimizer", "make_variables", "optimizers_of", "will_make_variables"]
-
-
-def build_optimizer(optimizer: keras.optimizers.Optimizer, variables: Sequence[Any]) -> None:
-    """Makes what an optimizer keeps of ``variables``, as it would do by itself when it is first applied."""
-    if not optimizer.built:
-        with keras.name_scope(optimizer.name, caller=optimizer):
-            optimizer.build(list(variables))
-        optimizer.built = True
+__all__ = ["make_variables", "will_make_variables"]
 
 
 def make_variables(model: keras.Model, kind: StepKind) -> None:
@@ -45,13 +37,6 @@ def will_make_variables(model: keras.Model, kind: StepKind) -> bool:
     if is_step_of_keras(model, kind):
         return _has_metrics_to_make(model) or (kind == "train" and _has_slots_to_make(model.optimizer))
     return kind == "train" and any(map(_has_slots_to_make, _optimizers(model)))
-
-
-def optimizers_of(model: keras.Model) -> Iterator[keras.optimizers.Optimizer]:
-    """The one of `compile`, and those that ``model`` keeps besides, also in lists and dicts."""
-    for value in vars(model).values():
-        held = value.values() if isinstance(value, dict) else value if isinstance(value, (list, tuple)) else (value,)
-        yield from (item for item in held if isinstance(item, keras.optimizers.Optimizer))
 
 
 def _are_built(model: keras.Model, *, include_self: bool) -> bool:

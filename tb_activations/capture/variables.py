@@ -14,10 +14,10 @@ import tensorflow as tf
 from tensorflow.python.framework.auto_control_deps_utils import get_read_write_resource_inputs
 
 from tb_activations.capture.bare_variables import kept_by_module, weight_name
-from tb_activations.capture.first_trace import build_optimizer
 from tb_activations.capture.keras_variables import Variable, in_tensorflow, is_of_keras
 from tb_activations.capture.loss_path import handle_in
 from tb_activations.capture.nodes import Recording
+from tb_activations.capture.optimizers import build_optimizer
 from tb_activations.capture.structure import Structure
 
 __all__ = ["Variable", "Variables", "key_of", "read"]

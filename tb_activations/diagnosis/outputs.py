@@ -92,14 +92,8 @@ class OutputMismatch(NodeRule):
 
     def words(self, facts: Facts, index: int, episode: Episode) -> Words:
         """Which of the two to change."""
-        seen, activation = episode.evidence, _function(facts, index) or "softmax"
         if index in _taken_for(facts, "crossed"):
-            return Words(
-                "Of its outputs and the targets one has the shape [n, 1] and one [n], and the loss computes with both: that makes [n, n] numbers,"
-                " each example's with the targets of all others, so nothing better can be learned than to give the mean of the targets for all.",
-                "Give both the same shape before they meet:",
-                "targets = keras.ops.reshape(targets, keras.ops.shape(outputs))",
-            )
+            return _CROSSED
         if index in _taken_for(facts, "single"):
             return Words(
                 "It has one unit, and the loss is one of several classes: it divides by the sum over the classes, and of a single one that is 1"
@@ -108,45 +102,65 @@ class OutputMismatch(NodeRule):
                 'model.compile(optimizer, "binary_crossentropy")',
             )
         if index in _taken_for(facts, "logits"):
-            sentence = (
-                f"The loss takes its outputs for logits and applies a {activation} to them, but they are what a {activation} made already, between 0"
-                f" and 1. The loss can't come near 0 then, and its gradients stay small."
-            )
-            if index not in _answers(facts):
-                after = "It isn't the last function before the loss, which Keras takes the logits in front of. Leave out one of the two"
-                return Words(sentence, f"{after}{location(facts, index)}.")
+            return _words_of_logits(facts, index)
+        if not np.isnan(episode.evidence["examples"]):
             return Words(
-                sentence,
-                f"Leave out the {activation}{location(facts, index)}, or tell the loss that it gets probabilities:",
-                "model.compile(optimizer, keras.losses.SparseCategoricalCrossentropy(from_logits=False))",
-            )
-        if not np.isnan(seen["examples"]):
-            return Words(
-                f"Its outputs add up to 1 over the {seen['examples']:.0f} examples of a batch, and not over the classes of each: what one example is"
-                " given depends on the others.",
+                f"Its outputs add up to 1 over the {episode.evidence['examples']:.0f} examples of a batch, and not over the classes of each: what one"
+                " example is given depends on the others.",
                 f"Take the softmax over the last axis{location(facts, index)}:",
                 "keras.ops.softmax(scores, axis=-1)",
             )
-        if ends_in_relu(facts.nodes[index]):
-            return Words(
-                f"Its outputs are those of a ReLU, from {number(seen['min'])} to {number(seen['max'])}, and the loss takes them for probabilities: it"
-                " clips zeros and what is above 1, and neither gets a gradient.",
-                f"End in a softmax (two or more classes) or a sigmoid{location(facts, index)}:",
-                'keras.layers.Dense(classes, activation="softmax")',
-            )
-        before = _changes_what_was_made_by(facts, index)
-        if before:
-            return Words(
-                f"Its outputs go from {number(seen['min'])} to {number(seen['max'])}, and the loss takes them for probabilities. The {before} before"
-                " it made some; what this layer puts beyond 0 and 1 is clipped, and gets no gradient.",
-                f"Leave it out{location(facts, index)}, or put it in front of the last weights.",
-            )
+        return _words_of_probabilities(facts, index, episode)
+
+
+_CROSSED = Words(
+    "Of its outputs and the targets one has the shape [n, 1] and one [n], and the loss computes with both: that makes [n, n] numbers,"
+    " each example's with the targets of all others, so nothing better can be learned than to give the mean of the targets for all.",
+    "Give both the same shape before they meet:",
+    "targets = keras.ops.reshape(targets, keras.ops.shape(outputs))",
+)
+
+
+def _words_of_logits(facts: Facts, index: int) -> Words:
+    """Of probabilities that a loss takes for logits."""
+    activation = _function(facts, index) or "softmax"
+    sentence = (
+        f"The loss takes its outputs for logits and applies a {activation} to them, but they are what a {activation} made already, between 0"
+        f" and 1. The loss can't come near 0 then, and its gradients stay small."
+    )
+    if index not in _answers(facts):
+        after = "It isn't the last function before the loss, which Keras takes the logits in front of. Leave out one of the two"
+        return Words(sentence, f"{after}{location(facts, index)}.")
+    return Words(
+        sentence,
+        f"Leave out the {activation}{location(facts, index)}, or tell the loss that it gets probabilities:",
+        "model.compile(optimizer, keras.losses.SparseCategoricalCrossentropy(from_logits=False))",
+    )
+
+
+def _words_of_probabilities(facts: Facts, index: int, episode: Episode) -> Words:
+    """Of numbers that are no probabilities, and that a loss takes for some."""
+    low, high = number(episode.evidence["min"]), number(episode.evidence["max"])
+    if ends_in_relu(facts.nodes[index]):
         return Words(
-            f"Its outputs go from {number(seen['min'])} to {number(seen['max'])}, and the loss takes them for probabilities: it clips them to lie"
-            " between 0 and 1, and what is clipped gets no gradient.",
-            f"Tell the loss that it gets logits, or end in a softmax (two or more classes) or a sigmoid{location(facts, index)}:",
-            "model.compile(optimizer, keras.losses.BinaryCrossentropy(from_logits=True))  # or another loss with from_logits=True",
+            f"Its outputs are those of a ReLU, from {low} to {high}, and the loss takes them for probabilities: it"
+            " clips zeros and what is above 1, and neither gets a gradient.",
+            f"End in a softmax (two or more classes) or a sigmoid{location(facts, index)}:",
+            'keras.layers.Dense(classes, activation="softmax")',
         )
+    before = _changes_what_was_made_by(facts, index)
+    if before:
+        return Words(
+            f"Its outputs go from {low} to {high}, and the loss takes them for probabilities. The {before} before"
+            " it made some; what this layer puts beyond 0 and 1 is clipped, and gets no gradient.",
+            f"Leave it out{location(facts, index)}, or put it in front of the last weights.",
+        )
+    return Words(
+        f"Its outputs go from {low} to {high}, and the loss takes them for probabilities: it clips them to lie"
+        " between 0 and 1, and what is clipped gets no gradient.",
+        f"Tell the loss that it gets logits, or end in a softmax (two or more classes) or a sigmoid{location(facts, index)}:",
+        "model.compile(optimizer, keras.losses.BinaryCrossentropy(from_logits=True))  # or another loss with from_logits=True",
+    )
 
 
 class TargetsOutOfRange(NodeRule):

@@ -69,7 +69,7 @@ def test_while_the_step_is_traced(make_tiny, data, tmp_path, monkeypatch, compil
 @pytest.mark.parametrize(
     ("owner", "name"),
     [
-        (callback, "_iterations"),
+        (callback, "steps_counted"),
         (clock.Clock, "begin_execution"),
         (clock.Clock, "end_epoch"),
         (destination, "write_marker"),

@@ -19,6 +19,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
+from typing import Any
 
 import tensorflow as tf
 
@@ -121,7 +122,7 @@ class OnHost(Handover):
         collected = collect(recorder, catalogue)
         self._dtypes = dtypes_of(collected)
         if self._compiled_by_xla:
-            return as_bits(collected)
+            return as_bits({**collected, "tensors": _each_once(collected["tensors"])})
         if tf.executing_eagerly() or not tf.nest.flatten(collected):
             return collected
         with ours():
@@ -133,7 +134,7 @@ class OnHost(Handover):
         return self._beside.run(self._reduce, self._taken(given))
 
     def _reduce(self, taken: Packed) -> Packed:
-        return self._reduction(arrays_from_bits(taken, self._dtypes))
+        return self._reduction(arrays_from_bits({**taken, "tensors": _by_key(taken["tensors"])}, self._dtypes))
 
     def _taken(self, given: Packed) -> Packed:
         if "outlet" not in given:
@@ -142,6 +143,26 @@ class OnHost(Handover):
         with ours():
             taken: Packed = tf.nest.pack_sequence_as(structure, outlet.take())
         return taken
+
+
+def _each_once(tensors: Packed) -> Packed:
+    """One tensor for all keys that have it, by these keys together: XLA would store it for each, a seventh of all that leaves a transformer."""
+    keys: dict[Any, list[str]] = {}
+    for key, tensor in tensors.items():
+        keys.setdefault(_unchanged(tensor).ref(), []).append(key)
+    return {" ".join(alike): tensors[alike[0]] for alike in keys.values()}
+
+
+def _by_key(tensors: Packed) -> Packed:
+    """The tensors that `_each_once` was given."""
+    return {key: tensor for keys, tensor in tensors.items() for key in keys.split()}
+
+
+def _unchanged(tensor: tf.Tensor) -> tf.Tensor:
+    """The tensor that reaches ``tensor`` through identities."""
+    while tensor.op.type in ("Identity", "IdentityN"):
+        tensor = tensor.op.inputs[tensor.value_index]
+    return tensor
 
 
 def _left_in_order(collected: Packed) -> Packed:

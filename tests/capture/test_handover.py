@@ -55,6 +55,32 @@ def test_later_steps_do_not_reach_what_waits_to_be_reduced(make_tiny, data, tmp_
     np.testing.assert_allclose(run.value("hidden", 2), np.maximum(inputs @ after[1][0] + after[1][1], 0), rtol=1e-5, atol=1e-6)
 
 
+@pytest.mark.parametrize("jit_compile", [False, True], ids=["graph", "xla"])
+def test_a_gradient_of_several_nodes_lies_in_memory_once(tmp_path, monkeypatch, jit_compile):
+    given, reduce = [], HostReduction.__call__
+
+    def look(self, collected):
+        given.append([array.ctypes.data for array in collected["tensors"].values() if array.shape == (4, 8)])
+        return reduce(self, collected)
+
+    monkeypatch.setattr(HostReduction, "__call__", look)
+    inputs = keras.Input((3,), name="inputs")
+    branches = [keras.layers.Dense(8, name=name)(inputs) for name in ("left", "right")]
+    outputs = keras.layers.Dense(1, name="out")(keras.layers.Add(name="sum")(branches))
+    model = keras.Model(inputs, outputs)
+    model.compile("sgd", "mse", jit_compile=jit_compile)
+    rng = np.random.default_rng(0)
+    x, y = rng.normal(size=(4, 3)).astype(np.float32), rng.normal(size=(4, 1)).astype(np.float32)
+    of_sum = 2 * (model(x).numpy() - y) / 4 @ model.get_layer("out").kernel.numpy().T
+    model.fit(x, y, batch_size=4, shuffle=False, verbose=0, callbacks=[tba.ActivationsCallback(tmp_path, every=1, samples="full")])
+    (addresses,) = given
+    assert len(addresses) == 6  # value and gradient of each branch and of their sum
+    assert len(set(addresses)) == 4
+    run = tba.open_run(tmp_path / "train")
+    for name in ("left", "right", "sum"):
+        np.testing.assert_allclose(run.value(name, 0, "gradient"), of_sum, rtol=1e-5, atol=1e-7)
+
+
 def test_steps_wait_where_numbers_come_slowly(make_tiny, data, tmp_path, monkeypatch, compiling):
     reduce, take = HostReduction.__call__, OnHost.take
     taken, reduced, unreduced = [], [], []

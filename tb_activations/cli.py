@@ -175,19 +175,32 @@ def _plain(value: Any) -> Any:
 def _print_report(name: str, report: Report) -> None:
     found, quiet = _count(len(report.findings), "finding"), _count(len(report.quiet), "rule")
     print(f"{_clean(name)}: {found} in {_count(report.checked_captures, 'capture')}, {quiet} found nothing")
+    told: set[str] = set()
     for finding in report.findings:
         _print_finding(finding)
+        # What to do about a consequence is what stands at its cause.
+        if finding.consequence_of is None and finding.remedy not in told:
+            _print_remedy(finding)
+            told.add(finding.remedy)
 
 
 def _print_finding(finding: Finding) -> None:
     span = f"since step {finding.first_step}" if finding.last_step is None else f"steps {finding.first_step}–{finding.last_step}"
     print(f"\n  {finding.severity.upper():7}  {_clean(finding.title)}  {_clean(finding.node) or '(the run)'}  {finding.quantity}  {span}")
     consequence = f"Likely a consequence of {finding.consequence_of}." if finding.consequence_of else ""
-    for text in (finding.sentence, consequence, finding.remedy):
-        if text:
-            print(textwrap.fill(_clean(text), 100, initial_indent=_INDENT, subsequent_indent=_INDENT))
+    _print_prose(finding.sentence)
+    _print_prose(consequence)
+
+
+def _print_remedy(finding: Finding) -> None:
+    _print_prose(finding.remedy)
     if finding.code:
         print(textwrap.indent("\n".join(map(_clean, finding.code.splitlines())), _INDENT + "    "))
+
+
+def _print_prose(text: str) -> None:
+    if text:
+        print(textwrap.fill(_clean(text), 100, initial_indent=_INDENT, subsequent_indent=_INDENT))
 
 
 def _clean(text: str) -> str:

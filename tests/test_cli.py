@@ -62,12 +62,30 @@ def test_findings_as_json_are_those_of_the_rules(logdir, capsys):
     assert answer["checked_captures"] == 10
 
 
-def test_findings_as_text_name_node_step_and_remedy(logdir, capsys):
-    assert main(["findings", str(logdir)]) == 0
+def test_findings_as_text_name_node_and_step_and_what_to_try_where_it_stands_first(tmp_path, capsys):
+    graph = parse_nodes("input x [?,4]; layer a Dense [?,8] <- x relu gradient; layer b Dense [?,8] <- a relu gradient; layer c Dense [?,8] <- b")
+    normal = normal_values(graph)
+    path = build_run(
+        tmp_path / "train", graph, range(0, 600, 5), lambda name, *at: normal(name, *at) * (np.float32(0) if name in "ab" and at[-1] >= 200 else 1)
+    )
+    mine = {"rule": "mine", "title": "Mine", "quantity": "value", "statistic": "mean", "first_step": 0, "last_step": None, "severity": "note"}
+    mine |= {"evidence": {}, "sentence": "It is mine.", "remedy": "Give it back.", "code": "give()"}
+    write_findings(data_directory(path) / findings_name("0123abcd"), {"mine": "Mine"}, [mine | {"node": node} for node in "xc"])
+    findings = diagnosis.evaluate(open_run(path)).findings
+    assert [(finding.rule, finding.node, finding.consequence_of is None) for finding in findings] == [
+        ("dead_units", "a", True),
+        ("dead_units", "b", False),
+        ("mine", "x", True),
+        ("mine", "c", True),
+    ]
+    assert main(["findings", str(tmp_path)]) == 0
     text = re.sub(r"\s+", " ", capsys.readouterr().out)
-    for finding in diagnosis.evaluate(open_run(logdir / "sick" / "train")).findings:
-        for part in (finding.severity.upper(), finding.title, finding.node, f"since step {finding.first_step}", finding.sentence, finding.remedy):
+    for finding in findings:
+        for part in (finding.severity.upper(), finding.title, finding.node, f"since step {finding.first_step}", finding.sentence):
             assert re.sub(r"\s+", " ", part) in text
+    assert findings[0].remedy in text
+    assert text.count(findings[0].code) == 1
+    assert text.count("Give it back. give()") == text.count("Give it back.") == 1
 
 
 @pytest.mark.parametrize(("severity", "status"), [("error", 1), ("warning", 1), ("note", 1)])

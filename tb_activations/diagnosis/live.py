@@ -80,6 +80,7 @@ class LiveFindings:
     _diagnosis: Diagnosis | None = None
     _run: Run | None = None
     _told: set[Identity] = field(default_factory=set)
+    _remedies: set[str] = field(default_factory=set)
     _token: str = field(default_factory=lambda: secrets.token_hex(4))
     _recorded: list[RecordedFinding] | None = None
     _failed: bool = False
@@ -127,7 +128,7 @@ class LiveFindings:
 
     def _tell(self, finding: Finding) -> None:
         if self.actions.print and len(self._told) <= MOST_PRINTED + 1 and self.speaks():
-            print(f"\n{describe(finding) if len(self._told) <= MOST_PRINTED else _MORE}", file=sys.stderr, flush=True)
+            print(f"\n{self._describe(finding) if len(self._told) <= MOST_PRINTED else _MORE}", file=sys.stderr, flush=True)
         stop_on = self.actions.stop_on
         if stop_on is not None and SEVERITIES.index(finding.severity) >= SEVERITIES.index(stop_on) and finding.last_step is None:
             with self._stopping:
@@ -135,14 +136,21 @@ class LiveFindings:
         if self.actions.on_finding is not None:
             self.actions.on_finding(finding)
 
+    def _describe(self, finding: Finding) -> str:
+        """What to try is printed once, however many nodes need it."""
+        text = describe(finding, remedy=finding.remedy not in self._remedies)
+        if finding.consequence_of is None:
+            self._remedies.add(finding.remedy)
+        return text
 
-def describe(finding: Finding) -> str:
-    """A finding as a short block of text; one that likely follows from another as one line."""
+
+def describe(finding: Finding, *, remedy: bool = True) -> str:
+    """A finding as a short block of text, with or without what to try; one that likely follows from another as one line."""
     head = f"tb_activations {finding.severity}: {finding.title} at {finding.node or 'the run'} ({finding.quantity})"
     if finding.consequence_of is not None:
         return f"{head} since step {finding.first_step:,}, likely a consequence of {finding.consequence_of}"
-    body = textwrap.fill(f"{finding.sentence} {finding.remedy}".strip(), WIDTH, initial_indent="    ", subsequent_indent="    ")
-    return "\n".join([head, body, *(f"        {line}" for line in finding.code.splitlines())])
+    body = textwrap.fill(f"{finding.sentence} {finding.remedy if remedy else ''}".strip(), WIDTH, initial_indent="    ", subsequent_indent="    ")
+    return "\n".join([head, body, *(f"        {line}" for line in finding.code.splitlines() if remedy)])
 
 
 def because_of(finding: Finding) -> str:

@@ -44,6 +44,19 @@ def test_a_finding_is_printed_once_and_its_consequence_in_one_line(tmp_path, cap
     assert warnings == []
 
 
+def test_what_to_try_is_printed_once_however_many_nodes_need_it(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(rules, "_registered", {})
+    rules.rule("mine", kinds=("layer",), captures=1, steps=0, sentence="`{node}` is mine.", remedy="Give it back.")(
+        lambda statistics: statistics["mean"] > -np.inf
+    )
+    train(tmp_path, Actions(), [])
+    printed = capsys.readouterr().err
+    assert "`stem` is mine. Give it back." in printed
+    assert "`hidden` is mine.\n" in printed
+    assert printed.count("Give it back.") == 1
+    assert printed.count("keras.layers.LeakyReLU") == 1  # of `stem`; that of `hidden` follows from it
+
+
 def test_a_function_is_called_with_each_finding_and_nothing_is_printed_when_not_asked_for(tmp_path, capsys):
     seen = []
     live = train(tmp_path, Actions(print=False, on_finding=seen.append), [])

@@ -125,8 +125,8 @@ export function FindingsView(): JSX.Element {
             </tr>
           </thead>
           <tbody>
-            {shown.slice(0, limit).map((row) => (
-              <FindingRow key={`${row.run} ${row.id}`} row={row} />
+            {shown.slice(0, limit).map((row, index) => (
+              <FindingRow key={`${row.run} ${row.id}`} row={row} folded={isTold(row, shown.slice(0, index))} />
             ))}
           </tbody>
         </table>
@@ -177,11 +177,25 @@ function Quiet({ data, empty }: { readonly data: Findings; readonly empty: boole
   );
 }
 
+/** Whether what to try stands at another row: at that of the cause, or at one before that says the same. */
+function isTold({ all: [{ remedy, consequence_of }] }: Episodes, before: readonly Episodes[]): boolean {
+  const tells = ({ all: [other] }: Episodes): boolean => other.consequence_of === null && other.remedy === remedy;
+  return consequence_of !== null || before.some(tells);
+}
+
 /** Further episodes that a row names. */
 const EPISODES = 6;
 
-function FindingRow({ row }: { readonly row: Episodes }): JSX.Element {
+function FindingRow({ row, folded }: { readonly row: Episodes; readonly folded: boolean }): JSX.Element {
   const [finding, ...later] = row.all;
+  const remedy = (
+    <>
+      <div>
+        <Prose text={finding.remedy} />
+      </div>
+      {finding.code !== "" && <CodeBlock code={finding.code} />}
+    </>
+  );
   const own = row.run === run.value;
   return (
     <tr class={own && finding.node !== "" && finding.node === node.value ? "on" : ""}>
@@ -227,10 +241,14 @@ function FindingRow({ row }: { readonly row: Episodes }): JSX.Element {
             Likely a consequence of: <Consequence of={finding.consequence_of} row={row} />
           </div>
         )}
-        <div>
-          <Prose text={finding.remedy} />
-        </div>
-        {finding.code !== "" && <CodeBlock code={finding.code} />}
+        {folded ? (
+          <details>
+            <summary>What to try</summary>
+            {remedy}
+          </details>
+        ) : (
+          remedy
+        )}
       </td>
     </tr>
   );

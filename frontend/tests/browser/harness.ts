@@ -44,6 +44,8 @@ export interface ExpectedRun {
     readonly title: string;
     readonly node: string;
     readonly sentence: string;
+    readonly remedy: string;
+    readonly consequence_of: string | null;
     readonly quantity: string;
     readonly severity: string;
     readonly first_step: number;

@@ -133,7 +133,9 @@ const CONTROLS =
 async function walk(): Promise<{ missed: string[]; unmarked: string[]; backwards: string[] }> {
   const frame = await tab.inside();
   await frame.evaluate((controls) => {
-    const shown = (element: Element): boolean => element.getClientRects().length > 0 && element.closest(".sr") === null;
+    // What a closed <details> holds has rectangles, and can't be seen.
+    const shown = (element: Element): boolean =>
+      element.getClientRects().length > 0 && element.checkVisibility() && element.closest(".sr") === null;
     [...document.querySelectorAll(controls)].filter(shown).forEach((element, index) => {
       element.setAttribute("data-number", String(index));
     });

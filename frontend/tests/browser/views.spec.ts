@@ -124,6 +124,28 @@ describe("findings", () => {
     );
     expect(await tab.frame.locator(".panel-path").getAttribute("title")).toBe(finding.node);
   });
+
+  it("tell what to try where it stands first, and at others when asked", async () => {
+    await tab.frame.getByRole("tab", { name: /^Findings/ }).click();
+    const rows = tab.frame.locator(".fd tbody tr");
+    await rows.first().waitFor();
+    const plain = (text: string): string => text.replaceAll("`", "").replace(/\s+/g, " ");
+    const texts = (await rows.allInnerTexts()).map(plain);
+    const ofRows = new Map([...findings].reverse().map((each) => [`${each.title} ${each.node}`, each]));
+    const order = [...new Set(findings.map((each) => `${each.title} ${each.node}`))];
+    const told = new Set<string>();
+    for (const [at, named] of order.entries()) {
+      const { remedy, consequence_of } = ofRows.get(named)!;
+      const isFirst = consequence_of === null && !told.has(remedy);
+      expect(texts[at].includes(plain(remedy)), named).toBe(isFirst);
+      if (isFirst) told.add(remedy);
+    }
+    expect(told.size).toBeGreaterThan(0);
+    const folded = rows.filter({ has: tab.frame.locator("details") }).first();
+    await folded.getByText("What to try").press("Enter");
+    const finding = ofRows.get(order[texts.findIndex((text) => text.includes("What to try"))])!;
+    expect(plain(await folded.innerText())).toContain(plain(finding.remedy));
+  });
 });
 
 it("rules that could not be applied have not found that all is well", async () => {

@@ -132,6 +132,25 @@ def test_exact_columns_and_counts_are_those_of_numpy(name, mode):
     assert_exact(run(measure, array, mode=mode), array)
 
 
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("rows", [4, 5_000])
+@pytest.mark.parametrize("zeros", ["one unit", "one unit but for one", "so many, spread", "one unit, the rest NaN", "one unit but for a NaN"])
+def test_a_unit_is_zero_only_if_all_of_it_is(zeros, rows, mode):
+    array = np.ones((rows, 3), np.float32)
+    if zeros == "so many, spread":
+        array[np.arange(rows), np.arange(rows) % 3] = 0
+    else:
+        array[:, 1] = 0
+    if zeros == "one unit but for one":
+        array[rows // 2, 1] = -1
+    if zeros == "one unit, the rest NaN":
+        array[:, (0, 2)] = NAN
+    if zeros == "one unit but for a NaN":
+        array[rows // 2, 1] = NAN
+    share = columns(run(measure, array, mode=mode))[0]["zero_unit_fraction"]
+    assert np.isclose(share, 1 / 3 if zeros in ("one unit", "one unit, the rest NaN") else 0)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["normal", "mean far above std", "squares overflow", "squares underflow", "some of all", "constant", "empty"])
 def test_exact_columns_and_counts_are_those_of_numpy_under_xla(name):

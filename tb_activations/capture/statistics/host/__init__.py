@@ -21,6 +21,7 @@ from tb_activations.capture.statistics.host import exact, sampled
 from tb_activations.capture.statistics.host.exact import Exact
 from tb_activations.capture.statistics.host.kinds import kind_of
 from tb_activations.capture.statistics.host.units import as_units, zero_share
+from tb_activations.capture.statistics.sampled import SAMPLED
 from tb_activations.capture.statistics.stacks import Request
 from tb_activations.store.schema import COUNTS, HISTOGRAM_BINS, STATISTICS
 
@@ -77,7 +78,7 @@ def _columns(requests: Sequence[Request], reduced: Exact, some: sampled.Sampled)
         "std": reduced.std,
         "l2_norm": reduced.l2_norm,
         "zero_fraction": some.zero_fraction,
-        "zero_unit_fraction": np.where(np.isnan(reduced.low), np.nan, [_zero_units(request.x) for request in requests]),
+        "zero_unit_fraction": np.where(np.isnan(reduced.low), np.nan, list(map(_zero_units, requests, some.zero_fraction.tolist()))),
         "batch_std": some.batch_std,
         "saturated_fraction": some.saturated_fraction,
         "subnormal_fraction": some.subnormal_fraction,
@@ -87,5 +88,9 @@ def _columns(requests: Sequence[Request], reduced: Exact, some: sampled.Sampled)
     return HostMeasured(statistics, counts, some.histogram, np.stack([reduced.low, reduced.high], 1))
 
 
-def _zero_units(tensor: Array) -> float:
-    return zero_share(as_units(tensor)) if tensor.ndim >= 2 else math.nan
+def _zero_units(request: Request, zero_fraction: float) -> float:
+    if request.x.ndim < 2:
+        return math.nan
+    units = as_units(request.x)
+    # Most tensors have fewer zeros than a unit has elements; it is known where all of them were counted.
+    return 0.0 if units.size <= SAMPLED and zero_fraction * units.size < len(units) - 0.5 else zero_share(units)

@@ -56,7 +56,7 @@ def reduce_all(tensors: Sequence[Array]) -> tuple[Exact, Array]:
     """The statistics of n tensors, and bool[n]: which of them needed no care, so are finite and neither too large nor too small to be squared."""
     rows = [tensor.reshape(-1) for tensor in tensors]
     # A residual sum hands one gradient to both its inputs, and a reshaped tensor is the same memory: a tenth of a ResNet or a transformer.
-    keys = [(row.ctypes.data, len(row), row.dtype) for row in rows]
+    keys = [(row.ctypes.data, len(row), row.dtype) if len(row) > _PIECE else index for index, row in enumerate(rows)]
     distinct = dict(zip(keys, rows, strict=True))
     place_of = {key: place for place, key in enumerate(distinct)}
     reduced, trusted = _reduce_distinct(list(distinct.values()))

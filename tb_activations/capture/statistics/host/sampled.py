@@ -46,7 +46,7 @@ def measure_all(requests: Sequence[Request], low: Array, high: Array, *, careful
     return Sampled(
         zero_fraction=zero,
         batch_std=_batch_std(requests, careful),
-        saturated_fraction=np.array([_saturated_share(request, some.finite_of(index), careful) for index, request in enumerate(requests)]),
+        saturated_fraction=np.array([_saturated_share(request, some, index) for index, request in enumerate(requests)]),
         subnormal_fraction=_subnormal_share(some, zero, [kind_of(request.x.dtype).smallest_normal for request in requests]),
         histogram=_count_in_bins(some, low, high) if histogram else None,
     )
@@ -131,16 +131,17 @@ def _subnormal_share(some: _Joined, zero: Array, smallest_normal: Sequence[int])
     return np.where(bounds > 0, below - zero, zero * 0)
 
 
-def _saturated_share(request: Request, finite: Array, careful: bool) -> float:
+def _saturated_share(request: Request, some: _Joined, index: int) -> float:
     """The share of elements (of rows, for softmax) where the activation is flat; NaN for an activation that has no such part."""
     activation = graded(request)
     if activation == "softmax":
         units = as_units(request.x)
-        return _decided_share(units[:: max(1, -(-len(units) // ROWS))].astype(finite.dtype, copy=False), careful)
+        return _decided_share(units[:: max(1, -(-len(units) // ROWS))].astype(some.numbers.dtype, copy=False), some.finite is not None)
     if activation == "sigmoid":
+        finite = some.finite_of(index)
         return _mean((finite < 0.03) | (finite > 0.97))
     if activation == "tanh":
-        return _mean(np.abs(finite) > 0.97)
+        return _mean(np.abs(some.finite_of(index)) > 0.97)
     return math.nan
 
 

@@ -36,7 +36,7 @@ from tb_activations.diagnosis.precision import HalfOverflow, HalfUnderflow, Loss
 from tb_activations.diagnosis.rule import NodeRule, Observation, Rule, Words, number
 from tb_activations.diagnosis.unchanged import UnchangedWeights
 from tb_activations.diagnosis.updates import UpdateTooLarge, UpdateTooSmall
-from tb_activations.diagnosis.validation import BatchNormDrift
+from tb_activations.diagnosis.validation import BatchNormDrift, OtherValidationData
 from tb_activations.errors import ArgumentError
 from tb_activations.store.schema import COUNTS, QUANTITIES, STATISTICS, Kind, Quantity
 
@@ -68,6 +68,7 @@ BUILT_IN: tuple[Rule, ...] = (
     HalfUnderflow(),
     LossScaleThrash(),
     BatchNormDrift(),
+    OtherValidationData(),
 )
 """In the order in which causes come before consequences, as far as there is one."""
 

@@ -27,6 +27,7 @@ from tb_activations.diagnosis.finding import SEVERITIES, Severity
 from tb_activations.diagnosis.gradients import ExplodingGradient, MissingGradient, VanishingGradient
 from tb_activations.diagnosis.incoming import ConstantInput, UnnormalizedInput
 from tb_activations.diagnosis.initialization import PoorInitialization
+from tb_activations.diagnosis.left_frozen import LeftFrozen
 from tb_activations.diagnosis.losses import ExplodingLoss, OscillatingLoss
 from tb_activations.diagnosis.noise import DrownedCode, HeavyDropout
 from tb_activations.diagnosis.nonfinite import Nonfinite
@@ -60,6 +61,7 @@ BUILT_IN: tuple[Rule, ...] = (
     PenaltyTooStrong(),
     MissingGradient(),
     UnchangedWeights(),
+    LeftFrozen(),
     UpdateTooLarge(),
     UpdateTooSmall(),
     ExplodingLoss(),

@@ -63,6 +63,8 @@ class BatchNormDrift(Rule):
     MOVED, CARRIED = 0.75, 0.3
     """Difference of the means of the network's input and of the first normalization's output, in standard deviations of training, that count where
     validation is worse than training was when it began: other data, as inverted pictures are. By chance a batch of 32 differs by 0.2."""
+    FEW = 0.5
+    """Momentum below which the moving statistics are those of the last one or two batches, whatever time they have: each validation meets others."""
     STEPS = 100
     """Steps before an unusual momentum is judged by what it does; where validation is `WORSE`, that is seen already."""
 
@@ -259,6 +261,7 @@ class _NormalizationWatch(_Watch):
         holds |= (settled | never) & lasting & _far(ratio, rule.SETTLED_RATIO)
         holds |= (apart | flattened) & (arrived | never) & lasting
         holds |= moved & recent & (_moved(validated, trained) > rule.CARRIED) & self._is_first
+        holds |= (self._momentum < rule.FEW) & (steps >= rule.STEPS) & worse & (other_scale | (_moved(validated, trained) > rule.MOVED))
         names = [f"{run}_{what}" for what in _NAMES for run in ("training", "validation")]
         numbers = [values[position] for position in range(_NUMBERS) for values in (trained, validated)]
         urgent = other_data & _far(_ratio(validated[2], trained[2]), rule.AT_ONCE) | flattened & arrived & lasting & (left > rule.LOST)
@@ -272,6 +275,8 @@ class _NormalizationWatch(_Watch):
         remedy = (
             f"With momentum {momentum:g} the moving statistics need {number(3 / (1 - momentum))} steps to arrive. Lower it:"
             if slow
+            else f"With momentum {momentum:g} the moving statistics are those of the last batch or two. Raise it:"
+            if momentum < rule.FEW
             else "Check that validation data are prepared as training data are, or let the moving statistics arrive sooner:"
         )
         what, kind = ("what comes in", "input_") if self._is_of_input(episode) else ("its output", "")
@@ -281,8 +286,8 @@ class _NormalizationWatch(_Watch):
             f"In validation {what} has standard deviation {number(seen[f'validation_{kind}std'])} and mean"
             f" {number(seen[f'validation_{kind}mean'])}, in training"
             f" {number(seen[f'training_{kind}std'])} and {number(seen[f'training_{kind}mean'])}, since step {episode.first_step:,}.{spreads}",
-            "Prepare validation data as training data are prepared." if kind else remedy,
-            "" if kind else "keras.layers.BatchNormalization(momentum=0.9)",
+            "Prepare validation data as training data are prepared." if kind and momentum >= rule.FEW else remedy,
+            "" if kind and momentum >= rule.FEW else "keras.layers.BatchNormalization(momentum=0.9)",
         )  # fmt: skip
 
     def _is_of_input(self, episode: Episode) -> bool:

@@ -178,6 +178,28 @@ def test_a_validation_that_is_shown_while_training_goes_on_says_what_a_look_at_t
     assert [f.node for f in whole.findings()] == ["norm"]
 
 
+def last_batch(momentum, loss=3.0, **std):
+    """What is found where moving statistics forget; in training deviations and the loss are 1."""
+    histories = []
+    for steps, value, numbers in ((range(0, 400, 10), 1.0, {}), ((100, 200, 300), loss, std)):
+        history = History(NET, steps, norm={"attributes": {"momentum": momentum}}, norm_1={"attributes": {"momentum": 0.9}})
+        for node in ("x", "one", "norm", "two", "norm_1"):
+            history.set(node, std=numbers.get(node, 1.0), mean=0.0)
+        histories.append(history.set("loss", elements=1, mean=value))
+    watch = histories[0].watch(BatchNormDrift())
+    watch.compare(histories[1].block(), histories[1].facts)
+    return watch.findings()
+
+
+def test_statistics_of_the_last_batch_are_told_where_validation_shows_it():
+    """They come nearer and go away again from one validation to the next."""
+    there = np.array([0.6, 1.6, 1.5])
+    found = last_batch(0.0, norm=there)
+    assert [(f.node, f.first_step) for f in found] == [("norm", 100)]
+    assert "With momentum 0 the moving statistics are those of the last batch or two" in found[0].remedy
+    assert last_batch(0.9, norm=there) == last_batch(0.0, norm=1.2) == last_batch(0.0, loss=1.2, norm=there) == []
+
+
 def other_data(steps=(100, 200, 300), loss=3.0, std=1.0, mean=0.0):
     """What is found of the input of a network without a normalization; in training its deviation is 1, its mean 0, and the loss 1."""
     text = "input x [?,8]; layer one Dense [?,8] <- x; loss loss [] <- one"

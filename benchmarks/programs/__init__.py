@@ -14,6 +14,7 @@ from benchmarks.programs import (  # noqa: F401  (each registers its programs)
     eighth_faulty,
     eighth_healthy,
     eighth_settings,
+    fifteenth,
     fifth_faulty,
     fifth_healthy,
     fourteenth,

@@ -108,7 +108,7 @@ def absolute_difference_by_the_root_of_a_square() -> Training:
 # Dead units.
 
 
-@faulty("dead_units collapse output_mismatch", "value", every=10, held_out=True)
+@faulty("dead_units collapse output_mismatch targets_out_of_range", "value", every=10, held_out=True)
 def rectified_output_for_losses_in_percent() -> Training:
     x, y = progress()
     out = layers.Dense(1, activation="relu", name="value")
@@ -445,7 +445,7 @@ def moving_averages_too_slow_for_a_short_training() -> Training:
     return Training(model, x[:512], y[:512], epochs=8, options={"validation_data": (x[512:], y[512:])})
 
 
-@faulty("batchnorm_drift", "norm", every=5, held_out=True)
+@faulty("batchnorm_drift other_validation_data", "norm inputs", every=5, held_out=True)
 def trained_on_shares_and_validated_on_bytes() -> Training:
     x, y = patches()
     stacked = [layers.Conv2D(16, 3, strides=2, name="conv1"), layers.BatchNormalization(momentum=0.9, name="norm"), layers.ReLU()]

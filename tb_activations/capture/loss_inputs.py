@@ -7,7 +7,7 @@ a product, of [n] and [n, 1] is [n, n]: each example's with all others. A share 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Set
 
 import tensorflow as tf
 
@@ -21,6 +21,8 @@ NEAR = 0.01
 _SHAPING = frozenset({"Reshape", "Squeeze", "ExpandDims", "Identity", "Cast", "Transpose", "ConcatV2", "Pack"})
 _PAIRED = frozenset({"Sub", "SquaredDifference", "Mul"})
 """What compares outputs with targets: differences, and products with logarithms."""
+_GIVEN = frozenset({"Placeholder", "IteratorGetNext"})
+"""What gives a step the numbers of the program."""
 _OF_LOGITS = frozenset({"SoftmaxCrossEntropyWithLogits", "SparseSoftmaxCrossEntropyWithLogits"})
 
 
@@ -75,14 +77,25 @@ def _are_of_one_shape(shares: tf.Tensor, total: tf.Tensor) -> bool:
 
 
 def _crossed(op: tf.Operation, producers: Mapping[int, str], itself: str) -> Iterator[str]:
-    """The nodes of which numbers of shape [n, 1] or [n] come that meet [n] or [n, 1] of no node.
+    """The nodes of which numbers of shape [n, 1] or [n] come that meet targets of shape [n] or [n, 1].
 
     Differences of examples with one another have a node on both sides; those from numbers of the program (centres, quantiles) are of another extent.
     """
     if op.type in _PAIRED and _crosses(*(source.shape for source in op.inputs)):
         for own, other in (op.inputs, reversed(op.inputs)):
-            if tf.get_static_value(other) is None and not producing_nodes(other, producers, itself):
-                yield from producing_nodes(own, producers, itself)
+            nodes = producing_nodes(own, producers, itself)
+            if nodes and _is_target(other, frozenset(nodes), producers, itself):
+                yield from nodes
+
+
+def _is_target(tensor: tf.Tensor, answers: Set[str], producers: Mapping[int, str], itself: str) -> bool:
+    """Whether numbers are what answers are to be: none of a node, or those of other nodes with numbers of the program in them, as rewards are in what
+    a state is worth."""
+    nodes = producing_nodes(tensor, producers, itself)
+    if not nodes:
+        return tf.get_static_value(tensor) is None
+    made = (output for op in walk_back(tensor, producers, itself) if op.type in _GIVEN for output in op.outputs)
+    return not answers & set(nodes) and any(output.dtype.is_floating and output.shape.rank for output in made)
 
 
 def _crosses(*shapes: tf.TensorShape) -> bool:

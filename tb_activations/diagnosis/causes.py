@@ -81,6 +81,7 @@ CAUSES: Mapping[str, Mapping[str, Relation]] = {
         "update_too_large": "anywhere",
         "exploding_loss": "anywhere",
     },
+    "batchnorm_drift": {"other_validation_data": "before"},
     "unchanged_weights": {
         "constant_input": "before",
         "dead_units": "beside",
@@ -141,6 +142,7 @@ _RANK = {
         [
             "constant_input",
             "unnormalized_input",
+            "other_validation_data",
             "poor_initialization",
             "output_mismatch",
             "targets_out_of_range",
@@ -163,6 +165,7 @@ _RANK = {
             "update_too_small",
             "exploding_loss",
             "oscillating_loss",
+            "batchnorm_drift",
         ]
     )
 }

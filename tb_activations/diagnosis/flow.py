@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tb_activations.diagnosis.bitsets import closure, union
-from tb_activations.diagnosis.kinds import TRANSPARENT, is_float
+from tb_activations.diagnosis.kinds import TRANSPARENT, WEIGHTED, is_float
 from tb_activations.store.nodes import Node
 from tb_activations.store.schema import Quantity
 
@@ -168,6 +168,13 @@ class Flow:
     def float_inputs(self) -> Rows:
         """Inputs of the network that are floating-point."""
         return self.select(lambda node: node.kind == "input" and not node.inputs and is_float(node.dtype))
+
+    @cached_property
+    def multiplied_inputs(self) -> Rows:
+        """Inputs of whole numbers that layers of Keras multiply by weights: they make floats of what they are given."""
+        whole = self.select(lambda node: node.kind == "input" and not node.inputs and not is_float(node.dtype))
+        weighted = [any(self.nodes[node].class_name in WEIGHTED for node in self.next_effective(row)) for row in whole.tolist()]
+        return whole[np.array(weighted, np.bool_)]
 
     @cached_property
     def whole_inputs(self) -> tuple[tuple[int, int], ...]:

@@ -92,7 +92,7 @@ class UnnormalizedInput(NodeRule):
 
     name, title = "unnormalized_input", "Unnormalized input"
     definition = (
-        "A float input that feeds weights without a normalization before or right after them, or what a `Rescaling` or `Normalization` makes of"
+        "An input that feeds weights without a normalization before or right after them, or what a `Rescaling` or `Normalization` makes of"
         " numbers, has a root mean square above 10 (or its nonzero elements below 0.001, or none of them is above 1/255)."
     )
     reference = "UMLAUT input not normalized; LeCun et al. 1998, Efficient BackProp"
@@ -109,7 +109,7 @@ class UnnormalizedInput(NodeRule):
     """The largest element, in size, of bytes that are divided by 255 twice: in the program and by a layer of the model. Rounding adds to it."""
 
     def select(self, facts: Facts) -> Rows:
-        """Float inputs that go straight into weights, and factors on the way from an input, or a table of words, to the first weights."""
+        """Inputs that go straight into weights, and factors on the way from an input, or a table of words, to the first weights."""
         factors = facts.select(lambda node: node.kind == "layer" and node.class_name in _FACTORS and is_float(node.dtype))
         first = np.array([row for row in factors.tolist() if not facts.upstream[row] & facts.kernel_layers], np.int64)
         return np.sort(np.concatenate([_direct_inputs(facts), _multiplied(facts, first)]))
@@ -147,14 +147,16 @@ class UnnormalizedInput(NodeRule):
             if layer == "Rescaling"
             else f"Let it see the training data as they are fed{location(facts, index)}:"
             if layer
+            else "Put a normalization in front, and let it see the training data (an `Embedding`, if these are numbers of words or kinds):"
+            if index in facts.multiplied_inputs
             else "Put a normalization in front, and let it see the training data:",
             "" if layer == "Rescaling" else "normalization = keras.layers.Normalization(); normalization.adapt(x_train)",
         )
 
 
 def _direct_inputs(facts: Facts) -> Rows:
-    """Float inputs of the network that go straight into weights."""
-    return _multiplied(facts, facts.float_inputs)
+    """Inputs of the network that go straight into weights."""
+    return np.concatenate([_multiplied(facts, facts.float_inputs), facts.multiplied_inputs])
 
 
 def _multiplied(facts: Facts, rows: Rows) -> Rows:

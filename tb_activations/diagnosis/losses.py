@@ -70,7 +70,8 @@ class ExplodingLoss(NodeRule):
 
     name, title = "exploding_loss", "Exploding loss"
     definition = (
-        "The loss is more than 20 times what it was at first, for several captures; or 10,000 times, once; or, for several captures,"
+        "The loss is more than 20 times what it was at first, for several captures, or at one, and 20 times that at the next; or 10,000 times, once;"
+        " or, for several captures,"
         " as far below 0 as 10,000 and as 10,000 times what it was at first; or 10,000 times as far, once."
     )
     reference = "AutoTrainer (exploding); DeepDiagnosis; UMLAUT learning rate high"
@@ -87,11 +88,14 @@ class ExplodingLoss(NodeRule):
         return facts.losses[:1]
 
     def observe(self, facts: Facts, rows: Rows) -> Observe:
-        """Compares with the first loss."""
+        """Compares with the first loss, and with the one before."""
+        last = np.full((len(rows), 1), np.nan, np.float32)
 
         def look(block: Block) -> Observation:
             loss, first = block.column("mean")[rows], _yardstick(block)
-            extreme = loss > self.AT_ONCE * first
+            before = np.concatenate([last, loss[:, :-1]], axis=1)
+            last[:] = loss[:, -1:]
+            extreme = (loss > self.AT_ONCE * first) | (before > self.GROWTH * first) & (loss > self.GROWTH * before)
             holds = (block.median_loss > self.GROWTH * first) & (loss > self.GROWTH * first) | extreme
             endless = -self.AT_ONCE * np.maximum(np.abs(block.beginning_loss), 1)
             extreme |= loss < self.AT_ONCE * endless

@@ -13,7 +13,7 @@ from typing import ClassVar
 import numpy as np
 import numpy.typing as npt
 
-from tb_activations.diagnosis.block import Block, adds_up
+from tb_activations.diagnosis.block import Block, Floats, adds_up
 from tb_activations.diagnosis.episodes import Episode, Persistence
 from tb_activations.diagnosis.facts import Facts
 from tb_activations.diagnosis.finding import Severity
@@ -164,13 +164,14 @@ def _words_of_probabilities(facts: Facts, index: int, episode: Episode) -> Words
 
 
 class TargetsOutOfRange(NodeRule):
-    """Targets that are neither yes nor no, nor anything between; or beyond what the output can give."""
+    """Targets that are neither yes nor no, nor anything between; or beyond what the output can give, or far from where it begins."""
 
     name, title = "targets_out_of_range", "Targets out of range"
     definition = (
         "A binary cross entropy, and nothing but that, is negative: with targets between 0 and 1 it can't be. Or squared differences from what a"
         " sigmoid (tanh) gives are larger on average than from any targets within its range, or targets vary more than any within that"
-        " range do that have their mean."
+        " range do that have their mean, or what a ReLU gives begins nearer to 0 than it lies above some of them. Or targets are so far from 0 that"
+        " an output that begins there has come a tenth of the way to their mean after 100 steps, or less."
     )
     reference = "Cover & Thomas 2006, Elements of Information Theory: a cross entropy is at least the entropy of the targets, which is at least 0"
     severity, statistic = "error", "mean"
@@ -186,64 +187,133 @@ class TargetsOutOfRange(NodeRule):
     """Of the square of that range: variance of targets beyond the most that numbers within it can have around the same mean (Bhatia & Davis 2000),
     the product of its distances from both ends. A quarter is the variance of yes and no, as often: those beyond are no odd ones."""
 
+    BELOW_ANY = 0.5
+    """Of how far outputs and targets are apart at first (root mean square): how far below 0 one of the targets of a ReLU lies for certain. Those that
+    a sensor's noise puts there lie nearer."""
+    FAR, WAY, STEPS = 100.0, 0.1, 100
+    """How often the first outputs (root mean square, at least 1) go into the mean of the targets; the share of the way there that an output has come,
+    and after how many steps. A bias alone could go it: noise doesn't explain it, nor that the task is hard."""
+
     def select(self, facts: Facts) -> Rows:
-        """Losses that compare all they are given with targets between 0 and 1; and outputs with two ends that alone go into a loss."""
+        """Losses that compare all they are given with targets between 0 and 1; and outputs that alone go into a loss."""
         asked = {loss: facts.nodes[loss].attributes.get("yes_or_no", ()) for loss in facts.losses.tolist()}
         crossed = [loss for loss, names in asked.items() if names and {facts.names[row] for row in facts.inputs[loss]} <= set(names)]
-        bounded = {row for loss in facts.losses.tolist() for row in facts.inputs[loss] if facts.inputs[loss] == (row,)}
-        return np.array(sorted({*crossed, *(row for row in bounded if facts.nodes[row].activation in self.REACH)}), np.int64)
+        alone = {row for loss in facts.losses.tolist() for row in facts.inputs[loss] if facts.inputs[loss] == (row,)}
+        return np.array(sorted({*crossed, *alone}), np.int64)
 
     def observe(self, facts: Facts, rows: Rows) -> Callable[[Block], Observation]:
-        """Looks at the sign of a loss, and at how far an output is from its targets.
-
-        Targets are what the output is less its differences from them: so are their means, and targets vary at least by what the deviations of both
-        differ. That is most before anything was learned, and targets stay what they were.
-        """
+        """Looks at the sign of a loss, and at how far an output is from its targets. That is known exactly or not at all: what no targets within
+        range can do needn't last."""
         is_loss = np.isin(rows, facts.losses)
-        squares = Squares(facts, rows[~is_loss])
-        outputs = rows[~is_loss]
-        reach = np.array([self.REACH[facts.nodes[row].activation or ""] for row in outputs.tolist()], float)[:, None]
-        most = np.full((len(outputs), 1), np.nan)
+        differences = _Differences(self, facts, rows[~is_loss])
 
         def look(block: Block) -> Observation:
-            loss, (distance, spare) = block.column("mean")[rows], np.full((2, len(rows), len(block.steps)), np.nan)
-            distance[~is_loss], mean, std = squares.differences(block)
-            middle, varies = block.column("mean")[outputs] - mean, np.abs(std - block.column("std")[outputs])
-            room = (middle - (1 - reach)) * (1 - middle)  # to the low end, which is 1 less the range, and to the high one
-            spare[~is_loss] = np.fmax.accumulate(np.concatenate([most, varies**2 - np.maximum(room, 0)], axis=1), axis=1)[:, 1:]
-            most[:] = spare[~is_loss][:, -1:]
-            loss[~is_loss] = np.nan
-            holds = loss < -self.BELOW
-            beyond = spare[~is_loss] > self.BEYOND_ANY * reach**2
-            holds[~is_loss] = (distance[~is_loss] > self.ROUNDED * reach) | beyond
-            known = ~np.isnan(loss) | ~np.isnan(distance)
-            known[~is_loss] |= beyond
-            return Observation(holds, known, {"loss": loss, "distance": distance, "variance_beyond": spare})
+            loss = np.where(is_loss[:, None], block.column("mean")[rows], np.nan)
+            holds, known, urgent = loss < -self.BELOW, ~np.isnan(loss), np.zeros(loss.shape, np.bool_)
+            seen = differences.look(block)
+            holds[~is_loss], known[~is_loss], urgent[~is_loss] = seen.holds, seen.known, seen.holds & np.isnan(seen.evidence["mean"])
+            evidence = {"loss": loss, **{name: np.full(loss.shape, np.nan) for name in seen.evidence}}
+            for name, values in seen.evidence.items():
+                evidence[name][~is_loss] = values
+            return Observation(holds, known, evidence, urgent)
 
         return look
 
     def words(self, facts: Facts, index: int, episode: Episode) -> Words:
         """What it says of the targets."""
-        if np.isnan(episode.evidence["loss"]):
-            activation, seen = facts.nodes[index].activation or "", episode.evidence
-            far = (
-                f"lie {number(seen['distance'])} from it on average (root mean square)"
-                if seen["distance"] > self.ROUNDED * self.REACH[activation]
-                else "vary more than any within its range do"
-            )
+        seen, since = episode.evidence, f"since step {episode.first_step:,}"
+        if not np.isnan(seen["loss"]):
             return Words(
-                f"Its targets {far} since step {episode.first_step:,}, and it ends in a {activation}, between"
-                f" {'0' if activation == 'sigmoid' else '−1'} and 1: no weights can bring it there.",
-                f"End without the {activation}{location(facts, index)}, or scale the targets to its range:",
+                f"This binary cross entropy is {number(seen['loss'])} {since}. With targets between 0 and 1 it is"
+                " never negative: some are beyond, or its sign is turned round, and the loss falls without an end.",
+                "Make the targets 0 and 1 (or something between; pixels: divide by 255), and weights of examples positive; for numbers of any size"
+                " take a loss of differences. If targets are so, leave out the minus in front of the loss:",
+                "y_train = (y_train > 0).astype('float32')",
+            )
+        if not np.isnan(seen["mean"]):
+            return Words(
+                f"The mean of its targets is {number(seen['mean'])}, its own began near 0 and is {number(seen['output'])} now: less than a tenth of"
+                " the way, on which nothing but that is learned.",
+                f"Scale the targets to mean 0 and standard deviation 1, and its outputs back{location(facts, index)}:",
+                "y_train = (y_train - y_train.mean(0)) / y_train.std(0)",
+            )
+        activation = facts.nodes[index].activation or ""
+        if not np.isnan(seen["below"]):
+            return Words(
+                f"Some of its targets lie below {number(seen['below'])}, and it ends in a ReLU, which gives nothing below 0: no weights can bring it"
+                " there, and what is 0 learns nothing from them.",
+                f"End without the ReLU{location(facts, index)}:",
                 "keras.layers.Dense(units)",
             )
+        is_far = seen["distance"] > self.ROUNDED * self.REACH[activation]
+        where = f"lie {number(seen['distance'])} from it on average (root mean square)" if is_far else "vary more than any within its range do"
         return Words(
-            f"This binary cross entropy is {number(episode.evidence['loss'])} since step {episode.first_step:,}. With targets between 0 and 1 it is"
-            " never negative: some are beyond, or its sign is turned round, and the loss falls without an end.",
-            "Make the targets 0 and 1 (or something between; pixels: divide by 255), and weights of examples positive; for numbers of any size"
-            " take a loss of differences. If targets are so, leave out the minus in front of the loss:",
-            "y_train = (y_train > 0).astype('float32')",
+            f"Its targets {where} {since}, and it ends in a {activation}, between {'0' if activation == 'sigmoid' else '−1'} and 1: no weights can"
+            " bring it there.",
+            f"End without the {activation}{location(facts, index)}, or scale the targets to its range:",
+            "keras.layers.Dense(units)",
         )
+
+
+class _Differences:
+    """What the differences of outputs from their targets tell of these, where the loss is made of their squares."""
+
+    def __init__(self, rule: TargetsOutOfRange, facts: Facts, rows: Rows) -> None:
+        self._rule, self._rows, self._squares = rule, rows, Squares(facts, rows)
+        nodes = [facts.nodes[row] for row in rows.tolist()]
+        self._reach = np.array([rule.REACH.get(node.activation or "", np.inf) for node in nodes], float)[:, None]
+        self._of_relu = np.array([ends_in_relu(node) for node in nodes], np.bool_)[:, None]
+        self._most = np.full((len(rows), 1), np.nan)
+        self._began, self._first = -1, np.full((4, len(rows), 1), np.nan)
+
+    def look(self, block: Block) -> Observation:
+        """What no targets within range can do; and how far the mean of the outputs is from theirs."""
+        if self._began < 0:
+            self._began, self._first = int(block.steps[0]), np.stack([*self._outputs(block), block.rms()[self._rows]])[:, :, :1]
+        outputs = self._outputs(block)
+        seen, first = self._squares.differences(block)
+        spare, below = self._most_spare(np.fmax(self._spare(outputs, seen), self._spare(self._first, first))), self._below(first)
+        goal = outputs[0] - seen[1]
+        beyond = (seen[0] > self._rule.ROUNDED * self._reach) | (spare > self._rule.BEYOND_ANY * self._reach**2) | ~np.isnan(below)
+        far = self._is_far(block, goal) & ~beyond
+        mean, output = np.where(far, goal, np.nan), np.where(far, outputs[0], np.nan)
+        evidence = {"distance": seen[0], "variance_beyond": spare, "below": below, "mean": mean, "output": output}
+        return Observation(beyond | far, ~np.isnan(seen[0]) | beyond, evidence)
+
+    def _outputs(self, block: Block) -> Floats:
+        return np.stack([block.column(name)[self._rows].astype(float) for name in ("mean", "std", "max")])
+
+    def _spare(self, outputs: Floats, seen: Floats) -> Floats:
+        """By how much the variance of targets is beyond the most within range, [rows, c].
+
+        Targets are what the output is less its differences from them: so are their means, and targets vary at least by what the deviations of both
+        differ. That is most before anything was learned.
+        """
+        middle, varies = outputs[0] - seen[1], np.abs(seen[2] - outputs[1])
+        low = np.where(np.isinf(self._reach), 0, 1 - self._reach)  # the low end; the high one is 1
+        spare: Floats = np.where(np.isinf(self._reach), np.nan, varies**2 - np.maximum((middle - low) * (1 - middle), 0))
+        return spare
+
+    def _most_spare(self, spare: Floats) -> Floats:
+        """The most so far: targets stay what they were."""
+        so_far: Floats = np.fmax.accumulate(np.concatenate([self._most, spare], axis=1), axis=1)[:, 1:]
+        self._most = so_far[:, -1:]
+        return so_far
+
+    def _below(self, first: Floats) -> Floats:
+        """What one of the targets of a ReLU is below for certain: the target of the largest difference at the first capture was as much less than
+        an output, none of which was above the largest. NaN where that isn't far below 0."""
+        below = self._first[2] - first[3]
+        kept: Floats = np.where(self._of_relu & (below < -self._rule.BELOW_ANY * first[0]), below, np.nan)
+        return kept
+
+    def _is_far(self, block: Block, goal: Floats) -> npt.NDArray[np.bool_]:
+        """Whether the mean of an output that began near 0 is still near 0, and that of the targets isn't, although it had time."""
+        began, *_, size = self._first
+        way = (self._outputs(block)[0] - began) / (goal - began)
+        far = np.isinf(self._reach) & ~self._of_relu & (np.abs(goal) > self._rule.FAR * np.maximum(size, 1))
+        held: npt.NDArray[np.bool_] = far & (np.abs(way) < self._rule.WAY) & (block.steps - self._began >= self._rule.STEPS)
+        return held & block.untrained[self._rows][:, None]
 
 
 def _taken_for(facts: Facts, *meanings: str) -> list[int]:

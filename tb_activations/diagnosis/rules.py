@@ -27,6 +27,7 @@ from tb_activations.diagnosis.finding import SEVERITIES, Severity
 from tb_activations.diagnosis.gradients import ExplodingGradient, MissingGradient, VanishingGradient
 from tb_activations.diagnosis.incoming import ConstantInput, UnnormalizedInput
 from tb_activations.diagnosis.initialization import PoorInitialization
+from tb_activations.diagnosis.left_frozen import LeftFrozen
 from tb_activations.diagnosis.losses import ExplodingLoss, OscillatingLoss
 from tb_activations.diagnosis.noise import DrownedCode, HeavyDropout
 from tb_activations.diagnosis.nonfinite import Nonfinite
@@ -36,7 +37,7 @@ from tb_activations.diagnosis.precision import HalfOverflow, HalfUnderflow, Loss
 from tb_activations.diagnosis.rule import NodeRule, Observation, Rule, Words, number
 from tb_activations.diagnosis.unchanged import UnchangedWeights
 from tb_activations.diagnosis.updates import UpdateTooLarge, UpdateTooSmall
-from tb_activations.diagnosis.validation import BatchNormDrift
+from tb_activations.diagnosis.validation import BatchNormDrift, OtherValidationData
 from tb_activations.errors import ArgumentError
 from tb_activations.store.schema import COUNTS, QUANTITIES, STATISTICS, Kind, Quantity
 
@@ -60,6 +61,7 @@ BUILT_IN: tuple[Rule, ...] = (
     PenaltyTooStrong(),
     MissingGradient(),
     UnchangedWeights(),
+    LeftFrozen(),
     UpdateTooLarge(),
     UpdateTooSmall(),
     ExplodingLoss(),
@@ -68,6 +70,7 @@ BUILT_IN: tuple[Rule, ...] = (
     HalfUnderflow(),
     LossScaleThrash(),
     BatchNormDrift(),
+    OtherValidationData(),
 )
 """In the order in which causes come before consequences, as far as there is one."""
 

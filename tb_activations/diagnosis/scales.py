@@ -17,7 +17,7 @@ __all__ = ["Targets", "blow_up", "input_scale", "is_of_classes"]
 def input_scale(block: Block, facts: Facts) -> Floats:
     """Root mean square of the largest float input, or of whole numbers that are computed with as they are, at least 1, [c]."""
     rms = block.rms()
-    largest: Floats = np.fmax.reduce(rms[facts.float_inputs], axis=0, initial=1.0)
+    largest: Floats = np.fmax.reduce(rms[[*facts.float_inputs, *facts.multiplied_inputs]], axis=0, initial=1.0)
     for whole, taken in facts.whole_inputs:
         same = np.logical_and.reduce([block.column(end)[whole] == block.column(end)[taken] for end in ("min", "max")])
         largest = np.fmax(largest, np.where(same, rms[taken], 1.0))

@@ -12,7 +12,7 @@ import numpy.typing as npt
 from tb_activations.diagnosis.block import Block, Floats
 from tb_activations.diagnosis.fingerprint import Fingerprint
 
-__all__ = ["Standstill"]
+__all__ = ["STEPS", "Standstill"]
 
 Rows = npt.NDArray[np.int64]
 Bools = npt.NDArray[np.bool_]
@@ -29,6 +29,8 @@ SHARE = 1 / 3
 """Of the steps so far. A schedule that ends at 0 is next to 0 for less than a tenth of them."""
 FEW_CAPTURES, LARGE_SHARE = 5, 2 / 3
 """The same, where it stands for longer than it ever moved."""
+STEPS = 100
+"""Steps for which nothing has moved, of which the capture after them is proof enough: weights are what they were before."""
 CONVERGED = 1e-3
 """Of the largest gradient so far (L2 norms). Below it the gradient has died down by itself: so it does without noise, at the lowest loss there is."""
 
@@ -41,28 +43,31 @@ class Standstill:
         self._fingerprint = Fingerprint(rows)
         self._has_moved = False
         self._since, self._captures = -1, 0
+        self._before = -1  # the step of the last capture, if its own update was next to nothing
         self._largest_gradient = 0.0
 
     def feed(self, block: Block, ratio: Floats) -> tuple[Bools, Floats]:
         """Whether all kernels stand still for long while the loss is still large, [c], and since which step, [c]; −1: they don't stand."""
         holds, since = np.zeros(len(block.steps), np.bool_), np.full(len(block.steps), -1, np.float32)
-        rests = self._rests(block, ratio)
+        small: Bools = np.all((ratio < STILL) | np.isnan(ratio), axis=0)
+        rests = self._rests(block, ratio) & small
         moves: Bools = np.any(ratio >= MOVED, axis=0)
         for capture, step in enumerate(block.steps.tolist()):
             self._has_moved |= bool(moves[capture])
             self._count(step, bool(rests[capture]) and self._has_moved)
+            self._before = step if small[capture] and self._has_moved else -1
             since[capture] = self._since
             lasted = step - self._since
-            holds[capture] = any(
-                self._captures >= captures and lasted >= share * step for captures, share in ((CAPTURES, SHARE), (FEW_CAPTURES, LARGE_SHARE))
-            )
+            long = self._captures >= CAPTURES or (self._captures > 0 and lasted >= STEPS)
+            holds[capture] = (long and lasted >= SHARE * step) or (self._captures >= FEW_CAPTURES and lasted >= LARGE_SHARE * step)
         unlearned: Bools = block.median_loss > FALLEN * block.first_loss
         return holds & unlearned, since
 
     def _count(self, step: int, rests: bool) -> None:
+        """Weights that are what they were at the capture before stand since then, if that changed nothing either."""
         self._captures = self._captures + 1 if rests else 0
         if self._captures <= 1:
-            self._since = step if rests else -1
+            self._since = -1 if not rests else self._before if self._before >= 0 else step
 
     def _rests(self, block: Block, ratio: Floats) -> Bools:
         """Whether no kernel moves although a gradient arrives, [c]. An optimizer that adds up gradients changes nothing at most steps, but from one
@@ -73,5 +78,5 @@ class Standstill:
         largest = np.maximum.accumulate(np.concatenate([[self._largest_gradient], gradient]))
         self._largest_gradient = float(largest[-1])
         known = ~np.isnan(ratio)
-        still: Bools = ((ratio < STILL) & ~changed | ~known).all(0) & known.any(0) & (gradient > CONVERGED * largest[1:])
+        still: Bools = (~changed | ~known).all(0) & known.any(0) & (gradient > CONVERGED * largest[1:])
         return still

@@ -18,7 +18,7 @@ from tb_activations.diagnosis.facts import Facts
 from tb_activations.diagnosis.finding import Severity
 from tb_activations.diagnosis.fingerprint import Fingerprint
 from tb_activations.diagnosis.kinds import is_float
-from tb_activations.diagnosis.rule import NodeRule, Observation, Words, number
+from tb_activations.diagnosis.rule import NodeRule, Observation, Words, location, number
 
 __all__ = ["UnchangedWeights"]
 
@@ -101,6 +101,13 @@ class UnchangedWeights(NodeRule):
                 f"Each step changes these weights, and they are what they were before it all the same since step {episode.first_step:,}: something"
                 " puts them back.",
                 "Look for what sets weights while the model trains: a callback, a copy of them, a checkpoint that is loaded again.",
+            )
+        if episode.evidence["gradient_norm"] == 0 and _is_share_of_one(facts, index):
+            return Words(
+                f"The optimizer has changed none of these weights since step {episode.first_step:,}. Its gradient is exactly 0: the layer ends in a"
+                " softmax over its last axis, which has one entry, and a share of one is 1 whatever comes in.",
+                f"Take the softmax over the axis that is to be weighted{location(facts, facts.places(index)[0])}:",
+                "weights = keras.ops.softmax(scores, axis=1)",
             )
         return _words_of_no_update(episode)
 
@@ -213,6 +220,11 @@ def _words_of_no_update(episode: Episode) -> Words:
         "Check the learning rate and its schedule; in a step of your own, that it assigns to the weights, and that nothing puts them back after it:",
         "weight.assign_sub(rate * gradient)  # and not weight = weight - rate * gradient",
     )
+
+
+def _is_share_of_one(facts: Facts, variable: int) -> bool:
+    """Whether the layer of a weight ends in a softmax over a single unit."""
+    return all(facts.nodes[place].activation == "softmax" and (facts.nodes[place].shape or (0,))[-1] == 1 for place in facts.places(variable))
 
 
 def _all_are_frozen(facts: Facts) -> bool:

@@ -17,7 +17,7 @@ from tb_activations.diagnosis.facts import Facts
 from tb_activations.diagnosis.initialization import PoorInitialization, is_of_words
 from tb_activations.diagnosis.rule import NodeRule, Observation, Words, number
 from tb_activations.diagnosis.scales import Targets
-from tb_activations.diagnosis.standstill import Standstill
+from tb_activations.diagnosis.standstill import STEPS, Standstill
 
 __all__ = ["UpdateTooLarge", "UpdateTooSmall"]
 
@@ -181,7 +181,7 @@ class UpdateTooSmall(NodeRule):
                 "loss": block.median_loss + 0 * ratio,
                 "gradient_ratio": gradient / np.maximum(block.column("l2_norm")[rows], usual),
             }
-            return Observation(holds | stands & known, known, evidence)
+            return Observation(holds | stands & known, known, evidence, stands & known & (block.steps - since >= STEPS))
 
         return look
 

@@ -7,6 +7,7 @@ validation can be compared with is kept.
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from copy import deepcopy
 from typing import NamedTuple
@@ -21,7 +22,7 @@ from tb_activations.diagnosis.facts import Facts
 from tb_activations.diagnosis.finding import Finding
 from tb_activations.diagnosis.rule import Rule, Watch, number
 
-__all__ = ["BatchNormDrift"]
+__all__ = ["BatchNormDrift", "OtherValidationData"]
 
 
 class BatchNormDrift(Rule):
@@ -62,12 +63,30 @@ class BatchNormDrift(Rule):
     MOVED, CARRIED = 0.75, 0.3
     """Difference of the means of the network's input and of the first normalization's output, in standard deviations of training, that count where
     validation is worse than training was when it began: other data, as inverted pictures are. By chance a batch of 32 differs by 0.2."""
+    FEW = 0.5
+    """Momentum below which the moving statistics are those of the last one or two batches, whatever time they have: each validation meets others."""
     STEPS = 100
     """Steps before an unusual momentum is judged by what it does; where validation is `WORSE`, that is seen already."""
 
     def watch(self, facts: Facts) -> Watch:
         """Follows all batch normalizations."""
-        return _Watch(facts)
+        return _NormalizationWatch(facts)
+
+
+class OtherValidationData(Rule):
+    """A network that is given something else in validation than in training."""
+
+    name, title = "other_validation_data", "Other data in validation"
+    definition = (
+        "In validation an input has another scale or mean than in training, and the loss there is larger than training's, now and when it began."
+    )
+    reference = "Sculley et al. 2015, Hidden Technical Debt in Machine Learning Systems (what is prepared in two places)"
+    persistence = BatchNormDrift.persistence
+    """Pixels that one of both forgot to scale are told at once, as they are of a batch normalization."""
+
+    def watch(self, facts: Facts) -> Watch:
+        """Follows all inputs of numbers."""
+        return _InputWatch(facts, facts.float_inputs)
 
 
 class _Validated(NamedTuple):
@@ -90,14 +109,11 @@ class _Validated(NamedTuple):
 
 
 class _Watch(Watch):
-    def __init__(self, facts: Facts) -> None:
-        self._facts = facts
-        self._rows = facts.select(lambda node: node.class_name == "BatchNormalization" and node.kind == "layer")
-        momentum = [facts.nodes[row].attributes.get("momentum", 0.99) for row in self._rows.tolist()]
-        self._momentum = np.array([value if isinstance(value, float) else 0.99 for value in momentum])[:, None]
-        self._sources = np.array([next(iter(facts.inputs[row]), row) for row in self._rows.tolist()], np.int64)
-        normalizations = union(1 << row for row in self._rows.tolist())
-        self._is_first = np.array([not facts.upstream[row] & normalizations for row in self._rows.tolist()], np.bool_)[:, None]
+    """Compares validation with training at ``rows``."""
+
+    def __init__(self, facts: Facts, rows: npt.NDArray[np.int64]) -> None:
+        self._facts, self._rows = facts, rows
+        self._sources = np.array([next(iter(facts.inputs[row]), row) for row in rows.tolist()], np.int64)
         self._steps = np.empty(0, np.int64)
         self._trained: Floats = np.empty((_NUMBERS, len(self._rows), 0), np.float32)
         self._fed: Floats = np.empty((2, len(facts.float_inputs), 0), np.float32)
@@ -163,6 +179,62 @@ class _Watch(Watch):
             distance = self._compare_some(episodes, steps, validated, fed, loss)
         return distance[:, -1:]
 
+    @abstractmethod
+    def _compare_some(self, episodes: Episodes, steps: npt.NDArray[np.int64], validated: Floats, fed: Floats, loss: Floats) -> Floats:
+        """Tells the episodes where the condition holds. Returns how far validation was from training, [rows, c]."""
+
+    @abstractmethod
+    def _finding(self, episode: Episode) -> Finding:
+        """What to say of a stretch."""
+
+    def _of_rows(self, block: Block, rows: npt.NDArray[np.int64], sources: npt.NDArray[np.int64]) -> Floats:
+        """Standard deviation and mean of the outputs, then of what came in, then deviations over examples, [6, rows, c]; NaN where a row isn't known
+        (−1)."""
+        spreads = [_numbers(block, part, ("batch_std",)) for part in (rows, sources)]
+        return np.concatenate([_numbers(block, rows), _numbers(block, sources), *spreads])
+
+    def findings(self) -> list[Finding]:
+        """One finding for each stretch."""
+        return [self._finding(episode) for episode in self._episodes_so_far()]
+
+
+class _InputWatch(_Watch):
+    """Compares what the network is given."""
+
+    def _compare_some(self, episodes: Episodes, steps: npt.NDArray[np.int64], validated: Floats, fed: Floats, loss: Floats) -> Floats:
+        rule = BatchNormDrift
+        before = np.maximum(np.searchsorted(self._steps, steps, side="right") - 1, 0)
+        trained = self._trained[:, :, before]
+        worse = (loss > rule.WORSE * self._loss[before]) & (loss > self._first_loss)
+        other = _apart(validated[:2], trained[:2]) & (trained[0] > 0) & worse
+        evidence = {f"{run}_{what}": values[place] for run, values in (("training", trained), ("validation", validated)) for place, what in _ENDS}
+        evidence |= {"loss": np.broadcast_to(loss, other.shape)}
+        episodes.update(steps, other, ~np.isnan(validated[0]), evidence, other & _far(_ratio(validated[0], trained[0]), rule.AT_ONCE))
+        return _distance(validated, trained)
+
+    def _finding(self, episode: Episode) -> Finding:
+        rule, seen = OtherValidationData, episode.evidence
+        return Finding(
+            rule.name, rule.title, self._facts.names[int(self._rows[episode.row])], "value", "std", episode.first_step, episode.end, "warning",
+            dict(seen),
+            f"In validation it has standard deviation {number(seen['validation_std'])} and mean {number(seen['validation_mean'])}, in training"
+            f" {number(seen['training_std'])} and {number(seen['training_mean'])}, since step {episode.first_step:,}; and the loss there is"
+            f" {number(seen['loss'])}, more than training's was when it began.",
+            "Prepare validation data as training data are prepared, best by a layer of the model, which does it in both:",
+            "keras.layers.Rescaling(1 / 255)  # or keras.layers.Normalization",
+        )  # fmt: skip
+
+
+class _NormalizationWatch(_Watch):
+    """Compares what batch normalizations are given and make of it."""
+
+    def __init__(self, facts: Facts) -> None:
+        super().__init__(facts, facts.select(lambda node: node.class_name == "BatchNormalization" and node.kind == "layer"))
+        momentum = [facts.nodes[row].attributes.get("momentum", 0.99) for row in self._rows.tolist()]
+        self._momentum = np.array([value if isinstance(value, float) else 0.99 for value in momentum])[:, None]
+        normalizations = union(1 << row for row in self._rows.tolist())
+        self._is_first = np.array([not facts.upstream[row] & normalizations for row in self._rows.tolist()], np.bool_)[:, None]
+
     def _compare_some(self, episodes: Episodes, steps: npt.NDArray[np.int64], validated: Floats, fed: Floats, loss: Floats) -> Floats:
         rule = BatchNormDrift
         before = np.maximum(np.searchsorted(self._steps, steps, side="right") - 1, 0)
@@ -189,21 +261,12 @@ class _Watch(Watch):
         holds |= (settled | never) & lasting & _far(ratio, rule.SETTLED_RATIO)
         holds |= (apart | flattened) & (arrived | never) & lasting
         holds |= moved & recent & (_moved(validated, trained) > rule.CARRIED) & self._is_first
+        holds |= (self._momentum < rule.FEW) & (steps >= rule.STEPS) & worse & (other_scale | (_moved(validated, trained) > rule.MOVED))
         names = [f"{run}_{what}" for what in _NAMES for run in ("training", "validation")]
         numbers = [values[position] for position in range(_NUMBERS) for values in (trained, validated)]
         urgent = other_data & _far(_ratio(validated[2], trained[2]), rule.AT_ONCE) | flattened & arrived & lasting & (left > rule.LOST)
         episodes.update(steps, holds, ~np.isnan(ratio), dict(zip(names, numbers, strict=True)), urgent)
         return distance
-
-    def _of_rows(self, block: Block, rows: npt.NDArray[np.int64], sources: npt.NDArray[np.int64]) -> Floats:
-        """Standard deviation and mean of the outputs, then of what came in, then deviations over examples, [6, rows, c]; NaN where a row isn't known
-        (−1)."""
-        spreads = [_numbers(block, part, ("batch_std",)) for part in (rows, sources)]
-        return np.concatenate([_numbers(block, rows), _numbers(block, sources), *spreads])
-
-    def findings(self) -> list[Finding]:
-        """One finding for each stretch."""
-        return [self._finding(episode) for episode in self._episodes_so_far()]
 
     def _finding(self, episode: Episode) -> Finding:
         rule, seen, index = BatchNormDrift, episode.evidence, int(self._rows[episode.row])
@@ -212,6 +275,8 @@ class _Watch(Watch):
         remedy = (
             f"With momentum {momentum:g} the moving statistics need {number(3 / (1 - momentum))} steps to arrive. Lower it:"
             if slow
+            else f"With momentum {momentum:g} the moving statistics are those of the last batch or two. Raise it:"
+            if momentum < rule.FEW
             else "Check that validation data are prepared as training data are, or let the moving statistics arrive sooner:"
         )
         what, kind = ("what comes in", "input_") if self._is_of_input(episode) else ("its output", "")
@@ -221,8 +286,8 @@ class _Watch(Watch):
             f"In validation {what} has standard deviation {number(seen[f'validation_{kind}std'])} and mean"
             f" {number(seen[f'validation_{kind}mean'])}, in training"
             f" {number(seen[f'training_{kind}std'])} and {number(seen[f'training_{kind}mean'])}, since step {episode.first_step:,}.{spreads}",
-            "Prepare validation data as training data are prepared." if kind else remedy,
-            "" if kind else "keras.layers.BatchNormalization(momentum=0.9)",
+            "Prepare validation data as training data are prepared." if kind and momentum >= rule.FEW else remedy,
+            "" if kind and momentum >= rule.FEW else "keras.layers.BatchNormalization(momentum=0.9)",
         )  # fmt: skip
 
     def _is_of_input(self, episode: Episode) -> bool:
@@ -239,6 +304,7 @@ def _of_examples(seen: Mapping[str, float]) -> str:
 _NAMES = ("std", "mean", "input_std", "input_mean", "std_over_examples", "input_std_over_examples")
 """What is compared, and how it is called as evidence."""
 _NUMBERS = len(_NAMES)
+_ENDS = tuple(enumerate(_NAMES[:2]))
 
 
 def _numbers(block: Block, rows: npt.NDArray[np.int64], names: Sequence[str] = ("std", "mean")) -> Floats:

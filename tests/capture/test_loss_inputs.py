@@ -91,3 +91,25 @@ def test_targets_that_are_subtracted_from_all_outputs_of_a_batch(tmp_path, name)
     model.fit(X, ONE if axes == 2 else ONE[:, 0], verbose=0, callbacks=[callback])
     found = next(node for node in tba.open_run(tmp_path / "train").nodes if node.kind == "loss")
     assert found.attributes.get("crossed") == expected
+
+
+BOOTSTRAPPED = {
+    "what the next state is worth, and a reward": (lambda y, p, q: tf.reduce_mean((y + 0.9 * q[:, 0] - p) ** 2), ["out"]),
+    "the same of one shape": (lambda y, p, q: tf.reduce_mean((y + 0.9 * q[:, 0] - p[:, 0]) ** 2), None),
+    "all pairs of two networks": (lambda y, p, q: tf.reduce_mean(tf.nn.relu(1 + q[:, 0] - p)) + 0 * tf.reduce_mean(y), None),
+    "all pairs of one network, weighted": (lambda y, p, q: tf.reduce_mean((y * p[:, 0] - p) ** 2) + 0 * tf.reduce_mean(q), None),
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", BOOTSTRAPPED)
+def test_targets_that_another_network_has_a_part_in_are_targets_too(tmp_path, name):
+    shaped, expected = BOOTSTRAPPED[name]
+    model = Regression(lambda y, p: shaped(y, p, model.slow(X)))
+    model.slow = keras.Sequential([keras.Input((3,)), L.Dense(1, name="worth")], name="slow")
+    model.slow.trainable = False
+    model.compile("sgd", jit_compile=False)
+    callback = tba.ActivationsCallback(tmp_path, every=1, samples="none", histograms=False, print_findings=False)
+    model.fit(X, ONE[:, 0], verbose=0, callbacks=[callback])
+    found = next(node for node in tba.open_run(tmp_path / "train").nodes if node.kind == "loss")
+    assert found.attributes.get("crossed") == expected

@@ -225,6 +225,10 @@ def test_equal_inputs_are_the_inputs_fault():
     assert spread(x=0.0, one=0.0, two=0.0, mask=0.0).find(CollapsedOutput()) == []
 
 
+RAW = "input x [?,8]; layer d Dense [?,8] <- x; variable d/kernel [8,8]; loss loss [] <- d"
+"""Numbers that go straight into weights."""
+
+
 def fed(consumer="Dense", **statistics):
     text = f"input x [?,8]; layer flat Flatten [?,8] <- x; layer first {consumer} [?,8] <- flat; loss loss [] <- first"
     return History(text, STEPS).set(
@@ -235,6 +239,20 @@ def fed(consumer="Dense", **statistics):
 def test_an_input_on_another_scale_is_told():
     assert [f.node for f in fed(l2_norm=80 * np.sqrt(320)).find(UnnormalizedInput())] == ["x"]
     assert [f.node for f in fed(l2_norm=1e-5 * np.sqrt(320)).find(UnnormalizedInput())] == ["x"]
+
+
+@pytest.mark.parametrize(("text", "told"), [(RAW, ["x"]), (RAW.replace("Dense", "Embedding"), []), (RAW.replace("Dense", "Mine"), [])])
+def test_whole_numbers_that_weights_multiply_are_an_input_like_any_other(text, told):
+    """Bytes of pictures, or numbers of words without a table. What a layer of one's own makes of them nobody knows."""
+    history = History(text, STEPS, x={"dtype": "uint8"}).set("x", l2_norm=140 * np.sqrt(320), std=70.0, mean=120.0, min=0, max=255, zero_fraction=0.0)
+    found = history.set("d", l2_norm=np.linspace(2000, 4000, 20) * np.sqrt(320)).set("loss", elements=1, mean=2.0)
+    assert [f.node for f in found.find(UnnormalizedInput())] == told
+    assert all("an `Embedding`, if these are numbers of words" in f.remedy for f in found.find(UnnormalizedInput()))
+
+
+def test_what_large_whole_numbers_make_large_is_in_proportion_to_them():
+    history = History(RAW, STEPS, x={"dtype": "uint8"}).set("x", l2_norm=140 * np.sqrt(320)).set("loss", elements=1, mean=2.0)
+    assert history.set("d", l2_norm=2000 * np.sqrt(320)).find(ExplodingActivation()) == []
 
 
 @pytest.mark.parametrize(("times", "told"), [(1, []), (2, ["x"])])
@@ -572,10 +590,14 @@ def test_a_softmax_over_one_unit_at_each_position_is_no_pool():
     assert history.set("weights", mean=1.0, min=1.0, max=1.0, saturated_fraction=1.0).find(SaturatedActivation()) == []
 
 
-@pytest.mark.parametrize(("highest", "told"), [(3858.0, []), (1.0, ["expanded", "d"])], ids=["the same numbers", "something else"])
-def test_whole_numbers_that_are_computed_with_as_they_are_give_the_scale(highest, told):
+@pytest.mark.parametrize(
+    ("op", "highest", "told"),
+    [("ExpandDims", 3858.0, []), ("Stack", 3858.0, []), ("Gather", 1.0, ["expanded", "d"])],
+    ids=["handed on", "the same numbers", "something else"],
+)
+def test_whole_numbers_that_are_computed_with_as_they_are_give_the_scale(op, highest, told):
     """Columns of a table, such as metres above the sea, come as integers, and go through `expand_dims` into the first layer."""
-    text = "input metres [?]; op expanded ExpandDims [?,1] <- metres; layer d Dense [?,8] <- expanded; variable d/kernel [1,8]"
+    text = f"input metres [?]; op expanded {op} [?,1] <- metres; layer d Dense [?,8] <- expanded; variable d/kernel [1,8]"
     history = History(f"{text}; loss loss [] <- d", STEPS, metres={"dtype": "int64"}).set("loss", mean=2.0)
     history.set("metres", min=1859.0, max=highest, l2_norm=2900 * np.sqrt(320))
     for node in ("expanded", "d"):

@@ -27,6 +27,12 @@ def test_a_loss_beyond_measure_is_told_before_it_is_nan():
     assert [(f.first_step, f.evidence["loss"]) for f in found] == [(6, np.float32(4e13))]
 
 
+def test_a_loss_that_grows_twentyfold_twice_is_told_at_once():
+    assert [f.first_step for f in loss([0.4, 33.0, 1100.0], ExplodingLoss())] == [2]
+    assert loss([0.4, 33.0, 40.0], ExplodingLoss()) == []
+    assert loss([0.4, 5.0, 1100.0], ExplodingLoss()) == []
+
+
 def test_a_loss_that_runs_to_minus_infinity_is_told():
     found = loss(np.concatenate([[0.01], -np.geomspace(1, 1e6, 39)]), ExplodingLoss())
     assert [(f.node, f.severity) for f in found] == [("loss", "error")]

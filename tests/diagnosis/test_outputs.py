@@ -215,7 +215,7 @@ def regression(activation, scale, loss="squares", factor=1.0, penalty=0.0, captu
 )
 def test_targets_that_a_sigmoid_or_tanh_cannot_reach_are_told_where_the_loss_is_of_squares(activation, changes, count):
     found = regression(activation, **changes)
-    assert [(f.node, f.severity, f.first_step) for f in found] == [("out", "error", 3)] * count
+    assert [(f.node, f.severity, f.first_step) for f in found] == [("out", "error", 2)] * count
     assert all(f"ends in a {activation}" in f.sentence and f.evidence["distance"] == pytest.approx(4, rel=0.3) for f in found)
 
 
@@ -224,6 +224,59 @@ def test_targets_of_another_scale_are_told_by_how_they_vary_though_what_is_in_re
     found = regression(activation, scale, learned=True)
     assert [(f.node, f.severity) for f in found] == [("out", "error")] * count
     assert all(f.last_step is None for f in found)
+
+
+def test_targets_that_vary_too_much_are_told_at_the_third_capture_by_what_the_first_one_was():
+    """By then the output has come near to what is in reach, and varies itself."""
+    found = regression("sigmoid", scale=1.5, learned=True, captures=3)
+    assert [(f.node, f.first_step) for f in found] == [("out", 2)]
+
+
+def squares(targets, outputs, end="", biases=0.0, every=100):
+    """Rows of targets and of the outputs at that capture, of a loss that is the mean of their squared differences: by numpy."""
+    text = f"input x [?,8]; layer out Dense [?,1] <- x {end} gradient; variable out/kernel [8,1]; variable out/bias [4]; loss loss [] <- out"
+    targets, outputs = np.asarray(targets, float), np.asarray(outputs, float)
+    gradients, history = 2 * (outputs - targets) / outputs.shape[1], History(text, range(0, every * len(targets), every))
+    history.set("out/bias", elements=4, std=biases, l2_norm=2 * biases, mean=0.0, min=-2 * biases, max=2 * biases)
+    history.set("loss", elements=1, mean=((outputs - targets) ** 2).mean(1))
+    for quantity, rows in (("value", outputs), ("gradient", gradients)):
+        seen = {"mean": rows.mean(1), "std": rows.std(1), "min": rows.min(1), "max": rows.max(1), "l2_norm": np.linalg.norm(rows, axis=1)}
+        history.set("out", quantity, elements=rows.shape[1], **seen)
+    return history.find(TargetsOutOfRange())
+
+
+@pytest.mark.parametrize(("middle", "count"), [(0.0, 1), (3.5, 0)])
+def test_targets_below_zero_that_a_relu_cannot_reach_are_told(middle, count):
+    """Half of standardized targets are; none of others, however far the output is from them."""
+    random = np.random.default_rng(0)
+    targets = np.abs(random.normal(size=(5, 32))) if middle else random.normal(size=(5, 32))
+    outputs = np.maximum(random.normal(size=(5, 32)) * np.linspace(0.05, 1, 5)[:, None] + middle, 0)
+    found = squares(targets, outputs, "relu")
+    assert [(f.node, f.severity, "ends in a ReLU" in f.sentence) for f in found] == [("out", "error", True)] * count
+    assert all(targets[0].min() <= f.evidence["below"] < 0 for f in found)
+
+
+@pytest.mark.parametrize(
+    ("mean", "last", "changes", "count"),
+    [
+        (200_000, 800, {}, 1),
+        (-200_000, -800, {}, 1),
+        (200_000, 100_000, {}, 0),  # on its way
+        (200_000, 800, {"biases": 1.0}, 0),  # trained before
+        (200_000, 800, {"every": 10}, 0),  # no time yet
+        (50, 1, {}, 0),
+    ],
+)
+@pytest.mark.parametrize("same", [True, False])
+def test_targets_are_told_that_are_far_from_an_output_which_begins_near_zero(mean, last, changes, count, same):
+    """Also where every epoch begins with the same batch, and the loss stands still."""
+    random = np.random.default_rng(0)
+    spread = random.normal(size=(1 if same else 5, 32)) * mean / 4
+    targets = np.broadcast_to(mean + spread, (5, 32))
+    outputs = random.normal(size=(5, 32)) * 0.3 + np.linspace(0, last, 5)[:, None]
+    found = squares(targets, outputs, **changes)
+    assert [(f.node, f.severity) for f in found] == [("out", "error")] * count
+    assert all(f.evidence["mean"] == pytest.approx(mean, rel=0.2) and f.evidence["output"] == pytest.approx(last, rel=0.1) for f in found)
 
 
 @pytest.mark.parametrize("share", [0.02, 0.3, 0.5, 0.99])

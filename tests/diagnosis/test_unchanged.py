@@ -241,3 +241,13 @@ def test_weights_that_nothing_but_a_decay_changes_are_told(gradients, loss, told
     found = history.set("loss", elements=1, mean=loss).find(UnchangedWeights())
     assert [f.node for f in found] == [f"d{i}/kernel" for i in range(told)]
     assert all("nothing but a decay changes these weights" in f.sentence for f in found)
+
+
+@pytest.mark.parametrize(("units", "axis_is_named"), [(1, True), (4, False)])
+def test_scores_of_attention_that_are_shares_of_one_are_told_to_be(units, axis_is_named):
+    """Weights of each step of time, of which the softmax takes the last axis."""
+    text = f"input x [?,9,8]; layer score Dense [?,9,{units}] <- x softmax gradient; variable score/kernel [8,{units}] gradient update"
+    history = History(f"{text}; op pooled Mul [?,9,8] <- score x; loss loss [] <- pooled", STEPS).set("loss", elements=1, mean=0.7)
+    history.set("score/kernel", l2_norm=3.0, mean=0.1, min=-1.0, max=1.0).set("score/kernel", "gradient", l2_norm=0.0)
+    (found,) = history.set("score/kernel", "update", l2_norm=0.0).find(UnchangedWeights())
+    assert ("softmax over its last axis, which has one entry" in found.sentence, "axis=1" in found.code) == (axis_is_named, axis_is_named)

@@ -144,6 +144,15 @@ def test_few_captures_are_enough_where_nothing_moved_for_most_of_the_time():
         assert len(standing(update).find(UpdateTooSmall())) == told
 
 
+@pytest.mark.parametrize(("every", "told"), [(100, 5), (10, 0)])
+def test_weights_that_are_what_they_were_a_hundred_steps_ago_stand_still(every, told):
+    """Two captures of four, a third of the steps between them."""
+    history = standing(np.where(np.arange(20) < 4, at(2, 0.0), np.nan))
+    history.steps = np.arange(20) * every
+    found = history.find(UpdateTooSmall())
+    assert [f.evidence["standing_since"] for f in found] == [2 * every] * told
+
+
 def test_rest_at_the_end_of_a_schedule_or_of_learning_is_healthy():
     assert standing(at(16, 0.0)).find(UpdateTooSmall()) == []
     assert standing(at(5, 0.0), loss=at(4, 0.3, 2.3)).find(UpdateTooSmall()) == []

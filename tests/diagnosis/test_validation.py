@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from tb_activations.diagnosis.validation import BatchNormDrift
+from tb_activations.diagnosis.validation import BatchNormDrift, OtherValidationData
 from tests.diagnosis.hand import History
 
 NET = """
@@ -176,3 +176,53 @@ def test_a_validation_that_is_shown_while_training_goes_on_says_what_a_look_at_t
         told = len(growing.findings())
     assert repr(growing.findings()) == repr(whole.findings())
     assert [f.node for f in whole.findings()] == ["norm"]
+
+
+def last_batch(momentum, loss=3.0, **std):
+    """What is found where moving statistics forget; in training deviations and the loss are 1."""
+    histories = []
+    for steps, value, numbers in ((range(0, 400, 10), 1.0, {}), ((100, 200, 300), loss, std)):
+        history = History(NET, steps, norm={"attributes": {"momentum": momentum}}, norm_1={"attributes": {"momentum": 0.9}})
+        for node in ("x", "one", "norm", "two", "norm_1"):
+            history.set(node, std=numbers.get(node, 1.0), mean=0.0)
+        histories.append(history.set("loss", elements=1, mean=value))
+    watch = histories[0].watch(BatchNormDrift())
+    watch.compare(histories[1].block(), histories[1].facts)
+    return watch.findings()
+
+
+def test_statistics_of_the_last_batch_are_told_where_validation_shows_it():
+    """They come nearer and go away again from one validation to the next."""
+    there = np.array([0.6, 1.6, 1.5])
+    found = last_batch(0.0, norm=there)
+    assert [(f.node, f.first_step) for f in found] == [("norm", 100)]
+    assert "With momentum 0 the moving statistics are those of the last batch or two" in found[0].remedy
+    assert last_batch(0.9, norm=there) == last_batch(0.0, norm=1.2) == last_batch(0.0, loss=1.2, norm=there) == []
+
+
+def other_data(steps=(100, 200, 300), loss=3.0, std=1.0, mean=0.0):
+    """What is found of the input of a network without a normalization; in training its deviation is 1, its mean 0, and the loss 1."""
+    text = "input x [?,8]; layer one Dense [?,8] <- x; loss loss [] <- one"
+    training, validated = (History(text, at).set("one", std=1.0, mean=0.0) for at in (range(0, 400, 10), steps))
+    training.set("x", std=1.0, mean=0.0).set("loss", elements=1, mean=1.0)
+    watch = training.watch(OtherValidationData())
+    watch.compare(validated.set("x", std=std, mean=mean).set("loss", elements=1, mean=loss).block(), validated.facts)
+    return watch.findings()
+
+
+def test_an_input_that_is_another_one_in_validation_is_told_where_the_loss_shows_it():
+    found = other_data(std=4.0, mean=1.0)
+    assert [(f.node, f.first_step, f.severity) for f in found] == [("x", 100, "warning")]
+    assert "In validation it has standard deviation 4 and mean 1, in training 1 and 0, since step 100" in found[0].sentence
+    assert [f.first_step for f in other_data(mean=-2.5)] == [100]
+
+
+def test_other_data_that_the_network_can_take_or_that_differ_by_chance_are_fine():
+    assert other_data(std=4.0, loss=1.4) == []  # not worse than training
+    assert other_data(std=2.5, mean=1.0) == []
+    assert other_data(std=np.array([4.0, 1.0, 1.0])) == []
+
+
+def test_one_validation_is_enough_for_pixels_that_were_not_scaled():
+    assert other_data(steps=(20,), std=5.0) == []
+    assert [f.node for f in other_data(steps=(20,), std=255.0)] == ["x"]

@@ -1,0 +1,63 @@
+"""Layers that were frozen with a base, and that nobody had trained."""
+
+from __future__ import annotations
+
+import keras
+import numpy as np
+import pytest
+
+import tb_activations as tba
+from tb_activations.diagnosis.left_frozen import LeftFrozen
+from tests.diagnosis.hand import STEPS, History, without_gradient
+
+NET = "input x [?,8];" + ";".join(
+    f"layer {name} Dense [?,8] <- {source}; variable {name}/kernel [8,8] gradient update; variable {name}/bias [8] gradient update"
+    for name, source in (("base", "x"), ("more", "base"), ("new", "more"), ("head", "new"))
+) + "; loss loss [] <- head"  # fmt: skip
+FROZEN = {"trainable": False, **without_gradient("not_trainable")}
+
+
+def left(frozen=("base", "more", "new"), trained=("base", "more"), steps=STEPS):
+    """Names of the kernels that are told, of four layers."""
+    history = History(NET, steps, **{f"{layer}__{what}": FROZEN for layer in frozen for what in ("kernel", "bias")})
+    for layer in ("base", "more", "new", "head"):
+        spread = 0.3 if layer in trained else 0.0
+        history.set(f"{layer}/bias", elements=8, std=spread, l2_norm=spread * 3, mean=0.0, min=-2 * spread, max=2 * spread)
+        history.set(f"{layer}/kernel", elements=64, std=0.3, l2_norm=2.4, mean=0.0, min=-0.6, max=0.6)
+    return [finding.node for finding in history.find(LeftFrozen())]
+
+
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        ({}, ["new/kernel"]),
+        ({"trained": ("base", "more", "new")}, []),
+        ({"frozen": ("base", "more")}, []),
+        ({"trained": ()}, []),  # random features
+        ({"frozen": ("base", "more", "new", "head")}, []),  # told of all weights, by another rule
+        ({"frozen": ("new",), "trained": ()}, []),  # it waits for its turn
+        ({"steps": range(100, 300, 10)}, []),  # where a run goes on, nobody knows how it began
+    ],
+)
+def test_untrained_layers_frozen_between_a_trained_base_and_layers_that_learn_are_told(changes, told):
+    assert left(**changes) == told
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("forgotten", "told"), [(True, ["new"]), (False, [])])
+def test_a_head_that_was_frozen_with_its_base_is_told(tmp_path, forgotten, told):
+    """The whole way, in a real training."""
+    keras.utils.set_random_seed(0)
+    x = np.random.default_rng(0).normal(size=(256, 8)).astype("float32")
+    y = (x[:, :1] * x[:, 1:2] > 0).astype("float32")
+    base = keras.layers.Dense(16, "relu", name="base")
+    first = keras.Sequential([keras.Input((8,)), base, keras.layers.Dense(1, "sigmoid", name="old")])
+    first.compile("adam", "binary_crossentropy")
+    first.fit(x, y, epochs=2, verbose=0)
+    model = keras.Sequential([keras.Input((8,)), base, keras.layers.Dense(4, "tanh", name="new"), keras.layers.Dense(1, "sigmoid", name="head")])
+    for layer in model.layers[:2] if forgotten else [base]:
+        layer.trainable = False
+    model.compile("adam", "binary_crossentropy")
+    model.fit(x, y, epochs=4, verbose=0, callbacks=[tba.ActivationsCallback(tmp_path, every=5, print_findings=False)])
+    found = [finding for finding in tba.open_run(tmp_path / "train").findings if finding.rule == "left_frozen"]
+    assert [finding.node for finding in found] == [f"{name}/kernel" for name in told]

@@ -43,9 +43,10 @@ class LeftFrozen(NodeRule):
     def observe(self, facts: Facts, rows: Rows) -> Callable[[Block], Observation]:
         """What was trained before is known from the first capture on."""
         before = [union(facts.upstream[place] for place in facts.places(row)) for row in rows.tolist()]
+        calls = {place: facts.calls.get(place, (place,)) for place, own in facts.owned.items() if any(_has_bias(facts, row) for row in own)}
 
         def look(block: Block) -> Observation:
-            trained = _trained_before(facts, block)
+            trained = union(1 << call for place, own in calls.items() if not block.untrained[place] for call in own)
             holds = np.array(
                 [bool(sources & trained) and bool(block.untrained[row]) for row, sources in zip(rows.tolist(), before, strict=True)], np.bool_
             )
@@ -72,9 +73,3 @@ def _has_bias(facts: Facts, kernel: int) -> bool:
 def _is_followed(facts: Facts, kernel: int) -> bool:
     """Whether an optimizer changes weights behind it, at each of its calls."""
     return all(facts.downstream[place] & facts.changing for place in facts.places(kernel))
-
-
-def _trained_before(facts: Facts, block: Block) -> int:
-    """Bit set of the layers with a kernel whose vectors are no longer what they began as."""
-    own = [place for place, rows in facts.owned.items() if any(_has_bias(facts, row) for row in rows)]
-    return union(1 << call for place in own if not block.untrained[place] for call in facts.calls.get(place, (place,)))

@@ -63,7 +63,7 @@ class Clock:
           steps_per_execution: steps that each execution makes, but for the last.
           expected: steps of the epoch as Keras announced them; None when it didn't know.
           iterations: how far the optimizer's own count went in this epoch; None where it isn't one per step.
-          stopped: whether training was told to stop, so that the epoch may have ended before its data.
+          stopped: whether the epoch may have ended before its data, as training was told to stop, or as no data is asked for by who runs the steps.
         """
         executed = self._executed(steps_per_execution, expected, iterations, stopped)
         if not stopped:
@@ -77,10 +77,14 @@ class Clock:
         fewest = max(most - steps_per_execution, 0)
         length = expected or self._epoch_length
         if length is not None and length <= most:
-            return length
-        if steps_per_execution == 1 and not stopped:
+            # Keras makes whole executions: where `steps_per_epoch` ends inside one, and the data goes on, there are more than it announced.
+            goes_on = steps_per_execution > 1 and iterations is not None and length < iterations <= most
+            return iterations if goes_on else length
+        if steps_per_execution == 1 and not stopped and not expected:
             # The execution that met the end of the data made no step, though the optimizer's count may have moved: it doesn't wait for the data.
             return fewest
+        # Where more steps were announced than there is data, Keras may have known, and not have begun one in vain. A number may be left out then,
+        # as in the optimizer's own count; none stands for two steps.
         if iterations is not None and most - 2 * steps_per_execution < iterations <= most:
             return iterations  # the last execution may have found no data at all, and the one before it not enough
         return most if stopped else fewest

@@ -78,8 +78,7 @@ class Clock:
         length = expected or self._epoch_length
         if length is not None and length <= most:
             # Keras makes whole executions: where `steps_per_epoch` ends inside one, and the data goes on, there are more than it announced.
-            goes_on = steps_per_execution > 1 and iterations is not None and length < iterations <= most
-            return iterations if goes_on else length
+            return iterations if steps_per_execution > 1 and iterations is not None and length < iterations <= most else length
         if steps_per_execution == 1 and not stopped and not expected:
             # The execution that met the end of the data made no step, though the optimizer's count may have moved: it doesn't wait for the data.
             return fewest

@@ -30,7 +30,7 @@ from tb_activations.capture.operations import Calls, is_ours, ours
 from tb_activations.capture.selection import Selection
 from tb_activations.capture.statistics import has_statistics
 from tb_activations.capture.structure import Structure
-from tb_activations.capture.taps import dense_part, is_followed, is_stopped, name_of_gradient, tap, untapped
+from tb_activations.capture.taps import captured, dense_part, is_followed, is_stopped, name_of_gradient, tap, untapped
 from tb_activations.capture.variables import Variables, read
 from tb_activations.store.schema import Quantity, QuantityPlan
 
@@ -152,6 +152,8 @@ class Trace:
         if not tf.is_tensor(x):
             node.obstacle = QuantityPlan("not_a_tensor", {"type": type(x).__name__})
             return x
+        if self.graph is not None and self.belongs(dense_part(x)) and not self.records_here():
+            x = captured(x, tf.compat.v1.get_default_graph())  # or the gradient that comes back in a loop or branch would be missed
         node.tensor = dense_part(x)
         node.attributes.update(describe.layout(x))
         node.obstacle = self.obstacle(node.tensor)

@@ -27,6 +27,7 @@ from tb_activations.capture.loss_path import handle_in
 from tb_activations.capture.nodes import Lasting, Recording, Seen, Tally
 from tb_activations.capture.on_replicas import OnReplicas
 from tb_activations.capture.operations import Calls, is_ours, ours
+from tb_activations.capture.regrouping import is_joined
 from tb_activations.capture.selection import Selection
 from tb_activations.capture.statistics import has_statistics
 from tb_activations.capture.structure import Structure
@@ -271,6 +272,11 @@ class Trace:
         """Whether what is recorded may be made in some steps only."""
         recorded = {name for recordings in self.recordings.values() for name in recordings}
         return any(self.seen[name].until_taken.reason is not None for name in recorded if name in self.seen)
+
+    def parts_what_is_joined(self) -> bool:
+        """Whether a value that is recorded would not be made by itself in a plain graph."""
+        values = (self.seen[name].tensor for name in self.recordings["value"] if name in self.seen)
+        return self.graph is not None and any(isinstance(value, tf.Tensor) and is_joined(value) for value in values)
 
     def adds_in_other_groups(self) -> bool:
         """Whether gradients may be added up otherwise than without taps."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack, suppress
 from functools import partial, wraps
 from typing import Any, NamedTuple
@@ -31,6 +31,9 @@ Handle = Callable[[int, Captured, float], None]
 
 _PLAIN = "tb_activations_plain"
 """Attribute of a function of ours that stands in the place of the model's: the function that it stands for."""
+
+_APART: Mapping[StepKind, str] = {"train": ", or give them different steps (`every`)", "evaluate": ", or give one of them `validation=False`"}
+"""What keeps two callbacks from wanting the same step."""
 
 _END_OF_DATA = (StopIteration, tf.errors.OutOfRangeError)
 
@@ -117,7 +120,7 @@ class Swap:
             self._told = True
             self._warn(
                 "Another ActivationsCallback records this step, which can run once only: this one leaves out the steps that both want. "
-                "Use one callback, or give them different steps (`every`)."
+                f"Use one callback{_APART.get(self._kind, '')}."
             )
 
     def _execute(self, source: Any, due: Sequence[bool]) -> Any:

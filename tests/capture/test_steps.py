@@ -459,6 +459,13 @@ def test_two_callbacks_on_one_fit_share_the_steps(make_tiny, data, tmp_path, mon
         np.testing.assert_array_equal(before, after)
 
 
+def test_two_callbacks_with_steps_of_their_own_are_told_of_evaluations_only(make_tiny, data, tmp_path):
+    callbacks = [tba.ActivationsCallback(tmp_path / str(start), every=range(start, 6, 2), **LEAN) for start in (0, 1)]
+    with pytest.warns(RuntimeWarning, match=r"Another ActivationsCallback .* or give one of them `validation=False`") as told:
+        make_tiny().fit(*data, batch_size=4, validation_data=data, verbose=0, callbacks=callbacks)
+    assert len([warning for warning in told if "tb_activations" in str(warning.message)]) == 1
+
+
 def test_a_loop_of_train_on_batch_that_calls_the_callback(make_tiny, data, lean, steps):
     plain, ours = make_tiny(), make_tiny()
     callbacks = keras.callbacks.CallbackList([lean()], model=ours)

@@ -20,7 +20,7 @@ from typing import Any, Concatenate, Literal, ParamSpec
 
 import keras
 
-from tb_activations.capture.arguments import batch, check_arguments, flag
+from tb_activations.capture.arguments import KERAS_3, batch, check_arguments, flag
 from tb_activations.capture.clock import Clock
 from tb_activations.capture.destination import Destination
 from tb_activations.capture.forward import FixedBatch
@@ -164,10 +164,7 @@ class ActivationsCallback(keras.callbacks.Callback):  # type: ignore[misc]  # Ke
     def set_model(self, model: keras.Model) -> None:
         if not isinstance(model, keras.Model):
             # The Keras 2 that TensorFlow still offers calls callbacks in its own way, and would fail at a method that Keras 3 hasn't got.
-            raise ArgumentError(
-                f"Expected a model of Keras 3. Received: {model!r} of {type(model).__module__}. Make it with `import keras` "
-                "in place of `tf_keras`, and without TF_USE_LEGACY_KERAS in place of `tf.keras`."
-            )
+            raise ArgumentError(f"Expected a model of Keras 3. Received: {model!r} of {type(model).__module__}. {KERAS_3}")
         if model is not self._model:
             self._swaps, self._probe, self._names_checked = {}, None, False
         if self._clock is not None:

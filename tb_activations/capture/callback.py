@@ -318,8 +318,10 @@ class ActivationsCallback(keras.callbacks.Callback):  # type: ignore[misc]  # Ke
         # `fit` tells of steps, be it that it doesn't know how many. A loop of one's own has its batch before it begins a step.
         stopped = bool(self.model.stop_training) or "steps" not in announced
         iterations = None if isinstance(self.model.optimizer, keras.optimizers.LossScaleOptimizer) else steps_counted(self.model)
-        in_vain = not stopped and self._swap("train", self._trained).counts_the_end()
+        swap = self._swap("train", self._trained)
+        in_vain = not stopped and swap.counts_the_end()
         return {
+            "ended": swap.ended,
             "expected": announced.get("steps"),
             "iterations": None if iterations is None else iterations - self._iterations - in_vain,
             "stopped": stopped,

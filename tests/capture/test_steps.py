@@ -88,6 +88,24 @@ def test_steps_per_epoch_that_do_not_fit(make_tiny, data, lean, tmp_path, steps_
 
 
 @pytest.mark.filterwarnings("ignore:Your input ran out of data")
+@pytest.mark.parametrize("lengths", [(6, 4, 5), (4, 5, 3)], ids=["shorter", "longer"])
+@pytest.mark.parametrize("announced", [True, False])
+def test_epochs_of_many_lengths(make_tiny, data, lean, steps, lengths, announced):
+    """As where a filter draws, or a `PyDataset` has fewer batches in a later epoch. Keras asks for one more than in the first epoch."""
+    waiting = iter(lengths)
+
+    def batches():
+        for first in range(0, 4 * next(waiting), 4):
+            yield data[0][first : first + 4], data[1][first : first + 4]
+
+    signature = tf.TensorSpec((None, 3)), tf.TensorSpec((None, 1))
+    dataset = tf.data.Dataset.from_generator(batches, output_signature=signature)
+    announcing = {"steps_per_epoch": 7} if announced else {}
+    make_tiny().fit(dataset, epochs=3, shuffle=False, verbose=0, callbacks=[lean()], **announcing)
+    assert steps() == list(range(sum(lengths)))
+
+
+@pytest.mark.filterwarnings("ignore:Your input ran out of data")
 def test_data_of_unknown_length(make_tiny, data, lean, steps):
     dataset = tf.data.Dataset.from_generator(lambda: zip(*data, strict=True), output_signature=(tf.TensorSpec((3,)), tf.TensorSpec((1,)))).batch(4)
     make_tiny().fit(dataset, shuffle=False, epochs=3, verbose=0, callbacks=[lean(5)])

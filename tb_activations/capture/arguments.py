@@ -23,7 +23,9 @@ from tb_activations.diagnosis.live import Actions
 from tb_activations.errors import ActivationsError, ArgumentError
 from tb_activations.store.schema import Kind, Quantity
 
-__all__ = ["Arguments", "batch", "check_arguments", "flag"]
+__all__ = ["KERAS_3", "Arguments", "batch", "check_arguments", "flag", "told_of_keras_2"]
+
+KERAS_3 = "Make it with `import keras` in place of `tf_keras`, and without TF_USE_LEGACY_KERAS in place of `tf.keras`."
 
 
 class Arguments(NamedTuple):
@@ -125,3 +127,8 @@ def _one_of(name: str, value: Any, allowed: tuple[Any, ...]) -> Any:
     if value not in allowed:
         raise ArgumentError(f"`{name}` must be one of {', '.join(map(repr, allowed))}. Received: {name}={value!r}")
     return value
+
+
+def told_of_keras_2(model: Any) -> str:
+    """What to do about ``model``, which isn't one of Keras 3, where it is one of the Keras 2 that TensorFlow still offers; "" where it is neither."""
+    return f" It is one of Keras 2. {KERAS_3}" if type(model).__module__.partition(".")[0] == "tf_keras" else ""

@@ -13,14 +13,14 @@ import threading
 import time
 import weakref
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from statistics import median
 from typing import Any, Concatenate, Literal, ParamSpec
 
 import keras
 
-from tb_activations.capture.arguments import batch, check_arguments, flag
+from tb_activations.capture.arguments import KERAS_3, batch, check_arguments, flag
 from tb_activations.capture.clock import Clock
 from tb_activations.capture.destination import Destination
 from tb_activations.capture.forward import FixedBatch
@@ -145,7 +145,7 @@ class ActivationsCallback(keras.callbacks.Callback):  # type: ignore[misc]  # Ke
         self._epoch = -1
         self._iterations = 0
         self._fitting = False
-        self._steps: int | None = None
+        self._announcement: Mapping[str, Any] = {}
         self._names_checked = False
         self._over = False
         self._warnings: deque[str] = deque()
@@ -164,10 +164,7 @@ class ActivationsCallback(keras.callbacks.Callback):  # type: ignore[misc]  # Ke
     def set_model(self, model: keras.Model) -> None:
         if not isinstance(model, keras.Model):
             # The Keras 2 that TensorFlow still offers calls callbacks in its own way, and would fail at a method that Keras 3 hasn't got.
-            raise ArgumentError(
-                f"Expected a model of Keras 3. Received: {model!r} of {type(model).__module__}. Make it with `import keras` "
-                "in place of `tf_keras`, and without TF_USE_LEGACY_KERAS in place of `tf.keras`."
-            )
+            raise ArgumentError(f"Expected a model of Keras 3. Received: {model!r} of {type(model).__module__}. {KERAS_3}")
         if model is not self._model:
             self._swaps, self._probe, self._names_checked = {}, None, False
         if self._clock is not None:
@@ -177,7 +174,7 @@ class ActivationsCallback(keras.callbacks.Callback):  # type: ignore[misc]  # Ke
 
     @_harmless
     def on_train_begin(self, logs: Any = None) -> None:
-        self._fitting, self._thread, self._steps = True, threading.get_ident(), self._told_steps()
+        self._fitting, self._thread, self._announcement = True, threading.get_ident(), self._params()
 
     @_harmless
     def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
@@ -193,7 +190,7 @@ class ActivationsCallback(keras.callbacks.Callback):  # type: ignore[misc]  # Ke
             self._clock = Clock(self._first_step())
             self._begin_epoch(self._clock)
         steps = self.model.steps_per_execution
-        first = self._clock.begin_execution(steps, self._announced())
+        first = self._clock.begin_execution(steps, self._announced().get("steps"))
         due = self._due(first, steps)
         self._pace.begin(steps, idle=not any(due))
         swap = self._swap("train", self._trained)
@@ -308,21 +305,24 @@ class ActivationsCallback(keras.callbacks.Callback):  # type: ignore[misc]  # Ke
         destination.begin(first)
         return first
 
-    def _announced(self) -> int | None:
-        """Steps of each epoch; a loop of one's own need not tell. An evaluation within `fit` tells of its own."""
-        return self._steps if self._fitting else self._told_steps()
+    def _announced(self) -> Mapping[str, Any]:
+        """What was told of the loop, as the steps of each epoch; one's own need not tell of any. An evaluation within `fit` tells of its own."""
+        return self._announcement if self._fitting else self._params()
 
-    def _told_steps(self) -> int | None:
-        steps: int | None = (getattr(self, "params", None) or {}).get("steps")  # older ones of Keras set it in `fit` only
-        return steps
+    def _params(self) -> Mapping[str, Any]:
+        return getattr(self, "params", None) or {}  # older ones of Keras set it in `fit` only
 
     def _of_the_epoch(self) -> dict[str, Any]:
         """What is known of the steps of this epoch, beside the executions that began."""
-        stopped = bool(self.model.stop_training)
+        announced = self._announced()
+        # `fit` tells of steps, be it that it doesn't know how many. A loop of one's own has its batch before it begins a step.
+        stopped = bool(self.model.stop_training) or "steps" not in announced
         iterations = None if isinstance(self.model.optimizer, keras.optimizers.LossScaleOptimizer) else steps_counted(self.model)
-        in_vain = not stopped and self._swap("train", self._trained).counts_the_end()
+        swap = self._swap("train", self._trained)
+        in_vain = not stopped and swap.counts_the_end()
         return {
-            "expected": self._announced(),
+            "ended": swap.ended,
+            "expected": announced.get("steps"),
             "iterations": None if iterations is None else iterations - self._iterations - in_vain,
             "stopped": stopped,
         }
@@ -368,8 +368,8 @@ optimizer's count begins at 0 then, and captures of the same steps would take th
 
 _OF_A_TRAINING = frozenset(
     {
-        *("_findings", "_destinations", "_swaps", "_probe", "_clock", "_pace", "_epoch", "_iterations", "_fitting", "_steps", "_names_checked"),
-        *("_warnings", "_thread", "_step", "_over"),
+        *("_findings", "_destinations", "_swaps", "_probe", "_clock", "_pace", "_epoch", "_iterations", "_fitting", "_announcement"),
+        *("_names_checked", "_warnings", "_thread", "_step", "_over"),
     }
 )
 

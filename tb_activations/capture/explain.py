@@ -14,7 +14,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from tb_activations.capture.arguments import batch
+from tb_activations.capture.arguments import batch, told_of_keras_2
 from tb_activations.capture.connections import (
     callback_code,
     feeds,
@@ -88,7 +88,7 @@ def explain(tensor: Any, model: keras.Model, data: Any = None, loss: Loss | None
       ArgumentError: ``tensor`` is none of these, or ``model`` is no Keras model.
     """
     if not isinstance(model, keras.Model):
-        raise ArgumentError(f"`model` must be a keras.Model. Received: model={model!r} of type {type(model).__name__}")
+        raise ArgumentError(f"`model` must be a keras.Model.{told_of_keras_2(model)} Received: model={model!r} of type {type(model).__name__}")
     if loss is not None and not _takes_one(loss):
         expected = "`loss` must be a function of the model's output alone, such as `lambda output: loss_function(y, output)`, or None"
         raise ArgumentError(f"{expected}. Received: loss={loss!r} of type {type(loss).__name__}")
@@ -139,6 +139,9 @@ def _explain_keras_tensor(tensor: keras.KerasTensor, model: keras.Model, loss: L
     return TensorExplanation(subject, f"{value}.", True, path, gradient=gradient, remedy=remedy, code=code)
 
 
+_SUBCLASSED = "is a subclassed model: it has no graph of its own"
+
+
 def _belongs(tensor: keras.KerasTensor, structure: Structure) -> bool:
     return any(operation is tensor._keras_history.operation for _, operation in structure)
 
@@ -151,7 +154,8 @@ def _disconnected(
     belongs = _belongs(tensor, structure)
     recorded = callback_code(node_name(tensor, structure)) if belongs else ""
     if not is_functional(model):
-        value = f"`{model.name}` is a subclassed model: it has no graph of its own, so no tensor is connected to its inputs."
+        what = "is a `Sequential` that isn't built: it has no graph yet" if isinstance(model, keras.Sequential) else _SUBCLASSED
+        value = f"`{model.name}` {what}, so no tensor is connected to its inputs."
         remedy = "Record it from the real training step instead:" if belongs else f"Only what `{model.name}` calls can be recorded from its step."
         return TensorExplanation(subject, value, False, path, names, remedy=remedy, code=recorded)
     inputs = _quoted(names)

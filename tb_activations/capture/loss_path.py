@@ -65,8 +65,13 @@ class LossPath:
         return Cut("gradient_stopped" if barrier.type in _STOPS else "non_differentiable", barrier)
 
     def meets_custom_gradient(self, tensor: tf.Tensor) -> bool:
-        """Whether a function of the user's with a gradient of its own is on a way from ``tensor`` to the loss."""
-        return any(_is_custom(op) for op in _closure(tensor.consumers(), self._onwards).values() if self.leads(op))
+        """Whether a function of the user's with a gradient of its own is on a way from ``tensor`` to the loss.
+
+        What was handed on is what its tap gave. Who made it may have used it before that, as a layer that also returns what its gate computed: those
+        uses give a gradient to the gate, and not to what is returned.
+        """
+        taps = [op for op in tensor.consumers() if is_ours(op.name)]
+        return any(_is_custom(op) for op in _closure(taps or tensor.consumers(), self._onwards).values() if self.leads(op))
 
     def _has_a_way_around(self, activation: tf.Operation) -> bool:
         """Whether a loss is computed from what goes into ``activation`` without it, as scores of attention are not, whoever else is given theirs."""

@@ -9,6 +9,10 @@ such an operation a copy is recorded, which computes the same number from the sa
 A sum of three or more begins with the one whose memory it may take over, which is that nobody else takes. So numbers that are summed up, as the parts
 of a loss are, are computed once more for the copy. Of large tensors that costs too much, and another order shows in one of many elements, so that
 steps that are compared tell; of a single number it may round the same for many steps.
+
+A product of matrices is joined with its bias, and with the sum or the activation that takes it, into one operation that rounds once. No copy helps:
+it would take the product. That shows in the first comparison, but where the result is cut down to float16, as behind a layer that is kept in float32
+in a network of mixed precision, the difference may come late. So such a step is told (`is_joined`), and always runs on the side.
 """
 
 from __future__ import annotations
@@ -20,9 +24,11 @@ import tensorflow as tf
 from tb_activations.capture.edges import OF_SHAPES
 from tb_activations.capture.operations import is_ours
 
-__all__ = ["leaving_the_order"]
+__all__ = ["is_joined", "leaving_the_order"]
 
 _REGROUPED = frozenset({"Add", "AddN", "AddV2", "Div", "Mul", "RealDiv", "Sub"})
+_JOINED = frozenset({"Add", "AddN", "AddV2", "Elu", "Sigmoid", "Tanh"})
+"""What a product with its bias is joined with to another effect: a ReLU rounds nothing, and with a convolution the last bits stayed the same."""
 _PASSING_ON = frozenset({"Identity", "IdentityN", "StopGradient"})
 _REDUCING = frozenset({"Max", "Mean", "Min", "Prod", "Sum"})
 
@@ -31,6 +37,18 @@ def leaving_the_order(tensors: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
     """The same numbers, in the graph of a step that is complete. Takers of what is returned don't count as takers of ``tensors``."""
     copies: dict[tf.Operation, tf.Tensor] = {}
     return {key: _copy(tensor, copies) for key, tensor in tensors.items()}
+
+
+def is_joined(tensor: tf.Tensor) -> bool:
+    """Whether ``tensor`` would never be made by itself, if it weren't recorded: a product with its bias, which one operation of the step takes.
+
+    In float32: a number of fewer digits shows at once how often it was rounded.
+    """
+    made = _made(tensor)
+    if made.op.type != "BiasAdd" or made.dtype != tf.float32 or made.op.inputs[0].op.type != "MatMul":
+        return False
+    takers = _takers(made)
+    return len(takers) == 1 and all(taker.type in _JOINED for taker in takers)
 
 
 def _made(tensor: tf.Tensor) -> tf.Tensor:

@@ -16,6 +16,7 @@ import keras
 import tensorflow as tf
 
 from tb_activations.capture.bare_variables import bare_variables, weight_name
+from tb_activations.capture.keras_variables import in_tensorflow
 
 __all__ = ["Structure", "children"]
 
@@ -100,8 +101,9 @@ class Structure:
             for op in (*reversed(self._members), *([self.model] if self.model is not None else [])):
                 scope = "" if op is self.model else self._names[id(op)] + "/"
                 for name, variable in kept_by(op):
-                    if id(variable) not in seen:
-                        seen.add(id(variable))
+                    key = id(in_tensorflow(variable))  # `keras.Variable(layer.kernel.value)` is another object for the same variable
+                    if key not in seen:
+                        seen.add(key)
                         yield scope + name, variable, op
 
     def _adopt(self, root: keras.Operation, scope: str) -> None:

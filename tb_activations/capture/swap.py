@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack, suppress
 from functools import partial, wraps
 from typing import Any, NamedTuple
@@ -32,6 +32,9 @@ Handle = Callable[[int, Captured, float], None]
 _PLAIN = "tb_activations_plain"
 """Attribute of a function of ours that stands in the place of the model's: the function that it stands for."""
 
+_APART: Mapping[StepKind, str] = {"train": ", or give them different steps (`every`)", "evaluate": ", or give one of them `validation=False`"}
+"""What keeps two callbacks from wanting the same step."""
+
 _END_OF_DATA = (StopIteration, tf.errors.OutOfRangeError)
 
 
@@ -48,6 +51,9 @@ class Swap:
     Args:
       handle: called as ``handle(i, captured, seconds)`` after the i-th step of an execution was recorded.
       warn: called with a sentence, once, when the twin is given up.
+
+    Attributes:
+      ended: whether the last execution met the end of its data, and made no step; None: it wasn't recorded, and so isn't known.
     """
 
     def __init__(self, model: keras.Model, kind: StepKind, options: Options, handle: Handle, warn: Callable[[str], None]) -> None:
@@ -62,9 +68,11 @@ class Swap:
         self._single: Callable[[Any], Any] | None = None
         self._feed = Feed()
         self._broken = self._told = False
+        self.ended: bool | None = None
 
     def meet(self) -> None:
-        """Looks at the model's present function; one that is new has no twin yet."""
+        """An execution begins. Looks at the model's present function; one that is new has no twin yet."""
+        self.ended = None
         present = getattr(self._model, self._attribute)
         plain = getattr(present, _PLAIN, present)
         if plain is not self._plain and plain is not None:
@@ -117,16 +125,19 @@ class Swap:
             self._told = True
             self._warn(
                 "Another ActivationsCallback records this step, which can run once only: this one leaves out the steps that both want. "
-                "Use one callback, or give them different steps (`every`)."
+                f"Use one callback{_APART.get(self._kind, '')}."
             )
 
     def _execute(self, source: Any, due: Sequence[bool]) -> Any:
         self.disarm()
         try:
-            return self._executed(source, due)
-        except Exception:
+            result = self._executed(source, due)
+        except Exception as error:
+            self.ended = isinstance(error, _END_OF_DATA)
             self._feed.renew()  # the user may call `fit` again
             raise
+        self.ended = False
+        return result
 
     def _executed(self, source: Any, due: Sequence[bool]) -> Any:
         if self._kind == "predict":

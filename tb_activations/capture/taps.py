@@ -19,7 +19,7 @@ from tensorflow.python.framework import ops
 
 from tb_activations.capture.operations import ours
 
-__all__ = ["Tensor", "dense_part", "forget_gradients", "is_followed", "name_of_gradient", "tap", "tap_summing", "untapped"]
+__all__ = ["Tensor", "captured", "dense_part", "forget_gradients", "is_followed", "name_of_gradient", "tap", "tap_summing", "untapped"]
 
 Tensor = tf.Tensor | tf.RaggedTensor | tf.SparseTensor | tf.IndexedSlices
 
@@ -29,6 +29,11 @@ def dense_part(x: Any) -> tf.Tensor:
     if isinstance(x, tf.RaggedTensor):
         return x.flat_values
     return x.values if isinstance(x, (tf.SparseTensor, tf.IndexedSlices)) else tf.convert_to_tensor(x)
+
+
+def captured(x: Any, graph: Any) -> Any:
+    """``x`` as ``graph``, a loop or a branch, sees it, where it was made around it."""
+    return _with_dense_part(x, graph.capture(dense_part(x)))
 
 
 def is_followed(x: tf.Tensor) -> bool:

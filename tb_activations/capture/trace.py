@@ -27,10 +27,11 @@ from tb_activations.capture.loss_path import handle_in
 from tb_activations.capture.nodes import Lasting, Recording, Seen, Tally
 from tb_activations.capture.on_replicas import OnReplicas
 from tb_activations.capture.operations import Calls, is_ours, ours
+from tb_activations.capture.regrouping import is_joined
 from tb_activations.capture.selection import Selection
 from tb_activations.capture.statistics import has_statistics
 from tb_activations.capture.structure import Structure
-from tb_activations.capture.taps import dense_part, is_followed, is_stopped, name_of_gradient, tap, untapped
+from tb_activations.capture.taps import captured, dense_part, is_followed, is_stopped, name_of_gradient, tap, untapped
 from tb_activations.capture.variables import Variables, read
 from tb_activations.store.schema import Quantity, QuantityPlan
 
@@ -152,6 +153,8 @@ class Trace:
         if not tf.is_tensor(x):
             node.obstacle = QuantityPlan("not_a_tensor", {"type": type(x).__name__})
             return x
+        if self.graph is not None and self.belongs(dense_part(x)) and not self.records_here():
+            x = captured(x, tf.compat.v1.get_default_graph())  # or the gradient that comes back in a loop or branch would be missed
         node.tensor = dense_part(x)
         node.attributes.update(describe.layout(x))
         node.obstacle = self.obstacle(node.tensor)
@@ -269,6 +272,11 @@ class Trace:
         """Whether what is recorded may be made in some steps only."""
         recorded = {name for recordings in self.recordings.values() for name in recordings}
         return any(self.seen[name].until_taken.reason is not None for name in recorded if name in self.seen)
+
+    def parts_what_is_joined(self) -> bool:
+        """Whether a value that is recorded would not be made by itself in a plain graph."""
+        values = (self.seen[name].tensor for name in self.recordings["value"] if name in self.seen)
+        return self.graph is not None and any(isinstance(value, tf.Tensor) and is_joined(value) for value in values)
 
     def adds_in_other_groups(self) -> bool:
         """Whether gradients may be added up otherwise than without taps."""

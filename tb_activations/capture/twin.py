@@ -222,6 +222,7 @@ class Twin:
         try:
             draws = stateful_draws(recorder.graph)
             never_same = bool(draws) or recorder.looks_into_branches() or recorder.adds_in_other_groups()
+            never_same = never_same or (not self._compiled_by_xla and recorder.parts_what_is_joined())
             self._remark_draws(draws, self._aside.end_trace(recorder.graph, self._lasting.variables, never_same=never_same))
         except Exception as error:  # noqa: BLE001  (as in `_finish`: variables that the trace made would have no value if it were given up)
             self.failure = error

@@ -20,7 +20,7 @@ from typing import Any, Literal
 import keras
 import tensorflow as tf
 
-from tb_activations.capture.arguments import Arguments, batch, check_arguments
+from tb_activations.capture.arguments import Arguments, batch, check_arguments, told_of_keras_2
 from tb_activations.capture.destination import Destination
 from tb_activations.capture.forward import FixedBatch
 from tb_activations.capture.instrument import instrumented
@@ -105,7 +105,8 @@ def watch(
     if isinstance(train_step, WatchedStep):
         raise ArgumentError(f"`train_step` must be a function that isn't watched yet. Received: train_step={train_step!r}")
     if model is not None and not isinstance(model, keras.Model):
-        advice = " Leave it out for a step of several models: all that it calls are recorded." if isinstance(model, (list, tuple, dict)) else ""
+        several = " Leave it out for a step of several models: all that it calls are recorded."
+        advice = several if isinstance(model, (list, tuple, dict)) else told_of_keras_2(model)
         raise ArgumentError(f"`model` must be a keras.Model, or None.{advice} Received: model={model!r}")
     if probe_data is not None and model is None:
         raise ArgumentError("`probe_data` must come with `model`, whose forward pass it is for. Received: model=None")

@@ -182,8 +182,8 @@ class ExplodingActivation(NodeRule):
     """Times the size of the targets, where those are large: outputs have to get there. Or of the bias that a layer began with."""
 
     def select(self, facts: Facts) -> Rows:
-        """Everything that is computed."""
-        return facts.computed
+        """Everything that is computed, but for what is only counted."""
+        return facts.computed[[not facts.is_counted(row) for row in facts.computed.tolist()]]
 
     def observe(self, facts: Facts, rows: Rows) -> Observe:
         """Compares with the input, with the targets and the first bias, and with the beginning where that is one of trained weights.

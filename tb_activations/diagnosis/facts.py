@@ -108,6 +108,11 @@ class Facts(Flow):
         before = self.upstream[row] | 1 << self.inside.get(row, row)
         return bool(before & self._frozen_layers) and not before & self._trained_layers
 
+    def is_counted(self, row: int) -> bool:
+        """Whether a node is made of the data without any kernel, and not differentiated: a length, a position, which others may be told by."""
+        is_cut = self.reason(row, "gradient") in ("gradient_stopped", "non_differentiable")
+        return is_cut and not (self.upstream[row] | 1 << row) & self.kernel_layers
+
     @cached_property
     def _frozen_layers(self) -> int:
         frozen = [row for row in self.variables.tolist() if self.nodes[row].trainable is False and _is_kernel(self.nodes[row])]

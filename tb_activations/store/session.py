@@ -62,9 +62,10 @@ class Session:
         self._graph_created: float | None = None
 
     def prepare(self) -> None:
-        """Makes the directory, and removes what a killed session was writing in it."""
+        """Makes the directory, and removes what a killed session was writing in it. From here on the session counts as started."""
         self.directory.mkdir(parents=True, exist_ok=True)
         remove_leftovers(self.directory)
+        self._started  # noqa: B018  (not with its first segment: one that begins after it and writes before it would seem the older one)
 
     def write_graph(self, graph: Graph) -> str:
         """Writes a generation of the graph, and the operations of its step, and returns its fingerprint."""

@@ -142,6 +142,24 @@ def test_another_trace_is_compared_by_itself(make_tiny, data, tmp_path, places):
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize(("dtype", "jit_compile", "always"), [("float32", False, True), ("float32", True, False), ("float16", False, False)])
+def test_what_is_joined_in_a_plain_graph_is_never_trusted(tmp_path, places, dtype, jit_compile, always):
+    """A layer in float32 in front of a residual sum, of which float16 cuts off most of what another rounding changes."""
+    x, y = np.random.default_rng(1).normal(size=(48, 8)).astype("float32"), np.arange(48) % 4
+    trained = []
+    for callbacks in ([], [tba.ActivationsCallback(tmp_path, every=1, print_findings=False)]):
+        keras.utils.set_random_seed(5)
+        inputs = keras.Input((8,), name="x")
+        h = keras.layers.Add(name="sum")([inputs, keras.layers.Dense(8, dtype=dtype, name="full")(inputs)])
+        model = keras.Model(inputs, keras.layers.Dense(4, dtype="float16", name="half")(h))
+        model.compile(keras.optimizers.Adam(1e-3), keras.losses.SparseCategoricalCrossentropy(from_logits=True), jit_compile=jit_compile)
+        model.fit(x, y, batch_size=8, shuffle=False, verbose=0, callbacks=callbacks)
+        trained.append(model.get_weights())
+    assert same_bits(*trained)
+    assert places.seen == ["beside"] * (6 if always else 4) + ["its"] * (0 if always else 2)
+
+
+@pytest.mark.slow
 def test_a_late_difference_is_told_and_ends_the_trust(make_tiny, data, tmp_path, places, monkeypatch):
     found = iter([True] * 4 + [False])
     monkeypatch.setattr(aside, "same_bits", lambda one, other: next(found))

@@ -225,3 +225,14 @@ def test_variables_of_modules_without_keras_go_by_where_they_are_kept(tmp_path, 
     for name, value in before.items():
         np.testing.assert_array_equal(run.value(name, 0), value)
         assert run.statistics(name, "update")["l2_norm"][0] > 0
+
+
+def test_a_weight_that_stands_in_two_objects_goes_by_the_name_of_its_layer(tmp_path):
+    """A copy that was meant: `keras.Variable` keeps the variable that it is given, and not its numbers."""
+    out = L.Dense(3, name="out")
+    model = keras.Sequential([L.Input((3,)), out], name="plain")
+    model.slow = [keras.Variable(out.kernel.value, trainable=False, name="slow")]
+    model.compile("sgd", "mse")
+    model.fit(X, Y, batch_size=8, verbose=0, callbacks=[tba.ActivationsCallback(tmp_path, every=1, print_findings=False)])
+    names = [node.name for node in tba.open_run(tmp_path / "train").nodes if node.kind == "variable"]
+    assert sorted(names) == ["out/bias", "out/kernel"]

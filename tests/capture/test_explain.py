@@ -397,6 +397,13 @@ def test_bad_arguments_say_what_was_expected():
         tba.explain("hidden", keras.Sequential([keras.Input((1,)), layers.Dense(1)]))
     with pytest.raises(ArgumentError, match="`model` must be"):
         tba.explain(keras.Input((1,)), "model")
+    with pytest.raises(ArgumentError, match=r"`model` must be .* of Keras 2.*`import keras`"):
+        tba.explain(keras.Input((1,)), type("Sequential", (), {"__module__": "tf_keras.src.engine.sequential"})())
+
+
+def test_a_sequential_without_a_graph_is_not_called_subclassed():
+    answer = tba.explain(layers.Dense(2)(keras.Input((3,))), keras.Sequential([layers.Dense(2, name="out")], name="chain"))
+    assert answer.value == "`chain` is a `Sequential` that isn't built: it has no graph yet, so no tensor is connected to its inputs."
 
 
 @pytest.mark.parametrize(

@@ -354,6 +354,55 @@ def test_what_nothing_in_a_loop_uses_has_no_gradient_and_says_so(tmp_path):
     assert run.node("twofold:1").quantities["gradient"].reason == "not_on_loss_path"
 
 
+class Around(L.Layer):
+    """A model in a branch or a loop that is given what was made before it."""
+
+    def __init__(self, name, runs):
+        super().__init__(name=name)
+        self.nested = keras.Sequential([L.Input((4,), name=f"{name}_in"), L.Dense(4, activation="tanh", name="inner")], name="nested")
+        self.runs = runs
+
+    def call(self, x):
+        if self.runs == 1:
+            return tf.cond(tf.reduce_mean(x) < 1e9, lambda: x + self.nested(x), lambda: x)
+        return tf.while_loop(lambda i, h: i < self.runs, lambda i, h: (i + 1, h * self.nested(x)), (0, x), maximum_iterations=self.runs)[1]
+
+    def plain(self, x, tell):
+        if self.runs == 1:
+            return x + self.nested(tell(f"{self.name}/nested/{self.name}_in", x))
+        h = x
+        for _ in range(self.runs):
+            h *= self.nested(tell(f"{self.name}/nested/{self.name}_in", x))
+        return h
+
+
+@pytest.mark.slow
+def test_what_was_made_before_a_loop_or_branch_has_its_gradient_of_what_happens_inside(tmp_path):
+    keras.utils.set_random_seed(2)
+    layers = [L.Dense(4, name="first"), Around("branch", 1), Around("loop", 2), L.Dense(1, name="head")]
+    model = keras.Sequential([L.Input((3,), name="x"), *layers])
+    x, y = np.random.default_rng(0).normal(size=(8, 3)).astype("float32"), np.ones((8, 1), "float32")
+    told: dict[str, list[tf.Tensor]] = {}
+
+    def tell(name, value):
+        told.setdefault(name, []).append(tf.identity(value))
+        return told[name][-1]
+
+    with tf.GradientTape() as tape:
+        h = x
+        for layer in layers:
+            h = layer.plain(h, tell) if isinstance(layer, Around) else layer(h)
+        loss = tf.reduce_mean((h - y) ** 2)
+    expected = {name: np.linalg.norm(gradients) for name, gradients in zip(told, tape.gradient(loss, list(told.values())), strict=True)}
+
+    model.compile("sgd", "mse", jit_compile=False)
+    model.fit(x, y, batch_size=8, verbose=0, callbacks=[tba.ActivationsCallback(tmp_path, every=1, print_findings=False)])
+    run = tba.open_run(tmp_path / "train")
+    assert len(expected) == 2
+    for name, norm in expected.items():
+        assert run.statistics(name, "gradient")["l2_norm"].tolist() == pytest.approx([norm], rel=1e-4)
+
+
 @pytest.mark.slow
 def test_where_every_number_is_checked_ours_are_not(tmp_path):
     """The largest number is looked for from minus infinity on, and what can't be known is NaN: neither is the user's."""

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import keras
 import numpy as np
+import pytest
 import tensorflow as tf
 
 from tb_activations.capture.operations import SCOPE
-from tb_activations.capture.regrouping import leaving_the_order
+from tb_activations.capture.regrouping import is_joined, leaving_the_order
 from tb_activations.capture.taps import tap
 
 VECTOR = [tf.TensorSpec([None, 4])]
@@ -167,3 +168,29 @@ def test_a_loss_with_a_penalty_and_its_metric():
     plain, copied = totals(lambda tensors: {}), totals(leaving_the_order)
     assert takers(kept["error"]) == ["AddV2"]
     assert plain == copied
+
+
+@pytest.mark.parametrize(
+    ("taken", "dtype", "joined"),
+    [
+        (lambda y, x: y + x, tf.float32, True),
+        (lambda y, x: tf.identity(y) + x, tf.float32, True),
+        (lambda y, x: tf.tanh(tap(y, print)), tf.float32, True),
+        (lambda y, x: tf.nn.relu(y), tf.float32, False),
+        (lambda y, x: y * x, tf.float32, False),
+        (lambda y, x: y + tf.exp(y), tf.float32, False),
+        (lambda y, x: y + x, tf.float16, False),
+    ],
+)
+def test_a_product_with_its_bias_that_is_not_made_by_itself(taken, dtype, joined):
+    answers = []
+
+    @tf.function(input_signature=VECTOR, autograph=False)
+    def function(x):
+        x = tf.cast(x, dtype)
+        biased = tf.nn.bias_add(tf.matmul(x, tf.ones([4, 4], dtype)), tf.ones([4], dtype))
+        taken(biased, x)
+        answers.append(is_joined(biased))
+
+    function.get_concrete_function()
+    assert answers == [joined]

@@ -138,6 +138,34 @@ def test_the_execution_that_met_the_end_of_the_data_made_no_step():
     assert clock.step == 10
 
 
+def test_an_execution_goes_on_behind_the_steps_of_an_epoch():
+    clock = Clock(0)
+    assert run_epoch(clock, 2, 4, expected=6, iterations=8) == [0, 4]
+    assert run_epoch(clock, 2, 4, expected=6, iterations=6) == [8, 12]
+    assert clock.step == 14
+
+
+def test_data_that_is_known_to_be_shorter_than_was_announced():
+    clock = Clock(0)
+    run_epoch(clock, 7, expected=9, iterations=7)
+    run_epoch(clock, 7, expected=9, iterations=6)
+    assert clock.step == 13
+
+
+def test_whether_the_last_execution_made_a_step_may_be_known():
+    clock = Clock(0)
+    run_epoch(clock, 5, expected=6, iterations=5, ended=True)
+    run_epoch(clock, 5, ended=False)
+    assert clock.step == 9
+
+
+def test_an_epoch_that_is_longer_than_the_one_before():
+    clock = Clock(0)
+    run_epoch(clock, 5, iterations=5)
+    run_epoch(clock, 8, iterations=8)
+    assert clock.step == 11
+
+
 def test_a_stopped_epoch_made_all_the_steps_it_began():
     clock = Clock(0)
     run_epoch(clock, 3, expected=10, iterations=3, stopped=True)

@@ -71,6 +71,41 @@ def test_several_steps_per_execution(make_tiny, data, lean, steps, examples, len
 
 
 @pytest.mark.filterwarnings("ignore:Your input ran out of data")
+@pytest.mark.parametrize(("steps_per_execution", "examples"), [(1, 20), (4, 24)], ids=["data that ends sooner", "executions that go on"])
+def test_steps_per_epoch_that_do_not_fit(make_tiny, data, lean, tmp_path, steps_per_execution, examples):
+    """Of 6 steps that were announced, 5 are made, or 8."""
+    updates = {"kinds": ["variable"], "quantities": ["value", "update"], "samples": "full"}
+    model = make_tiny(steps_per_execution=steps_per_execution)
+    batches = tf.data.Dataset.from_tensor_slices(data).take(examples).batch(4)
+    fed = batches.repeat() if steps_per_execution > 1 else batches
+    for _ in range(2):
+        model.fit(fed, epochs=2, steps_per_epoch=6, shuffle=False, verbose=0, callbacks=[lean(**updates)])
+    run = tba.open_run(tmp_path / "train")
+    assert run.steps().tolist() == list(range(int(model.optimizer.iterations.numpy())))
+    for step in run.steps()[:-1]:
+        after = run.value("hidden/kernel", step) + run.value("hidden/kernel", step, "update")
+        np.testing.assert_allclose(after, run.value("hidden/kernel", step + 1), rtol=1e-6, atol=1e-8)
+
+
+@pytest.mark.filterwarnings("ignore:Your input ran out of data")
+@pytest.mark.parametrize("lengths", [(6, 4, 5), (4, 5, 3)], ids=["shorter", "longer"])
+@pytest.mark.parametrize("announced", [True, False])
+def test_epochs_of_many_lengths(make_tiny, data, lean, steps, lengths, announced):
+    """As where a filter draws, or a `PyDataset` has fewer batches in a later epoch. Keras asks for one more than in the first epoch."""
+    waiting = iter(lengths)
+
+    def batches():
+        for first in range(0, 4 * next(waiting), 4):
+            yield data[0][first : first + 4], data[1][first : first + 4]
+
+    signature = tf.TensorSpec((None, 3)), tf.TensorSpec((None, 1))
+    dataset = tf.data.Dataset.from_generator(batches, output_signature=signature)
+    announcing = {"steps_per_epoch": 7} if announced else {}
+    make_tiny().fit(dataset, epochs=3, shuffle=False, verbose=0, callbacks=[lean()], **announcing)
+    assert steps() == list(range(sum(lengths)))
+
+
+@pytest.mark.filterwarnings("ignore:Your input ran out of data")
 def test_data_of_unknown_length(make_tiny, data, lean, steps):
     dataset = tf.data.Dataset.from_generator(lambda: zip(*data, strict=True), output_signature=(tf.TensorSpec((3,)), tf.TensorSpec((1,)))).batch(4)
     make_tiny().fit(dataset, shuffle=False, epochs=3, verbose=0, callbacks=[lean(5)])
@@ -442,9 +477,16 @@ def test_two_callbacks_on_one_fit_share_the_steps(make_tiny, data, tmp_path, mon
         np.testing.assert_array_equal(before, after)
 
 
+def test_two_callbacks_with_steps_of_their_own_are_told_of_evaluations_only(make_tiny, data, tmp_path):
+    callbacks = [tba.ActivationsCallback(tmp_path / str(start), every=range(start, 6, 2), **LEAN) for start in (0, 1)]
+    with pytest.warns(RuntimeWarning, match=r"Another ActivationsCallback .* or give one of them `validation=False`") as told:
+        make_tiny().fit(*data, batch_size=4, validation_data=data, verbose=0, callbacks=callbacks)
+    assert len([warning for warning in told if "tb_activations" in str(warning.message)]) == 1
+
+
 def test_a_loop_of_train_on_batch_that_calls_the_callback(make_tiny, data, lean, steps):
     plain, ours = make_tiny(), make_tiny()
-    callbacks = keras.callbacks.CallbackList([lean(2)], model=ours)
+    callbacks = keras.callbacks.CallbackList([lean()], model=ours)
     callbacks.on_train_begin()
     for epoch in range(2):
         callbacks.on_epoch_begin(epoch)
@@ -455,7 +497,7 @@ def test_a_loop_of_train_on_batch_that_calls_the_callback(make_tiny, data, lean,
             callbacks.on_train_batch_end(batch)
         callbacks.on_epoch_end(epoch)
     callbacks.on_train_end()
-    assert steps() == [0, 2, 4]
+    assert steps() == list(range(6))
     for before, after in zip(plain.get_weights(), ours.get_weights(), strict=True):
         np.testing.assert_array_equal(before, after)
 

@@ -37,6 +37,22 @@ class Side(keras.Model):
         return keras.ops.sum(self.head(x), axis=1, keepdims=True)
 
 
+class Routed(L.Layer):
+    """Uses what its router computes, and returns it as well."""
+
+    def __init__(self):
+        super().__init__(name="routed")
+        self.router = L.Dense(3, name="router")
+
+    def build(self, shape):
+        self.router.build(shape)
+        self.built = True
+
+    def call(self, x):
+        logits = self.router(x)
+        return x * keras.ops.softmax(logits), logits
+
+
 @pytest.mark.parametrize("eagerly", [False, True])
 def test_eager_steps_tell_what_graph_steps_tell(tmp_path, eagerly):
     told = reasons(tmp_path, Side(), eagerly=eagerly)
@@ -56,6 +72,15 @@ def test_an_output_of_a_call_that_nothing_uses_is_on_no_path(tmp_path):
     model = keras.Model(x, L.Dense(1, name="head")(sequence[:, -1]))
     told = reasons(tmp_path, model, np.ones((8, 4, 3), "float32"))
     assert (told["lstm"], told["lstm:1"], told["lstm:2"]) == (None, "not_on_loss_path", "not_on_loss_path")
+
+
+@pytest.mark.parametrize("activation", ["relu", "silu"])  # SiLU has a gradient of its own
+def test_an_output_that_nothing_uses_is_on_no_path_though_its_layer_used_it_before(tmp_path, activation):
+    x = L.Input((3,), name="x")
+    routed, _ = Routed()(L.Dense(3, name="first")(x))
+    model = keras.Model(x, L.Dense(1, name="head")(L.Activation(activation, name="activation")(routed)))
+    told = reasons(tmp_path, model)
+    assert (told["routed"], told["routed:1"], told["routed/router"]) == (None, "not_on_loss_path", None)
 
 
 class Attention(L.Layer):

@@ -106,6 +106,16 @@ def test_a_mask_is_no_explosion():
     assert chain(mask=1e9).find(ExplodingActivation()) == []
 
 
+@pytest.mark.parametrize(
+    ("gradient", "source", "told"), [("gradient=gradient_stopped", "x", []), ("", "x", ["length"]), ("gradient=gradient_stopped", "two", ["length"])]
+)
+def test_what_is_counted_of_the_data_does_not_explode(gradient, source, told):
+    history = History(f"{CHAIN}\n    layer length Cast [?,8] <- {source} {gradient}", STEPS)
+    for name, rms in (("x", 1.0), ("one", 1.0), ("two", 1.0), ("mask", 1.0), ("length", 2000.0)):
+        history.set(name, l2_norm=rms * np.sqrt(320), max=rms)
+    assert [f.node for f in history.find(ExplodingActivation())] == told
+
+
 POLICY = """
     input x [?,8]
     layer net/scores Dense [?,6] <- x; variable net/scores/kernel [8,6]

@@ -89,6 +89,14 @@ class TestSuperseding:
             write_segments(tmp_path, GRAPH, [marked(steps, mark)])
         assert open_run(tmp_path).statistics("dense")["mean"].tolist() == [0, 0, 1, 2, 2]
 
+    def test_the_newer_session_wins_though_it_wrote_first(self, tmp_path):
+        """A training that an error ended holds its last captures a moment longer; the next one may be over by then."""
+        earlier = Session(tmp_path, 0)
+        earlier.prepare()
+        write_segments(tmp_path, GRAPH, [marked((0, 10), 2)])
+        earlier.write_captures(marked((0,), 1), [], earlier.write_graph(GRAPH))
+        assert open_run(tmp_path).statistics("dense")["mean"].tolist() == [2, 2]
+
     def test_the_graph_written_last_is_the_newest_though_the_clock_was_set_back(self, tmp_path, monkeypatch):
         others = [parse_nodes(f"input x{number} [3]") for number in range(4)]
         for moment, graphs in ((2.0e9, others[:1]), (1.9e9, others[1:3]), (1.8e9, others[3:]), (1.7e9, others[:1])):

@@ -99,6 +99,7 @@ export function FindingsView(): JSX.Element {
     pending,
     findings: all.filter(passes),
   });
+  const told = new Set<string>();
   const shown = episodesOf(
     found(key, data),
     theirs.key === null || theirs.data === null ? null : found(theirs.key, theirs.data),
@@ -125,8 +126,8 @@ export function FindingsView(): JSX.Element {
             </tr>
           </thead>
           <tbody>
-            {shown.slice(0, limit).map((row, index) => (
-              <FindingRow key={`${row.run} ${row.id}`} row={row} folded={isTold(row, shown.slice(0, index))} />
+            {shown.slice(0, limit).map((row) => (
+              <FindingRow key={`${row.run} ${row.id}`} row={row} folded={isTold(row.all[0], told)} />
             ))}
           </tbody>
         </table>
@@ -146,13 +147,11 @@ function passes({ severity, rule }: Finding): boolean {
 }
 
 function Quiet({ data, empty }: { readonly data: Findings; readonly empty: boolean }): JSX.Element {
-  const hidden = data.findings.length > 0;
-  const checked = `Checked at ${formatCount(data.checked_captures)} captures.`;
   return (
     <p class="fd-note">
       {empty && (
         <b>
-          {hidden
+          {data.findings.length > 0
             ? "No finding passes the choice above. "
             : data.pending || data.checked_captures === 0
               ? ""
@@ -166,7 +165,7 @@ function Quiet({ data, empty }: { readonly data: Findings; readonly empty: boole
           {data.quiet.map((rule) => rule.title).join(", ")}.{" "}
         </>
       )}
-      {checked}
+      Checked at {formatCount(data.checked_captures)} captures.
       {data.problems.length > 0 && (
         <>
           {" "}
@@ -177,25 +176,17 @@ function Quiet({ data, empty }: { readonly data: Findings; readonly empty: boole
   );
 }
 
-/** Whether what to try stands at another row: at that of the cause, or at one before that says the same. */
-function isTold({ all: [{ remedy, consequence_of }] }: Episodes, before: readonly Episodes[]): boolean {
-  const tells = ({ all: [other] }: Episodes): boolean => other.consequence_of === null && other.remedy === remedy;
-  return consequence_of !== null || before.some(tells);
+/** Whether what to try stands at another row: at that of the cause, or at one before that has `told` it. */
+function isTold({ remedy, consequence_of }: Finding, told: Set<string>): boolean {
+  return consequence_of !== null || told.size === told.add(remedy).size;
 }
 
-/** Further episodes that a row names. */
+/** Further episodes that a row names; it tells how many there are. */
 const EPISODES = 6;
 
 function FindingRow({ row, folded }: { readonly row: Episodes; readonly folded: boolean }): JSX.Element {
   const [finding, ...later] = row.all;
-  const remedy = (
-    <>
-      <div>
-        <Prose text={finding.remedy} />
-      </div>
-      {finding.code !== "" && <CodeBlock code={finding.code} />}
-    </>
-  );
+  const Remedy = folded ? "details" : "div";
   const own = row.run === run.value;
   return (
     <tr class={own && finding.node !== "" && finding.node === node.value ? "on" : ""}>
@@ -227,7 +218,6 @@ function FindingRow({ row, folded }: { readonly row: Episodes; readonly folded: 
         {later.slice(0, EPISODES).map((each) => (
           <Since key={each.first_step} finding={each} of={row.run} />
         ))}
-        {later.length > EPISODES && <div class="fd-small">…</div>}
       </td>
       <td>
         <Evidence row={row} />
@@ -241,14 +231,11 @@ function FindingRow({ row, folded }: { readonly row: Episodes; readonly folded: 
             Likely a consequence of: <Consequence of={finding.consequence_of} row={row} />
           </div>
         )}
-        {folded ? (
-          <details>
-            <summary>What to try</summary>
-            {remedy}
-          </details>
-        ) : (
-          remedy
-        )}
+        <Remedy>
+          {folded && <summary>What to do</summary>}
+          <Prose text={finding.remedy} />
+          {finding.code !== "" && <CodeBlock code={finding.code} />}
+        </Remedy>
       </td>
     </tr>
   );
@@ -292,18 +279,17 @@ function Evidence({ row }: { readonly row: Episodes }): JSX.Element | null {
     [scale, recorded, scale ? null : seriesOf(name, finding)],
   );
   const names = own ? nodeIndexByName.value : compareIndexByName.value;
-  const index = scale ? 0 : (names.get(finding.node) ?? -1);
+  const index = scale ? 0 : (names.get(finding.node) ?? Infinity);
   const [at, last] = [step.value ?? 0, summaryOf(name)?.last_step ?? 0];
   const paint = useCallback<Paint>(
     (pen, area, palette) => {
-      if (matrix === null || index < 0 || index >= matrix.nodes) return;
+      if (matrix === null || index >= matrix.nodes) return;
       const model = { matrix, node: index, quantity: finding.quantity, step: at, lastStep: last };
       paintEvidence(pen, area, palette, all, model);
     },
     [matrix, index, all, at, last],
   );
   if (matrix === null) return null;
-  const label = `${labelOf(finding.statistic)} of the ${finding.quantity} of ${finding.node} over ${formatCount(recorded?.step.length)} captures`;
   return (
     <button
       type="button"
@@ -311,7 +297,7 @@ function Evidence({ row }: { readonly row: Episodes }): JSX.Element | null {
       aria-label={`Go to step ${formatCount(finding.first_step)}${own ? "" : ` of ${name}`}`}
       onClick={() => goToFinding(finding, name)}
     >
-      <Picture label={label} base={paint} />
+      <Picture label={finding.title} base={paint} />
     </button>
   );
 }

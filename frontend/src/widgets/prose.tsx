@@ -15,8 +15,12 @@ export function Prose({ text }: { readonly text: string }): JSX.Element {
   return <>{parts.map((part, index) => (index % 2 === 1 ? <code key={index}>{part}</code> : part))}</>;
 }
 
-/** Copies to the clipboard, also on a page that was served without TLS, where `navigator.clipboard` doesn't exist. */
-export async function copyText(text: string): Promise<void> {
+/**
+ * Copies to the clipboard, also on a page that was served without TLS, where `navigator.clipboard` doesn't exist. Fails where there is nothing to
+ * copy, and where the browser refuses.
+ */
+async function copyText(text: string | null): Promise<void> {
+  if (text === null) throw new Error();
   if (navigator.clipboard !== undefined) return navigator.clipboard.writeText(text);
   const area = document.createElement("textarea");
   area.value = text;
@@ -24,7 +28,7 @@ export async function copyText(text: string): Promise<void> {
   area.select();
   const copied = document.execCommand("copy");
   area.remove();
-  if (!copied) throw new Error("The browser refused to copy.");
+  if (!copied) throw new Error();
 }
 
 const SAID = 2000;
@@ -40,14 +44,10 @@ export function useCopy(): readonly [outcome: string, copy: (text: string | null
     setOutcome(word);
     announce(word);
   };
-  const copy = async (text: string | null): Promise<void> => {
-    if (text === null) throw new Error("Nothing to copy.");
-    await copyText(text);
-  };
   return [
     outcome,
     (text) =>
-      void copy(text).then(
+      void copyText(text).then(
         () => say("Copied"),
         () => say("Can't be copied"),
       ),

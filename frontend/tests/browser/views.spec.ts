@@ -142,8 +142,8 @@ describe("findings", () => {
     }
     expect(told.size).toBeGreaterThan(0);
     const folded = rows.filter({ has: tab.frame.locator("details") }).first();
-    await folded.getByText("What to try").press("Enter");
-    const finding = ofRows.get(order[texts.findIndex((text) => text.includes("What to try"))])!;
+    await folded.getByText("What to do").press("Enter");
+    const finding = ofRows.get(order[texts.findIndex((text) => text.includes("What to do"))])!;
     expect(plain(await folded.innerText())).toContain(plain(finding.remedy));
   });
 });

@@ -44,10 +44,12 @@ def test_a_loss_inside_a_loop_is_recorded_over_its_iterations(tmp_path, defined_
     run = tba.open_run(tmp_path / "train")
     ended = model.get_weights()
     model.set_weights(start)
-    losses = []
+    losses, of_inputs = [], []
     for _ in range(3):
-        with tf.GradientTape() as tape:
+        with tf.GradientTape(persistent=True) as tape:
+            tape.watch(x)
             loss = tf.reduce_mean((model(x) - y) ** 2)
+        of_inputs.append(tape.gradient(loss, x).numpy())
         optimizer.apply(tape.gradient(loss, model.trainable_variables), model.trainable_variables)
         losses.append(float(loss))
     for one, other in zip(ended, model.get_weights(), strict=True):
@@ -59,7 +61,9 @@ def test_a_loss_inside_a_loop_is_recorded_over_its_iterations(tmp_path, defined_
         np.testing.assert_allclose(told[name], [expected], rtol=1e-4)
     assert nodes["loss"].quantities["gradient"].reason == "is_loss"
     assert [run.nodes[index].name for index in nodes["loss"].inputs] == ["out"]
-    assert next(iter(nodes.values())).quantities["gradient"].reason == "nothing_trained"  # the input
+    told = run.statistics(next(iter(nodes)), "gradient")  # of the input, which was made before the loop
+    for name, expected in {"mean": np.mean(of_inputs), "std": np.std(of_inputs), "l2_norm": np.linalg.norm(np.ravel(of_inputs))}.items():
+        np.testing.assert_allclose(told[name], [expected], rtol=1e-4)
 
 
 def test_a_loss_inside_a_branch_is_recorded_at_the_steps_that_take_it(tmp_path):

@@ -18,6 +18,7 @@ in a network of mixed precision, the difference may come late. So such a step is
 from __future__ import annotations
 
 from collections.abc import Mapping
+from itertools import permutations
 
 import tensorflow as tf
 
@@ -27,7 +28,9 @@ from tb_activations.capture.operations import is_ours
 __all__ = ["is_joined", "leaving_the_order"]
 
 _REGROUPED = frozenset({"Add", "AddN", "AddV2", "Div", "Mul", "RealDiv", "Sub"})
-_JOINED = frozenset({"Add", "AddN", "AddV2", "Elu", "Sigmoid", "Tanh"})
+_ADDING = frozenset({"Add", "AddV2"})
+"""What a bias is added by where the user adds it himself."""
+_JOINED = _ADDING | {"AddN", "Elu", "Sigmoid", "Tanh"}
 """What a product with its bias is joined with to another effect: a ReLU rounds nothing, and with a convolution the last bits stayed the same."""
 _PASSING_ON = frozenset({"Identity", "IdentityN", "StopGradient"})
 _REDUCING = frozenset({"Max", "Mean", "Min", "Prod", "Sum"})
@@ -42,13 +45,24 @@ def leaving_the_order(tensors: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
 def is_joined(tensor: tf.Tensor) -> bool:
     """Whether ``tensor`` would never be made by itself, if it weren't recorded: a product with its bias, which one operation of the step takes.
 
-    In float32: a number of fewer digits shows at once how often it was rounded.
+    So it is, too, where a copy of ``tensor`` takes such a product, of which nothing else is recorded.
     """
     made = _made(tensor)
-    if made.op.type != "BiasAdd" or made.dtype != tf.float32 or made.op.inputs[0].op.type != "MatMul":
+    return _is_joined(made) or (_is_regrouped(made) and any(map(is_joined, made.op.inputs)))
+
+
+def _is_joined(made: tf.Tensor) -> bool:
+    """In float32: a number of fewer digits shows at once how often it was rounded."""
+    if made.dtype != tf.float32 or not _is_biased_product(made.op):
         return False
     takers = _takers(made)
     return len(takers) == 1 and all(taker.type in _JOINED for taker in takers)
+
+
+def _is_biased_product(op: tf.Operation) -> bool:
+    if op.type == "BiasAdd":
+        return bool(_made(op.inputs[0]).op.type == "MatMul")
+    return op.type in _ADDING and any(_made(one).op.type == "MatMul" and other.shape.rank == 1 for one, other in permutations(op.inputs, 2))
 
 
 def _made(tensor: tf.Tensor) -> tf.Tensor:

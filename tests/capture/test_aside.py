@@ -159,6 +159,42 @@ def test_what_is_joined_in_a_plain_graph_is_never_trusted(tmp_path, places, dtyp
     assert places.seen == ["beside"] * (6 if always else 4) + ["its"] * (0 if always else 2)
 
 
+class Linear(L.Layer):
+    """A product that a bias is added to by hand, and its input where it is a residual block of itself."""
+
+    def __init__(self, *, is_residual=False, **options):
+        super().__init__(**options)
+        self._is_residual = is_residual
+
+    def build(self, shape):
+        self.kernel = self.add_weight(shape=(shape[-1], shape[-1]), name="kernel")
+        self.bias = self.add_weight(shape=(shape[-1],), name="bias")
+
+    def call(self, x):
+        y = tf.matmul(x, self.kernel) + self.bias
+        return y + x if self._is_residual else y
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("block", "options"),
+    [
+        (lambda x: L.Activation("tanh", name="bounded")(Linear(name="full")(x)), {}),
+        (lambda x: L.Rescaling(0.7, name="scaled")(Linear(is_residual=True, name="full")(x)), {}),
+        (lambda x: L.Rescaling(0.7, name="scaled")(L.Add(name="sum")([x, L.Dense(8, name="full")(x)])), {"include": ["sum"]}),
+    ],
+    ids=["added-by-hand", "inside", "not-recorded"],
+)
+def test_what_is_joined_is_found_where_it_is_not_told(tmp_path, places, block, options):
+    x, y = np.random.default_rng(1).normal(size=(48, 8)).astype("float32"), np.arange(48) % 4
+    inputs = keras.Input((8,), name="x")
+    model = keras.Model(inputs, L.Dense(4, dtype="float16", name="half")(block(inputs)))
+    model.compile("sgd", keras.losses.SparseCategoricalCrossentropy(from_logits=True), jit_compile=False)
+    callback = tba.ActivationsCallback(tmp_path, every=1, print_findings=False, **options)
+    model.fit(x, y, batch_size=8, verbose=0, callbacks=[callback])
+    assert places.seen == ["beside"] * 6
+
+
 @pytest.mark.slow
 def test_a_late_difference_is_told_and_ends_the_trust(make_tiny, data, tmp_path, places, monkeypatch):
     found = iter([True] * 4 + [False])

@@ -194,3 +194,39 @@ def test_a_product_with_its_bias_that_is_not_made_by_itself(taken, dtype, joined
 
     function.get_concrete_function()
     assert answers == [joined]
+
+
+@pytest.mark.parametrize(
+    ("biased", "joined"),
+    [
+        (lambda product: product + tf.ones([4]), True),
+        (lambda product: tf.ones([4]) + product, True),
+        (lambda product: product + tf.ones([1, 4]), False),
+        (lambda product: tf.exp(product) + tf.ones([4]), False),
+    ],
+)
+def test_a_bias_that_is_added_by_hand_is_one(biased, joined):
+    answers = []
+
+    @tf.function(input_signature=VECTOR, autograph=False)
+    def function(x):
+        y = biased(tf.matmul(x, tf.ones([4, 4])))
+        tf.tanh(y)
+        answers.append(is_joined(y))
+
+    function.get_concrete_function()
+    assert answers == [joined]
+
+
+@pytest.mark.parametrize(("taken", "joined"), [(lambda total: 0.5 * total, True), (tf.exp, False)])
+def test_a_copy_of_a_sum_parts_what_is_joined_with_it(taken, joined):
+    answers = []
+
+    @tf.function(input_signature=VECTOR, autograph=False)
+    def function(x):
+        total = x + tf.nn.bias_add(tf.matmul(x, tf.ones([4, 4])), tf.ones([4]))
+        taken(total)
+        answers.append(is_joined(total))
+
+    function.get_concrete_function()
+    assert answers == [joined]

@@ -30,7 +30,9 @@ __all__ = ["is_joined", "leaving_the_order"]
 _REGROUPED = frozenset({"Add", "AddN", "AddV2", "Div", "Mul", "RealDiv", "Sub"})
 _ADDING = frozenset({"Add", "AddV2"})
 """What a bias is added by where the user adds it himself."""
-_JOINED = _ADDING | {"AddN", "Elu", "Sigmoid", "Tanh"}
+_SUMS = _ADDING | {"AddN"}
+_RECTIFYING = frozenset({"Elu", "Relu", "Relu6"})
+_JOINED = _SUMS | {"Elu", "Sigmoid", "Tanh"}
 """What a product with its bias is joined with to another effect: a ReLU rounds nothing, and with a convolution the last bits stayed the same."""
 _PASSING_ON = frozenset({"Identity", "IdentityN", "StopGradient"})
 _REDUCING = frozenset({"Max", "Mean", "Min", "Prod", "Sum"})
@@ -48,15 +50,31 @@ def is_joined(tensor: tf.Tensor) -> bool:
     So it is, too, where a copy of ``tensor`` takes such a product, of which nothing else is recorded.
     """
     made = _made(tensor)
-    return _is_joined(made) or (_is_regrouped(made) and any(map(is_joined, made.op.inputs)))
+    return _is_joined(made) or _is_what_fails(made) or (_is_regrouped(made) and any(map(is_joined, made.op.inputs)))
 
 
 def _is_joined(made: tf.Tensor) -> bool:
     """In float32: a number of fewer digits shows at once how often it was rounded."""
-    if made.dtype != tf.float32 or not _is_biased_product(made.op):
+    if not _is_biased_product(made.op):
         return False
+    if made.dtype != tf.float32:
+        return any(map(_is_what_fails, (output for taker in _takers(made) for output in taker.outputs)))
+    return _is_taken_by_one(made, _JOINED)
+
+
+def _is_what_fails(made: tf.Tensor) -> bool:
+    """Whether ``made`` is a sum with a product that a ReLU takes: TensorFlow 2.21 fails to join these, and leaves the whole graph as it is.
+
+    With the product or the sum recorded it doesn't fail, so that operations anywhere in the step are joined that aren't without recording.
+    """
+    if made.dtype not in (tf.float32, tf.bfloat16) or made.op.type not in _SUMS or not _is_taken_by_one(made, _RECTIFYING):
+        return False
+    return any(_is_biased_product(_made(added).op) and _is_taken_by_one(_made(added), _SUMS) for added in made.op.inputs)
+
+
+def _is_taken_by_one(made: tf.Tensor, types: frozenset[str]) -> bool:
     takers = _takers(made)
-    return len(takers) == 1 and all(taker.type in _JOINED for taker in takers)
+    return len(takers) == 1 and all(taker.type in types for taker in takers)
 
 
 def _is_biased_product(op: tf.Operation) -> bool:

@@ -182,8 +182,9 @@ class Linear(L.Layer):
         (lambda x: L.Activation("tanh", name="bounded")(Linear(name="full")(x)), {}),
         (lambda x: L.Rescaling(0.7, name="scaled")(Linear(is_residual=True, name="full")(x)), {}),
         (lambda x: L.Rescaling(0.7, name="scaled")(L.Add(name="sum")([x, L.Dense(8, name="full")(x)])), {"include": ["sum"]}),
+        (lambda x: L.ReLU(dtype="bfloat16", name="rectified")(Linear(is_residual=True, dtype="bfloat16", name="full")(x)), {}),
     ],
-    ids=["added-by-hand", "inside", "not-recorded"],
+    ids=["added-by-hand", "inside", "not-recorded", "relu"],
 )
 def test_what_is_joined_is_found_where_it_is_not_told(tmp_path, places, block, options):
     x, y = np.random.default_rng(1).normal(size=(48, 8)).astype("float32"), np.arange(48) % 4

@@ -230,3 +230,28 @@ def test_a_copy_of_a_sum_parts_what_is_joined_with_it(taken, joined):
 
     function.get_concrete_function()
     assert answers == [joined]
+
+
+@pytest.mark.parametrize(
+    ("taken", "dtype", "joined"),
+    [
+        (tf.nn.relu, tf.float32, [True, True]),
+        (tf.nn.relu, tf.bfloat16, [True, True]),
+        (tf.nn.relu, tf.float16, [False, False]),
+        (tf.tanh, tf.bfloat16, [False, False]),
+        (tf.tanh, tf.float32, [True, False]),
+    ],
+)
+def test_a_product_a_sum_and_a_relu_at_which_tensorflow_fails(taken, dtype, joined):
+    answers = []
+
+    @tf.function(input_signature=VECTOR, autograph=False)
+    def function(x):
+        x = tf.cast(x, dtype)
+        biased = tf.nn.bias_add(tf.matmul(x, tf.ones([4, 4], dtype)), tf.ones([4], dtype))
+        total = x + biased
+        taken(total)
+        answers.extend([is_joined(biased), is_joined(total)])
+
+    function.get_concrete_function()
+    assert answers == joined

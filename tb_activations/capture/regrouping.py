@@ -27,6 +27,7 @@ from tb_activations.capture.operations import is_ours
 
 __all__ = ["is_joined", "leaving_the_order"]
 
+_FUSED = (tf.float32, tf.bfloat16)
 _REGROUPED = frozenset({"Add", "AddN", "AddV2", "Div", "Mul", "RealDiv", "Sub"})
 _ADDING = frozenset({"Add", "AddV2"})
 """What a bias is added by where the user adds it himself."""
@@ -55,6 +56,8 @@ def is_joined(tensor: tf.Tensor) -> bool:
 
 def _is_joined(made: tf.Tensor) -> bool:
     """In float32: a number of fewer digits shows at once how often it was rounded."""
+    if _is_biased_product(made.op, "DepthwiseConv2dNative"):  # at which, and a sum, the graph optimizer fails as in `_is_what_fails`
+        return made.dtype in _FUSED and _is_taken_by_one(made, _SUMS)
     if not _is_biased_product(made.op):
         return False
     if made.dtype != tf.float32:
@@ -67,7 +70,7 @@ def _is_what_fails(made: tf.Tensor) -> bool:
 
     With the product or the sum recorded it doesn't fail, so that operations anywhere in the step are joined that aren't without recording.
     """
-    if made.dtype not in (tf.float32, tf.bfloat16) or made.op.type not in _SUMS or not _is_taken_by_one(made, _RECTIFYING):
+    if made.dtype not in _FUSED or made.op.type not in _SUMS or not _is_taken_by_one(made, _RECTIFYING):
         return False
     return any(_is_biased_product(_made(added).op) and _is_taken_by_one(_made(added), _SUMS) for added in made.op.inputs)
 
@@ -77,10 +80,10 @@ def _is_taken_by_one(made: tf.Tensor, types: frozenset[str]) -> bool:
     return len(takers) == 1 and all(taker.type in types for taker in takers)
 
 
-def _is_biased_product(op: tf.Operation) -> bool:
+def _is_biased_product(op: tf.Operation, product: str = "MatMul") -> bool:
     if op.type == "BiasAdd":
-        return bool(_made(op.inputs[0]).op.type == "MatMul")
-    return op.type in _ADDING and any(_made(one).op.type == "MatMul" and other.shape.rank == 1 for one, other in permutations(op.inputs, 2))
+        return bool(_made(op.inputs[0]).op.type == product)
+    return op.type in _ADDING and any(_made(one).op.type == product and other.shape.rank == 1 for one, other in permutations(op.inputs, 2))
 
 
 def _made(tensor: tf.Tensor) -> tf.Tensor:

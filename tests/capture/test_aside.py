@@ -175,6 +175,10 @@ class Linear(L.Layer):
         return y + x if self._is_residual else y
 
 
+def residual_depthwise(image):
+    return L.Add(name="sum")([image, L.DepthwiseConv2D(3, padding="same", name="full")(image)])
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("block", "options"),
@@ -183,8 +187,9 @@ class Linear(L.Layer):
         (lambda x: L.Rescaling(0.7, name="scaled")(Linear(is_residual=True, name="full")(x)), {}),
         (lambda x: L.Rescaling(0.7, name="scaled")(L.Add(name="sum")([x, L.Dense(8, name="full")(x)])), {"include": ["sum"]}),
         (lambda x: L.ReLU(dtype="bfloat16", name="rectified")(Linear(is_residual=True, dtype="bfloat16", name="full")(x)), {}),
+        (lambda x: L.Flatten(name="flat")(residual_depthwise(L.Reshape((2, 2, 2), name="image")(x))), {}),
     ],
-    ids=["added-by-hand", "inside", "not-recorded", "relu"],
+    ids=["added-by-hand", "inside", "not-recorded", "relu", "depthwise"],
 )
 def test_what_is_joined_is_found_where_it_is_not_told(tmp_path, places, block, options):
     x, y = np.random.default_rng(1).normal(size=(48, 8)).astype("float32"), np.arange(48) % 4

@@ -255,3 +255,18 @@ def test_a_product_a_sum_and_a_relu_at_which_tensorflow_fails(taken, dtype, join
 
     function.get_concrete_function()
     assert answers == joined
+
+
+@pytest.mark.parametrize(("taken", "joined"), [(lambda y, x: y + x, True), (lambda y, x: tf.tanh(y), False)])
+def test_a_depthwise_convolution_and_a_sum_at_which_tensorflow_fails(taken, joined):
+    answers = []
+
+    @tf.function(input_signature=[tf.TensorSpec([None, 4, 4, 2])], autograph=False)
+    def function(x):
+        filtered = tf.nn.depthwise_conv2d(x, tf.ones([3, 3, 2, 1]), [1, 1, 1, 1], "SAME")
+        biased = tf.nn.bias_add(filtered, tf.ones([2]))
+        taken(biased, x)
+        answers.append(is_joined(biased))
+
+    function.get_concrete_function()
+    assert answers == [joined]

@@ -221,38 +221,53 @@ class TargetsOutOfRange(NodeRule):
 
     def words(self, facts: Facts, index: int, episode: Episode) -> Words:
         """What it says of the targets."""
-        seen, since = episode.evidence, f"since step {episode.first_step:,}"
+        seen = episode.evidence
         if not np.isnan(seen["loss"]):
-            return Words(
-                f"This binary cross entropy is {number(seen['loss'])} {since}. With targets between 0 and 1 it is"
-                " never negative: some are beyond, or its sign is turned round, and the loss falls without an end.",
-                "Make the targets 0 and 1 (or something between; pixels: divide by 255), and weights of examples positive; for numbers of any size"
-                " take a loss of differences. If targets are so, leave out the minus in front of the loss:",
-                "y_train = (y_train > 0).astype('float32')",
-            )
+            return _words_of_yes_or_no(episode)
         if not np.isnan(seen["mean"]):
-            return Words(
-                f"The mean of its targets is {number(seen['mean'])}, its own began near 0 and is {number(seen['output'])} now: less than a tenth of"
-                " the way, on which nothing but that is learned.",
-                f"Scale the targets to mean 0 and standard deviation 1, and its outputs back{location(facts, index)}:",
-                "y_train = (y_train - y_train.mean(0)) / y_train.std(0)",
-            )
-        activation = facts.nodes[index].activation or ""
+            return _words_of_far(facts, index, episode)
         if not np.isnan(seen["below"]):
-            return Words(
-                f"Some of its targets lie below {number(seen['below'])}, and it ends in a ReLU, which gives nothing below 0: no weights can bring it"
-                " there, and what is 0 learns nothing from them.",
-                f"End without the ReLU{location(facts, index)}:",
-                "keras.layers.Dense(units)",
-            )
+            return _words_of_below(facts, index, episode)
+        activation = facts.nodes[index].activation or ""
         is_far = seen["distance"] > self.ROUNDED * self.REACH[activation]
         where = f"lie {number(seen['distance'])} from it on average (root mean square)" if is_far else "vary more than any within its range do"
         return Words(
-            f"Its targets {where} {since}, and it ends in a {activation}, between {'0' if activation == 'sigmoid' else '−1'} and 1: no weights can"
-            " bring it there.",
+            f"Its targets {where} since step {episode.first_step:,}, and it ends in a {activation}, between"
+            f" {'0' if activation == 'sigmoid' else '−1'} and 1: no weights can bring it there.",
             f"End without the {activation}{location(facts, index)}, or scale the targets to its range:",
             "keras.layers.Dense(units)",
         )
+
+
+def _words_of_yes_or_no(episode: Episode) -> Words:
+    """A binary cross entropy below 0."""
+    return Words(
+        f"This binary cross entropy is {number(episode.evidence['loss'])} since step {episode.first_step:,}. With targets between 0 and 1 it is"
+        " never negative: some are beyond, or its sign is turned round, and the loss falls without an end.",
+        "Make the targets 0 and 1 (or something between; pixels: divide by 255), and weights of examples positive; for numbers of any size"
+        " take a loss of differences. If targets are so, leave out the minus in front of the loss:",
+        "y_train = (y_train > 0).astype('float32')",
+    )
+
+
+def _words_of_far(facts: Facts, index: int, episode: Episode) -> Words:
+    """Targets far from where outputs begin."""
+    return Words(
+        f"The mean of its targets is {number(episode.evidence['mean'])}, its own began near 0 and is {number(episode.evidence['output'])} now: less"
+        " than a tenth of the way, on which nothing but that is learned.",
+        f"Scale the targets to mean 0 and standard deviation 1, and its outputs back{location(facts, index)}:",
+        "y_train = (y_train - y_train.mean(0)) / y_train.std(0)",
+    )
+
+
+def _words_of_below(facts: Facts, index: int, episode: Episode) -> Words:
+    """Targets below what a ReLU gives."""
+    return Words(
+        f"Some of its targets lie below {number(episode.evidence['below'])}, and it ends in a ReLU, which gives nothing below 0: no weights can bring"
+        " it there, and what is 0 learns nothing from them.",
+        f"End without the ReLU{location(facts, index)}:",
+        "keras.layers.Dense(units)",
+    )
 
 
 class _Differences:

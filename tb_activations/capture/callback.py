@@ -63,7 +63,8 @@ class ActivationsCallback(keras.callbacks.Callback):  # type: ignore[misc]  # Ke
 
     Args:
       log_dir: directory below which the runs `train`, `validation`, `predict` and `probe` are written.
-      every: which steps are recorded: an int n (steps 0, n, 2n, …), a collection of steps, or a function of the step that returns a bool.
+      every: which steps are recorded: an int n (steps 0, n, 2n, …), a collection of steps, a function of the step that returns a bool, or
+        "auto": the first ten steps, then every tenth, from 100 on every hundredth.
         Steps are counted from 0, over all epochs and all calls of `fit`.
       include: regular expressions searched for in the names of nodes, or a function of a name: record only these.
       exclude: the same: don't record these.
@@ -90,7 +91,7 @@ class ActivationsCallback(keras.callbacks.Callback):  # type: ignore[misc]  # Ke
     def __init__(
         self,
         log_dir: str | os.PathLike[str],
-        every: Every = 100,
+        every: Every = "auto",
         *,
         include: Names | None = None,
         exclude: Names | None = None,

@@ -9,26 +9,30 @@ import functools
 import operator
 import sys
 from collections.abc import Callable, Collection
-from typing import Any
+from typing import Any, Literal
 
 from tb_activations.errors import ArgumentError
 
 __all__ = ["Every", "Schedule"]
 
-Every = int | Collection[int] | Callable[[int], bool]
+Every = int | Collection[int] | Callable[[int], bool] | Literal["auto"]
 
 
 class Schedule:
     """The steps that are due.
 
     Args:
-      every: an int n (steps 0, n, 2n, …), a collection of steps (a list, a set, a range), or a function of the step that returns a bool.
+      every: an int n (steps 0, n, 2n, …), a collection of steps (a list, a set, a range), a function of the step that returns a bool, or "auto":
+        the first ten steps, then every tenth, from 100 on every hundredth. Most of what goes wrong shows in the first steps, a short training
+        would have one or two captures of a hundredth step, and a long one doesn't notice the 18 more.
     """
 
     def __init__(self, every: Every) -> None:
         self.due: Callable[[int], bool]
         self.description: Any
-        if callable(every):
+        if isinstance(every, str) and every == "auto":
+            self.due, self.description = _denser_at_first, every
+        elif callable(every):
             self.due, self.description = functools.partial(_asked, every), getattr(every, "__qualname__", repr(every))
         elif isinstance(every, range):
             self.due, self.description = every.__contains__, repr(every)
@@ -42,6 +46,10 @@ class Schedule:
             if interval < 1:
                 raise _unusable(every)
             self.due, self.description = range(0, sys.maxsize, interval).__contains__, interval
+
+
+def _denser_at_first(step: int) -> bool:
+    return step < 10 or step % (10 if step < 100 else 100) == 0
 
 
 def _asked(every: Callable[[int], bool], step: int) -> bool:
@@ -61,5 +69,5 @@ def _step(value: Any, every: Any) -> int:
 def _unusable(every: Any) -> ArgumentError:
     return ArgumentError(
         "`every` must be a positive int (a capture every so many steps), a collection of steps such as [0, 10, 100] or range(0, 1000, 50), "
-        f"or a function that takes a step and returns a bool. Received: every={every!r}"
+        f'a function that takes a step and returns a bool, or "auto". Received: every={every!r}'
     )

@@ -49,7 +49,7 @@ def watch(
     *,
     log_dir: str | os.PathLike[str],
     model: keras.Model | None = None,
-    every: Every = 100,
+    every: Every = "auto",
     first_step: int = 0,
     probe_data: Any = None,
     include: Names | None = None,
@@ -68,7 +68,7 @@ def watch(
     on_finding: Callable[[Finding], object] | None = None,
     stop_on: Severity | None = None,
 ) -> WatchedStep:
-    """Returns a function to call in the place of ``train_step``; it does the same, and records every so many calls.
+    """Returns a function to call in the place of ``train_step``; it does the same, and records some of the calls.
 
     ```python
     @tf.function
@@ -78,7 +78,7 @@ def watch(
         optimizer.apply(tape.gradient(loss, model.trainable_variables), model.trainable_variables)
         return loss
 
-    with tb_activations.watch(train_step, model=model, log_dir="logs/run1", every=100) as step:
+    with tb_activations.watch(train_step, model=model, log_dir="logs/run1") as step:
         for x, y in batches:
             loss = step(x, y)
     ```
@@ -88,7 +88,7 @@ def watch(
         `tf.distribute` strategy.
       log_dir: directory below which the run `train` is written.
       model: the Keras model whose layers name the nodes. Without one, as for a step of several models, layers are named as they are met.
-      every: which calls are recorded: an int n (0, n, 2n, …), a collection of numbers, or a function of the number that returns a bool.
+      every: which calls are recorded, by their numbers, as the steps of `ActivationsCallback`.
       first_step: number of the first call; for a training that is resumed, the steps it made before.
       probe_data: a batch of inputs of `model`, whose forward pass (inference mode) is recorded at the same steps into the run `probe`: the same
         inputs each time, whatever the step is given.

@@ -25,11 +25,17 @@ from tb_activations.store.schema import Graph, NodeRecord, Operation
         (np.array([2, 5]), [2, 5]),
         (range(1, 30, 9), [1, 10, 19, 28]),
         (lambda step: step in (8, 9), [8, 9]),
+        ("auto", [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 20]),
     ],
 )
 def test_due_steps(every, steps):
     schedule = Schedule(every)
     assert [step for step in range(30) if schedule.due(step)] == steps
+
+
+def test_a_long_training_is_recorded_at_hundredths():
+    due = Schedule("auto").due
+    assert [step for step in range(90, 1000) if due(step)] == [90, 100, 200, 300, 400, 500, 600, 700, 800, 900]
 
 
 @pytest.mark.parametrize("every", [0, -1, 2.5, "100", None, True, [], [1, -2], [1.5], b"7", 1j], ids=repr)

@@ -28,6 +28,12 @@ def test_over_epochs_and_a_second_fit(make_tiny, data, lean, steps):
     assert steps() == [0, 7, 14, 21, 28]
 
 
+def test_who_says_nothing_of_steps_has_many_of_the_first_and_few_later(make_tiny, data, steps, tmp_path):
+    """120 steps; of a training of 60 the hundredths alone would be one."""
+    make_tiny().fit(*data, batch_size=4, epochs=20, verbose=0, callbacks=[tba.ActivationsCallback(tmp_path, **LEAN, validation=False)])
+    assert steps() == [*range(10), *range(10, 101, 10)]
+
+
 def test_thousands_of_steps_are_all_kept(make_tiny, data, lean, steps):
     make_tiny().fit(*data, batch_size=1, epochs=50, verbose=0, callbacks=[lean(range(0, 1200, 1))])
     assert steps() == list(range(1200))

@@ -128,7 +128,8 @@ class OscillatingLoss(NodeRule):
     definition = "Over the last captures the loss swings by as much as it was at first, up and down again and again, and doesn't fall."
     reference = "AutoTrainer oscillating loss; DeepDiagnosis"
     severity, statistic = "warning", "mean"
-    persistence = Persistence(captures=3, steps=10)
+    persistence = Persistence(captures=5, steps=10)
+    """Fewer end with the beginning, whose loss is measured by one batch: it may be an easy one, as where rare examples weigh much."""
 
     LENGTH = 12
     """Captures that are looked at."""

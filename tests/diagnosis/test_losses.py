@@ -66,6 +66,13 @@ def test_noise_is_no_oscillation():
     assert loss(np.maximum(np.exp(-np.arange(200) / 20) + 0.05 * np.abs(RANDOM.normal(size=200)), 0), OscillatingLoss()) == []
 
 
+def test_an_easy_first_batch_makes_no_oscillation_of_the_noise_of_the_beginning():
+    """Losses of a classifier of rare examples that weigh much, at the first ten steps and then at every tenth: it learns."""
+    values = [0.47, 1.0, 0.45, 1.47, 1.32, 0.92, 0.24, 0.23, 0.62, 0.87, 0.46, 0.4, 0.28, 0.38, 0.26, 0.3, 0.26, 0.29, 0.32, 0.15]
+    history = History("loss loss []", [*range(10), *range(10, 101, 10)]).set("loss", elements=1, mean=values)
+    assert history.find(OscillatingLoss()) == []
+
+
 def test_single_examples_differ_by_as_much_as_their_loss():
     """Losses near 0.8 and 3 by turns, in batches of one and of 32."""
     for examples, told in ((1, []), (32, ["oscillating_loss"])):

@@ -21,6 +21,7 @@ __all__ = [
     "history",
     "inputs_of",
     "is_functional",
+    "namesake",
     "nested_code",
     "nested_model_with",
     "node_name",
@@ -86,6 +87,14 @@ def nested_model_with(operation: keras.Operation, model: keras.Model) -> keras.M
     """The model inside ``model`` that ``operation`` is an input of."""
     layers = model._flatten_layers(include_self=False, recursive=True)
     return next((layer for layer in layers if isinstance(layer, keras.Model) and is_functional(layer) and feeds(operation, layer)), None)
+
+
+def namesake(tensor: keras.KerasTensor, model: keras.Model) -> keras.KerasTensor | None:
+    """What a layer of ``model`` gives whose name and class are those of the maker of ``tensor``, as those of a copy are; None: there is none."""
+    call = tensor._keras_history
+    same = (own for _, own in Structure(model) if own.name == call.operation.name and type(own) is type(call.operation))
+    outputs = (node.output_tensors for own in same for node in own._inbound_nodes)
+    return next((made[call.tensor_index] for made in outputs if call.tensor_index < len(made)), None)
 
 
 def maker_inside(tensor: keras.KerasTensor, model: keras.Model) -> keras.Model | None:

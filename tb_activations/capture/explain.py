@@ -22,6 +22,7 @@ from tb_activations.capture.connections import (
     inputs_of,
     is_functional,
     maker_inside,
+    namesake,
     nested_code,
     nested_model_with,
     node_name,
@@ -33,7 +34,7 @@ from tb_activations.capture.loss_path import Cut, LossPath, handle_in
 from tb_activations.capture.structure import Structure
 from tb_activations.capture.trainability import not_offered, untrained
 from tb_activations.errors import ArgumentError
-from tb_activations.store.reasons import explain_reason
+from tb_activations.store.reasons import Explanation, explain_reason
 
 __all__ = ["TensorExplanation", "explain"]
 
@@ -160,10 +161,17 @@ def _disconnected(
         return TensorExplanation(subject, value, False, path, names, remedy=remedy, code=recorded)
     inputs = _quoted(names)
     nested = nested_model_with(missing[0], model)
+    of_copy = None if belongs or nested is not None else namesake(tensor, model)
+    if of_copy is not None:
+        own = _explain_keras_tensor(of_copy, model, None)
+        value = f"`{subject}` belongs to another model than `{model.name}`, which has a layer of that name of its own, as a copy of a model does."
+        return TensorExplanation(subject, value, False, path, names, remedy=f"Use the tensor of that one. {own.remedy}", code=own.code)
     value = f"`{subject}` is computed from {inputs}, which is not an input of `{model.name}`. That is what “not connected to `inputs`” means."
     if nested is None:
-        other = "or record what the layer gives in the real training step:" if belongs else f"as `{model.name}` doesn't call what made it."
-        return TensorExplanation(subject, value, False, path, names, remedy=f"Build the second model from {inputs}, {other}", code=recorded)
+        other = ", or record what the layer gives in the real training step:" if belongs else "."
+        needed = _quoted(tuple(operation.name for operation in history(tensor, model) if isinstance(operation, keras.layers.InputLayer)))
+        remedy = f"Build the second model from {needed}{other}"
+        return TensorExplanation(subject, value, False, path, names, remedy=remedy, code=recorded)
     value += f" It is the input of the nested model `{nested.name}`: the call of that model made new tensors."
     remedy = f"Give `{nested.name}` a second output and call it again, or record the tensor from the real training step:"
     code = "\n".join(filter(None, (nested_code(tensor, nested, structure), recorded)))
@@ -201,7 +209,7 @@ def _gradient_of_output(tensor: keras.KerasTensor, name: str, model: keras.Model
             f"No output of `{model.name}` is computed from this very tensor, which another call of `{name}` gave. "
             f"What the calls in `{model.name}` give is recorded, with its gradient."
         )
-    return _gradient_sentence(cut, name)
+    return "" if cut is None else _reason_of(cut, name).sentence
 
 
 # Variables --------------------------------------------------------------------------------------------------------------------------------
@@ -223,6 +231,10 @@ def _explain_variable(variable: Any, model: keras.Model, data: Any, loss: Loss |
         )
     graph = _trace(model, inputs, (lambda outputs: outputs) if loss is None else loss)
     handle = handle_in(graph.graph, variable)
+    if handle is None and layer is None:
+        foreign = f"`{name}` is no variable of `{model.name}`, and what `{model.name}` computes doesn't use it."
+        remedy = "Ask with the model or layer that uses it, or keep it as an attribute of the layer that should."
+        return TensorExplanation(name, value, gradient=foreign, remedy=remedy)
     if handle is None:
         reason = explain_reason("not_called", name, {})
         return TensorExplanation(name, value, gradient=reason.sentence, remedy=reason.remedy)
@@ -233,7 +245,8 @@ def _explain_variable(variable: Any, model: keras.Model, data: Any, loss: Loss |
         cause = "the loss doesn't use that output, or cuts it (give `loss`)" if loss is None else "another loss was differentiated"
         sound = f"`{name}` leads to {end} on a differentiable path. If its gradient is None, {cause}"
         return TensorExplanation(name, value, gradient=f"{sound}, or the tape was not recording when the model was called.", code=code)
-    return TensorExplanation(name, value, gradient=_gradient_sentence(cut, name), code=code)
+    reason = _reason_of(cut, name)
+    return TensorExplanation(name, value, gradient=reason.sentence, remedy=reason.remedy, code=reason.code_to_paste)
 
 
 def _owned(variable: Any, structure: Structure) -> tuple[str, Any, keras.layers.Layer | None]:
@@ -285,8 +298,6 @@ def _origin(output: tf.Tensor) -> tf.Tensor:
     return output.op.inputs[0] if output.op.type == "Identity" else output
 
 
-def _gradient_sentence(cut: Cut | None, name: str) -> str:
-    if cut is None:
-        return ""
+def _reason_of(cut: Cut, name: str) -> Explanation:
     by = f"{cut.operation.type} ({cut.operation.name})" if cut.operation is not None else "?"
-    return explain_reason(cut.reason, name, {"by": by}).sentence
+    return explain_reason(cut.reason, name, {"by": by})

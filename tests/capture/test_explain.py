@@ -116,6 +116,34 @@ def test_an_operation_that_is_no_layer_and_the_pattern_that_finds_it_alone(tmp_p
         np.testing.assert_allclose(scope["run"].value(name, 0), factor * expected, rtol=1e-5)
 
 
+@pytest.mark.parametrize("name", ["head", "inner_hidden"])
+def test_a_tensor_of_the_model_that_was_copied_leads_to_the_copys_own(nested_model, tmp_path, name):
+    encoder = nested_model.get_layer("encoder")
+    layer = nested_model.get_layer("head") if name == "head" else encoder.get_layer(name)
+    copy = keras.models.clone_model(nested_model)
+    with pytest.raises(ValueError, match=r"not connected to `inputs`|used 2 times in the model"):
+        keras.Model(copy.inputs, layer.output)
+    answer = tba.explain(layer.output, copy)
+    assert answer.connected is False
+    assert "belongs to another model than `outer`, which has a layer of that name" in answer.value
+    predicted, scope = run_code(answer, tmp_path, layer.output, copy, X)
+    path = "head" if name == "head" else f"encoder/{name}"
+    assert recorded(scope["run"])[:1] == [path]
+    given = predicted if name == "head" else scope["inner"](X)
+    expected = copy(X) if name == "head" else np.maximum(X @ copy.get_layer("encoder").get_layer(name).kernel.numpy(), 0)
+    np.testing.assert_allclose(given, expected, rtol=1e-5)
+
+
+def test_an_input_that_was_forgotten_is_named_beside_the_one_that_is_there():
+    first, second = keras.Input((4,), name="first"), keras.Input((4,), name="second")
+    joined = layers.Add(name="joined")([first, second])
+    with pytest.raises(ValueError, match="not connected to `inputs`"):
+        keras.Model(first, joined)
+    answer = tba.explain(joined, keras.Model(first, layers.Dense(1)(first), name="half"))
+    assert answer.missing == ("second",)
+    assert answer.remedy == "Build the second model from `first` and `second`."
+
+
 def test_the_second_call_of_a_shared_layer_gives_the_second_value(tmp_path):
     x = keras.Input((4,), name="x")
     shared = layers.Dense(4, name="shared", activation="tanh")
@@ -157,7 +185,7 @@ def test_a_layer_called_on_another_input(tmp_path):
     _, scope = run_code(answer, tmp_path, tensor, model, X)
     np.testing.assert_allclose(scope["run"].value("layer", 0), X @ layer.kernel.numpy(), rtol=1e-5)
     strange = tba.explain(layers.Dense(2, name="strange")(elsewhere), model)
-    assert "doesn't call what made it" in strange.remedy
+    assert strange.remedy == "Build the second model from `elsewhere`."
     assert strange.code == ""
 
 
@@ -319,7 +347,10 @@ def test_a_cut_gradient_names_the_operation_for_the_tensor_and_for_the_weight(op
     assert tape.gradient(loss, hidden.kernel.value) is None
     assert operation in tba.explain(hidden.output, model).gradient
     assert operation in tba.explain(hidden.kernel, model).gradient
-    assert operation in tba.explain(hidden.kernel.value, model).gradient
+    answer = tba.explain(hidden.kernel.value, model)
+    assert operation in answer.gradient
+    assert answer.remedy
+    assert '"gradient"' not in answer.code  # there is none to be read
 
 
 def test_a_sound_weight_is_not_accused():
@@ -349,6 +380,11 @@ def test_a_frozen_weight_and_an_unused_one():
     assert "before `compile`" in answer.remedy
     exec(answer.code, {"model": model})
     assert model.used.kernel.trainable
+
+
+def test_a_variable_of_nobody_is_not_said_to_belong_to_the_model():
+    answer = tba.explain(tf.Variable(1.0, name="alone"), cut_model(keras.ops.relu))
+    assert answer.gradient == "`alone` is no variable of `cut`, and what `cut` computes doesn't use it."
 
 
 @pytest.mark.parametrize("frozen", [False, True])

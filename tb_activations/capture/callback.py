@@ -64,7 +64,7 @@ class ActivationsCallback(keras.callbacks.Callback):  # type: ignore[misc]  # Ke
     Args:
       log_dir: directory below which the runs `train`, `validation`, `predict` and `probe` are written.
       every: which steps are recorded: an int n (steps 0, n, 2n, …), a collection of steps, a function of the step that returns a bool, or
-        "auto": the first ten steps, then every tenth, from 100 on every hundredth.
+        "auto": the first 20 steps, then ever fewer (captures are a quarter of the steps so far apart at most), from 400 on every hundredth.
         Steps are counted from 0, over all epochs and all calls of `fit`.
       include: regular expressions searched for in the names of nodes, or a function of a name: record only these.
       exclude: the same: don't record these.

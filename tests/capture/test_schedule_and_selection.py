@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 
 import numpy as np
@@ -25,7 +26,7 @@ from tb_activations.store.schema import Graph, NodeRecord, Operation
         (np.array([2, 5]), [2, 5]),
         (range(1, 30, 9), [1, 10, 19, 28]),
         (lambda step: step in (8, 9), [8, 9]),
-        ("auto", [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 20]),
+        ("auto", [*range(20), 20, 25]),
     ],
 )
 def test_due_steps(every, steps):
@@ -33,9 +34,12 @@ def test_due_steps(every, steps):
     assert [step for step in range(30) if schedule.due(step)] == steps
 
 
-def test_a_long_training_is_recorded_at_hundredths():
+def test_by_default_captures_are_a_quarter_of_the_steps_so_far_apart_and_a_hundred_at_most():
     due = Schedule("auto").due
-    assert [step for step in range(90, 1000) if due(step)] == [90, 100, 200, 300, 400, 500, 600, 700, 800, 900]
+    steps = [step for step in range(2001) if due(step)]
+    assert [step for step in steps if 30 <= step <= 500] == [30, 35, *range(40, 101, 10), 125, 150, 175, 200, 250, 300, 350, 400, 500]
+    assert steps[-1] == 2000
+    assert all(later - step <= max(1, min(step / 4, 100)) for step, later in itertools.pairwise(steps))
 
 
 @pytest.mark.parametrize("every", [0, -1, 2.5, "100", None, True, [], [1, -2], [1.5], b"7", 1j], ids=repr)

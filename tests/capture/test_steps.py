@@ -31,7 +31,7 @@ def test_over_epochs_and_a_second_fit(make_tiny, data, lean, steps):
 def test_who_says_nothing_of_steps_has_many_of_the_first_and_few_later(make_tiny, data, steps, tmp_path):
     """120 steps; of a training of 60 the hundredths alone would be one."""
     make_tiny().fit(*data, batch_size=4, epochs=20, verbose=0, callbacks=[tba.ActivationsCallback(tmp_path, **LEAN, validation=False)])
-    assert steps() == [*range(10), *range(10, 101, 10)]
+    assert steps() == [*range(20), *range(20, 40, 5), *range(40, 101, 10)]
 
 
 def test_thousands_of_steps_are_all_kept(make_tiny, data, lean, steps):

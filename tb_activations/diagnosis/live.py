@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import os
 import secrets
-import sys
-import textwrap
 import threading
 from collections.abc import Callable
 from contextlib import suppress
@@ -19,21 +17,14 @@ from pathlib import Path
 from tb_activations.diagnosis.engine import Diagnosis
 from tb_activations.diagnosis.finding import SEVERITIES, Finding, Identity, Report, Severity
 from tb_activations.diagnosis.rules import all_rules, user_rules
+from tb_activations.diagnosis.terminal import Printer
 from tb_activations.errors import ArgumentError
 from tb_activations.store.findingsfile import write_findings
 from tb_activations.store.names import data_directory, findings_name
 from tb_activations.store.run import Run
 from tb_activations.store.schema import RecordedFinding
 
-__all__ = ["Actions", "LiveFindings", "because_of", "describe"]
-
-MOST_PRINTED = 20
-"""Findings that are printed of one run; a training that is thoroughly wrong must not fill the terminal."""
-
-_MORE = "tb_activations: further findings are not printed. The Findings tab of TensorBoard and `tb-activations findings LOGDIR` show them."
-
-WIDTH = 110
-"""Columns of the printed block."""
+__all__ = ["Actions", "LiveFindings", "because_of"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +71,7 @@ class LiveFindings:
     _diagnosis: Diagnosis | None = None
     _run: Run | None = None
     _told: set[Identity] = field(default_factory=set)
-    _remedies: set[str] = field(default_factory=set)
+    _printer: Printer = field(default_factory=Printer)
     _token: str = field(default_factory=lambda: secrets.token_hex(4))
     _recorded: list[RecordedFinding] | None = None
     _failed: bool = False
@@ -112,10 +103,12 @@ class LiveFindings:
             self._run.refresh()
         report = self._diagnosis.update()
         self._record(report)
-        for finding in report.findings:
-            if finding.identity not in self._told:
-                self._told.add(finding.identity)
-                self._tell(finding)
+        new = [finding for finding in report.findings if finding.identity not in self._told]
+        self._told.update(finding.identity for finding in new)
+        if self.actions.print and self.speaks():
+            self._printer(new)
+        for finding in new:
+            self._act(finding)
 
     def _record(self, report: Report) -> None:
         """Writes what the user's rules found beside the segments: no other process has these functions."""
@@ -126,31 +119,13 @@ class LiveFindings:
                 write_findings(data_directory(Path(self.run_dir)) / findings_name(self._token), rules, recorded)
                 self._recorded = recorded
 
-    def _tell(self, finding: Finding) -> None:
-        if self.actions.print and len(self._told) <= MOST_PRINTED + 1 and self.speaks():
-            print(f"\n{self._describe(finding) if len(self._told) <= MOST_PRINTED else _MORE}", file=sys.stderr, flush=True)
+    def _act(self, finding: Finding) -> None:
         stop_on = self.actions.stop_on
         if stop_on is not None and SEVERITIES.index(finding.severity) >= SEVERITIES.index(stop_on) and finding.last_step is None:
             with self._stopping:
                 self.stop = self.stop or finding
         if self.actions.on_finding is not None:
             self.actions.on_finding(finding)
-
-    def _describe(self, finding: Finding) -> str:
-        """What to try is printed once, however many nodes need it."""
-        text = describe(finding, remedy=finding.remedy not in self._remedies)
-        if finding.consequence_of is None:
-            self._remedies.add(finding.remedy)
-        return text
-
-
-def describe(finding: Finding, *, remedy: bool = True) -> str:
-    """A finding as a short block of text, with or without what to try; one that likely follows from another as one line."""
-    head = f"tb_activations {finding.severity}: {finding.title} at {finding.node or 'the run'} ({finding.quantity})"
-    if finding.consequence_of is not None:
-        return f"{head} since step {finding.first_step:,}, likely a consequence of {finding.consequence_of}"
-    body = textwrap.fill(f"{finding.sentence} {finding.remedy if remedy else ''}".strip(), WIDTH, initial_indent="    ", subsequent_indent="    ")
-    return "\n".join([head, body, *(f"        {line}" for line in finding.code.splitlines() if remedy)])
 
 
 def because_of(finding: Finding) -> str:

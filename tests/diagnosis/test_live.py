@@ -7,6 +7,7 @@ import pytest
 
 from tb_activations.diagnosis import QuietRule, engine, evaluate, live, rules
 from tb_activations.diagnosis.live import Actions, LiveFindings
+from tb_activations.diagnosis.terminal import MOST_PRINTED
 from tb_activations.errors import ArgumentError
 from tb_activations.store.names import data_directory
 from tb_activations.store.run import Run
@@ -52,7 +53,7 @@ def test_what_to_try_is_printed_once_however_many_nodes_need_it(tmp_path, monkey
     train(tmp_path, Actions(), [])
     printed = capsys.readouterr().err
     assert "`stem` is mine. Give it back." in printed
-    assert "`hidden` is mine.\n" in printed
+    assert "Also at hidden, output." in printed
     assert printed.count("Give it back.") == 1
     assert printed.count("keras.layers.LeakyReLU") == 1  # of `stem`; that of `hidden` follows from it
 
@@ -95,11 +96,11 @@ def test_a_bad_argument_is_named(arguments):
 
 def test_after_many_findings_one_line_says_where_the_others_are(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(rules, "_registered", {})
-    for count in range(live.MOST_PRINTED):
+    for count in range(MOST_PRINTED):
         rules.rule(f"mine_{count:02d}", kinds=("loss",), captures=1, steps=0)(lambda statistics: statistics["mean"] > -np.inf)
     train(tmp_path, Actions(), [])  # two more at `stem` and `hidden`
     printed = capsys.readouterr().err
-    assert printed.count("tb_activations warning: ") + printed.count("tb_activations error: ") == live.MOST_PRINTED
+    assert printed.count("tb_activations warning: ") + printed.count("tb_activations error: ") == MOST_PRINTED
     assert printed.count("further findings are not printed") == 1
 
 

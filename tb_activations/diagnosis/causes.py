@@ -81,7 +81,7 @@ CAUSES: Mapping[str, Mapping[str, Relation]] = {
         "update_too_large": "anywhere",
         "exploding_loss": "anywhere",
     },
-    "batchnorm_drift": {"other_validation_data": "before"},
+    "batchnorm_drift": {"other_validation_data": "before", "batchnorm_drift": "before"},
     "unchanged_weights": {
         "constant_input": "before",
         "dead_units": "beside",

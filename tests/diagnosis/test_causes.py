@@ -68,6 +68,11 @@ def test_gradients_underflow_where_they_did_nearer_to_the_loss():
     assert causes(("float16_underflow", "one", 0), ("float16_underflow", "three", 20)) == [None, None]
 
 
+def test_what_one_normalization_makes_of_validation_goes_into_those_behind_it():
+    first = "batchnorm_drift at one since step 80"
+    assert causes(("batchnorm_drift", "three", 80), ("batchnorm_drift", "one", 80), ("batchnorm_drift", "two", 120)) == [first, None, first]
+
+
 def test_the_worst_comes_first_but_no_finding_stands_below_what_follows_from_it():
     made = [
         Finding(rule, rule, node, "value", "mean", step, None, severity, {}, "", "")

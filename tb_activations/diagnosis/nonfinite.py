@@ -172,12 +172,12 @@ class _Watch(Watch):
     def _look_at_data(self, block: Block, bad: Floats) -> None:
         """Data that has it at a later capture, and had none before the trouble began, where nobody can tell at which node that was."""
         began = next((outbreak.step for outbreak in self._outbreaks if outbreak.origin.how == "unknown"), None)
-        ill = bad[self._data] > 0
+        ill: Bools = bad[self._data] > 0
         if began is None:
             self._was_ill |= ill.any(1)
             return
         self._was_ill |= (ill & (block.steps < began)).any(1)
-        comes_in = ill & (block.steps > began) & ~self._was_ill[:, None]
+        comes_in = np.asarray(ill & (block.steps > began) & ~self._was_ill[:, None])
         self._later.update(block.steps, comes_in.any(0)[None], np.ones((1, len(block.steps)), np.bool_), {})
         if self._later.all and not self._in_data:
             column = int(np.searchsorted(block.steps, self._later.all[0].first_step))

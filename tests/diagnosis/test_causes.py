@@ -52,6 +52,13 @@ def test_numbers_over_infinity_are_equal_and_dead():
     assert found == [None, *["float16_overflow at one since step 0"] * 2]
 
 
+@pytest.mark.parametrize("rule", ["dead_units", "saturated_activation"])
+def test_an_output_stays_at_its_end_for_targets_beyond_it(rule):
+    assert causes(("targets_out_of_range", "three", 2), (rule, "three", 12)) == [None, "targets_out_of_range at three since step 2"]
+    assert causes(("targets_out_of_range", "three", 12), (rule, "three", 2)) == [None, None]
+    assert causes(("targets_out_of_range", "one", 2), (rule, "three", 12)) == [None, None]  # behind it are other outputs
+
+
 def test_a_collapse_does_not_make_gradients_vanish_after_it():
     assert causes(("collapse", "one", 0), ("vanishing_gradient", "three", 10)) == [None, None]
 

@@ -174,11 +174,11 @@ class _Watch(Watch):
         began = next((outbreak.step for outbreak in self._outbreaks if outbreak.origin.how == "unknown"), None)
         ill: Bools = bad[self._data] > 0
         if began is None:
-            self._was_ill |= ill.any(1)
+            self._was_ill[ill.any(1)] = True
             return
-        self._was_ill |= (ill & (block.steps < began)).any(1)
-        comes_in = np.asarray(ill & (block.steps > began) & ~self._was_ill[:, None])
-        self._later.update(block.steps, comes_in.any(0)[None], np.ones((1, len(block.steps)), np.bool_), {})
+        self._was_ill[(ill & (block.steps < began)).any(1)] = True
+        comes_in = ill & (block.steps > began) & ~self._was_ill[:, None]
+        self._later.update(block.steps, np.asarray(comes_in.any(0))[None], np.ones((1, len(block.steps)), np.bool_), {})
         if self._later.all and not self._in_data:
             column = int(np.searchsorted(block.steps, self._later.all[0].first_step))
             node = int(self._data[comes_in[:, column].argmax()])

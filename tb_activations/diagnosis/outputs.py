@@ -17,6 +17,7 @@ from tb_activations.diagnosis.block import Block, Floats, adds_up
 from tb_activations.diagnosis.episodes import Episode, Persistence
 from tb_activations.diagnosis.facts import Facts
 from tb_activations.diagnosis.finding import Severity
+from tb_activations.diagnosis.judged import Judged
 from tb_activations.diagnosis.kinds import ends_in_relu
 from tb_activations.diagnosis.rule import NodeRule, Observation, Words, location, number
 from tb_activations.diagnosis.squares import Squares
@@ -170,7 +171,8 @@ class TargetsOutOfRange(NodeRule):
     definition = (
         "A binary cross entropy, and nothing but that, is negative: with targets between 0 and 1 it can't be. Or squared differences from what a"
         " sigmoid (tanh) gives are larger on average than from any targets within its range, or targets vary more than any within that"
-        " range do that have their mean, or what a ReLU gives begins nearer to 0 than it lies above some of them. Or targets are so far from 0 that"
+        " range do that have their mean, or what a ReLU gives begins nearer to 0 than it lies above some of them. Or a network judges what a sigmoid"
+        " or tanh gives beside data that lie beyond its range. Or targets are so far from 0 that"
         " an output that begins there has come a tenth of the way to their mean after 100 steps, or less."
     )
     reference = "Cover & Thomas 2006, Elements of Information Theory: a cross entropy is at least the entropy of the targets, which is at least 0"
@@ -195,26 +197,29 @@ class TargetsOutOfRange(NodeRule):
     and after how many steps. A bias alone could go it: noise doesn't explain it, nor that the task is hard."""
 
     def select(self, facts: Facts) -> Rows:
-        """Losses that compare all they are given with targets between 0 and 1; and outputs that alone go into a loss."""
+        """Losses that compare all they are given with targets between 0 and 1; outputs that alone go into a loss; and what is judged beside data."""
         asked = {loss: facts.nodes[loss].attributes.get("yes_or_no", ()) for loss in facts.losses.tolist()}
         crossed = [loss for loss, names in asked.items() if names and {facts.names[row] for row in facts.inputs[loss]} <= set(names)]
-        alone = {row for loss in facts.losses.tolist() for row in facts.inputs[loss] if facts.inputs[loss] == (row,)}
-        return np.array(sorted({*crossed, *alone}), np.int64)
+        return np.array(sorted({*crossed, *_alone(facts), *Judged(facts).rows.tolist()}), np.int64)
 
     def observe(self, facts: Facts, rows: Rows) -> Callable[[Block], Observation]:
-        """Looks at the sign of a loss, and at how far an output is from its targets. That is known exactly or not at all: what no targets within
-        range can do needn't last."""
-        is_loss = np.isin(rows, facts.losses)
-        differences = _Differences(self, facts, rows[~is_loss])
+        """Looks at the sign of a loss, at how far an output is from its targets, and at what it is judged beside. The second is known exactly or
+        not at all: what no targets within range can do needn't last."""
+        is_loss, is_alone, judged = np.isin(rows, facts.losses), np.isin(rows, list(_alone(facts))), Judged(facts)
+        differences = _Differences(self, facts, rows[is_alone])
 
         def look(block: Block) -> Observation:
             loss = np.where(is_loss[:, None], block.column("mean")[rows], np.nan)
             holds, known, urgent = loss < -self.BELOW, ~np.isnan(loss), np.zeros(loss.shape, np.bool_)
             seen = differences.look(block)
-            holds[~is_loss], known[~is_loss], urgent[~is_loss] = seen.holds, seen.known, seen.holds & np.isnan(seen.evidence["mean"])
+            holds[is_alone], known[is_alone], urgent[is_alone] = seen.holds, seen.known, seen.holds & np.isnan(seen.evidence["mean"])
             evidence = {"loss": loss, **{name: np.full(loss.shape, np.nan) for name in seen.evidence}}
             for name, values in seen.evidence.items():
-                evidence[name][~is_loss] = values
+                evidence[name][is_alone] = values
+            size = judged.size_of_data(block, rows)
+            beyond = size > self.ROUNDED
+            holds, known = holds | beyond, known | ~np.isnan(size)
+            evidence["data"] = np.where(beyond & ~urgent, size, np.nan)
             return Observation(holds, known, evidence, urgent)
 
         return look
@@ -228,6 +233,8 @@ class TargetsOutOfRange(NodeRule):
             return _words_of_far(facts, index, episode)
         if not np.isnan(seen["below"]):
             return _words_of_below(facts, index, episode)
+        if not np.isnan(seen["data"]):
+            return _words_of_judged(facts, index, episode)
         activation = facts.nodes[index].activation or ""
         is_far = seen["distance"] > self.ROUNDED * self.REACH[activation]
         where = f"lie {number(seen['distance'])} from it on average (root mean square)" if is_far else "vary more than any within its range do"
@@ -267,6 +274,17 @@ def _words_of_below(facts: Facts, index: int, episode: Episode) -> Words:
         " it there, and what is 0 learns nothing from them.",
         f"End without the ReLU{location(facts, index)}:",
         "keras.layers.Dense(units)",
+    )
+
+
+def _words_of_judged(facts: Facts, index: int, episode: Episode) -> Words:
+    """Data that a sigmoid or tanh can't give."""
+    sigmoid = facts.nodes[index].activation == "sigmoid"
+    return Words(
+        f"It ends in a {facts.nodes[index].activation}, between {'0' if sigmoid else '−1'} and 1, and what judges it also reads data with a root mean"
+        f" square of {number(episode.evidence['data'])}, which are beyond: no weights can make the one like the other.",
+        f"Scale the data to its range, or end without the {facts.nodes[index].activation}{location(facts, index)}:",
+        "x = (x - x.min()) / (x.max() - x.min())" + ("" if sigmoid else " * 2 - 1"),
     )
 
 
@@ -329,6 +347,11 @@ class _Differences:
         far = np.isinf(self._reach) & ~self._of_relu & (np.abs(goal) > self._rule.FAR * np.maximum(size, 1))
         held: npt.NDArray[np.bool_] = far & (np.abs(way) < self._rule.WAY) & (block.steps - self._began >= self._rule.STEPS)
         return held & block.untrained[self._rows][:, None]
+
+
+def _alone(facts: Facts) -> set[int]:
+    """Outputs that alone go into a loss."""
+    return {row for loss in facts.losses.tolist() for row in facts.inputs[loss] if facts.inputs[loss] == (row,)}
 
 
 def _taken_for(facts: Facts, *meanings: str) -> list[int]:

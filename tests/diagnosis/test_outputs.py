@@ -285,3 +285,49 @@ def test_no_targets_within_range_vary_more_than_yes_and_no(share):
     random = np.random.default_rng(0)
     for targets in (random.uniform(size=500) < share, random.beta(share, 1 - share, 500), random.uniform(0, share, 500)):
         assert targets.var() <= targets.mean() * (1 - targets.mean()) + 1e-12
+
+
+GAN = """
+    input noise [?,4]
+    layer g/hidden Dense [?,8] <- noise relu
+    variable g/hidden/kernel [4,8]
+    layer g/out Dense [?,2] <- g/hidden {end} gradient
+    variable g/out/kernel [8,2]
+    layer g Sequential [?,2] <- g/out
+    input d/given [?,2] <- {first}
+    layer d/score Dense [?,1] <- d/given
+    variable d/score/kernel [2,1]
+    input d/given@2 [?,2] <- {second}
+    layer d/score@2 Dense [?,1] <- d/given@2
+    loss loss [] <- d/score
+    loss loss@2 [] <- d/score@2
+"""
+
+
+@pytest.mark.parametrize(
+    ("drawing", "data", "told"),
+    [
+        ({}, 3.0, ["g/out"]),
+        ({"end": "sigmoid"}, 3.0, ["g/out"]),
+        ({"first": "g"}, 3.0, ["g/out"]),  # put together with what the generator gave, in the step
+        ({}, 0.99, []),
+        ({"end": ""}, 3.0, []),
+        ({"end": "relu"}, 3.0, []),
+        ({"first": "g/hidden"}, 3.0, []),  # what weights made of something is no data
+        ({"second": "g noise"}, 3.0, []),  # states beside actions
+        ({"second": "noise"}, 3.0, []),
+    ],
+)
+def test_a_generator_that_cannot_reach_the_data_that_it_is_judged_beside_is_told(drawing, data, told):
+    text = GAN.format(**{"end": "tanh", "first": "", "second": "g", **drawing})
+    history = History(text, range(0, 100, 10)).set("d/given", l2_norm=data * np.sqrt(320)).set("g/out", l2_norm=0.9 * np.sqrt(320))
+    found = history.find(TargetsOutOfRange())
+    assert [finding.node for finding in found] == told
+    assert all("a root mean square of 3, which are beyond" in finding.sentence for finding in found)
+    assert all(("* 2 - 1" in finding.code) == (drawing.get("end") != "sigmoid") for finding in found)
+
+
+def test_a_network_that_reads_its_own_answers_again_is_no_judge_of_them():
+    text = "input f/in [?,2]; layer f/out Dense [?,2] <- f/in tanh; variable f/out/kernel [2,2]; layer f Sequential [?,2] <- f/out"
+    text += "; input f/in@2 [?,2] <- f; layer f/out@2 Dense [?,2] <- f/in@2 tanh; loss loss [] <- f/out@2"
+    assert History(text, range(0, 100, 10)).set("f/in", l2_norm=60.0).find(TargetsOutOfRange()) == []

@@ -33,6 +33,9 @@ AT_BOUNDS = 0.9
 Wasserstein critic. Of uniform weights it is 0.58, of normal ones less."""
 DECAY = 1e-2
 """The same as `FELT`, more than which no decay that lets a network learn takes away in a step."""
+EVENLY = 0.05
+"""How much √3 times the root mean square of weights may differ from the largest of them, of its size, where they are drawn evenly between two ends as
+Keras does: training leaves none so, as the one that moves most is an end alone."""
 SIDE_BY_SIDE = 3
 """Layers of one kind that read and feed the same nodes, from which on they are alternatives."""
 
@@ -127,6 +130,7 @@ class _Watched:
         self._alternatives = _alternatives(facts, rows)
         self._forgotten = _column(frozen or _is_forgotten(facts, row) for row in variables)
         self._helping = ~self._forgotten & _column(_helps(facts, row) for row in variables)
+        self._has_vectors = _column(_has_vectors(facts, row) for row in variables)
         self._vectors = _column(len(facts.nodes[row].shape or ()) == 1 for row in variables)
         self._fingerprint = Fingerprint(rows)
         self._first: Floats = np.full((len(Fingerprint.COLUMNS), len(rows), 1), np.nan, np.float32)
@@ -140,7 +144,8 @@ class _Watched:
         _, norm, low, high = now
         update, gradient = block.column("l2_norm", "update")[self._rows], block.column("l2_norm", "gradient")[self._rows]
         # Once it is known that a network began untrained, its weights are like those of any other.
-        self._forgotten = self._forgotten | self._helping & block.untrained[self._rows][:, None]
+        untrained = block.untrained[self._rows][:, None] & (self._has_vectors | _are_drawn_evenly(low, high, block.rms()[self._rows]))
+        self._forgotten = self._forgotten | self._helping & untrained
         differs = self._differs.feed(self._differ_from_first(now))
         moved = self._moved.feed(differs | (update > 0))
         put_back = self._are_felt(update, norm) & (~differs | (now == before).all(0))
@@ -258,20 +263,28 @@ def _is_forgotten(facts: Facts, variable: int) -> bool:
 
 def _helps(facts: Facts, variable: int) -> bool:
     """Whether a weight that no optimizer is given is part of a network that judges what weights that change have made, or that makes what all such
-    weights read, so that no gradient is taken that far, or of one that losses depend on, while others are changed in vain; and whose vectors tell
-    whether it was trained before."""
+    weights read, so that no gradient is taken that far, or of one that losses depend on, while others are changed in vain. Whether it was trained
+    before its vectors tell, or where it has none its numbers."""
     owner = facts.owners[variable]
-    if (
-        owner is None
-        or not facts.has_no_optimizer(variable, "update")
-        or not any(len(facts.nodes[own].shape or ()) == 1 for own in facts.owned[owner])
-    ):
+    if owner is None or not facts.has_no_optimizer(variable, "update"):
         return False
     changing, calls = facts.changing, facts.calls.get(owner, (owner,))
     judges = any(facts.is_recorded(call, "gradient") and facts.upstream[call] & changing for call in calls)
     if facts.trained_in_vain and facts.is_recorded(owner, "gradient") and facts.reaches_loss(owner):
         return True
     return judges or all(facts.reason(call, "gradient") == "nothing_trained" and facts.downstream[call] & changing for call in calls)
+
+
+def _has_vectors(facts: Facts, variable: int) -> bool:
+    owner = facts.owners[variable]
+    return owner is not None and any(len(facts.nodes[own].shape or ()) == 1 for own in facts.owned[owner])
+
+
+def _are_drawn_evenly(low: Floats, high: Floats, rms: Floats) -> Bools:
+    """Whether weights look as one of Keras' usual initializers leaves them at the first of some captures, [rows, 1]."""
+    end = np.maximum(-low, high)[:, :1]
+    evenly: Bools = (np.abs(low + high)[:, :1] < EVENLY * end) & (np.abs(np.sqrt(3) * rms[:, :1] - end) < EVENLY * end)
+    return evenly
 
 
 def _tells_by_standing_still(facts: Facts, variable: int) -> bool:

@@ -109,6 +109,7 @@ CAUSES: Mapping[str, Mapping[str, Relation]] = {
         "poor_initialization": "anywhere",
         "exploding_activation": "anywhere",
         "collapse": "anywhere",
+        "unnormalized_input": "before",
     },
     "update_too_large": {
         "penalty_too_strong": "anywhere",

@@ -59,6 +59,10 @@ def test_an_output_stays_at_its_end_for_targets_beyond_it(rule):
     assert causes(("targets_out_of_range", "one", 2), (rule, "three", 12)) == [None, None]  # behind it are other outputs
 
 
+def test_steps_are_too_small_for_an_input_that_is():
+    assert causes(("unnormalized_input", "x", 0), ("update_too_small", "two", 0)) == [None, "unnormalized_input at x since step 0"]
+
+
 def test_a_collapse_does_not_make_gradients_vanish_after_it():
     assert causes(("collapse", "one", 0), ("vanishing_gradient", "three", 10)) == [None, None]
 

@@ -114,7 +114,17 @@ def _is_near(bound: tf.Tensor, end: float) -> bool:
 def _maker(tensor: tf.Tensor, producers: Mapping[int, str], itself: str) -> str | None:
     """The node whose value a tensor is, whatever its shape."""
     name = producers.get(id(tensor))
-    while (name is None or name == itself) and tensor.op.type in _SHAPING and len(inputs_of(tensor)):
+    while (name is None or name == itself) and (tensor.op.type in _SHAPING or _takes_the_only_unit(tensor.op)) and len(inputs_of(tensor)):
         tensor = inputs_of(tensor)[0]
         name = producers.get(id(tensor))
     return None if name == itself else name
+
+
+def _takes_the_only_unit(op: tf.Operation) -> bool:
+    """Whether it is `outputs[:, 0]` (or `outputs[..., 0]`) of a single unit: all its numbers, without the last axis."""
+    if op.type != "StridedSlice" or op.inputs[0].shape.rank is None or op.inputs[0].shape[-1] != 1:
+        return False
+    given = op.inputs[1].shape[0] or 0
+    kept = (op.get_attr("begin_mask") & op.get_attr("end_mask")) | op.get_attr("ellipsis_mask")
+    is_whole = given == op.inputs[0].shape.rank or op.get_attr("ellipsis_mask")
+    return bool(given and is_whole and op.get_attr("shrink_axis_mask") == 1 << given - 1 and kept == (1 << given - 1) - 1)

@@ -6,7 +6,7 @@ nothing at most steps, and something may put weights back after each.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 
 import numpy as np
 import numpy.typing as npt
@@ -20,7 +20,7 @@ from tb_activations.diagnosis.fingerprint import Fingerprint
 from tb_activations.diagnosis.kinds import is_float
 from tb_activations.diagnosis.rule import NodeRule, Observation, Words, location, number
 
-__all__ = ["UnchangedWeights"]
+__all__ = ["UnchangedWeights", "are_skipped"]
 
 Rows = npt.NDArray[np.int64]
 Bools = npt.NDArray[np.bool_]
@@ -212,7 +212,7 @@ def _words_of_no_update(episode: Episode) -> Words:
     """Whether steps are skipped, or there is no gradient, or it is the optimizer that makes nothing of one."""
     said = f"The optimizer has changed none of these weights since step {episode.first_step:,}."
     gradient, scale = episode.evidence["gradient_norm"], episode.evidence["loss_scale"]
-    if np.isnan(gradient) or scale < 1 or episode.evidence["scale_fell_from"] > 0:
+    if are_skipped(episode.evidence):
         skipped = "Its steps are skipped, as gradients aren't finite" + ("." if np.isnan(scale) else f" (loss scale {number(scale)}).")
         return Words(f"{said} {skipped}", _FIND_OVERFLOW)
     if gradient == 0:
@@ -225,6 +225,14 @@ def _words_of_no_update(episode: Episode) -> Words:
         "Check the learning rate and its schedule; in a step of your own, that it assigns to the weights, and that nothing puts them back after it:",
         "weight.assign_sub(rate * gradient)  # and not weight = weight - rate * gradient",
     )
+
+
+def are_skipped(evidence: Mapping[str, object]) -> bool:
+    """Whether the optimizer skips the steps, as gradients aren't finite."""
+    seen = {name: value for name, value in evidence.items() if isinstance(value, float)}
+    update, gradient = (seen.get(name, np.nan) for name in ("update_norm", "gradient_norm"))
+    fell = seen.get("loss_scale", np.nan) < 1 or seen.get("scale_fell_from", 0.0) > 0
+    return not np.isnan(update) and bool(np.isnan(gradient) or fell)
 
 
 def _is_share_of_one(facts: Facts, variable: int) -> bool:

@@ -63,6 +63,16 @@ def test_steps_are_too_small_for_an_input_that_is():
     assert causes(("unnormalized_input", "x", 0), ("update_too_small", "two", 0)) == [None, "unnormalized_input at x since step 0"]
 
 
+@pytest.mark.parametrize(("gradient", "cause"), [(float("nan"), "nonfinite at two since step 0"), (0.0, "saturated_activation at one since step 0")])
+def test_skipped_steps_follow_from_what_is_not_finite_and_others_do_not(gradient, cause):
+    found = causes(
+        ("saturated_activation", "one", 0), ("nonfinite", "two", 0), ("unchanged_weights", "two", 0), update_norm=0.0, gradient_norm=gradient
+    )
+    assert found[2] == cause
+    overflown = causes(("exploding_gradient", "three", 0), ("unchanged_weights", "two", 0), update_norm=0.0, gradient_norm=gradient)
+    assert overflown[1] == ("exploding_gradient at three since step 0" if gradient else None)
+
+
 def test_a_collapse_does_not_make_gradients_vanish_after_it():
     assert causes(("collapse", "one", 0), ("vanishing_gradient", "three", 10)) == [None, None]
 

@@ -22,7 +22,7 @@ from tb_activations.diagnosis.kinds import ends_in_relu
 from tb_activations.diagnosis.rule import NodeRule, Observation, Words, location, number
 from tb_activations.diagnosis.squares import Squares
 
-__all__ = ["OutputMismatch", "TargetsOutOfRange"]
+__all__ = ["OutputMismatch", "TargetsOutOfRange", "taken_for"]
 
 Rows = npt.NDArray[np.int64]
 
@@ -53,7 +53,7 @@ class OutputMismatch(NodeRule):
         """What goes as it is into a loss that is one of probabilities, or one of logits; and what the network gives out for each example, as Keras
         computes the loss from the scores before a softmax where it finds them."""
         return np.array(
-            sorted({*_taken_for(facts, "probabilities", "shares", "logits", "crossed", "single"), *_squashed(facts), *_given_out(facts)}), np.int64
+            sorted({*taken_for(facts, "probabilities", "shares", "logits", "crossed", "single"), *_squashed(facts), *_given_out(facts)}), np.int64
         )
 
     def observe(self, facts: Facts, rows: Rows) -> Callable[[Block], Observation]:
@@ -62,10 +62,10 @@ class OutputMismatch(NodeRule):
         The softmax of a layer of a user has no name, but what it makes of K scores has a mean of exactly 1/K, whatever comes in.
         """
         squashed = np.isin(rows, _squashed(facts))[:, None]
-        bounded = np.isin(rows, _taken_for(facts, "probabilities"))[:, None]
-        for_loss = np.isin(rows, _taken_for(facts, "probabilities", "shares"))[:, None]
-        for_logits = np.isin(rows, _taken_for(facts, "logits"))[:, None]
-        by_shape = np.isin(rows, _taken_for(facts, "crossed", "single"))[:, None]
+        bounded = np.isin(rows, taken_for(facts, "probabilities"))[:, None]
+        for_loss = np.isin(rows, taken_for(facts, "probabilities", "shares"))[:, None]
+        for_logits = np.isin(rows, taken_for(facts, "logits"))[:, None]
+        by_shape = np.isin(rows, taken_for(facts, "crossed", "single"))[:, None]
         of_relu = np.array([ends_in_relu(facts.nodes[row]) for row in rows.tolist()], np.bool_)[:, None] & for_loss
         extents = [[extent or 1 for extent in (facts.nodes[row].shape or (1,))[1:]] or [1] for row in rows.tolist()]
         classes = np.array([own[-1] for own in extents], float)[:, None]
@@ -88,21 +88,21 @@ class OutputMismatch(NodeRule):
     def severity_at(self, facts: Facts, index: int) -> Severity:
         """Two functions one after the other slow learning down and bound the loss; what is clipped gets no gradient at all, and a single class none
         that is worth it."""
-        slowed = index in _taken_for(facts, "logits") and index not in _taken_for(facts, "single")
+        slowed = index in taken_for(facts, "logits") and index not in taken_for(facts, "single")
         return "warning" if slowed else self.severity
 
     def words(self, facts: Facts, index: int, episode: Episode) -> Words:
         """Which of the two to change."""
-        if index in _taken_for(facts, "crossed"):
+        if index in taken_for(facts, "crossed"):
             return _CROSSED
-        if index in _taken_for(facts, "single"):
+        if index in taken_for(facts, "single"):
             return Words(
                 "It has one unit, and the loss is one of several classes: it divides by the sum over the classes, and of a single one that is 1"
                 " whatever comes out. So the loss doesn't say how wrong it is.",
                 f"Take a binary loss for one unit that ends in a sigmoid, or one unit per class{location(facts, index)}:",
                 'model.compile(optimizer, "binary_crossentropy")',
             )
-        if index in _taken_for(facts, "logits"):
+        if index in taken_for(facts, "logits"):
             return _words_of_logits(facts, index)
         if not np.isnan(episode.evidence["examples"]):
             return Words(
@@ -170,7 +170,7 @@ class TargetsOutOfRange(NodeRule):
     name, title = "targets_out_of_range", "Targets out of range"
     definition = (
         "A binary cross entropy, and nothing but that, is negative: with targets between 0 and 1 it can't be. Or squared differences from what a"
-        " sigmoid (tanh) gives are larger on average than from any targets within its range, or targets vary more than any within that"
+        " sigmoid or softmax (tanh) gives are larger on average than from any targets within its range, or targets vary more than any within that"
         " range do that have their mean, or what a ReLU gives begins nearer to 0 than it lies above some of them. Or a network judges what a sigmoid"
         " or tanh gives beside data that lie beyond its range. Or targets are so far from 0 that"
         " an output that begins there has come a tenth of the way to their mean after 100 steps, or less."
@@ -181,7 +181,7 @@ class TargetsOutOfRange(NodeRule):
 
     BELOW = 0.01
     """How far below 0 a loss is no rounded 0."""
-    REACH: ClassVar[Mapping[str, float]] = {"sigmoid": 1.0, "tanh": 2.0}
+    REACH: ClassVar[Mapping[str, float]] = {"sigmoid": 1.0, "softmax": 1.0, "tanh": 2.0}
     """The largest difference from a target within the range of a function."""
     ROUNDED = 1.02
     """Times that, which rounding doesn't make."""
@@ -240,7 +240,7 @@ class TargetsOutOfRange(NodeRule):
         where = f"lie {number(seen['distance'])} from it on average (root mean square)" if is_far else "vary more than any within its range do"
         return Words(
             f"Its targets {where} since step {episode.first_step:,}, and it ends in a {activation}, between"
-            f" {'0' if activation == 'sigmoid' else '−1'} and 1: no weights can bring it there.",
+            f" {'−1' if activation == 'tanh' else '0'} and 1: no weights can bring it there.",
             f"End without the {activation}{location(facts, index)}, or scale the targets to its range:",
             "keras.layers.Dense(units)",
         )
@@ -354,7 +354,7 @@ def _alone(facts: Facts) -> set[int]:
     return {row for loss in facts.losses.tolist() for row in facts.inputs[loss] if facts.inputs[loss] == (row,)}
 
 
-def _taken_for(facts: Facts, *meanings: str) -> list[int]:
+def taken_for(facts: Facts, *meanings: str) -> list[int]:
     """Nodes that a loss takes for one of ``meanings``. What a model gives that a loss is given, the last layer in it has made."""
     names = {name for loss in facts.losses.tolist() for meaning in meanings for name in facts.nodes[loss].attributes.get(meaning, ())}
     return sorted({facts.made_by(index) for index, name in enumerate(facts.names) if name in names})
@@ -372,7 +372,7 @@ def _given_out(facts: Facts) -> list[int]:
 
 
 def _squashed(facts: Facts) -> list[int]:
-    return [index for index in _taken_for(facts, "logits") if _function(facts, index)]
+    return [index for index in taken_for(facts, "logits") if _function(facts, index)]
 
 
 def _changes_what_was_made_by(facts: Facts, index: int) -> str:

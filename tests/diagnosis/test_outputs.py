@@ -200,7 +200,7 @@ def regression(activation, scale, loss="squares", factor=1.0, penalty=0.0, captu
     return history.set("out", "gradient", elements=32, **seen).find(TargetsOutOfRange())
 
 
-@pytest.mark.parametrize("activation", ["sigmoid", "tanh"])
+@pytest.mark.parametrize("activation", ["sigmoid", "softmax", "tanh"])
 @pytest.mark.parametrize(
     ("changes", "count"),
     [
@@ -213,10 +213,11 @@ def regression(activation, scale, loss="squares", factor=1.0, penalty=0.0, captu
         ({"scale": 0.0, "loss": "absolute"}, 0),
     ],
 )
-def test_targets_that_a_sigmoid_or_tanh_cannot_reach_are_told_where_the_loss_is_of_squares(activation, changes, count):
+def test_targets_that_a_function_cannot_reach_are_told_where_the_loss_is_of_squares(activation, changes, count):
     found = regression(activation, **changes)
     assert [(f.node, f.severity, f.first_step) for f in found] == [("out", "error", 2)] * count
-    assert all(f"ends in a {activation}" in f.sentence and f.evidence["distance"] == pytest.approx(4, rel=0.3) for f in found)
+    between = f"ends in a {activation}, between {'−1' if activation == 'tanh' else '0'} and 1"
+    assert all(between in f.sentence and f.evidence["distance"] == pytest.approx(4, rel=0.3) for f in found)
 
 
 @pytest.mark.parametrize(("activation", "scale", "count"), [("sigmoid", 1.0, 1), ("sigmoid", 0.4, 0), ("tanh", 2.5, 1), ("tanh", 1.0, 0)])

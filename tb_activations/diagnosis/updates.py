@@ -180,13 +180,12 @@ class UpdateTooSmall(NodeRule):
             lost = (so_far == 0) & (gradient > 0)
             holds = small & ((small | lost).sum(0) >= self.SHARE * known.sum(0)) & ~block.progress
             holds |= hopeless & (so_far > 0) & (gradient > self.FELT * np.fmax.reduce(gradient, axis=0))
-            touched = 1 - block.column("zero_fraction", "gradient")[rows]
-            left = (1 - block.column("zero_fraction", "update")[rows]) / np.where(touched > 0, touched, np.nan)
-            rounded = is_short & (left < self.LEFT) & (ratio > 0) & ~block.progress
+            changed = _share_of_changed(block, rows) if is_short.any() else np.ones(ratio.shape)
+            rounded = is_short & (changed < self.LEFT) & (ratio > 0) & ~block.progress
             holds |= rounded
             evidence = {
                 "update_ratio": ratio,
-                "left_as_it_is": np.where(rounded, 1 - left, np.nan),
+                "left_as_it_is": np.where(rounded, 1 - changed, np.nan),
                 "standing_since": np.broadcast_to(np.where(stands, since, -1), ratio.shape),
                 "loss": block.median_loss + 0 * ratio,
                 "gradient_ratio": gradient / np.maximum(block.column("l2_norm")[rows], usual),
@@ -259,6 +258,13 @@ def _ratio_sentence(episode: Episode) -> str:
         f"One step changes these weights by {number(ratio)} {'times' if ratio >= 1 else 'of'} their size (‖update‖ / ‖weight‖) since step"
         f" {episode.first_step:,}. Between 1e-4 and 1e-2 is usual."
     )
+
+
+def _share_of_changed(block: Block, rows: Rows) -> Floats:
+    """Of the numbers that get a gradient, how many a step changes, [rows, c]."""
+    changed, touched = (1 - block.column("zero_fraction", quantity)[rows] for quantity in ("update", "gradient"))
+    share: Floats = changed / np.where(touched > 0, touched, np.nan)
+    return share
 
 
 def _update_ratio(block: Block, rows: Rows) -> Floats:

@@ -267,3 +267,24 @@ def logarithms_of_columns_with_a_few_zeros() -> Training:
 @healthy(every=10, held_out=True)
 def logarithms_of_columns_above_zero() -> Training:
     return logarithms(1e-3)
+
+
+@healthy(every=10, held_out=True)
+def actions_drawn_from_a_logit_and_weighed_by_their_advantages() -> Training:
+    random = np.random.default_rng(0)
+    states = random.normal(size=(3200, 4)).astype("float32")
+    model = keras.Sequential([keras.Input((4,), name="state"), layers.Dense(16, "tanh", name="hidden"), layers.Dense(1, name="logit")])
+    optimizer = Adam(1e-2)
+    optimizer.build(model.trainable_weights)
+
+    @tf.function
+    def step(state: Any, better: Any) -> Any:
+        with tf.GradientTape() as tape:
+            logit = model(state, training=True)[:, 0]
+            action = tf.cast(tf.random.uniform(tf.shape(logit)) < tf.sigmoid(logit), tf.float32)
+            reward = tf.cast(tf.equal(action, tf.cast(better, tf.float32)), tf.float32)
+            loss = tf.reduce_mean(tf.nn.sigmoid_cross_entropy_with_logits(action, logit) * (reward - tf.reduce_mean(reward)))
+        optimizer.apply(tape.gradient(loss, model.trainable_weights), model.trainable_weights)
+        return loss
+
+    return Training(model, states, (states[:, 0] > 0).astype("float32"), epochs=2, loop=step)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from tb_activations.diagnosis.bitsets import union
 from tb_activations.diagnosis.block import Block, Floats
 from tb_activations.diagnosis.facts import Facts
 from tb_activations.diagnosis.flow import Rows, path_of
@@ -42,11 +43,16 @@ class Judged:
 
 
 def _data_beside(facts: Facts, end: int) -> set[int]:
-    """Nodes that hold data that a layer reads at another call than that at which it reads what was made at ``end``."""
-    found = set[int]()
+    """Nodes that hold data that a layer reads at another call than that at which it reads what was made at ``end``.
+
+    It judges them where nothing but a loss is made of both answers. A layer that is called again on what it gave judges nothing.
+    """
+    found, losses = set[int](), union(1 << loss for loss in facts.losses.tolist())
     for reader in _readers(facts, end):
         for call in _calls(facts, reader):
-            if call != reader and not facts.upstream[end] >> call & 1:
+            of_itself = (facts.upstream[end] | 1 << end) >> call & 1
+            meet = facts.downstream[reader] & facts.downstream[call] & ~losses
+            if call != reader and not of_itself and not meet:
                 found.update(_data_of(facts, call, end))
     return found
 

@@ -328,7 +328,16 @@ def test_a_generator_that_cannot_reach_the_data_that_it_is_judged_beside_is_told
     assert all(("* 2 - 1" in finding.code) == (drawing.get("end") != "sigmoid") for finding in found)
 
 
-def test_a_network_that_reads_its_own_answers_again_is_no_judge_of_them():
-    text = "input f/in [?,2]; layer f/out Dense [?,2] <- f/in tanh; variable f/out/kernel [2,2]; layer f Sequential [?,2] <- f/out"
-    text += "; input f/in@2 [?,2] <- f; layer f/out@2 Dense [?,2] <- f/in@2 tanh; loss loss [] <- f/out@2"
+@pytest.mark.parametrize(
+    "text",
+    [
+        "input f/in [?,2]; layer f/out Dense [?,2] <- f/in tanh; variable f/out/kernel [2,2]; layer f Sequential [?,2] <- f/out;"
+        " input f/in@2 [?,2] <- f; layer f/out@2 Dense [?,2] <- f/in@2 tanh; loss loss [] <- f/out@2",
+        "input f/in [?,2]; layer f Dense [?,2] <- f/in tanh; variable f/kernel [2,2]; layer f@2 Dense [?,2] <- f tanh; loss loss [] <- f@2",
+        "input f/in [?,2]; layer g Dense [?,2] <- f/in tanh; variable g/kernel [2,2]; layer f Dense [?,2] <- f/in; variable f/kernel [2,2];"
+        " layer f@2 Dense [?,2] <- g; layer sum Add [?,2] <- f f@2; loss loss [] <- sum",
+    ],
+    ids=["a model that reads its own answers again", "a layer that does", "a shared layer whose answers are added"],
+)
+def test_what_is_called_twice_for_another_reason_is_no_judge(text):
     assert History(text, range(0, 100, 10)).set("f/in", l2_norm=60.0).find(TargetsOutOfRange()) == []

@@ -208,6 +208,7 @@ SETS = {
     "thirteenth": "Programs written after the twelfth set, of mistakes that ordinary users make, blind",
     "fourteenth": "Programs written from what scripts outside of the repository showed, with the rules in view",
     "fifteenth": "Programs written from what scripts after threads showed, with the rules in view",
+    "sixteenth": "Programs written from what a blind set showed, with the rules in view",
     "reviewed": "Programs written from a review of the rules",
 }
 """Titles by how the name of a family begins."""

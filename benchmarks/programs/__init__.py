@@ -30,6 +30,7 @@ from benchmarks.programs import (  # noqa: F401  (each registers its programs)
     seventh_faulty,
     seventh_healthy,
     seventh_settings,
+    sixteenth,
     sixth_faulty,
     sixth_healthy,
     sixth_models,

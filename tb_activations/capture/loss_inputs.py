@@ -28,12 +28,15 @@ _OF_LOGITS = frozenset({"SoftmaxCrossEntropyWithLogits", "SparseSoftmaxCrossEntr
 
 def taken_for(loss: tf.Tensor, producers: Mapping[int, str], logits: Mapping[int, str], itself: str) -> dict[str, list[str]]:
     """Names of nodes whose value goes as it is into `loss`, by what it is taken for: "logits", "probabilities", "shares"; as "yes_or_no" what is
-    compared with targets between 0 and 1, each for itself; as "single" what is made a share of a single class; and as "crossed" what is compared with
-    the targets of all examples of a batch."""
+    compared with targets between 0 and 1, each for itself and counted as it is; as "single" what is made a share of a single class; and as "crossed"
+    what is compared with the targets of all examples of a batch."""
     found: dict[str, dict[str, None]] = {}
-    for op in walk_back(loss, producers, itself):
+    path = list(walk_back(loss, producers, itself))
+    for op in path:
         found.setdefault("crossed", {}).update(dict.fromkeys(_crossed(op, producers, itself)))
         for meaning, tensor in _readings(op):
+            if meaning == "yes_or_no" and _is_weighted(op, frozenset(path), producers, itself):
+                continue
             name = _maker(tensor, producers, itself)
             if name is None and meaning in ("yes_or_no", "single"):
                 name = _maker(tensor, logits, itself)  # taken before the sigmoid of that node
@@ -62,6 +65,30 @@ def _readings(op: tf.Operation) -> Iterator[tuple[str, tf.Tensor]]:
                 yield "probabilities", inner.inputs[0]
                 if any(after.type == "Sub" and after.inputs[1] is op.outputs[0] for after in op.outputs[0].consumers()):
                     yield "yes_or_no", inner.inputs[0]  # p and 1 − p
+
+
+def _is_weighted(op: tf.Operation, path: Set[tf.Operation], producers: Mapping[int, str], itself: str) -> bool:
+    """Whether the cross entropy of logits that begins with ``op`` is multiplied by numbers of the program, or of a node, on its way to the loss:
+    advantages are, and may be negative."""
+    ends = [made for made in path if made.name == op.name.rpartition("/")[0]]
+    met = set(ends)
+    while ends:
+        for output in ends.pop().outputs:
+            for after in output.consumers():
+                if after not in path or after in met:
+                    continue
+                others = [other for other in after.inputs if other is not output] if after.type == "Mul" else []
+                if any(producing_nodes(other, producers, itself) or any(True for _ in _given(other, producers, itself)) for other in others):
+                    return True
+                met.add(after)
+                ends.append(after)
+    return False
+
+
+def _given(tensor: tf.Tensor, producers: Mapping[int, str], itself: str) -> Iterator[tf.Tensor]:
+    """The floats that a step was given and that have a part in a tensor, or came with those."""
+    made = (output for op in walk_back(tensor, producers, itself) if op.type in _GIVEN for output in op.outputs)
+    return (output for output in made if output.dtype.is_floating)
 
 
 def _classes(logits: tf.Tensor) -> int | None:
@@ -94,8 +121,7 @@ def _is_target(tensor: tf.Tensor, answers: Set[str], producers: Mapping[int, str
     nodes = producing_nodes(tensor, producers, itself)
     if not nodes:
         return tf.get_static_value(tensor) is None
-    made = (output for op in walk_back(tensor, producers, itself) if op.type in _GIVEN for output in op.outputs)
-    return not answers & set(nodes) and any(output.dtype.is_floating and output.shape.rank for output in made)
+    return not answers & set(nodes) and any(output.shape.rank for output in _given(tensor, producers, itself))
 
 
 def _crosses(*shapes: tf.TensorShape) -> bool:
@@ -114,7 +140,17 @@ def _is_near(bound: tf.Tensor, end: float) -> bool:
 def _maker(tensor: tf.Tensor, producers: Mapping[int, str], itself: str) -> str | None:
     """The node whose value a tensor is, whatever its shape."""
     name = producers.get(id(tensor))
-    while (name is None or name == itself) and tensor.op.type in _SHAPING and len(inputs_of(tensor)):
+    while (name is None or name == itself) and (tensor.op.type in _SHAPING or _takes_the_only_unit(tensor.op)) and len(inputs_of(tensor)):
         tensor = inputs_of(tensor)[0]
         name = producers.get(id(tensor))
     return None if name == itself else name
+
+
+def _takes_the_only_unit(op: tf.Operation) -> bool:
+    """Whether it is `outputs[:, 0]` (or `outputs[..., 0]`) of a single unit: all its numbers, without the last axis."""
+    if op.type != "StridedSlice" or op.inputs[0].shape.rank is None or op.inputs[0].shape[-1] != 1:
+        return False
+    given = op.inputs[1].shape[0] or 0
+    kept = (op.get_attr("begin_mask") & op.get_attr("end_mask")) | op.get_attr("ellipsis_mask")
+    is_whole = given == op.inputs[0].shape.rank or op.get_attr("ellipsis_mask")
+    return bool(given and is_whole and op.get_attr("shrink_axis_mask") == 1 << given - 1 and kept == (1 << given - 1) - 1)

@@ -14,6 +14,7 @@ from tb_activations.diagnosis.bitsets import union
 from tb_activations.diagnosis.collapse import NOISE
 from tb_activations.diagnosis.facts import Facts
 from tb_activations.diagnosis.finding import SEVERITIES, Finding
+from tb_activations.diagnosis.unchanged import are_skipped
 
 __all__ = ["causes_first", "link_consequences"]
 
@@ -41,10 +42,18 @@ CAUSES: Mapping[str, Mapping[str, Relation]] = {
         "float16_overflow": "before",
         "collapse": "before",
         "dead_units": "before",
+        "targets_out_of_range": "after",
         "exploding_loss": "anywhere",
         "oscillating_loss": "anywhere",
     },
-    "saturated_activation": {**_BEGINNINGS, **_SIZES, "saturated_activation": "before", "exploding_loss": "anywhere", "oscillating_loss": "anywhere"},
+    "saturated_activation": {
+        **_BEGINNINGS,
+        **_SIZES,
+        "saturated_activation": "before",
+        "targets_out_of_range": "after",
+        "exploding_loss": "anywhere",
+        "oscillating_loss": "anywhere",
+    },
     "exploding_activation": {
         **_BEGINNINGS,
         "exploding_activation": "before",
@@ -91,6 +100,8 @@ CAUSES: Mapping[str, Mapping[str, Relation]] = {
         "vanishing_gradient": "beside",
         "collapse": "anywhere",
         "nonfinite": "anywhere",
+        "float16_overflow": "anywhere",
+        "exploding_gradient": "anywhere",
         "loss_scale_thrash": "anywhere",
         "float16_underflow": "anywhere",
     },
@@ -101,6 +112,7 @@ CAUSES: Mapping[str, Mapping[str, Relation]] = {
         "poor_initialization": "anywhere",
         "exploding_activation": "anywhere",
         "collapse": "anywhere",
+        "unnormalized_input": "before",
     },
     "update_too_large": {
         "penalty_too_strong": "anywhere",
@@ -172,6 +184,13 @@ _RANK = {
 """Of two findings that begin at the same step, which comes first as a cause. It also keeps two findings from being each other's cause. A collapse
 that leaves nothing and dead units make each other, so of these the first in execution order does; at one node the units are the cause."""
 
+
+_TOO_LARGE = frozenset({"float16_overflow", "exploding_gradient"})
+"""What makes an optimizer skip steps, and keeps no weights from changing otherwise."""
+_HOLDING_BACK = frozenset(
+    {"constant_input", "dead_units", "saturated_activation", "missing_gradient", "vanishing_gradient", "collapse", "float16_underflow"}
+)
+"""What leaves next to nothing of gradients, and makes no optimizer skip steps."""
 
 _FROM_THE_LOSS = frozenset({"float16_underflow"})
 """Rules whose findings follow from each other against the data: of two that begin at the same step the one nearer to the loss comes first."""
@@ -278,9 +297,11 @@ class _Links:
 
 
 def _is_no_cause(candidate: _Candidate, effect: Finding) -> bool:
-    """A collapse that leaves something holds no gradient back, and silences no unit for all examples; and where numbers overflow at once, those that
-    are still finite are no cause of it."""
+    """A collapse that leaves something holds no gradient back, and silences no unit for all examples; where numbers overflow at once, those that are
+    still finite are no cause of it; and a step is skipped for what isn't finite, where other steps change nothing for other reasons."""
     cause = candidate.finding
+    if effect.rule == "unchanged_weights":
+        return cause.rule in (_HOLDING_BACK if are_skipped(effect.evidence) else _TOO_LARGE)
     if cause.rule == "collapse" and effect.rule in ("vanishing_gradient", "dead_units"):
         return not candidate.exact
     return cause.rule == "exploding_activation" and effect.rule == "nonfinite" and (cause.node, cause.first_step) == (effect.node, effect.first_step)

@@ -12,10 +12,11 @@ import numpy.typing as npt
 
 from tb_activations.diagnosis.block import Block, Floats, first_known
 from tb_activations.diagnosis.drowned import Drowned
-from tb_activations.diagnosis.episodes import Episode, Persistence
+from tb_activations.diagnosis.episodes import Episode, Persistence, Stretches
 from tb_activations.diagnosis.facts import Facts
 from tb_activations.diagnosis.flow import path_of
 from tb_activations.diagnosis.kinds import NORMALIZATIONS, WEIGHTED, ends_in_relu
+from tb_activations.diagnosis.outputs import taken_for
 from tb_activations.diagnosis.rule import NodeRule, Observation, Words, location
 from tb_activations.store.nodes import Node
 
@@ -36,7 +37,7 @@ class DeadUnits(NodeRule):
     name, title = "dead_units", "Dead ReLU"
     definition = (
         "Most units of a ReLU give 0 at every example and position, while the others are clearly active; or a tenth of them, where biases hold them"
-        " below 0 from the beginning."
+        " below 0 from the beginning; or one for long where each stands for a class, whose score then is 0 and can't move."
     )
     reference = "SageMaker Debugger DeadRelu (50 % of a layer); AutoTrainer dying ReLU"
     severity, statistic = "error", "zero_unit_fraction"
@@ -62,6 +63,10 @@ class DeadUnits(NodeRule):
     """Mean number of units that are active at an example or position. With fewer, half of these at least get nothing but 0 (Markov's inequality): the
     few units that live are hardly ever active then, and so few that chance can't be what silences the others."""
 
+    OF_CLASSES = Persistence(captures=5, steps=50)
+    """How long one unit of those that a loss takes for scores of classes must be silent. `ACTIVE_POSITIONS` leaves out those whose class isn't in
+    every batch."""
+
     def select(self, facts: Facts) -> Rows:
         """ReLUs with a known number of units, and layers of users that have weights and may end in one.
 
@@ -82,6 +87,7 @@ class DeadUnits(NodeRule):
         limit = np.minimum(share + self.CHANCE / np.sqrt(units), 1.0)
         drowned, together = Drowned(facts, rows), _same_units(facts, rows)
         falling_silent = _FallingSilent(len(rows), limit)
+        classes, lasting = np.isin(rows, taken_for(facts, "logits"))[:, None], Stretches(len(rows), self.OF_CLASSES)
         was_positive = np.array([["output" not in facts.nodes[row].attributes] for row in rows.tolist()], np.bool_).reshape(-1, 1)
         may_be_negative = np.array([not ends_in_relu(facts.nodes[row]) for row in rows.tolist()], np.bool_)[:, None]
 
@@ -94,10 +100,14 @@ class DeadUnits(NodeRule):
                 dead[group] = np.fmin.reduce(dead[group], axis=0)
             holds = dead >= np.where(drowned.feed(block), self.SHARE_OF_DROWNED, limit)
             holds &= (blank | (active >= self.ACTIVE_POSITIONS)) & (positions > 1)
+            one_silent = np.rint(dead * units) >= 1
+            silent = classes & one_silent & (active >= self.ACTIVE_POSITIONS) & ~may_be_negative
+            silent &= lasting.feed(np.arange(len(rows)), block.steps, silent, ~np.isnan(dead) & ~one_silent)[1]
             positive = np.logical_or.accumulate(np.concatenate([was_positive, block.column("max")[rows] > 0], axis=1), axis=1)
             was_positive[:] = positive[:, -1:]
             holds &= ~(may_be_negative & ((block.column("min")[rows] < 0) | ~positive[:, 1:]))
             holds &= ~(block.progress & (dead < self.SHARE_OF_LEARNERS) & falling_silent.feed(block, rows, dead))
+            holds |= silent
             evidence = {"zero_unit_fraction": dead, "zero_fraction": zero, "units": np.broadcast_to(units, dead.shape)}
             return Observation(holds, ~np.isnan(dead), evidence, holds & (dead == 1) & (block.steps == 0) & ~may_be_negative)
 

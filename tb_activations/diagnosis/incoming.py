@@ -83,6 +83,7 @@ class ConstantInput(NodeRule):
         return Words(sentence, "Look at one batch of the data set that `fit` gets:", "print(next(iter(dataset)))")
 
 
+_BY_BATCH = "BatchNormalization"
 _FACTORS = frozenset({"Rescaling", "Normalization"})
 """Layers that multiply and add what somebody gave them, or what they saw before the training."""
 
@@ -93,7 +94,8 @@ class UnnormalizedInput(NodeRule):
     name, title = "unnormalized_input", "Unnormalized input"
     definition = (
         "An input that feeds weights without a normalization before or right after them, or what a `Rescaling` or `Normalization` makes of"
-        " numbers, has a root mean square above 10 (or its nonzero elements below 0.001, or none of them is above 1/255)."
+        " numbers, has a root mean square above 10 (or its nonzero elements below 0.001, or none of them is above 1/255); or what a batch"
+        " normalization in front of the first weights makes of it is above 10, as it uses moving statistics that nobody has trained."
     )
     reference = "UMLAUT input not normalized; LeCun et al. 1998, Efficient BackProp"
     severity, statistic = "warning", "std"
@@ -111,12 +113,14 @@ class UnnormalizedInput(NodeRule):
     def select(self, facts: Facts) -> Rows:
         """Inputs that go straight into weights, and factors on the way from an input, or a table of words, to the first weights."""
         factors = facts.select(lambda node: node.kind == "layer" and node.class_name in _FACTORS and is_float(node.dtype))
-        first = np.array([row for row in factors.tolist() if not facts.upstream[row] & facts.kernel_layers], np.int64)
-        return np.sort(np.concatenate([_direct_inputs(facts), _multiplied(facts, first)]))
+        first = [row for row in factors.tolist() if not facts.upstream[row] & facts.kernel_layers]
+        by_batch = {node for row in facts.float_inputs.tolist() for node in facts.next_effective(row) if facts.nodes[node].class_name == _BY_BATCH}
+        return np.sort(np.concatenate([_direct_inputs(facts), _multiplied(facts, np.array(sorted(by_batch.union(first)), np.int64))]))
 
     def observe(self, facts: Facts, rows: Rows) -> Observe:
         """Compares the scale with what weights are made for."""
         taken_away = [_normalizations_of_products(facts, row) for row in rows.tolist()]
+        is_by_batch = np.array([facts.nodes[row].class_name == _BY_BATCH for row in rows.tolist()], np.bool_)[:, None]
 
         def look(block: Block) -> Observation:
             sizes = block.rms()
@@ -124,7 +128,7 @@ class UnnormalizedInput(NodeRule):
             nonzero = rms / np.sqrt(np.maximum(1 - np.nan_to_num(zero), 1e-9))
             harmless = np.array([(sizes[after] <= self.LARGEST).all(0) & (len(after) > 0) for after in taken_away], np.bool_).reshape(rms.shape)
             largest = np.maximum(block.column("max")[rows], -block.column("min")[rows])
-            holds = (rms > self.LARGEST) & ~harmless | ((nonzero < self.SMALLEST) | (largest <= self.TWICE)) & (rms > 0)
+            holds = (rms > self.LARGEST) & ~harmless | ((nonzero < self.SMALLEST) | (largest <= self.TWICE)) & (rms > 0) & ~is_by_batch
             holds &= block.untrained[rows][:, None] & ~((block.column("max")[rows] <= 0) & (block.column("min")[rows] < MASKED))
             evidence = {
                 "root_mean_square": rms,
@@ -139,6 +143,14 @@ class UnnormalizedInput(NodeRule):
     def words(self, facts: Facts, index: int, episode: Episode) -> Words:
         """Its range."""
         seen, layer = episode.evidence, facts.nodes[index].class_name if facts.nodes[index].kind == "layer" else ""
+        if layer == _BY_BATCH:
+            return Words(
+                f"It normalizes nothing: what it gives goes from {number(seen['min'])} to {number(seen['max'])} (root mean square"
+                f" {number(seen['root_mean_square'])}). By the numbers of the batch it would be near 1, so it uses its moving ones, which begin at 0"
+                " and 1 and which nothing has trained.",
+                f"Call it with the `training` that the model is called with, and not with False{location(facts, index)}:",
+                "x = self.normalization(x, training=training)",
+            )
         return Words(
             f"It goes from {number(seen['min'])} to {number(seen['max'])} (root mean square"
             f" {number(seen['root_mean_square'])}). Initial weights and usual"

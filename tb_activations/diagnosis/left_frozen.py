@@ -1,8 +1,8 @@
-"""Whether a layer behind a base that was trained before was frozen with it, before anybody had trained it.
+"""Whether a layer was frozen before anybody had trained it, where that can't be meant.
 
 The one invariant: frozen weights alone are no fault. Random features right behind the input, a fixed last layer, a teacher beside the network and
-layers that wait for their turn while those before them learn are frozen on purpose; what lies between a trained base and layers that learn is to pass
-on what the base knows, and random weights don't.
+layers that wait for their turn while those before them learn are frozen on purpose. What lies between a trained base and layers that learn is to pass
+on what the base knows, and random weights don't; and what learns before a frozen layer gets on with it, if that is meant.
 """
 
 from __future__ import annotations
@@ -16,53 +16,92 @@ from tb_activations.diagnosis.bitsets import union
 from tb_activations.diagnosis.block import Block
 from tb_activations.diagnosis.episodes import Episode, Persistence
 from tb_activations.diagnosis.facts import Facts
-from tb_activations.diagnosis.rule import NodeRule, Observation, Words, location
+from tb_activations.diagnosis.fingerprint import Fingerprint
+from tb_activations.diagnosis.rule import NodeRule, Observation, Words, location, number
 
 __all__ = ["LeftFrozen"]
 
 Rows = npt.NDArray[np.int64]
+Bools = npt.NDArray[np.bool_]
 
 
 class LeftFrozen(NodeRule):
-    """Untrained weights that nothing trains, between weights that were trained before and weights that are trained now."""
+    """Untrained weights that nothing trains, between weights that were trained before and weights that are trained now, or in the way of those."""
 
     name, title = "left_frozen", "Frozen untrained"
     definition = (
         "A layer that isn't trainable begins with a bias of one and the same number, as one that nobody has trained; a layer before it was trained"
-        " before; and layers after it are trained."
+        " before, and layers after it are trained; or layers before it are trained, and after 100 steps the loss is above 90 % of the first one."
     )
     reference = "Yosinski et al. 2014: what is transferred are trained layers; Keras guide to transfer learning"
     severity, statistic = "warning", "l2_norm"
     persistence = Persistence(captures=2, steps=10)
 
+    STAYS, STEPS = 0.9, 100
+    """Of the first loss, above which training has got nowhere, and after how many steps it should have. Noisy targets let no loss fall far."""
+
     def select(self, facts: Facts) -> Rows:
-        """Kernels of frozen layers with a bias, behind which an optimizer changes others."""
+        """Kernels of frozen layers with a bias, behind which an optimizer changes others, or before which it does."""
         rows = facts.select(lambda node: node.kind == "variable" and node.trainable is False and len(node.shape or ()) >= 2)
-        return np.array([row for row in rows.tolist() if _has_bias(facts, row) and _is_followed(facts, row)], np.int64)
+        return np.array(
+            [row for row in rows.tolist() if _has_bias(facts, row) and (_is_followed(facts, row) or _is_in_the_way(facts, row))], np.int64
+        )
 
     def observe(self, facts: Facts, rows: Rows) -> Callable[[Block], Observation]:
         """What was trained before is known from the first capture on."""
         before = [union(facts.upstream[place] for place in facts.places(row)) for row in rows.tolist()]
         calls = {place: facts.calls.get(place, (place,)) for place, own in facts.owned.items() if any(_has_bias(facts, row) for row in own)}
+        followed, in_the_way = (np.array([asks(facts, row) for row in rows.tolist()], np.bool_) for asks in (_is_followed, _is_in_the_way))
+        standing = _Standing(self, rows)
 
         def look(block: Block) -> Observation:
             trained = union(1 << call for place, own in calls.items() if not block.untrained[place] for call in own)
-            holds = np.array(
-                [bool(sources & trained) and bool(block.untrained[row]) for row, sources in zip(rows.tolist(), before, strict=True)], np.bool_
+            behind_a_base = followed & np.array([bool(sources & trained) for sources in before], np.bool_)
+            stands = standing.feed(block) & in_the_way[:, None]
+            holds = (behind_a_base[:, None] | stands) & block.untrained[rows][:, None]
+            evidence = {"loss": np.where(behind_a_base[:, None], np.nan, block.median_loss), "first_loss": block.first_loss}
+            return Observation(
+                holds, np.ones(holds.shape, np.bool_), {name: np.broadcast_to(values, holds.shape) for name, values in evidence.items()}
             )
-            shape = len(rows), len(block.steps)
-            return Observation(np.broadcast_to(holds[:, None], shape), np.ones(shape, np.bool_))
 
         return look
 
     def words(self, facts: Facts, index: int, episode: Episode) -> Words:
         """Why it can't be meant."""
+        place, loss = location(facts, facts.places(index)[0]), episode.evidence["loss"]
+        if np.isnan(loss):
+            return Words(
+                "It isn't trainable, and its bias is as it begins: nobody has trained it. What the layers before it know goes through random weights,"
+                " and those after it learn from what these leave.",
+                f"Freeze the layers that were trained before, and no new ones{place}; then compile again:",
+                "base.trainable = False  # and not model.trainable = False",
+            )
         return Words(
-            "It isn't trainable, and its bias is as it begins: nobody has trained it. What the layers before it know goes through random weights, and"
-            " those after it learn from what these leave.",
-            f"Freeze the layers that were trained before, and no new ones{location(facts, facts.places(index)[0])}; then compile again:",
-            "base.trainable = False  # and not model.trainable = False",
+            "It isn't trainable, and its bias is as it begins: nobody has trained it. Layers before it learn, and what they make goes through its"
+            f" random weights; the loss is {number(loss)}, and was {number(episode.evidence['first_loss'])} at first.",
+            f"Let it learn{place}; then compile again:",
+            "layer.trainable = True; model.compile(optimizer, loss)",
         )
+
+
+class _Standing:
+    """Whether weights are what they were at the first capture while the loss, which had time to fall, is about what it was."""
+
+    def __init__(self, rule: LeftFrozen, rows: Rows) -> None:
+        self._rule, self._fingerprint = rule, Fingerprint(rows)
+        self._began = -1
+        self._changed: Bools = np.zeros((len(rows), 1), np.bool_)
+
+    def feed(self, block: Block) -> Bools:
+        """Takes in the next captures, [rows, c]."""
+        now, before = self._fingerprint.feed(block)
+        self._began = int(block.steps[0]) if self._began < 0 else self._began
+        differ = np.any((now != before) & ~np.isnan(before), axis=0)
+        changed = np.logical_or.accumulate(np.concatenate([self._changed, differ], axis=1), axis=1)[:, 1:]
+        self._changed = changed[:, -1:]
+        stays = (block.median_loss > self._rule.STAYS * block.first_loss) & block.is_judged & ~block.progress
+        held: Bools = ~changed & stays & (block.steps - self._began >= self._rule.STEPS)
+        return held
 
 
 def _has_bias(facts: Facts, kernel: int) -> bool:
@@ -73,3 +112,8 @@ def _has_bias(facts: Facts, kernel: int) -> bool:
 def _is_followed(facts: Facts, kernel: int) -> bool:
     """Whether an optimizer changes weights behind it, at each of its calls."""
     return all(facts.downstream[place] & facts.changing for place in facts.places(kernel))
+
+
+def _is_in_the_way(facts: Facts, kernel: int) -> bool:
+    """Whether what an optimizer changes reaches the loss through it, and at no call it reads anything else, as what judges data beside that does."""
+    return all(facts.upstream[place] & facts.changing and facts.reaches_loss(place) for place in facts.places(kernel))

@@ -2,6 +2,7 @@
 
 The one invariant: the origin is the first node in execution order that has them while everything it was computed from is finite, forward or, where
 the forward pass is finite, backward. Infinities that reach neither a loss nor a gradient nor a weight are no trouble: masks are made of them.
+Where it began between two captures, data that has it later on is told too: nothing that is computed flows into data.
 """
 
 from __future__ import annotations
@@ -61,7 +62,7 @@ RISKY = frozenset(
 UNBOUNDED = frozenset({"relu", "leaky_relu", "elu", "selu", "gelu", "silu", "softplus", "linear"})
 """Activation functions without an upper end. In a recurrent layer what they give is multiplied by the same weights at each time step."""
 
-How = Literal["value", "gradient", "backward", "update", "unknown"]
+How = Literal["value", "gradient", "backward", "update", "unknown", "data"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +72,7 @@ class Origin:
     Attributes:
       node: the node to tell of.
       how: `value`: its output; `gradient`: what flowed back to it; `backward`: what it handed back; `update`: what the optimizer did to it;
-        `unknown`: it began between two captures.
+        `unknown`: it began between two captures; `data`: it came in after that, too.
       witness: the node whose recorded numbers show it.
     """
 
@@ -107,7 +108,7 @@ class Outbreak:
 
 
 _COUNTED = ("nan_count", "pos_inf_count", "neg_inf_count")
-_SHOWN: Mapping[str, Quantity] = {"value": "value", "unknown": "value", "update": "update"}
+_SHOWN: Mapping[str, Quantity] = {"value": "value", "unknown": "value", "data": "value", "update": "update"}
 
 
 class Nonfinite(Rule):
@@ -129,6 +130,10 @@ class _Watch(Watch):
         self._facts = facts
         self._episodes = Episodes(1, replace(AT_ONCE, patience=PATIENCE))
         self._outbreaks: list[Outbreak] = []
+        self._data = facts.select(lambda node: node.kind == "input" and not node.inputs)
+        self._was_ill = np.zeros(len(self._data), np.bool_)
+        self._later = Episodes(1, replace(AT_ONCE, patience=PATIENCE))
+        self._in_data: list[Outbreak] = []
         self._previous_step = -1
         self._is_frozen = np.array([node.kind == "variable" and node.trainable is False for node in facts.nodes], np.bool_)
         self._is_known = np.zeros(len(facts.nodes), np.bool_)
@@ -143,6 +148,7 @@ class _Watch(Watch):
         self._episodes.update(block.steps, harmful, np.ones_like(harmful), {})
         for episode in self._episodes.all[len(self._outbreaks) :]:
             self._outbreaks.append(self._outbreak(block, int(np.searchsorted(block.steps, episode.first_step)), bad))
+        self._look_at_data(block, bad["value"])
         self._last_range = self._range_before(block, len(block.steps), bad["value"])
         self._previous_step = int(block.steps[-1])
 
@@ -163,6 +169,23 @@ class _Watch(Watch):
         harmful: Bools = np.logical_or.reduce([part.any(0) for part in forward]) | bad["gradient"].any(0) & ~(block.loss_scale > 1)
         return harmful
 
+    def _look_at_data(self, block: Block, bad: Floats) -> None:
+        """Data that has it at a later capture, and had none before the trouble began, where nobody can tell at which node that was."""
+        began = next((outbreak.step for outbreak in self._outbreaks if outbreak.origin.how == "unknown"), None)
+        ill: Bools = bad[self._data] > 0
+        if began is None:
+            self._was_ill[ill.any(1)] = True
+            return
+        self._was_ill[(ill & (block.steps < began)).any(1)] = True
+        comes_in = ill & (block.steps > began) & ~self._was_ill[:, None]
+        self._later.update(block.steps, np.asarray(comes_in.any(0))[None], np.ones((1, len(block.steps)), np.bool_), {})
+        if self._later.all and not self._in_data:
+            column = int(np.searchsorted(block.steps, self._later.all[0].first_step))
+            node = int(self._data[comes_in[:, column].argmax()])
+            self._in_data.append(
+                self._counted(Outbreak(Origin(node, "data", node), int(block.steps[column]), began, 0, "nan_count", 0, ()), block, column)
+            )
+
     def _outbreak(self, block: Block, column: int, bad: Mapping[Quantity, Floats]) -> Outbreak:
         step = int(block.steps[column])
         previous = int(block.steps[column - 1]) if column else self._previous_step
@@ -172,12 +195,12 @@ class _Watch(Watch):
         ranges = self._range_before(block, column, bad["value"])
         inputs = [(self._facts.names[source], *ranges[source].tolist()) for source in self._facts.inputs[origin.node]]
         outbreak = Outbreak(origin, step, previous, 0, "nan_count", 0, tuple(item for item in inputs if not np.isnan(item[1])))
-        return replace(
-            outbreak,
-            count=float(bad[outbreak.quantity][origin.witness, column]),
-            statistic=next((name for name in _COUNTED if block.column(name, outbreak.quantity)[origin.witness, column] > 0), "nan_count"),
-            inheriting=int(has[outbreak.quantity].sum()) - 1,
-        )
+        return self._counted(replace(outbreak, inheriting=int(has[outbreak.quantity].sum()) - 1), block, column)
+
+    def _counted(self, outbreak: Outbreak, block: Block, column: int) -> Outbreak:
+        """With what the witness has at a capture, and how much of it."""
+        counts = {name: float(block.column(name, outbreak.quantity)[outbreak.origin.witness, column]) for name in _COUNTED}
+        return replace(outbreak, count=sum(counts.values()), statistic=next((name for name in _COUNTED if counts[name] > 0), "nan_count"))
 
     def _range_before(self, block: Block, column: int, bad: Floats) -> Floats:
         """Lowest and highest number of each node at its last capture before ``column`` at which all its numbers were finite."""
@@ -189,9 +212,15 @@ class _Watch(Watch):
         ranges[rows] = np.stack([low[rows, last[rows]], high[rows, last[rows]]], 1)
         return ranges
 
+    def close(self, step: int) -> None:
+        """Ends what still lasts."""
+        self._episodes.close(step)
+        self._later.close(step)
+
     def findings(self) -> list[Finding]:
-        """One finding for each outbreak."""
-        return [self._finding(outbreak, episode) for outbreak, episode in zip(self._outbreaks, self._episodes.all, strict=True)]
+        """One finding for each outbreak, and one for the data it likely came from."""
+        told = [*zip(self._outbreaks, self._episodes.all, strict=True), *zip(self._in_data, self._later.all, strict=False)]
+        return [self._finding(outbreak, episode) for outbreak, episode in told]
 
     def _finding(self, outbreak: Outbreak, episode: Episode) -> Finding:
         what, quantity, node = "NaN" if outbreak.statistic == "nan_count" else "Inf", outbreak.quantity, self._facts.names[outbreak.origin.node]
@@ -275,7 +304,9 @@ def _beside(facts: Facts, value: Bools, owner: int, weight: int) -> Origin:
         return known
     near = [*facts.inputs[owner], *facts.next_effective(owner)]
     suspect = max(near, key=lambda node: _suspicion(facts.nodes[node]), default=owner)
-    return Origin(suspect, "unknown", suspect) if _suspicion(facts.nodes[suspect]) > 2 else Origin(weight, "value", weight)
+    return (
+        Origin(suspect, "unknown", suspect if value[suspect] else weight) if _suspicion(facts.nodes[suspect]) > 2 else Origin(weight, "value", weight)
+    )
 
 
 def _suspicion(node: Node) -> int:
@@ -293,12 +324,13 @@ def _may_run_away(node: Node) -> bool:
 
 
 def _of_backward(facts: Facts, value: Bools, node: int) -> Origin:
-    """The gradient at ``node`` is the first that has it, so what consumes its value made it: by itself, or out of what came in forward."""
+    """The gradient at ``node`` is the first that has it, so what consumes its value made it: by itself, or out of what came in forward. If its own
+    output has it, it was made there: a ReLU after it made 0 out of that."""
     consumers = [consumer for consumer in facts.consumers[node] if consumer != node]
     if not consumers:
         return Origin(node, "gradient", node)
     maker = max(consumers, key=lambda consumer: (_suspicion(facts.nodes[consumer]), consumer))
-    return _came_in(facts, value, maker) or Origin(maker, "backward", node)
+    return _came_in(facts, value, maker) or (Origin(maker, "value", maker) if value[maker] else Origin(maker, "backward", node))
 
 
 def _of_kernel(facts: Facts, value: Bools, kernel: int) -> Origin:
@@ -326,16 +358,21 @@ def _words(facts: Facts, outbreak: Outbreak, what: str) -> Words:
     origin, step = outbreak.origin, outbreak.step
     witness, place = facts.names[origin.witness], location(facts, origin.node)
     count = f"{outbreak.count:,.0f} {what}"
-    inherited = f" {outbreak.inheriting} nodes after it inherit it." if outbreak.inheriting > 0 else ""
+    heirs = f"{outbreak.inheriting} nodes after it inherit" if outbreak.inheriting > 1 else "One node after it inherits"
+    inherited = f" {heirs} it." if outbreak.inheriting > 0 else ""
     came_in = "".join(f" `{name}` was last finite between {number(low)} and {number(high)}." for name, low, high in outbreak.inputs[:2])
     if origin.how == "unknown":
         since = f"between steps {outbreak.previous_step:,} and {step:,}" if outbreak.previous_step >= 0 else f"before step {step:,}"
-        sentence = f"{count} at step {step:,}; the weights have it too, so it began {since}, and where can't be told for certain.{came_in}"
+        seen = f"{count} at step {step:,}; the weights have it too" if origin.witness == origin.node else f"`{witness}` has {count} at step {step:,}"
+        sentence = f"{seen}, so it began {since}, and where can't be told for certain.{came_in}"
         return Words(
             sentence,
             "Record every step around there:",
             f"tb_activations.ActivationsCallback(log_dir, every=range({max(outbreak.previous_step, 0)}, {step + 1}))",
         )
+    if origin.how == "data":
+        since = f"at step {step:,}. The weights have it since step {outbreak.previous_step:,} already, which likely came from such data, too."
+        return _of_value(facts.nodes[origin.node], f"{count} in", since, what)
     if origin.how == "value":
         return _of_value(
             facts.nodes[origin.node], f"{count} in", f"at step {step:,}{place}: the first node of the step that has any.{came_in}{inherited}", what

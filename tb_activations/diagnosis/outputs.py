@@ -17,11 +17,12 @@ from tb_activations.diagnosis.block import Block, Floats, adds_up
 from tb_activations.diagnosis.episodes import Episode, Persistence
 from tb_activations.diagnosis.facts import Facts
 from tb_activations.diagnosis.finding import Severity
+from tb_activations.diagnosis.judged import Judged
 from tb_activations.diagnosis.kinds import ends_in_relu
 from tb_activations.diagnosis.rule import NodeRule, Observation, Words, location, number
 from tb_activations.diagnosis.squares import Squares
 
-__all__ = ["OutputMismatch", "TargetsOutOfRange"]
+__all__ = ["OutputMismatch", "TargetsOutOfRange", "taken_for"]
 
 Rows = npt.NDArray[np.int64]
 
@@ -52,7 +53,7 @@ class OutputMismatch(NodeRule):
         """What goes as it is into a loss that is one of probabilities, or one of logits; and what the network gives out for each example, as Keras
         computes the loss from the scores before a softmax where it finds them."""
         return np.array(
-            sorted({*_taken_for(facts, "probabilities", "shares", "logits", "crossed", "single"), *_squashed(facts), *_given_out(facts)}), np.int64
+            sorted({*taken_for(facts, "probabilities", "shares", "logits", "crossed", "single"), *_squashed(facts), *_given_out(facts)}), np.int64
         )
 
     def observe(self, facts: Facts, rows: Rows) -> Callable[[Block], Observation]:
@@ -61,10 +62,10 @@ class OutputMismatch(NodeRule):
         The softmax of a layer of a user has no name, but what it makes of K scores has a mean of exactly 1/K, whatever comes in.
         """
         squashed = np.isin(rows, _squashed(facts))[:, None]
-        bounded = np.isin(rows, _taken_for(facts, "probabilities"))[:, None]
-        for_loss = np.isin(rows, _taken_for(facts, "probabilities", "shares"))[:, None]
-        for_logits = np.isin(rows, _taken_for(facts, "logits"))[:, None]
-        by_shape = np.isin(rows, _taken_for(facts, "crossed", "single"))[:, None]
+        bounded = np.isin(rows, taken_for(facts, "probabilities"))[:, None]
+        for_loss = np.isin(rows, taken_for(facts, "probabilities", "shares"))[:, None]
+        for_logits = np.isin(rows, taken_for(facts, "logits"))[:, None]
+        by_shape = np.isin(rows, taken_for(facts, "crossed", "single"))[:, None]
         of_relu = np.array([ends_in_relu(facts.nodes[row]) for row in rows.tolist()], np.bool_)[:, None] & for_loss
         extents = [[extent or 1 for extent in (facts.nodes[row].shape or (1,))[1:]] or [1] for row in rows.tolist()]
         classes = np.array([own[-1] for own in extents], float)[:, None]
@@ -87,21 +88,21 @@ class OutputMismatch(NodeRule):
     def severity_at(self, facts: Facts, index: int) -> Severity:
         """Two functions one after the other slow learning down and bound the loss; what is clipped gets no gradient at all, and a single class none
         that is worth it."""
-        slowed = index in _taken_for(facts, "logits") and index not in _taken_for(facts, "single")
+        slowed = index in taken_for(facts, "logits") and index not in taken_for(facts, "single")
         return "warning" if slowed else self.severity
 
     def words(self, facts: Facts, index: int, episode: Episode) -> Words:
         """Which of the two to change."""
-        if index in _taken_for(facts, "crossed"):
+        if index in taken_for(facts, "crossed"):
             return _CROSSED
-        if index in _taken_for(facts, "single"):
+        if index in taken_for(facts, "single"):
             return Words(
                 "It has one unit, and the loss is one of several classes: it divides by the sum over the classes, and of a single one that is 1"
                 " whatever comes out. So the loss doesn't say how wrong it is.",
                 f"Take a binary loss for one unit that ends in a sigmoid, or one unit per class{location(facts, index)}:",
                 'model.compile(optimizer, "binary_crossentropy")',
             )
-        if index in _taken_for(facts, "logits"):
+        if index in taken_for(facts, "logits"):
             return _words_of_logits(facts, index)
         if not np.isnan(episode.evidence["examples"]):
             return Words(
@@ -169,8 +170,9 @@ class TargetsOutOfRange(NodeRule):
     name, title = "targets_out_of_range", "Targets out of range"
     definition = (
         "A binary cross entropy, and nothing but that, is negative: with targets between 0 and 1 it can't be. Or squared differences from what a"
-        " sigmoid (tanh) gives are larger on average than from any targets within its range, or targets vary more than any within that"
-        " range do that have their mean, or what a ReLU gives begins nearer to 0 than it lies above some of them. Or targets are so far from 0 that"
+        " sigmoid or softmax (tanh) gives are larger on average than from any targets within its range, or targets vary more than any within that"
+        " range do that have their mean, or what a ReLU gives begins nearer to 0 than it lies above some of them. Or a network judges what a sigmoid"
+        " or tanh gives beside data that lie beyond its range. Or targets are so far from 0 that"
         " an output that begins there has come a tenth of the way to their mean after 100 steps, or less."
     )
     reference = "Cover & Thomas 2006, Elements of Information Theory: a cross entropy is at least the entropy of the targets, which is at least 0"
@@ -179,7 +181,7 @@ class TargetsOutOfRange(NodeRule):
 
     BELOW = 0.01
     """How far below 0 a loss is no rounded 0."""
-    REACH: ClassVar[Mapping[str, float]] = {"sigmoid": 1.0, "tanh": 2.0}
+    REACH: ClassVar[Mapping[str, float]] = {"sigmoid": 1.0, "softmax": 1.0, "tanh": 2.0}
     """The largest difference from a target within the range of a function."""
     ROUNDED = 1.02
     """Times that, which rounding doesn't make."""
@@ -195,26 +197,29 @@ class TargetsOutOfRange(NodeRule):
     and after how many steps. A bias alone could go it: noise doesn't explain it, nor that the task is hard."""
 
     def select(self, facts: Facts) -> Rows:
-        """Losses that compare all they are given with targets between 0 and 1; and outputs that alone go into a loss."""
+        """Losses that compare all they are given with targets between 0 and 1; outputs that alone go into a loss; and what is judged beside data."""
         asked = {loss: facts.nodes[loss].attributes.get("yes_or_no", ()) for loss in facts.losses.tolist()}
         crossed = [loss for loss, names in asked.items() if names and {facts.names[row] for row in facts.inputs[loss]} <= set(names)]
-        alone = {row for loss in facts.losses.tolist() for row in facts.inputs[loss] if facts.inputs[loss] == (row,)}
-        return np.array(sorted({*crossed, *alone}), np.int64)
+        return np.array(sorted({*crossed, *_alone(facts), *Judged(facts).rows.tolist()}), np.int64)
 
     def observe(self, facts: Facts, rows: Rows) -> Callable[[Block], Observation]:
-        """Looks at the sign of a loss, and at how far an output is from its targets. That is known exactly or not at all: what no targets within
-        range can do needn't last."""
-        is_loss = np.isin(rows, facts.losses)
-        differences = _Differences(self, facts, rows[~is_loss])
+        """Looks at the sign of a loss, at how far an output is from its targets, and at what it is judged beside. The second is known exactly or
+        not at all: what no targets within range can do needn't last."""
+        is_loss, is_alone, judged = np.isin(rows, facts.losses), np.isin(rows, list(_alone(facts))), Judged(facts)
+        differences = _Differences(self, facts, rows[is_alone])
 
         def look(block: Block) -> Observation:
             loss = np.where(is_loss[:, None], block.column("mean")[rows], np.nan)
             holds, known, urgent = loss < -self.BELOW, ~np.isnan(loss), np.zeros(loss.shape, np.bool_)
             seen = differences.look(block)
-            holds[~is_loss], known[~is_loss], urgent[~is_loss] = seen.holds, seen.known, seen.holds & np.isnan(seen.evidence["mean"])
+            holds[is_alone], known[is_alone], urgent[is_alone] = seen.holds, seen.known, seen.holds & np.isnan(seen.evidence["mean"])
             evidence = {"loss": loss, **{name: np.full(loss.shape, np.nan) for name in seen.evidence}}
             for name, values in seen.evidence.items():
-                evidence[name][~is_loss] = values
+                evidence[name][is_alone] = values
+            size = judged.size_of_data(block, rows)
+            beyond = size > self.ROUNDED
+            holds, known = holds | beyond, known | ~np.isnan(size)
+            evidence["data"] = np.where(beyond & ~urgent, size, np.nan)
             return Observation(holds, known, evidence, urgent)
 
         return look
@@ -228,12 +233,14 @@ class TargetsOutOfRange(NodeRule):
             return _words_of_far(facts, index, episode)
         if not np.isnan(seen["below"]):
             return _words_of_below(facts, index, episode)
+        if not np.isnan(seen["data"]):
+            return _words_of_judged(facts, index, episode)
         activation = facts.nodes[index].activation or ""
         is_far = seen["distance"] > self.ROUNDED * self.REACH[activation]
         where = f"lie {number(seen['distance'])} from it on average (root mean square)" if is_far else "vary more than any within its range do"
         return Words(
             f"Its targets {where} since step {episode.first_step:,}, and it ends in a {activation}, between"
-            f" {'0' if activation == 'sigmoid' else '−1'} and 1: no weights can bring it there.",
+            f" {'−1' if activation == 'tanh' else '0'} and 1: no weights can bring it there.",
             f"End without the {activation}{location(facts, index)}, or scale the targets to its range:",
             "keras.layers.Dense(units)",
         )
@@ -267,6 +274,17 @@ def _words_of_below(facts: Facts, index: int, episode: Episode) -> Words:
         " it there, and what is 0 learns nothing from them.",
         f"End without the ReLU{location(facts, index)}:",
         "keras.layers.Dense(units)",
+    )
+
+
+def _words_of_judged(facts: Facts, index: int, episode: Episode) -> Words:
+    """Data that a sigmoid or tanh can't give."""
+    sigmoid = facts.nodes[index].activation == "sigmoid"
+    return Words(
+        f"It ends in a {facts.nodes[index].activation}, between {'0' if sigmoid else '−1'} and 1, and what judges it also reads data with a root mean"
+        f" square of {number(episode.evidence['data'])}, which are beyond: no weights can make the one like the other.",
+        f"Scale the data to its range, or end without the {facts.nodes[index].activation}{location(facts, index)}:",
+        "x = (x - x.min()) / (x.max() - x.min())" + ("" if sigmoid else " * 2 - 1"),
     )
 
 
@@ -331,7 +349,12 @@ class _Differences:
         return held & block.untrained[self._rows][:, None]
 
 
-def _taken_for(facts: Facts, *meanings: str) -> list[int]:
+def _alone(facts: Facts) -> set[int]:
+    """Outputs that alone go into a loss."""
+    return {row for loss in facts.losses.tolist() for row in facts.inputs[loss] if facts.inputs[loss] == (row,)}
+
+
+def taken_for(facts: Facts, *meanings: str) -> list[int]:
     """Nodes that a loss takes for one of ``meanings``. What a model gives that a loss is given, the last layer in it has made."""
     names = {name for loss in facts.losses.tolist() for meaning in meanings for name in facts.nodes[loss].attributes.get(meaning, ())}
     return sorted({facts.made_by(index) for index, name in enumerate(facts.names) if name in names})
@@ -349,7 +372,7 @@ def _given_out(facts: Facts) -> list[int]:
 
 
 def _squashed(facts: Facts) -> list[int]:
-    return [index for index in _taken_for(facts, "logits") if _function(facts, index)]
+    return [index for index in taken_for(facts, "logits") if _function(facts, index)]
 
 
 def _changes_what_was_made_by(facts: Facts, index: int) -> str:

@@ -6,7 +6,7 @@ nothing at most steps, and something may put weights back after each.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 
 import numpy as np
 import numpy.typing as npt
@@ -20,7 +20,7 @@ from tb_activations.diagnosis.fingerprint import Fingerprint
 from tb_activations.diagnosis.kinds import is_float
 from tb_activations.diagnosis.rule import NodeRule, Observation, Words, location, number
 
-__all__ = ["UnchangedWeights"]
+__all__ = ["UnchangedWeights", "are_skipped"]
 
 Rows = npt.NDArray[np.int64]
 Bools = npt.NDArray[np.bool_]
@@ -33,6 +33,9 @@ AT_BOUNDS = 0.9
 Wasserstein critic. Of uniform weights it is 0.58, of normal ones less."""
 DECAY = 1e-2
 """The same as `FELT`, more than which no decay that lets a network learn takes away in a step."""
+EVENLY = 0.05
+"""How much √3 times the root mean square of weights may differ from the largest of them, of its size, where they are drawn evenly between two ends as
+Keras does: training leaves none so, as the one that moves most is an end alone."""
 SIDE_BY_SIDE = 3
 """Layers of one kind that read and feed the same nodes, from which on they are alternatives."""
 
@@ -127,6 +130,7 @@ class _Watched:
         self._alternatives = _alternatives(facts, rows)
         self._forgotten = _column(frozen or _is_forgotten(facts, row) for row in variables)
         self._helping = ~self._forgotten & _column(_helps(facts, row) for row in variables)
+        self._has_vectors = _column(_has_vectors(facts, row) for row in variables)
         self._vectors = _column(len(facts.nodes[row].shape or ()) == 1 for row in variables)
         self._fingerprint = Fingerprint(rows)
         self._first: Floats = np.full((len(Fingerprint.COLUMNS), len(rows), 1), np.nan, np.float32)
@@ -140,7 +144,8 @@ class _Watched:
         _, norm, low, high = now
         update, gradient = block.column("l2_norm", "update")[self._rows], block.column("l2_norm", "gradient")[self._rows]
         # Once it is known that a network began untrained, its weights are like those of any other.
-        self._forgotten = self._forgotten | self._helping & block.untrained[self._rows][:, None]
+        untrained = block.untrained[self._rows][:, None] & (self._has_vectors | _are_drawn_evenly(low, high, block.rms()[self._rows]))
+        self._forgotten = self._forgotten | self._helping & untrained
         differs = self._differs.feed(self._differ_from_first(now))
         moved = self._moved.feed(differs | (update > 0))
         put_back = self._are_felt(update, norm) & (~differs | (now == before).all(0))
@@ -207,7 +212,7 @@ def _words_of_no_update(episode: Episode) -> Words:
     """Whether steps are skipped, or there is no gradient, or it is the optimizer that makes nothing of one."""
     said = f"The optimizer has changed none of these weights since step {episode.first_step:,}."
     gradient, scale = episode.evidence["gradient_norm"], episode.evidence["loss_scale"]
-    if np.isnan(gradient) or scale < 1 or episode.evidence["scale_fell_from"] > 0:
+    if are_skipped(episode.evidence):
         skipped = "Its steps are skipped, as gradients aren't finite" + ("." if np.isnan(scale) else f" (loss scale {number(scale)}).")
         return Words(f"{said} {skipped}", _FIND_OVERFLOW)
     if gradient == 0:
@@ -220,6 +225,14 @@ def _words_of_no_update(episode: Episode) -> Words:
         "Check the learning rate and its schedule; in a step of your own, that it assigns to the weights, and that nothing puts them back after it:",
         "weight.assign_sub(rate * gradient)  # and not weight = weight - rate * gradient",
     )
+
+
+def are_skipped(evidence: Mapping[str, object]) -> bool:
+    """Whether the optimizer skips the steps, as gradients aren't finite."""
+    seen = {name: value for name, value in evidence.items() if isinstance(value, float)}
+    update, gradient = (seen.get(name, np.nan) for name in ("update_norm", "gradient_norm"))
+    fell = seen.get("loss_scale", np.nan) < 1 or seen.get("scale_fell_from", 0.0) > 0
+    return not np.isnan(update) and bool(np.isnan(gradient) or fell)
 
 
 def _is_share_of_one(facts: Facts, variable: int) -> bool:
@@ -258,20 +271,28 @@ def _is_forgotten(facts: Facts, variable: int) -> bool:
 
 def _helps(facts: Facts, variable: int) -> bool:
     """Whether a weight that no optimizer is given is part of a network that judges what weights that change have made, or that makes what all such
-    weights read, so that no gradient is taken that far, or of one that losses depend on, while others are changed in vain; and whose vectors tell
-    whether it was trained before."""
+    weights read, so that no gradient is taken that far, or of one that losses depend on, while others are changed in vain. Whether it was trained
+    before its vectors tell, or where it has none its numbers."""
     owner = facts.owners[variable]
-    if (
-        owner is None
-        or not facts.has_no_optimizer(variable, "update")
-        or not any(len(facts.nodes[own].shape or ()) == 1 for own in facts.owned[owner])
-    ):
+    if owner is None or not facts.has_no_optimizer(variable, "update"):
         return False
     changing, calls = facts.changing, facts.calls.get(owner, (owner,))
     judges = any(facts.is_recorded(call, "gradient") and facts.upstream[call] & changing for call in calls)
     if facts.trained_in_vain and facts.is_recorded(owner, "gradient") and facts.reaches_loss(owner):
         return True
     return judges or all(facts.reason(call, "gradient") == "nothing_trained" and facts.downstream[call] & changing for call in calls)
+
+
+def _has_vectors(facts: Facts, variable: int) -> bool:
+    owner = facts.owners[variable]
+    return owner is not None and any(len(facts.nodes[own].shape or ()) == 1 for own in facts.owned[owner])
+
+
+def _are_drawn_evenly(low: Floats, high: Floats, rms: Floats) -> Bools:
+    """Whether weights look as one of Keras' usual initializers leaves them at the first of some captures, [rows, 1]."""
+    end = np.maximum(-low, high)[:, :1]
+    evenly: Bools = (np.abs(low + high)[:, :1] < EVENLY * end) & (np.abs(np.sqrt(3) * rms[:, :1] - end) < EVENLY * end)
+    return evenly
 
 
 def _tells_by_standing_still(facts: Facts, variable: int) -> bool:

@@ -15,7 +15,7 @@ from tb_activations.diagnosis.block import Block, Floats, first_known
 from tb_activations.diagnosis.episodes import Episode, Persistence
 from tb_activations.diagnosis.facts import Facts
 from tb_activations.diagnosis.initialization import PoorInitialization, is_of_words
-from tb_activations.diagnosis.rule import NodeRule, Observation, Words, number
+from tb_activations.diagnosis.rule import NodeRule, Observation, Words, number, percent
 from tb_activations.diagnosis.scales import Targets
 from tb_activations.diagnosis.standstill import STEPS, Standstill
 
@@ -116,7 +116,7 @@ class UpdateTooSmall(NodeRule):
         " weights that nobody trained, by more than a 20,000th, 50 steps later, where the first step is one of Adam's kind and tells the rate; of"
         " weights that were trained before, by more than a 10,000,000th; or none by more than that, for 50 steps; then it may be one kernel alone,"
         " whose gradient hasn't vanished); or after some steps all kernels stand still, for long, although the loss is still more than half of the"
-        " first one."
+        " first one; or steps leave nine tenths of those numbers of a kernel in bfloat16 or float16 that get a gradient what they are."
     )
     reference = "SageMaker Debugger WeightUpdateRatio; AutoTrainer slow convergence; UMLAUT learning rate low"
     severity, quantity, statistic = "warning", "update", "update_ratio"
@@ -137,6 +137,10 @@ class UpdateTooSmall(NodeRule):
     FELT = 1e-2
     """Of the largest gradient of a kernel (L2 norms), from which on it is not the gradient's fault that one kernel doesn't move while others do."""
 
+    LEFT = 0.1
+    """Share of the numbers with a gradient that a step changes, below which rounding takes away what is learned. A format with 8 digits (base 2) has
+    nothing between a number and one that is 1/256 larger, so a step of less than half of that leaves it what it is."""
+
     def select(self, facts: Facts) -> Rows:
         """All kernels."""
         return facts.kernels
@@ -152,6 +156,7 @@ class UpdateTooSmall(NodeRule):
         standstill, pace = Standstill(rows), _Pace(len(rows), self.GROWTH)
         begun = -1
         even, tuned = np.zeros((2, len(rows), 1), np.bool_)
+        is_short = np.array([facts.nodes[row].dtype in ("bfloat16", "float16") for row in rows.tolist()], np.bool_)[:, None]
 
         def look(block: Block) -> Observation:
             nonlocal begun
@@ -175,8 +180,12 @@ class UpdateTooSmall(NodeRule):
             lost = (so_far == 0) & (gradient > 0)
             holds = small & ((small | lost).sum(0) >= self.SHARE * known.sum(0)) & ~block.progress
             holds |= hopeless & (so_far > 0) & (gradient > self.FELT * np.fmax.reduce(gradient, axis=0))
+            changed = _share_of_changed(block, rows) if is_short.any() else np.ones(ratio.shape)
+            rounded = is_short & (changed < self.LEFT) & (ratio > 0) & ~block.progress
+            holds |= rounded
             evidence = {
                 "update_ratio": ratio,
+                "left_as_it_is": np.where(rounded, 1 - changed, np.nan),
                 "standing_since": np.broadcast_to(np.where(stands, since, -1), ratio.shape),
                 "loss": block.median_loss + 0 * ratio,
                 "gradient_ratio": gradient / np.maximum(block.column("l2_norm")[rows], usual),
@@ -188,6 +197,14 @@ class UpdateTooSmall(NodeRule):
     def words(self, facts: Facts, index: int, episode: Episode) -> Words:
         """How small the steps are, or since when there are none."""
         seen = episode.evidence
+        if seen["left_as_it_is"] > 0:
+            dtype = facts.nodes[index].dtype
+            return Words(
+                f"Each step leaves {percent(seen['left_as_it_is'])} of those of its numbers that get a gradient what they are, since step"
+                f" {episode.first_step:,}: what it would change them by is small against the gap to the next {dtype} number, and is rounded away.",
+                f"Keep weights in float32, and compute in {dtype} only:",
+                f'keras.config.set_dtype_policy("mixed_{dtype}")',
+            )
         if seen["standing_since"] >= 0:
             return Words(
                 f"Nothing moves these weights, nor any others, since step {seen['standing_since']:,.0f}, while the loss stands at"
@@ -241,6 +258,13 @@ def _ratio_sentence(episode: Episode) -> str:
         f"One step changes these weights by {number(ratio)} {'times' if ratio >= 1 else 'of'} their size (‖update‖ / ‖weight‖) since step"
         f" {episode.first_step:,}. Between 1e-4 and 1e-2 is usual."
     )
+
+
+def _share_of_changed(block: Block, rows: Rows) -> Floats:
+    """Of the numbers that get a gradient, how many a step changes, [rows, c]."""
+    changed, touched = (1 - block.column("zero_fraction", quantity)[rows] for quantity in ("update", "gradient"))
+    share: Floats = changed / np.where(touched > 0, touched, np.nan)
+    return share
 
 
 def _update_ratio(block: Block, rows: Rows) -> Floats:

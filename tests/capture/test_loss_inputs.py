@@ -68,6 +68,55 @@ class Regression(keras.Model):
         return {"loss": loss}
 
 
+UNITS = {
+    "the only one": (1, lambda p: p[:, 0], ["out"]),
+    "the only one of the last axis": (1, lambda p: p[..., -1], ["out"]),
+    "one of two": (2, lambda p: p[:, 0], None),
+    "some examples": (1, lambda p: p[1:, 0], None),
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", UNITS)
+def test_the_only_unit_is_all_that_a_layer_gives(tmp_path, name):
+    units, taken, expected = UNITS[name]
+
+    def loss(targets, outputs):
+        answers = taken(outputs)
+        return tf.nn.sigmoid_cross_entropy_with_logits(tf.reshape(targets, [-1])[: tf.shape(answers)[0]], answers)
+
+    model = keras.Sequential([keras.Input((3,)), L.Dense(units, name="out")])
+    model.compile("sgd", loss, jit_compile=False)
+    callback = tba.ActivationsCallback(tmp_path, every=1, samples="none", histograms=False, print_findings=False)
+    model.fit(X, ONE, batch_size=20, verbose=0, callbacks=[callback])
+    found = next(node for node in tba.open_run(tmp_path / "train").nodes if node.kind == "loss")
+    assert found.attributes.get("yes_or_no") == expected
+
+
+COUNTED = {
+    "as they are": (lambda y, p, entropy: 0.5 * entropy, ["out"]),
+    "by advantages": (lambda y, p, entropy: entropy * (y[:, 0] - 0.5), None),  # REINFORCE: what is below the mean counts against it
+    "by an advantage of all": (lambda y, p, entropy: tf.reduce_mean(entropy) * tf.reduce_mean(y - 0.5), None),
+    "by what is made of outputs": (lambda y, p, entropy: entropy * tf.stop_gradient(tf.cast(p[:, 0] > 0, "float32") - 0.5), None),
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", COUNTED)
+def test_a_cross_entropy_that_numbers_of_the_program_are_multiplied_by_may_be_negative(tmp_path, name):
+    counted, expected = COUNTED[name]
+
+    def shaped(y, p):
+        return tf.reduce_mean(counted(y, p, tf.nn.sigmoid_cross_entropy_with_logits(labels=y[:, 0], logits=p[:, 0])))
+
+    model = Regression(shaped)
+    model.compile("sgd", jit_compile=False)
+    callback = tba.ActivationsCallback(tmp_path, every=1, samples="none", histograms=False, print_findings=False)
+    model.fit(X, ONE, batch_size=20, verbose=0, callbacks=[callback])
+    found = next(node for node in tba.open_run(tmp_path / "train").nodes if node.kind == "loss")
+    assert found.attributes.get("yes_or_no") == expected
+
+
 QUANTILES = np.linspace(0.1, 0.9, 5).astype("float32")
 COMPARED = {
     "targets of [n]": (lambda y, p: tf.reduce_mean((y - p) ** 2), 1, ["out"]),

@@ -287,6 +287,16 @@ def test_a_factor_before_the_first_weights_that_makes_another_scale_is_told(laye
     assert History(later, STEPS).set("pixels", **size).find(UnnormalizedInput()) == []
 
 
+@pytest.mark.parametrize(("rms", "told"), [(200.0, ["norm"]), (1.0, []), (1e-5, [])])
+def test_a_batch_normalization_of_the_input_that_normalizes_nothing_is_told(rms, told):
+    """As one that is called with `training=False` while it has its initial moving statistics. What is constant is 0 behind it, all but rounding."""
+    text = "input x [?,8]; layer norm BatchNormalization [?,8] <- x; layer d Dense [?,8] <- norm; variable d/kernel [8,8]; loss loss [] <- d"
+    history = History(text, STEPS).set("x", l2_norm=200 * np.sqrt(320), zero_fraction=0.0)
+    found = history.set("norm", l2_norm=rms * np.sqrt(320), zero_fraction=0.0, min=-1, max=1000).find(UnnormalizedInput())
+    assert [f.node for f in found] == told
+    assert all("It normalizes nothing" in f.sentence and "`training`" in f.remedy for f in found)
+
+
 def test_scales_that_train_well_are_not():
     assert fed(l2_norm=7.8 * np.sqrt(320)).find(UnnormalizedInput()) == []  # raw digits, 0…16
     assert fed(l2_norm=0.05 * np.sqrt(320)).find(UnnormalizedInput()) == []

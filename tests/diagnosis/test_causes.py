@@ -52,6 +52,27 @@ def test_numbers_over_infinity_are_equal_and_dead():
     assert found == [None, *["float16_overflow at one since step 0"] * 2]
 
 
+@pytest.mark.parametrize("rule", ["dead_units", "saturated_activation"])
+def test_an_output_stays_at_its_end_for_targets_beyond_it(rule):
+    assert causes(("targets_out_of_range", "three", 2), (rule, "three", 12)) == [None, "targets_out_of_range at three since step 2"]
+    assert causes(("targets_out_of_range", "three", 12), (rule, "three", 2)) == [None, None]
+    assert causes(("targets_out_of_range", "one", 2), (rule, "three", 12)) == [None, None]  # behind it are other outputs
+
+
+def test_steps_are_too_small_for_an_input_that_is():
+    assert causes(("unnormalized_input", "x", 0), ("update_too_small", "two", 0)) == [None, "unnormalized_input at x since step 0"]
+
+
+@pytest.mark.parametrize(("gradient", "cause"), [(float("nan"), "nonfinite at two since step 0"), (0.0, "saturated_activation at one since step 0")])
+def test_skipped_steps_follow_from_what_is_not_finite_and_others_do_not(gradient, cause):
+    found = causes(
+        ("saturated_activation", "one", 0), ("nonfinite", "two", 0), ("unchanged_weights", "two", 0), update_norm=0.0, gradient_norm=gradient
+    )
+    assert found[2] == cause
+    overflown = causes(("exploding_gradient", "three", 0), ("unchanged_weights", "two", 0), update_norm=0.0, gradient_norm=gradient)
+    assert overflown[1] == ("exploding_gradient at three since step 0" if gradient else None)
+
+
 def test_a_collapse_does_not_make_gradients_vanish_after_it():
     assert causes(("collapse", "one", 0), ("vanishing_gradient", "three", 10)) == [None, None]
 

@@ -36,6 +36,27 @@ def test_a_single_unit_is_told_as_one():
 
 
 @pytest.mark.parametrize(
+    ("dead", "zero", "meaning", "told"),
+    [
+        (0.1, 0.7, "logits", True),  # a class whose score is 0 for ever
+        (0.1, 0.7, "shares", False),  # no scores
+        (0.0, 0.7, "logits", False),
+        (np.where(np.arange(20) % 3, 0.1, 0.0), 0.7, "logits", False),  # examples of a class aren't in every batch
+        (0.1, 0.95, "logits", False),  # each unit is active for so few examples that there is chance in it
+    ],
+)
+def test_one_silent_unit_of_those_that_are_scores_of_classes_is_told_when_it_lasts(dead, zero, meaning, told):
+    text = "input x [?,8]; layer scores Dense [?,10] <- x relu; variable scores/kernel [8,10]; loss loss [] <- scores"
+    history = History(text, STEPS, loss={"attributes": {meaning: ["scores"]}}).set(
+        "scores", zero_unit_fraction=dead, zero_fraction=zero, elements=320
+    )
+    history.progress[:] = True
+    found = history.find(DeadUnits())
+    assert [(f.node, f.first_step) for f in found] == [("scores", 50)] * told
+    assert all(f.sentence.startswith("1 of 10 units give 0") and "end without the ReLU" in f.remedy for f in found)
+
+
+@pytest.mark.parametrize(
     ("dead", "told"),
     [
         (np.linspace(0.1, 0.8, 20), False),  # a sparse code is learned

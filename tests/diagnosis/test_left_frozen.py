@@ -17,13 +17,14 @@ NET = "input x [?,8];" + ";".join(
 FROZEN = {"trainable": False, **without_gradient("not_trainable")}
 
 
-def left(frozen=("base", "more", "new"), trained=("base", "more"), steps=STEPS):
-    """Names of the kernels that are told, of four layers."""
+def left(frozen=("base", "more", "new"), trained=("base", "more"), steps=STEPS, losses=np.nan, moves=0.0):
+    """Names of the kernels that are told, of four layers; ``moves``: by how much frozen weights change from capture to capture."""
     history = History(NET, steps, **{f"{layer}__{what}": FROZEN for layer in frozen for what in ("kernel", "bias")})
     for layer in ("base", "more", "new", "head"):
         spread = 0.3 if layer in trained else 0.0
         history.set(f"{layer}/bias", elements=8, std=spread, l2_norm=spread * 3, mean=0.0, min=-2 * spread, max=2 * spread)
-        history.set(f"{layer}/kernel", elements=64, std=0.3, l2_norm=2.4, mean=0.0, min=-0.6, max=0.6)
+        history.set(f"{layer}/kernel", elements=64, std=0.3, l2_norm=2.4 + moves * np.arange(len(steps)), mean=0.0, min=-0.6, max=0.6)
+    history.set("loss", elements=1, mean=losses)
     return [finding.node for finding in history.find(LeftFrozen())]
 
 
@@ -41,6 +42,31 @@ def left(frozen=("base", "more", "new"), trained=("base", "more"), steps=STEPS):
 )
 def test_untrained_layers_frozen_between_a_trained_base_and_layers_that_learn_are_told(changes, told):
     assert left(**changes) == told
+
+
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        ({}, ["head/kernel"]),
+        ({"frozen": ("new",)}, ["new/kernel"]),
+        ({"frozen": ("base",)}, []),  # random features
+        ({"trained": ("base", "more", "new", "head")}, []),
+        ({"losses": np.linspace(2.3, 0.5, 20)}, []),  # training gets on with it
+        ({"losses": np.where(np.arange(20) < 1, 0.8, 0.65)}, []),  # as far as noisy targets let it
+        ({"losses": -2.3}, []),  # a loss that doesn't say how training goes
+        ({"steps": range(0, 60, 3)}, []),  # it had no time yet
+        ({"moves": 0.01}, []),  # something else trains it
+    ],
+)
+def test_what_learns_in_vain_before_an_untrained_frozen_layer_is_told(changes, told):
+    assert left(**{"frozen": ("head",), "trained": (), "losses": 2.3, **changes}) == told
+
+
+def test_what_judges_data_beside_what_learns_is_not_in_the_way():
+    text = "; input real [?,8]; layer head@2 Dense [?,8] <- real; loss loss@2 [] <- head@2"
+    history = History(NET + text, STEPS, head__kernel=FROZEN, head__bias=FROZEN)
+    history.set("head/bias", elements=8, std=0.0, l2_norm=0.0).set("head/kernel", elements=64, l2_norm=2.4).set("loss", elements=1, mean=2.3)
+    assert history.find(LeftFrozen()) == []
 
 
 @pytest.mark.slow

@@ -76,6 +76,13 @@ def test_a_relu_that_makes_0_out_of_nan_hides_nothing(bad):
     assert [(f.node, f.quantity, f.evidence["count"]) for f in found] == [("x", "value", 3)]
 
 
+def test_an_output_that_a_relu_hides_is_no_matter_of_the_backward_pass():
+    """A mean over nothing is NaN; the ReLU after it gives 0, and what flows back to the layer before it is NaN again."""
+    found = net("norm", "first gradient", "first/kernel gradient", "last/kernel gradient")
+    assert [(f.node, f.quantity) for f in found] == [("norm", "value")]
+    assert found[0].sentence.startswith("3 NaN in the output at step 4")
+
+
 def test_a_loss_that_makes_it_itself_is_the_origin():
     assert [f.node for f in net("loss", "last gradient", "norm gradient", "first gradient", "first/kernel gradient", "last/kernel gradient")] == [
         "loss"
@@ -139,6 +146,40 @@ def test_weights_that_have_it_already_leave_the_origin_open_and_say_so():
     found = net("first/kernel", "last/kernel", "first", "norm", "last", "mask", "loss", every=2)
     assert [f.node for f in found] == ["norm"]  # the one operation that can be undefined
     assert "it began between steps 6 and 8" in found[0].sentence
+
+
+def test_weights_of_one_layer_are_counted_where_the_suspect_has_none_itself():
+    found = net("last/kernel", "loss", every=2)
+    assert [f.node for f in found] == ["norm"]
+    assert found[0].sentence.startswith("`last/kernel` has 3 NaN at step 8, so it began between steps 6 and 8")
+
+
+RATIOS = "input x [?,8]; layer first Dense [?,8] <- x gradient; variable first/kernel [8,8]; loss loss [] <- first"
+
+
+@pytest.mark.parametrize(
+    ("ill_at", "told"), [((7,), [("loss", 40), ("x", 70)]), ((7, 9), [("loss", 40), ("x", 70)]), ((2, 7), [("loss", 40)]), ((), [("loss", 40)])]
+)
+def test_data_that_has_it_later_is_told_beside_weights_that_had_it_between_two_captures(ill_at, told):
+    """Infinities that came in before, and harmed nothing, are masks. What is told twice is told of the data once."""
+    history = History(RATIOS, range(0, 100, 10))
+    for name in history.facts.names:
+        history.set(name, min=-2.0, max=2.0, nan_count=3 * (np.arange(10) > 3) * (name != "x"))
+    history.set("x", min=0.0, max=1.0, neg_inf_count=2 * np.isin(np.arange(10), ill_at))
+    found = history.find(Nonfinite())
+    assert [(f.node, f.first_step) for f in found] == told
+    if len(told) > 1:
+        assert found[1].sentence == "2 Inf in the data at step 70. The weights have it since step 40 already, which likely came from such data, too."
+        assert (found[1].statistic, found[1].quantity) == ("neg_inf_count", "value")
+
+
+def test_data_is_not_looked_at_where_the_origin_is_known():
+    assert [f.node for f in net("norm", "last", "loss", steps=(4, 5, 6))] == ["norm"]
+    history = History(RATIOS, range(6))
+    for name in history.facts.names:
+        history.set(name, min=-2.0, max=2.0, nan_count=3 * (np.arange(6) > 3))
+    history.set("first/kernel", min=-2.0, max=2.0, nan_count=3 * (np.arange(6) > 4))
+    assert [f.node for f in history.find(Nonfinite())] == ["x"]
 
 
 def test_a_single_weight_that_begins_with_it_is_the_origin():

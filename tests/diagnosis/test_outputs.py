@@ -200,7 +200,7 @@ def regression(activation, scale, loss="squares", factor=1.0, penalty=0.0, captu
     return history.set("out", "gradient", elements=32, **seen).find(TargetsOutOfRange())
 
 
-@pytest.mark.parametrize("activation", ["sigmoid", "tanh"])
+@pytest.mark.parametrize("activation", ["sigmoid", "softmax", "tanh"])
 @pytest.mark.parametrize(
     ("changes", "count"),
     [
@@ -213,10 +213,11 @@ def regression(activation, scale, loss="squares", factor=1.0, penalty=0.0, captu
         ({"scale": 0.0, "loss": "absolute"}, 0),
     ],
 )
-def test_targets_that_a_sigmoid_or_tanh_cannot_reach_are_told_where_the_loss_is_of_squares(activation, changes, count):
+def test_targets_that_a_function_cannot_reach_are_told_where_the_loss_is_of_squares(activation, changes, count):
     found = regression(activation, **changes)
     assert [(f.node, f.severity, f.first_step) for f in found] == [("out", "error", 2)] * count
-    assert all(f"ends in a {activation}" in f.sentence and f.evidence["distance"] == pytest.approx(4, rel=0.3) for f in found)
+    between = f"ends in a {activation}, between {'−1' if activation == 'tanh' else '0'} and 1"
+    assert all(between in f.sentence and f.evidence["distance"] == pytest.approx(4, rel=0.3) for f in found)
 
 
 @pytest.mark.parametrize(("activation", "scale", "count"), [("sigmoid", 1.0, 1), ("sigmoid", 0.4, 0), ("tanh", 2.5, 1), ("tanh", 1.0, 0)])
@@ -285,3 +286,58 @@ def test_no_targets_within_range_vary_more_than_yes_and_no(share):
     random = np.random.default_rng(0)
     for targets in (random.uniform(size=500) < share, random.beta(share, 1 - share, 500), random.uniform(0, share, 500)):
         assert targets.var() <= targets.mean() * (1 - targets.mean()) + 1e-12
+
+
+GAN = """
+    input noise [?,4]
+    layer g/hidden Dense [?,8] <- noise relu
+    variable g/hidden/kernel [4,8]
+    layer g/out Dense [?,2] <- g/hidden {end} gradient
+    variable g/out/kernel [8,2]
+    layer g Sequential [?,2] <- g/out
+    input d/given [?,2] <- {first}
+    layer d/score Dense [?,1] <- d/given
+    variable d/score/kernel [2,1]
+    input d/given@2 [?,2] <- {second}
+    layer d/score@2 Dense [?,1] <- d/given@2
+    loss loss [] <- d/score
+    loss loss@2 [] <- d/score@2
+"""
+
+
+@pytest.mark.parametrize(
+    ("drawing", "data", "told"),
+    [
+        ({}, 3.0, ["g/out"]),
+        ({"end": "sigmoid"}, 3.0, ["g/out"]),
+        ({"first": "g"}, 3.0, ["g/out"]),  # put together with what the generator gave, in the step
+        ({}, 0.99, []),
+        ({"end": ""}, 3.0, []),
+        ({"end": "relu"}, 3.0, []),
+        ({"first": "g/hidden"}, 3.0, []),  # what weights made of something is no data
+        ({"second": "g noise"}, 3.0, []),  # states beside actions
+        ({"second": "noise"}, 3.0, []),
+    ],
+)
+def test_a_generator_that_cannot_reach_the_data_that_it_is_judged_beside_is_told(drawing, data, told):
+    text = GAN.format(**{"end": "tanh", "first": "", "second": "g", **drawing})
+    history = History(text, range(0, 100, 10)).set("d/given", l2_norm=data * np.sqrt(320)).set("g/out", l2_norm=0.9 * np.sqrt(320))
+    found = history.find(TargetsOutOfRange())
+    assert [finding.node for finding in found] == told
+    assert all("a root mean square of 3, which are beyond" in finding.sentence for finding in found)
+    assert all(("* 2 - 1" in finding.code) == (drawing.get("end") != "sigmoid") for finding in found)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "input f/in [?,2]; layer f/out Dense [?,2] <- f/in tanh; variable f/out/kernel [2,2]; layer f Sequential [?,2] <- f/out;"
+        " input f/in@2 [?,2] <- f; layer f/out@2 Dense [?,2] <- f/in@2 tanh; loss loss [] <- f/out@2",
+        "input f/in [?,2]; layer f Dense [?,2] <- f/in tanh; variable f/kernel [2,2]; layer f@2 Dense [?,2] <- f tanh; loss loss [] <- f@2",
+        "input f/in [?,2]; layer g Dense [?,2] <- f/in tanh; variable g/kernel [2,2]; layer f Dense [?,2] <- f/in; variable f/kernel [2,2];"
+        " layer f@2 Dense [?,2] <- g; layer sum Add [?,2] <- f f@2; loss loss [] <- sum",
+    ],
+    ids=["a model that reads its own answers again", "a layer that does", "a shared layer whose answers are added"],
+)
+def test_what_is_called_twice_for_another_reason_is_no_judge(text):
+    assert History(text, range(0, 100, 10)).set("f/in", l2_norm=60.0).find(TargetsOutOfRange()) == []

@@ -84,6 +84,23 @@ def test_a_vector_of_one_number_that_nothing_trains_is_told(shape, highest, told
 
 
 @pytest.mark.parametrize(
+    ("end", "biases", "told"),
+    [(0.05, 0.0, ["d/embeddings"]), (0.09, 0.0, []), (0.05, 0.3, [])],
+    ids=["drawn evenly, as by Keras", "made by something else", "a network that was trained before"],
+)
+def test_a_table_that_the_optimizer_is_not_given_is_told_where_its_numbers_say_that_nobody_trained_it(end, biases, told):
+    """It has no vectors to tell; no gradient is taken as far as that, as the list of weights begins behind it."""
+    text = "input x [?,4]; layer d Embedding [?,8] <- x; variable d/embeddings [50,8]; variable head/bias [8] gradient update"
+    states = {name: QuantityState("unreachable", reason) for name, reason in (("gradient", "nothing_trained"), ("update", "no_optimizer_step"))}
+    fields = {"d": {"quantities": states}, "d__embeddings": {"quantities": {"value": QuantityState("materialized"), **states}}}
+    fields["d__embeddings"]["quantities"]["gradient"] = states["update"]
+    history = History(f"{text}; {CHANGING.replace(' gradient;', ';')}; loss loss [] <- head", STEPS, **fields)
+    history.set("d/embeddings", elements=400, l2_norm=0.05 / np.sqrt(3) * 20, mean=0.0, min=-end, max=end)
+    history.set("head/bias", elements=8, std=biases, l2_norm=3 * biases, mean=0.0, min=-2 * biases, max=2 * biases)
+    assert [f.node for f in history.find(UnchangedWeights())] == told
+
+
+@pytest.mark.parametrize(
     "judge",
     [
         "layer d Dense [?,8] <- x gradient",

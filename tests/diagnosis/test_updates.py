@@ -55,6 +55,31 @@ def test_steps_too_small_from_the_beginning_are_told():
     assert [f.node for f in found] == [f"d{i}/kernel" for i in range(5)]
 
 
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        ({}, ["d/kernel"]),
+        ({"dtype": "float16"}, ["d/kernel"]),
+        ({"dtype": "float32"}, []),  # zeros have another reason
+        ({"left": 0.6}, []),
+        ({"touched": 0.01, "left": 0.0}, []),  # rows of words that aren't in the batch
+        ({"update": 0.0}, []),  # gradients are added up
+        ({"progress": True}, []),
+    ],
+)
+def test_steps_that_a_short_format_rounds_away_are_told(changes, told):
+    seen = {"dtype": "bfloat16", "left": 0.98, "touched": 0.7, "update": 1e-3, "progress": False, **changes}
+    text = "input x [?,8]; layer d Dense [?,8] <- x; variable d/kernel [8,8] gradient update; loss loss [] <- d"
+    history = History(text, STEPS, d__kernel={"dtype": seen["dtype"]})
+    history.set("d/kernel", elements=64, l2_norm=8.0, mean=np.arange(20) * 0.01)
+    history.set("d/kernel", "gradient", elements=64, l2_norm=0.1, zero_fraction=1 - seen["touched"])
+    history.set("d/kernel", "update", elements=64, l2_norm=seen["update"], zero_fraction=1 - seen["touched"] * (1 - seen["left"]))
+    history.progress[:] = seen["progress"]
+    found = history.find(UpdateTooSmall())
+    assert [f.node for f in found] == told
+    assert all("Each step leaves 98 % of those" in f.sentence and f"mixed_{seen['dtype']}" in f.code for f in found)
+
+
 @pytest.mark.parametrize(("gradient", "remedy"), [(0.1, "Raise the learning rate, look at what clips"), (1e-6, "Look for what makes the loss")])
 def test_steps_are_too_small_by_their_rate_or_by_their_gradient(gradient, remedy):
     found = deep(**{f"d{i}": {"update": 1e-8, "gradient": gradient} for i in range(5)}).find(UpdateTooSmall())

@@ -146,6 +146,9 @@ def test_a_scale_that_is_off_by_less_counts_where_no_time_will_mend_it():
     assert slow(loss=3.0, std=1.5, steps=(100, 200), momentum=0.997) == []
     assert slow(loss=1.0, std=1.5, steps=(100, 200), momentum=0.99999) == []
     assert slow(loss=3.0, std=1.2, steps=(100, 200), momentum=0.99999) == []
+    assert [f.first_step for f in slow(loss=3.0, std=2.6, steps=(110,), momentum=0.99999)] == [110]  # the next one would be no other
+    assert slow(loss=3.0, std=1.5, steps=(110,), momentum=0.99999) == []
+    assert slow(loss=3.0, std=2.6, steps=(90,), momentum=0.99999) == []
 
 
 def slow(loss, momentum=0.9999, std=0.2, steps=(20, 40)):

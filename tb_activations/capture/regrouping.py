@@ -123,7 +123,7 @@ def _takers(tensor: tf.Tensor) -> set[tf.Operation]:
     takers: set[tf.Operation] = set()
     for taker in tensor.consumers():
         if _passes_on(taker):
-            takers.update(*map(_takers, taker.outputs))
+            takers.update(*(_takers(output) for output in taker.outputs if taker.inputs[output.value_index] is tensor))
         elif taker.type not in OF_SHAPES and not is_ours(taker.name):
             takers.add(taker)
     return takers

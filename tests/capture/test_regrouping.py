@@ -127,6 +127,26 @@ def test_the_order_is_the_one_of_the_plain_function():
     np.testing.assert_array_equal(plain, copied)
 
 
+def test_what_is_passed_on_together_with_others():
+    """As gradients are in front of an optimizer: a product of two and the learning rate is multiplied in another order where it is recorded."""
+    x = tf.constant(np.random.default_rng(0).normal(size=(1000, 4)), tf.float32)
+    rate = tf.Variable(0.07)
+
+    def update(record):
+        @tf.function(input_signature=VECTOR, autograph=False)
+        def function(x):
+            both = tf.exp(x) + tf.sin(x)
+            gradient = both * tf.math.rsqrt(x * x + 1.0)
+            passed, other = tf.raw_ops.IdentityN(input=[gradient, tf.cos(x)])
+            return {"update": passed * rate, "also": both - other, **record({"recorded": gradient})}
+
+        return function(x)["update"].numpy()
+
+    plain, itself, copied = update(lambda tensors: {}), update(lambda tensors: tensors), update(leaving_the_order)
+    assert not np.array_equal(plain, itself)
+    np.testing.assert_array_equal(plain, copied)
+
+
 def test_a_loss_and_its_metric():
     """A loss that is the sum of two is added to a metric's total part by part; so it is where it is recorded."""
     x = tf.constant(np.random.default_rng(0).normal(size=(200, 3)), tf.float32)

@@ -62,7 +62,7 @@ def _is_joined(made: tf.Tensor) -> bool:
         return False
     if made.dtype != tf.float32:
         return any(map(_is_what_fails, (output for taker in _takers(made) for output in taker.outputs)))
-    return _is_taken_by_one(made, _JOINED)
+    return _is_taken_by_one(made, _JOINED) and not _is_spread(made)
 
 
 def _is_what_fails(made: tf.Tensor) -> bool:
@@ -78,6 +78,11 @@ def _is_what_fails(made: tf.Tensor) -> bool:
 def _is_taken_by_one(made: tf.Tensor, types: frozenset[str]) -> bool:
     takers = _takers(made)
     return len(takers) == 1 and all(taker.type in types for taker in takers)
+
+
+def _is_spread(made: tf.Tensor) -> bool:
+    """Whether what takes ``made`` repeats it to get a larger shape, as the value of a state by the advantages of actions: then nothing is joined."""
+    return any(not made.shape.is_compatible_with(output.shape) for taker in _takers(made) for output in taker.outputs)
 
 
 def _is_biased_product(op: tf.Operation, product: str = "MatMul") -> bool:

@@ -217,6 +217,34 @@ def test_a_product_with_its_bias_that_is_not_made_by_itself(taken, dtype, joined
 
 
 @pytest.mark.parametrize(
+    ("units", "other", "joined"),
+    [
+        (1, lambda x: x, False),
+        (1, lambda x: tf.reshape(x, [1, 300, 4]), False),
+        (4, lambda x: tf.ones([1, 4]), True),
+    ],
+)
+def test_a_product_that_is_repeated_to_be_added_is_made_by_itself(units, other, joined):
+    """As the value of a state is, by the advantages of its actions. Where the other is repeated, TensorFlow may add it to the bias instead."""
+    x = tf.constant(np.random.default_rng(0).normal(size=(300, 4)), tf.float32)
+    kernel, bias, answers = tf.Variable(np.linspace(-1, 1, 4 * units, dtype=np.float32).reshape(4, units)), tf.Variable([0.1] * units), []
+
+    def totals(record):
+        @tf.function(input_signature=[tf.TensorSpec([300, 4])], autograph=False)
+        def function(x):
+            biased = tf.nn.bias_add(tf.matmul(x, kernel), bias)
+            total = tf.sin(biased + other(x))
+            answers.append(is_joined(biased))
+            return total, record(biased)
+
+        return function(x)[0].numpy()
+
+    is_same = np.array_equal(totals(lambda tensor: ()), totals(lambda tensor: tensor))
+    assert answers == [joined, joined]
+    assert is_same != joined
+
+
+@pytest.mark.parametrize(
     ("biased", "joined"),
     [
         (lambda product: product + tf.ones([4]), True),

@@ -110,10 +110,14 @@ def _passes_on(op: tf.Operation) -> bool:
 
 
 def _is_regrouped(tensor: tf.Tensor) -> bool:
-    if is_ours(tensor.op.name) or not (tensor.op.type in _REGROUPED or _is_computed_number(tensor)):
+    is_number = _is_computed_number(tensor)
+    if is_ours(tensor.op.name) or not (tensor.op.type in _REGROUPED or is_number):
         return False
     takers = _takers(tensor)
-    return len(takers) == 1 and all(taker.type in _REGROUPED for taker in takers)
+    regrouping = [taker for taker in takers if taker.type in _REGROUPED]
+    if is_number and any(taker.outputs[0].shape.rank == 0 for taker in regrouping):
+        return True  # one that a metric takes as well: a sum takes over its memory if the metric is done with it
+    return len(takers) == len(regrouping) == 1
 
 
 def _is_computed_number(tensor: tf.Tensor) -> bool:

@@ -190,6 +190,19 @@ def test_a_loss_with_a_penalty_and_its_metric():
     assert plain == copied
 
 
+def test_a_number_that_is_in_a_loss_and_in_a_metric_has_no_third_taker():
+    def make(x):
+        error = tf.reduce_sum(tf.exp(x)) / 3
+        penalty = tf.reduce_mean(tf.square(x))
+        return {"error": error, "penalty": penalty, "recorded": error + 0.1 * penalty, "metric": error + tf.reduce_max(x), "other": 0.3 * penalty}
+
+    function, kept = traced(make)
+    assert takers(kept["error"]) == ["AddV2", "AddV2"]
+    assert takers(kept["penalty"]) == ["Mul", "Mul"]
+    x = np.arange(8, dtype=np.float32).reshape(2, 4)
+    np.testing.assert_allclose(function(tf.constant(x))["recorded"], np.exp(x).sum() / 3 + 0.1 * (x**2).mean(), rtol=1e-6)
+
+
 @pytest.mark.parametrize(
     ("taken", "dtype", "joined"),
     [

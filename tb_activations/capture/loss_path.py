@@ -16,7 +16,7 @@ from tensorflow.python.framework import ops as framework_ops
 from tb_activations.capture.keras_variables import in_tensorflow
 from tb_activations.capture.operations import is_ours
 
-__all__ = ["Cut", "LossPath", "handle_in", "reached_from"]
+__all__ = ["Cut", "LossPath", "handle_in", "is_used", "reached_from"]
 
 
 class Cut(NamedTuple):
@@ -105,6 +105,16 @@ def handle_in(graph: tf.Graph, variable: Any) -> tf.Tensor | None:
     return handle if getattr(handle, "graph", None) is graph else None
 
 
+def is_used(handle: tf.Tensor) -> bool:
+    """Whether the numbers behind ``handle``, of a variable or a lookup table, go anywhere but back into it.
+
+    Weights that follow those of another network, by an average, aren't used by that.
+    """
+    users = (op for op in handle.consumers() if not is_ours(op.name))
+    reached = _closure(users, lambda op: _consumers(op) if op.type in _AVERAGING else ()).values()
+    return any(not (op.type in _AVERAGING or is_ours(op.name) or (op.type in _WRITES and op.inputs[0] is handle)) for op in reached)
+
+
 def reached_from(tensors: Iterable[tf.Tensor]) -> set[int]:
     """The ids of all operations that use ``tensors``, or what is computed from them."""
     return set(_closure((op for tensor in tensors for op in tensor.consumers()), _consumers))
@@ -127,6 +137,9 @@ _CALLS = frozenset(
 
 _STEPWISE = frozenset({"Ceil", "Floor", "FloorDiv", "Rint", "Round"})
 """Registered with a gradient function that answers None for every input."""
+
+_AVERAGING = frozenset({"Add", "AddV2", "Cast", "Identity", "Mul", "ReadVariableOp", "RealDiv", "Sub"})
+_WRITES = frozenset({"AssignAddVariableOp", "AssignSubVariableOp", "AssignVariableOp"})
 
 _READS = frozenset({"ReadVariableOp", "ResourceGather", "ResourceGatherNd", "Placeholder", "Const", "VariableV2"})
 """Where a path begins: what they give out is what one differentiates by."""

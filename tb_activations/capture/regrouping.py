@@ -62,7 +62,7 @@ def _is_joined(made: tf.Tensor) -> bool:
         return False
     if made.dtype != tf.float32:
         return any(map(_is_what_fails, (output for taker in _takers(made) for output in taker.outputs)))
-    return _is_taken_by_one(made, _JOINED)
+    return _is_taken_by_one(made, _JOINED) and not _is_spread(made)
 
 
 def _is_what_fails(made: tf.Tensor) -> bool:
@@ -78,6 +78,11 @@ def _is_what_fails(made: tf.Tensor) -> bool:
 def _is_taken_by_one(made: tf.Tensor, types: frozenset[str]) -> bool:
     takers = _takers(made)
     return len(takers) == 1 and all(taker.type in types for taker in takers)
+
+
+def _is_spread(made: tf.Tensor) -> bool:
+    """Whether what takes ``made`` repeats it to get a larger shape, as the value of a state by the advantages of actions: then nothing is joined."""
+    return any(not made.shape.is_compatible_with(output.shape) for taker in _takers(made) for output in taker.outputs)
 
 
 def _is_biased_product(op: tf.Operation, product: str = "MatMul") -> bool:
@@ -105,10 +110,14 @@ def _passes_on(op: tf.Operation) -> bool:
 
 
 def _is_regrouped(tensor: tf.Tensor) -> bool:
-    if is_ours(tensor.op.name) or not (tensor.op.type in _REGROUPED or _is_computed_number(tensor)):
+    is_number = _is_computed_number(tensor)
+    if is_ours(tensor.op.name) or not (tensor.op.type in _REGROUPED or is_number):
         return False
     takers = _takers(tensor)
-    return len(takers) == 1 and all(taker.type in _REGROUPED for taker in takers)
+    regrouping = [taker for taker in takers if taker.type in _REGROUPED]
+    if is_number and any(taker.outputs[0].shape.rank == 0 for taker in regrouping):
+        return True  # one that a metric takes as well: a sum takes over its memory if the metric is done with it
+    return len(takers) == len(regrouping) == 1
 
 
 def _is_computed_number(tensor: tf.Tensor) -> bool:
@@ -123,7 +132,7 @@ def _takers(tensor: tf.Tensor) -> set[tf.Operation]:
     takers: set[tf.Operation] = set()
     for taker in tensor.consumers():
         if _passes_on(taker):
-            takers.update(*map(_takers, taker.outputs))
+            takers.update(*(_takers(output) for output in taker.outputs if taker.inputs[output.value_index] is tensor))
         elif taker.type not in OF_SHAPES and not is_ours(taker.name):
             takers.add(taker)
     return takers

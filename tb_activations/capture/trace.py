@@ -23,10 +23,10 @@ from tb_activations.capture.harmless import harmless
 from tb_activations.capture.inner_graphs import InnerGraphs
 from tb_activations.capture.inner_losses import Answer
 from tb_activations.capture.keras_variables import Variable
-from tb_activations.capture.loss_path import handle_in
+from tb_activations.capture.loss_path import handle_in, is_used
 from tb_activations.capture.nodes import Lasting, Recording, Seen, Tally
 from tb_activations.capture.on_replicas import OnReplicas
-from tb_activations.capture.operations import Calls, is_ours, ours
+from tb_activations.capture.operations import Calls, ours
 from tb_activations.capture.regrouping import is_joined
 from tb_activations.capture.selection import Selection
 from tb_activations.capture.statistics import has_statistics
@@ -128,10 +128,10 @@ class Trace:
         """Whether tensors made now belong to the graph of the step."""
         return tf.executing_eagerly() if self.graph is None else tf.compat.v1.get_default_graph() is self.graph
 
-    def is_read(self, variable: Any) -> bool:
-        """Whether an operation of the step, and not one of ours, reads ``variable``, or a lookup table. Not known of eager steps."""
+    def is_used(self, variable: Any) -> bool:
+        """Whether the step, and not we, computes something of ``variable``, or of a lookup table. Not known of eager steps."""
         handle = None if self.graph is None else handle_in(self.graph, variable)
-        return handle is not None and any(not is_ours(op.name) for op in handle.consumers())
+        return handle is not None and is_used(handle)
 
     def obstacle(self, tensor: tf.Tensor) -> QuantityPlan | None:
         """Why ``tensor`` can't leave the step."""

@@ -14,6 +14,8 @@ from typing import Any, NamedTuple
 
 import keras
 import tensorflow as tf
+from tensorflow.python.autograph.core import ag_ctx
+from tensorflow.python.autograph.impl.api import autograph_artifact
 
 from tb_activations.capture.active import current
 from tb_activations.capture.aside import Aside
@@ -24,6 +26,7 @@ from tb_activations.capture.handover import Beside, Handover, handover_of
 from tb_activations.capture.instrument import instrumented
 from tb_activations.capture.needed import forget_needless_gradients
 from tb_activations.capture.nodes import Lasting
+from tb_activations.capture.on_replicas import converted
 from tb_activations.capture.op_nodes import list_operations, record_operations
 from tb_activations.capture.packing import Keep, Layout, Packed
 from tb_activations.capture.randomness import stateful_draws
@@ -179,25 +182,29 @@ class Twin:
             yield
 
     def _instrumented_step(self) -> Callable[[Any], dict[str, Any]]:
+        @autograph_artifact  # type: ignore[untyped-decorator]
         def instrumented_step(data: Any) -> dict[str, Any]:
+            """What is ours is not for AutoGraph, which is at work where a function of the user's runs the step; his step is."""
+            step = converted(self._step) if ag_ctx.control_status_ctx().status is ag_ctx.Status.ENABLED else self._step
             self.tracing = True
             self._check_trainability()
             if self._is_first_of_two and not tf.executing_eagerly():
-                return {"result": self._first_of_two(data), "captured": {}}
+                return {"result": self._first_of_two(step, data), "captured": {}}
             if self._runs_again():
-                return {"result": self._step(data), "captured": {}}
+                return {"result": step(data), "captured": {}}
             recorder = Recorder(Structure(self._model), self._options.selection, self._kind, self._lasting)
             with instrumented(recorder):
-                result = self._step(data)
+                result = step(data)
             self._end_trace(recorder)
             captured = self._finish(recorder, result)
             recorder.release()
             self.tracing = False
             return {"result": result, "captured": captured}
 
-        return instrumented_step
+        stepper: Callable[[Any], dict[str, Any]] = instrumented_step
+        return stepper
 
-    def _first_of_two(self, data: Any) -> Any:
+    def _first_of_two(self, step: Callable[[Any], Any], data: Any) -> Any:
         """The first of two traces, of which TensorFlow runs the second: nothing of it has to be recorded."""
         self._is_first_of_two = False
         graph, makes_variables = tf.compat.v1.get_default_graph(), False
@@ -209,7 +216,7 @@ class Twin:
             return creator(**options)
 
         with tf.variable_creator_scope(make):
-            result = self._step(data)
+            result = step(data)
         if not makes_variables:
             self._traced_in_vain = True
             raise ActivationsError("The step makes no variables, so it would not be traced again.")

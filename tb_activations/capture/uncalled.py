@@ -71,7 +71,7 @@ class Uncalled:
         return isinstance(keeper, keras.layers.Wrapper) or self._recorder.mode == "train"
 
     def _is_used(self, op: keras.Operation) -> bool:
-        """Whether the step calls ``op`` or a layer that it keeps, trains their weights, or reads them or its table."""
+        """Whether the step calls ``op`` or a layer that it keeps, trains their weights, or computes something of them or its table."""
         waiting, met = [op], {id(op), id(self._recorder.structure.model)}  # a layer may keep the one that keeps it
         while waiting:
             layer = waiting.pop()
@@ -83,10 +83,10 @@ class Uncalled:
 
     def _is_table_used(self, layer: keras.Operation) -> bool:
         table = getattr(layer, "lookup_table", None)  # of `StringLookup`, which `TextVectorization` keeps
-        return hasattr(table, "resource_handle") and self._recorder.is_read(table)
+        return hasattr(table, "resource_handle") and self._recorder.is_used(table)
 
     def _is_weight_used(self, weight: keras.Variable) -> bool:
-        return self._recorder.variables.is_changed(weight) or self._recorder.is_read(weight)
+        return self._recorder.variables.is_changed(weight) or self._recorder.is_used(weight)
 
 
 def _as_written(attention: keras.layers.Layer) -> dict[str, str]:

@@ -87,6 +87,7 @@ _HARMLESS = re.compile(
     r"|While|If|Case|StatefulPartitionedCall|XlaLaunch"  # their bodies are looked at
     r"|TensorArray\w*|Stack\w*|Assert|Placeholder|CudnnRNN\w*"
     r"|Stateful\w*|Rng\w*|\w*Random\w*|\w*TruncatedNormal|Multinomial"  # random numbers, counted in a variable or where nobody looks
+    r"|\w*CandidateSampler|SampleDistortedBoundingBox\w*"  # the same
 )
 
 

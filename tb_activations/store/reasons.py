@@ -99,7 +99,7 @@ _ALL = (
         "not_called",
         "unreachable",
         "not called in this step",
-        "`{node}` belongs to the model, but the train step doesn't call it, so it has no value in this step.",
+        "`{node}` belongs to the model, but the recorded step doesn't call it, so it has no value in it.",
         "If it should take part, call it in `call` or connect it to an output of the model.",
     ),
     Reason(

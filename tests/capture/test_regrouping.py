@@ -127,6 +127,26 @@ def test_the_order_is_the_one_of_the_plain_function():
     np.testing.assert_array_equal(plain, copied)
 
 
+def test_what_is_passed_on_together_with_others():
+    """As gradients are in front of an optimizer: a product of two and the learning rate is multiplied in another order where it is recorded."""
+    x = tf.constant(np.random.default_rng(0).normal(size=(1000, 4)), tf.float32)
+    rate = tf.Variable(0.07)
+
+    def update(record):
+        @tf.function(input_signature=VECTOR, autograph=False)
+        def function(x):
+            both = tf.exp(x) + tf.sin(x)
+            gradient = both * tf.math.rsqrt(x * x + 1.0)
+            passed, other = tf.raw_ops.IdentityN(input=[gradient, tf.cos(x)])
+            return {"update": passed * rate, "also": both - other, **record({"recorded": gradient})}
+
+        return function(x)["update"].numpy()
+
+    plain, itself, copied = update(lambda tensors: {}), update(lambda tensors: tensors), update(leaving_the_order)
+    assert not np.array_equal(plain, itself)
+    np.testing.assert_array_equal(plain, copied)
+
+
 def test_a_loss_and_its_metric():
     """A loss that is the sum of two is added to a metric's total part by part; so it is where it is recorded."""
     x = tf.constant(np.random.default_rng(0).normal(size=(200, 3)), tf.float32)
@@ -170,6 +190,19 @@ def test_a_loss_with_a_penalty_and_its_metric():
     assert plain == copied
 
 
+def test_a_number_that_is_in_a_loss_and_in_a_metric_has_no_third_taker():
+    def make(x):
+        error = tf.reduce_sum(tf.exp(x)) / 3
+        penalty = tf.reduce_mean(tf.square(x))
+        return {"error": error, "penalty": penalty, "recorded": error + 0.1 * penalty, "metric": error + tf.reduce_max(x), "other": 0.3 * penalty}
+
+    function, kept = traced(make)
+    assert takers(kept["error"]) == ["AddV2", "AddV2"]
+    assert takers(kept["penalty"]) == ["Mul", "Mul"]
+    x = np.arange(8, dtype=np.float32).reshape(2, 4)
+    np.testing.assert_allclose(function(tf.constant(x))["recorded"], np.exp(x).sum() / 3 + 0.1 * (x**2).mean(), rtol=1e-6)
+
+
 @pytest.mark.parametrize(
     ("taken", "dtype", "joined"),
     [
@@ -194,6 +227,34 @@ def test_a_product_with_its_bias_that_is_not_made_by_itself(taken, dtype, joined
 
     function.get_concrete_function()
     assert answers == [joined]
+
+
+@pytest.mark.parametrize(
+    ("units", "other", "joined"),
+    [
+        (1, lambda x: x, False),
+        (1, lambda x: tf.reshape(x, [1, 300, 4]), False),
+        (4, lambda x: tf.ones([1, 4]), True),
+    ],
+)
+def test_a_product_that_is_repeated_to_be_added_is_made_by_itself(units, other, joined):
+    """As the value of a state is, by the advantages of its actions. Where the other is repeated, TensorFlow may add it to the bias instead."""
+    x = tf.constant(np.random.default_rng(0).normal(size=(300, 4)), tf.float32)
+    kernel, bias, answers = tf.Variable(np.linspace(-1, 1, 4 * units, dtype=np.float32).reshape(4, units)), tf.Variable([0.1] * units), []
+
+    def totals(record):
+        @tf.function(input_signature=[tf.TensorSpec([300, 4])], autograph=False)
+        def function(x):
+            biased = tf.nn.bias_add(tf.matmul(x, kernel), bias)
+            total = tf.sin(biased + other(x))
+            answers.append(is_joined(biased))
+            return total, record(biased)
+
+        return function(x)[0].numpy()
+
+    is_same = np.array_equal(totals(lambda tensor: ()), totals(lambda tensor: tensor))
+    assert answers == [joined, joined]
+    assert is_same != joined
 
 
 @pytest.mark.parametrize(

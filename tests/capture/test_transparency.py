@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import traceback
 from pathlib import Path
 
 import keras
@@ -89,3 +90,69 @@ def test_numbers_that_can_not_be_drawn_again_are_told(tmp_path, seed):
             fit(epochs=2)
         assert len(told) == 1
     assert tba.open_run(tmp_path / "train").steps()[0] == 0
+
+
+@slow
+def test_negatives_that_tensorflow_draws_with_a_seed_stay_those_of_the_plain_training(tmp_path):
+    class Words(keras.Model):
+        def __init__(self):
+            super().__init__(name="words")
+            self.embedding = keras.layers.Embedding(20, 4, name="embedding")
+            self.kernel = self.add_weight(shape=(20, 4), name="kernel")
+            self.bias = self.add_weight(shape=(20,), initializer="zeros", name="bias")
+
+        def call(self, words):
+            return self.embedding(words)
+
+        def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
+            kernel, bias = tf.convert_to_tensor(self.kernel), tf.convert_to_tensor(self.bias)
+            return tf.reduce_mean(tf.nn.sampled_softmax_loss(kernel, bias, y[:, None], y_pred, num_sampled=3, num_classes=20, seed=5))
+
+    words, ends = np.arange(48) % 20, []
+    for callbacks in ([], [tba.ActivationsCallback(tmp_path, every=2)]):
+        keras.utils.set_random_seed(0)
+        model = Words()
+        model.compile("sgd", jit_compile=False)
+        fit = functools.partial(model.fit, words, words[::-1].astype("int64"), batch_size=8, verbose=0, callbacks=callbacks)
+        if callbacks:
+            with pytest.warns(RuntimeWarning, match="random numbers by LogUniformCandidateSampler of .* what is recorded is computed with others"):
+                fit()
+        else:
+            fit()
+        ends.append(model.get_weights())
+    for before, after in zip(*ends, strict=True):
+        np.testing.assert_array_equal(before, after)
+    assert tba.open_run(tmp_path / "train").steps("embedding").tolist() == [0, 2, 4]
+
+
+@slow
+def test_with_a_train_function_of_ones_own_that_autograph_converts(tmp_path):
+    """It converts the step, which may need it, and nothing that is ours."""
+    converted = []
+
+    class Own(keras.Model):
+        def make_train_function(self, force=False):
+            @tf.function
+            def train(iterator):
+                return self.train_step(next(iterator))
+
+            self.train_function = self.train_function if self.train_function and not force else train
+
+        def train_step(self, data):
+            converted.append({call.name for call in traceback.extract_stack() if call.name.startswith("tf__")})
+            if tf.reduce_sum(data[0]) > 1e9:
+                tf.print("large")
+            return super().train_step(data)
+
+    x, y, ends = np.random.default_rng(0).normal(size=(24, 3)).astype("float32"), np.ones((24, 1), "float32"), []
+    for callbacks in ([], [tba.ActivationsCallback(tmp_path, every=2)]):
+        keras.utils.set_random_seed(0)
+        inputs = keras.Input((3,), name="x")
+        model = Own(inputs, keras.layers.Dense(1, name="out")(keras.layers.Dense(4, name="hidden")(inputs)))
+        model.compile("adam", "mse", jit_compile=False)
+        model.fit(x, y, batch_size=4, verbose=0, callbacks=callbacks)
+        ends.append(model.get_weights())
+    for before, after in zip(*ends, strict=True):
+        np.testing.assert_array_equal(before, after)
+    assert tba.open_run(tmp_path / "train").steps("hidden", "gradient").tolist() == [0, 2, 4]
+    assert set.union(*converted) <= {"tf__train", "tf__train_step", "tf__extract_stack"}

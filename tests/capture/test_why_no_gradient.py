@@ -185,6 +185,34 @@ def test_what_is_used_without_a_call_of_its_own_is_not_told_to_be_unused(tmp_pat
     assert codes == {"run": "used_without_call", "run/fed": "used_without_call", "frozen": "used_without_call", "idle": "not_called"}
 
 
+class Followed(keras.Model):
+    """A network, one whose weights follow the first one's, and one that takes them as they are; both are there for inference."""
+
+    def __init__(self):
+        super().__init__(name="followed")
+        self.network, self.average, self.copy = (
+            keras.Sequential([L.Input((3,)), L.Dense(3, name="dense"), L.ReLU(name="relu"), L.Dense(1, name="head")], name=name)
+            for name in ("network", "average", "copy")
+        )
+
+    def call(self, x):
+        return self.network(x)
+
+    def train_step(self, data):
+        logs = super().train_step(data)
+        for weight, mean, copy in zip(self.network.weights, self.average.weights, self.copy.weights, strict=True):
+            mean.assign(0.9 * mean + 0.1 * weight)
+            copy.assign(weight)
+        return logs
+
+
+def test_a_network_whose_weights_only_follow_those_of_another_is_not_called(tmp_path):
+    told = reasons(tmp_path, Followed())
+    names = ("", "/dense", "/relu", "/head")
+    assert {told[f"{network}{name}"] for network in ("average", "copy") for name in names} == {"not_called"}
+    assert {told[f"network{name}"] for name in names} == {None}
+
+
 def test_a_layer_without_weights_that_another_of_keras_runs_past_its_call_is_not_told_to_be_unused(tmp_path):
     x = L.Input((4, 3, 2), name="x")
     model = keras.Model(x, L.Dense(1, name="head")(L.TimeDistributed(L.GlobalMaxPooling1D(name="most"), name="each")(x)[:, 0]))

@@ -163,7 +163,6 @@ CASES: dict[str, Case] = {
     "clipped-by-hand": Case(
         "a `train_step` with `tf.clip_by_global_norm`",
         of_model(Clipped, optimizer=lambda: keras.optimizers.SGD(0.1, momentum=0.9)),
-        place="beside",
     ),
     "cell": Case("a cell called by hand", of_model(Decoder), place="beside"),
     "residual": Case("a residual network: normalizations in front of sums", of_model(residual)),

@@ -171,10 +171,16 @@ class Flow:
 
     @cached_property
     def multiplied_inputs(self) -> Rows:
-        """Inputs of whole numbers that layers of Keras multiply by weights: they make floats of what they are given."""
+        """Inputs of whole numbers that layers of Keras multiply by weights: they make floats of what they are given.
+
+        What a layer is given beside something else is a mask, as where words are missing.
+        """
         whole = self.select(lambda node: node.kind == "input" and not node.inputs and not is_float(node.dtype))
-        weighted = [any(self.nodes[node].class_name in WEIGHTED for node in self.next_effective(row)) for row in whole.tolist()]
-        return whole[np.array(weighted, np.bool_)]
+
+        def multiplies(node: int) -> bool:
+            return self.nodes[node].class_name in WEIGHTED and len(self.inputs[node]) == 1
+
+        return whole[np.array([any(map(multiplies, self.next_effective(row))) for row in whole.tolist()], np.bool_)]
 
     @cached_property
     def whole_inputs(self) -> tuple[tuple[int, int], ...]:

@@ -260,6 +260,12 @@ def test_whole_numbers_that_weights_multiply_are_an_input_like_any_other(text, t
     assert all("an `Embedding`, if these are numbers of words" in f.remedy for f in found.find(UnnormalizedInput()))
 
 
+def test_words_of_which_a_mask_is_made_are_not_multiplied():
+    text = "input x [?,8]; layer embed Embedding [?,8,4] <- x; layer attend EinsumDense [?,8,4] <- embed x; loss loss [] <- attend"
+    history = History(text, STEPS, x={"dtype": "int32"}).set("x", l2_norm=140 * np.sqrt(320), std=70.0, mean=120.0, min=0, max=255)
+    assert history.find(UnnormalizedInput()) == []
+
+
 def test_what_large_whole_numbers_make_large_is_in_proportion_to_them():
     history = History(RAW, STEPS, x={"dtype": "uint8"}).set("x", l2_norm=140 * np.sqrt(320)).set("loss", elements=1, mean=2.0)
     assert history.set("d", l2_norm=2000 * np.sqrt(320)).find(ExplodingActivation()) == []

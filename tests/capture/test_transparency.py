@@ -48,6 +48,21 @@ def test_what_the_page_names_elsewhere_is_there(test):
     assert f"def {name}(" in (Path(__file__).parent / file).read_text()
 
 
+def ends_in_the_same_bits(kind, log_dir):
+    """A small network of ``kind``, trained for six steps without recording, and with every second one recorded."""
+    x, y, ends = np.random.default_rng(0).normal(size=(24, 3)).astype("float32"), np.ones((24, 1), "float32"), []
+    for callbacks in ([], [tba.ActivationsCallback(log_dir, every=2)]):
+        keras.utils.set_random_seed(0)
+        inputs = keras.Input((3,), name="x")
+        model = kind(inputs, keras.layers.Dense(1, name="out")(keras.layers.Dense(4, name="hidden")(inputs)))
+        model.compile("adam", "mse", jit_compile=False)
+        model.fit(x, y, batch_size=4, verbose=0, callbacks=callbacks)
+        ends.append(model.get_weights())
+    for before, after in zip(*ends, strict=True):
+        np.testing.assert_array_equal(before, after)
+    assert tba.open_run(log_dir / "train").steps("hidden", "gradient").tolist() == [0, 2, 4]
+
+
 @slow
 def test_with_a_train_step_that_is_a_function_of_its_own(tmp_path):
     class Wrapped(keras.Model):
@@ -57,19 +72,7 @@ def test_with_a_train_step_that_is_a_function_of_its_own(tmp_path):
                 tf.print("large")
             return super().train_step(data)
 
-    x, y = np.random.default_rng(0).normal(size=(24, 3)).astype("float32"), np.ones((24, 1), "float32")
-    ends = []
-    for callbacks in ([], [tba.ActivationsCallback(tmp_path, every=2)]):
-        keras.utils.set_random_seed(0)
-        inputs = keras.Input((3,), name="x")
-        model = Wrapped(inputs, keras.layers.Dense(1, name="out")(keras.layers.Dense(4, name="hidden")(inputs)))
-        model.compile("adam", "mse", jit_compile=False)
-        model.fit(x, y, batch_size=4, verbose=0, callbacks=callbacks)
-        ends.append(model.get_weights())
-    for before, after in zip(*ends, strict=True):
-        np.testing.assert_array_equal(before, after)
-    run = tba.open_run(tmp_path / "train")
-    assert run.steps("hidden", "gradient").tolist() == [0, 2, 4]
+    ends_in_the_same_bits(Wrapped, tmp_path)
 
 
 @slow
@@ -144,15 +147,5 @@ def test_with_a_train_function_of_ones_own_that_autograph_converts(tmp_path):
                 tf.print("large")
             return super().train_step(data)
 
-    x, y, ends = np.random.default_rng(0).normal(size=(24, 3)).astype("float32"), np.ones((24, 1), "float32"), []
-    for callbacks in ([], [tba.ActivationsCallback(tmp_path, every=2)]):
-        keras.utils.set_random_seed(0)
-        inputs = keras.Input((3,), name="x")
-        model = Own(inputs, keras.layers.Dense(1, name="out")(keras.layers.Dense(4, name="hidden")(inputs)))
-        model.compile("adam", "mse", jit_compile=False)
-        model.fit(x, y, batch_size=4, verbose=0, callbacks=callbacks)
-        ends.append(model.get_weights())
-    for before, after in zip(*ends, strict=True):
-        np.testing.assert_array_equal(before, after)
-    assert tba.open_run(tmp_path / "train").steps("hidden", "gradient").tolist() == [0, 2, 4]
+    ends_in_the_same_bits(Own, tmp_path)
     assert set.union(*converted) <= {"tf__train", "tf__train_step", "tf__extract_stack"}

@@ -194,7 +194,9 @@ def test_a_number_that_is_in_a_loss_and_in_a_metric_has_no_third_taker():
     def make(x):
         error = tf.reduce_sum(tf.exp(x)) / 3
         penalty = tf.reduce_mean(tf.square(x))
-        return {"error": error, "penalty": penalty, "recorded": error + 0.1 * penalty, "metric": error + tf.reduce_max(x), "other": 0.3 * penalty}
+        loss = error + 0.1 * penalty
+        others = {"total": loss + tf.reduce_min(x), "metric": error + tf.reduce_max(x), "other": 0.3 * penalty}
+        return {"error": error, "penalty": penalty, "recorded": loss, **others}
 
     function, kept = traced(make)
     assert takers(kept["error"]) == ["AddV2", "AddV2"]

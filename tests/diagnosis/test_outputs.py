@@ -334,8 +334,8 @@ def test_a_generator_that_cannot_reach_the_data_that_it_is_judged_beside_is_told
         "input f/in [?,2]; layer f/out Dense [?,2] <- f/in tanh; variable f/out/kernel [2,2]; layer f Sequential [?,2] <- f/out;"
         " input f/in@2 [?,2] <- f; layer f/out@2 Dense [?,2] <- f/in@2 tanh; loss loss [] <- f/out@2",
         "input f/in [?,2]; layer f Dense [?,2] <- f/in tanh; variable f/kernel [2,2]; layer f@2 Dense [?,2] <- f tanh; loss loss [] <- f@2",
-        "input f/in [?,2]; layer g Dense [?,2] <- f/in tanh; variable g/kernel [2,2]; layer f Dense [?,2] <- f/in; variable f/kernel [2,2];"
-        " layer f@2 Dense [?,2] <- g; layer sum Add [?,2] <- f f@2; loss loss [] <- sum",
+        "input f/in [?,2]; layer h Dense [?,2] <- f/in; variable h/kernel [2,2]; layer g Dense [?,2] <- h tanh; variable g/kernel [2,2];"
+        " layer f Dense [?,2] <- f/in; variable f/kernel [2,2]; layer f@2 Dense [?,2] <- g; layer sum Add [?,2] <- f f@2; loss loss [] <- sum",
     ],
     ids=["a model that reads its own answers again", "a layer that does", "a shared layer whose answers are added"],
 )

@@ -60,8 +60,8 @@ class HostReduction:
 
     def _sample(self, array: Any, key: str, scales: Packed) -> Any:
         if self._keep.samples == "sample":
-            batch = self._layout.facts[key][1]
-            array = sample_on_host(array, batch=batch, examples=self._keep.examples, elements=self._layout.elements[key])
+            batch, maps = self._layout.facts[key][1], key in self._layout.maps
+            array = sample_on_host(array, batch=batch, examples=self._keep.examples, elements=self._layout.elements[key], maps=maps)
         else:
             array = np.array(array)
         return array.astype(np.float32) * scales[key] if key in scales else array

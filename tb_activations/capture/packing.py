@@ -83,6 +83,7 @@ class Layout:
       ids: the nodes of each quantity that has any, in the order of `Catalogue.ids`.
       facts: (activation, whether axis 0 counts examples) by the key of a tensor.
       elements: the most numbers in the sample of a tensor, by its key.
+      maps: the keys of tensors whose examples are stacks of pictures: attention maps, and images whose channels come first.
       tallied: the keys of what was reduced already, in the order of its rows.
     """
 
@@ -92,6 +93,7 @@ class Layout:
         self.facts = {str(index): (item.activation, item.batch) for index, item in enumerate(items) if isinstance(item, Recording)}
         self.tallied = [key for key, _ in _tallied(items)]
         self.elements = self._shares(items, keep, catalogue.graph.nodes)
+        self.maps = {key for key, _, node in self.owners() if _holds_maps(catalogue.graph.nodes[node])}
 
     def _shares(self, items: Sequence[Recording | Tally], keep: Keep, nodes: Sequence[NodeRecord]) -> dict[str, int]:
         if keep.elements is not None:
@@ -154,8 +156,8 @@ class Reduction:
 
     def _sample(self, tensor: tf.Tensor, key: str, scale: tf.Tensor | None) -> tf.Tensor:
         if self._keep.samples == "sample":
-            batch = self._layout.facts[key][1]
-            tensor = sample(tensor, batch=batch, examples=self._keep.examples, elements=self._layout.elements[key])
+            batch, maps = self._layout.facts[key][1], key in self._layout.maps
+            tensor = sample(tensor, batch=batch, examples=self._keep.examples, elements=self._layout.elements[key], maps=maps)
         return tensor if scale is None else tf.cast(tensor, tf.float32) * _factor(scale)
 
 
@@ -164,6 +166,13 @@ def _size(item: Recording, node: NodeRecord, examples: int) -> int:
     shape = item.tensor.shape if node.kind == "variable" or node.shape is None else tf.TensorShape(node.shape)
     known = (shape[1:] if item.batch else shape).num_elements()
     return MOST if known is None else known * (examples if item.batch else 1)
+
+
+def _holds_maps(node: NodeRecord) -> bool:
+    """Whether it is [batch, heads, queries, keys] or [batch, channels, rows, columns]. A softmax of a convolution is over the classes of pixels."""
+    if "data_format" in node.attributes:
+        return bool(node.attributes["data_format"] == "channels_first")
+    return "softmax" in (node.activation, node.class_name.lower())
 
 
 def _measured(tensors: Mapping[str, tf.Tensor], facts: Mapping[str, tuple[str | None, bool]], histograms: bool) -> Iterator[Measured]:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import math
+
+import keras
 import numpy as np
 import pytest
 
@@ -69,3 +72,27 @@ def test_what_was_asked_for_is_kept_however_much_it_is(tmp_path):
     x, y = np.zeros((4, text.LENGTH), "int32"), np.zeros((4, text.LENGTH), "int32")
     model.fit(x, y, verbose=0, callbacks=[tba.ActivationsCallback(tmp_path, sample_elements=4096, kinds=["layer"], print_findings=False)])
     assert tba.open_run(tmp_path / "train").value("positions", 0, "gradient").shape == (2, 32, 64)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("run_eagerly", [False, True], ids=["graph", "eager"])
+def test_of_a_map_that_is_too_large_a_square_corner_is_kept(tmp_path, run_eagerly):
+    layers = keras.layers
+    tokens, image, channels = keras.Input((64, 8)), keras.Input((64, 64, 3)), keras.Input((3, 62, 62))
+    attention = layers.MultiHeadAttention(4, 8, name="attention")
+    attended, scores = attention(tokens, tokens, return_attention_scores=True)
+    classes = layers.Conv2D(3, 1, activation="softmax", name="classes")
+    outputs = [attended, scores, classes(image), layers.ZeroPadding2D(1, data_format="channels_first", name="padded")(channels)]
+    sums = [keras.ops.reshape(output, (-1, math.prod(output.shape[1:])))[:, :1] for output in outputs]
+    model = keras.Model([tokens, image, channels], layers.Add(name="sum")(sums))
+    random = np.random.default_rng(0)
+    x = [random.normal(size=(2, *each.shape[1:])).astype("float32") for each in (tokens, image, channels)]
+    model.compile(keras.optimizers.SGD(0.0), "mse", run_eagerly=run_eagerly)
+    model.fit(x, np.ones((2, 1)), shuffle=False, verbose=0, callbacks=[tba.ActivationsCallback(tmp_path, every=1, print_findings=False)])
+    run = tba.open_run(tmp_path / "train")
+    weights = attention(x[0], x[0], return_attention_scores=True)[1]
+    for quantity in ("value", "gradient"):
+        assert run.value(f"attention/{attention._softmax.name}", 0, quantity).shape == (1, 1, 45, 45)
+    np.testing.assert_allclose(run.value(f"attention/{attention._softmax.name}", 0), weights[:1, :1, :45, :45], rtol=1e-5)
+    np.testing.assert_allclose(run.value("classes", 0), classes(x[1])[:1, :45, :45, :1], rtol=1e-5)
+    np.testing.assert_array_equal(run.value("padded", 0), np.pad(x[2], ((0, 0), (0, 0), (1, 1), (1, 1)))[:1, :1, :45, :45])

@@ -388,7 +388,9 @@ def test_a_thousand_layers_of_one_shape_cost_the_operations_of_one():
         ((16, 10), True, (4, 10)),
         ((2, 10), True, (2, 10)),
         ((16, 20, 20, 16), True, (1, 20, 20, 2)),  # the first channels
-        ((16, 64, 64, 16), True, (1, 15, 64, 1)),  # then the first rows
+        ((16, 64, 64, 16), True, (1, 31, 32, 1)),  # then a corner
+        ((16, 9, 500, 16), True, (1, 9, 111, 1)),
+        ((16, 7, 40, 40, 3), True, (1, 1, 31, 32, 1)),
         ((3, 3, 8, 64), False, (3, 3, 8, 13)),
         ((5000,), False, (1000,)),
         ((5000,), True, (4,)),
@@ -400,6 +402,23 @@ def test_a_thousand_layers_of_one_shape_cost_the_operations_of_one():
 def test_a_sample_is_a_bounded_block_from_the_beginning(shape, batch, expected, mode, unknown):
     array = np.arange(np.prod(shape, dtype=int), dtype=np.float32).reshape(shape)
     block = run(sample, array, mode=mode, unknown=unknown, batch=batch, examples=4, elements=1000)
+    np.testing.assert_array_equal(block, array[tuple(slice(0, extent) for extent in expected)])
+
+
+@pytest.mark.parametrize(
+    ("shape", "expected"),
+    [
+        ((16, 8, 10, 10), (1, 8, 10, 10)),
+        ((16, 8, 20, 20), (1, 2, 20, 20)),  # whole maps of the first heads
+        ((16, 8, 128, 128), (1, 1, 31, 32)),  # a corner of the first map
+        ((16, 8, 1, 2000), (1, 1, 1, 1000)),
+        ((16, 12), (4, 12)),
+    ],
+)
+@pytest.mark.parametrize(("mode", "unknown"), [("graph", False), ("graph", True), ("host", False)])
+def test_a_sample_of_attention_is_of_whole_maps_where_they_fit(shape, expected, mode, unknown):
+    array = np.arange(np.prod(shape, dtype=int), dtype=np.float32).reshape(shape)
+    block = run(sample, array, mode=mode, unknown=unknown, batch=True, examples=4, elements=1000, maps=True)
     np.testing.assert_array_equal(block, array[tuple(slice(0, extent) for extent in expected)])
 
 

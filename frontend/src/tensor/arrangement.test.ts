@@ -83,6 +83,12 @@ test("square feature maps are no attention, also when heights and channels happe
   expect(looksLikeAttention(subject([4, 2, 9, 9], false))).toBe(false);
 });
 
+test("a convolution that ends in a softmax gives the classes of pixels, an image each", () => {
+  const classes = subject([4, 64, 64, 3], true, { class: "Conv2D", activation: "softmax" });
+  expect(kindsOf(classes)[0]).toBe("images");
+  expect(defaultArrangement(classes, "images")).toEqual({ tile: 3, row: 1, column: 2 });
+});
+
 test("axes are named as the field calls them", () => {
   expect(axisNames(subject([4, 14, 14, 64], true))).toEqual(["example", "row", "column", "channel"]);
   expect(axisNames(subject([4, 64, 14, 14], true, { attributes: { data_format: "channels_first" } }))).toEqual([

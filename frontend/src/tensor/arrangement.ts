@@ -30,11 +30,11 @@ export interface Subject {
   readonly node: NodeFacts;
 }
 
-/** [batch, heads, queries, keys]: rows of a softmax, or as many queries as keys where it can't be an image. */
+/** [batch, heads, queries, keys]: rows of a softmax, or as many queries as keys; not the classes of pixels, which a convolution gives. */
 export function looksLikeAttention({ shape, batched, node }: Subject): boolean {
-  if (!batched || shape.length !== 4) return false;
+  if (!batched || shape.length !== 4 || holdsImages(node)) return false;
   if (node.activation === "softmax" || node.class === "Softmax") return true;
-  return shape[2] === shape[3] && shape[1] !== shape[2] && !holdsImages(node);
+  return shape[2] === shape[3] && shape[1] !== shape[2];
 }
 
 /** [batch, position, head, unit]: queries, keys and values of an attention before they meet. */

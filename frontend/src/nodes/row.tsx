@@ -17,6 +17,12 @@ import { SeverityIcon, StateGlyph } from "../widgets/icons";
 /** Kinds that aren't plain from the name and the place of a node. */
 const KIND_WORD: Readonly<Partial<Record<Kind, string>>> = { variable: "var", op: "op", probe: "probe" };
 
+/**
+ * A text of so many characters is cut by no column. One that may be cut gets a layer of its own in the browser: with one for each cell a frame of
+ * scrolling took a quarter more.
+ */
+const SURELY_FITS = 9;
+
 /** Indentation per level. */
 const GUIDE_WIDTH: CssPixels = 15;
 
@@ -73,11 +79,8 @@ function NameCell({ row, node }: { readonly row: Row; readonly node: GraphNode |
     <div class="nm" role="rowheader" title={item.path}>
       {item.depth > 0 && <i class="guides" style={{ width: `${item.depth * GUIDE_WIDTH}px` }} />}
       {sort.value === null && <i class={`tw ${item.children.length === 0 ? "" : row.open ? "open" : "closed"}`} />}
-      {node !== undefined && <StateGlyph state={node.state} />}
-      <bdi class={isPath ? "path" : undefined}>
-        {node !== undefined && <span class="sr">{node.state} </span>}
-        {isPath ? <bdi>{name}</bdi> : name}
-      </bdi>
+      {node !== undefined && <StateGlyph state={node.state} name={node.state} />}
+      <bdi class={isPath ? "path" : undefined}>{isPath ? <bdi>{name}</bdi> : name}</bdi>
       {node === undefined && <span class="cnt">{formatCount(item.below)}</span>}
       {kind !== undefined && <span class="cnt">{kind}</span>}
     </div>
@@ -129,15 +132,16 @@ function Cell({ column, node, row }: CellProps): JSX.Element {
 
 function Plain({
   text,
-  className = "ellipsis dim",
-  title = text,
+  className = "dim",
+  title,
 }: {
   readonly text: string;
   readonly className?: string;
-  readonly title?: string;
+  readonly title?: string | null;
 }): JSX.Element {
+  const long = text.length > SURELY_FITS;
   return (
-    <div class={className} role="gridcell" title={title}>
+    <div class={long ? `${className} ellipsis` : className} role="gridcell" title={title ?? (long ? text : undefined)}>
       {text}
     </div>
   );
@@ -171,14 +175,14 @@ function NumberCell({ node, index }: { readonly node: GraphNode; readonly index:
       />
     );
   }
-  const title = reasonOf(node, quantity.value) ?? undefined;
+  const title = reasonOf(node, quantity.value);
   return <Plain className="num" text={written(statistic.value, numbers.value?.[index])} title={title} />;
 }
 
 /** The sparkline itself is painted by the layer behind all rows; here stands the word where there is none. */
 function HistoryCell({ node }: { readonly node: GraphNode }): JSX.Element {
   const reason = reasonOf(node, quantity.value);
-  return <Plain className="hist ellipsis" text={reason === null ? "" : `no ${quantity.value}`} title={reason ?? ""} />;
+  return <Plain className="hist" text={reason === null ? "" : `no ${quantity.value}`} title={reason} />;
 }
 
 /** The worst finding of the row; of a closed one, of all that it hides. */
@@ -188,14 +192,7 @@ function FindingCell({ row }: { readonly row: Row }): JSX.Element {
   const words = found.map(({ title, node }) => (node === path ? title : `${title} in ${node}`));
   return (
     <div role="gridcell" title={words.join(", ")}>
-      {found.length > 0 && (
-        <>
-          <SeverityIcon severity={found[0].severity} />
-          <span class="sr">
-            {found[0].severity}: {words[0]}
-          </span>
-        </>
-      )}
+      {found.length > 0 && <SeverityIcon severity={found[0].severity} name={`${found[0].severity}: ${words[0]}`} />}
     </div>
   );
 }

@@ -33,9 +33,8 @@ export function PanelHead({
   const found = (findings.value.data?.findings ?? []).filter((finding) => finding.node === node.name);
   return (
     <div class="panel-head">
-      <StateGlyph state={node.state} />
+      <StateGlyph state={node.state} name={node.state} />
       <h2 class="panel-path" title={node.name}>
-        <span class="sr">{node.state} </span>
         <span class="dim panel-scope">
           <bdi>{parts.slice(0, -1).map((part) => `${visibleName(part)} / `)}</bdi>
         </span>
@@ -87,8 +86,7 @@ function FindingChip({ finding }: { readonly finding: Finding }): JSX.Element {
       title={`${finding.sentence.replaceAll("`", "")} Go to step ${formatCount(first)}.`}
       onClick={() => goToFinding(finding)}
     >
-      <SeverityIcon severity={severity} size={13} />
-      <span class="sr">{severity}: </span>
+      <SeverityIcon severity={severity} size={13} name={severity} />
       {title} {when} {formatCount(first)}
     </button>
   );

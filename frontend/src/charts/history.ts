@@ -8,6 +8,7 @@ import type { Statistics } from "../types";
 import { COUNTS, ELEMENTS, NAN_COUNT, NEG_INF_COUNT, POS_INF_COUNT } from "../types";
 import type { CaptureIndex, Step } from "../units";
 import { firstAtLeast } from "./timeline";
+import { weakly } from "./weakly";
 
 export interface History {
   readonly steps: Float64Array;
@@ -50,7 +51,7 @@ export function rowAt(history: History, step: Step): CaptureIndex {
 }
 
 /** Elements of its tensor, the most there were at a capture; −1 where none has it. */
-const mostElements = (history: History): number => history.elements.reduce((a, b) => Math.max(a, b), -1);
+const mostElements = weakly((history: History) => history.elements.reduce((a, b) => Math.max(a, b), -1));
 
 /** Is it of a single number? All that can be said of it is its value, the mean. */
 export const isScalar = (history: History): boolean => mostElements(history) === 1;
@@ -76,9 +77,9 @@ export function nonFiniteAt(history: History, row: CaptureIndex): number {
 }
 
 /** Captures with elements that are not finite, in words: `NaN 12`, `NaN 3, +Inf 1`. */
-export function nonFiniteMarks(history: History): { step: Step; text: string }[] {
-  return Array.from(history.steps, (step, row) => {
+export const nonFiniteMarks = weakly((history: History): readonly { readonly step: Step; readonly text: string }[] =>
+  Array.from(history.steps, (step, row) => {
     const some = NON_FINITE.filter(([, key]) => history[key][row] > 0);
     return { step, text: some.map(([label, key]) => `${label} ${history[key][row]}`).join(", ") };
-  }).filter(({ text }) => text !== "");
-}
+  }).filter(({ text }) => text !== ""),
+);

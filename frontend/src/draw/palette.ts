@@ -1,8 +1,8 @@
 /*
  * The colours of the theme that is on, read from the design tokens.
  *
- * The one invariant: no colour is written anywhere else in what draws; a canvas can't use CSS variables itself, so it reads them here, anew for
- * every picture that follows a change of theme.
+ * The one invariant: no colour is written anywhere else in what draws; a canvas can't use CSS variables itself, so it reads them here, anew
+ * after a change of theme.
  */
 
 import type { Quantity, Severity } from "../types";
@@ -69,7 +69,13 @@ export function makePalette(token: (name: string) => string): Palette {
   };
 }
 
+/** By the class of the page's root, which says what theme is on. */
+const palettes: Record<string, Palette> = {};
+
+/** The palette of the theme that is on; read once, for every frame that paints asks for it. */
 export function readPalette(): Palette {
-  const style = getComputedStyle(document.documentElement);
-  return makePalette((name) => style.getPropertyValue(`--${name}`).trim());
+  const root = document.documentElement;
+  return (palettes[root.className] ??= makePalette((name) =>
+    getComputedStyle(root).getPropertyValue(`--${name}`).trim(),
+  ));
 }

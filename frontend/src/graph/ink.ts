@@ -1,5 +1,6 @@
 /** The colours of the graph beyond those of every chart, read from the tokens of the theme that is on. */
 
+import { weakly } from "../charts/weakly";
 import type { Palette } from "../draw/palette";
 import type { Severity, State } from "../types";
 
@@ -11,7 +12,7 @@ export interface Ink extends Palette {
   readonly severityPaper: Readonly<Record<Severity, string>>;
 }
 
-export function withGraphInk(palette: Palette): Ink {
+export const withGraphInk = weakly((palette: Palette): Ink => {
   const style = getComputedStyle(document.documentElement);
   const token = (name: string): string => style.getPropertyValue(`--${name}`).trim();
   return {
@@ -21,4 +22,4 @@ export function withGraphInk(palette: Palette): Ink {
     state: { materialized: token("st-mat"), available: token("st-avail"), unreachable: token("st-unreach") },
     severityPaper: { error: token("sev-error-bg"), warning: token("sev-warning-bg"), note: token("sev-note-bg") },
   };
-}
+});

@@ -8,6 +8,7 @@ import { CanvasPen } from "../draw/canvas_pen";
 import type { Context } from "../draw/context";
 import { colormap } from "../colormap";
 import type { Box } from "../draw/pen";
+import type { CssPixels } from "../units";
 import { BOX_HEIGHT, CELL_WIDTH, MINI_CELL, MOST_MINI_CELLS, textStart } from "./boxes";
 import { fillOf, miniCells, type Cell, type CellOf, type Mark } from "./cells";
 import { HEADER } from "./layout/nested";
@@ -39,34 +40,55 @@ export interface StepPicture extends Picture {
 }
 
 const MINI_CELL_TOP = 25;
+/** Of the two corners that a cell shares with its box. */
+const CELL_RADIUS: CssPixels = 3.5;
 const UNKNOWN: Cell = { kind: "nothing", text: "", place: -1 };
 
-function fillCell(context: Context, picture: StepPicture, cell: Cell, box: Box, item: number): string {
+/** The colours of a cell's ground and of what is written on it. */
+function colorsOf({ ink, marks, byFindings, map: name }: StepPicture, cell: Cell, item: number): [string, string] {
+  const mark = marks.get(item);
+  if (byFindings && mark?.now === true) return [ink.severityPaper[mark.severity], ink.severity[mark.severity]];
+  if (byFindings || cell.kind !== "color") return [ink.none, ink.ink2];
+  const map = colormap(name);
+  return [fillOf(cell, map), map.ink[cell.place]];
+}
+
+/** Fills the ground of a cell, and gives the colour of what is written on it. */
+function fillCell(
+  context: Context,
+  picture: StepPicture,
+  cell: Cell,
+  box: Box,
+  item: number,
+  radius: CssPixels = 0,
+): string {
   const { ink } = picture;
-  const mark = picture.marks.get(item);
-  if (picture.byFindings) {
-    context.fillStyle = mark?.now === true ? ink.severityPaper[mark.severity] : ink.none;
-    context.fillRect(box.x, box.y, box.width, box.height);
-    return mark?.now === true ? ink.severity[mark.severity] : ink.ink2;
-  }
-  if (cell.kind === "nonfinite") {
+  context.beginPath();
+  context.roundRect(box.x, box.y, box.width, box.height, [radius, 0, 0, radius]);
+  if (cell.kind === "nonfinite" && !picture.byFindings) {
     context.save();
+    context.clip();
     new CanvasPen(context, ink.font).hatch(box, { ...ink.nanHatch, gap: 5, width: 2.5 });
     context.restore();
     return ink.ink;
   }
-  const map = colormap(picture.map);
-  context.fillStyle = cell.kind === "color" ? fillOf(cell, map) : ink.none;
-  context.fillRect(box.x, box.y, box.width, box.height);
-  return cell.kind === "color" ? map.ink[cell.place] : ink.ink2;
+  const [ground, color] = colorsOf(picture, cell, item);
+  context.fillStyle = ground;
+  context.fill();
+  return color;
 }
 
-function paintCell(context: Context, picture: StepPicture, cell: Cell, box: Box, item: number): void {
-  const { ink, camera } = picture;
-  const color = fillCell(context, picture, cell, box, item);
-  if (camera.zoom < ZOOM_OF_NUMBER) return;
-  setFont(context, ink, Math.max(11.5, 11 / camera.zoom), true);
-  context.textAlign = "center";
+function paintCell(
+  context: Context,
+  picture: StepPicture,
+  cell: Cell,
+  box: Box,
+  item: number,
+  radius?: CssPixels,
+): void {
+  const { ink } = picture;
+  const color = fillCell(context, picture, cell, box, item, radius);
+  if (picture.camera.zoom < ZOOM_OF_NUMBER) return;
   if (cell.kind === "nonfinite" && !picture.byFindings) {
     const width = context.measureText(cell.text).width + 8;
     context.fillStyle = ink.surface;
@@ -74,7 +96,6 @@ function paintCell(context: Context, picture: StepPicture, cell: Cell, box: Box,
   }
   context.fillStyle = color;
   context.fillText(cell.text, box.x + box.width / 2, box.y + box.height / 2 + 4);
-  context.textAlign = "left";
 }
 
 function paintMiniCells(context: Context, picture: StepPicture, item: number): void {
@@ -110,12 +131,8 @@ function paintItem(context: Context, picture: StepPicture, item: number): void {
     return;
   }
   if (text.state === "materialized") {
-    context.save();
-    context.beginPath();
-    context.roundRect(x + 1, y + 1, CELL_WIDTH, BOX_HEIGHT - 2, [3.5, 0, 0, 3.5]);
-    context.clip();
-    paintCell(context, picture, cell, { x: x + 1, y: y + 1, width: CELL_WIDTH - 1, height: BOX_HEIGHT - 2 }, item);
-    context.restore();
+    const box = { x: x + 1, y: y + 1, width: CELL_WIDTH - 1, height: BOX_HEIGHT - 2 };
+    paintCell(context, picture, cell, box, item, CELL_RADIUS);
   }
   if (text.cells.length > 0) paintMiniCells(context, picture, item);
 }
@@ -169,6 +186,9 @@ export function paintStep(context: Context, picture: StepPicture): void {
   context.save();
   enterPage(context, picture);
   const seen = seenItems(picture);
+  // Once for all numbers: a context reads a font anew each time, which took more than to write with it.
+  setFont(context, picture.ink, Math.max(11.5, 11 / picture.camera.zoom), true);
+  context.textAlign = "center";
   for (const item of seen) paintItem(context, picture, item);
   paintSelection(context, picture);
   if (picture.camera.zoom >= ZOOM_OF_TITLE) {

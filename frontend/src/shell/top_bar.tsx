@@ -106,7 +106,7 @@ function CompareSelect(): JSX.Element {
   const options = [
     "none",
     ...(compareStep.value === null ? [] : [{ value: KEPT_STEP, label: `step ${formatCount(comparedStep.value)}` }]),
-    ...(step.value === null ? [] : [{ value: THIS_STEP, label: `this step (${formatCount(step.value)})` }]),
+    ...(step.value === null ? [] : [{ value: THIS_STEP, label: "this step" }]),
     ...others.map((each) => ({ value: each, label: each.slice("run:".length) })),
   ];
   return (
@@ -257,7 +257,7 @@ function FindingsButton(): JSX.Element {
     <button type="button" class="btn" title="Show the findings" onClick={() => showView("findings")}>
       {shown.map(([severity, count]) => (
         <span key={severity} class="count">
-          <SeverityIcon severity={severity} /> {count} <span class="sr">{severity},</span>
+          <SeverityIcon severity={severity} name={severity} /> {count}
         </span>
       ))}
       {all.length === 0 ? (

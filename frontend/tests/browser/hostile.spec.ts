@@ -47,6 +47,27 @@ it("lists every name and lets every one be chosen", async () => {
   await tab.shoot("hostile");
 });
 
+it("lets none turn around what stands beside it", async () => {
+  const name = NAMES.find((each) => each.includes("\u202e"))!;
+  const turning = await Tab.open({ link: { run: RUN, node: name, step: "3" } });
+  await turning.frame.locator(".panel-meta").waitFor();
+  const places = await (
+    await turning.inside()
+  ).evaluate(() => {
+    const shape = document.querySelector(".panel-meta > span:nth-child(2)")!;
+    const text = document.createTreeWalker(shape, NodeFilter.SHOW_TEXT).nextNode()!;
+    return Array.from(text.textContent!, (_, at) => {
+      const range = document.createRange();
+      range.setStart(text, at);
+      range.setEnd(text, at + 1);
+      return range.getBoundingClientRect().left;
+    });
+  });
+  expect(places.length).toBeGreaterThan(7);
+  expect(places).toEqual([...places].sort((a, b) => a - b));
+  await turning.close();
+});
+
 it.each(["Graph", "Matrix", "Findings"])("survives them in the view %s", async (view) => {
   await tab.frame.getByRole("tab", { name: view }).click();
   await tab.frame.locator("#upper-view").getByText("Loading").waitFor({ state: "detached" });

@@ -36,8 +36,8 @@ class DeadUnits(NodeRule):
 
     name, title = "dead_units", "Dead ReLU"
     definition = (
-        "Most units of a ReLU give 0 at every example and position, while the others are clearly active; or a tenth of them, where biases hold them"
-        " below 0 from the beginning; or one for long where each stands for a class, whose score then is 0 and can't move."
+        "Most units of a ReLU give 0 at every example and position, while the others are clearly active; or a tenth of them, where biases, or weights"
+        " of 0, hold them there from the beginning; or one for long where each stands for a class, whose score then is 0 and can't move."
     )
     reference = "SageMaker Debugger DeadRelu (50 % of a layer); AutoTrainer dying ReLU"
     severity, statistic = "error", "zero_unit_fraction"
@@ -54,7 +54,7 @@ class DeadUnits(NodeRule):
     """The same of a layer whose units fall silent by and by while the loss falls: a code of few active units is learned, not killed. And of one that
     was trained before, on data that may have more features than those that it is tuned on."""
     SHARE_OF_DROWNED = 0.1
-    """The same where biases are `Drowned`: chance doesn't make those."""
+    """The same where biases or weights are `Drowned`: chance doesn't make those."""
     CHANCE = 1.0
     """Standard deviations (of a coin per unit, doubled) above `SHARE`: small layers have more dead units by chance."""
     ACTIVE_POSITIONS = 4.0

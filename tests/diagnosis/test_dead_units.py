@@ -158,6 +158,16 @@ def test_a_part_of_the_units_is_told_where_biases_hold_them_below_zero(lowest, t
     assert [f.node for f in history.find(DeadUnits())] == told
 
 
+@pytest.mark.parametrize(("empty", "trained", "told"), [(0.25, False, ["hidden"]), (0.25, True, []), (1 / 64, False, [])])
+def test_a_part_of_the_units_is_told_where_their_weights_began_at_zero(empty, trained, told):
+    """A ReLU passes nothing to weights of exactly 0; those of a network that was trained before were pruned."""
+    history = History(RELU.replace("kernel [8,64]", "kernel [8,64]; variable hidden/bias [64]", 1), STEPS)
+    history.set("hidden", zero_unit_fraction=0.25, zero_fraction=0.6, elements=2048, min=0.0).set("x", l2_norm=16.0, elements=256)
+    history.set("hidden/kernel", elements=512, l2_norm=8.0, zero_unit_fraction=empty)
+    history.set("hidden/bias", elements=64, min=-0.2, max=0.2, mean=0.0, std=0.1 * trained, l2_norm=0.8 * trained)
+    assert [f.node for f in history.find(DeadUnits())] == told
+
+
 def test_a_relu_applied_to_every_time_step_can_be_dead():
     text = "input x [?,9,8]; layer t/dense Dense [?,16] <- x relu value=while_body; layer t TimeDistributed [?,9,16] <- x; loss loss [] <- t"
     history = History(text, STEPS).set("t", zero_unit_fraction=1.0, zero_fraction=1.0, min=0.0)

@@ -14,6 +14,7 @@ import numpy.typing as npt
 
 from tb_activations.diagnosis.attention import ATTENTION, Scores
 from tb_activations.diagnosis.block import MASKED, Block, Floats, adds_up, first_known
+from tb_activations.diagnosis.collapse import FLAT_END
 from tb_activations.diagnosis.episodes import Episode, Persistence, Stretches
 from tb_activations.diagnosis.facts import Facts
 from tb_activations.diagnosis.gates import Gates
@@ -82,7 +83,9 @@ class SaturatedActivation(NodeRule):
         """Compares the saturated share with the limit for the part the node plays and for how it began.
 
         An output layer whose bias was set to how rare a class is begins at an end. Classes that are learned beside large numbers don't explain the
-        loss. Masked scores are told by their lowest number. A gate may be open or shut, and learn to be, but not so far that it can't move.
+        loss. Masked scores are told by their lowest number. A gate may be open or shut, and learn to be, but not so far that it can't move, and by
+        the bias that it was given: one that weights drawn at random open here and shut there, so that nearly all of it is flat, was given large
+        numbers.
         """
         output = np.array([facts.is_output(row) for row in rows.tolist()], np.bool_)[:, None]
         fed = [facts.inputs[row] if facts.nodes[row].activation == "softmax" else () for row in rows.tolist()]
@@ -93,13 +96,15 @@ class SaturatedActivation(NodeRule):
         targets, scores, gates = Targets(facts), Scores(facts), Gates(facts)
         places = np.array([_places(facts.nodes[row]) for row in rows.tolist()], float)[:, None]
         is_gate = np.array([_is_gate(facts, row) for row in rows.tolist()], np.bool_)[:, None]
+        drawn = np.array([any(facts.kernel_layers >> place & 1 for place in (row, *facts.inputs[row])) for row in rows.tolist()], np.bool_)[:, None]
         beginning = np.array([self.CHOSEN if facts.nodes[row].activation == "softmax" else self.HIDDEN for row in rows.tolist()])[:, None]
         from_the_start, every = Stretches(len(rows), USUAL), np.arange(len(rows))
 
         def look(block: Block) -> Observation:
             low, high, apart = block.column("min")[rows], block.column("max")[rows], scores.deviation(block, rows)
             share = _of_places(block.column("saturated_fraction")[rows], block.column("mean")[rows], places)
-            share = np.where(is_gate, (high < self.SHUT) | (low > 1 - self.SHUT), share)
+            stuck, torn = (high < self.SHUT) | (low > 1 - self.SHUT), drawn & (low < FLAT_END) & (high > 1 - FLAT_END)
+            share = np.where(is_gate & ~(torn & (share >= self.LEARNED)), stuck, share)
             flat = gates.flat_share(block, rows)
             share = np.fmax(np.where(is_gate & np.isnan(high), np.nan, share), flat).astype(np.float32)
             first[:] = np.where(np.isnan(first), first_known(share), first)

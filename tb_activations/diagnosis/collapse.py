@@ -20,7 +20,7 @@ from tb_activations.diagnosis.flow import path_of
 from tb_activations.diagnosis.rule import NodeRule, Observation, Words, location, number
 from tb_activations.store.nodes import Node
 
-__all__ = ["NOISE", "SAME", "CollapsedOutput"]
+__all__ = ["FLAT_END", "NOISE", "SAME", "CollapsedOutput"]
 
 Rows = npt.NDArray[np.int64]
 Bools = npt.NDArray[np.bool_]

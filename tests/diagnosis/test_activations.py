@@ -543,6 +543,31 @@ def test_a_gate_that_can_not_move_from_the_start_is_told(bias, told):
     assert [f.node for f in history.find(SaturatedActivation())] == ["gate"] * told
 
 
+LATER_SIGMOID = HIGHWAY.replace("<- x sigmoid", "<- x").replace("gate", "wide").replace(
+    "layer body", "layer gate Activation [?,8] <- wide sigmoid; layer body"
+).replace("<- wide body", "<- gate body")  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("text", "size", "told"),
+    [
+        (HIGHWAY, 100.0, True),
+        (HIGHWAY, 1.0, False),
+        (LATER_SIGMOID, 100.0, True),
+        (HIGHWAY.replace("variable gate/kernel [8,8]", ""), 100.0, False),
+    ],
+    ids=["large sums", "sums near 1", "a layer of its own", "steep on purpose, without weights"],
+)
+def test_a_gate_that_random_weights_open_here_and_shut_there_is_told(text, size, told):
+    """Against the gates themselves, by numpy: sigmoids of normal sums. To squeeze by a sum over positions in place of the mean makes large ones."""
+    gates = 0.5 + 0.5 * np.tanh(size * np.random.default_rng(0).normal(size=(20, 320)) / 2)
+    flat = ((gates < 0.03) | (gates > 0.97)).mean(1)
+    history = History(text, STEPS).set("gate", min=gates.min(1), max=gates.max(1), mean=gates.mean(1), saturated_fraction=flat)
+    found = history.set("loss", elements=1, mean=2.0).find(SaturatedActivation())
+    assert [f.node for f in found] == ["gate"] * told
+    assert all(flat.min() <= f.evidence["saturated_fraction"] <= flat.max() for f in found)
+
+
 GATED = """
     input x [?,24,32]
     layer scale Times [?,24,32] <- x

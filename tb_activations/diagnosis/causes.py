@@ -64,6 +64,7 @@ CAUSES: Mapping[str, Mapping[str, Relation]] = {
     "collapse": {
         "penalty_too_strong": "anywhere",
         **_BEGINNINGS,
+        "targets_out_of_range": "after",
         "nonfinite": "anywhere",
         "float16_overflow": "before",
         "vanishing_gradient": "anywhere",
@@ -298,8 +299,11 @@ class _Links:
 
 def _is_no_cause(candidate: _Candidate, effect: Finding) -> bool:
     """A collapse that leaves something holds no gradient back, and silences no unit for all examples; where numbers overflow at once, those that are
-    still finite are no cause of it; and a step is skipped for what isn't finite, where other steps change nothing for other reasons."""
+    still finite are no cause of it; a step is skipped for what isn't finite, where other steps change nothing for other reasons; and what a step
+    computes it computes before its update."""
     cause = candidate.finding
+    if cause.quantity == "update" and effect.quantity == "value" and cause.first_step == effect.first_step:
+        return True
     if effect.rule == "unchanged_weights":
         return cause.rule in (_HOLDING_BACK if are_skipped(effect.evidence) else _TOO_LARGE)
     if cause.rule == "collapse" and effect.rule in ("vanishing_gradient", "dead_units"):

@@ -52,11 +52,21 @@ def test_numbers_over_infinity_are_equal_and_dead():
     assert found == [None, *["float16_overflow at one since step 0"] * 2]
 
 
-@pytest.mark.parametrize("rule", ["dead_units", "saturated_activation"])
+@pytest.mark.parametrize("rule", ["dead_units", "saturated_activation", "collapse"])
 def test_an_output_stays_at_its_end_for_targets_beyond_it(rule):
     assert causes(("targets_out_of_range", "three", 2), (rule, "three", 12)) == [None, "targets_out_of_range at three since step 2"]
     assert causes(("targets_out_of_range", "three", 12), (rule, "three", 2)) == [None, None]
     assert causes(("targets_out_of_range", "one", 2), (rule, "three", 12)) == [None, None]  # behind it are other outputs
+
+
+def test_what_a_step_computes_does_not_follow_from_its_update():
+    """A softmax that is flat before anything was trained isn't so for the first step's size."""
+    made = [
+        Finding("update_too_large", "", "one", "update", "l2_norm", 0, None, "warning", {}, "", ""),
+        *(Finding("saturated_activation", "", "three", "value", "mean", step, None, "warning", {}, "", "") for step in (0, 5)),
+    ]
+    found = [finding.consequence_of for finding in link_consequences(made, FACTS)]
+    assert found == [None, None, "update_too_large at one since step 0"]
 
 
 def test_steps_are_too_small_for_an_input_that_is():

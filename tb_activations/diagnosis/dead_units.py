@@ -129,6 +129,13 @@ class DeadUnits(NodeRule):
                 f"It is what the network gives out: end without the ReLU{location(facts, index)}, or where targets are never negative in a softplus:",
                 "keras.layers.Dense(units)",
             )
+        if episode.first_step == 0:
+            return Words(
+                sentence,
+                "They are so before anything was learned: check the first weights and biases (or the offset of a normalization in front), and the"
+                f" scale of what comes in{location(facts, index)}:",
+                'keras.layers.Dense(units, activation="relu", kernel_initializer="he_normal", bias_initializer="zeros")',
+            )
         return Words(
             sentence,
             f"Lower the learning rate, check the bias and the scale of what comes in, or replace the ReLU{location(facts, index)}:",

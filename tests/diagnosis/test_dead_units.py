@@ -22,10 +22,16 @@ def test_dead_units_are_told_with_their_number():
 
 
 @pytest.mark.parametrize(
-    ("node", "remedy"), [("hidden", "Lower the learning rate"), ("output", "It is what the network gives out: end without the ReLU")]
+    ("node", "first", "remedy"),
+    [
+        ("hidden", 5, "Lower the learning rate"),
+        ("hidden", 0, "They are so before anything was learned"),
+        ("output", 0, "It is what the network gives out: end without the ReLU"),
+    ],
 )
-def test_dead_units_of_an_output_are_to_end_without_the_relu(node, remedy):
-    history = History(RELU.replace("softmax", "relu"), STEPS).set(node, zero_unit_fraction=1.0, zero_fraction=1.0, elements=2048)
+def test_what_to_do_depends_on_the_place_of_dead_units_and_on_when_they_died(node, first, remedy):
+    dead = np.where(np.arange(20) < first, 0.0, 1.0)
+    history = History(RELU.replace("softmax", "relu"), STEPS).set(node, zero_unit_fraction=dead, zero_fraction=dead, elements=2048)
     assert [(f.node, f.remedy.startswith(remedy)) for f in history.find(DeadUnits())] == [(node, True)]
 
 

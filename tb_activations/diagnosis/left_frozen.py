@@ -32,7 +32,7 @@ class LeftFrozen(NodeRule):
     definition = (
         "A layer that isn't trainable begins with a bias of one and the same number, as one that nobody has trained; a layer before it was trained"
         " before, and layers after it are trained; or layers before it are trained, and after 100 steps the loss is above 90 % of the first one;"
-        " or nothing that is trained gets anything but what it makes of the input, and the loss is above 97 %."
+        " or nothing that is trained gets anything but what it makes of the input, and the loss is above 99 %."
     )
     reference = "Yosinski et al. 2014: what is transferred are trained layers; Keras guide to transfer learning"
     severity, statistic = "warning", "l2_norm"
@@ -40,7 +40,7 @@ class LeftFrozen(NodeRule):
 
     STAYS, STEPS = 0.9, 100
     """Of the first loss, above which training has got nowhere, and after how many steps it should have. Noisy targets let no loss fall far."""
-    STAYS_AT_ALL = 0.97
+    STAYS_AT_ALL = 0.99
     """The same where nothing is trained before it. Random features may be meant, as long as anything can be learned from them."""
 
     def select(self, facts: Facts) -> Rows:

@@ -220,10 +220,20 @@ class ExplodingActivation(NodeRule):
     def words(self, facts: Facts, index: int, episode: Episode) -> Words:
         """How large it is."""
         recurrent = facts.nodes[index].class_name.removesuffix("Cell") in RECURRENT
-        return Words(
+        sentence = (
             f"Its root mean square is {number(episode.evidence['root_mean_square'])} since step {episode.first_step:,}, far"
-            " out of proportion to the input.",
-            "Start from weights that keep the variance, normalize between the layers, or lower the learning rate:",
+            " out of proportion to the input."
+        )
+        slower = ", or lower the learning rate" if episode.first_step else ""
+        if index not in facts.owned:
+            return Words(
+                sentence,
+                f"It has no weights: divide by how much it sums up, or scale what it adds or multiplies by, or normalize what comes out{slower}:",
+                "x = keras.layers.LayerNormalization()(x)",
+            )
+        return Words(
+            sentence,
+            f"Start from weights that keep the variance, or normalize between the layers{slower}:",
             'recurrent_initializer="orthogonal"' if recurrent else 'keras.layers.Dense(units, kernel_initializer="he_normal")',
         )
 

@@ -67,6 +67,7 @@ CAUSES: Mapping[str, Mapping[str, Relation]] = {
         "targets_out_of_range": "after",
         "nonfinite": "anywhere",
         "float16_overflow": "before",
+        "heavy_dropout": "before",
         "vanishing_gradient": "anywhere",
         "dead_units": "before",
         "drowned_code": "before",

@@ -87,6 +87,7 @@ class CollapsedOutput(NodeRule):
             lasting = _to_the_end(same, known & reaching[:, None], targets) & reaching[:, None]
             fed = np.stack([(known & ~same)[items].any(0) & ~same[items].all(0) if items else np.zeros(same.shape[1], bool) for items in sources])
             evidence = {"batch_std": std, "root_mean_square": rms, "first_batch_std": np.broadcast_to(first, std.shape)}
+            evidence["loss_fell"] = np.broadcast_to(block.progress.astype(float), std.shape)
             return Observation(lasting & fed & varied | empty, decided, evidence)
 
         return look
@@ -119,7 +120,10 @@ class CollapsedOutput(NodeRule):
                 f"Examples of a batch hardly differ here since step {episode.first_step:,}: their standard deviation fell from"
                 f" {number(seen['first_batch_std'])} to {number(seen['batch_std'])}, up to the output, while the inputs differ as before.",
                 "The loss is lowest when all examples are alike. Add what pushes them apart: negative pairs, a stopped gradient with a"
-                " predictor, or a penalty on small variance.",
+                " predictor, or a penalty on small variance."
+                if seen["loss_fell"]
+                else "The loss hasn't fallen meanwhile: steps that are too large, or a penalty, do this. Lower the learning rate, or warm it up:",
+                "" if seen["loss_fell"] else "model.optimizer.learning_rate = model.optimizer.learning_rate / 10",
             )
         if facts.nodes[index].activation == "sigmoid" and not FLAT_END <= seen["root_mean_square"] <= 1 - FLAT_END:
             return Words(

@@ -247,6 +247,13 @@ def _of_value(facts: Facts, row: int, count: str, where: str, what: str) -> Word
             "A row of scores that are all −Inf, as where a mask leaves nothing, has no shares. Mask by a large number that is finite:",
             "scores = keras.ops.where(mask, scores, -1e4)",
         )
+    if node.dtype == "float16":
+        return Words(
+            f"{count} the output {where}",
+            "float16 ends at 65,504 (a mask of −1e9 is −Inf, and 0 · Inf is NaN) and at 6e-8 (an epsilon of 1e-8 is 0). Take constants that it has,"
+            " or compute this in float32:",
+            'Layer(..., dtype="float32")',
+        )
     return Words(f"{count} the output {where}", "Keep its input away from where it is undefined or overflows:", _away_from_zero(node))
 
 

@@ -102,6 +102,21 @@ def test_an_explosion_is_out_of_proportion_to_the_input():
     assert chain(x=100.0, two=5000.0).find(ExplodingActivation()) == []
 
 
+@pytest.mark.parametrize(
+    ("sizes", "node", "said"),
+    [
+        ({"two": 5000.0}, "two", "Start from weights"),
+        ({"one": 5000.0}, "one", "It has no weights"),
+        ({"two": np.where(np.arange(20) < 5, 1.0, 5000.0)}, "two", "or lower the learning rate"),
+    ],
+    ids=["weights", "none", "later"],
+)
+def test_what_to_do_about_an_explosion_depends_on_where_and_when(sizes, node, said):
+    found = chain(**sizes).find(ExplodingActivation())
+    assert [(f.node, said in f.remedy) for f in found] == [(node, True)]
+    assert ("learning rate" in found[0].remedy) == (found[0].first_step > 0)
+
+
 def test_a_mask_is_no_explosion():
     assert chain(mask=1e9).find(ExplodingActivation()) == []
 
@@ -178,12 +193,15 @@ def test_the_first_node_from_which_on_all_examples_are_equal_is_told():
     assert [f.node for f in spread(one=0.0, two=0.0, mask=0.0).find(CollapsedOutput())] == ["one"]
 
 
-def test_representations_that_are_pulled_together_shrink():
+@pytest.mark.parametrize(("fell", "said"), [(True, "The loss is lowest when all examples are alike"), (False, "Lower the learning rate")])
+def test_representations_that_are_pulled_together_shrink(fell, said):
     history = spread(two=np.geomspace(1, 1e-5, 20), mask=np.geomspace(1, 1e-5, 20))
     history.set("two", l2_norm=np.geomspace(1, 1e-5, 20) * np.sqrt(320), batch_std=np.geomspace(1, 1e-5, 20))
+    history.progress[:] = fell
     found = history.find(CollapsedOutput())
     assert [f.node for f in found] == ["two"]
     assert "their standard deviation fell from 1 to" in found[0].sentence
+    assert said in found[0].remedy
 
 
 @pytest.mark.parametrize(("value", "end"), [(1.0, True), (1e-9, True), (0.4, False)])

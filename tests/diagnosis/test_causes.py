@@ -83,6 +83,11 @@ def test_skipped_steps_follow_from_what_is_not_finite_and_others_do_not(gradient
     assert overflown[1] == ("exploding_gradient at three since step 0" if gradient else None)
 
 
+def test_what_a_dropout_leaves_nothing_of_is_the_same_for_all_examples():
+    found = causes(("heavy_dropout", "two", 0), ("collapse", "two", 125), ("collapse", "one", 125))
+    assert found == [None, "heavy_dropout at two since step 0", None]
+
+
 def test_a_collapse_does_not_make_gradients_vanish_after_it():
     assert causes(("collapse", "one", 0), ("vanishing_gradient", "three", 10)) == [None, None]
 

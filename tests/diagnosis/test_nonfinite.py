@@ -64,7 +64,8 @@ def test_a_loss_that_has_it_is_told_what_may_help_with_what_it_is_given(function
     [
         ("Softmax [?,8] <- x softmax", "float32", "-1e4"),
         ("Scale [?,8] <- x", "float32", "maximum(x, 1e-7)"),
-        ("Scale [?,8] <- x", "float16", "maximum(x, 1e-3)"),  # 1e-7 would be next to 0
+        ("Softmax [?,8] <- x softmax", "float16", "-1e4"),
+        ("Scale [?,8] <- x", "float16", 'dtype="float32"'),
     ],
 )
 def test_what_to_do_depends_on_the_function_and_on_the_type(node, dtype, said):

@@ -17,6 +17,7 @@ from tb_activations.diagnosis.block import MASKED, Block, first_known
 from tb_activations.diagnosis.episodes import Episode, Persistence
 from tb_activations.diagnosis.facts import Facts
 from tb_activations.diagnosis.flow import path_of
+from tb_activations.diagnosis.kinds import RECURRENT
 from tb_activations.diagnosis.rule import NodeRule, Observation, Words, location, number
 from tb_activations.store.nodes import Node
 
@@ -132,11 +133,21 @@ class CollapsedOutput(NodeRule):
                 "What comes in is too large: lower the learning rate, or normalize it. A judge of what another network makes has won: slow it down.",
                 "keras.optimizers.Adam(1e-4, beta_1=0.5)",
             )
-        return Words(
+        sentence = (
             f"All examples of a batch give the same output here since step {episode.first_step:,} (standard deviation over examples"
             f" {number(seen['batch_std'])}), while its input differs. Everything after it, up to the output, is"
-            " the same for all examples.",
-            "Look at the units and weights of this layer: dead units, zero weights or a reduction over the batch axis make this.",
+            " the same for all examples."
+        )
+        if _reads_words(facts, index):
+            return Words(
+                sentence,
+                "It gives its last state. Behind enough padding that isn't masked that is the same, whatever came before:",
+                "keras.layers.Embedding(words, units, mask_zero=True)  # and 0 in the inputs for padding only",
+            )
+        return Words(
+            sentence,
+            "Look at the units and weights of this layer: dead units, zero weights, a normalization over one number or a reduction over the batch"
+            " axis make this.",
         )
 
 
@@ -150,6 +161,12 @@ def _is_softmax_of_one(node: Node, episode: Episode) -> bool:
     """Whether a node gives 1 as a softmax does of a single unit. In a layer of a user it has no name; but what else is 1 from the start?"""
     always = episode.first_step == 0 and episode.evidence["batch_std"] == 0 and abs(episode.evidence["root_mean_square"] - 1) <= NOISE
     return (node.shape or (0,))[-1] == 1 and (node.activation == "softmax" or (always and not node.activation))
+
+
+def _reads_words(facts: Facts, index: int) -> bool:
+    """Whether a recurrent layer reads a sequence of entries of a table, and gives a state."""
+    node, tables = facts.nodes[index], {place for row in facts.tables for place in facts.places(int(row))}
+    return node.class_name in RECURRENT and len(node.shape or ()) == 2 and bool(tables.intersection(facts.inputs[index]))
 
 
 def _compared_with_each_other(facts: Facts) -> list[int]:

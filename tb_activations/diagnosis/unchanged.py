@@ -219,7 +219,8 @@ def _words_of_no_update(episode: Episode, dtype: str) -> Words:
         return Words(f"{said} {skipped}", _FIND_OVERFLOW)
     if gradient == 0:
         return Words(
-            f"{said} Its gradient is exactly 0.", "Look for dead units, a multiplication by 0 or a cut graph between these weights and the loss."
+            f"{said} Its gradient is exactly 0.",
+            "Look for dead units, a multiplication by 0 or a cut graph between these weights and the loss, and for weights of examples that are 0.",
         )
     idle = f"Its gradient isn't 0 (L2 norm {number(gradient)})."
     if dtype in ROUNDED:
@@ -230,7 +231,8 @@ def _words_of_no_update(episode: Episode, dtype: str) -> Words:
         )
     return Words(
         f"{said} {idle}",
-        "Check the learning rate and its schedule; in a step of your own, that it assigns to the weights, and that nothing puts them back after it:",
+        "Check the learning rate, its schedule, and over how many steps gradients are accumulated; in a step of your own, that it assigns to the"
+        " weights, and that nothing puts them back after it:",
         "weight.assign_sub(rate * gradient)  # and not weight = weight - rate * gradient",
     )
 

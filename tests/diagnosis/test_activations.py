@@ -193,6 +193,22 @@ def test_the_first_node_from_which_on_all_examples_are_equal_is_told():
     assert [f.node for f in spread(one=0.0, two=0.0, mask=0.0).find(CollapsedOutput())] == ["one"]
 
 
+@pytest.mark.parametrize(("cell", "table", "said"), [("LSTM", "Embedding", True), ("Dense", "Embedding", False), ("LSTM", "Dense", False)])
+def test_a_state_behind_a_table_of_words_may_be_that_of_padding(cell, table, said):
+    text = f"""
+        input x [?,9,4]
+        layer embed {table} [?,9,8] <- x
+        variable embed/{"embeddings" if table == "Embedding" else "kernel"} [4,8] gradient update
+        layer read {cell} [?,8] <- embed
+        variable read/kernel [8,8] gradient update
+        loss loss [] <- read
+    """
+    history = History(text, STEPS)
+    for name, over_examples in (("x", 1.0), ("embed", 1.0), ("read", 0.0)):
+        history.set(name, l2_norm=np.sqrt(320), batch_std=over_examples)
+    assert [(f.node, "mask_zero" in f.code) for f in history.find(CollapsedOutput())] == [("read", said)]
+
+
 @pytest.mark.parametrize(("fell", "said"), [(True, "The loss is lowest when all examples are alike"), (False, "Lower the learning rate")])
 def test_representations_that_are_pulled_together_shrink(fell, said):
     history = spread(two=np.geomspace(1, 1e-5, 20), mask=np.geomspace(1, 1e-5, 20))

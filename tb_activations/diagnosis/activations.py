@@ -93,7 +93,7 @@ class SaturatedActivation(NodeRule):
         other = [row for loss in facts.losses[:1].tolist() for row in facts.inputs[loss] if not is_of_classes(facts, row)]
         beside = np.array([bool(other) and is_of_classes(facts, row) for row in rows.tolist()], np.bool_)[:, None]
         first, first_apart = np.full((2, len(rows), 1), np.nan, np.float32)
-        targets, scores, gates = Targets(facts), Scores(facts), Gates(facts)
+        targets, scores, gates, masks = Targets(facts), Scores(facts), Gates(facts), _Masks(facts, rows)
         places = np.array([_places(facts.nodes[row]) for row in rows.tolist()], float)[:, None]
         is_gate = np.array([_is_gate(facts, row) for row in rows.tolist()], np.bool_)[:, None]
         drawn = np.array([any(facts.kernel_layers >> place & 1 for place in (row, *facts.inputs[row])) for row in rows.tolist()], np.bool_)[:, None]
@@ -120,7 +120,7 @@ class SaturatedActivation(NodeRule):
             limit = np.where(is_gate & ~early, np.inf, limit)
             excused = (block.progress | ~block.is_judged | picture) & (output | ~early) | (first >= self.START) & ~early
             far_below = (block.column("min") < MASKED) | (block.column("neg_inf_count") > 0)
-            masked = np.array([far_below[list(sources)].any(0) for sources in fed], np.bool_).reshape(share.shape)
+            masked = np.array([far_below[list(sources)].any(0) for sources in fed], np.bool_).reshape(share.shape) | masks.put(block)
             apart_early = (first_apart > self.APART) & untrained
             drifted = (apart > self.FAR_APART) & ~(first_apart > self.APART) & ~block.progress & block.is_judged
             holds = (share >= limit) & ~excused & ~masked | (apart > self.APART) & apart_early | drifted
@@ -164,6 +164,32 @@ class SaturatedActivation(NodeRule):
             + (f"; where targets lie beyond the ends of {activation}, end without it:" if output else ":"),
             "scores = scores / width**0.5" if attention else "keras.layers.Dense(units)" if output else "x = keras.layers.LayerNormalization()(x)",
         )
+
+
+class _Masks:
+    """What puts some scores of the softmaxes at ``rows`` far below the lowest of those that it is given, and none above the highest. A factor that is
+    too large moves both ends."""
+
+    NOTHING = 30.0
+    """How far below: of a share that is e⁻³⁰ of another float32 keeps nothing in a sum. Masks have −100 and less."""
+    BESIDE = 1.0
+    """How far above the highest: a table of positions may be added too."""
+
+    def __init__(self, facts: Facts, rows: Rows) -> None:
+        self._count, found = len(rows), []
+        for position, row in enumerate(rows.tolist()):
+            for fed in facts.inputs[row] if facts.nodes[row].activation == "softmax" and row not in facts.owned else ():
+                made = [source for source in facts.inputs[fed] if (facts.upstream[source] | 1 << source) & facts.kernel_layers]
+                if not facts.kernel_layers >> fed & 1 and len(made) == 1:
+                    found.append((position, fed, made[0]))
+        self._at, self._fed, self._given = np.array(found, np.int64).reshape(-1, 3).T
+
+    def put(self, block: Block) -> npt.NDArray[np.bool_]:
+        """Whether it is so, [rows, c]."""
+        low, high = block.column("min"), block.column("max")
+        masked = np.zeros((self._count, len(block.steps)), np.bool_)
+        masked[self._at] = (low[self._fed] < low[self._given] - self.NOTHING) & (high[self._fed] <= high[self._given] + self.BESIDE)
+        return masked
 
 
 class ExplodingActivation(NodeRule):

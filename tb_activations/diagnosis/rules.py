@@ -24,6 +24,7 @@ from tb_activations.diagnosis.dead_units import DeadUnits
 from tb_activations.diagnosis.episodes import Episode, Persistence
 from tb_activations.diagnosis.facts import Facts
 from tb_activations.diagnosis.finding import SEVERITIES, Severity
+from tb_activations.diagnosis.functions import InnerFunction
 from tb_activations.diagnosis.gradients import ExplodingGradient, MissingGradient, VanishingGradient
 from tb_activations.diagnosis.incoming import ConstantInput, UnnormalizedInput
 from tb_activations.diagnosis.initialization import PoorInitialization
@@ -62,6 +63,7 @@ BUILT_IN: tuple[Rule, ...] = (
     MissingGradient(),
     UnchangedWeights(),
     LeftFrozen(),
+    InnerFunction(),
     UpdateTooLarge(),
     UpdateTooSmall(),
     ExplodingLoss(),

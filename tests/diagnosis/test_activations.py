@@ -193,6 +193,29 @@ def test_the_first_node_from_which_on_all_examples_are_equal_is_told():
     assert [f.node for f in spread(one=0.0, two=0.0, mask=0.0).find(CollapsedOutput())] == ["one"]
 
 
+@pytest.mark.parametrize(
+    ("low", "high", "told"),
+    [(-102.0, 2.0, False), (-200.0, 200.0, True), (-3.0, 2.0, True), (-102.0, 2.5, False)],
+    ids=["a mask of -100", "a factor of 100", "something else", "a mask and a table of positions"],
+)
+def test_scores_that_something_puts_far_below_those_that_weights_make_are_masked(low, high, told):
+    """Windows of a Swin transformer mask by −100: where one position is left, the softmax has no other choice."""
+    text = """
+        input x [?,9,8]
+        input mask [?,9,9]
+        layer scores Dense [?,9,9] <- x
+        variable scores/kernel [8,9]
+        layer add Sum [?,9,9] <- scores mask
+        layer weights Softmax [?,9,9] <- add softmax
+        layer output Dense [?,3] <- weights
+        variable output/kernel [9,3]
+        loss loss [] <- output
+    """
+    history = History(text, STEPS).set("scores", min=-2.0, max=2.0).set("add", min=low, max=high)
+    found = history.set("weights", min=0.0, max=1.0, mean=1 / 9, saturated_fraction=0.6).find(SaturatedActivation())
+    assert [f.node for f in found] == ["weights"] * told
+
+
 @pytest.mark.parametrize(("cell", "table", "said"), [("LSTM", "Embedding", True), ("Dense", "Embedding", False), ("LSTM", "Dense", False)])
 def test_a_state_behind_a_table_of_words_may_be_that_of_padding(cell, table, said):
     text = f"""

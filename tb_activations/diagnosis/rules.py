@@ -36,6 +36,7 @@ from tb_activations.diagnosis.outputs import OutputMismatch, TargetsOutOfRange
 from tb_activations.diagnosis.penalty import PenaltyTooStrong
 from tb_activations.diagnosis.precision import HalfOverflow, HalfUnderflow, LossScaleThrash
 from tb_activations.diagnosis.rule import NodeRule, Observation, Rule, Words, number
+from tb_activations.diagnosis.several_losses import LossOutweighs
 from tb_activations.diagnosis.unchanged import UnchangedWeights
 from tb_activations.diagnosis.updates import UpdateTooLarge, UpdateTooSmall
 from tb_activations.diagnosis.validation import BatchNormDrift, OtherValidationData
@@ -51,6 +52,7 @@ BUILT_IN: tuple[Rule, ...] = (
     PoorInitialization(),
     OutputMismatch(),
     TargetsOutOfRange(),
+    LossOutweighs(),
     HeavyDropout(),
     DeadUnits(),
     SaturatedActivation(),

@@ -337,7 +337,14 @@ def test_bytes_that_are_divided_by_255_more_than_once_are_told_by_the_largest_of
     assert [f.node for f in fed(**seen).find(UnnormalizedInput())] == told
 
 
-@pytest.mark.parametrize(("layer", "word"), [("Rescaling", "Check the factor"), ("Normalization", "Let it see the training data as they are fed")])
+@pytest.mark.parametrize(
+    ("layer", "word"),
+    [
+        ("Rescaling", "Check the factor"),
+        ("Normalization", "Let it see the training data as they are fed"),
+        ("RandomBrightness", "Tell it the range of the pixels"),  # of pixels from 0 to 1, with its default range of 0 to 255
+    ],
+)
 @pytest.mark.parametrize(("rms", "told"), [(1e-5, ["pixels"]), (30.0, ["pixels"]), (0.5, [])])
 def test_a_factor_before_the_first_weights_that_makes_another_scale_is_told(layer, word, rms, told):
     """Pixels divided by 255 twice; a table of words multiplied by its width. What comes later in the network is none of its business."""

@@ -35,6 +35,7 @@ CAUSES: Mapping[str, Mapping[str, Relation]] = {
     },
     "float16_overflow": {**_BEGINNINGS, **_SIZES, "float16_overflow": "before", "exploding_activation": "before"},
     "dead_units": {
+        "loss_outweighs": "anywhere",
         "penalty_too_strong": "anywhere",
         **_BEGINNINGS,
         **_SIZES,
@@ -47,6 +48,7 @@ CAUSES: Mapping[str, Mapping[str, Relation]] = {
         "oscillating_loss": "anywhere",
     },
     "saturated_activation": {
+        "loss_outweighs": "anywhere",
         **_BEGINNINGS,
         **_SIZES,
         "saturated_activation": "before",
@@ -55,6 +57,7 @@ CAUSES: Mapping[str, Mapping[str, Relation]] = {
         "oscillating_loss": "anywhere",
     },
     "exploding_activation": {
+        "loss_outweighs": "anywhere",
         **_BEGINNINGS,
         "exploding_activation": "before",
         "exploding_gradient": "elsewhere",
@@ -62,6 +65,7 @@ CAUSES: Mapping[str, Mapping[str, Relation]] = {
         "update_too_large": "anywhere",
     },
     "collapse": {
+        "loss_outweighs": "anywhere",
         "penalty_too_strong": "anywhere",
         **_BEGINNINGS,
         "targets_out_of_range": "after",
@@ -86,6 +90,7 @@ CAUSES: Mapping[str, Mapping[str, Relation]] = {
         "unnormalized_input": "anywhere",
     },
     "exploding_gradient": {
+        "loss_outweighs": "anywhere",
         "unnormalized_input": "anywhere",
         "poor_initialization": "anywhere",
         "exploding_activation": "anywhere",
@@ -160,6 +165,7 @@ _RANK = {
             "poor_initialization",
             "output_mismatch",
             "targets_out_of_range",
+            "loss_outweighs",
             "heavy_dropout",
             "penalty_too_strong",
             "missing_gradient",

@@ -109,6 +109,7 @@ class DeadUnits(NodeRule):
             holds &= ~(block.progress & (dead < self.SHARE_OF_LEARNERS) & falling_silent.feed(block, rows, dead))
             holds |= silent
             evidence = {"zero_unit_fraction": dead, "zero_fraction": zero, "units": np.broadcast_to(units, dead.shape)}
+            evidence["untrained"] = np.broadcast_to(block.untrained[rows][:, None].astype(float), dead.shape)
             return Observation(holds, ~np.isnan(dead), evidence, holds & (dead == 1) & (block.steps == 0) & ~may_be_negative)
 
         return look
@@ -129,7 +130,7 @@ class DeadUnits(NodeRule):
                 f"It is what the network gives out: end without the ReLU{location(facts, index)}, or where targets are never negative in a softplus:",
                 "keras.layers.Dense(units)",
             )
-        if episode.first_step == 0:
+        if episode.first_step == 0 and episode.evidence["untrained"]:
             return Words(
                 sentence,
                 "They are so before anything was learned: check the first weights and biases (or the offset of a normalization in front), and the"

@@ -21,6 +21,12 @@ def test_dead_units_are_told_with_their_number():
     assert found[0].sentence.startswith("41 of 64 units give 0 for every example since step 40.")
 
 
+def test_what_was_trained_before_is_not_told_to_begin_so():
+    history = relu(dead=1.0, zero=1.0)
+    history.trains = False
+    assert [f.remedy.startswith("Lower the learning rate") for f in history.find(DeadUnits())] == [True]
+
+
 @pytest.mark.parametrize(
     ("node", "first", "remedy"),
     [

@@ -209,6 +209,7 @@ SETS = {
     "fourteenth": "Programs written from what scripts outside of the repository showed, with the rules in view",
     "fifteenth": "Programs written from what scripts after threads showed, with the rules in view",
     "sixteenth": "Programs written from what a blind set showed, with the rules in view",
+    "seventeenth": "Programs written from what another blind set showed, with the rules in view",
     "reviewed": "Programs written from a review of the rules",
 }
 """Titles by how the name of a family begins."""

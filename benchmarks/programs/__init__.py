@@ -27,6 +27,7 @@ from benchmarks.programs import (  # noqa: F401  (each registers its programs)
     ninth_healthy,
     recurrent,
     reviewed,
+    seventeenth,
     seventh_faulty,
     seventh_healthy,
     seventh_settings,

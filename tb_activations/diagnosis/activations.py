@@ -14,6 +14,7 @@ import numpy.typing as npt
 
 from tb_activations.diagnosis.attention import ATTENTION, Scores
 from tb_activations.diagnosis.block import MASKED, Block, Floats, adds_up, first_known
+from tb_activations.diagnosis.collapse import FLAT_END
 from tb_activations.diagnosis.episodes import Episode, Persistence, Stretches
 from tb_activations.diagnosis.facts import Facts
 from tb_activations.diagnosis.gates import Gates
@@ -82,7 +83,9 @@ class SaturatedActivation(NodeRule):
         """Compares the saturated share with the limit for the part the node plays and for how it began.
 
         An output layer whose bias was set to how rare a class is begins at an end. Classes that are learned beside large numbers don't explain the
-        loss. Masked scores are told by their lowest number. A gate may be open or shut, and learn to be, but not so far that it can't move.
+        loss. Masked scores are told by their lowest number. A gate may be open or shut, and learn to be, but not so far that it can't move, and by
+        the bias that it was given: one that weights drawn at random open here and shut there, so that nearly all of it is flat, was given large
+        numbers.
         """
         output = np.array([facts.is_output(row) for row in rows.tolist()], np.bool_)[:, None]
         fed = [facts.inputs[row] if facts.nodes[row].activation == "softmax" else () for row in rows.tolist()]
@@ -90,16 +93,18 @@ class SaturatedActivation(NodeRule):
         other = [row for loss in facts.losses[:1].tolist() for row in facts.inputs[loss] if not is_of_classes(facts, row)]
         beside = np.array([bool(other) and is_of_classes(facts, row) for row in rows.tolist()], np.bool_)[:, None]
         first, first_apart = np.full((2, len(rows), 1), np.nan, np.float32)
-        targets, scores, gates = Targets(facts), Scores(facts), Gates(facts)
+        targets, scores, gates, masks = Targets(facts), Scores(facts), Gates(facts), _Masks(facts, rows)
         places = np.array([_places(facts.nodes[row]) for row in rows.tolist()], float)[:, None]
         is_gate = np.array([_is_gate(facts, row) for row in rows.tolist()], np.bool_)[:, None]
+        drawn = np.array([any(facts.kernel_layers >> place & 1 for place in (row, *facts.inputs[row])) for row in rows.tolist()], np.bool_)[:, None]
         beginning = np.array([self.CHOSEN if facts.nodes[row].activation == "softmax" else self.HIDDEN for row in rows.tolist()])[:, None]
         from_the_start, every = Stretches(len(rows), USUAL), np.arange(len(rows))
 
         def look(block: Block) -> Observation:
             low, high, apart = block.column("min")[rows], block.column("max")[rows], scores.deviation(block, rows)
             share = _of_places(block.column("saturated_fraction")[rows], block.column("mean")[rows], places)
-            share = np.where(is_gate, (high < self.SHUT) | (low > 1 - self.SHUT), share)
+            stuck, torn = (high < self.SHUT) | (low > 1 - self.SHUT), drawn & (low < FLAT_END) & (high > 1 - FLAT_END)
+            share = np.where(is_gate & ~(torn & (share >= self.LEARNED)), stuck, share)
             flat = gates.flat_share(block, rows)
             share = np.fmax(np.where(is_gate & np.isnan(high), np.nan, share), flat).astype(np.float32)
             first[:] = np.where(np.isnan(first), first_known(share), first)
@@ -115,7 +120,7 @@ class SaturatedActivation(NodeRule):
             limit = np.where(is_gate & ~early, np.inf, limit)
             excused = (block.progress | ~block.is_judged | picture) & (output | ~early) | (first >= self.START) & ~early
             far_below = (block.column("min") < MASKED) | (block.column("neg_inf_count") > 0)
-            masked = np.array([far_below[list(sources)].any(0) for sources in fed], np.bool_).reshape(share.shape)
+            masked = np.array([far_below[list(sources)].any(0) for sources in fed], np.bool_).reshape(share.shape) | masks.put(block)
             apart_early = (first_apart > self.APART) & untrained
             drifted = (apart > self.FAR_APART) & ~(first_apart > self.APART) & ~block.progress & block.is_judged
             holds = (share >= limit) & ~excused & ~masked | (apart > self.APART) & apart_early | drifted
@@ -159,6 +164,32 @@ class SaturatedActivation(NodeRule):
             + (f"; where targets lie beyond the ends of {activation}, end without it:" if output else ":"),
             "scores = scores / width**0.5" if attention else "keras.layers.Dense(units)" if output else "x = keras.layers.LayerNormalization()(x)",
         )
+
+
+class _Masks:
+    """What puts some scores of the softmaxes at ``rows`` far below the lowest of those that it is given, and none above the highest. A factor that is
+    too large moves both ends."""
+
+    NOTHING = 30.0
+    """How far below: of a share that is e⁻³⁰ of another float32 keeps nothing in a sum. Masks have −100 and less."""
+    BESIDE = 1.0
+    """How far above the highest: a table of positions may be added too."""
+
+    def __init__(self, facts: Facts, rows: Rows) -> None:
+        self._count, found = len(rows), []
+        for position, row in enumerate(rows.tolist()):
+            for fed in facts.inputs[row] if facts.nodes[row].activation == "softmax" and row not in facts.owned else ():
+                made = [source for source in facts.inputs[fed] if (facts.upstream[source] | 1 << source) & facts.kernel_layers]
+                if not facts.kernel_layers >> fed & 1 and len(made) == 1:
+                    found.append((position, fed, made[0]))
+        self._at, self._fed, self._given = np.array(found, np.int64).reshape(-1, 3).T
+
+    def put(self, block: Block) -> npt.NDArray[np.bool_]:
+        """Whether it is so, [rows, c]."""
+        low, high = block.column("min"), block.column("max")
+        masked = np.zeros((self._count, len(block.steps)), np.bool_)
+        masked[self._at] = (low[self._fed] < low[self._given] - self.NOTHING) & (high[self._fed] <= high[self._given] + self.BESIDE)
+        return masked
 
 
 class ExplodingActivation(NodeRule):
@@ -215,10 +246,20 @@ class ExplodingActivation(NodeRule):
     def words(self, facts: Facts, index: int, episode: Episode) -> Words:
         """How large it is."""
         recurrent = facts.nodes[index].class_name.removesuffix("Cell") in RECURRENT
-        return Words(
+        sentence = (
             f"Its root mean square is {number(episode.evidence['root_mean_square'])} since step {episode.first_step:,}, far"
-            " out of proportion to the input.",
-            "Start from weights that keep the variance, normalize between the layers, or lower the learning rate:",
+            " out of proportion to the input."
+        )
+        slower = ", or lower the learning rate" if episode.first_step else ""
+        if index not in facts.owned:
+            return Words(
+                sentence,
+                f"It has no weights: divide by how much it sums up, or scale what it adds or multiplies by, or normalize what comes out{slower}:",
+                "x = keras.layers.LayerNormalization()(x)",
+            )
+        return Words(
+            sentence,
+            f"Start from weights that keep the variance, or normalize between the layers{slower}:",
             'recurrent_initializer="orthogonal"' if recurrent else 'keras.layers.Dense(units, kernel_initializer="he_normal")',
         )
 

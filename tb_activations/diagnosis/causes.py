@@ -35,6 +35,7 @@ CAUSES: Mapping[str, Mapping[str, Relation]] = {
     },
     "float16_overflow": {**_BEGINNINGS, **_SIZES, "float16_overflow": "before", "exploding_activation": "before"},
     "dead_units": {
+        "loss_outweighs": "anywhere",
         "penalty_too_strong": "anywhere",
         **_BEGINNINGS,
         **_SIZES,
@@ -47,6 +48,7 @@ CAUSES: Mapping[str, Mapping[str, Relation]] = {
         "oscillating_loss": "anywhere",
     },
     "saturated_activation": {
+        "loss_outweighs": "anywhere",
         **_BEGINNINGS,
         **_SIZES,
         "saturated_activation": "before",
@@ -55,6 +57,7 @@ CAUSES: Mapping[str, Mapping[str, Relation]] = {
         "oscillating_loss": "anywhere",
     },
     "exploding_activation": {
+        "loss_outweighs": "anywhere",
         **_BEGINNINGS,
         "exploding_activation": "before",
         "exploding_gradient": "elsewhere",
@@ -62,10 +65,13 @@ CAUSES: Mapping[str, Mapping[str, Relation]] = {
         "update_too_large": "anywhere",
     },
     "collapse": {
+        "loss_outweighs": "anywhere",
         "penalty_too_strong": "anywhere",
         **_BEGINNINGS,
+        "targets_out_of_range": "after",
         "nonfinite": "anywhere",
         "float16_overflow": "before",
+        "heavy_dropout": "before",
         "vanishing_gradient": "anywhere",
         "dead_units": "before",
         "drowned_code": "before",
@@ -84,6 +90,7 @@ CAUSES: Mapping[str, Mapping[str, Relation]] = {
         "unnormalized_input": "anywhere",
     },
     "exploding_gradient": {
+        "loss_outweighs": "anywhere",
         "unnormalized_input": "anywhere",
         "poor_initialization": "anywhere",
         "exploding_activation": "anywhere",
@@ -158,6 +165,7 @@ _RANK = {
             "poor_initialization",
             "output_mismatch",
             "targets_out_of_range",
+            "loss_outweighs",
             "heavy_dropout",
             "penalty_too_strong",
             "missing_gradient",
@@ -298,8 +306,11 @@ class _Links:
 
 def _is_no_cause(candidate: _Candidate, effect: Finding) -> bool:
     """A collapse that leaves something holds no gradient back, and silences no unit for all examples; where numbers overflow at once, those that are
-    still finite are no cause of it; and a step is skipped for what isn't finite, where other steps change nothing for other reasons."""
+    still finite are no cause of it; a step is skipped for what isn't finite, where other steps change nothing for other reasons; and what a step
+    computes it computes before its update."""
     cause = candidate.finding
+    if cause.quantity == "update" and effect.quantity == "value" and cause.first_step == effect.first_step:
+        return True
     if effect.rule == "unchanged_weights":
         return cause.rule in (_HOLDING_BACK if are_skipped(effect.evidence) else _TOO_LARGE)
     if cause.rule == "collapse" and effect.rule in ("vanishing_gradient", "dead_units"):

@@ -17,10 +17,11 @@ from tb_activations.diagnosis.block import MASKED, Block, first_known
 from tb_activations.diagnosis.episodes import Episode, Persistence
 from tb_activations.diagnosis.facts import Facts
 from tb_activations.diagnosis.flow import path_of
+from tb_activations.diagnosis.kinds import RECURRENT
 from tb_activations.diagnosis.rule import NodeRule, Observation, Words, location, number
 from tb_activations.store.nodes import Node
 
-__all__ = ["NOISE", "SAME", "CollapsedOutput"]
+__all__ = ["FLAT_END", "NOISE", "SAME", "CollapsedOutput"]
 
 Rows = npt.NDArray[np.int64]
 Bools = npt.NDArray[np.bool_]
@@ -87,6 +88,7 @@ class CollapsedOutput(NodeRule):
             lasting = _to_the_end(same, known & reaching[:, None], targets) & reaching[:, None]
             fed = np.stack([(known & ~same)[items].any(0) & ~same[items].all(0) if items else np.zeros(same.shape[1], bool) for items in sources])
             evidence = {"batch_std": std, "root_mean_square": rms, "first_batch_std": np.broadcast_to(first, std.shape)}
+            evidence["loss_fell"] = np.broadcast_to(block.progress.astype(float), std.shape)
             return Observation(lasting & fed & varied | empty, decided, evidence)
 
         return look
@@ -119,7 +121,10 @@ class CollapsedOutput(NodeRule):
                 f"Examples of a batch hardly differ here since step {episode.first_step:,}: their standard deviation fell from"
                 f" {number(seen['first_batch_std'])} to {number(seen['batch_std'])}, up to the output, while the inputs differ as before.",
                 "The loss is lowest when all examples are alike. Add what pushes them apart: negative pairs, a stopped gradient with a"
-                " predictor, or a penalty on small variance.",
+                " predictor, or a penalty on small variance."
+                if seen["loss_fell"]
+                else "The loss hasn't fallen meanwhile: steps that are too large, or a penalty, do this. Lower the learning rate, or warm it up:",
+                "" if seen["loss_fell"] else "model.optimizer.learning_rate = model.optimizer.learning_rate / 10",
             )
         if facts.nodes[index].activation == "sigmoid" and not FLAT_END <= seen["root_mean_square"] <= 1 - FLAT_END:
             return Words(
@@ -128,11 +133,21 @@ class CollapsedOutput(NodeRule):
                 "What comes in is too large: lower the learning rate, or normalize it. A judge of what another network makes has won: slow it down.",
                 "keras.optimizers.Adam(1e-4, beta_1=0.5)",
             )
-        return Words(
+        sentence = (
             f"All examples of a batch give the same output here since step {episode.first_step:,} (standard deviation over examples"
             f" {number(seen['batch_std'])}), while its input differs. Everything after it, up to the output, is"
-            " the same for all examples.",
-            "Look at the units and weights of this layer: dead units, zero weights or a reduction over the batch axis make this.",
+            " the same for all examples."
+        )
+        if _reads_words(facts, index):
+            return Words(
+                sentence,
+                "It gives its last state. Behind enough padding that isn't masked that is the same, whatever came before:",
+                "keras.layers.Embedding(words, units, mask_zero=True)  # and 0 in the inputs for padding only",
+            )
+        return Words(
+            sentence,
+            "Look at the units and weights of this layer: dead units, zero weights, a normalization over one number or a reduction over the batch"
+            " axis make this.",
         )
 
 
@@ -146,6 +161,12 @@ def _is_softmax_of_one(node: Node, episode: Episode) -> bool:
     """Whether a node gives 1 as a softmax does of a single unit. In a layer of a user it has no name; but what else is 1 from the start?"""
     always = episode.first_step == 0 and episode.evidence["batch_std"] == 0 and abs(episode.evidence["root_mean_square"] - 1) <= NOISE
     return (node.shape or (0,))[-1] == 1 and (node.activation == "softmax" or (always and not node.activation))
+
+
+def _reads_words(facts: Facts, index: int) -> bool:
+    """Whether a recurrent layer reads a sequence of entries of a table, and gives a state."""
+    node, tables = facts.nodes[index], {place for row in facts.tables for place in facts.places(int(row))}
+    return node.class_name in RECURRENT and len(node.shape or ()) == 2 and bool(tables.intersection(facts.inputs[index]))
 
 
 def _compared_with_each_other(facts: Facts) -> list[int]:

@@ -36,8 +36,8 @@ class DeadUnits(NodeRule):
 
     name, title = "dead_units", "Dead ReLU"
     definition = (
-        "Most units of a ReLU give 0 at every example and position, while the others are clearly active; or a tenth of them, where biases hold them"
-        " below 0 from the beginning; or one for long where each stands for a class, whose score then is 0 and can't move."
+        "Most units of a ReLU give 0 at every example and position, while the others are clearly active; or a tenth of them, where biases, or weights"
+        " of 0, hold them there from the beginning; or one for long where each stands for a class, whose score then is 0 and can't move."
     )
     reference = "SageMaker Debugger DeadRelu (50 % of a layer); AutoTrainer dying ReLU"
     severity, statistic = "error", "zero_unit_fraction"
@@ -54,7 +54,7 @@ class DeadUnits(NodeRule):
     """The same of a layer whose units fall silent by and by while the loss falls: a code of few active units is learned, not killed. And of one that
     was trained before, on data that may have more features than those that it is tuned on."""
     SHARE_OF_DROWNED = 0.1
-    """The same where biases are `Drowned`: chance doesn't make those."""
+    """The same where biases or weights are `Drowned`: chance doesn't make those."""
     CHANCE = 1.0
     """Standard deviations (of a coin per unit, doubled) above `SHARE`: small layers have more dead units by chance."""
     ACTIVE_POSITIONS = 4.0
@@ -109,6 +109,7 @@ class DeadUnits(NodeRule):
             holds &= ~(block.progress & (dead < self.SHARE_OF_LEARNERS) & falling_silent.feed(block, rows, dead))
             holds |= silent
             evidence = {"zero_unit_fraction": dead, "zero_fraction": zero, "units": np.broadcast_to(units, dead.shape)}
+            evidence["untrained"] = np.broadcast_to(block.untrained[rows][:, None].astype(float), dead.shape)
             return Observation(holds, ~np.isnan(dead), evidence, holds & (dead == 1) & (block.steps == 0) & ~may_be_negative)
 
         return look
@@ -128,6 +129,13 @@ class DeadUnits(NodeRule):
                 sentence,
                 f"It is what the network gives out: end without the ReLU{location(facts, index)}, or where targets are never negative in a softplus:",
                 "keras.layers.Dense(units)",
+            )
+        if episode.first_step == 0 and episode.evidence["untrained"]:
+            return Words(
+                sentence,
+                "They are so before anything was learned: check the first weights and biases (or the offset of a normalization in front), and the"
+                f" scale of what comes in{location(facts, index)}:",
+                'keras.layers.Dense(units, activation="relu", kernel_initializer="he_normal", bias_initializer="zeros")',
             )
         return Words(
             sentence,

@@ -1,7 +1,7 @@
-"""Units of a ReLU that their bias holds below zero from the beginning.
+"""Units of a ReLU that their bias, or weights of 0, hold at zero from the beginning.
 
 The one invariant: it is decided at step 0, by numbers that nothing was trained into. A bias that lies below anything that initial weights make of the
-input was set so; how many units have one, the share of dead ones tells.
+input was set so, and so were weights of exactly 0: a ReLU passes no gradient to them. How many units have such ones, the share of dead ones tells.
 """
 
 from __future__ import annotations
@@ -20,6 +20,9 @@ Bools = npt.NDArray[np.bool_]
 DEVIATIONS = 5.0
 """Root mean squares of what the weights make of the input. Of a million normal numbers none is as large by chance."""
 
+EMPTY = 0.1
+"""Share of the units whose weights are all exactly 0: drawn at random none is."""
+
 
 class Drowned:
     """Follows the ReLUs at ``rows``."""
@@ -32,14 +35,14 @@ class Drowned:
         self._count = len(rows)
 
     def feed(self, block: Block) -> Bools:
-        """Whether the run began with biases that hold units below zero, [rows, 1]."""
+        """Whether the run began with biases or weights that hold units at zero, [rows, 1]."""
         if self._is_drowned is None:
             self._is_drowned = np.zeros((self._count, 1), np.bool_)
             if block.steps[0] == 0:
-                rms, lowest = block.rms()[:, 0], block.column("min")[:, 0]
+                rms, lowest, empty = block.rms()[:, 0], block.column("min")[:, 0], block.column("zero_unit_fraction")[:, 0]
                 for position, source, kernel, bias in self._found:
                     made = rms[source] * rms[kernel] * np.sqrt(self._facts.fan_in(kernel))
-                    self._is_drowned[position] = block.untrained[kernel] & (lowest[bias] < -DEVIATIONS * made)
+                    self._is_drowned[position] = block.untrained[kernel] & ((lowest[bias] < -DEVIATIONS * made) | (empty[kernel] >= EMPTY))
         return self._is_drowned
 
 

@@ -55,6 +55,7 @@ class _DepthWatch(Watch):
         later = _largest_later(strength, self._facts.later_kernels)
         holds, urgent = self._rule.holds(block, self._facts, own, later, self._targets.size(block))
         evidence = {"gradient_norm": own, "norm_nearer_to_the_loss": later, "ratio": _over(own, later)}
+        evidence["norm_of_weights"] = block.column("l2_norm")[self._kernels]
         if self._forgetting is not None:
             forgets = _forgets(block, self._forgetting, own.shape)
             holds, evidence = holds | ~np.isnan(forgets["time_steps"]), evidence | forgets
@@ -204,11 +205,12 @@ class ExplodingGradient(Rule):
         return ((_over(own, later) > self.RATIO) & (own > weights) | through_time | large) & ~block.progress | extreme, extreme
 
     def words(self, facts: Facts, kernel: int, episode: Episode) -> Words:
-        """How large it is."""
-        nearer = episode.evidence["norm_nearer_to_the_loss"]
-        against = "" if np.isnan(nearer) else f", against {number(nearer)} nearer to the loss"
+        """How large it is: beside those nearer to the loss, where it grew on the way from there, else beside the weights."""
+        seen = episode.evidence
+        grew, weights = seen["ratio"] > self.RATIO, seen["norm_of_weights"]
+        against = f"against {number(seen['norm_nearer_to_the_loss'])} nearer to the loss" if grew else f"that of the weights is {number(weights)}"
         return Words(
-            f"The L2 norm of the gradient of its weights is {number(episode.evidence['gradient_norm'])}{against}, since step {episode.first_step:,}.",
+            f"The L2 norm of the gradient of its weights is {number(seen['gradient_norm'])}, {against}, since step {episode.first_step:,}.",
             "Clip the gradients, start from smaller (recurrent: orthogonal) weights, or normalize between the layers:",
             "keras.optimizers.Adam(1e-3, global_clipnorm=1.0)",
         )

@@ -85,6 +85,23 @@ class ConstantInput(NodeRule):
 
 _BY_BATCH = "BatchNormalization"
 _FACTORS = frozenset({"Rescaling", "Normalization"})
+_OF_A_RANGE = frozenset(
+    [
+        "RandomBrightness",
+        "RandomContrast",
+        "RandomColorJitter",
+        "RandomColorDegeneration",
+        "RandomHue",
+        "RandomSaturation",
+        "RandomPosterization",
+        "AutoContrast",
+        "Equalization",
+        "Solarization",
+        "RandAugment",
+        "AugMix",
+    ]
+)
+"""Layers that change the numbers of pixels, and take them for 0 to 255 unless they are told."""
 """Layers that multiply and add what somebody gave them, or what they saw before the training."""
 
 
@@ -93,9 +110,9 @@ class UnnormalizedInput(NodeRule):
 
     name, title = "unnormalized_input", "Unnormalized input"
     definition = (
-        "An input that feeds weights without a normalization before or right after them, or what a `Rescaling` or `Normalization` makes of"
-        " numbers, has a root mean square above 10 (or its nonzero elements below 0.001, or none of them is above 1/255); or what a batch"
-        " normalization in front of the first weights makes of it is above 10, as it uses moving statistics that nobody has trained."
+        "An input that feeds weights without a normalization before or right after them, or what a `Rescaling`, `Normalization` or change of"
+        " pixels makes of numbers, has a root mean square above 10 (or its nonzero elements below 0.001, or none of them is above 1/255); or what a"
+        " batch normalization in front of the first weights makes of it is above 10, as it uses moving statistics that nobody has trained."
     )
     reference = "UMLAUT input not normalized; LeCun et al. 1998, Efficient BackProp"
     severity, statistic = "warning", "std"
@@ -112,7 +129,7 @@ class UnnormalizedInput(NodeRule):
 
     def select(self, facts: Facts) -> Rows:
         """Inputs that go straight into weights, and factors on the way from an input, or a table of words, to the first weights."""
-        factors = facts.select(lambda node: node.kind == "layer" and node.class_name in _FACTORS and is_float(node.dtype))
+        factors = facts.select(lambda node: node.kind == "layer" and node.class_name in _FACTORS | _OF_A_RANGE and is_float(node.dtype))
         first = [row for row in factors.tolist() if not facts.upstream[row] & facts.kernel_layers]
         by_batch = {node for row in facts.float_inputs.tolist() for node in facts.next_effective(row) if facts.nodes[node].class_name == _BY_BATCH}
         return np.sort(np.concatenate([_direct_inputs(facts), _multiplied(facts, np.array(sorted(by_batch.union(first)), np.int64))]))
@@ -157,12 +174,18 @@ class UnnormalizedInput(NodeRule):
             " learning rates are made for inputs near 1.",
             f"Check the factor{location(facts, index)}: are its inputs scaled already?"
             if layer == "Rescaling"
+            else f"Tell it the range of the pixels that it gets{location(facts, index)}, and scale those to a range near 1:"
+            if layer in _OF_A_RANGE
             else f"Let it see the training data as they are fed{location(facts, index)}:"
             if layer
             else "Put a normalization in front, and let it see the training data (an `Embedding`, if these are numbers of words or kinds):"
             if index in facts.multiplied_inputs
             else "Put a normalization in front, and let it see the training data:",
-            "" if layer == "Rescaling" else "normalization = keras.layers.Normalization(); normalization.adapt(x_train)",
+            ""
+            if layer == "Rescaling"
+            else f"keras.layers.{layer}(..., value_range=(0, 1))"
+            if layer in _OF_A_RANGE
+            else "normalization = keras.layers.Normalization(); normalization.adapt(x_train)",
         )
 
 

@@ -17,7 +17,7 @@ from tb_activations.diagnosis.block import Block, Floats
 from tb_activations.diagnosis.collapse import SAME
 from tb_activations.diagnosis.episodes import AT_ONCE, Episode
 from tb_activations.diagnosis.facts import Facts
-from tb_activations.diagnosis.kinds import NORMALIZATIONS, WEIGHTED
+from tb_activations.diagnosis.kinds import NORMALIZATIONS, WEIGHTED, is_of_users
 from tb_activations.diagnosis.propagation import MUCH, Propagation
 from tb_activations.diagnosis.rule import NodeRule, Observation, Words, location, number
 
@@ -146,8 +146,16 @@ class PoorInitialization(NodeRule):
         return Words(
             sentence,
             f"Use an initializer that keeps the variance{location(facts, facts.owners[index] or index)}:",
-            f"keras.layers.{layer}(..., {argument})" if layer in WEIGHTED - {"EinsumDense"} else argument,
+            _code(layer, facts.names[index].rsplit("/", 1)[-1], argument),
         )
+
+
+def _code(layer: str, weight: str, argument: str) -> str:
+    """What to write where the weights are made. A wrapper leaves them to another layer; a cell or layer of a user adds them."""
+    if layer in WEIGHTED - {"EinsumDense", "RNN", "Bidirectional"}:
+        return f"keras.layers.{layer}(..., {argument})"
+    added = is_of_users(layer) or (layer == "RNN" and weight not in ("kernel", "recurrent_kernel"))
+    return f"self.add_weight(shape, initializer={argument.split('=')[1]})" if added else argument
 
 
 def _given(block: Block, facts: Facts, calls: Sequence[int]) -> Floats:

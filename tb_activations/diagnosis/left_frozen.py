@@ -2,7 +2,7 @@
 
 The one invariant: frozen weights alone are no fault. Random features right behind the input, a fixed last layer, a teacher beside the network and
 layers that wait for their turn while those before them learn are frozen on purpose. What lies between a trained base and layers that learn is to pass
-on what the base knows, and random weights don't; and what learns before a frozen layer gets on with it, if that is meant.
+on what the base knows, and random weights don't; and what learns before a frozen layer, or from random features, gets on with it, if that is meant.
 """
 
 from __future__ import annotations
@@ -31,7 +31,8 @@ class LeftFrozen(NodeRule):
     name, title = "left_frozen", "Frozen untrained"
     definition = (
         "A layer that isn't trainable begins with a bias of one and the same number, as one that nobody has trained; a layer before it was trained"
-        " before, and layers after it are trained; or layers before it are trained, and after 100 steps the loss is above 90 % of the first one."
+        " before, and layers after it are trained; or layers before it are trained, and after 100 steps the loss is above 90 % of the first one;"
+        " or nothing that is trained gets anything but what it makes of the input, and the loss is above 99 %."
     )
     reference = "Yosinski et al. 2014: what is transferred are trained layers; Keras guide to transfer learning"
     severity, statistic = "warning", "l2_norm"
@@ -39,25 +40,30 @@ class LeftFrozen(NodeRule):
 
     STAYS, STEPS = 0.9, 100
     """Of the first loss, above which training has got nowhere, and after how many steps it should have. Noisy targets let no loss fall far."""
+    STAYS_AT_ALL = 0.99
+    """The same where nothing is trained before it. Random features may be meant, as long as anything can be learned from them."""
 
     def select(self, facts: Facts) -> Rows:
         """Kernels of frozen layers with a bias, behind which an optimizer changes others, or before which it does."""
         rows = facts.select(lambda node: node.kind == "variable" and node.trainable is False and len(node.shape or ()) >= 2)
         return np.array(
-            [row for row in rows.tolist() if _has_bias(facts, row) and (_is_followed(facts, row) or _is_in_the_way(facts, row))], np.int64
+            [row for row in rows.tolist() if _has_bias(facts, row) and any(asks(facts, row) for asks in (_is_followed, _is_in_the_way))], np.int64
         )
 
     def observe(self, facts: Facts, rows: Rows) -> Callable[[Block], Observation]:
         """What was trained before is known from the first capture on."""
         before = [union(facts.upstream[place] for place in facts.places(row)) for row in rows.tolist()]
         calls = {place: facts.calls.get(place, (place,)) for place, own in facts.owned.items() if any(_has_bias(facts, row) for row in own)}
-        followed, in_the_way = (np.array([asks(facts, row) for row in rows.tolist()], np.bool_) for asks in (_is_followed, _is_in_the_way))
+        followed, in_the_way, at_the_gate = (
+            np.array([asks(facts, row) for row in rows.tolist()], np.bool_) for asks in (_is_followed, _is_in_the_way, _is_before_all)
+        )
         standing = _Standing(self, rows)
 
         def look(block: Block) -> Observation:
             trained = union(1 << call for place, own in calls.items() if not block.untrained[place] for call in own)
             behind_a_base = followed & np.array([bool(sources & trained) for sources in before], np.bool_)
-            stands = standing.feed(block) & in_the_way[:, None]
+            stands, stays = standing.feed(block)
+            stands = stands & in_the_way[:, None] | stays & at_the_gate[:, None]
             holds = (behind_a_base[:, None] | stands) & block.untrained[rows][:, None]
             evidence = {"loss": np.where(behind_a_base[:, None], np.nan, block.median_loss), "first_loss": block.first_loss}
             return Observation(
@@ -76,6 +82,13 @@ class LeftFrozen(NodeRule):
                 f"Freeze the layers that were trained before, and no new ones{place}; then compile again:",
                 "base.trainable = False  # and not model.trainable = False",
             )
+        if _is_before_all(facts, index):
+            return Words(
+                "It isn't trainable, and its bias is as it begins: nobody has trained it. All that learns gets nothing but what its random weights"
+                f" make of the input; the loss is {number(loss)}, and was {number(episode.evidence['first_loss'])} at first.",
+                f"Load trained weights before you freeze it, or let it learn{place}; then compile again:",
+                "layer.trainable = True; model.compile(optimizer, loss)",
+            )
         return Words(
             "It isn't trainable, and its bias is as it begins: nobody has trained it. Layers before it learn, and what they make goes through its"
             f" random weights; the loss is {number(loss)}, and was {number(episode.evidence['first_loss'])} at first.",
@@ -92,16 +105,16 @@ class _Standing:
         self._began = -1
         self._changed: Bools = np.zeros((len(rows), 1), np.bool_)
 
-    def feed(self, block: Block) -> Bools:
-        """Takes in the next captures, [rows, c]."""
+    def feed(self, block: Block) -> tuple[Bools, Bools]:
+        """Takes in the next captures; whether the loss is above `STAYS`, and whether above `STAYS_AT_ALL`, [rows, c]."""
         now, before = self._fingerprint.feed(block)
         self._began = int(block.steps[0]) if self._began < 0 else self._began
         differ = np.any((now != before) & ~np.isnan(before), axis=0)
         changed = np.logical_or.accumulate(np.concatenate([self._changed, differ], axis=1), axis=1)[:, 1:]
         self._changed = changed[:, -1:]
-        stays = (block.median_loss > self._rule.STAYS * block.first_loss) & block.is_judged & ~block.progress
-        held: Bools = ~changed & stays & (block.steps - self._began >= self._rule.STEPS)
-        return held
+        held = ~changed & block.is_judged & ~block.progress & (block.steps - self._began >= self._rule.STEPS)
+        left = block.median_loss / block.first_loss
+        return held & (left > self._rule.STAYS), held & (left > self._rule.STAYS_AT_ALL)
 
 
 def _has_bias(facts: Facts, kernel: int) -> bool:
@@ -117,3 +130,10 @@ def _is_followed(facts: Facts, kernel: int) -> bool:
 def _is_in_the_way(facts: Facts, kernel: int) -> bool:
     """Whether what an optimizer changes reaches the loss through it, and at no call it reads anything else, as what judges data beside that does."""
     return all(facts.upstream[place] & facts.changing and facts.reaches_loss(place) for place in facts.places(kernel))
+
+
+def _is_before_all(facts: Facts, kernel: int) -> bool:
+    """Whether no weights come before it, and nothing that an optimizer changes gets anything but what it makes of the data."""
+    places = facts.places(kernel)
+    first = not any(facts.upstream[place] & facts.kernel_layers or any(map(facts.is_frozen, facts.inputs[place])) for place in places)
+    return first and bool(facts.changing) and not facts.changing & ~union(facts.downstream[place] for place in places)

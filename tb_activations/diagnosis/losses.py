@@ -116,7 +116,7 @@ class ExplodingLoss(NodeRule):
         against = f"{number(loss / first)} times the first one ({number(first)})" if first > 0 else "and was 0 at first"
         return Words(
             f"The loss is {number(loss)}, {against}, since step {episode.first_step:,}.",
-            "Lower the learning rate, and clip gradients:",
+            "Lower the learning rate, and clip gradients; in a step of your own, check that it goes against the gradient:",
             "keras.optimizers.Adam(1e-4, global_clipnorm=1.0)",
         )
 

@@ -204,19 +204,23 @@ def _words(facts: Facts, outbreak: Outbreak, what: str) -> Words:
         sentence = f"{seen}, so it began {since}, and where can't be told for certain.{came_in}"
         return Words(
             sentence,
-            "Record every step around there:",
+            "Look for NaN in data and targets, and record every step around there:",
             f"tb_activations.ActivationsCallback(log_dir, every=range({max(outbreak.previous_step, 0)}, {step + 1}))",
         )
     if origin.how == "data":
         since = f"at step {step:,}. The weights have it since step {outbreak.previous_step:,} already, which likely came from such data, too."
-        return _of_value(facts.nodes[origin.node], f"{count} in", since, what)
+        return _of_value(facts, origin.node, f"{count} in", since, what)
     if origin.how == "value":
         return _of_value(
-            facts.nodes[origin.node], f"{count} in", f"at step {step:,}{place}: the first node of the step that has any.{came_in}{inherited}", what
+            facts, origin.node, f"{count} in", f"at step {step:,}{place}: the first node of the step that has any.{came_in}{inherited}", what
         )
     if origin.how == "backward":
         sentence = f"Its backward pass{place} makes {count} for `{witness}` at step {step:,}, out of a finite gradient.{came_in}{inherited}"
-        return Words(sentence, "Its derivative is undefined there; a `where` doesn't help after it, only before:", "x = keras.ops.maximum(x, 1e-7)")
+        return Words(
+            sentence,
+            "Its derivative is undefined at an edge (0 of a root, 1 of an arccos). Keep its input inside; a `where` helps before it, not after it:",
+            _away_from_zero(facts.nodes[origin.node]),
+        )
     if origin.how == "update":
         return Words(
             f"{count} in the update at step {step:,}, although the gradient is finite: the optimizer itself makes it.",
@@ -226,18 +230,49 @@ def _words(facts: Facts, outbreak: Outbreak, what: str) -> Words:
     return Words(f"{count} in the gradient at step {step:,}, the first node in backward order.{inherited}", "Check how the loss is computed from it.")
 
 
-def _of_value(node: Node, count: str, where: str, what: str) -> Words:
+def _of_value(facts: Facts, row: int, count: str, where: str, what: str) -> Words:
     """What to say of an output that has it, by what kind of node it is."""
+    node = facts.nodes[row]
     if node.kind == "input" and not node.inputs:
         return Words(f"{count} the data {where}", "Find the missing values in what the model is given:", "print(np.argwhere(~np.isfinite(x_train)))")
     if node.kind == "loss":
-        return Words(
-            f"{count} the loss {where}",
-            "Check the targets for NaN, and let a loss that takes a logarithm or a quotient work on logits:",
-            "keras.losses.SparseCategoricalCrossentropy(from_logits=True)",
-        )
+        return Words(f"{count} the loss {where}", *_remedy_of_a_loss(facts, row))
     if node.kind == "variable":
         return Words(f"{count} the weights {where}", "Check how they are initialized, loaded or assigned.")
     if node.dtype == "float16" and what == "Inf":
         return Words(f"{count} the output {where}", "It is beyond the range of float16. Compute it in float32:", 'Layer(..., dtype="float32")')
-    return Words(f"{count} the output {where}", "Keep its input away from where it is undefined or overflows:", "x = keras.ops.maximum(x, 1e-7)")
+    if node.activation == "softmax" and what == "NaN":
+        return Words(
+            f"{count} the output {where}",
+            "A row of scores that are all −Inf, as where a mask leaves nothing, has no shares. Mask by a large number that is finite:",
+            "scores = keras.ops.where(mask, scores, -1e4)",
+        )
+    if node.dtype == "float16":
+        return Words(
+            f"{count} the output {where}",
+            "float16 ends at 65,504 (a mask of −1e9 is −Inf, and 0 · Inf is NaN) and at 6e-8 (an epsilon of 1e-8 is 0). Take constants that it has,"
+            " or compute this in float32:",
+            'Layer(..., dtype="float32")',
+        )
+    return Words(f"{count} the output {where}", "Keep its input away from where it is undefined or overflows:", _away_from_zero(node))
+
+
+def _away_from_zero(node: Node) -> str:
+    """Code that keeps numbers from being 0, by one that doesn't round to 0 in the type of ``node``."""
+    return f"x = keras.ops.maximum(x, {'1e-3' if node.dtype == 'float16' else '1e-7'})"
+
+
+def _remedy_of_a_loss(facts: Facts, loss: int) -> tuple[str, str]:
+    """Of probabilities it takes logarithms; of any other numbers nobody knows what it makes."""
+    functions = {facts.nodes[facts.made_by(row)].activation for row in facts.inputs[loss]}
+    binary = functions == {"sigmoid"}
+    if binary or functions == {"softmax"}:
+        return (
+            "Check the targets for NaN, and let a loss that takes a logarithm work on logits:",
+            f"keras.losses.{'Binary' if binary else 'SparseCategorical'}Crossentropy(from_logits=True)",
+        )
+    return (
+        "Check the targets for NaN and for their size, and keep what the loss divides by, or takes a logarithm or an exponential of, away from where"
+        " that is undefined or overflows:",
+        "print(np.isfinite(y_train).all(), y_train.min(), y_train.max())",
+    )

@@ -36,9 +36,9 @@ class OutputMismatch(NodeRule):
     name, title = "output_mismatch", "Output doesn't fit the loss"
     definition = (
         "A loss of probabilities (it clips them to lie between 0 and 1) is given numbers beyond, or those of a ReLU, or shares that add up to 1 over"
-        " the examples of a batch and not over the classes; or a loss of logits (`from_logits=True`) is given what a softmax or sigmoid made of"
-        " them. Or a loss subtracts (or multiplies) targets of shape [n] and outputs of shape [n, 1], or the other way round: each example is"
-        " compared with all others. Or it takes shares of a whole over a single class: that is all of it."
+        " the examples of a batch, or over positions, and not over the classes; or a loss of logits (`from_logits=True`) is given what a softmax or"
+        " sigmoid made of them. Or a loss subtracts (or multiplies) targets of shape [n] and outputs of shape [n, 1], or the other way round: each"
+        " example is compared with all others. Or it takes shares of a whole over a single class: that is all of it."
     )
     reference = "UMLAUT: missing softmax before the loss, several activations at the end"
     severity, statistic = "error", "min"
@@ -53,7 +53,15 @@ class OutputMismatch(NodeRule):
         """What goes as it is into a loss that is one of probabilities, or one of logits; and what the network gives out for each example, as Keras
         computes the loss from the scores before a softmax where it finds them."""
         return np.array(
-            sorted({*taken_for(facts, "probabilities", "shares", "logits", "crossed", "single"), *_squashed(facts), *_given_out(facts)}), np.int64
+            sorted(
+                {
+                    *taken_for(facts, "probabilities", "shares", "logits", "crossed", "single"),
+                    *_squashed(facts),
+                    *_given_out(facts),
+                    *_beside_the_loss(facts),
+                }
+            ),
+            np.int64,
         )
 
     def observe(self, facts: Facts, rows: Rows) -> Callable[[Block], Observation]:
@@ -70,6 +78,7 @@ class OutputMismatch(NodeRule):
         extents = [[extent or 1 for extent in (facts.nodes[row].shape or (1,))[1:]] or [1] for row in rows.tolist()]
         classes = np.array([own[-1] for own in extents], float)[:, None]
         numbers = np.array([math.prod(own) for own in extents], float)[:, None]
+        positions = _positions(facts, rows, extents)
 
         def look(block: Block) -> Observation:
             low, high, mean = (block.column(name)[rows] for name in ("min", "max", "mean"))
@@ -79,8 +88,10 @@ class OutputMismatch(NodeRule):
             of_examples = within & (examples > 1) & adds_up(mean, examples) & ~of_classes
             beyond = for_loss & (low < -self.BEYOND) | bounded & (high > 1 + self.BEYOND)
             beyond |= of_relu & (block.column("zero_fraction")[rows] > self.EMPTY)
-            holds = np.where(for_logits, squashed | of_classes, beyond | of_examples) | by_shape
-            evidence = {"min": low, "max": high, "examples": np.where(of_examples, examples, np.nan)}
+            added = np.where(adds_up(mean[..., None], positions[:, None]), positions[:, None], np.nan)
+            over = np.where(within & ~of_classes & ~of_examples, np.fmax.reduce(added, axis=-1), np.nan)
+            holds = np.where(for_logits, squashed | of_classes, beyond | of_examples | ~np.isnan(over)) | by_shape
+            evidence = {"min": low, "max": high, "examples": np.where(of_examples, examples, np.nan), "positions": over}
             return Observation(holds & ~np.isnan(low), ~np.isnan(low), evidence)
 
         return look
@@ -110,6 +121,13 @@ class OutputMismatch(NodeRule):
                 " example is given depends on the others.",
                 f"Take the softmax over the last axis{location(facts, index)}:",
                 "keras.ops.softmax(scores, axis=-1)",
+            )
+        if not np.isnan(episode.evidence["positions"]):
+            return Words(
+                f"Its outputs add up to 1 over {episode.evidence['positions']:.0f} positions of an example, and not over the classes at each, which"
+                " the loss compares with the targets: at one position all classes may be likely, or none.",
+                f"Take the softmax over the last axis{location(facts, index)}:",
+                "keras.layers.Softmax(axis=-1)",
             )
         return _words_of_probabilities(facts, index, episode)
 
@@ -349,6 +367,18 @@ class _Differences:
         return held & block.untrained[self._rows][:, None]
 
 
+def _positions(facts: Facts, rows: Rows, extents: list[list[int]]) -> Floats:
+    """Over how many positions a softmax over other axes than the last one makes shares, [rows, most]; NaN where there is no such axis, or no loss of
+    several classes that takes the output, or the scores that it is made of, for one number per class over the last one."""
+    shares = {row for row in taken_for(facts, "shares") if facts.nodes[row].activation != "sigmoid"} | set(_beside_the_loss(facts))
+    found = [
+        [float(count) for count in {*own[:-1], math.prod(own[:-1])} if count not in (1, own[-1])] if row in shares else []
+        for row, own in zip(rows.tolist(), extents, strict=True)
+    ]
+    most = max(map(len, found), default=0)
+    return np.array([[*own, *[np.nan] * (most + 1 - len(own))] for own in found], float).reshape(len(rows), most + 1)
+
+
 def _alone(facts: Facts) -> set[int]:
     """Outputs that alone go into a loss."""
     return {row for loss in facts.losses.tolist() for row in facts.inputs[loss] if facts.inputs[loss] == (row,)}
@@ -369,6 +399,13 @@ def _given_out(facts: Facts) -> list[int]:
     """What layers after the last weights make of each example: two numbers or more."""
     ends = facts.select(lambda node: node.kind == "layer" and len(node.shape or ()) == 2 and (node.shape or (0,))[-1] not in (None, 0, 1))
     return [row for row in ends.tolist() if facts.is_output(row)]
+
+
+def _beside_the_loss(facts: Facts) -> list[int]:
+    """What a softmax makes of the scores that a loss takes for logits, as the network's answer: Keras computes a loss from these where it can."""
+    logits = set(taken_for(facts, "logits"))
+    ends = facts.select(lambda node: node.kind == "layer" and node.activation == "softmax")
+    return [row for row in ends.tolist() if facts.is_output(row) and logits.intersection(facts.inputs[row])]
 
 
 def _squashed(facts: Facts) -> list[int]:

@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tb_activations.diagnosis.block import Block, Floats, first_known
-from tb_activations.diagnosis.episodes import Episode
+from tb_activations.diagnosis.episodes import Episode, Persistence
 from tb_activations.diagnosis.facts import Facts
 from tb_activations.diagnosis.losses import PROGRESS
 from tb_activations.diagnosis.rule import NodeRule, Observation, Words, location, number, percent
@@ -105,8 +105,8 @@ class WithoutSquares:
     constant of the program, that tells the penalty of any capture. What the data add makes it larger rather than smaller, so the least one counts.
     """
 
-    def __init__(self, facts: Facts) -> None:
-        self._kernels, self._loss = facts.kernels, facts.losses[:1]
+    def __init__(self, facts: Facts, kernels: Rows) -> None:
+        self._kernels, self._loss = kernels, facts.losses[:1]
         self._first = np.full((len(self._kernels), 1), np.nan, np.float32)
         self._recent = np.full((len(self._kernels), 2), np.nan, np.float32)
         self._least = np.full((len(self._kernels), 1), np.inf, np.float32)
@@ -148,11 +148,11 @@ class Steady:
 
 
 class Withered(NamedTuple):
-    """Of kernels of which little is left, though nothing was learned.
+    """Of kernels and tables of which little is left, though nothing was learned.
 
     Attributes:
-      holds: bool[kernels, c].
-      left: the share of the first L2 norm that is left, float[kernels, c].
+      holds: bool[rows, c].
+      left: the share of the first L2 norm that is left, float[rows, c].
       penalty: the share of the loss that squares of weights are, float[c]; NaN where what fell of the loss, or most of it, isn't that.
     """
 
@@ -162,7 +162,8 @@ class Withered(NamedTuple):
 
 
 class Withering:
-    """Finds kernels that nobody had trained, and that shrink while the loss, or what it is without squares of weights, is where it was."""
+    """Finds kernels, and the tables that follow them in ``rows``, that nobody had trained, and that shrink while the loss, or what it is without
+    squares of weights, is where it was."""
 
     LEFT = 0.2
     """Of the first L2 norm. Whatever is learned, weights grow, or stay about as large."""
@@ -170,22 +171,23 @@ class Withering:
     """The same, where it is known that most of the loss is a penalty on their squares, or where so little is left of all kernels: one may shrink
     while it learns, but not a whole network. What steps add to them keeps up with the decay then, and they never become less."""
 
-    def __init__(self, facts: Facts) -> None:
-        self._kernels, self._without_squares = facts.kernels, WithoutSquares(facts)
-        self._first = np.full((len(facts.kernels), 1), np.nan, np.float32)
+    def __init__(self, facts: Facts, rows: Rows) -> None:
+        self._rows, self._without_squares = rows, WithoutSquares(facts, rows)
+        self._together = slice(len(facts.kernels) or None)
+        self._first = np.full((len(rows), 1), np.nan, np.float32)
 
     def feed(self, block: Block) -> Withered:
         """Looks at some captures more."""
-        weights = block.column("l2_norm")[self._kernels]
+        weights = block.column("l2_norm")[self._rows]
         self._first = np.where(np.isnan(self._first), first_known(weights), self._first)
         penalty = self._without_squares.feed(block)
         stands = block.is_judged & (~block.progress | ~np.isnan(penalty)) & ~np.isnan(block.median_loss)
         most = penalty > Squares.MOST
         halved = weights < self.HALVED * self._first
-        together = halved.all(0) & (len(weights) > 1)
+        together = halved[self._together].all(0) & (len(weights[self._together]) > 1)
         small = halved & (most | together | (weights < self.LEFT * self._first))
         return Withered(
-            small & block.untrained[self._kernels][:, None] & stands,
+            small & block.untrained[self._rows][:, None] & stands,
             weights / np.where(self._first > 0, self._first, np.nan),
             np.where(block.progress | most, penalty, np.nan),
         )
@@ -212,27 +214,33 @@ class PenaltyTooStrong(NodeRule):
         "The gradient of a kernel is 10 times the most that its layer's input and the gradient at its output explain, and in proportion to the"
         " weights (or steady), from capture to capture: a penalty on the weights pulls them to 0, whatever the loss says. Or the gradients of all"
         " kernels of a layer (recurrent ones have two) are one and the same multiple of them, and the squares that have such gradients make most of"
-        " the loss. Or less than a fifth is left of the weights of a layer (half, where such squares are most of the loss, or of all layers), and the"
-        " loss, or what it is without them, is where it was."
+        " the loss. Or less than a fifth is left of the weights of a layer or table (half, where such squares are most of the loss, or of all),"
+        " and the loss, or what it is without them, is where it was."
     )
     reference = "Krogh & Hertz 1992, A simple weight decay can improve generalization"
     quantity, statistic = "gradient", "l2_norm"
+    persistence = Persistence(patience=20)
+    """What a penalty took doesn't come back in a few batches that happen to be easy."""
 
     def select(self, facts: Facts) -> Rows:
-        """All kernels. Of layers that only multiply by them it is known what the loss can pull."""
-        return facts.kernels
+        """All kernels, then all tables. Of layers that only multiply by kernels it is known what the loss can pull."""
+        return np.concatenate([facts.kernels, facts.tables])
 
     def observe(self, facts: Facts, rows: Rows) -> Callable[[Block], Observation]:
         """A decay that the optimizer applies is in no gradient: it is told by what is left of the weights."""
         explained = Explained(facts)
-        of_squares, steady, withering = Squares(facts, explained), Steady(rows), Withering(facts)
+        of_squares, steady, withering = Squares(facts, explained), Steady(rows), Withering(facts, rows)
+        is_kernel = slice(len(facts.kernels))
 
         def look(block: Block) -> Observation:
             gradient, weights = block.column("l2_norm", "gradient")[rows], block.column("l2_norm")[rows]
             most = np.full(gradient.shape, np.nan, np.float32)
             most[explained.positions] = explained.limit(block)
-            squares = of_squares.feed(block)
-            pulled = explained.beyond(block) & steady.feed(block) | ~np.isnan(squares)
+            squares = np.full(gradient.shape, np.nan, np.float32)
+            squares[is_kernel] = of_squares.feed(block)
+            beyond = np.zeros(gradient.shape, np.bool_)
+            beyond[is_kernel] = explained.beyond(block)
+            pulled = beyond & steady.feed(block) | ~np.isnan(squares)
             withered = withering.feed(block)
             alone = withered.holds & ~pulled
             evidence = {
@@ -253,7 +261,7 @@ class PenaltyTooStrong(NodeRule):
         place = facts.places(index)[0]
         weaker = Words(
             f"Make the penalty on the weights of `{facts.names[place]}` smaller{location(facts, place)}:",
-            "kernel_regularizer=keras.regularizers.L2(1e-4)",
+            f"{'embeddings' if index in facts.tables else 'kernel'}_regularizer=keras.regularizers.L2(1e-4)",
         )
         if not np.isnan(seen["squares_of_the_loss"]):
             return Words(

@@ -24,6 +24,7 @@ from tb_activations.diagnosis.dead_units import DeadUnits
 from tb_activations.diagnosis.episodes import Episode, Persistence
 from tb_activations.diagnosis.facts import Facts
 from tb_activations.diagnosis.finding import SEVERITIES, Severity
+from tb_activations.diagnosis.functions import InnerFunction
 from tb_activations.diagnosis.gradients import ExplodingGradient, MissingGradient, VanishingGradient
 from tb_activations.diagnosis.incoming import ConstantInput, UnnormalizedInput
 from tb_activations.diagnosis.initialization import PoorInitialization
@@ -35,6 +36,7 @@ from tb_activations.diagnosis.outputs import OutputMismatch, TargetsOutOfRange
 from tb_activations.diagnosis.penalty import PenaltyTooStrong
 from tb_activations.diagnosis.precision import HalfOverflow, HalfUnderflow, LossScaleThrash
 from tb_activations.diagnosis.rule import NodeRule, Observation, Rule, Words, number
+from tb_activations.diagnosis.several_losses import LossOutweighs
 from tb_activations.diagnosis.unchanged import UnchangedWeights
 from tb_activations.diagnosis.updates import UpdateTooLarge, UpdateTooSmall
 from tb_activations.diagnosis.validation import BatchNormDrift, OtherValidationData
@@ -50,6 +52,7 @@ BUILT_IN: tuple[Rule, ...] = (
     PoorInitialization(),
     OutputMismatch(),
     TargetsOutOfRange(),
+    LossOutweighs(),
     HeavyDropout(),
     DeadUnits(),
     SaturatedActivation(),
@@ -62,6 +65,7 @@ BUILT_IN: tuple[Rule, ...] = (
     MissingGradient(),
     UnchangedWeights(),
     LeftFrozen(),
+    InnerFunction(),
     UpdateTooLarge(),
     UpdateTooSmall(),
     ExplodingLoss(),

@@ -31,6 +31,8 @@ FELT = 1e-4
 AT_BOUNDS = 0.9
 """Root mean square of weights of both signs over the largest of them, from which on a clip holds nearly all of them at its ends, as in a
 Wasserstein critic. Of uniform weights it is 0.58, of normal ones less."""
+ROUNDED = {"bfloat16": "500", "float16": "4,000"}
+"""Which part of a number the half of the last of its 8 or 11 bits is, at the least: a sum that differs by less is the number itself."""
 DECAY = 1e-2
 """The same as `FELT`, more than which no decay that lets a network learn takes away in a step."""
 EVENLY = 0.05
@@ -112,7 +114,7 @@ class UnchangedWeights(NodeRule):
                 f"Take the softmax over the axis that is to be weighted{location(facts, facts.places(index)[0])}:",
                 "weights = keras.ops.softmax(scores, axis=1)",
             )
-        return _words_of_no_update(episode)
+        return _words_of_no_update(episode, facts.nodes[index].dtype or "")
 
 
 class _Watched:
@@ -208,8 +210,8 @@ _FIND_OVERFLOW = "Find what overflows or is undefined, forward or backward: othe
 _APPLY_ALL = "weights = self.trainable_weights\nself.optimizer.apply(tape.gradient(loss, weights), weights)"
 
 
-def _words_of_no_update(episode: Episode) -> Words:
-    """Whether steps are skipped, or there is no gradient, or it is the optimizer that makes nothing of one."""
+def _words_of_no_update(episode: Episode, dtype: str) -> Words:
+    """Whether steps are skipped, or there is no gradient, or it is the optimizer that makes nothing of one, or the type of the weights."""
     said = f"The optimizer has changed none of these weights since step {episode.first_step:,}."
     gradient, scale = episode.evidence["gradient_norm"], episode.evidence["loss_scale"]
     if are_skipped(episode.evidence):
@@ -217,12 +219,20 @@ def _words_of_no_update(episode: Episode) -> Words:
         return Words(f"{said} {skipped}", _FIND_OVERFLOW)
     if gradient == 0:
         return Words(
-            f"{said} Its gradient is exactly 0.", "Look for dead units, a multiplication by 0 or a cut graph between these weights and the loss."
+            f"{said} Its gradient is exactly 0.",
+            "Look for dead units, a multiplication by 0 or a cut graph between these weights and the loss, and for weights of examples that are 0.",
         )
     idle = f"Its gradient isn't 0 (L2 norm {number(gradient)})."
+    if dtype in ROUNDED:
+        return Words(
+            f"{said} {idle} They are {dtype} numbers: a step of less than a {ROUNDED[dtype]}th of one is rounded away.",
+            f"Keep weights in float32 and compute with them in {dtype}, or take larger steps:",
+            f'keras.config.set_dtype_policy("mixed_{dtype}")',
+        )
     return Words(
         f"{said} {idle}",
-        "Check the learning rate and its schedule; in a step of your own, that it assigns to the weights, and that nothing puts them back after it:",
+        "Check the learning rate, its schedule, and over how many steps gradients are accumulated; in a step of your own, that it assigns to the"
+        " weights, and that nothing puts them back after it:",
         "weight.assign_sub(rate * gradient)  # and not weight = weight - rate * gradient",
     )
 

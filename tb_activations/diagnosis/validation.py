@@ -60,6 +60,10 @@ class BatchNormDrift(Rule):
     """Of the distance at the validation before. Statistics of a network that learns fast lag behind, and then come closer by more than that."""
     LOST = 0.9
     """Share of the initial moving statistics that is left, from which on one validation after `STEPS` is enough: the next is no other."""
+    MOSTLY, NOTHING, SEEN, SEEN_RATIO = 0.5, 3.0, 0.5, 1.2
+    """Share of the initial moving statistics that is left, from which on they are no more of this network than of any other; how many times the
+    training loss validation's is then, and what share of the first one, where nothing of what was learned is seen in it; and by how much deviations
+    differ, which is half of the variance."""
     MOVED, CARRIED = 0.75, 0.3
     """Difference of the means of the network's input and of the first normalization's output, in standard deviations of training, that count where
     validation is worse than training was when it began: other data, as inverted pictures are. By chance a batch of 32 differs by 0.2."""
@@ -257,6 +261,8 @@ class _NormalizationWatch(_Watch):
         never = slow & worse
         other_scale = _far(ratio, rule.NEVER_RATIO) | _far(spread, rule.NEVER_RATIO) & _far(own_spread, rule.NEVER_RATIO)
         lost = (left > rule.LOST) & (steps >= rule.STEPS) & worse & other_scale
+        unseen = (loss > rule.NOTHING * self._loss[before]) & (loss > rule.SEEN * self._first_loss)
+        lost |= (left > rule.MOSTLY) & (steps >= rule.STEPS) & unseen & (_far(ratio, rule.SEEN_RATIO) | _far(own_spread, rule.SEEN_RATIO))
         holds = apart & (arrived & lasting | other_data.any(0)) | other_data | lost & lasting
         holds |= (settled | never) & lasting & _far(ratio, rule.SETTLED_RATIO)
         holds |= (apart | flattened) & (arrived | never) & lasting
@@ -265,7 +271,7 @@ class _NormalizationWatch(_Watch):
         names = [f"{run}_{what}" for what in _NAMES for run in ("training", "validation")]
         numbers = [values[position] for position in range(_NUMBERS) for values in (trained, validated)]
         urgent = other_data & _far(_ratio(validated[2], trained[2]), rule.AT_ONCE) | flattened & arrived & lasting & (left > rule.LOST)
-        urgent |= lost & lasting & _far(ratio, rule.SETTLED_RATIO)
+        urgent |= lost & lasting & (_far(ratio, rule.SETTLED_RATIO) | unseen)
         episodes.update(steps, holds, ~np.isnan(ratio), dict(zip(names, numbers, strict=True)), urgent)
         return distance
 

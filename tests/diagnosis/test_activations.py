@@ -102,6 +102,21 @@ def test_an_explosion_is_out_of_proportion_to_the_input():
     assert chain(x=100.0, two=5000.0).find(ExplodingActivation()) == []
 
 
+@pytest.mark.parametrize(
+    ("sizes", "node", "said"),
+    [
+        ({"two": 5000.0}, "two", "Start from weights"),
+        ({"one": 5000.0}, "one", "It has no weights"),
+        ({"two": np.where(np.arange(20) < 5, 1.0, 5000.0)}, "two", "or lower the learning rate"),
+    ],
+    ids=["weights", "none", "later"],
+)
+def test_what_to_do_about_an_explosion_depends_on_where_and_when(sizes, node, said):
+    found = chain(**sizes).find(ExplodingActivation())
+    assert [(f.node, said in f.remedy) for f in found] == [(node, True)]
+    assert ("learning rate" in found[0].remedy) == (found[0].first_step > 0)
+
+
 def test_a_mask_is_no_explosion():
     assert chain(mask=1e9).find(ExplodingActivation()) == []
 
@@ -178,12 +193,54 @@ def test_the_first_node_from_which_on_all_examples_are_equal_is_told():
     assert [f.node for f in spread(one=0.0, two=0.0, mask=0.0).find(CollapsedOutput())] == ["one"]
 
 
-def test_representations_that_are_pulled_together_shrink():
+@pytest.mark.parametrize(
+    ("low", "high", "told"),
+    [(-102.0, 2.0, False), (-200.0, 200.0, True), (-3.0, 2.0, True), (-102.0, 2.5, False)],
+    ids=["a mask of -100", "a factor of 100", "something else", "a mask and a table of positions"],
+)
+def test_scores_that_something_puts_far_below_those_that_weights_make_are_masked(low, high, told):
+    """Windows of a Swin transformer mask by −100: where one position is left, the softmax has no other choice."""
+    text = """
+        input x [?,9,8]
+        input mask [?,9,9]
+        layer scores Dense [?,9,9] <- x
+        variable scores/kernel [8,9]
+        layer add Sum [?,9,9] <- scores mask
+        layer weights Softmax [?,9,9] <- add softmax
+        layer output Dense [?,3] <- weights
+        variable output/kernel [9,3]
+        loss loss [] <- output
+    """
+    history = History(text, STEPS).set("scores", min=-2.0, max=2.0).set("add", min=low, max=high)
+    found = history.set("weights", min=0.0, max=1.0, mean=1 / 9, saturated_fraction=0.6).find(SaturatedActivation())
+    assert [f.node for f in found] == ["weights"] * told
+
+
+@pytest.mark.parametrize(("cell", "table", "said"), [("LSTM", "Embedding", True), ("Dense", "Embedding", False), ("LSTM", "Dense", False)])
+def test_a_state_behind_a_table_of_words_may_be_that_of_padding(cell, table, said):
+    text = f"""
+        input x [?,9,4]
+        layer embed {table} [?,9,8] <- x
+        variable embed/{"embeddings" if table == "Embedding" else "kernel"} [4,8] gradient update
+        layer read {cell} [?,8] <- embed
+        variable read/kernel [8,8] gradient update
+        loss loss [] <- read
+    """
+    history = History(text, STEPS)
+    for name, over_examples in (("x", 1.0), ("embed", 1.0), ("read", 0.0)):
+        history.set(name, l2_norm=np.sqrt(320), batch_std=over_examples)
+    assert [(f.node, "mask_zero" in f.code) for f in history.find(CollapsedOutput())] == [("read", said)]
+
+
+@pytest.mark.parametrize(("fell", "said"), [(True, "The loss is lowest when all examples are alike"), (False, "Lower the learning rate")])
+def test_representations_that_are_pulled_together_shrink(fell, said):
     history = spread(two=np.geomspace(1, 1e-5, 20), mask=np.geomspace(1, 1e-5, 20))
     history.set("two", l2_norm=np.geomspace(1, 1e-5, 20) * np.sqrt(320), batch_std=np.geomspace(1, 1e-5, 20))
+    history.progress[:] = fell
     found = history.find(CollapsedOutput())
     assert [f.node for f in found] == ["two"]
     assert "their standard deviation fell from 1 to" in found[0].sentence
+    assert said in found[0].remedy
 
 
 @pytest.mark.parametrize(("value", "end"), [(1.0, True), (1e-9, True), (0.4, False)])
@@ -280,7 +337,14 @@ def test_bytes_that_are_divided_by_255_more_than_once_are_told_by_the_largest_of
     assert [f.node for f in fed(**seen).find(UnnormalizedInput())] == told
 
 
-@pytest.mark.parametrize(("layer", "word"), [("Rescaling", "Check the factor"), ("Normalization", "Let it see the training data as they are fed")])
+@pytest.mark.parametrize(
+    ("layer", "word"),
+    [
+        ("Rescaling", "Check the factor"),
+        ("Normalization", "Let it see the training data as they are fed"),
+        ("RandomBrightness", "Tell it the range of the pixels"),  # of pixels from 0 to 1, with its default range of 0 to 255
+    ],
+)
 @pytest.mark.parametrize(("rms", "told"), [(1e-5, ["pixels"]), (30.0, ["pixels"]), (0.5, [])])
 def test_a_factor_before_the_first_weights_that_makes_another_scale_is_told(layer, word, rms, told):
     """Pixels divided by 255 twice; a table of words multiplied by its width. What comes later in the network is none of its business."""
@@ -541,6 +605,31 @@ def test_a_gate_that_can_not_move_from_the_start_is_told(bias, told):
     history = History(HIGHWAY, STEPS).set("gate", min=values, max=values, saturated_fraction=((values < 0.03) | (values > 0.97)).astype(float))
     history.set("gate/bias", l2_norm=np.abs(bias) * np.sqrt(8), std=0.0, elements=8).set("loss", elements=1, mean=2.0)
     assert [f.node for f in history.find(SaturatedActivation())] == ["gate"] * told
+
+
+LATER_SIGMOID = HIGHWAY.replace("<- x sigmoid", "<- x").replace("gate", "wide").replace(
+    "layer body", "layer gate Activation [?,8] <- wide sigmoid; layer body"
+).replace("<- wide body", "<- gate body")  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("text", "size", "told"),
+    [
+        (HIGHWAY, 100.0, True),
+        (HIGHWAY, 1.0, False),
+        (LATER_SIGMOID, 100.0, True),
+        (HIGHWAY.replace("variable gate/kernel [8,8]", ""), 100.0, False),
+    ],
+    ids=["large sums", "sums near 1", "a layer of its own", "steep on purpose, without weights"],
+)
+def test_a_gate_that_random_weights_open_here_and_shut_there_is_told(text, size, told):
+    """Against the gates themselves, by numpy: sigmoids of normal sums. To squeeze by a sum over positions in place of the mean makes large ones."""
+    gates = 0.5 + 0.5 * np.tanh(size * np.random.default_rng(0).normal(size=(20, 320)) / 2)
+    flat = ((gates < 0.03) | (gates > 0.97)).mean(1)
+    history = History(text, STEPS).set("gate", min=gates.min(1), max=gates.max(1), mean=gates.mean(1), saturated_fraction=flat)
+    found = history.set("loss", elements=1, mean=2.0).find(SaturatedActivation())
+    assert [f.node for f in found] == ["gate"] * told
+    assert all(flat.min() <= f.evidence["saturated_fraction"] <= flat.max() for f in found)
 
 
 GATED = """

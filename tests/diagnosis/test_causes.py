@@ -52,11 +52,21 @@ def test_numbers_over_infinity_are_equal_and_dead():
     assert found == [None, *["float16_overflow at one since step 0"] * 2]
 
 
-@pytest.mark.parametrize("rule", ["dead_units", "saturated_activation"])
+@pytest.mark.parametrize("rule", ["dead_units", "saturated_activation", "collapse"])
 def test_an_output_stays_at_its_end_for_targets_beyond_it(rule):
     assert causes(("targets_out_of_range", "three", 2), (rule, "three", 12)) == [None, "targets_out_of_range at three since step 2"]
     assert causes(("targets_out_of_range", "three", 12), (rule, "three", 2)) == [None, None]
     assert causes(("targets_out_of_range", "one", 2), (rule, "three", 12)) == [None, None]  # behind it are other outputs
+
+
+def test_what_a_step_computes_does_not_follow_from_its_update():
+    """A softmax that is flat before anything was trained isn't so for the first step's size."""
+    made = [
+        Finding("update_too_large", "", "one", "update", "l2_norm", 0, None, "warning", {}, "", ""),
+        *(Finding("saturated_activation", "", "three", "value", "mean", step, None, "warning", {}, "", "") for step in (0, 5)),
+    ]
+    found = [finding.consequence_of for finding in link_consequences(made, FACTS)]
+    assert found == [None, None, "update_too_large at one since step 0"]
 
 
 def test_steps_are_too_small_for_an_input_that_is():
@@ -71,6 +81,11 @@ def test_skipped_steps_follow_from_what_is_not_finite_and_others_do_not(gradient
     assert found[2] == cause
     overflown = causes(("exploding_gradient", "three", 0), ("unchanged_weights", "two", 0), update_norm=0.0, gradient_norm=gradient)
     assert overflown[1] == ("exploding_gradient at three since step 0" if gradient else None)
+
+
+def test_what_a_dropout_leaves_nothing_of_is_the_same_for_all_examples():
+    found = causes(("heavy_dropout", "two", 0), ("collapse", "two", 125), ("collapse", "one", 125))
+    assert found == [None, "heavy_dropout at two since step 0", None]
 
 
 def test_a_collapse_does_not_make_gradients_vanish_after_it():

@@ -21,11 +21,23 @@ def test_dead_units_are_told_with_their_number():
     assert found[0].sentence.startswith("41 of 64 units give 0 for every example since step 40.")
 
 
+def test_what_was_trained_before_is_not_told_to_begin_so():
+    history = relu(dead=1.0, zero=1.0)
+    history.trains = False
+    assert [f.remedy.startswith("Lower the learning rate") for f in history.find(DeadUnits())] == [True]
+
+
 @pytest.mark.parametrize(
-    ("node", "remedy"), [("hidden", "Lower the learning rate"), ("output", "It is what the network gives out: end without the ReLU")]
+    ("node", "first", "remedy"),
+    [
+        ("hidden", 5, "Lower the learning rate"),
+        ("hidden", 0, "They are so before anything was learned"),
+        ("output", 0, "It is what the network gives out: end without the ReLU"),
+    ],
 )
-def test_dead_units_of_an_output_are_to_end_without_the_relu(node, remedy):
-    history = History(RELU.replace("softmax", "relu"), STEPS).set(node, zero_unit_fraction=1.0, zero_fraction=1.0, elements=2048)
+def test_what_to_do_depends_on_the_place_of_dead_units_and_on_when_they_died(node, first, remedy):
+    dead = np.where(np.arange(20) < first, 0.0, 1.0)
+    history = History(RELU.replace("softmax", "relu"), STEPS).set(node, zero_unit_fraction=dead, zero_fraction=dead, elements=2048)
     assert [(f.node, f.remedy.startswith(remedy)) for f in history.find(DeadUnits())] == [(node, True)]
 
 
@@ -155,6 +167,16 @@ def test_a_part_of_the_units_is_told_where_biases_hold_them_below_zero(lowest, t
     history.set("hidden/bias", elements=64, min=lowest, max=0.0, mean=lowest / 4, std=0.2, l2_norm=-4 * lowest)
     assert history.find(DeadUnits()) == []  # biases that differ in every way were trained
     history.set("hidden/bias", elements=64, min=lowest, max=0.0, mean=lowest / 4, std=-lowest * np.sqrt(3) / 4, l2_norm=-4 * lowest)
+    assert [f.node for f in history.find(DeadUnits())] == told
+
+
+@pytest.mark.parametrize(("empty", "trained", "told"), [(0.25, False, ["hidden"]), (0.25, True, []), (1 / 64, False, [])])
+def test_a_part_of_the_units_is_told_where_their_weights_began_at_zero(empty, trained, told):
+    """A ReLU passes nothing to weights of exactly 0; those of a network that was trained before were pruned."""
+    history = History(RELU.replace("kernel [8,64]", "kernel [8,64]; variable hidden/bias [64]", 1), STEPS)
+    history.set("hidden", zero_unit_fraction=0.25, zero_fraction=0.6, elements=2048, min=0.0).set("x", l2_norm=16.0, elements=256)
+    history.set("hidden/kernel", elements=512, l2_norm=8.0, zero_unit_fraction=empty)
+    history.set("hidden/bias", elements=64, min=-0.2, max=0.2, mean=0.0, std=0.1 * trained, l2_norm=0.8 * trained)
     assert [f.node for f in history.find(DeadUnits())] == told
 
 

@@ -56,6 +56,32 @@ def test_a_recurrence_that_reaches_its_first_step_no_more_is_told(gain, steps, t
     assert all(f"the gradient shrinks to {gain} of its size" in f.sentence and f"of {steps}," in f.sentence for f in found)
 
 
+def by_hand(gain, calls, residual=False):
+    """A layer that is called on the states that it gave, with the gradients at its calls, followed back one after the other."""
+    random = np.random.default_rng(0)
+    turn, gradient = gain * np.linalg.qr(random.normal(size=(16, 16)))[0], random.normal(size=(32, 16))
+    text = "input x [?,16]; variable turn/kernel [16,16] gradient update; layer turn Dense [?,16] <- x gradient; op s1 Tanh [?,16] <- turn;"
+    text += "".join(f"layer turn@{n} Dense [?,16] <- s{n - 1} gradient; op s{n} Tanh [?,16] <- turn@{n};" for n in range(2, calls + 1))
+    text += f"layer output Dense [?,1] <- s{calls} gradient; variable output/kernel [16,1] gradient update; loss loss [] <- output"
+    history = History(text, range(0, 200, 10)).set("loss", elements=1, mean=0.69)
+    for n in range(calls, 0, -1):
+        history.set("turn" if n == 1 else f"turn@{n}", "gradient", elements=512, l2_norm=np.linalg.norm(gradient))
+        gradient = gradient @ turn + residual * gradient
+    for kernel in ("turn/kernel", "output/kernel"):
+        history.set(kernel, "gradient", l2_norm=1.0)
+    return history
+
+
+@pytest.mark.parametrize(
+    ("gain", "calls", "residual", "told"),
+    [(0.3, 16, False, 40), (0.35, 15, False, 100), (0.9, 16, False, None), (0.05, 7, False, None), (0.3, 16, True, None)],
+)
+def test_a_recurrence_that_is_unrolled_by_hand_is_told_alike(gain, calls, residual, told):
+    found = by_hand(gain, calls, residual).find(VanishingGradient())
+    assert [(f.node, f.first_step) for f in found] == ([] if told is None else [("turn", told)])
+    assert all(f.evidence["factor_per_time_step"] == pytest.approx(gain) and f.evidence["time_steps"] == calls for f in found)
+
+
 def test_two_batches_that_reach_further_are_an_exception():
     """Each capture is an estimate from one batch: what counts is the median of the last five."""
     history, left = recurrence(0.9, 150, captures=12)

@@ -50,6 +50,16 @@ def test_gradients_that_grow_on_the_way_explode():
     assert decaying(4.0).find(ExplodingGradient()) == []
 
 
+@pytest.mark.parametrize(
+    ("gradients", "said"),
+    [({"d0": 1e3, "d1": 0.1}, "is 1,000, against 0.1 nearer to the loss"), ({"d0": 2e5, "d1": 3e5}, "is 200,000, that of the weights is 8")],
+    ids=["it grew on the way", "it is large everywhere"],
+)
+def test_an_exploding_gradient_is_compared_with_what_it_is_large_beside(gradients, said):
+    found = deep(**{layer: {"gradient": size} for layer, size in gradients.items()}).find(ExplodingGradient())
+    assert [(f.node, said in f.sentence) for f in found] == [("d0", True)]
+
+
 def recurrent(gradient):
     text = (
         "input x [?,9,8]; layer r SimpleRNN [?,8] <- x gradient; variable r/kernel [8,8] gradient update; layer d Dense [?,2] <-"

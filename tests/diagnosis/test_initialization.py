@@ -159,3 +159,22 @@ def test_large_weights_before_a_sine_are_frequencies(activation, told):
     text = "input x [?,1]; layer first Dense [?,8] <- x; variable first/kernel [1,8]; layer e Dense [?,8] <- first; variable e/kernel [8,8]"
     history = History(text, STEPS, first={"activation": activation}).set("first/kernel", elements=8, l2_norm=5 * np.sqrt(8), std=5.0)
     assert [f.node for f in history.find(PoorInitialization())] == told
+
+
+@pytest.mark.parametrize(
+    ("layer", "weight", "code"),
+    [
+        ("Dense", "kernel", 'keras.layers.Dense(..., kernel_initializer="glorot_uniform")'),
+        ("RNN", "kernel", 'kernel_initializer="glorot_uniform"'),  # of an LSTM cell of Keras
+        ("RNN", "w", 'self.add_weight(shape, initializer="glorot_uniform")'),  # of a cell of a user
+        ("Scan", "w", 'self.add_weight(shape, initializer="glorot_uniform")'),
+    ],
+)
+def test_the_initializer_is_to_be_changed_where_the_weight_is_made(layer, weight, code):
+    text = (
+        f"input x [?,8]; layer first {layer} [?,8] <- x; variable first/{weight} [8,8] gradient update; layer last Dense [?,3] <- first;"
+        " variable last/kernel [8,3] gradient update; loss loss [] <- last"
+    )
+    history = History(text, STEPS).set(f"first/{weight}", elements=64, l2_norm=40.0, std=5.0).set("x", l2_norm=np.sqrt(320))
+    found = history.set("last/kernel", elements=24, l2_norm=1.7, std=0.35).find(PoorInitialization())
+    assert [f.code for f in found] == [code]

@@ -49,8 +49,11 @@ def test_untrained_layers_frozen_between_a_trained_base_and_layers_that_learn_ar
     [
         ({}, ["head/kernel"]),
         ({"frozen": ("new",)}, ["new/kernel"]),
-        ({"frozen": ("base",)}, []),  # random features
+        ({"frozen": ("base",), "losses": np.where(np.arange(20) < 1, 2.3, 2.25)}, []),  # random features, from which something is learned
+        ({"frozen": ("base",)}, ["base/kernel"]),  # and nothing
+        ({"frozen": ("base", "more")}, ["base/kernel"]),  # the first stands for both
         ({"trained": ("base", "more", "new", "head")}, []),
+        ({"frozen": ("base",), "trained": ("base", "more")}, []),
         ({"losses": np.linspace(2.3, 0.5, 20)}, []),  # training gets on with it
         ({"losses": np.where(np.arange(20) < 1, 0.8, 0.65)}, []),  # as far as noisy targets let it
         ({"losses": -2.3}, []),  # a loss that doesn't say how training goes
@@ -66,6 +69,13 @@ def test_what_judges_data_beside_what_learns_is_not_in_the_way():
     text = "; input real [?,8]; layer head@2 Dense [?,8] <- real; loss loss@2 [] <- head@2"
     history = History(NET + text, STEPS, head__kernel=FROZEN, head__bias=FROZEN)
     history.set("head/bias", elements=8, std=0.0, l2_norm=0.0).set("head/kernel", elements=64, l2_norm=2.4).set("loss", elements=1, mean=2.3)
+    assert history.find(LeftFrozen()) == []
+
+
+def test_random_features_beside_others_that_learn_are_not_in_the_way():
+    text = "; layer wide Dense [?,8] <- x; variable wide/kernel [8,8] gradient update; loss loss@2 [] <- wide"
+    history = History(NET + text, STEPS, base__kernel=FROZEN, base__bias=FROZEN)
+    history.set("base/bias", elements=8, std=0.0, l2_norm=0.0).set("base/kernel", elements=64, l2_norm=2.4).set("loss", elements=1, mean=2.3)
     assert history.find(LeftFrozen()) == []
 
 

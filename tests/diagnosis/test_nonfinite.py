@@ -44,6 +44,37 @@ def test_the_first_node_forward_is_the_origin():
     assert found[0].evidence["inheriting_nodes"] == 3
 
 
+@pytest.mark.parametrize(
+    ("function", "said"),
+    [
+        ("softmax", "from_logits=True"),
+        ("sigmoid", "keras.losses.BinaryCrossentropy"),
+        ("", "y_train.max()"),  # of a loss of differences, such as log(cosh(x)), nobody knows more than that
+    ],
+)
+def test_a_loss_that_has_it_is_told_what_may_help_with_what_it_is_given(function, said):
+    text = f"input x [?,8]; layer last Dense [?,8] <- x {function}; loss loss [] <- last"
+    history = History(text, STEPS).set("x", min=-2.0, max=2.0).set("last", min=0.0, max=1.0)
+    found = history.set("loss", elements=1, nan_count=1).find(Nonfinite())
+    assert [(f.node, said in f.code) for f in found] == [("loss", True)]
+
+
+@pytest.mark.parametrize(
+    ("node", "dtype", "said"),
+    [
+        ("Softmax [?,8] <- x softmax", "float32", "-1e4"),
+        ("Scale [?,8] <- x", "float32", "maximum(x, 1e-7)"),
+        ("Softmax [?,8] <- x softmax", "float16", "-1e4"),
+        ("Scale [?,8] <- x", "float16", 'dtype="float32"'),
+    ],
+)
+def test_what_to_do_depends_on_the_function_and_on_the_type(node, dtype, said):
+    text = f"input x [?,8]; layer part {node}; loss loss [] <- part"
+    history = History(text, STEPS, part={"dtype": dtype}).set("x", min=-2.0, max=2.0)
+    found = history.set("part", nan_count=3).set("loss", elements=1, nan_count=1).find(Nonfinite())
+    assert [(f.node, said in f.code) for f in found] == [("part", True)]
+
+
 def test_a_finite_forward_pass_puts_the_origin_into_the_backward_pass():
     found = net("first gradient", "first/kernel gradient")
     assert [(f.node, f.quantity) for f in found] == [("norm", "gradient")]

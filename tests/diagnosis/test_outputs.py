@@ -156,6 +156,23 @@ def test_a_softmax_without_a_name_is_told_by_what_it_adds_up_to(axis, meaning, s
     assert ("add up to 1 over the 40 examples" if axis == 0 else "a softmax made already") in found[0].sentence
 
 
+@pytest.mark.parametrize("axis", [0, 1, (0, 1), 2])
+@pytest.mark.parametrize("keras_finds_the_scores", [False, True])
+def test_a_softmax_over_positions_in_place_of_classes_is_told(axis, keras_finds_the_scores):
+    """Of a map of 6 x 7 positions and 3 classes, by numpy."""
+    text = "input x [?,6,7,8]; layer scores Conv2D [?,6,7,3] <- x; layer shares Softmax [?,6,7,3] <- scores softmax; loss loss [] <- "
+    meaning = {"attributes": {"logits": ["scores"]} if keras_finds_the_scores else {"shares": ["shares"]}}
+    history = History(text + ("scores" if keras_finds_the_scores else "shares"), range(0, 40, 10), loss=meaning)
+    scores = np.random.default_rng(0).normal(size=(4, 40, 6, 7, 3))
+    shares = np.exp(scores) / np.exp(scores).sum(tuple(np.atleast_1d(axis) + 2), keepdims=True)
+    for node, numbers in (("scores", scores), ("shares", shares)):
+        ends = {name: getattr(numbers, name)((1, 2, 3, 4)) for name in ("min", "max", "mean")}
+        history.set(node, elements=40 * 6 * 7 * 3, **ends)
+    over = {0: 6, 1: 7, (0, 1): 42}.get(axis)
+    found = history.find(OutputMismatch())
+    assert [(f.node, f.severity, f"over {over} positions" in f.sentence) for f in found] == [("shares", "error", True)] * (over is not None)
+
+
 @pytest.mark.parametrize(
     "other",
     [

@@ -83,6 +83,19 @@ def test_weights_of_which_little_is_left_while_nothing_is_learned_decay_too_fast
     assert all("are left since step" in finding.sentence for finding in found)
 
 
+@pytest.mark.parametrize(("penalty", "told"), [(1.0, True), (1e-5, False)])
+def test_tables_that_a_penalty_on_squares_empties_are_told(penalty, told):
+    """A recommender with the loss that is left when all scores are 0: what falls is the penalty."""
+    text = "; ".join(f"input {n}_id [?]; layer {n} Embedding [?,8] <- {n}_id gradient; variable {n}/embeddings [60,8] gradient update" for n in "uv")
+    history = History(text + "; layer score Dot [?] <- u v; loss loss [] <- score", range(0, 200, 10))
+    size = 6.0 * (1 - 0.02 * penalty) ** np.arange(0, 200, 10)
+    for name in "uv":
+        history.set(f"{name}/embeddings", l2_norm=size, elements=480).set(f"{name}/embeddings", "gradient", l2_norm=2 * penalty * size)
+    found = history.set("loss", elements=1, mean=4.3 + 2 * penalty * size**2).find(PenaltyTooStrong())
+    assert [finding.node for finding in found] == ["u/embeddings", "v/embeddings"] * told
+    assert all("the rest of it is where it was at first" in f.sentence and f.code.startswith("embeddings_regularizer") for f in found)
+
+
 @pytest.mark.parametrize(("others", "told"), [((0.4, 0.45), 3), ((0.4, 0.9), 0), ((0.4, 0.6), 0)])
 def test_a_decay_that_steps_keep_up_with_leaves_less_than_half_of_all_weights(others, told):
     """What is left tends to the size of a step over the share that is taken: of every layer, whatever it learns."""

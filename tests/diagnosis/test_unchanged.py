@@ -5,10 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from tb_activations.diagnosis.facts import Facts
 from tb_activations.diagnosis.unchanged import UnchangedWeights
 from tb_activations.diagnosis.updates import UpdateTooSmall
 from tb_activations.store.nodes import QuantityState
-from tests.diagnosis.hand import STEPS, History, deep, without_gradient
+from tests.diagnosis.hand import DEEP, STEPS, History, deep, nodes_of, without_gradient
 
 
 def test_weights_that_never_change_are_told():
@@ -238,6 +239,14 @@ def test_steps_that_a_loss_scale_skips_are_no_matter_of_the_learning_rate():
     found = history.find(UnchangedWeights())[0]
     assert "Its gradient isn't 0" in found.sentence
     assert "that it assigns to the weights" in found.remedy
+
+
+@pytest.mark.parametrize(("dtype", "rounded"), [("bfloat16", True), ("float16", True), ("float32", False)])
+def test_steps_that_the_type_of_the_weights_rounds_away_are_no_matter_of_the_learning_rate_alone(dtype, rounded):
+    history = deep(d2={"moves": False, "update": 0.0})
+    history.facts = Facts(nodes_of(DEEP, d2__kernel={"dtype": dtype}))
+    found = history.find(UnchangedWeights())
+    assert [(f.node, f"They are {dtype} numbers" in f.sentence) for f in found] == [("d2/kernel", rounded)]
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 
 from tb_activations.diagnosis.validation import BatchNormDrift, OtherValidationData
 from tests.diagnosis.hand import History
@@ -92,6 +93,30 @@ def test_a_smaller_difference_counts_later_where_validation_is_worse():
     assert [f.node for f in drift(norm=2.0, loss=3.0)] == ["norm"]
     assert drift(norm=2.0, loss=1.0) == []
     assert drift(steps=(40, 50, 60), norm=2.0, loss=3.0) == []
+
+
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        ({}, ["norm"]),
+        ({"momentum": 0.99}, []),  # three quarters have arrived
+        ({"norm": 1.1}, []),
+        ({"loss": 0.9}, []),  # some of what was learned is seen
+        ({"trained": 0.9}, []),  # nothing was learned
+        ({"step": 90}, []),
+    ],
+    ids=str,
+)
+def test_where_nothing_of_what_was_learned_is_seen_less_counts_while_most_statistics_are_the_initial_ones(changes, told):
+    """A momentum of 0.999, in a training of 135 steps."""
+    given = {"momentum": 0.999, "norm": 1.3, "loss": 2.2, "trained": 0.4, "step": 135, **changes}
+    momentum = {name: {"attributes": {"momentum": given["momentum"]}} for name in ("norm", "norm_1")}
+    runs = [run(range(0, 140, 5), np.geomspace(2.5, given["trained"], 28)), run((given["step"],), given["loss"], norm=given["norm"])]
+    for history in runs:
+        history.facts = History(NET, [0], **momentum).facts
+    watch = runs[0].watch(BatchNormDrift())
+    watch.compare(runs[1].block(), runs[1].facts)
+    assert [f.node for f in watch.findings()] == told
 
 
 def spreads(steps=(110, 120), loss=3.0, momentum=0.99999, trained=1.0, validated=(0.15,), fed=0.15):

@@ -85,6 +85,8 @@ class ConstantInput(NodeRule):
 
 _BY_BATCH = "BatchNormalization"
 _FACTORS = frozenset({"Rescaling", "Normalization"})
+"""Layers that multiply and add what somebody gave them, or what they saw before the training."""
+
 _OF_A_RANGE = frozenset(
     [
         "RandomBrightness",
@@ -102,7 +104,6 @@ _OF_A_RANGE = frozenset(
     ]
 )
 """Layers that change the numbers of pixels, and take them for 0 to 255 unless they are told."""
-"""Layers that multiply and add what somebody gave them, or what they saw before the training."""
 
 
 class UnnormalizedInput(NodeRule):

@@ -50,6 +50,7 @@ class Structure:
         self.model = model
         self._names: dict[int, str] = {}
         self._members: list[keras.Operation] = []
+        self._met: set[int] = set()
         self._taken: set[str] = set()
         self._counts: dict[str, int] = {}
         if model is not None:
@@ -60,8 +61,15 @@ class Structure:
         """The name of ``op``; one met for the first time gets a place below ``scope``."""
         if id(op) not in self._names and op is not self.model:
             self._register(op, scope + _stable_name(op))
+            self._met.add(id(op))
             self._adopt(op, self._names[id(op)] + "/")
         return self.model.name if self.model is not None and op is self.model else self._names[id(op)]
+
+    def forget(self, op: keras.Operation | None) -> None:
+        """Leaves out ``op`` and what it keeps, if no layer keeps it: what met it didn't count. Nothing else gets their names."""
+        if id(op) in self._met:
+            name = self._names[id(op)]
+            self._members = [member for member in self._members if member is not op and not self._names[id(member)].startswith(name + "/")]
 
     def unique(self, name: str) -> str:
         """``name``, or ``name_1``, ``name_2`` … when it is taken."""

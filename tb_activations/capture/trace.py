@@ -149,7 +149,7 @@ class Trace:
         """Lists a node, records its value, and returns what takes the place of ``x``: the same value, whose gradient is recorded."""
         if self.calls.repeating and node.name in self.seen:
             return self._tapped(node, x) if tf.is_tensor(x) and self.belongs(dense_part(x)) else x
-        self.seen[node.name] = node
+        self.seen[node.name], node.within = node, self.calls.within
         if not tf.is_tensor(x):
             node.obstacle = QuantityPlan("not_a_tensor", {"type": type(x).__name__})
             return x

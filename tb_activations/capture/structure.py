@@ -39,6 +39,11 @@ def _weights(op: keras.Operation) -> Iterator[tuple[str, keras.Variable]]:
     return ((weight_name(op, weight), weight) for weight in getattr(op, "weights", ()))
 
 
+def _has_made(op: keras.Operation, weight: Any) -> bool:
+    """Whether the path of ``weight`` says that ``op`` made it, which others may keep as well, as an output layer does that shares an embedding."""
+    return str(getattr(weight, "path", "")).split("/")[-2:] == [op.name, weight.name]
+
+
 class Structure:
     """Names of the operations of ``model``, and of whatever else appears while its step is traced.
 
@@ -103,14 +108,15 @@ class Structure:
         yield from ((path, op) for path, op in self if name.startswith(path + "/"))
 
     def owners(self) -> Iterator[tuple[str, keras.Variable | tf.Variable, keras.Operation]]:
-        """Each weight, and then each bare variable, with its name and the innermost layer that keeps it."""
+        """Each weight, and then each bare variable, with its name and the layer that keeps it: the one that made it, or else the innermost."""
         seen: set[int] = set()
+        makers = {id(in_tensorflow(weight)): op for op in self._members for _, weight in _weights(op) if _has_made(op, weight)}
         for kept_by in (_weights, bare_variables):
             for op in (*reversed(self._members), *([self.model] if self.model is not None else [])):
                 scope = "" if op is self.model else self._names[id(op)] + "/"
                 for name, variable in kept_by(op):
                     key = id(in_tensorflow(variable))  # `keras.Variable(layer.kernel.value)` is another object for the same variable
-                    if key not in seen:
+                    if key not in seen and makers.get(key, op) is op:
                         seen.add(key)
                         yield scope + name, variable, op
 

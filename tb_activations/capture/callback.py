@@ -147,7 +147,7 @@ class ActivationsCallback(keras.callbacks.Callback):  # type: ignore[misc]  # Ke
         self._iterations = 0
         self._fitting = False
         self._announcement: Mapping[str, Any] = {}
-        self._names_checked = False
+        self._names_checked = self._is_passed_by = False
         self._over = False
         self._warnings: deque[str] = deque()
         self._thread = threading.get_ident()
@@ -181,6 +181,7 @@ class ActivationsCallback(keras.callbacks.Callback):  # type: ignore[misc]  # Ke
     def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
         self._epoch = epoch
         self._pace.pause()
+        self._swap("train", self._trained).disarm()  # of a training that was interrupted
         if self._clock is not None:
             self._begin_epoch(self._clock)
 
@@ -195,6 +196,7 @@ class ActivationsCallback(keras.callbacks.Callback):  # type: ignore[misc]  # Ke
         due = self._due(first, steps)
         self._pace.begin(steps, idle=not any(due))
         swap = self._swap("train", self._trained)
+        self._expect_no_wait(swap)
         swap.meet()  # not before: Keras traces a new function in this step, and other callbacks may set `trainable` until then
         if any(due):
             self._step = first
@@ -205,7 +207,9 @@ class ActivationsCallback(keras.callbacks.Callback):  # type: ignore[misc]  # Ke
 
     @_harmless
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
-        self._swap("train", self._trained).disarm()
+        swap = self._swap("train", self._trained)
+        self._expect_no_wait(swap)
+        swap.disarm()
         if self._clock is not None:
             self._clock.end_epoch(self.model.steps_per_execution, **self._of_the_epoch())
 
@@ -339,6 +343,15 @@ class ActivationsCallback(keras.callbacks.Callback):  # type: ignore[misc]  # Ke
             self.model.stop_training = True
             self._warn(f"Training stops because of `stop_on`: {because_of(finding)}")
 
+    def _expect_no_wait(self, swap: Swap) -> None:
+        """The last batch is over. Warns where it was trained past the model's own function, so that nothing of it was recorded."""
+        if swap.waits and not self._is_passed_by:
+            self._is_passed_by = True
+            self._warn(
+                f"A batch was trained without `train_function` of `{self.model.name}`, and so not recorded. In a loop of your own, such as a `fit` "
+                "that you wrote, watch the step (`tb_activations.watch`); give a `fit` inside another a callback of its own."
+            )
+
     def _now(self) -> int:
         if self._clock is None:
             return _LAST_STEPS.get(self.model, {}).get(self._log_dir, 0)
@@ -370,7 +383,7 @@ optimizer's count begins at 0 then, and captures of the same steps would take th
 _OF_A_TRAINING = frozenset(
     {
         *("_findings", "_destinations", "_swaps", "_probe", "_clock", "_pace", "_epoch", "_iterations", "_fitting", "_announcement"),
-        *("_names_checked", "_warnings", "_thread", "_step", "_over"),
+        *("_names_checked", "_is_passed_by", "_warnings", "_thread", "_step", "_over"),
     }
 )
 

@@ -35,11 +35,17 @@ class CallNames:
         self._structure = structure
         self._counts: Counter[str] = Counter()
         self._scopes: list[str] = []
+        self._open: list[str] = []
 
     @property
     def scope(self) -> str:
         """What names begin with inside the innermost call: a path that ends in "/", or ""."""
         return self._scopes[-1] if self._scopes else ""
+
+    @property
+    def within(self) -> str:
+        """The name of the innermost call, or ""."""
+        return self._open[-1] if self._open else ""
 
     def next(self, name: str) -> str:
         """The name of one more node of ``name``."""
@@ -50,10 +56,12 @@ class CallNames:
         """The name of the call that begins."""
         name = self._structure.name_of(op, self.scope)
         self._scopes.append("" if op is self._structure.model else name + "/")
-        return self.next(name)
+        self._open.append(self.next(name))
+        return self._open[-1]
 
     def leave(self) -> None:
         self._scopes.pop()
+        self._open.pop()
 
     def recomputed(self, function: Callable[..., Any]) -> Callable[..., Any]:
         """A function that runs in the forward pass and once more in the backward pass: the second time its calls are the same nodes."""

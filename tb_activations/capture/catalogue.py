@@ -182,13 +182,12 @@ class _Plans:
             return None
         if self._recorder.mode != "train":
             return QuantityPlan("inference_only", {"mode": _CALLS[self._recorder.mode]})
-        if node.dtype is not None and not node.dtype.is_floating:
-            return QuantityPlan("no_gradient_dtype", {"dtype": node.dtype.name})
         if node.variable is not None and self._recorder.variables.is_slot(node.variable):
             return QuantityPlan("optimizer_state")
-        if node.variable is not None and not node.variable.trainable:
-            return untrained(node.name, node.variable, node.op, self._recorder.structure)
-        return None
+        is_trained = node.variable is None or node.variable.trainable
+        if node.dtype is not None and not node.dtype.is_floating and (is_trained or quantity == "gradient"):
+            return QuantityPlan("no_gradient_dtype", {"dtype": node.dtype.name})
+        return None if is_trained else untrained(node.name, node.variable, node.op, self._recorder.structure)
 
     def _unselected(self, node: Seen, quantity: Quantity) -> QuantityPlan | None:
         plan = self._recorder.selection.plan(node.name, node.kind, quantity)

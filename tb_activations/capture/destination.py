@@ -6,6 +6,7 @@ The one invariant: nothing is made on disk before the first capture, and nothing
 from __future__ import annotations
 
 import time
+import weakref
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,9 @@ from tb_activations.store.schema import Capture, Graph
 from tb_activations.store.writer import Writer
 
 __all__ = ["Destination"]
+
+_LATEST: weakref.WeakValueDictionary[Path, Destination] = weakref.WeakValueDictionary()
+"""Path of a run -> who of this process wrote a capture there last."""
 
 
 class Destination:
@@ -37,7 +41,7 @@ class Destination:
         self._on_segment = on_segment
         self._writer: Writer | None = None
         self._graph: Graph | None = None
-        self._failed = False
+        self._failed = self._told_of_another = False
 
     def was_recorded(self) -> bool:
         """Whether an earlier session recorded this run; its graph stands there from the first capture on, before any segment."""
@@ -65,6 +69,7 @@ class Destination:
         """
         if self._failed:
             return
+        self._look_for_another()
         moment = time.time()
 
         def resolve() -> list[Capture]:
@@ -91,6 +96,14 @@ class Destination:
         writer, self._writer, self._graph = self._writer, None, None
         if writer is not None:
             writer.close()
+
+    def _look_for_another(self) -> None:
+        """Warns where another recording wrote between two captures of this one: readers take a step from the session that began last."""
+        path = self.run_dir.absolute()
+        latest, _LATEST[path] = _LATEST.get(path, self), self
+        if latest is not self and self._writer is not None and not self._told_of_another:
+            self._told_of_another = True
+            self._warn(f"Two recordings write {self.run_dir} in turn, and only one of them is shown. Give each a `log_dir` of its own.")
 
     def _opened(self) -> Writer:
         if self._writer is None:

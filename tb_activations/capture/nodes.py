@@ -49,6 +49,7 @@ class Seen:
       obstacle: why nothing of it can be recorded, or None.
       graph_op: the TensorFlow operation that the node is, when it is just one.
       batch: whether axis 0 counts examples, where that is known of an operation.
+      within: the name of the call that made it, "" is the step itself.
       until_taken: what is to be said of it as long as no step has recorded it.
       in_tape: it was made while a tape of the step recorded.
       is_followed: a tape differentiates what is computed from it, as something that is trained comes before it.
@@ -65,6 +66,7 @@ class Seen:
     obstacle: QuantityPlan | None = None
     graph_op: tf.Operation | None = None
     batch: bool = False
+    within: str = ""
     until_taken: QuantityPlan = field(default_factory=QuantityPlan)
     attributes: dict[str, Any] = field(default_factory=dict)
     in_tape: bool = True

@@ -12,7 +12,8 @@ steps that are compared tell; of a single number it may round the same for many 
 
 A product of matrices is joined with its bias, and with the sum or the activation that takes it, into one operation that rounds once. No copy helps:
 it would take the product. That shows in the first comparison, but where the result is cut down to float16, as behind a layer that is kept in float32
-in a network of mixed precision, the difference may come late. So such a step is told (`is_joined`), and always runs on the side.
+in a network of mixed precision, the difference may come late. So such a step is told (`is_joined`), and always runs on the side. These operations are
+those of oneDNN. TensorFlow's own, which run on a CPU where oneDNN is off, add the bias and take the activation as if they were not joined.
 """
 
 from __future__ import annotations
@@ -21,11 +22,12 @@ from collections.abc import Mapping
 from itertools import permutations
 
 import tensorflow as tf
+from tensorflow.python.util import _pywrap_util_port
 
 from tb_activations.capture.edges import OF_SHAPES
 from tb_activations.capture.operations import is_ours
 
-__all__ = ["is_joined", "leaving_the_order"]
+__all__ = ["is_joined", "joins_products", "leaving_the_order"]
 
 _FUSED = (tf.float32, tf.bfloat16)
 _REGROUPED = frozenset({"Add", "AddN", "AddV2", "Div", "Mul", "RealDiv", "Sub"})
@@ -43,6 +45,11 @@ def leaving_the_order(tensors: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
     """The same numbers, in the graph of a step that is complete. Takers of what is returned don't count as takers of ``tensors``."""
     copies: dict[tf.Operation, tf.Tensor] = {}
     return {key: _copy(tensor, copies) for key, tensor in tensors.items()}
+
+
+def joins_products() -> bool:
+    """Whether the operations into which products are joined here round otherwise. Of those of other devices than CPUs nothing is known."""
+    return _pywrap_util_port.IsMklEnabled() or any(device.device_type != "CPU" for device in tf.config.list_logical_devices())
 
 
 def is_joined(tensor: tf.Tensor) -> bool:

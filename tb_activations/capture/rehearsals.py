@@ -1,7 +1,7 @@
 """Calls that a step makes only to learn a shape: Keras calls the cell of a recurrent layer once before the loop, and throws the result away.
 
-The one invariant: calls are taken for rehearsals only where the same layer is then called in a loop and nothing that the step does or returns
-depends on their numbers. All other calls are numbered as if there had been no rehearsal.
+The one invariant: calls are taken for rehearsals only where the same layer, or the one whose call makes them, is then called in a loop and nothing
+that the step does or returns depends on their numbers. All other calls are numbered as if there had been no rehearsal.
 """
 
 from __future__ import annotations
@@ -47,6 +47,7 @@ def forget_rehearsals(recorder: Recorder, returned: Iterable[tf.Tensor] = ()) ->
         kept = (call for call in calls if call not in rehearsals)
         renamed |= {node.name: numbered(base, number) + rest for number, call in enumerate(kept, 1) for rest, node in call.nodes.items()}
     if dropped:
+        _add_what_they_made(recorder, dropped, results)
         _forget(recorder, dropped)
         _rename(recorder, renamed)
 
@@ -82,6 +83,14 @@ def _rehearsals(recorder: Recorder, calls: list[_Call], results: set[int]) -> It
             waiting.append(call)
         else:
             waiting = []
+
+
+def _add_what_they_made(recorder: Recorder, dropped: set[str], results: set[int]) -> None:
+    """Layers that a cell makes when it is called, as `keras.layers.concatenate` does, are others in the loop, and called once each."""
+    for node in reversed(recorder.seen.values()):  # a call is met after what it made
+        if node.name not in dropped and node.within in dropped and _is_rehearsal(recorder, node, results):
+            dropped.add(node.name)
+            recorder.structure.forget(node.op)
 
 
 def _is_rehearsal(recorder: Recorder, node: Seen, results: set[int]) -> bool:

@@ -39,6 +39,11 @@ def _weights(op: keras.Operation) -> Iterator[tuple[str, keras.Variable]]:
     return ((weight_name(op, weight), weight) for weight in getattr(op, "weights", ()))
 
 
+def _has_made(op: keras.Operation, weight: Any) -> bool:
+    """Whether the path of ``weight`` says that ``op`` made it, which others may keep as well, as an output layer does that shares an embedding."""
+    return str(getattr(weight, "path", "")).split("/")[-2:] == [op.name, weight.name]
+
+
 class Structure:
     """Names of the operations of ``model``, and of whatever else appears while its step is traced.
 
@@ -50,6 +55,7 @@ class Structure:
         self.model = model
         self._names: dict[int, str] = {}
         self._members: list[keras.Operation] = []
+        self._met: set[int] = set()
         self._taken: set[str] = set()
         self._counts: dict[str, int] = {}
         if model is not None:
@@ -60,8 +66,15 @@ class Structure:
         """The name of ``op``; one met for the first time gets a place below ``scope``."""
         if id(op) not in self._names and op is not self.model:
             self._register(op, scope + _stable_name(op))
+            self._met.add(id(op))
             self._adopt(op, self._names[id(op)] + "/")
         return self.model.name if self.model is not None and op is self.model else self._names[id(op)]
+
+    def forget(self, op: keras.Operation | None) -> None:
+        """Leaves out ``op`` and what it keeps, if no layer keeps it: what met it didn't count. Nothing else gets their names."""
+        if id(op) in self._met:
+            name = self._names[id(op)]
+            self._members = [member for member in self._members if member is not op and not self._names[id(member)].startswith(name + "/")]
 
     def unique(self, name: str) -> str:
         """``name``, or ``name_1``, ``name_2`` … when it is taken."""
@@ -95,14 +108,15 @@ class Structure:
         yield from ((path, op) for path, op in self if name.startswith(path + "/"))
 
     def owners(self) -> Iterator[tuple[str, keras.Variable | tf.Variable, keras.Operation]]:
-        """Each weight, and then each bare variable, with its name and the innermost layer that keeps it."""
+        """Each weight, and then each bare variable, with its name and the layer that keeps it: the one that made it, or else the innermost."""
         seen: set[int] = set()
+        makers = {id(in_tensorflow(weight)): op for op in self._members for _, weight in _weights(op) if _has_made(op, weight)}
         for kept_by in (_weights, bare_variables):
             for op in (*reversed(self._members), *([self.model] if self.model is not None else [])):
                 scope = "" if op is self.model else self._names[id(op)] + "/"
                 for name, variable in kept_by(op):
                     key = id(in_tensorflow(variable))  # `keras.Variable(layer.kernel.value)` is another object for the same variable
-                    if key not in seen:
+                    if key not in seen and makers.get(key, op) is op:
                         seen.add(key)
                         yield scope + name, variable, op
 

@@ -70,6 +70,11 @@ class Swap:
         self._broken = self._told = False
         self.ended: bool | None = None
 
+    @property
+    def waits(self) -> bool:
+        """Whether an execution that is to be recorded has not come yet."""
+        return self._armed is not None
+
     def meet(self) -> None:
         """An execution begins. Looks at the model's present function; one that is new has no twin yet."""
         self.ended = None

@@ -27,7 +27,7 @@ from tb_activations.capture.loss_path import handle_in, is_used
 from tb_activations.capture.nodes import Lasting, Recording, Seen, Tally
 from tb_activations.capture.on_replicas import OnReplicas
 from tb_activations.capture.operations import Calls, ours
-from tb_activations.capture.regrouping import is_joined
+from tb_activations.capture.regrouping import is_joined, joins_products
 from tb_activations.capture.selection import Selection
 from tb_activations.capture.statistics import has_statistics
 from tb_activations.capture.structure import Structure
@@ -149,7 +149,7 @@ class Trace:
         """Lists a node, records its value, and returns what takes the place of ``x``: the same value, whose gradient is recorded."""
         if self.calls.repeating and node.name in self.seen:
             return self._tapped(node, x) if tf.is_tensor(x) and self.belongs(dense_part(x)) else x
-        self.seen[node.name] = node
+        self.seen[node.name], node.within = node, self.calls.within
         if not tf.is_tensor(x):
             node.obstacle = QuantityPlan("not_a_tensor", {"type": type(x).__name__})
             return x
@@ -276,7 +276,7 @@ class Trace:
     def parts_what_is_joined(self) -> bool:
         """Whether a value that is recorded would not be made by itself in a plain graph."""
         values = (self.seen[name].tensor for name in self.recordings["value"] if name in self.seen)
-        return self.graph is not None and any(isinstance(value, tf.Tensor) and is_joined(value) for value in values)
+        return self.graph is not None and joins_products() and any(isinstance(value, tf.Tensor) and is_joined(value) for value in values)
 
     def adds_in_other_groups(self) -> bool:
         """Whether gradients may be added up otherwise than without taps."""

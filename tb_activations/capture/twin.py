@@ -37,6 +37,7 @@ from tb_activations.capture.step_functions import NAMES, StepKind, is_made_by_ke
 from tb_activations.capture.structure import Structure
 from tb_activations.capture.trainability import Trainability
 from tb_activations.errors import ActivationsError
+from tb_activations.store.reasons import explain_reason
 
 __all__ = ["Captured", "Options", "Twin"]
 
@@ -225,6 +226,7 @@ class Twin:
     def _end_trace(self, recorder: Recorder) -> None:
         """The user's step is traced, and nothing of ours that hands out is in its graph yet."""
         if recorder.graph is None:
+            self._remark_unseen(recorder)
             return
         try:
             draws = stateful_draws(recorder.graph)
@@ -286,6 +288,17 @@ class Twin:
         except Exception as error:  # noqa: BLE001  (kept, and told once by who owns the twin)
             self.failure = error
             return {}
+
+    def _remark_unseen(self, recorder: Recorder) -> None:
+        """An eager step is over. What it computes may all be in a function of its own, as that of a method that hands its arguments on to one is."""
+        if recorder.functions.unseen and not recorder.seen:
+            name, plan = recorder.functions.unseen[0].name, recorder.functions.unseen[0].plan
+            reason = explain_reason(str(plan.reason), name, plan.detail)
+            self._remarks.setdefault(
+                f"Nothing but variables is recorded: the step runs eagerly, and what it computes is inside `{name}`, which has a graph of its own. "
+                f"{reason.remedy} {reason.code_to_paste}",
+                True,
+            )
 
     def _remark_draws(self, draws: list[str], is_undone: bool) -> None:
         if draws:

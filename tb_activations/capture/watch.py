@@ -19,6 +19,7 @@ from typing import Any, Literal
 
 import keras
 import tensorflow as tf
+from tensorflow.python.saved_model.function_deserialization import RestoredFunction
 
 from tb_activations.capture.arguments import Arguments, batch, check_arguments, told_of_keras_2
 from tb_activations.capture.destination import Destination
@@ -104,6 +105,11 @@ def watch(
         )
     if isinstance(train_step, WatchedStep):
         raise ArgumentError(f"`train_step` must be a function that isn't watched yet. Received: train_step={train_step!r}")
+    if isinstance(_taken_apart(train_step)[0], _GRAPHS_ONLY):
+        raise ArgumentError(
+            "`train_step` must be a function whose Python code can run once more, such as the tf.function that `get_concrete_function` was called "
+            f"of, or that was saved. Received one of which only the graph is left: train_step={train_step!r}"
+        )
     if model is not None and not isinstance(model, keras.Model):
         several = " Leave it out for a step of several models: all that it calls are recorded."
         advice = several if isinstance(model, (list, tuple, dict)) else told_of_keras_2(model)
@@ -132,6 +138,9 @@ def watch(
         stop_on=stop_on,
     )
     return WatchedStep(train_step, model, arguments, first_step, batch("probe_data", probe_data))
+
+
+_GRAPHS_ONLY = (tf.types.experimental.ConcreteFunction, RestoredFunction)
 
 
 class WatchedStep:

@@ -246,7 +246,7 @@ _ALL = (
         "nothing_trained",
         "unreachable",
         "nothing trained before it",
-        "The step doesn't compute d loss / d value of `{node}`: nothing that this loss trains comes before it.",
+        "The step doesn't compute d loss / d value of `{node}`: nothing that this loss trains leads to it in a differentiable way.",
     ),
     Reason(
         "outside_tape",

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+from pathlib import Path
+
 import keras
 import numpy as np
 import pytest
@@ -157,6 +162,14 @@ def test_what_is_joined_in_a_plain_graph_is_never_trusted(tmp_path, places, dtyp
         trained.append(model.get_weights())
     assert same_bits(*trained)
     assert places.seen == ["beside"] * (6 if always else 4) + ["its"] * (0 if always else 2)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("dtype", ["float32", "float16"])
+def test_products_of_tensorflow_s_own_are_trusted_where_they_end_in_the_same_bits(tmp_path, dtype):
+    program = Path(__file__).parent / "programs" / "without_onednn.py"
+    environment = {**os.environ, "TF_ENABLE_ONEDNN_OPTS": "0", "TF_CPP_MIN_LOG_LEVEL": "3"}
+    subprocess.run([sys.executable, program, dtype, tmp_path], env=environment, check=True, timeout=300)
 
 
 class Linear(L.Layer):

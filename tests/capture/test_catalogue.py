@@ -168,7 +168,40 @@ def test_quantized_layers(tmp_path):
     assert nodes["quantized/kernel"].dtype == "int8"
     assert run.value("quantized/kernel", 0).dtype == np.int8
     assert reason(run, "quantized/kernel", "gradient") == "no_gradient_dtype"
+    assert reason(run, "quantized/kernel", "update") == "kept_by_layer"
     assert run.steps("head/kernel", "gradient").tolist() == [0]
+
+
+def test_a_weight_that_two_layers_keep_is_that_of_the_layer_that_made_it(tmp_path):
+    """A layer that is for inference only, and shares the table of one that is trained: nothing of it is used in the step."""
+
+    class Nearest(L.Layer):
+        def build(self, shape):
+            pass
+
+        def call(self, x):
+            return keras.ops.matmul(x, keras.ops.transpose(self.table))
+
+    class Retrieval(keras.Model):
+        def __init__(self):
+            super().__init__(name="retrieval")
+            self.items, self.head, self.nearest = L.Embedding(5, 3, name="items"), L.Dense(1, name="head"), Nearest(name="nearest")
+
+        def build(self, shape):
+            self.items.build(shape)
+            self.head.build((None, 3))
+            self.nearest.table = self.items.embeddings
+            self.nearest.build((None, 3))
+
+        def call(self, x, training=False):
+            x = self.items(x)
+            return self.head(x) if training else self.nearest(x)
+
+    model = Retrieval()
+    model.compile("sgd", "mse", jit_compile=False)
+    run = run_of(tmp_path, model, np.arange(4), np.ones((4, 1), "float32"))
+    assert listed(run, "variable") == ["items/embeddings", "head/kernel", "head/bias"]
+    assert reason(run, "nearest") == "not_called"
 
 
 def test_layers_made_while_the_model_is_called_have_stable_names(tmp_path):

@@ -354,6 +354,40 @@ def test_what_nothing_in_a_loop_uses_has_no_gradient_and_says_so(tmp_path):
     assert run.node("twofold:1").quantities["gradient"].reason == "not_on_loss_path"
 
 
+class JoiningCell(L.Layer):
+    """A recurrent cell that makes a layer each time it is called."""
+
+    state_size = output_size = 4
+
+    def __init__(self):
+        super().__init__(name="joining")
+        self.inner = L.Dense(4, activation="tanh", name="inner")
+
+    def build(self, shape):
+        self.inner.build((None, shape[-1] + 4))
+
+    def call(self, x, states):
+        h = self.inner(L.Concatenate(name="joined")([x, states[0]]))
+        return h, [h]
+
+
+@pytest.mark.slow
+def test_a_layer_that_a_cell_makes_in_its_call_is_one_node_in_the_loop(tmp_path):
+    cell = JoiningCell()
+    model = keras.Sequential([L.Input((3, 2), name="x"), L.RNN(cell, name="rnn"), L.Dense(1, name="head")])
+    model.compile("sgd", "mse", jit_compile=False)
+    x = np.random.default_rng(1).normal(size=(8, 3, 2)).astype("float32")
+    joined, h = [], tf.zeros((8, 4))
+    for step in range(3):
+        joined.append(tf.concat([x[:, step], h], 1))
+        h = cell.inner(joined[-1])
+    model.fit(x, np.ones((8, 1)), batch_size=8, verbose=0, callbacks=[tba.ActivationsCallback(tmp_path, every=1, print_findings=False)])
+    run = tba.open_run(tmp_path / "train")
+    (node,) = (node for node in run.nodes if node.class_name == "Concatenate")
+    assert node.quantities["gradient"].state == "materialized"
+    assert_same(run.statistics(node.name), joined, SUMMED, node.name)
+
+
 class Around(L.Layer):
     """A model in a branch or a loop that is given what was made before it."""
 

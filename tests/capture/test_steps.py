@@ -490,6 +490,38 @@ def test_two_callbacks_with_steps_of_their_own_are_told_of_evaluations_only(make
     assert len([warning for warning in told if "tb_activations" in str(warning.message)]) == 1
 
 
+@pytest.mark.slow
+def test_a_loop_that_calls_the_callback_and_not_the_models_function_is_told(make_tiny, data, lean):
+    model = make_tiny()
+    optimizer = keras.optimizers.SGD(0.1)
+
+    def train(callbacks):
+        callbacks.on_train_begin()
+        for epoch in range(2):
+            callbacks.on_epoch_begin(epoch)
+            for batch in range(3):
+                callbacks.on_train_batch_begin(batch)
+                with tf.GradientTape() as tape:
+                    loss = tf.reduce_mean((model(data[0], training=True) - data[1]) ** 2)
+                optimizer.apply(tape.gradient(loss, model.trainable_variables), model.trainable_variables)
+                callbacks.on_train_batch_end(batch, {})
+            callbacks.on_epoch_end(epoch)
+        callbacks.on_train_end()
+
+    with pytest.warns(RuntimeWarning, match="without `train_function` of `tiny`, and so not recorded") as told:
+        train(keras.callbacks.CallbackList([lean()], model=model))
+    assert len(told) == 1
+
+
+@pytest.mark.slow
+def test_a_fit_inside_another_with_the_same_callback_is_told(make_tiny, data, lean):
+    outer, inner, callback = make_tiny(), make_tiny(), lean()
+    fit_inner = keras.callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: inner.fit(*data, verbose=0, callbacks=[callback]))
+    with pytest.warns(RuntimeWarning, match="give a `fit` inside another a callback of its own") as told:
+        outer.fit(*data, verbose=0, epochs=3, callbacks=[callback, fit_inner])
+    assert len(told) == 1
+
+
 def test_a_loop_of_train_on_batch_that_calls_the_callback(make_tiny, data, lean, steps):
     plain, ours = make_tiny(), make_tiny()
     callbacks = keras.callbacks.CallbackList([lean()], model=ours)

@@ -274,6 +274,32 @@ def test_a_second_training_in_a_used_directory_is_told_unless_it_was_resumed(tmp
     assert tba.open_run(tmp_path / "train").steps("x").tolist() == [0]
 
 
+def test_two_that_write_into_one_directory_in_turn_are_told_so(tmp_path):
+    def make(log_dir):
+        return tba.watch(lambda x: tba.probe(x, "x"), log_dir=log_dir, every=1)
+
+    with make(tmp_path / "one") as one, make(tmp_path / "other") as other:
+        for _ in range(3):
+            one(tf.ones([2]))
+            other(tf.ones([2]))
+    with make(tmp_path / "one2") as one, make(tmp_path / "one2") as other:
+        one(tf.ones([2]))
+        other(tf.ones([2]))
+        with pytest.warns(RuntimeWarning, match="Two recordings write .*one2.train in turn") as told:
+            one(tf.ones([2]))
+        one(tf.ones([2]))
+    assert len(told) == 1
+
+
+def test_a_function_of_which_only_the_graph_is_left_is_refused(tmp_path):
+    module = tf.Module()
+    module.step = tf.function(lambda x: x * 2.0, input_signature=[tf.TensorSpec([2])])
+    tf.saved_model.save(module, str(tmp_path / "saved"))
+    for left in (module.step.get_concrete_function(), tf.saved_model.load(str(tmp_path / "saved")).step):
+        with pytest.raises(ArgumentError, match="only the graph is left"):
+            tba.watch(functools.partial(left), log_dir=tmp_path)
+
+
 def test_a_finding_is_printed_and_handed_over_and_asks_for_the_end_that_the_loop_decides_on(tmp_path, compiled, capfd):
     model, found = make_model(), []
     options = {"every": 1, "on_finding": found.append, "stop_on": "error"}

@@ -27,6 +27,8 @@ Rows = npt.NDArray[np.int64]
 Bools = npt.NDArray[np.bool_]
 Observe = Callable[[Block], Observation]
 
+CONSTANT = 1e-6
+"""Standard deviation over root mean square, up to which all numbers are the same."""
 TAMED = 0.5
 """Of what weights would make of an input of independent numbers."""
 PAST = 1000.0
@@ -67,7 +69,8 @@ class PoorInitialization(NodeRule):
         """Looks at step 0 only: what comes later is trained.
 
         Weights of zeros, or next to it, do no harm where something else joins what comes out of them, such as the frozen weights beside a low-rank
-        adapter, or what a layer of a user's adds it to: examples then differ right after them.
+        adapter, or what a layer of a user's adds it to: examples then differ right after them. Nor do constant weights for which others of the same
+        layer stand one by one, as the means of a variational layer do beside its deviations: those tell units apart.
         """
         fan_in = np.array([facts.fan_in(row) for row in rows.tolist()], float)[:, None]
         fan_out = np.array([facts.fan_out(row) for row in rows.tolist()], float)[:, None]
@@ -78,6 +81,7 @@ class PoorInitialization(NodeRule):
         periodic = np.array([_is_periodic(facts, row) for row in rows.tolist()], np.bool_)[:, None]
         normalized = np.array([_is_normalized(facts, row) for row in rows.tolist()], np.bool_)[:, None]
         following = [_following(facts, row) for row in rows.tolist()]
+        partners = [_partners(facts, row) for row in rows.tolist()]
         scaled = _scaled_by_themselves(facts, rows)
         is_table = np.isin(rows, facts.tables)[:, None]
         propagation = Propagation(facts, rows)
@@ -88,8 +92,8 @@ class PoorInitialization(NodeRule):
                 return Observation(np.zeros_like(known), known)
             std, rms = block.column("std")[rows], block.rms()[rows]
             gain = rms * np.sqrt(fan_in)
-            constant = (std <= 1e-6 * rms) & (block.column("elements")[rows] > 1)
-            differ = block.column("batch_std") > SAME * block.rms()
+            constant = (std <= CONSTANT * rms) & (block.column("elements")[rows] > 1)
+            differ, varies = block.column("batch_std") > SAME * block.rms(), block.column("std") > CONSTANT * block.rms()
             detour = (rms == 0) & np.stack([differ[nodes].any(0) for nodes in following])
             detour |= np.stack([_come_past(block, facts.places(row), nodes) for row, nodes in zip(rows.tolist(), following, strict=True)])
             small = ((gain < self.SMALLEST_GAIN) | propagation.fades(block, gain)) & ~small_is_fine & ~detour
@@ -100,10 +104,10 @@ class PoorInitialization(NodeRule):
             far = (gain > largest) & ~evened_out
             large = (far | propagation.swells(block, gain)) & ~large_is_fine & ~tamed
             poor = large | np.where(constant & (rms > 0), ~output, small)
+            poor &= ~(constant & np.stack([varies[others].any(0) for others in partners]))
             poor = np.where(is_table, (rms > self.LARGEST_ENTRY) & ~large_is_fine, poor)
-            return Observation(
-                poor & known & (block.steps == 0) & block.untrained[rows][:, None], known, {"std": std, "root_mean_square": rms, "gain": gain}
-            )
+            evidence = {"std": std, "root_mean_square": rms, "mean": block.column("mean")[rows]}
+            return Observation(poor & known & (block.steps == 0) & block.untrained[rows][:, None], known, {**evidence, "gain": gain})
 
         return look
 
@@ -136,8 +140,9 @@ class PoorInitialization(NodeRule):
         if index in facts.tables:
             sentence = f"The initial entries have a root mean square of {number(rms)}. Weights after them are made for inputs near 1."
             return Words(sentence, "Use entries as small as usual:", 'keras.layers.Embedding(..., embeddings_initializer="uniform")')
-        if episode.evidence["std"] <= 1e-6 * rms:
-            sentence = f"All initial weights are {number(rms)}, so all units compute the same and get the same gradient."
+        if episode.evidence["std"] <= CONSTANT * rms:
+            value = -rms if episode.evidence["mean"] < 0 else rms
+            sentence = f"All initial weights are {number(value)}, so all units compute the same and get the same gradient."
         else:
             what = "grows" if gain > 1 else "shrinks"
             sentence = (
@@ -156,6 +161,14 @@ def _code(layer: str, weight: str, argument: str) -> str:
         return f"keras.layers.{layer}(..., {argument})"
     added = is_of_users(layer) or (layer == "RNN" and weight not in ("kernel", "recurrent_kernel"))
     return f"self.add_weight(shape, initializer={argument.split('=')[1]})" if added else argument
+
+
+def _partners(facts: Facts, weight: int) -> list[int]:
+    """Other weights of a user's layer that have the shape of ``weight``. In a layer of Keras each has a part of its own."""
+    owner, shape = facts.owners[weight], facts.nodes[weight].shape
+    if owner is None or not is_of_users(facts.nodes[owner].class_name):
+        return []
+    return [other for other in facts.owned[owner] if other != weight and facts.nodes[other].shape == shape]
 
 
 def _given(block: Block, facts: Facts, calls: Sequence[int]) -> Floats:

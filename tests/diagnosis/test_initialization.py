@@ -178,3 +178,24 @@ def test_the_initializer_is_to_be_changed_where_the_weight_is_made(layer, weight
     history = History(text, STEPS).set(f"first/{weight}", elements=64, l2_norm=40.0, std=5.0).set("x", l2_norm=np.sqrt(320))
     found = history.set("last/kernel", elements=24, l2_norm=1.7, std=0.35).find(PoorInitialization())
     assert [f.code for f in found] == [code]
+
+
+@pytest.mark.parametrize(
+    ("owner", "weight", "beside", "spread", "told"),
+    [
+        ("Variational", "rho", "mu", 0.1, False),
+        ("Variational", "rho", "mu", 0.0, True),
+        ("GRU", "kernel", "recurrent_kernel", 0.1, True),
+    ],
+)
+def test_constant_deviations_beside_means_that_tell_units_apart_are_none(owner, weight, beside, spread, told):
+    text = f"""
+        input x [?,16]; layer layer {owner} [?,8] <- x; variable layer/{weight} [16,8]; variable layer/{beside} [16,8]
+        layer head Dense [?,3] <- layer; variable head/kernel [8,3]; variable head/bias [3]; loss loss [] <- head
+    """
+    history = History(text, range(0, 30, 10)).set(f"layer/{weight}", elements=128, mean=-3.0, l2_norm=3 * np.sqrt(128), std=0.0)
+    history.set(f"layer/{beside}", elements=128, l2_norm=0.1 * np.sqrt(128), mean=0.0, std=spread).set("head/bias", elements=3, l2_norm=0.0, std=0.0)
+    history.set("head/kernel", elements=24, l2_norm=0.3 * np.sqrt(24), std=0.3)
+    found = [f for f in history.find(PoorInitialization()) if f.node == f"layer/{weight}"]
+    assert bool(found) == told
+    assert all("All initial weights are -3, so" in f.sentence for f in found)

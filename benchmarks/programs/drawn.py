@@ -408,7 +408,7 @@ def softmax_in_hidden_layers(plan: Plan, random: Random) -> Fault | None:
     plan.depth, plan.norm = int(random.integers(2, 6)), "none"
     ill = plan.copy()
     ill.activation = "softmax"
-    return ill, "vanishing_gradient collapse saturated_activation", plan.everywhere
+    return ill, "inner_function vanishing_gradient collapse saturated_activation", plan.everywhere
 
 
 @fault

@@ -117,15 +117,7 @@ class CollapsedOutput(NodeRule):
                 "keras.layers.LayerNormalization()",
             )
         if seen["batch_std"] > SAME * seen["root_mean_square"]:
-            return Words(
-                f"Examples of a batch hardly differ here since step {episode.first_step:,}: their standard deviation fell from"
-                f" {number(seen['first_batch_std'])} to {number(seen['batch_std'])}, up to the output, while the inputs differ as before.",
-                "The loss is lowest when all examples are alike. Add what pushes them apart: negative pairs, a stopped gradient with a"
-                " predictor, or a penalty on small variance."
-                if seen["loss_fell"]
-                else "The loss hasn't fallen meanwhile: steps that are too large, or a penalty, do this. Lower the learning rate, or warm it up:",
-                "" if seen["loss_fell"] else "model.optimizer.learning_rate = model.optimizer.learning_rate / 10",
-            )
+            return _words_of_likeness(episode)
         if facts.nodes[index].activation == "sigmoid" and not FLAT_END <= seen["root_mean_square"] <= 1 - FLAT_END:
             return Words(
                 f"It gives {number(seen['root_mean_square'])} for every example since step {episode.first_step:,}, the end of its sigmoid, where"
@@ -133,22 +125,47 @@ class CollapsedOutput(NodeRule):
                 "What comes in is too large: lower the learning rate, or normalize it. A judge of what another network makes has won: slow it down.",
                 "keras.optimizers.Adam(1e-4, beta_1=0.5)",
             )
-        sentence = (
-            f"All examples of a batch give the same output here since step {episode.first_step:,} (standard deviation over examples"
-            f" {number(seen['batch_std'])}), while its input differs. Everything after it, up to the output, is"
-            " the same for all examples."
-        )
-        if _reads_words(facts, index):
-            return Words(
-                sentence,
-                "It gives its last state. Behind enough padding that isn't masked that is the same, whatever came before:",
-                "keras.layers.Embedding(words, units, mask_zero=True)  # and 0 in the inputs for padding only",
-            )
+        return _words_of_one_output(facts, index, episode)
+
+
+def _words_of_likeness(episode: Episode) -> Words:
+    """Of examples that differ still, but less and less: because the loss wants it, or because of what steps did."""
+    seen = episode.evidence
+    sentence = (
+        f"Examples of a batch hardly differ here since step {episode.first_step:,}: their standard deviation fell from"
+        f" {number(seen['first_batch_std'])} to {number(seen['batch_std'])}, up to the output, while the inputs differ as before."
+    )
+    if seen["loss_fell"]:
         return Words(
             sentence,
-            "Look at the units and weights of this layer: dead units, zero weights, a normalization over one number or a reduction over the batch"
-            " axis make this.",
+            "The loss is lowest when all examples are alike. Add what pushes them apart: negative pairs, a stopped gradient with a"
+            " predictor, or a penalty on small variance.",
         )
+    return Words(
+        sentence,
+        "The loss hasn't fallen meanwhile: steps that are too large, or a penalty, do this. Lower the learning rate, or warm it up:",
+        "model.optimizer.learning_rate = model.optimizer.learning_rate / 10",
+    )
+
+
+def _words_of_one_output(facts: Facts, index: int, episode: Episode) -> Words:
+    """Of examples that don't differ at all."""
+    sentence = (
+        f"All examples of a batch give the same output here since step {episode.first_step:,} (standard deviation over examples"
+        f" {number(episode.evidence['batch_std'])}), while its input differs. Everything after it, up to the output, is"
+        " the same for all examples."
+    )
+    if _reads_words(facts, index):
+        return Words(
+            sentence,
+            "It gives its last state. Behind enough padding that isn't masked that is the same, whatever came before:",
+            "keras.layers.Embedding(words, units, mask_zero=True)  # and 0 in the inputs for padding only",
+        )
+    return Words(
+        sentence,
+        "Look at the units and weights of this layer: dead units, zero weights, a normalization over one number or a reduction over the batch"
+        " axis make this.",
+    )
 
 
 def _size(block: Block, rows: Rows) -> npt.NDArray[np.floating[Any]]:

@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from tb_activations.capture.packing import PROPORTIONAL, Keep, Layout, Packed
+from tb_activations.capture.packing import PROPORTIONAL, Keep, Layout, Packed, keep_block
 from tb_activations.capture.statistics import Request
-from tb_activations.capture.statistics.blocks import sample_on_host
+from tb_activations.capture.statistics.blocks import Block, sample_on_host
 from tb_activations.capture.statistics.host import HostMeasured, measure_all
 
 __all__ = ["HostReduction"]
@@ -31,7 +31,7 @@ class HostReduction:
         if self._keep.samples != "none":
             for key, quantity, node in self._layout.owners():
                 if key in tensors:
-                    packed[quantity].setdefault("samples", {})[str(node)] = self._sample(tensors[key], key, scales)
+                    keep_block(packed[quantity], node, self._sample(tensors[key], key, scales))
         if "loss_scale" in collected:
             packed["loss_scale"] = collected["loss_scale"]
         return packed
@@ -58,10 +58,6 @@ class HostReduction:
         parts = {name: np.split(column, bounds) for name, column in columns.items()}
         return {quantity: {name: part[index] for name, part in parts.items()} for index, quantity in enumerate(self._layout.ids)}
 
-    def _sample(self, array: Any, key: str, scales: Packed) -> Any:
-        if self._keep.samples == "sample":
-            batch, maps = self._layout.facts[key][1], key in self._layout.maps
-            array = sample_on_host(array, batch=batch, examples=self._keep.examples, elements=self._layout.elements[key], maps=maps)
-        else:
-            array = np.array(array)
-        return array.astype(np.float32) * scales[key] if key in scales else array
+    def _sample(self, array: Any, key: str, scales: Packed) -> Block:
+        block = sample_on_host(array, **self._layout.bounds(key, self._keep)) if self._keep.samples == "sample" else Block(np.array(array), ())
+        return block._replace(numbers=block.numbers.astype(np.float32) * scales[key]) if key in scales else block

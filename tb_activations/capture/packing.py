@@ -19,11 +19,11 @@ from tb_activations.capture.nodes import Recording, Tally
 from tb_activations.capture.operations import ours
 from tb_activations.capture.recorder import Recorder
 from tb_activations.capture.shares import MOST, shares
-from tb_activations.capture.statistics import Measured, Request, measure_all, sample
+from tb_activations.capture.statistics import Block, Measured, Picture, Request, measure_all, sample
 from tb_activations.capture.statistics.running import SUMS, from_sums, from_vectors
 from tb_activations.store.schema import STATISTICS, NodeRecord, Quantity, QuantityRecord
 
-__all__ = ["PROPORTIONAL", "SAMPLE_EXAMPLES", "Keep", "Layout", "Packed", "Reduction", "collect", "unpack"]
+__all__ = ["PROPORTIONAL", "SAMPLE_EXAMPLES", "Keep", "Layout", "Packed", "Reduction", "collect", "keep_block", "unpack"]
 
 Packed = dict[str, Any]
 
@@ -83,7 +83,7 @@ class Layout:
       ids: the nodes of each quantity that has any, in the order of `Catalogue.ids`.
       facts: (activation, whether axis 0 counts examples) by the key of a tensor.
       elements: the most numbers in the sample of a tensor, by its key.
-      maps: the keys of tensors whose examples are stacks of pictures: attention maps, and images whose channels come first.
+      pictures: how the pictures of a tensor lie, by its key.
       tallied: the keys of what was reduced already, in the order of its rows.
     """
 
@@ -93,7 +93,7 @@ class Layout:
         self.facts = {str(index): (item.activation, item.batch) for index, item in enumerate(items) if isinstance(item, Recording)}
         self.tallied = [key for key, _ in _tallied(items)]
         self.elements = self._shares(items, keep, catalogue.graph.nodes)
-        self.maps = {key for key, _, node in self.owners() if _holds_maps(catalogue.graph.nodes[node])}
+        self.pictures = {key: _picture(catalogue.graph.nodes[node]) for key, _, node in self.owners()}
 
     def _shares(self, items: Sequence[Recording | Tally], keep: Keep, nodes: Sequence[NodeRecord]) -> dict[str, int]:
         if keep.elements is not None:
@@ -102,6 +102,10 @@ class Layout:
         owners = [nodes[node] for _, _, node in self.owners()]
         sizes = [_size(item, node, keep.examples) if isinstance(item, Recording) else 0 for item, node in zip(items, owners, strict=True)]
         return {str(index): share for index, share in enumerate(shares(sizes, activations))}
+
+    def bounds(self, key: str, keep: Keep) -> dict[str, Any]:
+        """What a sample of the tensor may be, as `sample` takes it."""
+        return {"batch": self.facts[key][1], "examples": keep.examples, "elements": self.elements[key], "picture": self.pictures[key]}
 
     def owners(self) -> list[tuple[str, Quantity, int]]:
         """(key, quantity, node) of everything collected, in order."""
@@ -123,9 +127,9 @@ class Reduction:
                 packed.update(self._split(self._columns(collected)))
             if self._keep.samples != "none":
                 for key, quantity, node in self._layout.owners():
-                    samples = packed[quantity].setdefault("samples", {})
                     if key in collected["tensors"]:
-                        samples[str(node)] = self._sample(collected["tensors"][key], key, collected["scales"].get(key))
+                        block = self._sample(collected["tensors"][key], key, collected["scales"].get(key))
+                        keep_block(packed[quantity], node, block)
             if "loss_scale" in collected:
                 packed["loss_scale"] = collected["loss_scale"]
         return packed
@@ -154,11 +158,9 @@ class Reduction:
         names = Measured._fields if self._keep.histograms else ("statistics", "counts")
         return {name: tf.gather(tf.concat([getattr(part, name) for part in parts], 0), back) for name in names}
 
-    def _sample(self, tensor: tf.Tensor, key: str, scale: tf.Tensor | None) -> tf.Tensor:
-        if self._keep.samples == "sample":
-            batch, maps = self._layout.facts[key][1], key in self._layout.maps
-            tensor = sample(tensor, batch=batch, examples=self._keep.examples, elements=self._layout.elements[key], maps=maps)
-        return tensor if scale is None else tf.cast(tensor, tf.float32) * _factor(scale)
+    def _sample(self, tensor: tf.Tensor, key: str, scale: tf.Tensor | None) -> Block:
+        block = sample(tensor, **self._layout.bounds(key, self._keep)) if self._keep.samples == "sample" else Block(tensor, ())
+        return block if scale is None else block._replace(numbers=tf.cast(block.numbers, tf.float32) * _factor(scale))
 
 
 def _size(item: Recording, node: NodeRecord, examples: int) -> int:
@@ -168,11 +170,17 @@ def _size(item: Recording, node: NodeRecord, examples: int) -> int:
     return MOST if known is None else known * (examples if item.batch else 1)
 
 
-def _holds_maps(node: NodeRecord) -> bool:
-    """Whether it is [batch, heads, queries, keys] or [batch, channels, rows, columns]. A softmax of a convolution is over the classes of pixels."""
-    if "data_format" in node.attributes:
-        return bool(node.attributes["data_format"] == "channels_first")
-    return "softmax" in (node.activation, node.class_name.lower())
+def _picture(node: NodeRecord) -> Picture:
+    if "data_format" in node.attributes:  # a softmax of a convolution is over the classes of pixels
+        return Picture.CHANNELS_FIRST if node.attributes["data_format"] == "channels_first" else Picture.CHANNELS_LAST
+    return Picture.ATTENTION if "softmax" in (node.activation, node.class_name.lower()) else Picture.CHANNELS_LAST
+
+
+def keep_block(part: Packed, node: int, block: Block) -> None:
+    """Adds the sample of a node to what is packed of a quantity, and its strides where it has others than 1."""
+    part.setdefault("samples", {})[str(node)] = block.numbers
+    if any(not isinstance(stride, int) or stride > 1 for stride in block.strides):
+        part.setdefault("strides", {})[str(node)] = block.strides
 
 
 def _measured(tensors: Mapping[str, tf.Tensor], facts: Mapping[str, tuple[str | None, bool]], histograms: bool) -> Iterator[Measured]:
@@ -202,4 +210,5 @@ def _unpack_quantity(packed: Packed, ids: Any) -> QuantityRecord:
         histogram=np.asarray(packed["histogram"]).astype(np.uint32) if "histogram" in packed else None,
         histogram_range=np.asarray(packed["histogram_range"]) if "histogram_range" in packed else None,
         samples={int(node): np.asarray(kept) for node, kept in packed.get("samples", {}).items()},
+        strides={int(node): tuple(np.asarray(strides, np.int64).tolist()) for node, strides in packed.get("strides", {}).items()},
     )

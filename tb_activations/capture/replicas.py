@@ -42,6 +42,7 @@ def gather(packed: dict[str, Any]) -> dict[str, Any]:
         gathered[key] = {name: of_all(part[name], stacked=True) for name in _COLUMNS if name in part}
         if "samples" in part:
             gathered[key]["samples"] = {node: of_all(kept, stacked=False) for node, kept in part["samples"].items()}
+            gathered[key]["strides"] = {node: of_all(strides, stacked=True) for node, strides in part.get("strides", {}).items()}
     return gathered
 
 
@@ -67,6 +68,8 @@ def of_each(packed: dict[str, Any], catalogue: Catalogue) -> Iterator[tuple[int,
                 if rank == local[0] and "samples" in part:
                     samples = part["samples"].items()
                     parts[key]["samples"] = {node: _sample(np.asarray(kept), int(node), catalogue, replicas) for node, kept in samples}
+                    # Replicas join only samples of the same extents, which have the same strides.
+                    parts[key]["strides"] = {node: strides[0] for node, strides in part.get("strides", {}).items()}
         yield rank, parts
 
 

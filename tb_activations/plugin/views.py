@@ -118,10 +118,11 @@ def histogram(run: Run, arguments: Arguments) -> Answer:
 def value(run: Run, arguments: Arguments) -> Answer:
     """The sample of one node that was kept at one step."""
     name, step, quantity = arguments.text("node"), arguments.integer("step", 0, MAX_STEP), _quantity(arguments)
-    sample = run.value(name, step, quantity)
+    numbers, strides = run.sample(name, step, quantity)
     history = run.statistics(name, quantity)
     elements = history["elements"][history["step"] == step].sum()
-    return array_answer({"value": sample}, {"elements": str(elements), "batch_axis": "0" if _has_batch_axis(run, name, sample.ndim) else ""})
+    batch_axis = "0" if _has_batch_axis(run, name, numbers.ndim) else ""
+    return array_answer({"value": numbers}, {"elements": str(elements), "batch_axis": batch_axis, "strides": ",".join(map(str, strides))})
 
 
 RUN_VIEWS: Mapping[str, RunView] = {

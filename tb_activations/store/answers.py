@@ -6,12 +6,12 @@ The one invariant: all arrays of an answer are of one moment, one entry per step
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["Captures", "Histogram"]
+__all__ = ["Captures", "Histogram", "Sample"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,3 +38,15 @@ class Histogram(NamedTuple):
     steps: npt.NDArray[np.int64]
     counts: npt.NDArray[np.uint32]
     edges: npt.NDArray[np.float64]
+
+
+class Sample(NamedTuple):
+    """The raw numbers kept of a tensor.
+
+    Attributes:
+      numbers: an array of the tensor's own dtype (bfloat16 and the like are those of ``ml_dtypes``) and rank.
+      strides: how far apart they are along each axis: ``numbers[i, j, …]`` is ``tensor[i * strides[0], j * strides[1], …]``.
+    """
+
+    numbers: npt.NDArray[Any]
+    strides: tuple[int, ...]

@@ -17,7 +17,7 @@ from tb_activations.store.container import MAX_RANK, dtype_code
 from tb_activations.store.layout import ROW_ARRAYS
 from tb_activations.store.schema import HISTOGRAM_BINS, NOT_RECORDED, QUANTITIES, STATISTICS, Capture, Quantity, QuantityRecord
 
-__all__ = ["Arrays", "arrays_of", "empty_counts", "size_of"]
+__all__ = ["Arrays", "arrays_of", "empty_counts", "size_of", "unit_strides"]
 
 Arrays = dict[str, npt.NDArray[Any]]
 
@@ -85,6 +85,9 @@ def _check_record(quantity: Quantity, record: QuantityRecord) -> None:
             raise ArgumentError(f"Expected {name} of shape {shape} for {quantity!r} of {count} nodes. Received: {name}.shape={array.shape}")
     if not set(record.samples) <= set(record.nodes.tolist()):
         raise ArgumentError(f"Expected samples of nodes that have statistics for {quantity!r}. Received: samples of {sorted(set(record.samples))}")
+    for node, strides in record.strides.items():
+        if node not in record.samples or len(strides) != np.ndim(record.samples[node]) or min(strides, default=1) < 1:
+            raise ArgumentError(f"Expected a stride of at least 1 for each axis of the sample of node {node}. Received: strides={strides}")
 
 
 def _histogram_arrays(quantity: Quantity, nodes: npt.NDArray[np.int32], records: Mapping[int, QuantityRecord], captures: int) -> Arrays:
@@ -101,7 +104,7 @@ def _histogram_arrays(quantity: Quantity, nodes: npt.NDArray[np.int32], records:
 
 
 def _sample_arrays(quantity: Quantity, records: Mapping[int, QuantityRecord]) -> Arrays:
-    """Every sample end to end in one array per dtype, and an index ordered by node and row that says where each one lies.
+    """Every sample end to end in one array per dtype, and an index ordered by node and row that says where each one lies; strides where any has some.
 
     What the format has no dtype for, or no room for the extents of, has no sample.
     """
@@ -123,4 +126,19 @@ def _sample_arrays(quantity: Quantity, records: Mapping[int, QuantityRecord]) ->
         for code in codes
     }
     arrays[f"sample_index/{quantity}"] = index
+    if any(record.strides for record in records.values()):
+        arrays[f"sample_stride/{quantity}"] = _strides(index, records)
     return arrays
+
+
+def unit_strides(index: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+    """The strides of samples that have none but 1, for each line of a `sample_index`; −1 where it has no extent."""
+    return np.where(index[:, 4:] >= 0, 1, -1)
+
+
+def _strides(index: npt.NDArray[np.int64], records: Mapping[int, QuantityRecord]) -> npt.NDArray[np.int64]:
+    strides = unit_strides(index)
+    for line, (node, row) in enumerate(index[:, :2].tolist()):
+        given = records[row].strides.get(node, ())
+        strides[line, : len(given)] = given
+    return strides

@@ -97,5 +97,5 @@ def _without(capture: Capture, left_out: frozenset[str]) -> Capture:
 
 
 def _strip(record: QuantityRecord, left_out: frozenset[str]) -> QuantityRecord:
-    record = replace(record, samples={})
+    record = replace(record, samples={}, strides={})
     return replace(record, histogram=None, histogram_range=None) if "histograms" in left_out else record

@@ -81,6 +81,7 @@ def _compact_samples(quantity: Quantity, parts: Sequence[_Part]) -> Arrays:
     if not sampled:
         return {}
     tables = [part.reader.read(f"sample_index/{quantity}") for part in sampled]
+    strides = [part.segment.strides(part.reader, quantity, table) for part, table in zip(sampled, tables, strict=True)]
     width = max(table.shape[1] for table in tables)
     arrays: Arrays = {}
     filled = dict.fromkeys(names, 0)
@@ -91,11 +92,18 @@ def _compact_samples(quantity: Quantity, parts: Sequence[_Part]) -> Arrays:
         table[:, 3] += np.array([filled[name] for name in own])[table[:, 2]]
         table[:, 2] = np.array([names.index(name) for name in own])[table[:, 2]]
         table[:, 1] = part.rows[table[:, 1]]
-        tables[number] = np.pad(table, ((0, 0), (0, width - table.shape[1])), constant_values=-1)
+        tables[number] = _wide(table, width)
         for name in own:
             pieces[name].append(part.reader.read(name))
             filled[name] += len(pieces[name][-1])
     arrays.update({name: np.concatenate(pieces[name]) for name in names})
     joined = np.concatenate(tables)
-    arrays[f"sample_index/{quantity}"] = joined[np.lexsort((joined[:, 1], joined[:, 0]))]
+    order = np.lexsort((joined[:, 1], joined[:, 0]))
+    arrays[f"sample_index/{quantity}"] = joined[order]
+    if any((table > 1).any() for table in strides):
+        arrays[f"sample_stride/{quantity}"] = np.concatenate([_wide(table, width - 4) for table in strides])[order]
     return arrays
+
+
+def _wide(table: npt.NDArray[np.int64], width: int) -> npt.NDArray[np.int64]:
+    return np.pad(table, ((0, 0), (0, width - table.shape[1])), constant_values=-1)

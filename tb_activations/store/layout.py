@@ -129,11 +129,13 @@ def _check_optional(arrays: Mapping[str, ArraySpec], quantity: Quantity, count: 
         _expect(arrays, edges, "<f4", (count, captures, 2))
         if not 1 <= arrays[histogram].shape[2] <= _MAX_BINS:
             raise violation("bad_bins", f"1 to {_MAX_BINS} bins", shape=arrays[histogram].shape)
-    index = f"sample_index/{quantity}"
+    index, strides = f"sample_index/{quantity}", f"sample_stride/{quantity}"
     if index in arrays:
         _expect(arrays, index, "<i8", (None, None))
         if not 4 <= arrays[index].shape[1] <= 4 + MAX_RANK:
             raise violation("bad_sample_index", f"4 to {4 + MAX_RANK} columns", shape=arrays[index].shape)
+        if strides in arrays:
+            _expect(arrays, strides, "<i8", (arrays[index].shape[0], arrays[index].shape[1] - 4))
     for name, spec in arrays.items():
         if name.startswith(f"sample/{quantity}/"):
             code = name.rsplit("/", 1)[1]

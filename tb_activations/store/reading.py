@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from tb_activations.store.answers import Sample
 from tb_activations.store.assemble import empty_counts
 from tb_activations.store.index import Index, as_slice
 from tb_activations.store.kept import KeptColumns
@@ -179,7 +180,7 @@ def _in_bins(counts: npt.NDArray[Any], ranges: npt.NDArray[np.float64], bins: in
     return np.array([rebin(row, limits, limits, bins) for row, limits in zip(counts, ranges, strict=True)])
 
 
-def read_sample(index: Index, node: int, quantity: Quantity, step: int) -> npt.NDArray[Any] | None:
+def read_sample(index: Index, node: int, quantity: Quantity, step: int) -> Sample | None:
     """The sample kept of a node at a step (of the first replica that has one); None without."""
     first, last = _row_range(index, *np.searchsorted(index.steps, (step, step + 1)).tolist())
     for table_row in range(first, last):

@@ -17,7 +17,7 @@ import numpy.typing as npt
 
 from tb_activations.errors import NotFoundError
 from tb_activations.store import presence, reading
-from tb_activations.store.answers import Captures, Histogram
+from tb_activations.store.answers import Captures, Histogram, Sample
 from tb_activations.store.chapters import Chapter, plan_nodes, read_chapters
 from tb_activations.store.discovery import find_runs, holds_activations, tell_absence
 from tb_activations.store.findingsfile import FindingsFile
@@ -260,13 +260,21 @@ class Run:
 
         Returns:
           An array of the tensor's own dtype (bfloat16 and the like are those of ``ml_dtypes``): of an activation the first examples, of a weight all
-          of it, either cut where it is larger than what is kept.
+          of it. Where it is larger than what is kept it is a part: of a large image every second or third … row and column, as `sample` says.
+
+        Raises:
+          NotFoundError: none were kept at that step; the message says why.
+        """
+        return self.sample(node, step, quantity).numbers
+
+    def sample(self, node: str, step: int, quantity: Quantity = "value") -> Sample:
+        """`value`, and how far apart its numbers are along each axis of the tensor.
 
         Raises:
           NotFoundError: none were kept at that step; the message says why.
         """
 
-        def read(moment: Moment) -> npt.NDArray[Any] | None:
+        def read(moment: Moment) -> Sample | None:
             return reading.read_sample(moment.index, find_node(moment.index, node), check_quantity(quantity), find_step(moment.index.steps, step))
 
         sample = self._moments.read(read)

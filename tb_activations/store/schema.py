@@ -132,6 +132,7 @@ class QuantityRecord:
       histogram: uint32[n, bins] or None.
       histogram_range: float32[n, 2] or None.
       samples: node id -> the raw numbers kept, in the tensor's own dtype.
+      strides: node id -> how far apart they are along each axis of the tensor; 1 along all of them where none are given.
     """
 
     nodes: npt.NDArray[np.int32]
@@ -140,6 +141,7 @@ class QuantityRecord:
     histogram: npt.NDArray[np.uint32] | None = None
     histogram_range: npt.NDArray[np.float32] | None = None
     samples: Mapping[int, npt.NDArray[Any]] = field(default_factory=dict)
+    strides: Mapping[int, tuple[int, ...]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,6 +15,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from tb_activations.store.answers import Sample
+from tb_activations.store.assemble import unit_strides
 from tb_activations.store.container import ArrayFile, ArrayReader, ArraySpec, violation
 from tb_activations.store.layout import ROW_ARRAYS, SEGMENT_NAME, SegmentId, check_columns, check_metadata, check_shapes
 from tb_activations.store.schema import QUANTITIES, Quantity
@@ -63,13 +65,24 @@ class Segment:
         """Names of the arrays that hold samples, in the order that `sample_index` counts them."""
         return sorted(name for name in self.file.arrays if name.startswith(f"sample/{quantity}/"))
 
-    def sample(self, reader: ArrayReader, quantity: Quantity, position: int, row: int) -> npt.NDArray[Any] | None:
+    def sample(self, reader: ArrayReader, quantity: Quantity, position: int, row: int) -> Sample | None:
         """The sample of the node at ``position`` of the quantity's nodes at capture row ``row``."""
         index = self.quantities[quantity]
         start = int(index.samples[:position].sum(dtype=np.int64))
         table = reader.read(f"sample_index/{quantity}", start, start + int(index.samples[position]))
         found = np.flatnonzero((table[:, 0] == index.nodes[position]) & (table[:, 1] == row))
-        return self._sample_at(reader, quantity, table[found[0]].tolist()) if len(found) else None
+        if not len(found):
+            return None
+        numbers = self._sample_at(reader, quantity, table[found[0]].tolist())
+        strides = self.strides(reader, quantity, table, start)[found[0], : numbers.ndim]
+        if (strides < 1).any():
+            raise violation("bad_sample_stride", "strides of at least 1", strides=strides.tolist())
+        return Sample(numbers, tuple(strides.tolist()))
+
+    def strides(self, reader: ArrayReader, quantity: Quantity, table: npt.NDArray[np.int64], start: int = 0) -> npt.NDArray[np.int64]:
+        """The strides of ``table``, which are the lines of `sample_index` from ``start`` on."""
+        name = f"sample_stride/{quantity}"
+        return reader.read(name, start, start + len(table)) if name in self.file.arrays else unit_strides(table)
 
     def sample_rows(self, reader: ArrayReader, quantity: Quantity, position: int) -> npt.NDArray[np.int64]:
         """Capture rows at which the node at ``position`` has a sample."""

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tb_activations.capture.statistics import Measured, Request, has_statistics, host, measure, measure_all, sample
+from tb_activations.capture.statistics import Measured, Picture, Request, has_statistics, host, measure, measure_all, sample
 from tb_activations.capture.statistics.blocks import sample_on_host
 from tb_activations.errors import ArgumentError
 from tb_activations.store.schema import COUNTS, HISTOGRAM_BINS, SAMPLED_ELEMENTS, STATISTICS
@@ -384,48 +384,57 @@ def test_a_thousand_layers_of_one_shape_cost_the_operations_of_one():
 @pytest.mark.parametrize(
     ("shape", "batch", "expected"),
     [
-        ((16, 8, 8, 4), True, (3, 8, 8, 4)),  # three examples of 256 fit into 1,000
-        ((16, 10), True, (4, 10)),
-        ((2, 10), True, (2, 10)),
-        ((16, 20, 20, 16), True, (1, 20, 20, 2)),  # the first channels
-        ((16, 64, 64, 16), True, (1, 31, 32, 1)),  # then a corner
-        ((16, 9, 500, 16), True, (1, 9, 111, 1)),
-        ((16, 7, 40, 40, 3), True, (1, 1, 31, 32, 1)),
-        ((3, 3, 8, 64), False, (3, 3, 8, 13)),
-        ((5000,), False, (1000,)),
-        ((5000,), True, (4,)),
+        ((16, 8, 8, 4), True, np.s_[:3]),  # three examples of 256 fit into 1,000
+        ((16, 10), True, np.s_[:4]),
+        ((2, 10), True, np.s_[:]),
+        ((16, 20, 20, 16), True, np.s_[:1, :, :, :2]),  # the first channels
+        ((16, 64, 64, 16), True, np.s_[:2, ::3, ::3, :1]),  # then every third row and column of one
+        ((16, 63, 126, 16), True, np.s_[:1, ::3, ::3, :1]),
+        ((16, 9, 500, 16), True, np.s_[:1, :, ::5, :1]),  # of a few long rows all
+        ((16, 500, 9, 16), True, np.s_[:1, ::5, :, :1]),
+        ((16, 7, 40, 40, 3), True, np.s_[:2, :1, ::2, ::2, :1]),
+        ((3, 3, 8, 64), False, np.s_[:, :, :, :13]),
+        ((5000,), False, np.s_[:1000]),
+        ((5000,), True, np.s_[:4]),
         ((), False, ()),
-        ((0, 3), True, (0, 3)),
+        ((0, 3), True, np.s_[:]),
+        ((0, 64, 64, 3), True, np.s_[:, ::3, ::3, :1]),
     ],
 )
-@pytest.mark.parametrize(("mode", "unknown"), [("graph", False), ("graph", True), ("host", False)])
-def test_a_sample_is_a_bounded_block_from_the_beginning(shape, batch, expected, mode, unknown):
-    array = np.arange(np.prod(shape, dtype=int), dtype=np.float32).reshape(shape)
-    block = run(sample, array, mode=mode, unknown=unknown, batch=batch, examples=4, elements=1000)
-    np.testing.assert_array_equal(block, array[tuple(slice(0, extent) for extent in expected)])
+@pytest.mark.parametrize(("mode", "unknown"), [("graph", False), ("graph", True), ("xla", False), ("xla", True), ("host", False)])
+def test_a_sample_is_bounded_and_spread_over_pictures(shape, batch, expected, mode, unknown):
+    assert_sampled(shape, expected, mode=mode, unknown=unknown, batch=batch)
 
 
 @pytest.mark.parametrize(
-    ("shape", "expected"),
+    ("shape", "picture", "expected"),
     [
-        ((16, 8, 10, 10), (1, 8, 10, 10)),
-        ((16, 8, 20, 20), (1, 2, 20, 20)),  # whole maps of the first heads
-        ((16, 8, 128, 128), (1, 1, 31, 32)),  # a corner of the first map
-        ((16, 8, 1, 2000), (1, 1, 1, 1000)),
-        ((16, 12), (4, 12)),
+        ((16, 8, 10, 10), "ATTENTION", np.s_[:1]),
+        ((16, 8, 20, 20), "ATTENTION", np.s_[:1, :2]),  # whole maps of the first heads
+        ((16, 8, 128, 128), "ATTENTION", np.s_[:1, :1, :31, :32]),  # a corner of the first map
+        ((16, 8, 1, 2000), "ATTENTION", np.s_[:1, :1, :, :1000]),
+        ((16, 12), "ATTENTION", np.s_[:4]),
+        ((16, 8, 20, 20), "CHANNELS_FIRST", np.s_[:1, :2]),
+        ((16, 8, 128, 128), "CHANNELS_FIRST", np.s_[:1, :1, ::5, ::5]),
     ],
 )
 @pytest.mark.parametrize(("mode", "unknown"), [("graph", False), ("graph", True), ("host", False)])
-def test_a_sample_of_attention_is_of_whole_maps_where_they_fit(shape, expected, mode, unknown):
+def test_a_sample_of_stacked_pictures_is_of_whole_ones_where_they_fit(shape, picture, expected, mode, unknown):
+    assert_sampled(shape, expected, mode=mode, unknown=unknown, batch=True, picture=Picture[picture])
+
+
+def assert_sampled(shape, expected, **options):
     array = np.arange(np.prod(shape, dtype=int), dtype=np.float32).reshape(shape)
-    block = run(sample, array, mode=mode, unknown=unknown, batch=True, examples=4, elements=1000, maps=True)
-    np.testing.assert_array_equal(block, array[tuple(slice(0, extent) for extent in expected)])
+    block = run(sample, array, **options, examples=4, elements=1000)
+    np.testing.assert_array_equal(block.numbers, array[expected])
+    slices = (*(expected if isinstance(expected, tuple) else (expected,)), *[np.s_[:]] * len(shape))
+    assert tuple(np.asarray(block.strides)) == tuple(part.step or 1 for part in slices[: len(shape)])
 
 
 @pytest.mark.parametrize("dtype", [np.float16, ml_dtypes.bfloat16, np.int32])
 def test_a_sample_keeps_its_dtype(dtype):
     array = np.arange(6).reshape(2, 3).astype(dtype)
     for mode in ("xla", "host"):
-        block = np.asarray(run(sample, array, mode=mode, batch=True, examples=1, elements=100))
+        block = np.asarray(run(sample, array, mode=mode, batch=True, examples=1, elements=100).numbers)
         assert block.dtype == dtype
         np.testing.assert_array_equal(block, array[:1])

@@ -151,7 +151,7 @@ def test_value(client, run):
     response = client.open("value", run=RUN, node="encoder/dense", step=21, quantity="gradient")
     content = response.get_data()
     header = json.loads(content[8 : 8 + int.from_bytes(content[:8], "little")])
-    assert header["__metadata__"] == {"elements": "32", "batch_axis": "0"}
+    assert header["__metadata__"] == {"elements": "32", "batch_axis": "0", "strides": "1,1"}
     arrays = client.arrays("value", run=RUN, node="encoder/dense", step=21, quantity="gradient")
     np.testing.assert_array_equal(arrays["value"], run.value("encoder/dense", 21, "gradient"))
     np.testing.assert_array_equal(arrays["value"], normal_values(parse_nodes(NODES))("encoder/dense", "gradient", 21))

@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 import threading
+from dataclasses import replace
 from pathlib import Path
 
 import ml_dtypes
@@ -16,6 +17,7 @@ import pytest
 
 from tb_activations import open_run
 from tb_activations.errors import ArgumentError, NotFoundError
+from tb_activations.store.assemble import arrays_of
 from tb_activations.store.run import Run
 from tb_activations.store.schema import STATISTICS, Capture, QuantityRecord
 from tb_activations.store.session import Session
@@ -72,6 +74,24 @@ def test_every_dtype_and_rank_of_sample(tmp_path):
     assert run.value("n0", 2).tolist() == [0, 1, 2, 3, 4]
     assert run.sample_steps("n0").tolist() == [1, 2]
     assert run.sample_steps("n3").tolist() == [1]
+
+
+def test_strides_are_those_of_each_sample(tmp_path):
+    wide, flat = record_of({0: np.ones((2, 5, 3), np.float32), 1: np.ones(4, np.float32)}), record_of({0: np.ones((2, 9, 3), np.float32)})
+    wide = replace(wide, strides={0: (1, 4, 2)})
+    graph = parse_nodes("layer a; layer b")
+    write_segments(tmp_path, graph, [[Capture(1, 0.0, {"value": wide}), Capture(2, 0.0, {"value": flat})], [Capture(3, 0.0, {"value": flat})]])
+    run = open_run(tmp_path)
+    assert [run.sample("a", step).strides for step in (1, 2, 3)] == [(1, 4, 2), (1, 1, 1), (1, 1, 1)]
+    assert run.sample("b", 1).strides == (1,)
+    np.testing.assert_array_equal(run.sample("a", 1).numbers, np.ones((2, 5, 3)))
+
+
+@pytest.mark.parametrize("strides", [{0: (1, 2)}, {0: (0,)}, {1: (1,)}])
+def test_strides_that_fit_no_sample_are_refused(strides):
+    record = replace(record_of({0: np.ones(3, np.float32)}), strides=strides)
+    with pytest.raises(ArgumentError, match=r"^Expected a stride of at least 1 for each axis of the sample of node"):
+        arrays_of([Capture(1, 0.0, {"value": record})], [])
 
 
 def test_a_sample_of_a_dtype_without_a_name_is_left_out_and_the_statistics_stay(tmp_path):

@@ -72,7 +72,8 @@ def test_a_sound_segment_is_read(tmp_path):
     assert segment.quantities["value"].nodes.tolist() == [0, 4, 5]
     assert segment.quantities["value"].bins == 5
     with segment.file.reader() as reader:
-        assert segment.sample(reader, "value", 2, 1).tolist() == [[0, 1, 2], [3, 4, 5]]
+        numbers, strides = segment.sample(reader, "value", 2, 1)
+        assert (numbers.tolist(), strides) == ([[0, 1, 2], [3, 4, 5]], (1, 1))
         assert segment.sample(reader, "value", 2, 0) is None
         assert segment.sample(reader, "value", 1, 1) is None
 
@@ -103,6 +104,9 @@ VIOLATIONS = [
     ("bad_bins", {"arrays": {"histogram/value": array("U32", [3, 2, 4097])}}),
     ("bad_sample_index", {"arrays": {"sample_index/value": array("I64", [1, 3], 5, 1, 0)}}),
     ("bad_sample_index", {"arrays": {"sample_index/value": array("I64", [1, 37], 5, 1, 0)}}),
+    ("wrong_array", {"arrays": {"sample_stride/value": array("I64", [1, 3], 1, 1, 1)}}),
+    ("wrong_array", {"arrays": {"sample_stride/value": array("I64", [2, 2], 1, 1, 1, 1)}}),
+    ("wrong_array", {"arrays": {"sample_stride/value": array("I32", [1, 2], 1, 1)}}),
     ("bad_recorded", {"arrays": {"recorded/value": array("I32", [3, 2], 3, 0, 2, 0, 2, 1)}}),
     ("bad_recorded", {"arrays": {"recorded/value": array("I32", [3, 2], -1, 0, 2, 0, 2, 1)}}),
     ("bad_recorded", {"arrays": {"recorded/value": array("I32", [3, 2], 2, 0, 2, 0, 2, 2)}}),
@@ -186,6 +190,13 @@ def test_a_newer_version_says_the_facts(tmp_path):
 def test_a_sample_outside_its_array_is_refused_when_it_is_asked_for(tmp_path, entry):
     segment = open_segment(written(tmp_path, {"sample_index/value": array("I64", [1, 6], *entry)}))
     with segment.file.reader() as reader, pytest.raises(FormatError, match=r"^sample_out_of_range: "):
+        segment.sample(reader, "value", 2, 1)
+
+
+@pytest.mark.parametrize("strides", [(1, 0), (-1, 1), (-(2**63), 2)])
+def test_strides_that_go_nowhere_are_refused_when_they_are_asked_for(tmp_path, strides):
+    segment = open_segment(written(tmp_path, {"sample_stride/value": array("I64", [1, 2], *strides)}))
+    with segment.file.reader() as reader, pytest.raises(FormatError, match=r"^bad_sample_stride: "):
         segment.sample(reader, "value", 2, 1)
 
 

@@ -281,16 +281,20 @@ class TestCompaction:
             (tmp_path / "plugins/tb_activations" / name).write_bytes(b"half deleted")
         assert open_run(tmp_path).problems == ()
 
-    def test_samples_of_unlike_ranks_keep_their_shapes(self, tmp_path):
+    def test_samples_of_unlike_ranks_keep_their_shapes_and_strides(self, tmp_path):
         session = Session(tmp_path, 0)
         fingerprint = session.write_graph(GRAPH)
         tensors = [np.arange(6, dtype=np.float32).reshape(shape) for shape in ((6,), (2, 3), (1, 2, 3), (3, 2))]
         for step, tensor in enumerate(tensors):
-            session.write_captures([Capture(step, float(step), {"value": record_of({1: tensor})})], [], fingerprint)
+            record = record_of({1: tensor})
+            record = replace(record, strides={1: (3, 7)}) if step == 1 else record
+            session.write_captures([Capture(step, float(step), {"value": record})], [], fingerprint)
         session.compact_rest()
         assert len(segments_of(tmp_path)) == 1
         for step, tensor in enumerate(tensors):
-            np.testing.assert_array_equal(open_run(tmp_path).value("dense", step), tensor)
+            numbers, strides = open_run(tmp_path).sample("dense", step)
+            np.testing.assert_array_equal(numbers, tensor)
+            assert strides == ((3, 7) if step == 1 else (1,) * tensor.ndim)
 
     def test_a_reader_that_has_opened_what_is_merged_away_goes_on(self, tmp_path):
         session = Session(tmp_path, 0)

@@ -14,12 +14,12 @@ from collections.abc import Sequence
 
 import tensorflow as tf
 
-from tb_activations.capture.statistics.blocks import sample
+from tb_activations.capture.statistics.blocks import Block, Picture, sample
 from tb_activations.capture.statistics.columns import reduce_stack
 from tb_activations.capture.statistics.measured import Measured
 from tb_activations.capture.statistics.stacks import Request, has_statistics, stack_requests
 
-__all__ = ["Measured", "Request", "has_statistics", "measure", "measure_all", "sample"]
+__all__ = ["Block", "Measured", "Picture", "Request", "has_statistics", "measure", "measure_all", "sample"]
 
 
 def measure(x: tf.Tensor, *, activation: str | None = None, batch: bool = True, histogram: bool = True) -> Measured:

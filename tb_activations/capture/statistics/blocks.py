@@ -1,62 +1,116 @@
 """The raw numbers of a tensor that a capture keeps.
 
-The one invariant: what is kept is a block from the beginning of the tensor, in its own dtype and rank, so that it can be shown as the tensor
-it came from. Nothing is reduced or rounded here.
+The one invariant: what is kept are numbers of the tensor at even distances from its beginning, in its own dtype and rank, so that it can be shown
+as the tensor it came from. Nothing is reduced or rounded here.
 """
 
 from __future__ import annotations
 
+import itertools
 import math
-from typing import Any
+from enum import Enum
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
 
-__all__ = ["sample", "sample_on_host"]
+__all__ = ["Block", "Picture", "sample", "sample_on_host"]
 
 
-def sample(x: tf.Tensor, *, batch: bool, examples: int, elements: int, maps: bool = False) -> tf.Tensor:
-    """A block of at most ``elements`` numbers of ``x``.
+class Picture(Enum):
+    """How the pictures lie in one example of a tensor with four axes or more."""
 
-    With a batch axis these are the first examples, at most ``examples``; where one example alone is too large, its first channels (last axis).
-    Where one channel alone is too large, a corner of it as square as it can be: a strip of a picture shows nothing. With ``maps`` each example is
-    a stack of them: the last two axes are the picture, and what comes before gives way first. Without a batch axis the end of the last
-    axis goes first. A tensor of unknown rank comes flat.
+    CHANNELS_LAST = "rows, columns, channels"
+    CHANNELS_FIRST = "channels, rows, columns"
+    ATTENTION = "heads, queries, keys"
+
+
+class Block(NamedTuple):
+    """Numbers of a tensor.
+
+    Attributes:
+      numbers: ``numbers[i, j, …]`` is ``tensor[i * strides[0], j * strides[1], …]``.
+      strides: one per axis, each an int or a scalar tensor.
+    """
+
+    numbers: Any
+    strides: tuple[Any, ...]
+
+
+def sample(x: tf.Tensor, *, batch: bool, examples: int, elements: int, picture: Picture = Picture.CHANNELS_LAST) -> Block:
+    """At most ``elements`` numbers of ``x``.
+
+    With a batch axis these are the first examples, at most ``examples``; where one example alone is too large, its first channels. Where one
+    channel alone is too large, every second, third … of its rows and columns: a part of a picture may show nothing. Of attention the first
+    heads, and of a map that is too large a corner as square as it can be: what lies between two tokens is no finer grain of them. Without a batch
+    axis the end of the last axis goes first. A tensor of unknown rank comes flat.
     """
     if x.shape.rank is None:
-        return tf.reshape(x, [-1])[:elements]
-    return x[_block([tf.shape(x)[axis] if size is None else size for axis, size in enumerate(x.shape)], batch, examples, elements, maps)]
+        return Block(tf.reshape(x, [-1])[:elements], (1,))
+    return _take(x, [tf.shape(x)[axis] if size is None else size for axis, size in enumerate(x.shape)], batch, examples, elements, picture)
 
 
-def sample_on_host(x: npt.NDArray[Any], *, batch: bool, examples: int, elements: int, maps: bool = False) -> npt.NDArray[Any]:
+def sample_on_host(x: npt.NDArray[Any], *, batch: bool, examples: int, elements: int, picture: Picture = Picture.CHANNELS_LAST) -> Block:
     """The same block as a copy, which holds nothing of ``x`` in memory."""
-    return np.array(x[_block(list(x.shape), batch, examples, elements, maps)])
+    block = _take(x, list(x.shape), batch, examples, elements, picture)
+    return block._replace(numbers=np.array(block.numbers))
 
 
-def _block(extents: list[Any], batch: bool, examples: int, elements: int, maps: bool) -> tuple[slice, ...]:
-    """The block of a tensor of these extents, each an int or a scalar tensor."""
+def _take(x: Any, extents: list[Any], batch: bool, examples: int, elements: int, picture: Picture) -> Block:
+    """The block of ``x`` of these extents, each an int or a scalar tensor."""
     rank = len(extents)
     if not rank:
-        return ()
+        return Block(x, ())
+    strides: list[Any] = [1] * rank
+    axes = _axes(rank, picture) if batch else ()
     if batch:
         extents[0] = 1
-    picture = _picture(rank, maps) if batch else ()
     for axis in (rank - 1, *range(batch, rank - 1)):
-        if axis not in picture:
+        if axis not in axes:
             extents[axis] = _at_most(extents[axis], _room(extents, axis, elements))
-    for axis, least in zip(picture, (math.isqrt(elements), 1), strict=False):
-        extents[axis] = _at_most(extents[axis], _at_least(least, _room(extents, axis, elements)))
+    if axes and picture is not Picture.ATTENTION:
+        rows, columns = axes
+        strides[rows], strides[columns] = _strides(extents[rows], extents[columns], elements)
+    else:
+        for axis, least in zip(axes, (math.isqrt(elements), 1), strict=False):
+            extents[axis] = _at_most(extents[axis], _at_least(least, _room(extents, axis, elements)))
     if batch:
-        extents[0] = _at_most(examples, _room(extents, 0, elements))
-    return tuple(slice(0, extent) for extent in extents)
+        kept = [-(-extent // stride) for extent, stride in zip(extents, strides, strict=True)]
+        extents[0] = _at_most(examples, _room(kept, 0, elements))
+    return Block(x[tuple(slice(0, extent, stride) for extent, stride in zip(extents, strides, strict=True))], tuple(strides))
 
 
-def _picture(rank: int, maps: bool) -> tuple[int, ...]:
+def _axes(rank: int, picture: Picture) -> tuple[int, ...]:
     """The axes of an example that make a picture, rows and columns; none where it has no third axis."""
     if rank < 4:
         return ()
-    return (rank - 2, rank - 1) if maps else (rank - 3, rank - 2)
+    return (rank - 3, rank - 2) if picture is Picture.CHANNELS_LAST else (rank - 2, rank - 1)
+
+
+def _strides(rows: Any, columns: Any, elements: int) -> tuple[Any, Any]:
+    """The distances of the rows and of the columns to keep, so that they are at most ``elements`` numbers.
+
+    They are alike, as the picture shall not be squeezed, but of a few long rows all are kept, and of a few columns too.
+    """
+    few, both = math.isqrt(elements), _common_stride(rows, columns, elements)
+    return (
+        _choose(rows <= few, 1, _choose(columns <= few, _distance(rows, columns, elements), both)),
+        _choose(columns <= few, 1, _choose(rows <= few, _distance(columns, rows, elements), both)),
+    )
+
+
+def _common_stride(rows: Any, columns: Any, elements: int) -> Any:
+    if isinstance(rows, int) and isinstance(columns, int):
+        return next(stride for stride in itertools.count(1) if -(-rows // stride) * -(-columns // stride) <= elements)
+    strides = tf.range(1, _at_least(1, tf.maximum(rows, columns)) + 1)
+    fits = -(-rows // strides) * -(-columns // strides) <= elements
+    return strides[tf.argmax(tf.cast(fits, tf.int32))]
+
+
+def _distance(extent: Any, other: Any, elements: int) -> Any:
+    """The distance along an axis where all of the ``other`` one is kept."""
+    return -(-extent // _at_least(1, elements // _at_least(1, other)))
 
 
 def _room(extents: list[Any], axis: int, elements: int) -> Any:
@@ -75,3 +129,7 @@ def _at_most(extent: Any, bound: Any) -> Any:
 
 def _at_least(bound: int, extent: Any) -> Any:
     return max(bound, extent) if isinstance(extent, int) else tf.maximum(bound, extent)
+
+
+def _choose(condition: Any, one: Any, other: Any) -> Any:
+    return (one if condition else other) if isinstance(condition, bool) else tf.where(condition, one, other)

@@ -52,3 +52,13 @@ predicted = tba.open_run(f"{sys.argv[1]}/predict")
 np.testing.assert_allclose(predicted.value("hidden", predicted.steps()[0]), expected, rtol=1e-4, atol=1e-6)
 assert predicted.statistics("hidden")["elements"].tolist() == [32]
 np.testing.assert_allclose(predicted.statistics("hidden", rank=1)["max"], [expected[4:].max()], rtol=1e-5)
+
+images = random.normal(size=(8, 64, 64, 1)).astype("float32")
+with strategy.scope():
+    pictures = keras.layers.Input((64, 64, 1), name="image")
+    seeing = keras.Sequential([pictures, keras.layers.Conv2D(1, 3, name="conv"), keras.layers.GlobalMaxPooling2D()])
+    seeing.compile("sgd", "mse")
+seeing.fit(images, y[:8], verbose=0, shuffle=False, callbacks=[tba.ActivationsCallback(f"{sys.argv[1]}/images", every=1)])
+numbers, strides = tba.open_run(f"{sys.argv[1]}/images/train").sample("image", 0)
+assert strides == (1, 2, 2, 1)
+np.testing.assert_array_equal(numbers, images[[0, 1, 4, 5], ::2, ::2])  # two examples of each replica have 2,048 numbers

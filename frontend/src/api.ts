@@ -139,6 +139,7 @@ export async function fetchValue(
     ...value,
     elements: Number(answer.metadata.elements),
     batch_axis: answer.metadata.batch_axis === "0" ? 0 : null,
+    strides: answer.metadata.strides.split(",").map(Number),
   };
 }
 

@@ -30,7 +30,7 @@ import { lazy } from "./shell/lazy";
 import { Splitter } from "./shell/splitter";
 import { tabId, Tabs } from "./shell/tabs";
 import { TopBar } from "./shell/top_bar";
-import { chosenNode, findings, graph, node, run, runs, summary, view } from "./state";
+import { chosenNode, findings, graph, listing, node, run, runs, summary, view } from "./state";
 import type { View } from "./state";
 import { Banners } from "./states/banner";
 import { Empty, Loading, MissingRun } from "./states/empty";
@@ -56,7 +56,7 @@ export function App(): JSX.Element {
       {shown === "dashboard" && <StepStrip narrow={narrow} />}
       {runs.value !== null && <Banners />}
       {shown === "loading" && <Loading />}
-      {shown === "empty" && <Empty />}
+      {shown === "empty" && listing.value !== null && <Empty listing={listing.value} />}
       {shown === "missing" && <MissingRun />}
       {shown === "dashboard" && (narrow ? <NarrowMain /> : <WideMain width={area.width} />)}
       <Help />

@@ -11,7 +11,7 @@ const good = (): Promise<unknown> =>
   Promise.resolve({
     ok: true,
     url: "http://h/runs",
-    json: () => Promise.resolve({ logdir: "l", problem: null, runs: [] }),
+    json: () => Promise.resolve({ logdir: "l", problem: null, first_steps: null, runs: [] }),
   });
 const away = (): Promise<unknown> => Promise.reject(new TypeError("Failed to fetch"));
 
@@ -95,7 +95,7 @@ test("one question is under way at a time", async () => {
 test("while the rules are at work, their findings are asked for again, but not by a hidden tab", async () => {
   const run = { run: "r", version: "v", graph: "g", nodes: 0, captures: 1, first_step: 0, last_step: 0, problems: [] };
   const bodies: Record<string, unknown> = {
-    runs: { logdir: "l", problem: null, runs: [run] },
+    runs: { logdir: "l", problem: null, first_steps: null, runs: [run] },
     findings: { run: "r", pending: true, findings: [], quiet: [], checked_captures: 0, problems: [] },
   };
   let findings = 0;

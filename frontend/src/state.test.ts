@@ -19,7 +19,7 @@ function runOf(name: string, last: number, more: Partial<RunSummary> = {}): RunS
 }
 
 function answerOf(...all: RunSummary[]): Runs {
-  return { logdir: "logs", problem: null, runs: all };
+  return { logdir: "logs", problem: null, first_steps: null, runs: all };
 }
 
 describe("the nearest capture", () => {

@@ -20,9 +20,8 @@ export type Theme = "light" | "dark";
 const SNAPSHOT_BYTES = 48e6;
 
 // What the server said last.
-export const runs = signal<readonly RunSummary[] | null>(null);
-export const logdir = signal("");
-export const problem = signal<string | null>(null);
+export const listing = signal<Runs | null>(null);
+export const runs = computed(() => listing.value?.runs ?? null);
 
 // What the user looks at.
 export const run = signal<string | null>(null);
@@ -259,9 +258,7 @@ effect(() => {
 export function receiveRuns(answer: Runs): void {
   batch(() => {
     const before = summary.peek();
-    runs.value = answer.runs;
-    logdir.value = answer.logdir;
-    problem.value = answer.problem;
+    listing.value = answer;
     if (run.peek() === null) run.value = firstChoice(answer.runs);
     const after = summary.peek();
     if (before !== null && after !== null && (after.last_step ?? 0) < (before.last_step ?? 0)) rewrites.value += 1;

@@ -35,6 +35,8 @@ export interface RunSummary {
 export interface Runs {
   readonly logdir: string;
   readonly problem: string | null;
+  /** Code that records something, where nothing is. */
+  readonly first_steps: { readonly fit: string; readonly loop: string } | null;
   readonly runs: readonly RunSummary[];
 }
 
@@ -177,6 +179,8 @@ export interface Value extends Tensor {
   /** Elements of the whole tensor, of which this is a part. */
   readonly elements: number;
   readonly batch_axis: 0 | null;
+  /** How far apart in the tensor what is kept lies, along each axis. */
+  readonly strides: readonly number[];
 }
 
 /** One finding of `GET /findings`. */

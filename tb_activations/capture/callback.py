@@ -76,7 +76,8 @@ class ActivationsCallback(keras.callbacks.Callback):  # type: ignore[misc]  # Ke
         `r"^head/"`) record what they find, "list" shows all and records none. None: they would bury the layers; `Run.operations` has them all.
         Softmax, sigmoid, tanh and ReLU in the `call` of a layer of yours are nodes either way, as `include`, `exclude` and `kinds` have it.
       histograms: whether to keep a histogram of each tensor.
-      samples: raw numbers to keep of each tensor: "none", "sample" (a bounded part) or "full".
+      samples: raw numbers to keep of each tensor: "none", "sample" (a bounded part, of large images every second, third … row and column) or
+        "full".
       sample_examples: most examples of the batch in a sample.
       sample_elements: most numbers in a sample. None: 2,048, and fewer where so many tensors are recorded that the samples of a capture would
         take more than some 400 kB; activations come first then.

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from tb_activations.errors import FormatError, NotFoundError
 from tb_activations.plugin.assets import Assets
 from tb_activations.plugin.findings import Findings
+from tb_activations.plugin.first_steps import first_steps
 from tb_activations.plugin.http import Answer, Arguments, View, WsgiApplication, endpoint, json_answer, quote
 from tb_activations.plugin.runs import Runs
 
@@ -44,7 +45,9 @@ class Routes:
         return {route: endpoint(view) for route, view in views.items()}
 
     def _list_runs(self, _: Arguments) -> Answer:
-        return json_answer({"logdir": self._runs.logdir, "problem": self._runs.problem, "runs": self._runs.listing()})
+        runs, logdir = self._runs.listing(), self._runs.logdir
+        code = None if runs else first_steps(logdir)
+        return json_answer({"logdir": logdir, "problem": self._runs.problem, "first_steps": code, "runs": runs})
 
     def _read_asset(self, arguments: Arguments) -> Answer:
         name = arguments.path.partition("/static/")[2]

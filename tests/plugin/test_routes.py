@@ -28,6 +28,7 @@ def test_runs(client, logdir, run):
     answer = client.json("runs")
     assert answer["logdir"] == str(logdir)
     assert answer["problem"] is None
+    assert answer["first_steps"] is None
     assert answer["runs"] == [
         {
             "run": RUN,

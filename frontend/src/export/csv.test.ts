@@ -32,10 +32,14 @@ test("a history has one line per capture, in full precision", () => {
 
 test("a tensor is written with the index along every axis, in C order", () => {
   const tensor = { dtype: "F32", shape: [2, 2], data: Float32Array.of(1, 0.1, NaN, -Infinity) };
-  expect(tensorCsv(tensor, ["example", "unit"])).toBe(
+  expect(tensorCsv(tensor, ["example", "unit"], [1, 1])).toBe(
     "example,unit,value\r\n0,0,1\r\n0,1,0.1\r\n1,0,nan\r\n1,1,-inf\r\n",
   );
-  expect(tensorCsv({ dtype: "F32", shape: [], data: Float32Array.of(2.5) }, [])).toBe("value\r\n2.5\r\n");
+  // Every third row of it was kept.
+  expect(tensorCsv(tensor, ["row", "unit"], [3, 1])).toBe(
+    "row,unit,value\r\n0,0,1\r\n0,1,0.1\r\n3,0,nan\r\n3,1,-inf\r\n",
+  );
+  expect(tensorCsv({ dtype: "F32", shape: [], data: Float32Array.of(2.5) }, [], [])).toBe("value\r\n2.5\r\n");
 });
 
 test("a histogram has one line per column of the picture, and a share below the lower edge of each bin", () => {

@@ -61,8 +61,12 @@ export function histogramCsv({ start, stop, low, high, bins, shares }: CommonHis
   return tableCsv([["first_step", "last_step", ...edges], ...rows]);
 }
 
-/** A tensor in long form: the index along every axis, then the value. The only form that suits any rank. */
-export function tensorCsv(tensor: Pick<Tensor, "shape" | "data" | "dtype">, axes: readonly string[]): string {
+/** A sample in long form: the index in the whole tensor along every axis, then the value. The only form that suits any rank. */
+export function tensorCsv(
+  tensor: Pick<Tensor, "shape" | "data" | "dtype">,
+  axes: readonly string[],
+  strides: readonly number[],
+): string {
   const { shape, data } = tensor;
   const single = tensor.dtype !== "F64" && tensor.dtype !== "I64";
   const parts = [lineOf([...axes.slice(0, shape.length), "value"])];
@@ -70,8 +74,8 @@ export function tensorCsv(tensor: Pick<Tensor, "shape" | "data" | "dtype">, axes
   for (let at = 0; at < data.length; at += 1) {
     parts.push(`${index.length > 0 ? `${index.join(",")},` : ""}${formatExact(data[at], single)}${END}`);
     for (let axis = shape.length - 1; axis >= 0; axis -= 1) {
-      index[axis] += 1;
-      if (index[axis] < shape[axis]) break;
+      index[axis] += strides[axis];
+      if (index[axis] < shape[axis] * strides[axis]) break;
       index[axis] = 0;
     }
   }

@@ -117,7 +117,7 @@ beforeEach(async () => {
     last_step: 100,
   };
   const runs = ["first", "second"].map((run, index): RunSummary => ({ ...always, run, last_wall_time: 9 - index }));
-  state.receiveRuns({ logdir: "l", problem: null, runs });
+  state.receiveRuns({ logdir: "l", problem: null, first_steps: null, runs });
 });
 
 const expected = (quantity: string, node: string, statistic: string): number =>

@@ -14,7 +14,7 @@ import { flatten } from "../tensor/plane";
 import type { Paint } from "../widgets/canvas";
 import { useCells } from "./cells";
 import { ElementTip, elementWords } from "./element_tip";
-import { axisName, reachOf, scenePlane } from "./scene";
+import { axisName, indexLabel, reachOf, scenePlane } from "./scene";
 import { chosenTile, type Sorting, sorting } from "./state";
 import type { PictureOfScene } from "./tiles_picture";
 
@@ -37,10 +37,17 @@ export function BarsPicture({ scene, areaRef, baseRef }: PictureOfScene): JSX.El
   const name = axisName(scene, "column");
   const base = useCallback<Paint>(
     (pen, { width, height }, palette) => {
-      const picture = { values, order, color: palette.quantity[scene.quantity], name, ...reach };
+      const picture = {
+        values,
+        order,
+        color: palette.quantity[scene.quantity],
+        name,
+        label: indexLabel(scene),
+        ...reach,
+      };
       plot.current = drawBars(pen, width, height, picture, palette);
     },
-    [values, order, scene.quantity, name, reach],
+    [scene, values, order, name, reach],
   );
   baseRef.current = base;
   const chosen = chosenTile.value;

@@ -16,7 +16,7 @@ import { elementAt } from "../tensor/plane";
 import type { Paint } from "../widgets/canvas";
 import { useCells } from "./cells";
 import { ElementTip, elementWords } from "./element_tip";
-import { axisName, commonColoring, scenePlane } from "./scene";
+import { axisName, commonColoring, indexLabel, scenePlane } from "./scene";
 import { chosenRow, example } from "./state";
 import type { PictureOfScene } from "./tiles_picture";
 
@@ -34,14 +34,20 @@ export function HeatPicture({ scene, areaRef, baseRef }: PictureOfScene): JSX.El
   const base = useCallback<Paint>(
     (pen, area, palette) => {
       const map = colormap(coloring.map);
-      const picture = { plane, ink: { coloring, map }, rowName, columnName, firstRowIndex: examples ? 1 : 0 };
+      const picture = {
+        plane,
+        ink: { coloring, map },
+        rowName,
+        columnName,
+        label: indexLabel(scene),
+      };
       const layout = drawHeat(pen, area.width - COLORBAR_WIDTH, area.height, picture, palette);
       const { box } = layout;
       const bar = { x: box.x + box.width + COLORBAR_GAP, y: box.y + 5, height: Math.max(60, box.height - 10) };
       drawColorbar(pen, bar, coloring, map, palette);
       placed.current = { layout, bar };
     },
-    [plane, coloring, rowName, columnName, examples],
+    [scene, plane, coloring, rowName, columnName],
   );
   baseRef.current = base;
   const row = examples ? scene.index[0] : chosenRow.value;

@@ -9,7 +9,7 @@ const STEPS = Float64Array.of(0, 10, 20, 30);
 beforeEach(() => {
   const facts = { graph: "g", nodes: 1, captures: 4, first_step: 0, last_wall_time: 1, dropped: 0, problems: [] };
   const runs = ["a", "b"].map((name) => ({ ...facts, run: name, version: "1", last_step: 30 }));
-  receiveRuns({ logdir: "", problem: null, runs });
+  receiveRuns({ logdir: "", problem: null, first_steps: null, runs });
   run.value = "a";
   setCompareRun(null);
   setCompareStep(null);

@@ -11,6 +11,7 @@ import {
   commonColoring,
   deadTiles,
   indexAt,
+  indexLabel,
   reachOf,
   type Scene,
   scenePlane,
@@ -20,6 +21,7 @@ import {
   type Side,
   tileCount,
 } from "./scene";
+import { planeTable } from "./plane_table";
 import { axisKinds, example, exampleCount, moveExample, perQuantityLink } from "./state";
 import { stripItems } from "./strip";
 
@@ -51,6 +53,7 @@ function valueOf(shape: readonly number[], batched = true): Value {
     bytes: new Uint8Array(data.buffer),
     elements: length,
     batch_axis: batched ? 0 : null,
+    strides: shape.map(() => 1),
   };
 }
 
@@ -97,6 +100,17 @@ describe("a scene", () => {
     const kernel = { node: nodeOf({ kind: "variable" }), value: valueOf([2, 2, 3, 4], false) };
     expect(scene({ ...kernel, wanted: "table", tile: 2 }).index).toEqual([0, 0, 0, 2]);
     expect(scene({ ...kernel, wanted: "table", tile: 9 }).index).toEqual([0, 0, 0, 3]);
+  });
+  test("of which every second row and third column was kept has the places of the whole tensor", () => {
+    const value = { ...valueOf([3, 4, 4, 5]), strides: [1, 2, 3, 1] };
+    const made = scene({ value, wanted: "heat", example: 1, tile: 3 });
+    const plane = scenePlane(made);
+    // numpy: what lies at [1, 2 * 2, 3 * 3, 3] of the tensor is at [1, 2, 3, 3] of the sample.
+    expect(elementAt(plane, 2, 3)).toBe(1 * 80 + 2 * 20 + 3 * 5 + 3);
+    expect(indexAt(made, 0, 2, 3)).toEqual([1, 4, 9, 3]);
+    const table = planeTable(scene({ value, wanted: "table" }));
+    expect([table.rowHead(2), table.columnHead(3), table.cell(2, 3)]).toEqual(["4", "column 9", 55]);
+    expect([indexLabel(made)("row", 2), indexLabel(made)("column", 2)]).toEqual(["4", "6"]);
   });
   test("beside another has the colours of both", () => {
     const [small, large] = [valueOf([1, 2, 2, 2]), valueOf([1, 2, 2, 2])];

@@ -8,6 +8,7 @@
 import type { History } from "../charts/history";
 import { weakly } from "../charts/weakly";
 import { type Coloring, finiteRange } from "../colormap";
+import { formatCount } from "../format";
 import {
   axisNames,
   defaultArrangement,
@@ -20,6 +21,7 @@ import {
   type ViewKind,
 } from "../tensor/arrangement";
 import { chooseColoring, type Extent, historyRange } from "../tensor/coloring";
+import type { IndexLabel } from "../tensor/heat_chart";
 import { allZeroAlong, type Axis, difference, flatten, type Plane, planeOf, type Sliceable } from "../tensor/plane";
 import type { GraphNode, Histogram, Quantity, Tensor, Value } from "../types";
 import type { Step } from "../units";
@@ -134,6 +136,14 @@ export function reachOf({ extent, isDifference, history, value, beside }: Scene)
   return { low: Math.min(0, ...ends), high: Math.max(0, ...ends) };
 }
 
+/** How the index of a row or column is written, which is that in the whole tensor; examples are counted from 1. */
+export const indexLabel =
+  ({ arrangement, value, subject }: Scene): IndexLabel =>
+  (part, place) => {
+    const axis = arrangement[part] ?? -1;
+    return formatCount(place * (value.strides[axis] ?? 1) + (axis === 0 && subject.batched ? 1 : 0));
+  };
+
 /** What an axis of the picture is called; empty where it has none. */
 export function axisName({ arrangement, names }: Scene, part: "row" | "column" | "tile"): string {
   return names[arrangement[part] ?? -1] ?? "";
@@ -159,7 +169,7 @@ export function tileValues(scene: Scene, tile: number): ArrayLike<number> {
   return flatten(scenePlane(scene, tile));
 }
 
-/** The index along every axis of one cell of one tile. */
+/** The index along every axis, in the whole tensor, of one cell of one tile. */
 export function indexAt(scene: Scene, tile: number, row: number, column: number): number[] {
   const { arrangement } = scene;
   const parts: readonly (readonly [Axis | null, number])[] = [
@@ -169,7 +179,7 @@ export function indexAt(scene: Scene, tile: number, row: number, column: number)
   ];
   const index = scene.index.slice();
   for (const [axis, place] of parts) if (axis !== null) index[axis] = place;
-  return index;
+  return index.map((place, axis) => place * scene.value.strides[axis]);
 }
 
 export function tileCount(scene: Scene): number {

@@ -11,6 +11,7 @@ export function Stepper({
   index,
   count,
   base = 0,
+  stride = 1,
   keys = ["", ""],
   onChange,
 }: {
@@ -19,12 +20,14 @@ export function Stepper({
   readonly count: number;
   /** How the first is called: examples are counted from 1, indices from 0. */
   readonly base?: 0 | 1;
+  /** How far the next is from one in what is counted. */
+  readonly stride?: number;
   /** Keys that do the same, for the tips. */
   readonly keys?: readonly [string, string];
   readonly onChange: (index: number) => void;
 }): JSX.Element {
   const go = (to: number): void => onChange(Math.min(count - 1, Math.max(0, to)));
-  const of = base === 1 ? `of ${formatCount(count)}` : `of 0…${formatCount(count - 1)}`;
+  const of = base === 1 ? `of ${formatCount(count)}` : `of 0…${formatCount((count - 1) * stride)}`;
   return (
     <span class="stepper" role="group" aria-label={name}>
       <IconButton
@@ -34,7 +37,7 @@ export function Stepper({
         onClick={() => go(index - 1)}
       />
       <span class="stepper-text" aria-live="polite">
-        {name} {formatCount(index + base)} {of}
+        {name} {formatCount(index * stride + base)} {of}
       </span>
       <IconButton
         icon="forward"

@@ -74,31 +74,25 @@ function Slices({ scene }: Pick<ToolsProps, "scene">): JSX.Element {
   const axes = slicedAxes(subject.shape, scene.arrangement).filter((axis) => subject.shape[axis] >= SLICED_FROM);
   return (
     <>
-      {axes.map((axis) =>
-        subject.batched && axis === 0 ? (
-          <Stepper
-            key={axis}
-            name="example"
-            keys={["[", "]"]}
-            index={index[0]}
-            count={subject.shape[0]}
-            base={1}
-            onChange={(to) => (example.value = to)}
-          />
-        ) : (
+      {axes.map((axis) => {
+        const examples = subject.batched && axis === 0;
+        return (
           <Stepper
             key={axis}
             name={names[axis]}
+            keys={examples ? ["[", "]"] : undefined}
             index={index[axis]}
             count={subject.shape[axis]}
-            onChange={(to) =>
-              axis === tileAxis(subject)
-                ? (chosenTile.value = to)
-                : (held.value = index.map((old, each) => (each === axis ? to : old)))
-            }
+            base={examples ? 1 : 0}
+            stride={scene.value.strides[axis]}
+            onChange={(to) => {
+              if (examples) example.value = to;
+              else if (axis === tileAxis(subject)) chosenTile.value = to;
+              else held.value = index.map((old, each) => (each === axis ? to : old));
+            }}
           />
-        ),
-      )}
+        );
+      })}
     </>
   );
 }
@@ -196,7 +190,10 @@ function Exports({ scene, drawn, close }: ToolsProps & { readonly close: () => v
     runFile([scene.node.name, scene.quantity, word, `step ${scene.step}`], extension);
   const items: MenuItem[] = [
     [`.npy of the ${word}`, () => download(file("npy"), npyBytes(shownTensor(scene)))],
-    [`.csv of the ${word}`, () => download(file("csv"), tensorCsv(shownTensor(scene), scene.names))],
+    [
+      `.csv of the ${word}`,
+      () => download(file("csv"), tensorCsv(shownTensor(scene), scene.names, scene.value.strides)),
+    ],
   ];
   if (scene.kind !== "table" && scene.kind !== "number") {
     const pictures = drawn.flatMap(({ areaRef, baseRef: { current: paint } }) =>

@@ -6,7 +6,8 @@
 import "./states.css";
 import type { JSX } from "preact";
 import { connection, tryNow } from "../live";
-import { logdir, problem, run, runs, selectRun } from "../state";
+import { run, runs, selectRun } from "../state";
+import type { Runs } from "../types";
 import { TextButton } from "../widgets/controls";
 import { CodeBlock, Prose } from "../widgets/prose";
 
@@ -52,35 +53,14 @@ export function MissingRun(): JSX.Element {
   );
 }
 
-function fitCode(folder: string): string {
-  return `import tb_activations as tba
-
-model.fit(
-    x, y, epochs=10,
-    callbacks=[tba.ActivationsCallback(${folder}, every=100)],
-)`;
-}
-
-function loopCode(folder: string): string {
-  return `train_step = tba.watch(
-    train_step, model=model,
-    log_dir=${folder}, every=100,
-)
-
-for batch in dataset:
-    loss = train_step(batch)  # call it as before`;
-}
-
-export function Empty(): JSX.Element {
-  const root = logdir.value === "" ? "logs" : logdir.value;
-  const folder = JSON.stringify(`${root.replace(/[/\\]$/, "")}/run1`);
+export function Empty({ listing: { logdir, problem, first_steps: code } }: { readonly listing: Runs }): JSX.Element {
   return (
     <main class="empty">
       <div>
         <h1>No activations recorded yet</h1>
-        {problem.value !== null && (
+        {problem !== null && (
           <p class="problem">
-            <Prose text={problem.value} />
+            <Prose text={problem} />
           </p>
         )}
         <p>
@@ -88,23 +68,23 @@ export function Empty(): JSX.Element {
           page needs no reload.
         </p>
         <h2>With model.fit</h2>
-        <CodeBlock code={fitCode(folder)} added={[4]} />
+        <CodeBlock code={code?.fit ?? ""} added={[4]} />
         <h2>With your own training loop</h2>
-        <CodeBlock code={loopCode(folder)} added={[0, 1, 2, 3]} />
+        <CodeBlock code={code?.loop ?? ""} added={[0, 1, 2, 3]} />
       </div>
-      <Where />
+      <Where logdir={logdir} />
     </main>
   );
 }
 
-function Where(): JSX.Element {
+function Where({ logdir }: { readonly logdir: string }): JSX.Element {
   return (
     <section>
       <h2>Where TensorBoard looks</h2>
       <p>
-        {logdir.value !== "" && (
+        {logdir !== "" && (
           <>
-            No run below <code>{logdir.value}</code> has activations.{" "}
+            No run below <code>{logdir}</code> has activations.{" "}
           </>
         )}
         Start TensorBoard with a folder above the one you gave as <code>log_dir</code>:

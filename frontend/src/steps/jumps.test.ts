@@ -102,7 +102,7 @@ describe("the next finding", () => {
 
 test("a finding of the run that is compared leads to that run, and what was on screen is what it is compared with", () => {
   const runs = ["a", "b"].map((name) => ({ run: name, version: "1", first_step: 0, last_step: 90 }) as RunSummary);
-  receiveRuns({ runs, logdir: "", problem: null });
+  receiveRuns({ runs, logdir: "", problem: null, first_steps: null });
   setCompareRun("b");
   goToFinding({ rule: "r", node: "x", quantity: "gradient", first_step: 35 } as Finding, "b");
   expect([run, compareRun, node, quantity, wantedStep, live].map((each) => each.value)).toEqual([

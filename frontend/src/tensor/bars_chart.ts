@@ -10,9 +10,8 @@ import { makeScale } from "../charts/scale";
 import { finiteRange } from "../colormap";
 import type { Palette } from "../draw/palette";
 import type { Pen } from "../draw/pen";
-import { formatCount } from "../format";
 import type { CssPixels } from "../units";
-import { drawAxisName, indexTicks } from "./heat_chart";
+import { drawAxisName, type IndexLabel, indexTicks } from "./heat_chart";
 import { drawArrow } from "./marks";
 
 export interface BarsPicture {
@@ -22,6 +21,7 @@ export interface BarsPicture {
   readonly color: string;
   /** What the bars are: `unit`, `channel`. */
   readonly name: string;
+  readonly label: IndexLabel;
   readonly low: number;
   readonly high: number;
 }
@@ -55,7 +55,10 @@ export function drawBars(pen: Pen, width: CssPixels, height: CssPixels, picture:
   pen.line(box.x, zero, box.x + box.width, zero, { color: palette.control, width: 1 });
   for (const index of indexTicks(count, box.width, 40)) {
     const x = box.x + ((index + 0.5) / count) * box.width;
-    pen.text(formatCount(picture.order[index]), x, box.y + box.height + 11, { color: palette.ink3, align: "center" });
+    pen.text(picture.label("column", picture.order[index]), x, box.y + box.height + 11, {
+      color: palette.ink3,
+      align: "center",
+    });
   }
   drawAxisName(pen, picture.name, box.x, box.y + box.height + 11, palette);
   return plot;

@@ -17,11 +17,12 @@ test("the batch is worked out from the number of elements", () => {
 test("a sample says which part of the tensor it is, and the whole says nothing", () => {
   const names = ["example", "row", "column", "channel"];
   const node = { shape: [null, 14, 14, 512] };
-  expect(keptWords(node, { shape: [4, 14, 14, 32], elements: 64 * 14 * 14 * 512 }, names)).toEqual([
-    "4 of 64 examples kept",
-    "32 of 512 channels kept",
-  ]);
-  expect(keptWords({ shape: [64] }, { shape: [64], elements: 64 }, ["unit"])).toEqual([]);
+  expect(
+    keptWords(node, { shape: [4, 14, 14, 32], elements: 64 * 14 * 14 * 512, strides: [1, 1, 1, 1] }, names),
+  ).toEqual(["4 of 64 examples kept", "32 of 512 channels kept"]);
+  const spread = { shape: [2, 7, 5, 512], elements: 2 * 14 * 14 * 512, strides: [1, 2, 3, 1] };
+  expect(keptWords(node, spread, names)).toEqual(["1 in 2 rows kept", "1 in 3 columns kept"]);
+  expect(keptWords({ shape: [64] }, { shape: [64], elements: 64, strides: [1] }, ["unit"])).toEqual([]);
 });
 
 test("numbers that are all the same are said once", () => {

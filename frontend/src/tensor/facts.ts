@@ -22,16 +22,18 @@ export function plural(name: string): string {
   return name === "query" ? "queries" : `${name}s`;
 }
 
-/** `4 of 128 examples kept`, for every axis of which less than all was kept. */
+/** `4 of 128 examples kept`, for every axis of which less than all was kept; `1 in 3 rows kept`, where it is spread over them. */
 export function keptWords(
   node: Pick<GraphNode, "shape">,
-  value: Pick<Value, "shape" | "elements">,
+  value: Pick<Value, "shape" | "elements" | "strides">,
   names: readonly string[],
 ): string[] {
   const whole = wholeShape(node, value.elements);
   if (whole === null || whole.length !== value.shape.length) return [];
   return value.shape.flatMap((kept, axis) => {
     const all = whole[axis];
+    const stride = value.strides[axis];
+    if (stride > 1) return [`1 in ${formatCount(stride)} ${plural(names[axis])} kept`];
     if (all === null) return axis === 0 ? [`${formatCount(kept)} ${plural(names[axis])} kept`] : [];
     return kept < all ? [`${formatCount(kept)} of ${formatCount(all)} ${plural(names[axis])} kept`] : [];
   });

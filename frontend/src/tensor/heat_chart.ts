@@ -6,19 +6,21 @@
 
 import type { Palette } from "../draw/palette";
 import type { Box, Pen } from "../draw/pen";
-import { formatCount } from "../format";
 import type { CssPixels } from "../units";
 import { roundStep } from "../charts/scale";
 import { drawMarks } from "./marks";
 import { type Ink, paintPlane } from "./paint";
 import { type Plane, reducePlane } from "./plane";
 
+/** What the index of a row or column is written as. */
+export type IndexLabel = (part: "row" | "column", place: number) => string;
+
 export interface HeatPicture {
   readonly plane: Plane;
   readonly ink: Ink;
   readonly rowName: string;
   readonly columnName: string;
-  readonly firstRowIndex: number;
+  readonly label: IndexLabel;
 }
 
 export interface HeatLayout {
@@ -107,12 +109,12 @@ function drawIndices(pen: Pen, { box }: HeatLayout, picture: HeatPicture, palett
   const { rows, columns } = picture.plane;
   for (const row of indexTicks(rows, box.height, 22)) {
     const y = Math.max(HALF_LINE, box.y + ((row + 0.5) / rows) * box.height);
-    pen.text(formatCount(row + picture.firstRowIndex), box.x - 6, y, { color: palette.ink3, align: "right" });
+    pen.text(picture.label("row", row), box.x - 6, y, { color: palette.ink3, align: "right" });
   }
   const bottom = box.y + box.height + 10;
   for (const column of indexTicks(columns, box.width, 38)) {
     const x = box.x + ((column + 0.5) / columns) * box.width;
-    pen.text(formatCount(column), x, bottom, { color: palette.ink3, align: "center" });
+    pen.text(picture.label("column", column), x, bottom, { color: palette.ink3, align: "center" });
   }
   drawAxisName(pen, picture.columnName, box.x, bottom, palette);
 }

@@ -138,11 +138,12 @@ describe("the heat map", () => {
       Array.from({ length: 12 }, (_, index) => index / 11),
     ),
   );
-  const picture = { plane, ink, rowName: "example", columnName: "unit", firstRowIndex: 1 };
-  test("labels both axes with indices, examples from 1", () => {
+  const label = (part: string, place: number): string => `${part} ${place}`;
+  const picture = { plane, ink, rowName: "example", columnName: "unit", label };
+  test("labels both axes", () => {
     const pen = new RecordingPen();
     drawHeat(pen, 400, 200, picture, palette);
-    expect(pen.texts()).toEqual(expect.arrayContaining(["1", "2", "3", "0", "unit →"]));
+    expect(pen.texts()).toEqual(expect.arrayContaining(["row 0", "row 2", "column 0", "column 3", "unit →"]));
   });
   test("finds the element under a point", () => {
     const layout = drawHeat(new RecordingPen(), 400, 200, picture, palette);
@@ -163,7 +164,7 @@ describe("the heat map", () => {
   test("has room for the index of the first of many rows", () => {
     const pen = new RecordingPen();
     const large = planeOfMatrix(matrix(500, 4, new Array<number>(2000).fill(0)));
-    drawHeat(pen, 250, 222, { ...picture, plane: large, firstRowIndex: 0 }, palette);
+    drawHeat(pen, 250, 222, { ...picture, plane: large }, palette);
     const heights = pen.of("text").map((call) => call.y);
     expect(Math.min(...heights)).toBeGreaterThanOrEqual(6);
   });
@@ -180,7 +181,15 @@ test("tiles stand 3 px apart in a panel, and further on a large screen", () => {
 
 describe("bars", () => {
   const order = Uint32Array.of(0, 1, 2, 3);
-  const picture = { values: [1, -2, NaN, Infinity], order, color: "teal", name: "unit", low: -4, high: 4 };
+  const picture = {
+    values: [1, -2, NaN, Infinity],
+    order,
+    color: "teal",
+    name: "unit",
+    label: String,
+    low: -4,
+    high: 4,
+  };
   test("stand on zero; NaN is hatched over the full height, infinity an arrow", () => {
     const pen = new RecordingPen();
     const plot = drawBars(pen, 300, 120, picture, palette);

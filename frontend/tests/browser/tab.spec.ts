@@ -26,6 +26,7 @@ it("says how to record where nothing is recorded", async () => {
   const text = await tab.frame.locator(".empty").innerText();
   expect(text).toContain("No activations recorded yet");
   expect(text).toContain("ActivationsCallback(");
+  expect(text).toContain("tba.watch(");
   expect(text).toContain("tensorboard --logdir");
   await tab.shoot("tab-empty");
   await tab.close();

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 __all__ = ["BUDGET", "FEWEST", "MOST", "shares"]
 
 MOST = 2048
-"""Of one tensor: a 32×32 map of two channels, or a row of 512 units of each of four examples."""
+"""Of one tensor: eight channels of 16×16, or a row of 512 units of each of four examples."""
 
 FEWEST = 64
 """Of one tensor, however many there are."""

@@ -387,18 +387,20 @@ def test_a_thousand_layers_of_one_shape_cost_the_operations_of_one():
         ((16, 8, 8, 4), True, np.s_[:3]),  # three examples of 256 fit into 1,000
         ((16, 10), True, np.s_[:4]),
         ((2, 10), True, np.s_[:]),
-        ((16, 20, 20, 16), True, np.s_[:1, :, :, :2]),  # the first channels
-        ((16, 64, 64, 16), True, np.s_[:2, ::3, ::3, :1]),  # then every third row and column of one
-        ((16, 63, 126, 16), True, np.s_[:1, ::3, ::3, :1]),
-        ((16, 9, 500, 16), True, np.s_[:1, :, ::5, :1]),  # of a few long rows all
-        ((16, 500, 9, 16), True, np.s_[:1, ::5, :, :1]),
-        ((16, 7, 40, 40, 3), True, np.s_[:2, :1, ::2, ::2, :1]),
+        ((16, 15, 15, 16), True, np.s_[:1, :, :, :4]),  # the first channels
+        ((16, 20, 20, 16), True, np.s_[:1, ::2, ::2, :10]),  # every second row and column where they would be less than four
+        ((16, 64, 64, 16), True, np.s_[:1, ::5, ::5, :5]),
+        ((16, 64, 64, 2), True, np.s_[:1, ::3, ::3, :2]),
+        ((16, 63, 126, 1), True, np.s_[:1, ::3, ::3]),
+        ((16, 9, 500, 1), True, np.s_[:1, :, ::5]),  # of a few long rows all
+        ((16, 500, 9, 1), True, np.s_[:1, ::5]),
+        ((16, 7, 40, 40, 3), True, np.s_[:1, :5, ::3, ::3, :1]),
         ((3, 3, 8, 64), False, np.s_[:, :, :, :13]),
         ((5000,), False, np.s_[:1000]),
         ((5000,), True, np.s_[:4]),
         ((), False, ()),
         ((0, 3), True, np.s_[:]),
-        ((0, 64, 64, 3), True, np.s_[:, ::3, ::3, :1]),
+        ((0, 64, 64, 3), True, np.s_[:, ::4, ::4]),
     ],
 )
 @pytest.mark.parametrize(("mode", "unknown"), [("graph", False), ("graph", True), ("xla", False), ("xla", True), ("host", False)])
@@ -414,8 +416,9 @@ def test_a_sample_is_bounded_and_spread_over_pictures(shape, batch, expected, mo
         ((16, 8, 128, 128), "ATTENTION", np.s_[:1, :1, :31, :32]),  # a corner of the first map
         ((16, 8, 1, 2000), "ATTENTION", np.s_[:1, :1, :, :1000]),
         ((16, 12), "ATTENTION", np.s_[:4]),
-        ((16, 8, 20, 20), "CHANNELS_FIRST", np.s_[:1, :2]),
-        ((16, 8, 128, 128), "CHANNELS_FIRST", np.s_[:1, :1, ::5, ::5]),
+        ((16, 8, 15, 15), "CHANNELS_FIRST", np.s_[:1, :4]),
+        ((16, 8, 128, 128), "CHANNELS_FIRST", np.s_[:1, :4, ::9, ::9]),
+        ((16, 1, 128, 128), "CHANNELS_FIRST", np.s_[:1, :, ::5, ::5]),
     ],
 )
 @pytest.mark.parametrize(("mode", "unknown"), [("graph", False), ("graph", True), ("host", False)])

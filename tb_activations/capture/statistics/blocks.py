@@ -38,11 +38,15 @@ class Block(NamedTuple):
     strides: tuple[Any, ...]
 
 
+_MAPS = 4
+"""Of so many channels whole pictures are shown, coarser if they must be: one channel of many tells little of a layer."""
+
+
 def sample(x: tf.Tensor, *, batch: bool, examples: int, elements: int, picture: Picture = Picture.CHANNELS_LAST) -> Block:
     """At most ``elements`` numbers of ``x``.
 
-    With a batch axis these are the first examples, at most ``examples``; where one example alone is too large, its first channels. Where one
-    channel alone is too large, every second, third … of its rows and columns: a part of a picture may show nothing. Of attention the first
+    With a batch axis these are the first examples, at most ``examples``; where one example alone is too large, its first channels. Where not even
+    four channels would find room, every second, third … row and column of them: a part of a picture may show nothing. Of attention the first
     heads, and of a map that is too large a corner as square as it can be: what lies between two tokens is no finer grain of them. Without a batch
     axis the end of the last axis goes first. A tensor of unknown rank comes flat.
     """
@@ -62,23 +66,22 @@ def _take(x: Any, extents: list[Any], batch: bool, examples: int, elements: int,
     rank = len(extents)
     if not rank:
         return Block(x, ())
-    strides: list[Any] = [1] * rank
+    kept, strides = list(extents), [1] * rank
     axes = _axes(rank, picture) if batch else ()
     if batch:
-        extents[0] = 1
+        kept[0] = 1
+    if axes and picture is not Picture.ATTENTION:
+        for axis, stride in zip(axes, _strides(extents, axes, elements), strict=True):
+            kept[axis], strides[axis] = -(-extents[axis] // stride), stride
     for axis in (rank - 1, *range(batch, rank - 1)):
         if axis not in axes:
-            extents[axis] = _at_most(extents[axis], _room(extents, axis, elements))
-    if axes and picture is not Picture.ATTENTION:
-        rows, columns = axes
-        strides[rows], strides[columns] = _strides(extents[rows], extents[columns], elements)
-    else:
+            kept[axis] = _at_most(kept[axis], _room(kept, axis, elements))
+    if picture is Picture.ATTENTION:
         for axis, least in zip(axes, (math.isqrt(elements), 1), strict=False):
-            extents[axis] = _at_most(extents[axis], _at_least(least, _room(extents, axis, elements)))
+            kept[axis] = _at_most(kept[axis], _at_least(least, _room(kept, axis, elements)))
     if batch:
-        kept = [-(-extent // stride) for extent, stride in zip(extents, strides, strict=True)]
-        extents[0] = _at_most(examples, _room(kept, 0, elements))
-    return Block(x[tuple(slice(0, extent, stride) for extent, stride in zip(extents, strides, strict=True))], tuple(strides))
+        kept[0] = _at_most(examples, _room(kept, 0, elements))
+    return Block(x[tuple(slice(0, extent * stride, stride) for extent, stride in zip(kept, strides, strict=True))], tuple(strides))
 
 
 def _axes(rank: int, picture: Picture) -> tuple[int, ...]:
@@ -88,29 +91,36 @@ def _axes(rank: int, picture: Picture) -> tuple[int, ...]:
     return (rank - 3, rank - 2) if picture is Picture.CHANNELS_LAST else (rank - 2, rank - 1)
 
 
-def _strides(rows: Any, columns: Any, elements: int) -> tuple[Any, Any]:
-    """The distances of the rows and of the columns to keep, so that they are at most ``elements`` numbers.
+def _strides(extents: list[Any], axes: tuple[int, ...], elements: int) -> tuple[Any, Any]:
+    """The distances of the rows and of the columns to keep.
 
     They are alike, as the picture shall not be squeezed, but of a few long rows all are kept, and of a few columns too.
     """
-    few, both = math.isqrt(elements), _common_stride(rows, columns, elements)
+    rows, columns = (extents[axis] for axis in axes)
+    channels = extents[-1 if axes[1] == len(extents) - 2 else axes[0] - 1]
+    room = elements // _at_most(_at_least(1, channels), min(_MAPS, elements))
+    few, both = _root(room), _common_stride(rows, columns, room)
     return (
-        _choose(rows <= few, 1, _choose(columns <= few, _distance(rows, columns, elements), both)),
-        _choose(columns <= few, 1, _choose(rows <= few, _distance(columns, rows, elements), both)),
+        _choose(rows <= few, 1, _choose(columns <= few, _distance(rows, columns, room), both)),
+        _choose(columns <= few, 1, _choose(rows <= few, _distance(columns, rows, room), both)),
     )
 
 
-def _common_stride(rows: Any, columns: Any, elements: int) -> Any:
-    if isinstance(rows, int) and isinstance(columns, int):
-        return next(stride for stride in itertools.count(1) if -(-rows // stride) * -(-columns // stride) <= elements)
+def _common_stride(rows: Any, columns: Any, room: Any) -> Any:
+    if isinstance(rows, int) and isinstance(columns, int) and isinstance(room, int):
+        return next(stride for stride in itertools.count(1) if -(-rows // stride) * -(-columns // stride) <= room)
     strides = tf.range(1, _at_least(1, tf.maximum(rows, columns)) + 1)
-    fits = -(-rows // strides) * -(-columns // strides) <= elements
+    fits = -(-rows // strides) * -(-columns // strides) <= room
     return strides[tf.argmax(tf.cast(fits, tf.int32))]
 
 
-def _distance(extent: Any, other: Any, elements: int) -> Any:
+def _distance(extent: Any, other: Any, room: Any) -> Any:
     """The distance along an axis where all of the ``other`` one is kept."""
-    return -(-extent // _at_least(1, elements // _at_least(1, other)))
+    return -(-extent // _at_least(1, room // _at_least(1, other)))
+
+
+def _root(room: Any) -> Any:
+    return math.isqrt(room) if isinstance(room, int) else tf.cast(tf.sqrt(tf.cast(room, tf.float64)), tf.int32)
 
 
 def _room(extents: list[Any], axis: int, elements: int) -> Any:

@@ -23,7 +23,7 @@ from tensorboard.summary.writer.event_file_writer import EventFileWriter
 
 from benchmarks.generate_run import generate
 from tb_activations import diagnosis, open_run
-from tb_activations.store.schema import COUNTS, QUANTITIES, Graph, NodeRecord, Operation, QuantityPlan, Source
+from tb_activations.store.schema import COUNTS, QUANTITIES, Capture, Graph, NodeRecord, Operation, QuantityPlan, Source
 from tests.builders import Values, build_run, capture_of, normal_values, parse_nodes, write_marker, write_segments
 from tests.tensorboards import serve
 
@@ -101,11 +101,22 @@ def digits_values(seed: int) -> Values:
     return values
 
 
-def _build_digits(run_dir: Path, seed: int, dropped: Sequence[int] = ()) -> None:
+STRIDES = (1, 2, 3, 1)
+"""Of `encoder/conv2d` in the run `second`, as if its images were larger."""
+
+
+def _build_digits(run_dir: Path, seed: int, dropped: Sequence[int] = (), strides: Sequence[int] = ()) -> None:
     """Captures that cost more and more, in segments of 20."""
     captures = [replace(capture_of(DIGITS, digits_values(seed), step), overhead=0.001 + step / 1e5) for step in STEPS]
+    if strides:
+        captures = [_spread(capture, tuple(strides)) for capture in captures]
     write_segments(run_dir, DIGITS, [captures[start : start + 20] for start in range(0, len(captures), 20)], dropped=dropped)
     write_marker(run_dir)
+
+
+def _spread(capture: Capture, strides: tuple[int, ...]) -> Capture:
+    conv = next(index for index, node in enumerate(DIGITS.nodes) if node.name == "encoder/conv2d")
+    return replace(capture, quantities={**capture.quantities, "value": replace(capture.quantities["value"], strides={conv: strides})})
 
 
 def _hostile_values() -> Values:
@@ -184,7 +195,7 @@ def hand_over(root: Path) -> Iterator[Path]:
     """Makes runs and servers in ``root`` and yields the file that tells of them."""
     logs = root / "logs"
     _build_digits(logs / "digits" / "train", 0, DROPPED)
-    _build_digits(logs / "second" / "train", 1)
+    _build_digits(logs / "second" / "train", 1, strides=STRIDES)
     build_run(logs / "<img src=x onerror=alert(4)>" / "train", _hostile_graph(), range(30), _hostile_values())
     _write_scalar(logs / "digits" / "train")
     generate(root / "large" / "many" / "train", 10_000, 10, per_segment=10, histograms=False)
@@ -217,6 +228,8 @@ def hand_over(root: Path) -> Iterator[Path]:
             "firstNan": FIRST_NAN,
             "samples": {
                 "step": SAMPLE_STEP,
+                "strides": STRIDES,
+                "strided": open_run(logs / "second" / "train").value("encoder/conv2d", SAMPLE_STEP).tolist(),
                 "values": {name: open_run(logs / "digits" / "train").value(name, SAMPLE_STEP).tolist() for name in SAMPLED},
             },
             "logs": str(logs),

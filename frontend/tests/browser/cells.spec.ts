@@ -5,13 +5,13 @@ import { eventually, handover, quit, Tab } from "./harness";
 
 afterAll(quit);
 
-const { step, values } = handover.samples;
+const { step, values, strides, strided } = handover.samples;
 
-const at = (node: string, index: readonly number[]): number =>
-  index.reduce<unknown>((part, place) => (part as readonly unknown[])[place], values[node]) as number;
+const at = (sample: unknown, index: readonly number[]): number =>
+  index.reduce<unknown>((part, place) => (part as readonly unknown[])[place], sample) as number;
 
-async function open(node: string): Promise<Tab> {
-  const tab = await Tab.open({ link: { run: "digits/train", node, step: String(step) } });
+async function open(node: string, run = "digits/train"): Promise<Tab> {
+  const tab = await Tab.open({ link: { run, node, step: String(step) } });
   await tab.frame.locator("[data-panel] .picture").first().waitFor();
   return tab;
 }
@@ -34,7 +34,7 @@ it.each([
   const picture = tab.frame.getByRole("group", { name: label });
   await picture.focus();
   const { tip, heard } = await read(tab, keys);
-  const number = formatFull(at(node, index));
+  const number = formatFull(at(values[node], index));
   expect(tip).toContain(number);
   expect(tip).toContain(`[${index.join(", ")}]`);
   expect(heard).toContain(number);
@@ -43,6 +43,19 @@ it.each([
   await tab.page.keyboard.press("Escape");
   await tab.frame.locator("[data-panel] .tip").waitFor({ state: "detached" });
   expect(await tab.accessibilityProblems()).toEqual([]);
+  await tab.close();
+});
+
+it("reads an image of which not every row and column was kept by its places in the whole", async () => {
+  const tab = await open("encoder/conv2d", "second/train");
+  await tab.frame.getByRole("group", { name: /channels of the value/ }).focus();
+  const { tip, heard } = await read(tab, ["ArrowRight", "ArrowRight", "ArrowDown"]);
+  expect(tip).toContain(formatFull(at(strided, [0, 1, 1, 0])));
+  expect(tip).toContain(`[0, ${strides[1]}, ${strides[2]}, 0]`);
+  expect(heard).toContain(`row ${strides[1]}, column ${strides[2]}, channel 0`);
+  expect(await tab.frame.locator(".card-foot").last().innerText()).toContain(
+    `1 in ${strides[1]} rows kept · 1 in ${strides[2]} columns kept`,
+  );
   await tab.close();
 });
 

@@ -21,7 +21,12 @@ export interface Handover {
   /** The step from which `head/dense` of `digits/train` has NaN. */
   readonly firstNan: number;
   /** Samples of `digits/train` at one step: nested lists by node. */
-  readonly samples: { readonly step: number; readonly values: Readonly<Record<string, readonly unknown[]>> };
+  readonly samples: {
+    readonly step: number;
+    readonly values: Readonly<Record<string, readonly unknown[]>>;
+    readonly strides: readonly number[];
+    readonly strided: readonly unknown[];
+  };
   readonly logs: string;
   /** The log directory of the server `live`, empty at first. */
   readonly live: string;

@@ -71,7 +71,9 @@ def _take(x: Any, extents: list[Any], batch: bool, examples: int, elements: int,
     if batch:
         kept[0] = 1
     if axes and picture is not Picture.ATTENTION:
-        for axis, stride in zip(axes, _strides(extents, axes, elements), strict=True):
+        channels = extents[rank - 1 if picture is Picture.CHANNELS_LAST else rank - 3]
+        room = elements // _at_most(_at_least(1, channels), min(_MAPS, elements))
+        for axis, stride in zip(axes, _strides(extents[axes[0]], extents[axes[1]], room), strict=True):
             kept[axis], strides[axis] = -(-extents[axis] // stride), stride
     for axis in (rank - 1, *range(batch, rank - 1)):
         if axis not in axes:
@@ -91,14 +93,11 @@ def _axes(rank: int, picture: Picture) -> tuple[int, ...]:
     return (rank - 3, rank - 2) if picture is Picture.CHANNELS_LAST else (rank - 2, rank - 1)
 
 
-def _strides(extents: list[Any], axes: tuple[int, ...], elements: int) -> tuple[Any, Any]:
-    """The distances of the rows and of the columns to keep.
+def _strides(rows: Any, columns: Any, room: Any) -> tuple[Any, Any]:
+    """The distances of the rows and of the columns to keep of a picture for which there is ``room``.
 
     They are alike, as the picture shall not be squeezed, but of a few long rows all are kept, and of a few columns too.
     """
-    rows, columns = (extents[axis] for axis in axes)
-    channels = extents[-1 if axes[1] == len(extents) - 2 else axes[0] - 1]
-    room = elements // _at_most(_at_least(1, channels), min(_MAPS, elements))
     few, both = _root(room), _common_stride(rows, columns, room)
     return (
         _choose(rows <= few, 1, _choose(columns <= few, _distance(rows, columns, room), both)),

@@ -173,7 +173,10 @@ def _size(item: Recording, node: NodeRecord, examples: int) -> int:
 def _picture(node: NodeRecord) -> Picture:
     if "data_format" in node.attributes:  # a softmax of a convolution is over the classes of pixels
         return Picture.CHANNELS_FIRST if node.attributes["data_format"] == "channels_first" else Picture.CHANNELS_LAST
-    return Picture.ATTENTION if "softmax" in (node.activation, node.class_name.lower()) else Picture.CHANNELS_LAST
+    shape = node.shape or ()
+    # What is made of attention before and behind its softmax, as scores and dropout, has as many queries as keys.
+    squares = len(shape) == 4 and shape[2] is not None and shape[2] == shape[3] != shape[1]
+    return Picture.ATTENTION if squares or "softmax" in (node.activation, node.class_name.lower()) else Picture.CHANNELS_LAST
 
 
 def keep_block(part: Packed, node: int, block: Block) -> None:

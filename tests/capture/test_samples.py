@@ -44,6 +44,18 @@ def test_large_images_are_kept_in_every_nth_row_and_column(tmp_path, shape, comp
     assert run.sample("conv/kernel", 0).strides == (1, 1, 1, 1)
 
 
+@pytest.mark.slow
+def test_what_is_dropped_of_attention_is_kept_in_whole_maps(tmp_path):
+    maps = np.random.default_rng(0).random((4, 3, 40, 40)).astype(np.float32)
+    model = keras.Sequential([L.Input((3, 40, 40), name="x"), L.Dropout(0.5, seed=0, name="dropped"), L.Flatten(), L.Dense(1)])
+    model.compile("sgd", "mse", jit_compile=False)
+    model.fit(maps, np.zeros(4), batch_size=4, verbose=0, callbacks=[tba.ActivationsCallback(tmp_path, every=1, print_findings=False)])
+    run = tba.open_run(tmp_path / "train")
+    for name in ("x", "dropped"):
+        assert (run.value(name, 0).shape, run.sample(name, 0).strides) == ((1, 1, 40, 40), (1, 1, 1, 1))
+    np.testing.assert_array_equal(np.where(run.value("dropped", 0) != 0, 2 * run.value("x", 0), 0), run.value("dropped", 0))
+
+
 def test_samples_and_strides_are_taken_apart_as_they_were():
     def give(rows):
         value = {"samples": {"3": tf.reshape(tf.range(6.0), [2, 3]), "5": tf.constant([True])}, "strides": {"3": (rows, 1)}}

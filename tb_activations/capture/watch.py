@@ -113,7 +113,8 @@ def watch(
         )
     if model is not None and not isinstance(model, keras.Model):
         several = " Leave it out for a step of several models: all that it calls are recorded."
-        advice = several if isinstance(model, (list, tuple, dict)) else told_of_keras_2(model)
+        single = " Leave it out for a layer: it is recorded all the same." if isinstance(model, keras.layers.Layer) else told_of_keras_2(model)
+        advice = several if isinstance(model, (list, tuple, dict)) else single
         raise ArgumentError(f"`model` must be a keras.Model, or None.{advice} Received: model={model!r}")
     if probe_data is not None and model is None:
         raise ArgumentError("`probe_data` must come with `model`, whose forward pass it is for. Received: model=None")

@@ -1,7 +1,9 @@
 """Batches that were taken from the data before a step runs.
 
 The one invariant: what they are fed through has the same type as the iterator they were taken from, unknown extents included, so that
-nothing is traced anew and no extent becomes a constant: that alone can change the last bits of a step.
+nothing is traced anew and no extent becomes a constant: that alone can change the last bits of a step. So can it that somebody holds the batch: a
+step that is given it alone computes in its memory, and begins sums of three or more with what is there. The plain function is given it as the data
+gave it, and another one a copy.
 """
 
 from __future__ import annotations
@@ -12,7 +14,21 @@ from typing import Any
 
 import tensorflow as tf
 
-__all__ = ["Feed"]
+__all__ = ["Batch", "Feed"]
+
+
+class Batch:
+    """A batch that was taken, for as long as it isn't let go of."""
+
+    def __init__(self, held: list[Any]) -> None:
+        self._held = held
+
+    @property
+    def tensors(self) -> Any:
+        return self._held[0]
+
+    def let_go(self) -> Any:
+        return self._held.pop()
 
 
 class Feed:
@@ -42,19 +58,30 @@ class Feed:
         if not tf.config.functions_run_eagerly():  # then batches are given as they are
             self._make_iterator(self._type)
 
-    def take(self, source: Any) -> Any:
+    def take(self, source: Any) -> Batch:
         """Takes one batch from ``source``, prepared before; raises what a step that reads ``source`` raises at its end."""
-        return next(source) if self._type is None else self._type.read(source)
+        return Batch([next(source) if self._type is None else self._type.read(source)])
 
-    def give(self, batch: Any) -> Any:
-        """What to call a step function with, so that it runs on a batch taken last."""
-        if tf.config.functions_run_eagerly() or self._type is None:
-            return iter([batch])
+    def give(self, batch: Batch) -> Any:
+        """What to call a step function with, so that it runs on a copy of a batch taken last."""
+        return self._give(batch.tensors if self._runs_eagerly() else tf.nest.map_structure(_copied, batch.tensors, expand_composites=True))
+
+    def hand_over(self, batch: Batch) -> Any:
+        """The same with the batch itself, which nobody here holds any more."""
+        return self._give(batch.let_go())
+
+    def _give(self, tensors: Any) -> Any:
+        if self._runs_eagerly():
+            return iter([tensors])
+        assert self._type is not None
         self._make_iterator(self._type)
         while int(self._queue.size()):  # left by a step that failed before it read
             self._queue.dequeue()
-        self._queue.enqueue(tf.nest.flatten(batch, expand_composites=True))
+        self._queue.enqueue(tf.nest.flatten(tensors, expand_composites=True))
         return self._iterator
+
+    def _runs_eagerly(self) -> bool:
+        return tf.config.functions_run_eagerly() or self._type is None
 
     def renew(self) -> None:
         """A step has failed: if it was reading just then, TensorFlow has cancelled the iterator for good."""
@@ -110,6 +137,11 @@ def _type_of(source: Any) -> _Type:
 
 def _next(source: Any) -> Any:
     return next(source)
+
+
+def _copied(tensor: tf.Tensor) -> tf.Tensor:
+    with tf.device("CPU:0"):
+        return tf.raw_ops.DeepCopy(x=tensor)
 
 
 def _as_it_is() -> tf.data.Options:

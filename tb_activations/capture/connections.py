@@ -24,8 +24,8 @@ __all__ = [
     "namesake",
     "nested_code",
     "nested_model_with",
-    "node_name",
     "own_tensor",
+    "recording_code",
     "second_model_code",
 ]
 
@@ -112,9 +112,10 @@ def _operations(model: keras.Model) -> list[keras.Operation]:
     return operations
 
 
-def node_name(tensor: keras.KerasTensor, structure: Structure) -> str:
-    """The name of the node that records ``tensor``, without the number of the call."""
-    return structure.name_of(tensor._keras_history.operation, "")
+def recording_code(tensor: keras.KerasTensor, structure: Structure) -> str:
+    """Records ``tensor``: of all calls of what makes it the first output or, as Keras doesn't keep what the others are called, all others."""
+    call = tensor._keras_history
+    return callback_code(structure.name_of(call.operation, ""), end=":" if call.tensor_index else "$")
 
 
 def second_model_code(tensor: keras.KerasTensor, model: keras.Model) -> str:
@@ -133,9 +134,9 @@ def nested_code(tensor: keras.KerasTensor, nested: keras.Model, structure: Struc
     return "" if way == "layer" else "\n".join(lines)
 
 
-def callback_code(name: str, *, start: str = "^") -> str:
-    """Records the node ``name``: all calls of it. ``start``: the pattern before it."""
-    pattern = f'r"{start}{re.escape(name)}(@\\d+)?$"'
+def callback_code(name: str, *, start: str = "^", end: str = "$") -> str:
+    """Records the node ``name``: all calls of it. ``start``, ``end``: the pattern before and after it."""
+    pattern = f'r"{start}{re.escape(name)}(@\\d+)?{end}"'
     return f"model.fit(x, y, callbacks=[tb_activations.ActivationsCallback(log_dir, include=[{pattern}])])"
 
 

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import keras
+import numpy as np
 import tensorflow as tf
 from tensorflow.python.util import nest
 
@@ -143,7 +144,7 @@ Tapper = Callable[[str, "keras.Operation | None", Any], Any]
 
 
 def map_inputs(layers: Any, data: Any, tapper: Tapper) -> Any:
-    """``data`` with every tensor that is fed to an `InputLayer` replaced by ``tapper(name, layer, tensor)``."""
+    """``data`` with every tensor or array that is fed to an `InputLayer` replaced by ``tapper(name, layer, tensor)``."""
     by_name = {layer.name: layer for layer in keras.tree.flatten(layers)}
     if isinstance(data, dict):
         keyed = layers if isinstance(layers, dict) else by_name
@@ -151,8 +152,14 @@ def map_inputs(layers: Any, data: Any, tapper: Tapper) -> Any:
     flat, ordered = keras.tree.flatten(data), list(keras.tree.flatten(layers))
     if len(flat) != len(ordered):
         return data
-    tapped = [tapper(layer.name, layer, value) if tf.is_tensor(value) else value for layer, value in zip(ordered, flat, strict=True)]
+    fed = [_converted(value, layer) for layer, value in zip(ordered, flat, strict=True)]
+    tapped = [tapper(layer.name, layer, value) if tf.is_tensor(value) else value for layer, value in zip(ordered, fed, strict=True)]
     return keras.tree.pack_sequence_as(data, tapped)
+
+
+def _converted(value: Any, layer: keras.Operation) -> Any:
+    """An array as the model is about to make a tensor of it."""
+    return keras.ops.convert_to_tensor(value, layer.dtype) if isinstance(value, np.ndarray) else value
 
 
 def bind(op: keras.Operation, args: Sequence[Any], kwargs: dict[str, Any]) -> Iterator[tuple[str, Any]]:

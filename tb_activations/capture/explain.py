@@ -25,8 +25,8 @@ from tb_activations.capture.connections import (
     namesake,
     nested_code,
     nested_model_with,
-    node_name,
     own_tensor,
+    recording_code,
     second_model_code,
 )
 from tb_activations.capture.keras_variables import is_of_keras, is_variable
@@ -136,7 +136,7 @@ def _explain_keras_tensor(tensor: keras.KerasTensor, model: keras.Model, loss: L
         remedy = "Compute it for a batch with a second model. To record it while the model trains, connect it to an output:"
         return TensorExplanation(subject, value, True, path, gradient=gradient, remedy=remedy, code=second_model_code(tensor, model))
     remedy = "Compute it for a batch with a second model, or record it from the real training step with the callback:"
-    code = second_model_code(tensor, model) + "\n" + callback_code(node_name(tensor, structure))
+    code = second_model_code(tensor, model) + "\n" + recording_code(tensor, structure)
     return TensorExplanation(subject, f"{value}.", True, path, gradient=gradient, remedy=remedy, code=code)
 
 
@@ -153,7 +153,7 @@ def _disconnected(
     names = tuple(operation.name for operation in missing)
     structure = Structure(model)
     belongs = _belongs(tensor, structure)
-    recorded = callback_code(node_name(tensor, structure)) if belongs else ""
+    recorded = recording_code(tensor, structure) if belongs else ""
     if not is_functional(model):
         what = "is a `Sequential` that isn't built: it has no graph yet" if isinstance(model, keras.Sequential) else _SUBCLASSED
         value = f"`{model.name}` {what}, so no tensor is connected to its inputs."

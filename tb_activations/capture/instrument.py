@@ -141,8 +141,7 @@ def _wrap_run(original: Callable[..., Any]) -> Callable[..., Any]:
         recorder = current()
         if recorder is None or recorder.on_replicas is None:
             return original(strategy, fn, *args, **kwargs)
-        with recorder.paused():
-            return recorder.on_replicas.run(original, strategy, fn, *args, **kwargs)
+        return recorder.on_replicas.run(original, recorder.paused, strategy, fn, *args, **kwargs)
 
     return run
 

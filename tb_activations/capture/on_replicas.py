@@ -7,6 +7,7 @@ the user's step gets back is what it gets without recording.
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from typing import Any
 
 import tensorflow as tf
@@ -16,7 +17,10 @@ from tensorflow.python.autograph.impl.api import autograph_artifact
 __all__ = ["OnReplicas", "converted"]
 
 _REPLICATING = (tf.distribute.MirroredStrategy, tf.distribute.MultiWorkerMirroredStrategy)
-"""Strategies that run a function in threads of their own. Others run it where they are called, and the recorder of the step sees it."""
+"""Strategies that run a function in threads of their own. Those of one device run it where they are called, and the recorder of the step sees it."""
+
+_UNSUPPORTED = (tf.distribute.ParameterServerStrategy, tf.distribute.experimental.CentralStorageStrategy)
+"""Strategies that run it elsewhere, and hand out nothing of it but its result."""
 
 Instrument = Callable[[Callable[..., Any]], Callable[..., dict[str, Any]]]
 
@@ -32,6 +36,9 @@ class OnReplicas:
 
     Args:
       instrument: makes of a function one that records itself and returns ``{"result": …, "captured": …}``.
+
+    Attributes:
+      unsupported: the name of a strategy that the step ran something by, of which nothing is recorded; "" if there is none.
     """
 
     def __init__(self, instrument: Instrument) -> None:
@@ -42,16 +49,26 @@ class OnReplicas:
     def begin(self) -> None:
         """A step begins: nothing has run on replicas yet."""
         self.captured: dict[str, Any] | None = None
-        self.runs = 0
+        self.runs, self.unsupported = 0, ""
 
-    def run(self, original: Callable[..., Any], strategy: tf.distribute.Strategy, function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
-        """Runs ``function`` on all replicas; the first time in a step that is recorded."""
+    def run(
+        self,
+        original: Callable[..., Any],
+        paused: Callable[[], AbstractContextManager[None]],
+        strategy: tf.distribute.Strategy,
+        function: Callable[..., Any],
+        *args: Any,
+        **kwargs: Any,
+    ) -> Any:
+        """Runs ``function`` on all replicas; the first time in a step that is recorded. ``paused`` holds the recorder of the step back meanwhile."""
         if not isinstance(strategy, _REPLICATING):
+            self.unsupported = self.unsupported or (type(strategy).__name__ if isinstance(strategy, _UNSUPPORTED) else "")
             return original(strategy, function, *args, **kwargs)
         self.runs += 1
-        if self.runs > 1:
-            return original(strategy, function, *args, **kwargs)
-        outputs = original(strategy, self._recording(function), *args, **kwargs)
+        with paused():
+            if self.runs > 1:
+                return original(strategy, function, *args, **kwargs)
+            outputs = original(strategy, self._recording(function), *args, **kwargs)
         # All replicas hand out the numbers of all.
         self.captured = tf.nest.map_structure(lambda values: strategy.experimental_local_results(values)[0], outputs["captured"])
         return outputs["result"]

@@ -39,10 +39,16 @@ _END_OF_DATA = (StopIteration, tf.errors.OutOfRangeError)
 
 
 class _Given(NamedTuple):
-    """Data for one step. ``feed`` gives what the step function takes; ``batch`` is what that gives each time, None: it gives a batch once only."""
+    """Data for one step. ``feed`` gives what the step function takes; ``last`` does, too, for the last time. ``batch`` is what that gives each time,
+    None: it gives a batch once only."""
 
     feed: Callable[[], Any]
-    batch: Any = None
+    last: Callable[[], Any]
+    batch: Callable[[], Any] = lambda: None
+
+
+def _given_once(source: Any) -> _Given:
+    return _Given(lambda: source, lambda: source)
 
 
 class Swap:
@@ -150,7 +156,7 @@ class Swap:
         if len(due) > 1:
             return self._several(source, due)
         if not is_made_by_keras(self._model, self._kind) or not (self._fails_late() or self._feed.can_repeat(source)):
-            return self._record(_Given(lambda: source), 0, self._plain)  # a function of the user's may read more than one batch
+            return self._record(_given_once(source), 0, self._plain)  # a function of the user's may read more than one batch
         if not self._can_take(source, len(due)):
             return self._plain(source)
         try:
@@ -174,7 +180,7 @@ class Swap:
     def _kept(self, source: Any) -> _Given:
         """A batch for the twin, and for the plain function, which has to run as well, or may have to."""
         batch = self._feed.take(source)
-        return _Given(partial(self._feed.give, batch), batch)
+        return _Given(partial(self._feed.give, batch), partial(self._feed.hand_over, batch), lambda: batch.tensors)
 
     def _break_off(self) -> None:
         """The data ended or failed before the step, and not inside, where a plain graph counts the optimizer's steps all the same."""
@@ -200,12 +206,12 @@ class Swap:
                 elif index and isinstance(error, _END_OF_DATA):
                     break
                 raise
-            result = self._record(given, index, self._single) if is_due and not self._broken else self._single(given.feed())
+            result = self._record(given, index, self._single) if is_due and not self._broken else self._single(given.last())
         return result
 
     def _predict(self, batches: list[Any]) -> Any:
         """Records the first of the batches of one execution."""
-        first = self._record(_Given(lambda: batches[:1], batches[:1]), 0, self._plain)
+        first = self._record(_Given(lambda: batches[:1], lambda: batches[:1], lambda: batches[:1]), 0, self._plain)
         if len(batches) == 1:
             return first
         return tf.nest.map_structure(_concatenated, first, self._plain(batches[1:]))
@@ -216,14 +222,14 @@ class Swap:
         try:
             if self._twin is None:
                 self._twin = Twin(self._model, self._kind, self._options, self._trainability)
-            result, captured = self._twin(given.feed(), given.batch)
+            result, captured = self._twin(given.feed(), given.batch())
         except _END_OF_DATA:
             raise
         except Exception as error:  # noqa: BLE001  (told once, or raised again by the plain function)
             self._feed.renew()
-            return self._fall_back(error, given.feed, plain)
+            return self._fall_back(error, given.last, plain)
         if self._twin.undone:
-            result = plain(given.feed())
+            result = plain(given.last())
             self._twin.compare(result)
         self._hand_on(index, captured, time.perf_counter() - started)
         return result
@@ -249,13 +255,13 @@ class Swap:
     def _runs_eagerly(self) -> bool:
         return bool(self._model.run_eagerly or tf.config.functions_run_eagerly())
 
-    def _fall_back(self, error: Exception, feed: Callable[[], Any], plain: Callable[[Any], Any]) -> Any:
+    def _fall_back(self, error: Exception, last: Callable[[], Any], plain: Callable[[Any], Any]) -> Any:
         ran = self._twin is not None and self._twin.running and not self._twin.tracing and not self._twin.undone
         if ran and self._kind != "predict" and not self._fails_late() and not _is_ours(error):
             raise error
         if self._runs_eagerly() and self._twin is not None and self._twin.running and not raised_by_us(error):
             raise error  # some of the step may have been done: it must not be done twice
-        result = plain(feed())  # when this raises, it was the step's own error
+        result = plain(last())  # when this raises, it was the step's own error
         self._give_up(error)
         return result
 

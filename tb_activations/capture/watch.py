@@ -8,6 +8,7 @@ to run it.
 from __future__ import annotations
 
 import functools
+import inspect
 import os
 import threading
 import time
@@ -112,7 +113,8 @@ def watch(
         )
     if model is not None and not isinstance(model, keras.Model):
         several = " Leave it out for a step of several models: all that it calls are recorded."
-        advice = several if isinstance(model, (list, tuple, dict)) else told_of_keras_2(model)
+        single = " Leave it out for a layer: it is recorded all the same." if isinstance(model, keras.layers.Layer) else told_of_keras_2(model)
+        advice = several if isinstance(model, (list, tuple, dict)) else single
         raise ArgumentError(f"`model` must be a keras.Model, or None.{advice} Received: model={model!r}")
     if probe_data is not None and model is None:
         raise ArgumentError("`probe_data` must come with `model`, whose forward pass it is for. Received: model=None")
@@ -325,6 +327,8 @@ class FunctionTwin(Twin):
                 outputs["captured"] = self._on_replicas.captured
             if self._on_replicas.runs > 1:
                 self._remarks.setdefault("The step calls `strategy.run` more than once: only the first run of each step is recorded.", True)
+            if self._on_replicas.unsupported:
+                self._remarks.setdefault(f"Nothing is recorded of what the step runs by `{self._on_replicas.unsupported}.run`: not supported.", True)
             self.tracing = False
             return outputs
 
@@ -357,8 +361,12 @@ class FunctionTwin(Twin):
 
 
 def _taken_apart(function: Any) -> tuple[Any, tuple[Any, ...], dict[str, Any]]:
-    """A function, and the arguments that `functools.partial` gave it beforehand."""
-    return (function.func, function.args, function.keywords) if isinstance(function, functools.partial) else (function, (), {})
+    """A function, that of an object which is called, and the arguments that `functools.partial` gave it beforehand."""
+    given, named = (function.args, function.keywords) if isinstance(function, functools.partial) else ((), {})
+    function = function.func if isinstance(function, functools.partial) else function
+    if isinstance(inspect.getattr_static(type(function), "__call__", None), tf.types.experimental.PolymorphicFunction):
+        function = function.__call__
+    return function, given, named
 
 
 def _outside_replicas() -> bool:

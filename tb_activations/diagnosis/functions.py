@@ -98,15 +98,16 @@ def _hidden_in_linear(facts: Facts) -> list[int]:
     """The hidden layers with weights of a network that is linear up to its last weights, in execution order; none if it is not. Layers that are
     narrower than what comes in and what goes out leave less on purpose, as a principal component analysis does."""
     outputs = facts.inputs[facts.losses[0]] if len(facts.losses) else ()
-    if len(outputs) != 1 or any(row not in facts.float_inputs for row in _inputs(facts, outputs[0])):
-        return []
+    inputs = [] if len(outputs) != 1 else _inputs(facts, outputs[0])
+    if not inputs or any(row not in facts.float_inputs for row in inputs):
+        return []  # what a loop of one's own puts between layers, without a model, is unknown
     before = [row for row in members(facts.upstream[outputs[0]]) if facts.nodes[row].kind != "input" and not facts.is_output(row)]
     if not all(_is_linear(facts, row) for row in before):
         return []
     ends = [facts.nodes[kernel].shape or () for kernel in facts.output_kernels.tolist()]
     least = min((shape[-1] or 0 for shape in ends if shape), default=0)
     hidden = [row for row in before if facts.kernel_layers >> row & 1]
-    return [row for row in hidden if _units(facts, row) >= min(least, *(_units(facts, source) for source in facts.inputs[row]))]
+    return [row for row in hidden if _units(facts, row) >= min([least, *(_units(facts, source) for source in facts.inputs[row])])]
 
 
 def _inputs(facts: Facts, row: int) -> list[int]:

@@ -94,6 +94,11 @@ def test_a_step_of_several_models_is_told_to_need_none(tmp_path):
         tba.watch(print, model=[keras.Sequential(), keras.Sequential()], log_dir=tmp_path)
 
 
+def test_a_layer_is_told_to_need_no_model(tmp_path):
+    with pytest.raises(ArgumentError, match=r"`model` must .*Leave it out for a layer.*Received: model=<Dense"):
+        tba.watch(print, model=keras.layers.Dense(1, name="dense"), log_dir=tmp_path)
+
+
 def test_nothing_is_written_before_a_step_is_recorded(tmp_path):
     for make in MAKERS.values():
         make(log_dir=tmp_path / "run")

@@ -288,3 +288,28 @@ def test_no_batch_is_lost_or_seen_twice(tmp_path, kind):
     for step, (kernel, bias) in enumerate(kept):
         batch = x[4 * (step % 3) :][:4]
         np.testing.assert_allclose(run.value("scaled", step), 2 * (batch @ kernel + bias), rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("due", [[0], [1], [3], range(4)], ids=str)
+def test_the_plain_step_beside_a_recorded_one_computes_in_the_memory_of_its_batch(tmp_path, due):
+    """A sum of three begins with the batch, which nobody holds when Keras gives it to the step."""
+
+    class Sum(L.Layer):
+        def build(self, shape):
+            self.large = [self.add_weight(shape=(4, 2), initializer=keras.initializers.Constant(number), trainable=False) for number in (1e8, -1e8)]
+
+        def call(self, x):
+            return tf.add_n([*map(tf.convert_to_tensor, self.large), x]) + tf.tanh(x)
+
+    x, y = np.random.default_rng(0).normal(size=(2, 16, 2)).astype("float32")
+
+    def train(callbacks):
+        keras.utils.set_random_seed(0)
+        model = keras.Sequential([L.Input((2,)), Sum(name="sum"), L.Dense(2, name="out")])
+        model.compile("sgd", "mse", jit_compile=False)
+        model.fit(x, y, batch_size=4, shuffle=False, verbose=0, callbacks=callbacks)
+        return model.get_layer("out").get_weights()
+
+    for before, after in zip(train([]), train([tba.ActivationsCallback(tmp_path, every=due)]), strict=True):
+        np.testing.assert_array_equal(before, after)

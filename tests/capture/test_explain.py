@@ -171,8 +171,11 @@ def test_one_of_several_outputs_of_a_layer(tmp_path, kind):
     halves = Halves(name="halves")(x)
     low, high = halves if kind == "list" else (halves["low"], halves["high"])
     model = keras.Model(x, layers.Dense(1)(low) + layers.Dense(1)(high))
-    predicted, _ = run_code(tba.explain(high, model), tmp_path, high, model, X)
-    np.testing.assert_array_equal(predicted, X[:, 2:])
+    for tensor, expected in ((low, X[:, :2]), (high, X[:, 2:])):
+        predicted, scope = run_code(tba.explain(tensor, model), tmp_path / tensor.name, tensor, model, X)
+        np.testing.assert_array_equal(predicted, expected)
+        (name,) = recorded(scope["run"])
+        np.testing.assert_array_equal(scope["run"].value(name, 0), expected)
 
 
 def test_a_layer_called_on_another_input(tmp_path):

@@ -99,6 +99,55 @@ def test_a_loss_of_16_bits_is_recorded(tmp_path, compiled, dtype):
     np.testing.assert_array_equal(run.statistics("loss")["mean"], np.array(losses, np.float32))
 
 
+def test_arrays_are_inputs_as_tensors_are(tmp_path, compiled):
+    x = L.Input((3,), name="x")
+    model = keras.Model(x, L.Dense(1, name="out")(x), name="tiny")
+    with tba.watch(compiled(make_step(model, keras.optimizers.SGD(0.1))), model=model, log_dir=tmp_path, every=1, samples="full") as step:
+        for x, y in batches(2):
+            step(x.numpy(), y.numpy())
+    run = tba.open_run(tmp_path / "train")
+    for index, (x, _) in enumerate(batches(2)):
+        np.testing.assert_array_equal(run.value("x", index), x)
+
+
+@pytest.mark.parametrize(
+    "make_strategy", [tf.distribute.get_strategy, lambda: tf.distribute.OneDeviceStrategy("CPU:0")], ids=["default", "one device"]
+)
+def test_what_a_strategy_of_one_device_runs_is_recorded_as_what_the_step_calls(tmp_path, make_strategy):
+    strategy = make_strategy()
+
+    def train(directory, through):
+        with strategy.scope():
+            model = make_model()
+            replica_step = make_step(model, keras.optimizers.SGD(0.05))
+        with tba.watch(tf.function(lambda x, y: through(replica_step, x, y)), model=model, log_dir=directory, every=1, samples="full") as step:
+            losses = [float(step(x, y)) for x, y in batches(3)]
+        return model.get_weights(), losses, tba.open_run(directory / "train")
+
+    weights, losses, run = train(tmp_path / "run", lambda step, x, y: strategy.reduce("SUM", strategy.run(step, args=(x, y)), axis=None))
+    expected, expected_losses, called = train(tmp_path / "called", lambda step, x, y: step(x, y))
+    assert losses == expected_losses
+    for one, other in zip(weights, expected, strict=True):
+        np.testing.assert_array_equal(one, other)
+    assert [(node.kind, node.class_name, node.state) for node in run.nodes] == [(node.kind, node.class_name, node.state) for node in called.nodes]
+    for name, quantity in [
+        ("hidden", "value"),
+        ("hidden", "gradient"),
+        ("hidden/kernel", "gradient"),
+        ("hidden/kernel", "update"),
+        ("loss", "value"),
+    ]:
+        np.testing.assert_array_equal(run.value(name, 2, quantity), called.value(name, 2, quantity))
+
+
+def test_a_strategy_of_which_nothing_can_be_recorded_is_told(tmp_path):
+    strategy = tf.distribute.experimental.CentralStorageStrategy(["CPU:0"])
+    step = tba.watch(tf.function(lambda x: strategy.run(tf.negative, args=(x,))), log_dir=tmp_path, every=1)
+    with pytest.warns(RuntimeWarning, match=r"Nothing is recorded of what the step runs by `CentralStorageStrategy\.run`"):
+        assert float(step(tf.constant(1.0))) == -1.0
+    step.close()
+
+
 @pytest.mark.parametrize("apply", ["apply", "apply_gradients"])
 def test_weights_and_results_are_bit_identical(tmp_path, compiled, apply):
     plain, plain_losses = train(compiled, 6, apply=apply)
@@ -141,6 +190,26 @@ def test_a_function_with_arguments_given_beforehand_is_recorded_as_it_is_alone(t
     for at, (x, _) in enumerate(batches(2)):
         np.testing.assert_allclose(run.value("hidden", at), np.asarray(model.get_layer("hidden")(x))[:4], rtol=1e-5)
     np.testing.assert_allclose(losses, [float(2.0 * tf.reduce_mean((model(x) - y) ** 2)) for x, y in batches(2)], rtol=1e-5)
+
+
+def test_an_object_whose_call_is_a_function_is_recorded_as_that_function(tmp_path):
+    class Step(tf.Module):
+        def __init__(self):
+            self.model, self.optimizer = make_model(), keras.optimizers.Adam(0.05)
+
+        @tf.function
+        def __call__(self, x, y):
+            return make_step(self.model, self.optimizer)(x, y)
+
+    plain, watched = Step(), Step()
+    expected = [float(plain(x, y)) for x, y in batches(3)]
+    with tba.watch(watched, model=watched.model, log_dir=tmp_path, every=1) as step:
+        assert [float(step(x, y)) for x, y in batches(3)] == expected
+    for one, other in zip(plain.model.get_weights(), watched.model.get_weights(), strict=True):
+        np.testing.assert_array_equal(one, other)
+    run = tba.open_run(tmp_path / "train")
+    assert {node.state for node in run.nodes} == {"materialized"}
+    assert {"hidden", "drop", "out", "hidden/kernel", "loss"} <= {node.name for node in run.nodes}
 
 
 def test_a_block_that_is_entered_again_says_that_nothing_is_recorded_any_more(tmp_path):

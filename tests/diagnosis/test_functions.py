@@ -82,6 +82,10 @@ def test_a_network_without_any_function_is_told_where_training_gets_nowhere(chan
     assert linear(**changes) == told
 
 
+def test_nothing_is_said_of_what_a_loop_puts_between_layers_whose_inputs_are_unknown():
+    assert linear(text=LINEAR.replace("input x [?,8]", "").replace(" <- x", "")) == []
+
+
 def test_a_single_layer_is_a_regression():
     text = "input x [?,8]; layer output Dense [?,3] <- x softmax; variable output/kernel [8,3] gradient update; loss loss [] <- output"
     assert History(text, STEPS).set("loss", elements=1, mean=1.0).find(InnerFunction()) == []

@@ -37,8 +37,9 @@ class OutputMismatch(NodeRule):
     definition = (
         "A loss of probabilities (it clips them to lie between 0 and 1) is given numbers beyond, or those of a ReLU, or shares that add up to 1 over"
         " the examples of a batch, or over positions, and not over the classes; or a loss of logits (`from_logits=True`) is given what a softmax or"
-        " sigmoid made of them. Or a loss subtracts (or multiplies) targets of shape [n] and outputs of shape [n, 1], or the other way round: each"
-        " example is compared with all others. Or it takes shares of a whole over a single class: that is all of it."
+        " sigmoid made of them, or one of yes or no what a ReLU made. Or a loss subtracts (or multiplies) targets of shape [n] and outputs of shape"
+        " [n, 1], or the other way round: each example is compared with all others. Or it takes shares of a whole over a single class: that is all"
+        " of it."
     )
     reference = "UMLAUT: missing softmax before the loss, several activations at the end"
     severity, statistic = "error", "min"
@@ -74,7 +75,8 @@ class OutputMismatch(NodeRule):
         for_loss = np.isin(rows, taken_for(facts, "probabilities", "shares"))[:, None]
         for_logits = np.isin(rows, taken_for(facts, "logits"))[:, None]
         by_shape = np.isin(rows, taken_for(facts, "crossed", "single"))[:, None]
-        of_relu = np.array([ends_in_relu(facts.nodes[row]) for row in rows.tolist()], np.bool_)[:, None] & for_loss
+        of_relu = np.array([ends_in_relu(facts.nodes[row]) for row in rows.tolist()], np.bool_)[:, None]
+        one_sided = of_relu & np.isin(rows, _answered_with_yes_or_no(facts))[:, None]
         extents = [[extent or 1 for extent in (facts.nodes[row].shape or (1,))[1:]] or [1] for row in rows.tolist()]
         classes = np.array([own[-1] for own in extents], float)[:, None]
         numbers = np.array([math.prod(own) for own in extents], float)[:, None]
@@ -87,19 +89,21 @@ class OutputMismatch(NodeRule):
             of_classes = within & (classes > 1) & adds_up(mean, classes)
             of_examples = within & (examples > 1) & adds_up(mean, examples) & ~of_classes
             beyond = for_loss & (low < -self.BEYOND) | bounded & (high > 1 + self.BEYOND)
-            beyond |= of_relu & (block.column("zero_fraction")[rows] > self.EMPTY)
+            zeros = of_relu & (block.column("zero_fraction")[rows] > self.EMPTY)
+            beyond |= for_loss & zeros
             added = np.where(adds_up(mean[..., None], positions[:, None]), positions[:, None], np.nan)
             over = np.where(within & ~of_classes & ~of_examples, np.fmax.reduce(added, axis=-1), np.nan)
-            holds = np.where(for_logits, squashed | of_classes, beyond | of_examples | ~np.isnan(over)) | by_shape
+            of_logits = squashed | of_classes | one_sided & zeros
+            holds = np.where(for_logits, of_logits, beyond | of_examples | ~np.isnan(over)) | by_shape
             evidence = {"min": low, "max": high, "examples": np.where(of_examples, examples, np.nan), "positions": over}
             return Observation(holds & ~np.isnan(low), ~np.isnan(low), evidence)
 
         return look
 
     def severity_at(self, facts: Facts, index: int) -> Severity:
-        """Two functions one after the other slow learning down and bound the loss; what is clipped gets no gradient at all, and a single class none
-        that is worth it."""
-        slowed = index in taken_for(facts, "logits") and index not in taken_for(facts, "single")
+        """Two functions one after the other slow learning down and bound the loss; what is clipped, or what a ReLU made 0, gets no gradient at all,
+        and a single class none that is worth it."""
+        slowed = index in taken_for(facts, "logits") and index not in taken_for(facts, "single") and not ends_in_relu(facts.nodes[index])
         return "warning" if slowed else self.severity
 
     def words(self, facts: Facts, index: int, episode: Episode) -> Words:
@@ -112,6 +116,13 @@ class OutputMismatch(NodeRule):
                 " whatever comes out. So the loss doesn't say how wrong it is.",
                 f"Take a binary loss for one unit that ends in a sigmoid, or one unit per class{location(facts, index)}:",
                 'model.compile(optimizer, "binary_crossentropy")',
+            )
+        if index in _answered_with_yes_or_no(facts) and ends_in_relu(facts.nodes[index]):
+            return Words(
+                "It ends in a ReLU, and the loss takes its outputs for logits, of which those below 0 say no: none is, so the answer is never below"
+                " one half, and what is 0 gets no gradient.",
+                f"End without the ReLU{location(facts, index)}:",
+                "keras.layers.Dense(1)",
             )
         if index in taken_for(facts, "logits"):
             return _words_of_logits(facts, index)
@@ -388,6 +399,11 @@ def taken_for(facts: Facts, *meanings: str) -> list[int]:
     """Nodes that a loss takes for one of ``meanings``. What a model gives that a loss is given, the last layer in it has made."""
     names = {name for loss in facts.losses.tolist() for meaning in meanings for name in facts.nodes[loss].attributes.get(meaning, ())}
     return sorted({facts.made_by(index) for index, name in enumerate(facts.names) if name in names})
+
+
+def _answered_with_yes_or_no(facts: Facts) -> list[int]:
+    """Logits of which each says yes above 0, and no below. Of several classes the largest counts, wherever 0 is."""
+    return sorted({*taken_for(facts, "logits")} & {*taken_for(facts, "yes_or_no")})
 
 
 def _answers(facts: Facts) -> set[int]:

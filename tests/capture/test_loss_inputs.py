@@ -15,7 +15,7 @@ X = np.random.default_rng(0).normal(size=(32, 3)).astype("float32")
 CLASS = (X[:, 0] > 0).astype("int32")
 SHARES, ONE = np.eye(2, dtype="float32")[CLASS], CLASS[:, None].astype("float32")
 
-MEANINGS = ("logits", "probabilities", "shares", "yes_or_no", "single")
+MEANINGS = ("logits", "probabilities", "shares", "yes_or_no", "single", "directions")
 CASES = {
     "logits of two": (2, None, losses.SparseCategoricalCrossentropy(from_logits=True), CLASS, {"logits": ["out"]}),
     "logits of shares": (2, None, losses.CategoricalCrossentropy(from_logits=True), SHARES, {"logits": ["out"]}),
@@ -24,7 +24,10 @@ CASES = {
     "focal": (1, None, "binary_focal_crossentropy", ONE, {"probabilities": ["out"], "yes_or_no": ["out"]}),
     "probabilities": (2, None, "sparse_categorical_crossentropy", CLASS, {"probabilities": ["out"]}),
     "shares": (2, None, losses.CategoricalCrossentropy(label_smoothing=0.1), SHARES, {"shares": ["out"]}),
+    "probabilities of a divergence": (2, None, "kld", SHARES, {"probabilities": ["out"]}),
     "number": (1, None, "mse", ONE, {}),
+    "directions": (2, None, "cosine_similarity", SHARES, {"directions": ["out"]}),
+    "directions by TensorFlow": (2, None, lambda y, p: -tf.reduce_sum(y * tf.math.l2_normalize(p, 1)), SHARES, {"directions": ["out"]}),
     "shares of one class": (1, None, "categorical_crossentropy", ONE, {"shares": ["out"], "single": ["out"]}),
     "logits of one class": (1, None, losses.CategoricalCrossentropy(from_logits=True), ONE, {"logits": ["out"], "single": ["out"]}),
     "Keras takes the logits of one class before the sigmoid": (1, "sigmoid", "categorical_crossentropy", ONE, {"single": ["out"]}),

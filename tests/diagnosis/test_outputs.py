@@ -42,6 +42,22 @@ def test_zeros_of_a_relu_are_no_probabilities(meaning, activation, empty, count)
     assert all("those of a ReLU" in f.sentence for f in found)
 
 
+@pytest.mark.parametrize(
+    ("activation", "empty", "meanings", "count"),
+    [
+        ("relu", 0.5, ("logits", "yes_or_no"), 1),
+        ("relu", 0.0, ("logits", "yes_or_no"), 0),
+        ("relu", 0.5, ("logits",), 0),  # of several classes the largest counts, wherever 0 is
+        ("", 0.5, ("logits", "yes_or_no"), 0),
+    ],
+)
+def test_logits_of_a_relu_never_say_no(activation, empty, meanings, count):
+    history = History(TEXT.format(activation), range(0, 40, 10), loss={"attributes": {name: ["scores"] for name in meanings}})
+    found = history.set("scores", min=0.0, max=2.0, mean=0.2, zero_fraction=empty).find(OutputMismatch())
+    assert [(f.node, f.severity) for f in found] == [("scores", "error")] * count
+    assert all("never below one half" in f.sentence for f in found)
+
+
 @pytest.mark.parametrize(("model", "count"), [("Sequential", 1), ("Functional", 1), ("Calibration", 0)])
 def test_what_a_model_gives_its_last_layer_has_made(model, count):
     text = f"input x [?,8]; layer net/gate Activation [?,1] <- x sigmoid; layer net {model} [?,1] <- net/gate; loss loss [] <- net"

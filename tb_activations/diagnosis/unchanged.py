@@ -20,7 +20,7 @@ from tb_activations.diagnosis.fingerprint import Fingerprint
 from tb_activations.diagnosis.kinds import is_float
 from tb_activations.diagnosis.rule import NodeRule, Observation, Words, location, number
 
-__all__ = ["UnchangedWeights", "are_skipped"]
+__all__ = ["UnchangedWeights", "are_drawn_evenly", "are_skipped"]
 
 Rows = npt.NDArray[np.int64]
 Bools = npt.NDArray[np.bool_]
@@ -146,7 +146,7 @@ class _Watched:
         _, norm, low, high = now
         update, gradient = block.column("l2_norm", "update")[self._rows], block.column("l2_norm", "gradient")[self._rows]
         # Once it is known that a network began untrained, its weights are like those of any other.
-        untrained = block.untrained[self._rows][:, None] & (self._has_vectors | _are_drawn_evenly(low, high, block.rms()[self._rows]))
+        untrained = block.untrained[self._rows][:, None] & (self._has_vectors | are_drawn_evenly(low, high, block.rms()[self._rows]))
         self._forgotten = self._forgotten | self._helping & untrained
         differs = self._differs.feed(self._differ_from_first(now))
         moved = self._moved.feed(differs | (update > 0))
@@ -298,7 +298,7 @@ def _has_vectors(facts: Facts, variable: int) -> bool:
     return owner is not None and any(len(facts.nodes[own].shape or ()) == 1 for own in facts.owned[owner])
 
 
-def _are_drawn_evenly(low: Floats, high: Floats, rms: Floats) -> Bools:
+def are_drawn_evenly(low: Floats, high: Floats, rms: Floats) -> Bools:
     """Whether weights look as one of Keras' usual initializers leaves them at the first of some captures, [rows, 1]."""
     end = np.maximum(-low, high)[:, :1]
     evenly: Bools = (np.abs(low + high)[:, :1] < EVENLY * end) & (np.abs(np.sqrt(3) * rms[:, :1] - end) < EVENLY * end)

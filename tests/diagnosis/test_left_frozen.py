@@ -79,6 +79,27 @@ def test_random_features_beside_others_that_learn_are_not_in_the_way():
     assert history.find(LeftFrozen()) == []
 
 
+TABLE = "input x [?,8]; layer words Embedding [?,8,4] <- x; variable words/embeddings [50,4]; layer d Dense [?,8] <- words;"
+TABLE += "variable d/kernel [4,8] gradient update; variable d/bias [8] gradient update; loss loss [] <- d"
+
+
+@pytest.mark.parametrize(
+    ("size", "loss", "told"),
+    [
+        (0.05 / np.sqrt(3), 0.66, ["words/embeddings"]),  # spread evenly between −0.05 and 0.05
+        (0.02, 0.66, []),  # as training leaves them
+        (0.05 / np.sqrt(3), 0.6, []),  # random rows are enough
+    ],
+)
+def test_a_frozen_table_that_nobody_has_trained_is_told(size, loss, told):
+    history = History(TABLE, STEPS, words__embeddings=FROZEN)
+    history.set("words/embeddings", elements=200, l2_norm=size * np.sqrt(200), mean=0.0, min=-0.05, max=0.05, std=size)
+    history.set("d/bias", elements=8, std=0.0, l2_norm=0.0, mean=0.0, min=0.0, max=0.0).set("d/kernel", elements=32, l2_norm=2.4, std=0.3)
+    found = history.set("loss", elements=1, mean=np.where(np.arange(20) < 1, 0.7, loss)).find(LeftFrozen())
+    assert [f.node for f in found] == told
+    assert all("random rows" in f.sentence for f in found)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(("forgotten", "told"), [(True, ["new"]), (False, [])])
 def test_a_head_that_was_frozen_with_its_base_is_told(tmp_path, forgotten, told):

@@ -32,7 +32,8 @@ _OF_LOGITS = frozenset({"SoftmaxCrossEntropyWithLogits", "SparseSoftmaxCrossEntr
 def taken_for(loss: tf.Tensor, producers: Mapping[int, str], logits: Mapping[int, str], itself: str) -> dict[str, list[str]]:
     """Names of nodes whose value goes as it is into `loss`, by what it is taken for: "logits", "probabilities", "shares"; as "yes_or_no" what is
     compared with targets between 0 and 1, each for itself and counted as it is; as "single" what is made a share of a single class; as "directions"
-    what is divided by its length; and as "crossed" what is compared with the targets of all examples of a batch."""
+    what is divided by its length, and as "signs" single numbers that are; and as "crossed" what is compared with the targets of all examples of a
+    batch."""
     found: dict[str, dict[str, None]] = {}
     path = list(walk_back(loss, producers, itself))
     for op in path:
@@ -57,7 +58,11 @@ def _readings(op: tf.Operation) -> Iterator[tuple[str, tf.Tensor]]:
         yield "logits", op.inputs[0]
         yield "yes_or_no", op.inputs[0]
     elif op.type in ("Mul", "RealDiv", "DivNoNan"):
-        yield from (("directions", own) for own, other in zip(op.inputs, reversed(op.inputs), strict=True) if _is_length(other, own))
+        for own, other in zip(op.inputs, reversed(op.inputs), strict=True):
+            if _is_length(other, own):
+                yield "directions", own
+                if own.shape[-1:] == [1] and _are_of_one_shape(own, other):
+                    yield "signs", own
     elif op.type == "Maximum" and _is_near(op.inputs[1], 0):
         inner = op.inputs[0].op
         if inner.type == "Minimum" and (_is_near(inner.inputs[1], 1) or tf.get_static_value(inner.inputs[1]) == 1):

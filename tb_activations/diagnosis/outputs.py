@@ -22,12 +22,16 @@ from tb_activations.diagnosis.kinds import ends_in_relu
 from tb_activations.diagnosis.rule import NodeRule, Observation, Words, location, number
 from tb_activations.diagnosis.squares import Squares
 
-__all__ = ["OutputMismatch", "TargetsOutOfRange", "taken_for"]
+__all__ = ["OutputMismatch", "TargetsOutOfRange", "alone", "taken_for"]
 
 Rows = npt.NDArray[np.int64]
 
 SQUASHED = {"softmax": "Softmax", "sigmoid": "Sigmoid"}
 """Functions that make probabilities of logits, and the operations that do."""
+
+
+_BY_SHAPE = ("crossed", "single", "signs")
+"""What is wrong whatever the numbers are."""
 
 
 class OutputMismatch(NodeRule):
@@ -39,7 +43,7 @@ class OutputMismatch(NodeRule):
         " the examples of a batch, or over positions, and not over the classes; or a loss of logits (`from_logits=True`) is given what a softmax or"
         " sigmoid made of them, or one of yes or no what a ReLU made. Or a loss subtracts (or multiplies) targets of shape [n] and outputs of shape"
         " [n, 1], or the other way round: each example is compared with all others. Or it takes shares of a whole over a single class: that is all"
-        " of it."
+        " of it; or the direction of a single number: that is its sign."
     )
     reference = "UMLAUT: missing softmax before the loss, several activations at the end"
     severity, statistic = "error", "min"
@@ -56,7 +60,7 @@ class OutputMismatch(NodeRule):
         return np.array(
             sorted(
                 {
-                    *taken_for(facts, "probabilities", "shares", "logits", "crossed", "single"),
+                    *taken_for(facts, "probabilities", "shares", "logits", *_BY_SHAPE),
                     *_squashed(facts),
                     *_given_out(facts),
                     *_beside_the_loss(facts),
@@ -74,7 +78,7 @@ class OutputMismatch(NodeRule):
         bounded = np.isin(rows, taken_for(facts, "probabilities"))[:, None]
         for_loss = np.isin(rows, taken_for(facts, "probabilities", "shares"))[:, None]
         for_logits = np.isin(rows, taken_for(facts, "logits"))[:, None]
-        by_shape = np.isin(rows, taken_for(facts, "crossed", "single"))[:, None]
+        by_shape = np.isin(rows, taken_for(facts, *_BY_SHAPE))[:, None]
         of_relu = np.array([ends_in_relu(facts.nodes[row]) for row in rows.tolist()], np.bool_)[:, None]
         one_sided = of_relu & np.isin(rows, _answered_with_yes_or_no(facts))[:, None]
         extents = [[extent or 1 for extent in (facts.nodes[row].shape or (1,))[1:]] or [1] for row in rows.tolist()]
@@ -117,6 +121,8 @@ class OutputMismatch(NodeRule):
                 f"Take a binary loss for one unit that ends in a sigmoid, or one unit per class{location(facts, index)}:",
                 'model.compile(optimizer, "binary_crossentropy")',
             )
+        if index in taken_for(facts, "signs"):
+            return _SIGNS
         if index in _answered_with_yes_or_no(facts) and ends_in_relu(facts.nodes[index]):
             return Words(
                 "It ends in a ReLU, and the loss takes its outputs for logits, of which those below 0 say no: none is, so the answer is never below"
@@ -148,6 +154,14 @@ _CROSSED = Words(
     " each example's with the targets of all others, so nothing better can be learned than to give the mean of the targets for all.",
     "Give both the same shape before they meet:",
     "targets = keras.ops.reshape(targets, keras.ops.shape(outputs))",
+)
+
+
+_SIGNS = Words(
+    "The loss divides its outputs by their length, to compare directions, and each is a single number: that over its length is 1 or −1, and its"
+    " gradient is 0, whatever comes out.",
+    "Compare numbers by their differences; directions are for vectors of two numbers or more:",
+    'model.compile(optimizer, "mse")',
 )
 
 
@@ -229,12 +243,12 @@ class TargetsOutOfRange(NodeRule):
         """Losses that compare all they are given with targets between 0 and 1; outputs that alone go into a loss; and what is judged beside data."""
         asked = {loss: facts.nodes[loss].attributes.get("yes_or_no", ()) for loss in facts.losses.tolist()}
         crossed = [loss for loss, names in asked.items() if names and {facts.names[row] for row in facts.inputs[loss]} <= set(names)]
-        return np.array(sorted({*crossed, *_alone(facts), *Judged(facts).rows.tolist()}), np.int64)
+        return np.array(sorted({*crossed, *alone(facts), *Judged(facts).rows.tolist()}), np.int64)
 
     def observe(self, facts: Facts, rows: Rows) -> Callable[[Block], Observation]:
         """Looks at the sign of a loss, at how far an output is from its targets, and at what it is judged beside. The second is known exactly or
         not at all: what no targets within range can do needn't last."""
-        is_loss, is_alone, judged = np.isin(rows, facts.losses), np.isin(rows, list(_alone(facts))), Judged(facts)
+        is_loss, is_alone, judged = np.isin(rows, facts.losses), np.isin(rows, list(alone(facts))), Judged(facts)
         differences = _Differences(self, facts, rows[is_alone])
 
         def look(block: Block) -> Observation:
@@ -390,7 +404,7 @@ def _positions(facts: Facts, rows: Rows, extents: list[list[int]]) -> Floats:
     return np.array([[*own, *[np.nan] * (most + 1 - len(own))] for own in found], float).reshape(len(rows), most + 1)
 
 
-def _alone(facts: Facts) -> set[int]:
+def alone(facts: Facts) -> set[int]:
     """Outputs that alone go into a loss."""
     return {row for loss in facts.losses.tolist() for row in facts.inputs[loss] if facts.inputs[loss] == (row,)}
 

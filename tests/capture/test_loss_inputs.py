@@ -15,7 +15,7 @@ X = np.random.default_rng(0).normal(size=(32, 3)).astype("float32")
 CLASS = (X[:, 0] > 0).astype("int32")
 SHARES, ONE = np.eye(2, dtype="float32")[CLASS], CLASS[:, None].astype("float32")
 
-MEANINGS = ("logits", "probabilities", "shares", "yes_or_no", "single", "directions")
+MEANINGS = ("logits", "probabilities", "shares", "yes_or_no", "single", "directions", "signs")
 CASES = {
     "logits of two": (2, None, losses.SparseCategoricalCrossentropy(from_logits=True), CLASS, {"logits": ["out"]}),
     "logits of shares": (2, None, losses.CategoricalCrossentropy(from_logits=True), SHARES, {"logits": ["out"]}),
@@ -27,6 +27,8 @@ CASES = {
     "probabilities of a divergence": (2, None, "kld", SHARES, {"probabilities": ["out"]}),
     "number": (1, None, "mse", ONE, {}),
     "directions": (2, None, "cosine_similarity", SHARES, {"directions": ["out"]}),
+    "signs": (1, None, "cosine_similarity", ONE, {"directions": ["out"], "signs": ["out"]}),
+    "one direction of the batch": (1, None, lambda y, p: -tf.reduce_sum(y * tf.math.l2_normalize(p)), ONE, {"directions": ["out"]}),
     "directions by TensorFlow": (2, None, lambda y, p: -tf.reduce_sum(y * tf.math.l2_normalize(p, 1)), SHARES, {"directions": ["out"]}),
     "shares of one class": (1, None, "categorical_crossentropy", ONE, {"shares": ["out"], "single": ["out"]}),
     "logits of one class": (1, None, losses.CategoricalCrossentropy(from_logits=True), ONE, {"logits": ["out"], "single": ["out"]}),

@@ -58,6 +58,13 @@ def test_logits_of_a_relu_never_say_no(activation, empty, meanings, count):
     assert all("never below one half" in f.sentence for f in found)
 
 
+def test_the_direction_of_a_single_number_is_told():
+    found = told(signs="scores", directions="scores")
+    assert [(f.node, f.severity) for f in found] == [("scores", "error")]
+    assert "1 or −1" in found[0].sentence
+    assert told(directions="scores") == []
+
+
 @pytest.mark.parametrize(("model", "count"), [("Sequential", 1), ("Functional", 1), ("Calibration", 0)])
 def test_what_a_model_gives_its_last_layer_has_made(model, count):
     text = f"input x [?,8]; layer net/gate Activation [?,1] <- x sigmoid; layer net {model} [?,1] <- net/gate; loss loss [] <- net"

@@ -17,7 +17,7 @@ from tb_activations.diagnosis.episodes import Episode, Persistence
 from tb_activations.diagnosis.facts import Facts
 from tb_activations.diagnosis.finding import Severity
 from tb_activations.diagnosis.fingerprint import Fingerprint
-from tb_activations.diagnosis.kinds import is_float
+from tb_activations.diagnosis.kinds import ends_in_relu, is_float
 from tb_activations.diagnosis.rule import NodeRule, Observation, Words, location, number
 
 __all__ = ["UnchangedWeights", "are_drawn_evenly", "are_skipped"]
@@ -130,6 +130,7 @@ class _Watched:
         frozen = _all_are_frozen(facts)
         self._rows = rows
         self._alternatives = _alternatives(facts, rows)
+        self._off = _SwitchedOff(facts, rows)
         self._forgotten = _column(frozen or _is_forgotten(facts, row) for row in variables)
         self._helping = ~self._forgotten & _column(_helps(facts, row) for row in variables)
         self._has_vectors = _column(_has_vectors(facts, row) for row in variables)
@@ -152,7 +153,8 @@ class _Watched:
         moved = self._moved.feed(differs | (update > 0))
         put_back = self._are_felt(update, norm) & (~differs | (now == before).all(0))
         decays = self._sleeps(block, gradient) & (gradient == 0) & (update > 0) & (update < DECAY * norm)
-        stands = ~moved & ((update == 0) | self._forgotten) & ~self._are_idle(gradient, moved) & ~(self._vectors & (low < high))
+        idle = self._are_idle(gradient, moved) | self._off.feed(block) & moved.any(0)
+        stands = ~moved & ((update == 0) | self._forgotten) & ~idle & ~(self._vectors & (low < high))
         clipped = (low < 0) & (high > 0) & (block.rms()[self._rows] > AT_BOUNDS * np.maximum(-low, high))
         known = ~np.isnan(update) | self._forgotten & ~np.isnan(now).any(0)
         evidence = {"update_norm": update, "gradient_norm": gradient, "decay": np.where(decays, update / norm, np.nan)}
@@ -191,6 +193,26 @@ class _Watched:
         self._largest_scale = so_far[-1]
         fell: Floats = np.where(loss_scale < so_far, so_far, np.nan)
         return fell
+
+
+class _SwitchedOff:
+    """Weights behind which there is nothing but outputs that the loss of the moment multiplies by 0, while it has others that count, as a curriculum
+    has it: no gradient leaves the loss for them. Where something after the weights holds it back, it arrives at the output."""
+
+    def __init__(self, facts: Facts, rows: Rows) -> None:
+        given = sorted({facts.made_by(row) for loss in facts.losses[:1].tolist() for row in facts.inputs[loss]})
+        self._outputs = [row for row in given if not ends_in_relu(facts.nodes[row])] if len(given) > 1 else []
+        reached = [union(facts.downstream[place] | 1 << place for place in facts.places(row)) for row in rows.tolist()]
+        self._leads = np.array([[bool(after >> row & 1) for row in given] for after in reached], np.bool_).reshape(len(rows), len(given))
+        self._may_be_off = np.array([row in self._outputs for row in given], np.bool_)
+        self._given = given
+
+    def feed(self, block: Block) -> Bools:
+        """Whether it is so, [rows, c]."""
+        gradient = block.column("l2_norm", "gradient")[self._given]
+        on = (gradient != 0) | ~self._may_be_off[:, None]
+        found: Bools = self._leads.any(axis=1, keepdims=True) & ~(self._leads[:, :, None] & on).any(1)
+        return found
 
 
 class _Ever:

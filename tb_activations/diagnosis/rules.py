@@ -37,6 +37,7 @@ from tb_activations.diagnosis.penalty import PenaltyTooStrong
 from tb_activations.diagnosis.precision import HalfOverflow, HalfUnderflow, LossScaleThrash
 from tb_activations.diagnosis.rule import NodeRule, Observation, Rule, Words, number
 from tb_activations.diagnosis.several_losses import LossOutweighs
+from tb_activations.diagnosis.targets import ConstantTargets
 from tb_activations.diagnosis.unchanged import UnchangedWeights
 from tb_activations.diagnosis.updates import UpdateTooLarge, UpdateTooSmall
 from tb_activations.diagnosis.validation import BatchNormDrift, OtherValidationData
@@ -52,6 +53,7 @@ BUILT_IN: tuple[Rule, ...] = (
     PoorInitialization(),
     OutputMismatch(),
     TargetsOutOfRange(),
+    ConstantTargets(),
     LossOutweighs(),
     HeavyDropout(),
     DeadUnits(),

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tb_activations.diagnosis.bitsets import union
-from tb_activations.diagnosis.block import Block
+from tb_activations.diagnosis.block import Block, Floats
 from tb_activations.diagnosis.episodes import Episode, Persistence
 from tb_activations.diagnosis.facts import Facts
 from tb_activations.diagnosis.fingerprint import Fingerprint
@@ -33,6 +33,7 @@ class LeftFrozen(NodeRule):
     definition = (
         "A layer that isn't trainable begins with a bias of one and the same number, as one that nobody has trained; a layer before it was trained"
         " before, and layers after it are trained; or layers before it are trained, and after 100 steps the loss is above 90 % of the first one;"
+        " or it reads data at one call, and what trained layers make at another, as what tells one from the other does;"
         " or nothing that is trained gets anything but what it makes of the input, and the loss is above 99 %; 90 % where it is a table of words"
         " whose numbers are spread evenly between two ends as Keras draws them."
     )
@@ -55,6 +56,7 @@ class LeftFrozen(NodeRule):
                 for row in rows.tolist()
                 if (_has_bias(facts, row) and (_is_followed(facts, row) or _is_in_the_way(facts, row)))
                 or (_is_table(facts, row) and _is_before_all(facts, row))
+                or _judges(facts, row)
             ],
             np.int64,
         )
@@ -63,8 +65,9 @@ class LeftFrozen(NodeRule):
         """What was trained before is known from the first capture on."""
         before = [union(facts.upstream[place] for place in facts.places(row)) for row in rows.tolist()]
         calls = {place: facts.calls.get(place, (place,)) for place, own in facts.owned.items() if any(_has_bias(facts, row) for row in own)}
-        followed, in_the_way, at_the_gate, tables = (
-            np.array([asks(facts, row) for row in rows.tolist()], np.bool_) for asks in (_is_followed, _is_in_the_way, _is_before_all, _is_table)
+        followed, in_the_way, at_the_gate, tables, judging = (
+            np.array([asks(facts, row) for row in rows.tolist()], np.bool_)
+            for asks in (_is_followed, _is_in_the_way, _is_before_all, _is_table, _judges)
         )
         followed &= ~tables
         in_the_way |= tables
@@ -73,8 +76,10 @@ class LeftFrozen(NodeRule):
         def look(block: Block) -> Observation:
             trained = union(1 << call for place, own in calls.items() if not block.untrained[place] for call in own)
             behind_a_base = followed & np.array([bool(sources & trained) for sources in before], np.bool_)
-            stands, stays = standing.feed(block)
-            stands = stands & in_the_way[:, None] | stays & at_the_gate[:, None]
+            still, left = standing.feed(block)
+            stands = still & block.is_judged & ~block.progress & (left > np.where(in_the_way, self.STAYS, np.inf)[:, None])
+            stands |= still & block.is_judged & ~block.progress & (left > np.where(at_the_gate, self.STAYS_AT_ALL, np.inf)[:, None])
+            stands |= still & judging[:, None]
             holds = (behind_a_base[:, None] | stands) & block.untrained[rows][:, None] & (drawn.feed(block) | ~tables[:, None])
             evidence = {"loss": np.where(behind_a_base[:, None], np.nan, block.median_loss), "first_loss": block.first_loss}
             return Observation(
@@ -86,6 +91,13 @@ class LeftFrozen(NodeRule):
     def words(self, facts: Facts, index: int, episode: Episode) -> Words:
         """Why it can't be meant."""
         place, loss = location(facts, facts.places(index)[0]), episode.evidence["loss"]
+        if _judges(facts, index):
+            return Words(
+                "It isn't trainable, and its bias is as it begins: nobody has trained it. It reads data, and what layers that learn make, so it is to"
+                " tell one from the other; by random weights it can't.",
+                f"Let it learn{place}, with an optimizer of its own; what keeps it out of the other network's step is that it is left out there:",
+                "weights = generator.trainable_weights  # and not discriminator.trainable = False",
+            )
         if _is_table(facts, index):
             return Words(
                 "It isn't trainable, and its numbers are spread evenly between two ends, as they were drawn: nobody has trained it. All that learns"
@@ -116,23 +128,21 @@ class LeftFrozen(NodeRule):
 
 
 class _Standing:
-    """Whether weights are what they were at the first capture while the loss, which had time to fall, is about what it was."""
+    """Whether weights are what they were at the first capture, and what is left of a loss that had time to fall."""
 
     def __init__(self, rule: LeftFrozen, rows: Rows) -> None:
         self._rule, self._fingerprint = rule, Fingerprint(rows)
         self._began = -1
         self._changed: Bools = np.zeros((len(rows), 1), np.bool_)
 
-    def feed(self, block: Block) -> tuple[Bools, Bools]:
-        """Takes in the next captures; whether the loss is above `STAYS`, and whether above `STAYS_AT_ALL`, [rows, c]."""
+    def feed(self, block: Block) -> tuple[Bools, Floats]:
+        """Takes in the next captures; whether weights are what they were after `STEPS`, [rows, c], and the loss over the first one, [c]."""
         now, before = self._fingerprint.feed(block)
         self._began = int(block.steps[0]) if self._began < 0 else self._began
         differ = np.any((now != before) & ~np.isnan(before), axis=0)
         changed = np.logical_or.accumulate(np.concatenate([self._changed, differ], axis=1), axis=1)[:, 1:]
         self._changed = changed[:, -1:]
-        held = ~changed & block.is_judged & ~block.progress & (block.steps - self._began >= self._rule.STEPS)
-        left = block.median_loss / block.first_loss
-        return held & (left > self._rule.STAYS), held & (left > self._rule.STAYS_AT_ALL)
+        return ~changed & (block.steps - self._began >= self._rule.STEPS), block.median_loss / block.first_loss
 
 
 class _Drawn:
@@ -167,6 +177,13 @@ def _is_followed(facts: Facts, kernel: int) -> bool:
 def _is_in_the_way(facts: Facts, kernel: int) -> bool:
     """Whether what an optimizer changes reaches the loss through it, and at no call it reads anything else, as what judges data beside that does."""
     return all(facts.upstream[place] & facts.changing and facts.reaches_loss(place) for place in facts.places(kernel))
+
+
+def _judges(facts: Facts, kernel: int) -> bool:
+    """Whether a layer reads, at one call, what layers that an optimizer changes make, on its way to the loss, and only data at another, whose loss
+    may be none as nothing learns from it."""
+    made = [place for place in facts.places(kernel) if facts.upstream[place] & facts.changing]
+    return _has_bias(facts, kernel) and any(map(facts.reaches_loss, made)) and len(made) < len(facts.places(kernel))
 
 
 def _is_before_all(facts: Facts, kernel: int) -> bool:

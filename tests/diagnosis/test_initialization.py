@@ -30,7 +30,8 @@ def chain(gain, passed):
     [
         (0.08, 0.06, 3),  # 0.06³ is left of what comes into the third layer, 0.06² of what comes into the fourth
         (0.08, 0.9, 0),  # something between the layers takes the scale away
-        (0.4, 0.06, 0),  # the weights are not to blame
+        (0.4, 0.2, 1),
+        (0.6, 0.06, 0),  # the weights are not to blame
         (2.5, 2.5, 2),
         (2.5, 1.5, 0),
         (1.4, 2.5, 0),

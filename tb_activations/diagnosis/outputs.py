@@ -185,6 +185,7 @@ def _words_of_logits(facts: Facts, index: int) -> Words:
 def _words_of_probabilities(facts: Facts, index: int, episode: Episode) -> Words:
     """Of numbers that are no probabilities, and that a loss takes for some."""
     low, high = number(episode.evidence["min"]), number(episode.evidence["max"])
+    loss = "BinaryCrossentropy" if index in taken_for(facts, "yes_or_no") else "SparseCategoricalCrossentropy"
     if ends_in_relu(facts.nodes[index]):
         return Words(
             f"Its outputs are those of a ReLU, from {low} to {high}, and the loss takes them for probabilities: it"
@@ -203,7 +204,7 @@ def _words_of_probabilities(facts: Facts, index: int, episode: Episode) -> Words
         f"Its outputs go from {low} to {high}, and the loss takes them for probabilities: it clips them to lie"
         " between 0 and 1, and what is clipped gets no gradient.",
         f"Tell the loss that it gets logits, or end in a softmax (two or more classes) or a sigmoid{location(facts, index)}:",
-        "model.compile(optimizer, keras.losses.BinaryCrossentropy(from_logits=True))  # or another loss with from_logits=True",
+        f"model.compile(optimizer, keras.losses.{loss}(from_logits=True))  # or another loss with from_logits=True",
     )
 
 

@@ -107,6 +107,8 @@ class UnchangedWeights(NodeRule):
                 " puts them back.",
                 "Look for what sets weights while the model trains: a callback, a copy of them, a checkpoint that is loaded again.",
             )
+        if episode.evidence["gradient_norm"] == 0 and episode.evidence["beside_moved"]:
+            return _words_of_one_step(facts, index, episode)
         if episode.evidence["gradient_norm"] == 0 and _is_share_of_one(facts, index):
             return Words(
                 f"The optimizer has changed none of these weights since step {episode.first_step:,}. Its gradient is exactly 0: the layer ends in a"
@@ -131,6 +133,8 @@ class _Watched:
         self._rows = rows
         self._alternatives = _alternatives(facts, rows)
         self._off = _SwitchedOff(facts, rows)
+        names = {facts.names[row]: position for position, row in enumerate(variables)}
+        self._beside = np.array([names.get(_beside(name), -1) for name in names], np.int64)[:, None]
         self._forgotten = _column(frozen or _is_forgotten(facts, row) for row in variables)
         self._helping = ~self._forgotten & _column(_helps(facts, row) for row in variables)
         self._has_vectors = _column(_has_vectors(facts, row) for row in variables)
@@ -158,6 +162,7 @@ class _Watched:
         clipped = (low < 0) & (high > 0) & (block.rms()[self._rows] > AT_BOUNDS * np.maximum(-low, high))
         known = ~np.isnan(update) | self._forgotten & ~np.isnan(now).any(0)
         evidence = {"update_norm": update, "gradient_norm": gradient, "decay": np.where(decays, update / norm, np.nan)}
+        evidence["beside_moved"] = np.where(self._beside >= 0, moved[self._beside[:, 0]], False).astype(float)
         evidence["loss_scale"] = np.broadcast_to(block.loss_scale, update.shape)
         evidence["scale_fell_from"] = np.broadcast_to(self._fell_from(block.loss_scale), update.shape)
         return Observation((stands | put_back) & ~clipped | decays, known, evidence)
@@ -259,12 +264,28 @@ def _words_of_no_update(episode: Episode, dtype: str) -> Words:
     )
 
 
+def _words_of_one_step(facts: Facts, index: int, episode: Episode) -> Words:
+    """Recurrent weights that nothing is multiplied by, while those that multiply what comes in learn."""
+    return Words(
+        f"The optimizer has changed none of these weights since step {episode.first_step:,}. Its gradient is exactly 0, and that of the weights"
+        " beside it isn't: they multiply the state before each time step, and the loss depends on the first one alone, before which it is 0.",
+        f"Give it all time steps, and read the last one{location(facts, facts.places(index)[0])}:",
+        "x = states[:, -1]  # and not states[:, 0], nor a reshape to a single step",
+    )
+
+
 def are_skipped(evidence: Mapping[str, object]) -> bool:
     """Whether the optimizer skips the steps, as gradients aren't finite."""
     seen = {name: value for name, value in evidence.items() if isinstance(value, float)}
     update, gradient = (seen.get(name, np.nan) for name in ("update_norm", "gradient_norm"))
     fell = seen.get("loss_scale", np.nan) < 1 or seen.get("scale_fell_from", 0.0) > 0
     return not np.isnan(update) and bool(np.isnan(gradient) or fell)
+
+
+def _beside(name: str) -> str:
+    """The weights that multiply what comes in where others multiply the state; "": these are no others."""
+    layer, _, own = name.rpartition("/")
+    return f"{layer}/kernel" if own == "recurrent_kernel" else ""
 
 
 def _is_share_of_one(facts: Facts, variable: int) -> bool:

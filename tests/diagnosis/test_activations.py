@@ -117,6 +117,12 @@ def test_what_to_do_about_an_explosion_depends_on_where_and_when(sizes, node, sa
     assert ("learning rate" in found[0].remedy) == (found[0].first_step > 0)
 
 
+def test_an_exponential_explodes_whatever_its_weights():
+    history = History(CHAIN, STEPS, two={"activation": "exponential"})
+    history.set("x", l2_norm=np.sqrt(320)).set("two", l2_norm=5000 * np.sqrt(320), max=5000.0)
+    assert [(f.node, "take another function" in f.remedy) for f in history.find(ExplodingActivation())] == [("two", True)]
+
+
 def test_a_mask_is_no_explosion():
     assert chain(mask=1e9).find(ExplodingActivation()) == []
 

@@ -74,6 +74,11 @@ def test_what_a_model_gives_its_last_layer_has_made(model, count):
     assert [f.node for f in history.find(OutputMismatch())] == ["net/gate"] * count
 
 
+def test_which_loss_takes_logits_depends_on_what_it_compares():
+    assert "SparseCategoricalCrossentropy" in told(low=-2.0, probabilities="scores")[0].code
+    assert "BinaryCrossentropy" in told(low=-2.0, probabilities="scores", yes_or_no="scores")[0].code
+
+
 def test_only_numbers_that_go_on_going_beyond_are_told():
     assert told(low=[-2, 0, 0, 0], probabilities="scores") == []
 

@@ -19,7 +19,7 @@ from tb_activations.diagnosis.penalty import PLAIN
 from tb_activations.diagnosis.rule import NodeRule, Observation, Words, location, number, percent
 from tb_activations.store.nodes import Node
 
-__all__ = ["DrownedCode", "HeavyDropout"]
+__all__ = ["DROPPING", "DrownedCode", "HeavyDropout"]
 
 Rows = npt.NDArray[np.int64]
 

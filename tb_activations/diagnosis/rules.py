@@ -19,6 +19,7 @@ import numpy.typing as npt
 
 from tb_activations.diagnosis.activations import ExplodingActivation, SaturatedActivation
 from tb_activations.diagnosis.block import Block
+from tb_activations.diagnosis.clips import CutOff
 from tb_activations.diagnosis.collapse import CollapsedOutput
 from tb_activations.diagnosis.dead_units import DeadUnits
 from tb_activations.diagnosis.episodes import Episode, Persistence
@@ -58,6 +59,7 @@ BUILT_IN: tuple[Rule, ...] = (
     HeavyDropout(),
     DeadUnits(),
     SaturatedActivation(),
+    CutOff(),
     ExplodingActivation(),
     CollapsedOutput(),
     DrownedCode(),

@@ -32,8 +32,8 @@ _OF_LOGITS = frozenset({"SoftmaxCrossEntropyWithLogits", "SparseSoftmaxCrossEntr
 def taken_for(loss: tf.Tensor, producers: Mapping[int, str], logits: Mapping[int, str], itself: str) -> dict[str, list[str]]:
     """Names of nodes whose value goes as it is into `loss`, by what it is taken for: "logits", "probabilities", "shares"; as "yes_or_no" what is
     compared with targets between 0 and 1, each for itself and counted as it is; as "single" what is made a share of a single class; as "directions"
-    what is divided by its length, and as "signs" single numbers that are; and as "crossed" what is compared with the targets of all examples of a
-    batch."""
+    what is divided by its length, and as "signs" single numbers that are; as "relative" what differences from targets are divided by the size of
+    those; and as "crossed" what is compared with the targets of all examples of a batch."""
     found: dict[str, dict[str, None]] = {}
     path = list(walk_back(loss, producers, itself))
     for op in path:
@@ -63,6 +63,7 @@ def _readings(op: tf.Operation) -> Iterator[tuple[str, tf.Tensor]]:
                 yield "directions", own
                 if own.shape[-1:] == [1] and _are_of_one_shape(own, other):
                     yield "signs", own
+        yield from (("relative", own) for own in _over_their_targets(op))
     elif op.type == "Maximum" and _is_near(op.inputs[1], 0):
         inner = op.inputs[0].op
         if inner.type == "Minimum" and (_is_near(inner.inputs[1], 1) or tf.get_static_value(inner.inputs[1]) == 1):
@@ -75,6 +76,15 @@ def _readings(op: tf.Operation) -> Iterator[tuple[str, tf.Tensor]]:
                 yield "probabilities", inner.inputs[0]
                 if any(after.type == "Sub" and after.inputs[1] is op.outputs[0] for after in op.outputs[0].consumers()):
                     yield "yes_or_no", inner.inputs[0]  # p and 1 − p
+
+
+def _over_their_targets(op: tf.Operation) -> Iterator[tf.Tensor]:
+    """Numbers whose differences from targets are divided by the size of these, which is kept away from 0."""
+    least = op.inputs[1].op
+    if op.type == "RealDiv" and least.type == "Maximum" and least.inputs[0].op.type == "Abs" and _is_near(least.inputs[1], 0):
+        difference = op.inputs[0].op
+        pair = difference.inputs if difference.type == "Sub" else ()
+        yield from (own for own, other in zip(pair, reversed(pair), strict=True) if other is least.inputs[0].op.inputs[0])
 
 
 def _is_length(tensor: tf.Tensor, vectors: tf.Tensor) -> bool:

@@ -213,7 +213,8 @@ class TargetsOutOfRange(NodeRule):
 
     name, title = "targets_out_of_range", "Targets out of range"
     definition = (
-        "A binary cross entropy, and nothing but that, is negative: with targets between 0 and 1 it can't be. Or squared differences from what a"
+        "A binary cross entropy, and nothing but that, is negative: with targets between 0 and 1 it can't be. Or a mean error in percent of"
+        " targets is above 100,000. Or squared differences from what a"
         " sigmoid or softmax (tanh) gives are larger on average than from any targets within its range, or targets vary more than any within that"
         " range do that have their mean, or what a ReLU gives begins nearer to 0 than it lies above some of them. Or a network judges what a sigmoid"
         " or tanh gives beside data that lie beyond its range. Or targets are so far from 0 that"
@@ -225,6 +226,8 @@ class TargetsOutOfRange(NodeRule):
 
     BELOW = 0.01
     """How far below 0 a loss is no rounded 0."""
+    PERCENT = 1e5
+    """A loss of differences over their targets, in percent, that outputs near those, whatever they are, don't reach: some targets are next to 0."""
     REACH: ClassVar[Mapping[str, float]] = {"sigmoid": 1.0, "softmax": 1.0, "tanh": 2.0}
     """The largest difference from a target within the range of a function."""
     ROUNDED = 1.02
@@ -244,17 +247,18 @@ class TargetsOutOfRange(NodeRule):
         """Losses that compare all they are given with targets between 0 and 1; outputs that alone go into a loss; and what is judged beside data."""
         asked = {loss: facts.nodes[loss].attributes.get("yes_or_no", ()) for loss in facts.losses.tolist()}
         crossed = [loss for loss, names in asked.items() if names and {facts.names[row] for row in facts.inputs[loss]} <= set(names)]
-        return np.array(sorted({*crossed, *alone(facts), *Judged(facts).rows.tolist()}), np.int64)
+        return np.array(sorted({*crossed, *_relative(facts), *alone(facts), *Judged(facts).rows.tolist()}), np.int64)
 
     def observe(self, facts: Facts, rows: Rows) -> Callable[[Block], Observation]:
         """Looks at the sign of a loss, at how far an output is from its targets, and at what it is judged beside. The second is known exactly or
         not at all: what no targets within range can do needn't last."""
         is_loss, is_alone, judged = np.isin(rows, facts.losses), np.isin(rows, list(alone(facts))), Judged(facts)
-        differences = _Differences(self, facts, rows[is_alone])
+        differences, relative = _Differences(self, facts, rows[is_alone]), np.isin(rows, _relative(facts))[:, None]
 
         def look(block: Block) -> Observation:
             loss = np.where(is_loss[:, None], block.column("mean")[rows], np.nan)
-            holds, known, urgent = loss < -self.BELOW, ~np.isnan(loss), np.zeros(loss.shape, np.bool_)
+            far = relative & (loss > self.PERCENT)
+            holds, known, urgent = (loss < -self.BELOW) & ~relative | far, ~np.isnan(loss), np.zeros(loss.shape, np.bool_)
             seen = differences.look(block)
             holds[is_alone], known[is_alone], urgent[is_alone] = seen.holds, seen.known, seen.holds & np.isnan(seen.evidence["mean"])
             evidence = {"loss": loss, **{name: np.full(loss.shape, np.nan) for name in seen.evidence}}
@@ -271,6 +275,8 @@ class TargetsOutOfRange(NodeRule):
     def words(self, facts: Facts, index: int, episode: Episode) -> Words:
         """What it says of the targets."""
         seen = episode.evidence
+        if seen["loss"] > 0:
+            return _words_of_percent(episode)
         if not np.isnan(seen["loss"]):
             return _words_of_yes_or_no(episode)
         if not np.isnan(seen["mean"]):
@@ -298,6 +304,16 @@ def _words_of_yes_or_no(episode: Episode) -> Words:
         "Make the targets 0 and 1 (or something between; pixels: divide by 255), and weights of examples positive; for numbers of any size"
         " take a loss of differences. If targets are so, leave out the minus in front of the loss:",
         "y_train = (y_train > 0).astype('float32')",
+    )
+
+
+def _words_of_percent(episode: Episode) -> Words:
+    """An error in percent of next to nothing."""
+    return Words(
+        f"This mean error in percent of the targets is {number(episode.evidence['loss'])} since step {episode.first_step:,}: some targets are 0, or"
+        " next to it, and what is divided by them outweighs all other examples.",
+        "Take a loss of differences; for numbers of all sizes above 0, one of their logarithms:",
+        'model.compile(optimizer, "mae")  # or "msle"',
     )
 
 
@@ -414,6 +430,12 @@ def taken_for(facts: Facts, *meanings: str) -> list[int]:
     """Nodes that a loss takes for one of ``meanings``. What a model gives that a loss is given, the last layer in it has made."""
     names = {name for loss in facts.losses.tolist() for meaning in meanings for name in facts.nodes[loss].attributes.get(meaning, ())}
     return sorted({facts.made_by(index) for index, name in enumerate(facts.names) if name in names})
+
+
+def _relative(facts: Facts) -> list[int]:
+    """Losses of differences over their targets, and of nothing else."""
+    asked = {loss: facts.nodes[loss].attributes.get("relative", ()) for loss in facts.losses.tolist()}
+    return [loss for loss, names in asked.items() if names and {facts.names[row] for row in facts.inputs[loss]} <= set(names)]
 
 
 def _answered_with_yes_or_no(facts: Facts) -> list[int]:

@@ -15,7 +15,7 @@ X = np.random.default_rng(0).normal(size=(32, 3)).astype("float32")
 CLASS = (X[:, 0] > 0).astype("int32")
 SHARES, ONE = np.eye(2, dtype="float32")[CLASS], CLASS[:, None].astype("float32")
 
-MEANINGS = ("logits", "probabilities", "shares", "yes_or_no", "single", "directions", "signs")
+MEANINGS = ("logits", "probabilities", "shares", "yes_or_no", "single", "directions", "signs", "relative")
 CASES = {
     "logits of two": (2, None, losses.SparseCategoricalCrossentropy(from_logits=True), CLASS, {"logits": ["out"]}),
     "logits of shares": (2, None, losses.CategoricalCrossentropy(from_logits=True), SHARES, {"logits": ["out"]}),
@@ -26,6 +26,7 @@ CASES = {
     "shares": (2, None, losses.CategoricalCrossentropy(label_smoothing=0.1), SHARES, {"shares": ["out"]}),
     "probabilities of a divergence": (2, None, "kld", SHARES, {"probabilities": ["out"]}),
     "number": (1, None, "mse", ONE, {}),
+    "number in percent": (1, None, "mape", ONE, {"relative": ["out"]}),
     "directions": (2, None, "cosine_similarity", SHARES, {"directions": ["out"]}),
     "signs": (1, None, "cosine_similarity", ONE, {"directions": ["out"], "signs": ["out"]}),
     "one direction of the batch": (1, None, lambda y, p: -tf.reduce_sum(y * tf.math.l2_normalize(p)), ONE, {"directions": ["out"]}),

@@ -69,6 +69,13 @@ class CutOff(NodeRule):
     def words(self, facts: Facts, index: int, episode: Episode) -> Words:
         """Where it cuts."""
         seen = episode.evidence
+        if seen["blocked"] == 1:
+            return Words(
+                f"It gives hardly anything but {number(seen['min'])} and {number(seen['max'])} since step {episode.first_step:,}, and nothing of the"
+                " gradient passes: between its steps it doesn't change with what comes in.",
+                f"Take a function that bends, or pass gradients around it{location(facts, index)}:",
+                "y = x + keras.ops.stop_gradient(keras.ops.sign(x) - x)",
+            )
         return Words(
             f"It gives hardly anything but {number(seen['min'])} and {number(seen['max'])} since step {episode.first_step:,}, the ends at which it"
             f" cuts off what comes in: {percent(seen['blocked'])} of that gets no gradient.",

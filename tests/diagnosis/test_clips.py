@@ -35,6 +35,14 @@ def test_what_hardly_gives_anything_but_its_ends_and_blocks_the_gradient_is_told
     assert all("-0.05 and 0.05" in f.sentence for f in found)
 
 
+def test_of_a_step_nothing_passes():
+    history = (
+        History(TEXT.format("Sign"), STEPS).set("scores", min=-3.0, max=3.0, mean=0.0, std=1.0).set("clip", min=-1.0, max=1.0, mean=0.0, std=1.0)
+    )
+    found = history.set("scores", "gradient", zero_fraction=1.0).set("clip", "gradient", zero_fraction=0.0).find(CutOff())
+    assert ["stop_gradient" in f.code for f in found] == [True]
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(("largest", "told"), [(0.02, ["cut"]), (6.0, [])])
 def test_a_relu_with_a_largest_value_that_is_far_too_small_is_told(tmp_path, largest, told):

@@ -200,3 +200,31 @@ def test_constant_deviations_beside_means_that_tell_units_apart_are_none(owner, 
     found = [f for f in history.find(PoorInitialization()) if f.node == f"layer/{weight}"]
     assert bool(found) == told
     assert all("All initial weights are -3, so" in f.sentence for f in found)
+
+
+SCALED = """
+    input x [?,8]
+    layer norm BatchNormalization [?,8] <- x
+    variable norm/gamma [8]
+    layer after {} [?,8] <- norm {}
+    layer head Dense [?,3] <- after
+    variable head/kernel [8,3]
+    loss loss [] <- head
+"""
+
+
+@pytest.mark.parametrize(
+    ("way", "scale", "passes", "told"),
+    [
+        (("ReLU", ""), 0.0, 0.0, ["norm/gamma"]),
+        (("ReLU", ""), 1.0, 1.0, []),
+        (("Add", "x"), 0.0, 1.0, []),  # a branch that is to begin with nothing, beside a way past it; the head may begin with 0, too
+    ],
+)
+def test_scales_of_zero_are_told_where_nothing_goes_past_them(way, scale, passes, told):
+    history = History(SCALED.format(*way), range(0, 30, 10)).set("norm/gamma", elements=8, l2_norm=scale * np.sqrt(8), std=0.0, mean=scale)
+    for name, differ in (("x", 1.0), ("norm", scale), ("after", passes), ("head", 0.0)):
+        history.set(name, l2_norm=np.sqrt(320), batch_std=differ)
+    found = history.set("head/kernel", elements=24, l2_norm=1.0, std=0.2).find(PoorInitialization())
+    assert [f.node for f in found] == told
+    assert all("gamma, beta" in f.code for f in found)

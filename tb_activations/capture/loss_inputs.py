@@ -31,7 +31,8 @@ _OF_LOGITS = frozenset({"SoftmaxCrossEntropyWithLogits", "SparseSoftmaxCrossEntr
 
 def taken_for(loss: tf.Tensor, producers: Mapping[int, str], logits: Mapping[int, str], itself: str) -> dict[str, list[str]]:
     """Names of nodes whose value goes as it is into `loss`, by what it is taken for: "logits", "probabilities", "shares"; as "yes_or_no" what is
-    compared with targets between 0 and 1, each for itself and counted as it is; as "single" what is made a share of a single class; as "directions"
+    compared with targets between 0 and 1, each for itself and counted as it is; as "single" what is made a share of a single class; as "whole" logits
+    that are compared with shares of a whole; as "directions"
     what is divided by its length, and as "signs" single numbers that are; as "relative" what differences from targets are divided by the size of
     those; and as "crossed" what is compared with the targets of all examples of a batch."""
     found: dict[str, dict[str, None]] = {}
@@ -42,7 +43,7 @@ def taken_for(loss: tf.Tensor, producers: Mapping[int, str], logits: Mapping[int
             if meaning == "yes_or_no" and _is_weighted(op, frozenset(path), producers, itself):
                 continue
             name = _maker(tensor, producers, itself)
-            if name is None and meaning in ("yes_or_no", "single"):
+            if name is None and meaning in ("yes_or_no", "single", "whole"):
                 name = _maker(tensor, logits, itself)  # taken before the sigmoid of that node
             if name is not None:
                 found.setdefault(meaning, {}).setdefault(name)
@@ -52,6 +53,8 @@ def taken_for(loss: tf.Tensor, producers: Mapping[int, str], logits: Mapping[int
 def _readings(op: tf.Operation) -> Iterator[tuple[str, tf.Tensor]]:
     if op.type in _OF_LOGITS:
         yield "logits", op.inputs[0]
+        if op.type == "SoftmaxCrossEntropyWithLogits":
+            yield "whole", op.inputs[0]
         if _classes(op.inputs[0]) == 1:
             yield "single", op.inputs[0]
     elif op.type == "GreaterEqual" and "logistic_loss" in op.name:

@@ -94,6 +94,7 @@ CAUSES: Mapping[str, Mapping[str, Relation]] = {
         "unnormalized_input": "anywhere",
     },
     "exploding_gradient": {
+        "targets_out_of_range": "after",
         "loss_outweighs": "anywhere",
         "unnormalized_input": "anywhere",
         "poor_initialization": "anywhere",
@@ -129,12 +130,14 @@ CAUSES: Mapping[str, Mapping[str, Relation]] = {
         "unnormalized_input": "before",
     },
     "update_too_large": {
+        "targets_out_of_range": "after",
         "penalty_too_strong": "anywhere",
         "poor_initialization": "anywhere",
         "exploding_gradient": "anywhere",
         "unnormalized_input": "anywhere",
     },
     "exploding_loss": {
+        "targets_out_of_range": "anywhere",
         "penalty_too_strong": "anywhere",
         **_SIZES,
         "output_mismatch": "anywhere",

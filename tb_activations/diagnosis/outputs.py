@@ -21,6 +21,7 @@ from tb_activations.diagnosis.judged import Judged
 from tb_activations.diagnosis.kinds import ends_in_relu
 from tb_activations.diagnosis.rule import NodeRule, Observation, Words, location, number
 from tb_activations.diagnosis.squares import Squares
+from tb_activations.diagnosis.wholes import Wholes
 
 __all__ = ["OutputMismatch", "TargetsOutOfRange", "alone", "taken_for"]
 
@@ -213,12 +214,12 @@ class TargetsOutOfRange(NodeRule):
 
     name, title = "targets_out_of_range", "Targets out of range"
     definition = (
-        "A binary cross entropy, and nothing but that, is negative: with targets between 0 and 1 it can't be. Or a mean error in percent of"
-        " targets is above 100,000. Or squared differences from what a"
-        " sigmoid or softmax (tanh) gives are larger on average than from any targets within its range, or targets vary more than any within that"
-        " range do that have their mean, or what a ReLU gives begins nearer to 0 than it lies above some of them. Or a network judges what a sigmoid"
-        " or tanh gives beside data that lie beyond its range. Or targets are so far from 0 that"
-        " an output that begins there has come a tenth of the way to their mean after 100 steps, or less."
+        "A binary cross entropy, and nothing but that, is negative: with targets between 0 and 1 it can't be. Or targets that are compared with"
+        " shares of a whole add up to more than 1 over the classes. Or a mean error in percent of targets is above 100,000. Or squared differences"
+        " from what a sigmoid or softmax (tanh) gives are larger on average than from any targets within its range, or targets vary more than any"
+        " within that range do that have their mean, or what a ReLU gives begins nearer to 0 than it lies above some of them. Or a network judges"
+        " what a sigmoid or tanh gives beside data that lie beyond its range. Or targets are so far from 0 that an output that begins there has come"
+        " a tenth of the way to their mean after 100 steps, or less."
     )
     reference = "Cover & Thomas 2006, Elements of Information Theory: a cross entropy is at least the entropy of the targets, which is at least 0"
     severity, statistic = "error", "mean"
@@ -253,6 +254,7 @@ class TargetsOutOfRange(NodeRule):
         """Looks at the sign of a loss, at how far an output is from its targets, and at what it is judged beside. The second is known exactly or
         not at all: what no targets within range can do needn't last."""
         is_loss, is_alone, judged = np.isin(rows, facts.losses), np.isin(rows, list(alone(facts))), Judged(facts)
+        wholes = Wholes(facts, taken_for(facts, "whole"), alone(facts))
         differences, relative = _Differences(self, facts, rows[is_alone]), np.isin(rows, _relative(facts))[:, None]
 
         def look(block: Block) -> Observation:
@@ -266,7 +268,9 @@ class TargetsOutOfRange(NodeRule):
                 evidence[name][is_alone] = values
             size = judged.size_of_data(block, rows)
             beyond = size > self.ROUNDED
-            holds, known = holds | beyond, known | ~np.isnan(size)
+            whole = wholes.excess(block, rows)
+            holds, known = holds | beyond | ~np.isnan(whole), known | ~np.isnan(size) | ~np.isnan(whole)
+            evidence["whole"] = whole
             evidence["data"] = np.where(beyond & ~urgent, size, np.nan)
             return Observation(holds, known, evidence, urgent)
 
@@ -275,6 +279,13 @@ class TargetsOutOfRange(NodeRule):
     def words(self, facts: Facts, index: int, episode: Episode) -> Words:
         """What it says of the targets."""
         seen = episode.evidence
+        if not np.isnan(seen["whole"]):
+            return Words(
+                f"Over the classes its targets add up to more than 1 (to {number(1 + seen['whole'])} on average, if the loss is a mean), and it gives"
+                " shares of a whole: these can't be right at more than one class.",
+                f"Where several classes may be true at once, end in a sigmoid{location(facts, index)}, with a loss of yes or no for each:",
+                'model.compile(optimizer, "binary_crossentropy")',
+            )
         if seen["loss"] > 0:
             return _words_of_percent(episode)
         if not np.isnan(seen["loss"]):

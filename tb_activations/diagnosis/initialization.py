@@ -103,7 +103,7 @@ class PoorInitialization(NodeRule):
             detour |= np.stack([_come_past(block, facts.places(row), nodes) for row, nodes in zip(rows.tolist(), following, strict=True)])
             small = ((gain < self.SMALLEST_GAIN) | propagation.fades(block, gain)) & ~small_is_fine & ~detour
             tamed = np.stack([_is_tamed(block, facts, calls, own) for calls, own in zip(scaled, gain, strict=True)])
-            large_is_fine = periodic | normalized & ~self._hardly_turn(block, rows, gain)
+            large_is_fine = periodic | normalized & ~self._hardly_turn(block, rows, np.where(is_scale, np.nan, gain))
             given = np.stack([_given(block, facts, facts.places(row)) for row in rows.tolist()])
             evened_out = self._is_evened_out(facts, gain, rms * np.sqrt(fan_out)) | output & (gain * given <= self.LARGEST_GAIN)
             far = (gain > largest) & ~evened_out
@@ -132,7 +132,7 @@ class PoorInitialization(NodeRule):
         and so the slower they learn, the larger they are."""
         weights = block.column("l2_norm")[rows]
         ratio = block.column("l2_norm", "update")[rows] / np.where(weights > 0, weights, np.nan)
-        least = np.fmin.reduce(np.where(gain > self.LARGEST_GAIN, np.nan, ratio), axis=0)
+        least = np.fmin.reduce(np.where(gain <= self.LARGEST_GAIN, ratio, np.nan), axis=0)
         turned: Bools = (gain > self.LARGEST_GAIN) & (ratio < self.HARDLY * least)
         return turned
 

@@ -99,9 +99,10 @@ def test_weights_before_a_normalization_are_too_large_where_a_step_hardly_turns_
     text = """
         input x [?,64]; layer c Dense [?,64] <- x; variable c/kernel [64,64] update; variable c/bias [64]
         layer n BatchNormalization [?,64] <- c relu; layer head Dense [?,3] <- n; variable head/kernel [64,3] update; variable head/bias [3]
-        loss loss [] <- head
+        variable n/gamma [64] update; loss loss [] <- head
     """
     history = History(text, range(0, 30, 10)).set("c/bias", elements=64, l2_norm=0.0, std=0.0).set("head/bias", elements=3, l2_norm=0.0, std=0.0)
+    history.set("n/gamma", elements=64, l2_norm=8.0, std=0.0).set("n/gamma", "update", elements=64, l2_norm=8e-5)  # a scale isn't turned at all
     history.set("c/kernel", elements=4096, l2_norm=gain * 8, std=gain / 8).set("c/kernel", "update", elements=4096, l2_norm=gain * 8 * turned)
     history.set("head/kernel", elements=192, l2_norm=1.7, std=1 / 8).set("head/kernel", "update", elements=192, l2_norm=1.7e-2)
     assert [f.node for f in history.find(PoorInitialization())] == told

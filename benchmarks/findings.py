@@ -210,6 +210,7 @@ SETS = {
     "fifteenth": "Programs written from what scripts after threads showed, with the rules in view",
     "sixteenth": "Programs written from what a blind set showed, with the rules in view",
     "seventeenth": "Programs written from what another blind set showed, with the rules in view",
+    "nineteenth": "Programs written from what a larger blind set showed, with the rules in view",
     "reviewed": "Programs written from a review of the rules",
 }
 """Titles by how the name of a family begins."""

@@ -23,6 +23,7 @@ from benchmarks.programs import (  # noqa: F401  (each registers its programs)
     fourth_settings,
     generative,
     held_out,
+    nineteenth,
     ninth_faulty,
     ninth_healthy,
     recurrent,

@@ -492,7 +492,7 @@ def relu_at_the_output(plan: Plan, random: Random) -> Fault:
     plan.logits = False
     ill = plan.copy()
     ill.head["activation"] = "relu"
-    return ill, "output_mismatch dead_units collapse", ["output", "loss"]
+    return ill, "output_mismatch targets_out_of_range dead_units collapse", ["output", "loss"]
 
 
 @fault
@@ -617,7 +617,7 @@ def units_rounded(plan: Plan, random: Random) -> Fault | None:
     if plan.kind in ("residual", "transformer"):
         return None
     name, how = _one(random, plan.trunk), (ops.round, ops.sign, lambda x: ops.cast(ops.cast(x, "int32"), "float32"))[int(random.integers(3))]
-    return _with(plan, name, "rounded", how), "missing_gradient", [*_before(plan, name), "rounded"]
+    return _with(plan, name, "rounded", how), "missing_gradient unchanged_weights", [*_before(plan, name), "rounded"]
 
 
 @fault

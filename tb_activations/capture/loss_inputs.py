@@ -16,11 +16,14 @@ from tb_activations.capture.edges import inputs_of, producing_nodes, walk_back
 __all__ = ["taken_for"]
 
 NEAR = 0.01
-"""How far from 0 and 1 the ends lie between which probabilities are clipped; Keras takes 1e-7."""
+"""How far from 0 and 1 the ends lie between which probabilities are clipped; Keras takes 1e-7. The upper one may be 1 itself (a divergence has no
+logarithm of 1 − p), the lower one isn't 0: it is there for a logarithm."""
 
 _SHAPING = frozenset({"Reshape", "Squeeze", "ExpandDims", "Identity", "Cast", "Transpose", "ConcatV2", "Pack"})
 _PAIRED = frozenset({"Sub", "SquaredDifference", "Mul"})
 """What compares outputs with targets: differences, and products with logarithms."""
+_OF_A_LENGTH = frozenset({"Sum", "Sqrt", "Rsqrt", "Maximum", "Minimum", "AddV2", "Reshape", "Identity"})
+"""What makes a length of squares, or one over it."""
 _GIVEN = frozenset({"Placeholder", "IteratorGetNext"})
 """What gives a step the numbers of the program."""
 _OF_LOGITS = frozenset({"SoftmaxCrossEntropyWithLogits", "SparseSoftmaxCrossEntropyWithLogits"})
@@ -28,8 +31,10 @@ _OF_LOGITS = frozenset({"SoftmaxCrossEntropyWithLogits", "SparseSoftmaxCrossEntr
 
 def taken_for(loss: tf.Tensor, producers: Mapping[int, str], logits: Mapping[int, str], itself: str) -> dict[str, list[str]]:
     """Names of nodes whose value goes as it is into `loss`, by what it is taken for: "logits", "probabilities", "shares"; as "yes_or_no" what is
-    compared with targets between 0 and 1, each for itself and counted as it is; as "single" what is made a share of a single class; and as "crossed"
-    what is compared with the targets of all examples of a batch."""
+    compared with targets between 0 and 1, each for itself and counted as it is; as "single" what is made a share of a single class; as "whole" logits
+    that are compared with shares of a whole; as "directions"
+    what is divided by its length, and as "signs" single numbers that are; as "relative" what differences from targets are divided by the size of
+    those; and as "crossed" what is compared with the targets of all examples of a batch."""
     found: dict[str, dict[str, None]] = {}
     path = list(walk_back(loss, producers, itself))
     for op in path:
@@ -38,7 +43,7 @@ def taken_for(loss: tf.Tensor, producers: Mapping[int, str], logits: Mapping[int
             if meaning == "yes_or_no" and _is_weighted(op, frozenset(path), producers, itself):
                 continue
             name = _maker(tensor, producers, itself)
-            if name is None and meaning in ("yes_or_no", "single"):
+            if name is None and meaning in ("yes_or_no", "single", "whole"):
                 name = _maker(tensor, logits, itself)  # taken before the sigmoid of that node
             if name is not None:
                 found.setdefault(meaning, {}).setdefault(name)
@@ -48,14 +53,23 @@ def taken_for(loss: tf.Tensor, producers: Mapping[int, str], logits: Mapping[int
 def _readings(op: tf.Operation) -> Iterator[tuple[str, tf.Tensor]]:
     if op.type in _OF_LOGITS:
         yield "logits", op.inputs[0]
+        if op.type == "SoftmaxCrossEntropyWithLogits":
+            yield "whole", op.inputs[0]
         if _classes(op.inputs[0]) == 1:
             yield "single", op.inputs[0]
     elif op.type == "GreaterEqual" and "logistic_loss" in op.name:
         yield "logits", op.inputs[0]
         yield "yes_or_no", op.inputs[0]
+    elif op.type in ("Mul", "RealDiv", "DivNoNan"):
+        for own, other in zip(op.inputs, reversed(op.inputs), strict=True):
+            if _is_length(other, own):
+                yield "directions", own
+                if own.shape[-1:] == [1] and _are_of_one_shape(own, other):
+                    yield "signs", own
+        yield from (("relative", own) for own in _over_their_targets(op))
     elif op.type == "Maximum" and _is_near(op.inputs[1], 0):
         inner = op.inputs[0].op
-        if inner.type == "Minimum" and _is_near(inner.inputs[1], 1):
+        if inner.type == "Minimum" and (_is_near(inner.inputs[1], 1) or tf.get_static_value(inner.inputs[1]) == 1):
             divided = inner.inputs[0].op
             if divided.type in ("RealDiv", "DivNoNan") and divided.inputs[1].op.type == "Sum":
                 yield "shares", divided.inputs[0]
@@ -65,6 +79,23 @@ def _readings(op: tf.Operation) -> Iterator[tuple[str, tf.Tensor]]:
                 yield "probabilities", inner.inputs[0]
                 if any(after.type == "Sub" and after.inputs[1] is op.outputs[0] for after in op.outputs[0].consumers()):
                     yield "yes_or_no", inner.inputs[0]  # p and 1 − p
+
+
+def _over_their_targets(op: tf.Operation) -> Iterator[tf.Tensor]:
+    """Numbers whose differences from targets are divided by the size of these, which is kept away from 0."""
+    least = op.inputs[1].op
+    if op.type == "RealDiv" and least.type == "Maximum" and least.inputs[0].op.type == "Abs" and _is_near(least.inputs[1], 0):
+        difference = op.inputs[0].op
+        pair = difference.inputs if difference.type == "Sub" else ()
+        yield from (own for own, other in zip(pair, reversed(pair), strict=True) if other is least.inputs[0].op.inputs[0])
+
+
+def _is_length(tensor: tf.Tensor, vectors: tf.Tensor) -> bool:
+    """Whether numbers are the lengths of vectors, or one over them: a root of a sum of their squares, kept away from 0."""
+    op = tensor.op
+    if op.type in ("Square", "Mul"):
+        return all(source is vectors for source in op.inputs)
+    return op.type in _OF_A_LENGTH and any(_is_length(source, vectors) for source in op.inputs)
 
 
 def _is_weighted(op: tf.Operation, path: Set[tf.Operation], producers: Mapping[int, str], itself: str) -> bool:

@@ -251,6 +251,12 @@ class ExplodingActivation(NodeRule):
             " out of proportion to the input."
         )
         slower = ", or lower the learning rate" if episode.first_step else ""
+        if facts.nodes[index].activation == "exponential":
+            return Words(
+                sentence,
+                f"An exponential makes huge numbers of large ones, and the next one of these: take another function between layers{slower}:",
+                'keras.layers.Dense(units, activation="relu")',
+            )
         if index not in facts.owned:
             return Words(
                 sentence,

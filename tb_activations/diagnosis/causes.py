@@ -49,6 +49,7 @@ CAUSES: Mapping[str, Mapping[str, Relation]] = {
     },
     "saturated_activation": {
         "loss_outweighs": "anywhere",
+        "constant_targets": "after",
         **_BEGINNINGS,
         **_SIZES,
         "saturated_activation": "before",
@@ -66,6 +67,7 @@ CAUSES: Mapping[str, Mapping[str, Relation]] = {
     },
     "collapse": {
         "loss_outweighs": "anywhere",
+        "constant_targets": "after",
         "penalty_too_strong": "anywhere",
         **_BEGINNINGS,
         "targets_out_of_range": "after",
@@ -79,7 +81,9 @@ CAUSES: Mapping[str, Mapping[str, Relation]] = {
         "exploding_activation": "anywhere",
         "update_too_large": "anywhere",
     },
+    "cut_off": _BEGINNINGS,
     "vanishing_gradient": {
+        "cut_off": "after",
         "penalty_too_strong": "anywhere",
         "collapse": "after",
         "dead_units": "anywhere",
@@ -90,6 +94,7 @@ CAUSES: Mapping[str, Mapping[str, Relation]] = {
         "unnormalized_input": "anywhere",
     },
     "exploding_gradient": {
+        "targets_out_of_range": "after",
         "loss_outweighs": "anywhere",
         "unnormalized_input": "anywhere",
         "poor_initialization": "anywhere",
@@ -100,6 +105,7 @@ CAUSES: Mapping[str, Mapping[str, Relation]] = {
     "batchnorm_drift": {"other_validation_data": "before", "batchnorm_drift": "before"},
     "unchanged_weights": {
         "constant_input": "before",
+        "cut_off": "after",
         "dead_units": "beside",
         "saturated_activation": "beside",
         "poor_initialization": "anywhere",
@@ -113,6 +119,8 @@ CAUSES: Mapping[str, Mapping[str, Relation]] = {
         "float16_underflow": "anywhere",
     },
     "update_too_small": {
+        "cut_off": "after",
+        "constant_targets": "anywhere",
         "dead_units": "anywhere",
         "saturated_activation": "anywhere",
         "vanishing_gradient": "anywhere",
@@ -122,12 +130,14 @@ CAUSES: Mapping[str, Mapping[str, Relation]] = {
         "unnormalized_input": "before",
     },
     "update_too_large": {
+        "targets_out_of_range": "after",
         "penalty_too_strong": "anywhere",
         "poor_initialization": "anywhere",
         "exploding_gradient": "anywhere",
         "unnormalized_input": "anywhere",
     },
     "exploding_loss": {
+        "targets_out_of_range": "anywhere",
         "penalty_too_strong": "anywhere",
         **_SIZES,
         "output_mismatch": "anywhere",
@@ -165,6 +175,7 @@ _RANK = {
             "poor_initialization",
             "output_mismatch",
             "targets_out_of_range",
+            "constant_targets",
             "loss_outweighs",
             "heavy_dropout",
             "penalty_too_strong",
@@ -174,6 +185,7 @@ _RANK = {
             "exploding_gradient",
             "update_too_large",
             "saturated_activation",
+            "cut_off",
             "nonfinite",
             "dead_units",
             "drowned_code",

@@ -18,7 +18,8 @@ from tb_activations.diagnosis.episodes import Episode, Persistence
 from tb_activations.diagnosis.facts import Facts
 from tb_activations.diagnosis.flow import path_of
 from tb_activations.diagnosis.kinds import RECURRENT
-from tb_activations.diagnosis.rule import NodeRule, Observation, Words, location, number
+from tb_activations.diagnosis.outputs import taken_for
+from tb_activations.diagnosis.rule import NodeRule, Observation, Words, location, number, percent
 from tb_activations.store.nodes import Node
 
 __all__ = ["FLAT_END", "NOISE", "SAME", "CollapsedOutput"]
@@ -41,7 +42,8 @@ FLAT_END = 0.03
 """How far from its ends a sigmoid counts as flat (see `docs/format.md`)."""
 
 JOINT = 0.05
-"""The same where the loss is given nothing but what one layer makes of several inputs: nothing tells it to be small but that all are alike."""
+"""The same where the loss is given nothing but what one layer makes of several inputs: nothing tells it to be small but that all are alike. Where it
+reads directions only, so it is of the square of the deviation over the root mean square: about 1 less the cosine of two examples."""
 
 
 class CollapsedOutput(NodeRule):
@@ -49,9 +51,9 @@ class CollapsedOutput(NodeRule):
 
     name, title = "collapse", "All examples equal"
     definition = (
-        "From this node on to the output, all examples of a batch are equal, or differ 1,000 times less than at first (20 times, where the loss is"
-        " given nothing but what one layer makes of several inputs), although the inputs differ; or a normalization gives its own offset only, as the"
-        " mean over a single number is that number."
+        "From this node on to the output, all examples of a batch are equal, or differ 1,000 times less than at first (20 times, or point in one"
+        " direction, where the loss is given nothing but what one layer makes of several inputs), although the inputs differ; or a normalization"
+        " gives its own offset only, as the mean over a single number is that number."
     )
     reference = "SageMaker Debugger TensorVariance and AllZero; representation collapse"
     severity, statistic = "error", "batch_std"
@@ -72,7 +74,10 @@ class CollapsedOutput(NodeRule):
         inputs = [position[row] for row in rows.tolist() if facts.nodes[row].kind == "input"]
         first = np.full((len(rows), 1), np.nan, np.float32)
         emptied = Emptied(facts, rows)
-        shrunk = np.where(np.isin(rows, _compared_with_each_other(facts)), JOINT, SHRUNK)[:, None]
+        joint = np.isin(rows, _compared_with_each_other(facts))[:, None]
+        shrunk = np.where(joint, JOINT, SHRUNK)
+        directed = joint & np.isin(rows, _read_as_directions(facts))[:, None]
+        first_share = np.full((len(rows), 1), np.nan, np.float32)
 
         def look(block: Block) -> Observation:
             std, rms = block.column("batch_std")[rows], _size(block, rows)
@@ -81,13 +86,16 @@ class CollapsedOutput(NodeRule):
             known = ~np.isnan(std)
             decided = known | emptied.judged & block.recorded()[rows]
             alike = np.where(ends & (first > 0), NOISE, SAME)
-            same = known & ((std <= alike * rms) | (std <= shrunk * first))
+            share = (std / rms) ** 2
+            first_share[:] = np.where(np.isnan(first_share), first_known(share), first_share)
+            same = known & ((std <= alike * rms) | (std <= shrunk * first) | directed & (share <= JOINT * first_share))
             varied = (known & ~same)[inputs].any(0) if inputs else np.ones(same.shape[1], bool)
             if not (same | empty).any():
                 return Observation(same, decided, {})
             lasting = _to_the_end(same, known & reaching[:, None], targets) & reaching[:, None]
             fed = np.stack([(known & ~same)[items].any(0) & ~same[items].all(0) if items else np.zeros(same.shape[1], bool) for items in sources])
             evidence = {"batch_std": std, "root_mean_square": rms, "first_batch_std": np.broadcast_to(first, std.shape)}
+            evidence["share"], evidence["first_share"] = share, np.broadcast_to(first_share, std.shape)
             evidence["loss_fell"] = np.broadcast_to(block.progress.astype(float), std.shape)
             return Observation(lasting & fed & varied | empty, decided, evidence)
 
@@ -128,9 +136,22 @@ class CollapsedOutput(NodeRule):
         return _words_of_one_output(facts, index, episode)
 
 
+_PUSH_APART = (
+    "The loss is lowest when all examples are alike. Add what pushes them apart: negative pairs, a stopped gradient with a predictor, or a penalty on"
+    " small variance."
+)
+
+
 def _words_of_likeness(episode: Episode) -> Words:
     """Of examples that differ still, but less and less: because the loss wants it, or because of what steps did."""
     seen = episode.evidence
+    if seen["batch_std"] > JOINT * seen["first_batch_std"]:
+        return Words(
+            f"Examples of a batch point in nearly the same direction here since step {episode.first_step:,}: their standard deviation is"
+            f" {percent(np.sqrt(seen['share']))} of their size, at first it was {percent(np.sqrt(seen['first_share']))}, while the inputs differ as"
+            " before.",
+            _PUSH_APART,
+        )
     sentence = (
         f"Examples of a batch hardly differ here since step {episode.first_step:,}: their standard deviation fell from"
         f" {number(seen['first_batch_std'])} to {number(seen['batch_std'])}, up to the output, while the inputs differ as before."
@@ -138,8 +159,7 @@ def _words_of_likeness(episode: Episode) -> Words:
     if seen["loss_fell"]:
         return Words(
             sentence,
-            "The loss is lowest when all examples are alike. Add what pushes them apart: negative pairs, a stopped gradient with a"
-            " predictor, or a penalty on small variance.",
+            _PUSH_APART,
         )
     return Words(
         sentence,
@@ -194,6 +214,13 @@ def _compared_with_each_other(facts: Facts) -> list[int]:
     own = path_of(facts.nodes[given[0]])
     inside = union(1 << row for row in facts.flow.tolist() if path_of(facts.nodes[row]) == own or facts.names[row].startswith(own + "/"))
     return given if not any(facts.upstream[row] & facts.kernel_layers & ~inside for row in given) else []
+
+
+def _read_as_directions(facts: Facts) -> list[int]:
+    """What a loss divides by its length, or what a layer has divided by it."""
+    given = {row for loss in facts.losses.tolist() for row in facts.inputs[loss]}
+    read = set(taken_for(facts, "directions"))
+    return [row for row in given if facts.made_by(row) in read or facts.nodes[facts.made_by(row)].class_name == "UnitNormalization"]
 
 
 ROUNDED = 0.01

@@ -15,7 +15,7 @@ from tb_activations.diagnosis.collapse import SAME
 from tb_activations.diagnosis.episodes import Episode, Persistence
 from tb_activations.diagnosis.facts import Facts
 from tb_activations.diagnosis.finding import Severity
-from tb_activations.diagnosis.kinds import RECURRENT, WEIGHTED, is_float
+from tb_activations.diagnosis.kinds import RECURRENT, WEIGHTED, is_float, is_of_users
 from tb_activations.diagnosis.rule import NodeRule, Observation, Words, location, number
 
 __all__ = ["ConstantInput", "UnnormalizedInput"]
@@ -111,8 +111,9 @@ class UnnormalizedInput(NodeRule):
 
     name, title = "unnormalized_input", "Unnormalized input"
     definition = (
-        "An input that feeds weights without a normalization before or right after them, or what a `Rescaling`, `Normalization` or change of"
-        " pixels makes of numbers, has a root mean square above 10 (or its nonzero elements below 0.001, or none of them is above 1/255); or what a"
+        "An input that feeds weights without a normalization before or right after them, or what a `Rescaling`, `Normalization`, change of"
+        " pixels or layer of a user makes of numbers, has a root mean square above 10 (or its nonzero elements below 0.001, or none of them is above"
+        " 1/255); or examples of an input differ by less than a 255th of its root mean square; or what a"
         " batch normalization in front of the first weights makes of it is above 10, as it uses moving statistics that nobody has trained."
     )
     reference = "UMLAUT input not normalized; LeCun et al. 1998, Efficient BackProp"
@@ -125,19 +126,24 @@ class UnnormalizedInput(NodeRule):
     """Root mean square. Standardized data have 1, raw iris 4, raw 0…16 digits 8, 0…255 images 80 and more."""
     SMALLEST = 1e-3
     """Root mean square of the elements that are not 0, so that one-hot and sparse rows pass."""
-    TWICE = 1.001 / 255
+    STEPS = 255.0
+    """Steps of a byte. Examples that differ by less than one of their size were moved by an offset that is none of theirs, or scaled twice before."""
+    TWICE = 1.001 / STEPS
     """The largest element, in size, of bytes that are divided by 255 twice: in the program and by a layer of the model. Rounding adds to it."""
 
     def select(self, facts: Facts) -> Rows:
         """Inputs that go straight into weights, and factors on the way from an input, or a table of words, to the first weights."""
         factors = facts.select(lambda node: node.kind == "layer" and node.class_name in _FACTORS | _OF_A_RANGE and is_float(node.dtype))
-        first = [row for row in factors.tolist() if not facts.upstream[row] & facts.kernel_layers]
+        first = [row for row in [*factors.tolist(), *_weightless(facts)] if not (facts.upstream[row] | 1 << row) & facts.kernel_layers]
         by_batch = {node for row in facts.float_inputs.tolist() for node in facts.next_effective(row) if facts.nodes[node].class_name == _BY_BATCH}
         return np.sort(np.concatenate([_direct_inputs(facts), _multiplied(facts, np.array(sorted(by_batch.union(first)), np.int64))]))
 
     def observe(self, facts: Facts, rows: Rows) -> Observe:
         """Compares the scale with what weights are made for."""
         taken_away = [_normalizations_of_products(facts, row) for row in rows.tolist()]
+        is_own = np.isin(rows, _weightless(facts))[:, None]
+        first = np.full((len(rows), 1), np.nan, np.float32)
+        is_given = np.array([facts.nodes[row].kind == "input" and not own for row, own in zip(rows.tolist(), taken_away, strict=True)])[:, None]
         is_by_batch = np.array([facts.nodes[row].class_name == _BY_BATCH for row in rows.tolist()], np.bool_)[:, None]
 
         def look(block: Block) -> Observation:
@@ -146,13 +152,19 @@ class UnnormalizedInput(NodeRule):
             nonzero = rms / np.sqrt(np.maximum(1 - np.nan_to_num(zero), 1e-9))
             harmless = np.array([(sizes[after] <= self.LARGEST).all(0) & (len(after) > 0) for after in taken_away], np.bool_).reshape(rms.shape)
             largest = np.maximum(block.column("max")[rows], -block.column("min")[rows])
-            holds = (rms > self.LARGEST) & ~harmless | ((nonzero < self.SMALLEST) | (largest <= self.TWICE)) & (rms > 0) & ~is_by_batch
+            spread = block.column("batch_std")[rows]
+            offset = is_given & (spread * self.STEPS < rms) & (spread > SAME * rms)
+            first[:] = np.where(np.isnan(first), first_known(rms), first)
+            large = (rms > self.LARGEST) & (~is_own | (first > self.LARGEST)) & ~harmless  # a table learns to make larger ones
+            small = ((nonzero < self.SMALLEST) | (largest <= self.TWICE)) & (rms > 0) & ~is_by_batch & ~is_own
+            holds = large | small | offset
             holds &= block.untrained[rows][:, None] & ~((block.column("max")[rows] <= 0) & (block.column("min")[rows] < MASKED))
             evidence = {
                 "root_mean_square": rms,
                 "min": block.column("min")[rows],
                 "max": block.column("max")[rows],
                 "mean": block.column("mean")[rows],
+                "batch_std": np.where(offset, spread, np.nan),
             }
             return Observation(holds, ~np.isnan(rms), evidence, holds & (rms > self.AT_ONCE) & (block.steps == 0))
 
@@ -168,6 +180,20 @@ class UnnormalizedInput(NodeRule):
                 " and 1 and which nothing has trained.",
                 f"Call it with the `training` that the model is called with, and not with False{location(facts, index)}:",
                 "x = self.normalization(x, training=training)",
+            )
+        if not np.isnan(seen["batch_std"]):
+            return Words(
+                f"Its examples differ by {number(seen['batch_std'])} (standard deviation), around a mean of {number(seen['mean'])} that all have:"
+                " what tells them apart is less than a 255th of what goes into the weights.",
+                "Subtract the mean, and divide by the standard deviation. If that is done: is it done twice?",
+                "normalization = keras.layers.Normalization(); normalization.adapt(x_train)",
+            )
+        if layer and is_of_users(layer) and layer not in _FACTORS | _OF_A_RANGE:
+            return Words(
+                f"It makes numbers from {number(seen['min'])} to {number(seen['max'])} (root mean square {number(seen['root_mean_square'])}), and"
+                " weights read them. Initial weights and usual learning rates are made for inputs near 1.",
+                f"Look at what it multiplies by, adds or draws{location(facts, index)}; or put a normalization behind it:",
+                "keras.layers.LayerNormalization()",
             )
         return Words(
             f"It goes from {number(seen['min'])} to {number(seen['max'])} (root mean square"
@@ -188,6 +214,12 @@ class UnnormalizedInput(NodeRule):
             if layer in _OF_A_RANGE
             else "normalization = keras.layers.Normalization(); normalization.adapt(x_train)",
         )
+
+
+def _weightless(facts: Facts) -> list[int]:
+    """Layers of a user without weights, which may add, multiply or draw anything."""
+    rows = facts.select(lambda node: node.kind == "layer" and is_of_users(node.class_name) and is_float(node.dtype))
+    return [row for row in rows.tolist() if row not in facts.owned and facts.nodes[row].class_name not in _FACTORS | _OF_A_RANGE]
 
 
 def _direct_inputs(facts: Facts) -> Rows:

@@ -13,6 +13,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import numpy.typing as npt
 
+from tb_activations.diagnosis.bitsets import union
 from tb_activations.diagnosis.block import Block, Floats
 from tb_activations.diagnosis.collapse import SAME
 from tb_activations.diagnosis.episodes import AT_ONCE, Episode
@@ -42,7 +43,8 @@ class PoorInitialization(NodeRule):
     definition = (
         "At step 0 the kernel is constant, or its root mean square times the square root of its fan-in is far from 1 (unless the next weights make"
         " up for what a narrow layer grows), or somewhat, and what comes in shrinks or grows out of proportion up to the last weights; or a"
-        " table of words or positions has a root mean square above 10."
+        " table of words or positions has a root mean square above 10; or all scales of a normalization are 0, and all examples equal up to the last"
+        " weights."
     )
     reference = "Glorot & Bengio 2010; He et al. 2015; SageMaker Debugger PoorWeightInitialization"
     severity, statistic = "error", "std"
@@ -62,8 +64,9 @@ class PoorInitialization(NodeRule):
     """Root mean square of a table that feeds weights, as of an input (`UnnormalizedInput.LARGEST`). Tables of Keras begin with 0.03."""
 
     def select(self, facts: Facts) -> Rows:
-        """Kernels with more than one input or output, and tables of words or positions."""
-        return np.array([*facts.kernels.tolist(), *(row for row in facts.tables.tolist() if is_of_words(facts, row))], np.int64)
+        """Kernels with more than one input or output, tables of words or positions, and scales of normalizations."""
+        tables = [row for row in facts.tables.tolist() if is_of_words(facts, row)]
+        return np.array([*facts.kernels.tolist(), *tables, *(row for row in facts.variables.tolist() if _is_scale(facts, row))], np.int64)
 
     def observe(self, facts: Facts, rows: Rows) -> Observe:
         """Looks at step 0 only: what comes later is trained.
@@ -84,6 +87,8 @@ class PoorInitialization(NodeRule):
         partners = [_partners(facts, row) for row in rows.tolist()]
         scaled = _scaled_by_themselves(facts, rows)
         is_table = np.isin(rows, facts.tables)[:, None]
+        is_scale = np.array([_is_scale(facts, row) for row in rows.tolist()], np.bool_)[:, None]
+        ends = [_read_at_the_end(facts, row) if _is_scale(facts, row) else [] for row in rows.tolist()]
         propagation = Propagation(facts, rows)
 
         def look(block: Block) -> Observation:
@@ -98,7 +103,7 @@ class PoorInitialization(NodeRule):
             detour |= np.stack([_come_past(block, facts.places(row), nodes) for row, nodes in zip(rows.tolist(), following, strict=True)])
             small = ((gain < self.SMALLEST_GAIN) | propagation.fades(block, gain)) & ~small_is_fine & ~detour
             tamed = np.stack([_is_tamed(block, facts, calls, own) for calls, own in zip(scaled, gain, strict=True)])
-            large_is_fine = periodic | normalized & ~self._hardly_turn(block, rows, gain)
+            large_is_fine = periodic | normalized & ~self._hardly_turn(block, rows, np.where(is_scale, np.nan, gain))
             given = np.stack([_given(block, facts, facts.places(row)) for row in rows.tolist()])
             evened_out = self._is_evened_out(facts, gain, rms * np.sqrt(fan_out)) | output & (gain * given <= self.LARGEST_GAIN)
             far = (gain > largest) & ~evened_out
@@ -106,6 +111,7 @@ class PoorInitialization(NodeRule):
             poor = large | np.where(constant & (rms > 0), ~output, small)
             poor &= ~(constant & np.stack([varies[others].any(0) for others in partners]))
             poor = np.where(is_table, (rms > self.LARGEST_ENTRY) & ~large_is_fine, poor)
+            poor = np.where(is_scale, (rms == 0) & np.stack([~differ[nodes].any(0) & (len(nodes) > 0) for nodes in ends]), poor)
             evidence = {"std": std, "root_mean_square": rms, "mean": block.column("mean")[rows]}
             return Observation(poor & known & (block.steps == 0) & block.untrained[rows][:, None], known, {**evidence, "gain": gain})
 
@@ -126,7 +132,7 @@ class PoorInitialization(NodeRule):
         and so the slower they learn, the larger they are."""
         weights = block.column("l2_norm")[rows]
         ratio = block.column("l2_norm", "update")[rows] / np.where(weights > 0, weights, np.nan)
-        least = np.fmin.reduce(np.where(gain > self.LARGEST_GAIN, np.nan, ratio), axis=0)
+        least = np.fmin.reduce(np.where(gain <= self.LARGEST_GAIN, ratio, np.nan), axis=0)
         turned: Bools = (gain > self.LARGEST_GAIN) & (ratio < self.HARDLY * least)
         return turned
 
@@ -140,6 +146,13 @@ class PoorInitialization(NodeRule):
         if index in facts.tables:
             sentence = f"The initial entries have a root mean square of {number(rms)}. Weights after them are made for inputs near 1."
             return Words(sentence, "Use entries as small as usual:", 'keras.layers.Embedding(..., embeddings_initializer="uniform")')
+        if _is_scale(facts, index):
+            return Words(
+                "All its scales are 0 at first, so it gives its offset whatever comes in, and nothing goes past it: what the last weights read is the"
+                " same for all examples.",
+                f"Begin with scales of 1{location(facts, owner or index)}. Where they were set, mind the order:",
+                "layer.set_weights([gamma, beta, moving_mean, moving_variance])",
+            )
         if episode.evidence["std"] <= CONSTANT * rms:
             value = -rms if episode.evidence["mean"] < 0 else rms
             sentence = f"All initial weights are {number(value)}, so all units compute the same and get the same gradient."
@@ -227,6 +240,19 @@ def is_of_words(facts: Facts, table: int) -> bool:
     owner = facts.owners[table]
     known = owner is not None and facts.nodes[owner].class_name == "Embedding"
     return known or re.search("emb|pos|tok|table", facts.names[table].rsplit("/", 1)[-1], re.IGNORECASE) is not None
+
+
+def _is_scale(facts: Facts, row: int) -> bool:
+    """Whether it is what a normalization multiplies by."""
+    owner = facts.owners[row]
+    return owner is not None and facts.names[row].endswith("/gamma") and facts.nodes[owner].class_name in NORMALIZATIONS
+
+
+def _read_at_the_end(facts: Facts, row: int) -> list[int]:
+    """What the last weights read of what is made with a weight."""
+    made = union(facts.downstream[place] | 1 << place for place in facts.places(row))
+    ends = [place for kernel in facts.output_kernels.tolist() for place in facts.places(kernel)]
+    return [source for place in ends for source in facts.inputs[place] if made >> source & 1]
 
 
 def _is_periodic(facts: Facts, kernel: int) -> bool:

@@ -125,7 +125,10 @@ class OscillatingLoss(NodeRule):
     """A loss that swings without falling."""
 
     name, title = "oscillating_loss", "Oscillating loss"
-    definition = "Over the last captures the loss swings by as much as it was at first, up and down again and again, and doesn't fall."
+    definition = (
+        "Over the last captures the loss swings by as much as it was at first, up and down again and again, and doesn't fall. Or it falls below a"
+        " tenth of what it was at first, and is above that at the next capture and still high at the one after, three times in sixty captures."
+    )
     reference = "AutoTrainer oscillating loss; DeepDiagnosis"
     severity, statistic = "warning", "mean"
     persistence = Persistence(captures=5, steps=10)
@@ -139,6 +142,11 @@ class OscillatingLoss(NodeRule):
     """Standard deviation within them, in units of the first loss. The noise of small batches stays below 0.4."""
     NOISE = 2.0
     """The same for a batch of one, and less for larger ones by the root of their size: the loss of one example varies by as much as it is large."""
+    LOW, HIGH, RELAPSES, AMONG = 0.1, 0.2, 3, 60
+    """Of the first loss, down to which all seems learned, and above which it stays after it has jumped above that: one odd batch alone does not;
+    how often, and among how many captures."""
+    SEVERAL = 8
+    """Examples of a batch, from which on one odd one doesn't make its loss jump so far."""
 
     def select(self, facts: Facts) -> Rows:
         """The total loss."""
@@ -148,9 +156,10 @@ class OscillatingLoss(NodeRule):
         """Counts crossings of the median in a sliding window."""
         sizes = _sizes_of_inputs(facts)
         window = np.full(self.LENGTH - 1, np.nan, np.float32)
+        latest = np.full(self.AMONG + 1, np.nan, np.float32)
 
         def look(block: Block) -> Observation:
-            nonlocal window
+            nonlocal window, latest
             loss = block.column("mean")[rows]
             series = np.concatenate([window, loss[0]])
             windows, window = np.lib.stride_tricks.sliding_window_view(series, self.LENGTH), series[1 - self.LENGTH :]
@@ -162,15 +171,34 @@ class OscillatingLoss(NodeRule):
             )
             amplitude = np.fmax(self.AMPLITUDE, self.NOISE / np.sqrt(_examples(block, sizes)))
             holds = (swings >= self.SWINGS) & (deviation > amplitude * block.first_loss) & (block.first_loss >= SMALLEST) & ~block.progress
-            return Observation(
-                holds[None], ~np.isnan(loss), {"loss": loss, "first_loss": block.first_loss[None], "standard_deviation": deviation[None]}
-            )
+            series, latest = np.concatenate([latest, loss[0]]), np.concatenate([latest, loss[0]])[-1 - self.AMONG :]
+            relapses = self._relapses(series, block.first_loss)
+            again = (relapses >= self.RELAPSES) & ~(_examples(block, sizes) < self.SEVERAL) & (block.first_loss >= SMALLEST)
+            evidence = {"loss": loss[0], "first_loss": block.first_loss, "standard_deviation": deviation}
+            evidence["relapses"] = np.where(holds, np.nan, relapses)
+            return Observation((holds | again)[None], ~np.isnan(loss), {name: values[None] for name, values in evidence.items()})
 
         return look
+
+    def _relapses(self, series: Floats, first: Floats) -> Floats:
+        """How often among the last captures the loss was low, then above the first one, then still high, [c]; ``series`` begins so much earlier."""
+        among = np.lib.stride_tricks.sliding_window_view(series, self.AMONG + 2)
+        limit = first[:, None]
+        found = (among[:, :-2] < self.LOW * limit) & (among[:, 1:-1] > limit) & (among[:, 2:] > self.HIGH * limit)
+        count: Floats = found.sum(1).astype(float)
+        return count
 
     def words(self, facts: Facts, index: int, episode: Episode) -> Words:
         """How far it swings."""
         seen = episode.evidence
+        if seen["relapses"] >= self.RELAPSES:
+            return Words(
+                f"The loss falls below a tenth of what it was at first ({number(seen['first_loss'])}) and jumps above it,"
+                f" {seen['relapses']:.0f} times in {self.AMONG} recorded steps: what is learned from some batches is forgotten, or wrong, at the"
+                " next.",
+                "Are examples sorted, as by class? Shuffle them all, with a buffer as large as the data; else lower the learning rate:",
+                "dataset = dataset.shuffle(len(x_train)).batch(32)",
+            )
         return Words(
             f"The loss swings by ±{number(seen['standard_deviation'])} and doesn't fall below what it was at first ({number(seen['first_loss'])}),"
             f" since step {episode.first_step:,}.",

@@ -1,6 +1,7 @@
 """Rules about noise that drowns what examples tell: units that are dropped, and codes that say less than what is drawn around them.
 
-The one invariant: both are measured by what comes out against what comes in, at the same step; a rate or a weight that somebody wrote is not read.
+The one invariant: both are measured by what comes out against what comes in, at the same step; a rate that somebody wrote is read only where it
+drops inside of one operation, or of a loop, where nothing can be measured.
 """
 
 from __future__ import annotations
@@ -13,22 +14,28 @@ import numpy.typing as npt
 from tb_activations.diagnosis.block import Block, first_known
 from tb_activations.diagnosis.episodes import Episode, Persistence
 from tb_activations.diagnosis.facts import Facts
-from tb_activations.diagnosis.kinds import is_float
+from tb_activations.diagnosis.kinds import RECURRENT, is_float
 from tb_activations.diagnosis.penalty import PLAIN
 from tb_activations.diagnosis.rule import NodeRule, Observation, Words, location, number, percent
+from tb_activations.store.nodes import Node
 
-__all__ = ["DrownedCode", "HeavyDropout"]
+__all__ = ["DROPPING", "DrownedCode", "HeavyDropout"]
 
 Rows = npt.NDArray[np.int64]
 
 DROPPING = frozenset({"Dropout", "SpatialDropout1D", "SpatialDropout2D", "SpatialDropout3D"})
+DROPPING_INSIDE = RECURRENT | {"MultiHeadAttention", "GroupedQueryAttention"}
+"""Layers that drop something of what they compute with, by their arguments `dropout` and `recurrent_dropout`."""
 
 
 class HeavyDropout(NodeRule):
     """A layer that drops nearly everything."""
 
     name, title = "heavy_dropout", "Nearly all dropped"
-    definition = "A dropout layer sets more than 85 % of what isn't 0 anyway to 0."
+    definition = (
+        "A dropout layer sets more than 85 % of what isn't 0 anyway to 0; or a recurrent layer or attention that is trained is told to drop as much"
+        " inside."
+    )
     reference = "Srivastava et al. 2014 (from a fifth to a half is useful, and eight tenths are the most that they tried); UMLAUT dropout rate"
     statistic = "zero_fraction"
     persistence = Persistence(captures=2, steps=0)
@@ -39,29 +46,53 @@ class HeavyDropout(NodeRule):
     """Elements that aren't 0 anyway. Of fewer so many are dropped by chance."""
 
     def select(self, facts: Facts) -> Rows:
-        """Dropout layers."""
-        return facts.select(lambda node: node.kind == "layer" and node.class_name in DROPPING and len(node.inputs) == 1)
+        """Dropout layers, and those that drop inside where a step trains: in validation and prediction they drop nothing."""
+
+        def drops(node: Node) -> bool:
+            return (node.class_name in DROPPING and len(node.inputs) == 1) or (bool(facts.changing) and _rate_inside(node) > 0)
+
+        return facts.select(lambda node: node.kind == "layer" and drops(node))
 
     def observe(self, facts: Facts, rows: Rows) -> Callable[[Block], Observation]:
-        """Compares the share of zeros after it with that before it."""
+        """Compares the share of zeros after it with that before it. Nobody sees the zeros that are inside."""
+        rates = np.array([_rate_inside(facts.nodes[row]) for row in rows.tolist()], float)[:, None]
         sources = np.array([facts.inputs[row][0] if facts.inputs[row] else row for row in rows.tolist()], np.int64)
 
         def look(block: Block) -> Observation:
             zeros = block.column("zero_fraction")
             dropped = 1 - (1 - zeros[rows]) / np.maximum(1 - zeros[sources], 1e-9)
-            enough = block.column("elements")[rows] * (1 - zeros[sources]) >= self.LEAST
+            dropped = np.where(rates > 0, rates, dropped)
+            enough = (block.column("elements")[rows] * (1 - zeros[sources]) >= self.LEAST) | (rates > 0) & block.recorded()[rows]
             return Observation((dropped > self.LARGEST) & enough, ~np.isnan(dropped) & enough, {"dropped": dropped})
 
         return look
 
     def words(self, facts: Facts, index: int, episode: Episode) -> Words:
         """How much is dropped."""
+        name = max(_rates_inside(facts.nodes[index]).items(), key=lambda item: item[1], default=("", 0.0))[0]
+        if name:
+            return Words(
+                f"It is to set {percent(episode.evidence['dropped'])} of what it computes with to 0 at each step (`{name}`): too little is left to"
+                " learn from.",
+                f"`{name}` is the share to drop, not the share to keep{location(facts, index)}:",
+                f"keras.layers.{facts.nodes[index].class_name}(..., {name}=0.2)",
+            )
         return Words(
             f"It sets {percent(episode.evidence['dropped'])} of what comes in to 0 since step {episode.first_step:,}: too little is left to learn"
             " from.",
             f"Its argument is the share to drop, not the share to keep{location(facts, index)}:",
             "keras.layers.Dropout(0.2)",
         )
+
+
+def _rates_inside(node: Node) -> dict[str, float]:
+    """The shares that a layer is told to drop inside, by argument."""
+    given = {name: node.attributes.get(name) for name in ("dropout", "recurrent_dropout")} if node.class_name in DROPPING_INSIDE else {}
+    return {name: float(rate) for name, rate in given.items() if isinstance(rate, (int, float)) and rate > 0}
+
+
+def _rate_inside(node: Node) -> float:
+    return max(_rates_inside(node).values(), default=0.0)
 
 
 class DrownedCode(NodeRule):

@@ -234,7 +234,8 @@ def _of_value(facts: Facts, row: int, count: str, where: str, what: str) -> Word
     """What to say of an output that has it, by what kind of node it is."""
     node = facts.nodes[row]
     if node.kind == "input" and not node.inputs:
-        return Words(f"{count} the data {where}", "Find the missing values in what the model is given:", "print(np.argwhere(~np.isfinite(x_train)))")
+        sought = "missing values" if what == "NaN" else "logarithms of 0, divisions by 0 and overflows"
+        return Words(f"{count} the data {where}", f"Find the {sought} in what the model is given:", "print(np.argwhere(~np.isfinite(x_train)))")
     if node.kind == "loss":
         return Words(f"{count} the loss {where}", *_remedy_of_a_loss(facts, row))
     if node.kind == "variable":

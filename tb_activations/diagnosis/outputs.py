@@ -21,13 +21,18 @@ from tb_activations.diagnosis.judged import Judged
 from tb_activations.diagnosis.kinds import ends_in_relu
 from tb_activations.diagnosis.rule import NodeRule, Observation, Words, location, number
 from tb_activations.diagnosis.squares import Squares
+from tb_activations.diagnosis.wholes import Wholes
 
-__all__ = ["OutputMismatch", "TargetsOutOfRange", "taken_for"]
+__all__ = ["OutputMismatch", "TargetsOutOfRange", "alone", "taken_for"]
 
 Rows = npt.NDArray[np.int64]
 
 SQUASHED = {"softmax": "Softmax", "sigmoid": "Sigmoid"}
 """Functions that make probabilities of logits, and the operations that do."""
+
+
+_BY_SHAPE = ("crossed", "single", "signs")
+"""What is wrong whatever the numbers are."""
 
 
 class OutputMismatch(NodeRule):
@@ -37,8 +42,9 @@ class OutputMismatch(NodeRule):
     definition = (
         "A loss of probabilities (it clips them to lie between 0 and 1) is given numbers beyond, or those of a ReLU, or shares that add up to 1 over"
         " the examples of a batch, or over positions, and not over the classes; or a loss of logits (`from_logits=True`) is given what a softmax or"
-        " sigmoid made of them. Or a loss subtracts (or multiplies) targets of shape [n] and outputs of shape [n, 1], or the other way round: each"
-        " example is compared with all others. Or it takes shares of a whole over a single class: that is all of it."
+        " sigmoid made of them, or one of yes or no what a ReLU made. Or a loss subtracts (or multiplies) targets of shape [n] and outputs of shape"
+        " [n, 1], or the other way round: each example is compared with all others. Or it takes shares of a whole over a single class: that is all"
+        " of it; or the direction of a single number: that is its sign."
     )
     reference = "UMLAUT: missing softmax before the loss, several activations at the end"
     severity, statistic = "error", "min"
@@ -55,7 +61,7 @@ class OutputMismatch(NodeRule):
         return np.array(
             sorted(
                 {
-                    *taken_for(facts, "probabilities", "shares", "logits", "crossed", "single"),
+                    *taken_for(facts, "probabilities", "shares", "logits", *_BY_SHAPE),
                     *_squashed(facts),
                     *_given_out(facts),
                     *_beside_the_loss(facts),
@@ -73,8 +79,9 @@ class OutputMismatch(NodeRule):
         bounded = np.isin(rows, taken_for(facts, "probabilities"))[:, None]
         for_loss = np.isin(rows, taken_for(facts, "probabilities", "shares"))[:, None]
         for_logits = np.isin(rows, taken_for(facts, "logits"))[:, None]
-        by_shape = np.isin(rows, taken_for(facts, "crossed", "single"))[:, None]
-        of_relu = np.array([ends_in_relu(facts.nodes[row]) for row in rows.tolist()], np.bool_)[:, None] & for_loss
+        by_shape = np.isin(rows, taken_for(facts, *_BY_SHAPE))[:, None]
+        of_relu = np.array([ends_in_relu(facts.nodes[row]) for row in rows.tolist()], np.bool_)[:, None]
+        one_sided = of_relu & np.isin(rows, _answered_with_yes_or_no(facts))[:, None]
         extents = [[extent or 1 for extent in (facts.nodes[row].shape or (1,))[1:]] or [1] for row in rows.tolist()]
         classes = np.array([own[-1] for own in extents], float)[:, None]
         numbers = np.array([math.prod(own) for own in extents], float)[:, None]
@@ -87,19 +94,21 @@ class OutputMismatch(NodeRule):
             of_classes = within & (classes > 1) & adds_up(mean, classes)
             of_examples = within & (examples > 1) & adds_up(mean, examples) & ~of_classes
             beyond = for_loss & (low < -self.BEYOND) | bounded & (high > 1 + self.BEYOND)
-            beyond |= of_relu & (block.column("zero_fraction")[rows] > self.EMPTY)
+            zeros = of_relu & (block.column("zero_fraction")[rows] > self.EMPTY)
+            beyond |= for_loss & zeros
             added = np.where(adds_up(mean[..., None], positions[:, None]), positions[:, None], np.nan)
             over = np.where(within & ~of_classes & ~of_examples, np.fmax.reduce(added, axis=-1), np.nan)
-            holds = np.where(for_logits, squashed | of_classes, beyond | of_examples | ~np.isnan(over)) | by_shape
+            of_logits = squashed | of_classes | one_sided & zeros
+            holds = np.where(for_logits, of_logits, beyond | of_examples | ~np.isnan(over)) | by_shape
             evidence = {"min": low, "max": high, "examples": np.where(of_examples, examples, np.nan), "positions": over}
             return Observation(holds & ~np.isnan(low), ~np.isnan(low), evidence)
 
         return look
 
     def severity_at(self, facts: Facts, index: int) -> Severity:
-        """Two functions one after the other slow learning down and bound the loss; what is clipped gets no gradient at all, and a single class none
-        that is worth it."""
-        slowed = index in taken_for(facts, "logits") and index not in taken_for(facts, "single")
+        """Two functions one after the other slow learning down and bound the loss; what is clipped, or what a ReLU made 0, gets no gradient at all,
+        and a single class none that is worth it."""
+        slowed = index in taken_for(facts, "logits") and index not in taken_for(facts, "single") and not ends_in_relu(facts.nodes[index])
         return "warning" if slowed else self.severity
 
     def words(self, facts: Facts, index: int, episode: Episode) -> Words:
@@ -112,6 +121,15 @@ class OutputMismatch(NodeRule):
                 " whatever comes out. So the loss doesn't say how wrong it is.",
                 f"Take a binary loss for one unit that ends in a sigmoid, or one unit per class{location(facts, index)}:",
                 'model.compile(optimizer, "binary_crossentropy")',
+            )
+        if index in taken_for(facts, "signs"):
+            return _SIGNS
+        if index in _answered_with_yes_or_no(facts) and ends_in_relu(facts.nodes[index]):
+            return Words(
+                "It ends in a ReLU, and the loss takes its outputs for logits, of which those below 0 say no: none is, so the answer is never below"
+                " one half, and what is 0 gets no gradient.",
+                f"End without the ReLU{location(facts, index)}:",
+                "keras.layers.Dense(1)",
             )
         if index in taken_for(facts, "logits"):
             return _words_of_logits(facts, index)
@@ -140,6 +158,14 @@ _CROSSED = Words(
 )
 
 
+_SIGNS = Words(
+    "The loss divides its outputs by their length, to compare directions, and each is a single number: that over its length is 1 or −1, and its"
+    " gradient is 0, whatever comes out.",
+    "Compare numbers by their differences; directions are for vectors of two numbers or more:",
+    'model.compile(optimizer, "mse")',
+)
+
+
 def _words_of_logits(facts: Facts, index: int) -> Words:
     """Of probabilities that a loss takes for logits."""
     activation = _function(facts, index) or "softmax"
@@ -160,6 +186,7 @@ def _words_of_logits(facts: Facts, index: int) -> Words:
 def _words_of_probabilities(facts: Facts, index: int, episode: Episode) -> Words:
     """Of numbers that are no probabilities, and that a loss takes for some."""
     low, high = number(episode.evidence["min"]), number(episode.evidence["max"])
+    loss = "BinaryCrossentropy" if index in taken_for(facts, "yes_or_no") else "SparseCategoricalCrossentropy"
     if ends_in_relu(facts.nodes[index]):
         return Words(
             f"Its outputs are those of a ReLU, from {low} to {high}, and the loss takes them for probabilities: it"
@@ -178,7 +205,7 @@ def _words_of_probabilities(facts: Facts, index: int, episode: Episode) -> Words
         f"Its outputs go from {low} to {high}, and the loss takes them for probabilities: it clips them to lie"
         " between 0 and 1, and what is clipped gets no gradient.",
         f"Tell the loss that it gets logits, or end in a softmax (two or more classes) or a sigmoid{location(facts, index)}:",
-        "model.compile(optimizer, keras.losses.BinaryCrossentropy(from_logits=True))  # or another loss with from_logits=True",
+        f"model.compile(optimizer, keras.losses.{loss}(from_logits=True))  # or another loss with from_logits=True",
     )
 
 
@@ -187,11 +214,12 @@ class TargetsOutOfRange(NodeRule):
 
     name, title = "targets_out_of_range", "Targets out of range"
     definition = (
-        "A binary cross entropy, and nothing but that, is negative: with targets between 0 and 1 it can't be. Or squared differences from what a"
-        " sigmoid or softmax (tanh) gives are larger on average than from any targets within its range, or targets vary more than any within that"
-        " range do that have their mean, or what a ReLU gives begins nearer to 0 than it lies above some of them. Or a network judges what a sigmoid"
-        " or tanh gives beside data that lie beyond its range. Or targets are so far from 0 that"
-        " an output that begins there has come a tenth of the way to their mean after 100 steps, or less."
+        "A binary cross entropy, and nothing but that, is negative: with targets between 0 and 1 it can't be. Or targets that are compared with"
+        " shares of a whole add up to more than 1 over the classes. Or a mean error in percent of targets is above 100,000. Or squared differences"
+        " from what a sigmoid or softmax (tanh) gives are larger on average than from any targets within its range, or targets vary more than any"
+        " within that range do that have their mean, or what a ReLU gives begins nearer to 0 than it lies above some of them. Or a network judges"
+        " what a sigmoid or tanh gives beside data that lie beyond its range. Or targets are so far from 0 that an output that begins there has come"
+        " a tenth of the way to their mean after 100 steps, or less."
     )
     reference = "Cover & Thomas 2006, Elements of Information Theory: a cross entropy is at least the entropy of the targets, which is at least 0"
     severity, statistic = "error", "mean"
@@ -199,6 +227,8 @@ class TargetsOutOfRange(NodeRule):
 
     BELOW = 0.01
     """How far below 0 a loss is no rounded 0."""
+    PERCENT = 1e5
+    """A loss of differences over their targets, in percent, that outputs near those, whatever they are, don't reach: some targets are next to 0."""
     REACH: ClassVar[Mapping[str, float]] = {"sigmoid": 1.0, "softmax": 1.0, "tanh": 2.0}
     """The largest difference from a target within the range of a function."""
     ROUNDED = 1.02
@@ -218,17 +248,19 @@ class TargetsOutOfRange(NodeRule):
         """Losses that compare all they are given with targets between 0 and 1; outputs that alone go into a loss; and what is judged beside data."""
         asked = {loss: facts.nodes[loss].attributes.get("yes_or_no", ()) for loss in facts.losses.tolist()}
         crossed = [loss for loss, names in asked.items() if names and {facts.names[row] for row in facts.inputs[loss]} <= set(names)]
-        return np.array(sorted({*crossed, *_alone(facts), *Judged(facts).rows.tolist()}), np.int64)
+        return np.array(sorted({*crossed, *_relative(facts), *alone(facts), *Judged(facts).rows.tolist()}), np.int64)
 
     def observe(self, facts: Facts, rows: Rows) -> Callable[[Block], Observation]:
         """Looks at the sign of a loss, at how far an output is from its targets, and at what it is judged beside. The second is known exactly or
         not at all: what no targets within range can do needn't last."""
-        is_loss, is_alone, judged = np.isin(rows, facts.losses), np.isin(rows, list(_alone(facts))), Judged(facts)
-        differences = _Differences(self, facts, rows[is_alone])
+        is_loss, is_alone, judged = np.isin(rows, facts.losses), np.isin(rows, list(alone(facts))), Judged(facts)
+        wholes = Wholes(facts, taken_for(facts, "whole"), alone(facts))
+        differences, relative = _Differences(self, facts, rows[is_alone]), np.isin(rows, _relative(facts))[:, None]
 
         def look(block: Block) -> Observation:
             loss = np.where(is_loss[:, None], block.column("mean")[rows], np.nan)
-            holds, known, urgent = loss < -self.BELOW, ~np.isnan(loss), np.zeros(loss.shape, np.bool_)
+            far = relative & (loss > self.PERCENT)
+            holds, known, urgent = (loss < -self.BELOW) & ~relative | far, ~np.isnan(loss), np.zeros(loss.shape, np.bool_)
             seen = differences.look(block)
             holds[is_alone], known[is_alone], urgent[is_alone] = seen.holds, seen.known, seen.holds & np.isnan(seen.evidence["mean"])
             evidence = {"loss": loss, **{name: np.full(loss.shape, np.nan) for name in seen.evidence}}
@@ -236,7 +268,9 @@ class TargetsOutOfRange(NodeRule):
                 evidence[name][is_alone] = values
             size = judged.size_of_data(block, rows)
             beyond = size > self.ROUNDED
-            holds, known = holds | beyond, known | ~np.isnan(size)
+            whole = wholes.excess(block, rows)
+            holds, known = holds | beyond | ~np.isnan(whole), known | ~np.isnan(size) | ~np.isnan(whole)
+            evidence["whole"] = whole
             evidence["data"] = np.where(beyond & ~urgent, size, np.nan)
             return Observation(holds, known, evidence, urgent)
 
@@ -245,6 +279,15 @@ class TargetsOutOfRange(NodeRule):
     def words(self, facts: Facts, index: int, episode: Episode) -> Words:
         """What it says of the targets."""
         seen = episode.evidence
+        if not np.isnan(seen["whole"]):
+            return Words(
+                f"Over the classes its targets add up to more than 1 (to {number(1 + seen['whole'])} on average, if the loss is a mean), and it gives"
+                " shares of a whole: these can't be right at more than one class.",
+                f"Where several classes may be true at once, end in a sigmoid{location(facts, index)}, with a loss of yes or no for each:",
+                'model.compile(optimizer, "binary_crossentropy")',
+            )
+        if seen["loss"] > 0:
+            return _words_of_percent(episode)
         if not np.isnan(seen["loss"]):
             return _words_of_yes_or_no(episode)
         if not np.isnan(seen["mean"]):
@@ -272,6 +315,16 @@ def _words_of_yes_or_no(episode: Episode) -> Words:
         "Make the targets 0 and 1 (or something between; pixels: divide by 255), and weights of examples positive; for numbers of any size"
         " take a loss of differences. If targets are so, leave out the minus in front of the loss:",
         "y_train = (y_train > 0).astype('float32')",
+    )
+
+
+def _words_of_percent(episode: Episode) -> Words:
+    """An error in percent of next to nothing."""
+    return Words(
+        f"This mean error in percent of the targets is {number(episode.evidence['loss'])} since step {episode.first_step:,}: some targets are 0, or"
+        " next to it, and what is divided by them outweighs all other examples.",
+        "Take a loss of differences; for numbers of all sizes above 0, one of their logarithms:",
+        'model.compile(optimizer, "mae")  # or "msle"',
     )
 
 
@@ -379,7 +432,7 @@ def _positions(facts: Facts, rows: Rows, extents: list[list[int]]) -> Floats:
     return np.array([[*own, *[np.nan] * (most + 1 - len(own))] for own in found], float).reshape(len(rows), most + 1)
 
 
-def _alone(facts: Facts) -> set[int]:
+def alone(facts: Facts) -> set[int]:
     """Outputs that alone go into a loss."""
     return {row for loss in facts.losses.tolist() for row in facts.inputs[loss] if facts.inputs[loss] == (row,)}
 
@@ -388,6 +441,17 @@ def taken_for(facts: Facts, *meanings: str) -> list[int]:
     """Nodes that a loss takes for one of ``meanings``. What a model gives that a loss is given, the last layer in it has made."""
     names = {name for loss in facts.losses.tolist() for meaning in meanings for name in facts.nodes[loss].attributes.get(meaning, ())}
     return sorted({facts.made_by(index) for index, name in enumerate(facts.names) if name in names})
+
+
+def _relative(facts: Facts) -> list[int]:
+    """Losses of differences over their targets, and of nothing else."""
+    asked = {loss: facts.nodes[loss].attributes.get("relative", ()) for loss in facts.losses.tolist()}
+    return [loss for loss, names in asked.items() if names and {facts.names[row] for row in facts.inputs[loss]} <= set(names)]
+
+
+def _answered_with_yes_or_no(facts: Facts) -> list[int]:
+    """Logits of which each says yes above 0, and no below. Of several classes the largest counts, wherever 0 is."""
+    return sorted({*taken_for(facts, "logits")} & {*taken_for(facts, "yes_or_no")})
 
 
 def _answers(facts: Facts) -> set[int]:

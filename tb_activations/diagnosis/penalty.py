@@ -280,7 +280,8 @@ class PenaltyTooStrong(NodeRule):
             return Words(
                 f"Of these weights {percent(seen['left_of_the_weights'])} are left since step {episode.first_step:,} (L2 norm), and the loss is where"
                 " it was at first: they decay faster than they learn.",
-                "Lower the weight decay, or the penalty on the weights. An optimizer multiplies its decay by the learning rate:",
+                "Lower the weight decay, or the penalty on the weights, or loosen their constraint. An optimizer multiplies its decay by the learning"
+                " rate:",
                 "keras.optimizers.AdamW(1e-3, weight_decay=4e-3)",
             )
         return Words(

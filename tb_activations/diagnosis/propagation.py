@@ -22,8 +22,8 @@ Bools = npt.NDArray[np.bool_]
 
 SHRUNK, GROWN = 1e-3, 30.0
 """Root mean square before the last weights over that before a layer. With usual weights ten layers stay between 0.05 and 10."""
-LITTLE = 0.3
-"""Gain of a kernel over that of a Glorot initialization, below which it takes part in making numbers shrink."""
+LITTLE = 0.5
+"""Gain of a kernel over that of a Glorot initialization, below which it takes part in making numbers shrink: ten halves are a thousandth."""
 MUCH = 2.0
 """Gain of a kernel above which it takes part in making them grow; He initialization has 1.4."""
 

@@ -19,6 +19,7 @@ import numpy.typing as npt
 
 from tb_activations.diagnosis.activations import ExplodingActivation, SaturatedActivation
 from tb_activations.diagnosis.block import Block
+from tb_activations.diagnosis.clips import CutOff
 from tb_activations.diagnosis.collapse import CollapsedOutput
 from tb_activations.diagnosis.dead_units import DeadUnits
 from tb_activations.diagnosis.episodes import Episode, Persistence
@@ -37,6 +38,7 @@ from tb_activations.diagnosis.penalty import PenaltyTooStrong
 from tb_activations.diagnosis.precision import HalfOverflow, HalfUnderflow, LossScaleThrash
 from tb_activations.diagnosis.rule import NodeRule, Observation, Rule, Words, number
 from tb_activations.diagnosis.several_losses import LossOutweighs
+from tb_activations.diagnosis.targets import ConstantTargets
 from tb_activations.diagnosis.unchanged import UnchangedWeights
 from tb_activations.diagnosis.updates import UpdateTooLarge, UpdateTooSmall
 from tb_activations.diagnosis.validation import BatchNormDrift, OtherValidationData
@@ -52,10 +54,12 @@ BUILT_IN: tuple[Rule, ...] = (
     PoorInitialization(),
     OutputMismatch(),
     TargetsOutOfRange(),
+    ConstantTargets(),
     LossOutweighs(),
     HeavyDropout(),
     DeadUnits(),
     SaturatedActivation(),
+    CutOff(),
     ExplodingActivation(),
     CollapsedOutput(),
     DrownedCode(),

@@ -13,7 +13,7 @@ import numpy.typing as npt
 from tb_activations.diagnosis.block import Block, Floats
 from tb_activations.diagnosis.facts import Facts
 
-__all__ = ["Squares"]
+__all__ = ["EXACT", "Squares"]
 
 EXACT = 1e-3
 """How much c may differ from capture to capture by rounding, of its size."""

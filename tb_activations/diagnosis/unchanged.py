@@ -17,10 +17,10 @@ from tb_activations.diagnosis.episodes import Episode, Persistence
 from tb_activations.diagnosis.facts import Facts
 from tb_activations.diagnosis.finding import Severity
 from tb_activations.diagnosis.fingerprint import Fingerprint
-from tb_activations.diagnosis.kinds import is_float
+from tb_activations.diagnosis.kinds import ends_in_relu, is_float
 from tb_activations.diagnosis.rule import NodeRule, Observation, Words, location, number
 
-__all__ = ["UnchangedWeights", "are_skipped"]
+__all__ = ["UnchangedWeights", "are_drawn_evenly", "are_skipped"]
 
 Rows = npt.NDArray[np.int64]
 Bools = npt.NDArray[np.bool_]
@@ -107,6 +107,8 @@ class UnchangedWeights(NodeRule):
                 " puts them back.",
                 "Look for what sets weights while the model trains: a callback, a copy of them, a checkpoint that is loaded again.",
             )
+        if episode.evidence["gradient_norm"] == 0 and episode.evidence["beside_moved"]:
+            return _words_of_one_step(facts, index, episode)
         if episode.evidence["gradient_norm"] == 0 and _is_share_of_one(facts, index):
             return Words(
                 f"The optimizer has changed none of these weights since step {episode.first_step:,}. Its gradient is exactly 0: the layer ends in a"
@@ -130,6 +132,9 @@ class _Watched:
         frozen = _all_are_frozen(facts)
         self._rows = rows
         self._alternatives = _alternatives(facts, rows)
+        self._off = _SwitchedOff(facts, rows)
+        names = {facts.names[row]: position for position, row in enumerate(variables)}
+        self._beside = np.array([names.get(_beside(name), -1) for name in names], np.int64)[:, None]
         self._forgotten = _column(frozen or _is_forgotten(facts, row) for row in variables)
         self._helping = ~self._forgotten & _column(_helps(facts, row) for row in variables)
         self._has_vectors = _column(_has_vectors(facts, row) for row in variables)
@@ -146,16 +151,18 @@ class _Watched:
         _, norm, low, high = now
         update, gradient = block.column("l2_norm", "update")[self._rows], block.column("l2_norm", "gradient")[self._rows]
         # Once it is known that a network began untrained, its weights are like those of any other.
-        untrained = block.untrained[self._rows][:, None] & (self._has_vectors | _are_drawn_evenly(low, high, block.rms()[self._rows]))
+        untrained = block.untrained[self._rows][:, None] & (self._has_vectors | are_drawn_evenly(low, high, block.rms()[self._rows]))
         self._forgotten = self._forgotten | self._helping & untrained
         differs = self._differs.feed(self._differ_from_first(now))
         moved = self._moved.feed(differs | (update > 0))
         put_back = self._are_felt(update, norm) & (~differs | (now == before).all(0))
         decays = self._sleeps(block, gradient) & (gradient == 0) & (update > 0) & (update < DECAY * norm)
-        stands = ~moved & ((update == 0) | self._forgotten) & ~self._are_idle(gradient, moved) & ~(self._vectors & (low < high))
+        idle = self._are_idle(gradient, moved) | self._off.feed(block) & moved.any(0)
+        stands = ~moved & ((update == 0) | self._forgotten) & ~idle & ~(self._vectors & (low < high))
         clipped = (low < 0) & (high > 0) & (block.rms()[self._rows] > AT_BOUNDS * np.maximum(-low, high))
         known = ~np.isnan(update) | self._forgotten & ~np.isnan(now).any(0)
         evidence = {"update_norm": update, "gradient_norm": gradient, "decay": np.where(decays, update / norm, np.nan)}
+        evidence["beside_moved"] = np.where(self._beside >= 0, moved[self._beside[:, 0]], False).astype(float)
         evidence["loss_scale"] = np.broadcast_to(block.loss_scale, update.shape)
         evidence["scale_fell_from"] = np.broadcast_to(self._fell_from(block.loss_scale), update.shape)
         return Observation((stands | put_back) & ~clipped | decays, known, evidence)
@@ -191,6 +198,26 @@ class _Watched:
         self._largest_scale = so_far[-1]
         fell: Floats = np.where(loss_scale < so_far, so_far, np.nan)
         return fell
+
+
+class _SwitchedOff:
+    """Weights behind which there is nothing but outputs that the loss of the moment multiplies by 0, while it has others that count, as a curriculum
+    has it: no gradient leaves the loss for them. Where something after the weights holds it back, it arrives at the output."""
+
+    def __init__(self, facts: Facts, rows: Rows) -> None:
+        given = sorted({facts.made_by(row) for loss in facts.losses[:1].tolist() for row in facts.inputs[loss]})
+        self._outputs = [row for row in given if not ends_in_relu(facts.nodes[row])] if len(given) > 1 else []
+        reached = [union(facts.downstream[place] | 1 << place for place in facts.places(row)) for row in rows.tolist()]
+        self._leads = np.array([[bool(after >> row & 1) for row in given] for after in reached], np.bool_).reshape(len(rows), len(given))
+        self._may_be_off = np.array([row in self._outputs for row in given], np.bool_)
+        self._given = given
+
+    def feed(self, block: Block) -> Bools:
+        """Whether it is so, [rows, c]."""
+        gradient = block.column("l2_norm", "gradient")[self._given]
+        on = (gradient != 0) | ~self._may_be_off[:, None]
+        found: Bools = self._leads.any(axis=1, keepdims=True) & ~(self._leads[:, :, None] & on).any(1)
+        return found
 
 
 class _Ever:
@@ -237,12 +264,28 @@ def _words_of_no_update(episode: Episode, dtype: str) -> Words:
     )
 
 
+def _words_of_one_step(facts: Facts, index: int, episode: Episode) -> Words:
+    """Recurrent weights that nothing is multiplied by, while those that multiply what comes in learn."""
+    return Words(
+        f"The optimizer has changed none of these weights since step {episode.first_step:,}. Its gradient is exactly 0, and that of the weights"
+        " beside it isn't: they multiply the state before each time step, and the loss depends on the first one alone, before which it is 0.",
+        f"Give it all time steps, and read the last one{location(facts, facts.places(index)[0])}:",
+        "x = states[:, -1]  # and not states[:, 0], nor a reshape to a single step",
+    )
+
+
 def are_skipped(evidence: Mapping[str, object]) -> bool:
     """Whether the optimizer skips the steps, as gradients aren't finite."""
     seen = {name: value for name, value in evidence.items() if isinstance(value, float)}
     update, gradient = (seen.get(name, np.nan) for name in ("update_norm", "gradient_norm"))
     fell = seen.get("loss_scale", np.nan) < 1 or seen.get("scale_fell_from", 0.0) > 0
     return not np.isnan(update) and bool(np.isnan(gradient) or fell)
+
+
+def _beside(name: str) -> str:
+    """The weights that multiply what comes in where others multiply the state; "": these are no others."""
+    layer, _, own = name.rpartition("/")
+    return f"{layer}/kernel" if own == "recurrent_kernel" else ""
 
 
 def _is_share_of_one(facts: Facts, variable: int) -> bool:
@@ -298,7 +341,7 @@ def _has_vectors(facts: Facts, variable: int) -> bool:
     return owner is not None and any(len(facts.nodes[own].shape or ()) == 1 for own in facts.owned[owner])
 
 
-def _are_drawn_evenly(low: Floats, high: Floats, rms: Floats) -> Bools:
+def are_drawn_evenly(low: Floats, high: Floats, rms: Floats) -> Bools:
     """Whether weights look as one of Keras' usual initializers leaves them at the first of some captures, [rows, 1]."""
     end = np.maximum(-low, high)[:, :1]
     evenly: Bools = (np.abs(low + high)[:, :1] < EVENLY * end) & (np.abs(np.sqrt(3) * rms[:, :1] - end) < EVENLY * end)

@@ -209,7 +209,8 @@ class UpdateTooSmall(NodeRule):
             return Words(
                 f"Nothing moves these weights, nor any others, since step {seen['standing_since']:,.0f}, while the loss stands at"
                 f" {number(seen['loss'])}: the last update was {number(seen['update_ratio'])} of their size.",
-                "Look at what the schedule of the learning rate gives at this step; its arguments are steps, not epochs:",
+                "Look at what the schedule of the learning rate gives at this step (its arguments are steps, not epochs), and whether an average of"
+                " the weights is written back:",
                 "print(float(model.optimizer.learning_rate))",
             )
         if seen["gradient_ratio"] < self.RATIO:

@@ -15,20 +15,26 @@ X = np.random.default_rng(0).normal(size=(32, 3)).astype("float32")
 CLASS = (X[:, 0] > 0).astype("int32")
 SHARES, ONE = np.eye(2, dtype="float32")[CLASS], CLASS[:, None].astype("float32")
 
-MEANINGS = ("logits", "probabilities", "shares", "yes_or_no", "single")
+MEANINGS = ("logits", "probabilities", "shares", "yes_or_no", "single", "directions", "signs", "relative", "whole")
 CASES = {
     "logits of two": (2, None, losses.SparseCategoricalCrossentropy(from_logits=True), CLASS, {"logits": ["out"]}),
-    "logits of shares": (2, None, losses.CategoricalCrossentropy(from_logits=True), SHARES, {"logits": ["out"]}),
+    "logits of shares": (2, None, losses.CategoricalCrossentropy(from_logits=True), SHARES, {"logits": ["out"], "whole": ["out"]}),
     "logits of one": (1, None, losses.BinaryCrossentropy(from_logits=True), ONE, {"logits": ["out"], "yes_or_no": ["out"]}),
     "probability": (1, None, "binary_crossentropy", ONE, {"probabilities": ["out"], "yes_or_no": ["out"]}),
     "focal": (1, None, "binary_focal_crossentropy", ONE, {"probabilities": ["out"], "yes_or_no": ["out"]}),
     "probabilities": (2, None, "sparse_categorical_crossentropy", CLASS, {"probabilities": ["out"]}),
     "shares": (2, None, losses.CategoricalCrossentropy(label_smoothing=0.1), SHARES, {"shares": ["out"]}),
+    "probabilities of a divergence": (2, None, "kld", SHARES, {"probabilities": ["out"]}),
     "number": (1, None, "mse", ONE, {}),
+    "number in percent": (1, None, "mape", ONE, {"relative": ["out"]}),
+    "directions": (2, None, "cosine_similarity", SHARES, {"directions": ["out"]}),
+    "signs": (1, None, "cosine_similarity", ONE, {"directions": ["out"], "signs": ["out"]}),
+    "one direction of the batch": (1, None, lambda y, p: -tf.reduce_sum(y * tf.math.l2_normalize(p)), ONE, {"directions": ["out"]}),
+    "directions by TensorFlow": (2, None, lambda y, p: -tf.reduce_sum(y * tf.math.l2_normalize(p, 1)), SHARES, {"directions": ["out"]}),
     "shares of one class": (1, None, "categorical_crossentropy", ONE, {"shares": ["out"], "single": ["out"]}),
-    "logits of one class": (1, None, losses.CategoricalCrossentropy(from_logits=True), ONE, {"logits": ["out"], "single": ["out"]}),
-    "Keras takes the logits of one class before the sigmoid": (1, "sigmoid", "categorical_crossentropy", ONE, {"single": ["out"]}),
-    "Keras takes the logits before the softmax": (2, "softmax", losses.CategoricalCrossentropy(from_logits=True), SHARES, {}),
+    "logits of one class": (1, None, losses.CategoricalCrossentropy(from_logits=True), ONE, {"logits": ["out"], "single": ["out"], "whole": ["out"]}),
+    "Keras takes the logits of one class before the sigmoid": (1, "sigmoid", "categorical_crossentropy", ONE, {"single": ["out"], "whole": ["out"]}),
+    "Keras takes the logits before the softmax": (2, "softmax", losses.CategoricalCrossentropy(from_logits=True), SHARES, {"whole": ["out"]}),
     "Keras takes the logits before the sigmoid": (1, "sigmoid", "binary_crossentropy", ONE, {"yes_or_no": ["out"]}),
 }
 

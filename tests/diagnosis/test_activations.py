@@ -117,6 +117,12 @@ def test_what_to_do_about_an_explosion_depends_on_where_and_when(sizes, node, sa
     assert ("learning rate" in found[0].remedy) == (found[0].first_step > 0)
 
 
+def test_an_exponential_explodes_whatever_its_weights():
+    history = History(CHAIN, STEPS, two={"activation": "exponential"})
+    history.set("x", l2_norm=np.sqrt(320)).set("two", l2_norm=5000 * np.sqrt(320), max=5000.0)
+    assert [(f.node, "take another function" in f.remedy) for f in history.find(ExplodingActivation())] == [("two", True)]
+
+
 def test_a_mask_is_no_explosion():
     assert chain(mask=1e9).find(ExplodingActivation()) == []
 
@@ -284,6 +290,21 @@ def test_codes_that_are_compared_with_each_other_only_collapse_sooner(drawing, e
     assert [f.node for f in history.find(CollapsedOutput())] == told
 
 
+@pytest.mark.parametrize(("reads", "ends", "told"), [(["encoder"], 0.1, ["encoder"]), (["encoder"], 0.4, []), ([], 0.1, [])])
+def test_codes_of_which_a_loss_reads_the_direction_collapse_where_all_point_the_same_way(reads, ends, told):
+    """While they grow longer. The values of states, as Q-learning has them, may have much in common."""
+    text = TWINS.format(before="", second="other", given="encoder@2")
+    history = History(text, STEPS, loss={"attributes": {"directions": reads}})
+    for name in ("x", "other"):
+        history.set(name, l2_norm=np.sqrt(320), batch_std=1.0)
+    share, size = np.geomspace(0.9, ends, 20), np.geomspace(1, 10, 20)
+    for name in ("encoder", "encoder@2"):
+        history.set(name, l2_norm=size * np.sqrt(320), batch_std=share * size)
+    found = history.set("loss", elements=1, mean=np.linspace(-0.5, -1, 20)).find(CollapsedOutput())
+    assert [f.node for f in found] == told
+    assert all("the same direction" in f.sentence and "negative pairs" in f.remedy for f in found)
+
+
 def test_a_table_that_is_the_same_for_all_examples_is_no_collapse():
     assert spread(one=0.0).find(CollapsedOutput()) == []
 
@@ -306,6 +327,44 @@ def fed(consumer="Dense", **statistics):
 def test_an_input_on_another_scale_is_told():
     assert [f.node for f in fed(l2_norm=80 * np.sqrt(320)).find(UnnormalizedInput())] == ["x"]
     assert [f.node for f in fed(l2_norm=1e-5 * np.sqrt(320)).find(UnnormalizedInput())] == ["x"]
+
+
+@pytest.mark.parametrize(("spread", "told"), [(0.003, ["x"]), (0.01, []), (1e-5, [])])
+def test_an_input_whose_examples_differ_by_less_than_a_step_of_a_byte_is_told(spread, told):
+    """Bytes that were divided twice before something else was subtracted. One that is constant is told by another rule."""
+    found = fed(mean=-1.0, batch_std=spread, std=spread, min=-1.0, max=-0.99).find(UnnormalizedInput())
+    assert [f.node for f in found] == told
+    assert all("less than a 255th" in f.sentence for f in found)
+
+
+def test_an_offset_that_a_batch_normalization_subtracts_is_no_trouble():
+    text = (
+        "input x [?,8,8,1]; layer c Conv2D [?,8,8,4] <- x; variable c/kernel [3,3,1,4]; layer n BatchNormalization [?,8,8,4] <- c; loss loss [] <- n"
+    )
+    history = History(text, STEPS).set("x", l2_norm=np.sqrt(320), batch_std=0.003, std=0.003, mean=1.0, min=0.99, max=1.0, zero_fraction=0.0)
+    assert history.set("n", l2_norm=np.sqrt(320)).find(UnnormalizedInput()) == []
+
+
+OWN = "input x [?,8]; layer noise {} [?,8] <- x {}; layer d Dense [?,8] <- noise; variable d/kernel [8,8]; loss loss [] <- d"
+
+
+@pytest.mark.parametrize(
+    ("layer", "more", "size", "told"),
+    [
+        ("Noise", "", 20.0, ["noise"]),
+        ("Noise", "", 2.0, []),
+        ("Noise", "; variable noise/w [8]", 20.0, []),  # it learns how large to make them
+        ("Noise", "", np.linspace(2, 20, 20), []),
+        ("LeakyReLU", "", 20.0, []),
+    ],
+)
+def test_what_a_layer_of_ones_own_makes_large_before_the_first_weights_is_told(layer, more, size, told):
+    history = History(OWN.format(layer, more), STEPS)
+    for name, rms in (("x", 1.0), ("noise", size)):
+        history.set(name, l2_norm=rms * np.sqrt(320), batch_std=rms, std=rms, mean=0.0, min=-3 * np.max(rms), max=3 * np.max(rms), zero_fraction=0.0)
+    found = history.find(UnnormalizedInput())
+    assert [f.node for f in found] == told
+    assert all("adds or draws" in f.remedy for f in found)
 
 
 @pytest.mark.parametrize(("text", "told"), [(RAW, ["x"]), (RAW.replace("Dense", "Embedding"), []), (RAW.replace("Dense", "Mine"), [])])

@@ -83,6 +83,17 @@ def test_skipped_steps_follow_from_what_is_not_finite_and_others_do_not(gradient
     assert overflown[1] == ("exploding_gradient at three since step 0" if gradient else None)
 
 
+@pytest.mark.parametrize("rule", ["exploding_gradient", "update_too_large", "exploding_loss"])
+def test_what_nothing_can_reach_is_run_after_without_an_end(rule):
+    assert causes(("targets_out_of_range", "three", 2), (rule, "one", 90)) == [None, "targets_out_of_range at three since step 2"]
+
+
+@pytest.mark.parametrize(("cause", "rule"), [("cut_off", "unchanged_weights"), ("cut_off", "vanishing_gradient"), ("constant_targets", "collapse")])
+def test_what_is_cut_off_or_asked_for_shows_in_front_of_it(cause, rule):
+    assert causes((cause, "two", 0), (rule, "one", 0)) == [None, f"{cause} at two since step 0"]
+    assert causes((cause, "two", 0), (rule, "three", 0)) == [None, None]
+
+
 def test_what_a_dropout_leaves_nothing_of_is_the_same_for_all_examples():
     found = causes(("heavy_dropout", "two", 0), ("collapse", "two", 125), ("collapse", "one", 125))
     assert found == [None, "heavy_dropout at two since step 0", None]

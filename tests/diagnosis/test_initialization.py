@@ -30,7 +30,8 @@ def chain(gain, passed):
     [
         (0.08, 0.06, 3),  # 0.06³ is left of what comes into the third layer, 0.06² of what comes into the fourth
         (0.08, 0.9, 0),  # something between the layers takes the scale away
-        (0.4, 0.06, 0),  # the weights are not to blame
+        (0.4, 0.2, 1),
+        (0.6, 0.06, 0),  # the weights are not to blame
         (2.5, 2.5, 2),
         (2.5, 1.5, 0),
         (1.4, 2.5, 0),
@@ -98,9 +99,10 @@ def test_weights_before_a_normalization_are_too_large_where_a_step_hardly_turns_
     text = """
         input x [?,64]; layer c Dense [?,64] <- x; variable c/kernel [64,64] update; variable c/bias [64]
         layer n BatchNormalization [?,64] <- c relu; layer head Dense [?,3] <- n; variable head/kernel [64,3] update; variable head/bias [3]
-        loss loss [] <- head
+        variable n/gamma [64] update; loss loss [] <- head
     """
     history = History(text, range(0, 30, 10)).set("c/bias", elements=64, l2_norm=0.0, std=0.0).set("head/bias", elements=3, l2_norm=0.0, std=0.0)
+    history.set("n/gamma", elements=64, l2_norm=8.0, std=0.0).set("n/gamma", "update", elements=64, l2_norm=8e-5)  # a scale isn't turned at all
     history.set("c/kernel", elements=4096, l2_norm=gain * 8, std=gain / 8).set("c/kernel", "update", elements=4096, l2_norm=gain * 8 * turned)
     history.set("head/kernel", elements=192, l2_norm=1.7, std=1 / 8).set("head/kernel", "update", elements=192, l2_norm=1.7e-2)
     assert [f.node for f in history.find(PoorInitialization())] == told
@@ -199,3 +201,31 @@ def test_constant_deviations_beside_means_that_tell_units_apart_are_none(owner, 
     found = [f for f in history.find(PoorInitialization()) if f.node == f"layer/{weight}"]
     assert bool(found) == told
     assert all("All initial weights are -3, so" in f.sentence for f in found)
+
+
+SCALED = """
+    input x [?,8]
+    layer norm BatchNormalization [?,8] <- x
+    variable norm/gamma [8]
+    layer after {} [?,8] <- norm {}
+    layer head Dense [?,3] <- after
+    variable head/kernel [8,3]
+    loss loss [] <- head
+"""
+
+
+@pytest.mark.parametrize(
+    ("way", "scale", "passes", "told"),
+    [
+        (("ReLU", ""), 0.0, 0.0, ["norm/gamma"]),
+        (("ReLU", ""), 1.0, 1.0, []),
+        (("Add", "x"), 0.0, 1.0, []),  # a branch that is to begin with nothing, beside a way past it; the head may begin with 0, too
+    ],
+)
+def test_scales_of_zero_are_told_where_nothing_goes_past_them(way, scale, passes, told):
+    history = History(SCALED.format(*way), range(0, 30, 10)).set("norm/gamma", elements=8, l2_norm=scale * np.sqrt(8), std=0.0, mean=scale)
+    for name, differ in (("x", 1.0), ("norm", scale), ("after", passes), ("head", 0.0)):
+        history.set(name, l2_norm=np.sqrt(320), batch_std=differ)
+    found = history.set("head/kernel", elements=24, l2_norm=1.0, std=0.2).find(PoorInitialization())
+    assert [f.node for f in found] == told
+    assert all("gamma, beta" in f.code for f in found)

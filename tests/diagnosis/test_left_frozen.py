@@ -65,11 +65,21 @@ def test_what_learns_in_vain_before_an_untrained_frozen_layer_is_told(changes, t
     assert left(**{"frozen": ("head",), "trained": (), "losses": 2.3, **changes}) == told
 
 
-def test_what_judges_data_beside_what_learns_is_not_in_the_way():
-    text = "; input real [?,8]; layer head@2 Dense [?,8] <- real; loss loss@2 [] <- head@2"
+@pytest.mark.parametrize(
+    ("reads", "moves", "told"),
+    [
+        ("real", 0.0, ["head/kernel"]),
+        ("real", 0.01, []),  # another step trains it
+        ("new", 0.0, []),  # made as well: it judges nothing
+    ],
+)
+def test_what_judges_data_beside_what_learns_and_that_nobody_trains_is_told(reads, moves, told):
+    text = f"; input real [?,8]; layer head@2 Dense [?,8] <- {reads}; loss loss@2 [] <- head@2"
     history = History(NET + text, STEPS, head__kernel=FROZEN, head__bias=FROZEN)
-    history.set("head/bias", elements=8, std=0.0, l2_norm=0.0).set("head/kernel", elements=64, l2_norm=2.4).set("loss", elements=1, mean=2.3)
-    assert history.find(LeftFrozen()) == []
+    history.set("head/bias", elements=8, std=0.0, l2_norm=0.0).set("head/kernel", elements=64, l2_norm=2.4 + moves * np.arange(20))
+    found = history.set("loss", elements=1, mean=np.linspace(2.3, 0.3, 20)).find(LeftFrozen())
+    assert [f.node for f in found] == told
+    assert all("tell one from the other" in f.sentence for f in found)
 
 
 def test_random_features_beside_others_that_learn_are_not_in_the_way():
@@ -77,6 +87,27 @@ def test_random_features_beside_others_that_learn_are_not_in_the_way():
     history = History(NET + text, STEPS, base__kernel=FROZEN, base__bias=FROZEN)
     history.set("base/bias", elements=8, std=0.0, l2_norm=0.0).set("base/kernel", elements=64, l2_norm=2.4).set("loss", elements=1, mean=2.3)
     assert history.find(LeftFrozen()) == []
+
+
+TABLE = "input x [?,8]; layer words Embedding [?,8,4] <- x; variable words/embeddings [50,4]; layer d Dense [?,8] <- words;"
+TABLE += "variable d/kernel [4,8] gradient update; variable d/bias [8] gradient update; loss loss [] <- d"
+
+
+@pytest.mark.parametrize(
+    ("size", "loss", "told"),
+    [
+        (0.05 / np.sqrt(3), 0.66, ["words/embeddings"]),  # spread evenly between −0.05 and 0.05
+        (0.02, 0.66, []),  # as training leaves them
+        (0.05 / np.sqrt(3), 0.6, []),  # random rows are enough
+    ],
+)
+def test_a_frozen_table_that_nobody_has_trained_is_told(size, loss, told):
+    history = History(TABLE, STEPS, words__embeddings=FROZEN)
+    history.set("words/embeddings", elements=200, l2_norm=size * np.sqrt(200), mean=0.0, min=-0.05, max=0.05, std=size)
+    history.set("d/bias", elements=8, std=0.0, l2_norm=0.0, mean=0.0, min=0.0, max=0.0).set("d/kernel", elements=32, l2_norm=2.4, std=0.3)
+    found = history.set("loss", elements=1, mean=np.where(np.arange(20) < 1, 0.7, loss)).find(LeftFrozen())
+    assert [f.node for f in found] == told
+    assert all("random rows" in f.sentence for f in found)
 
 
 @pytest.mark.slow

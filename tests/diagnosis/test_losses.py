@@ -157,6 +157,22 @@ def test_a_loss_scale_that_finds_no_rest_is_told():
     assert half().find(LossScaleThrash()) == []
 
 
+@pytest.mark.parametrize(
+    ("values", "examples", "told"),
+    [
+        ([2.1, 1.1, 0.2, 0.06, 4.2, 1.4, 0.4, 0.07] * 4, 32, True),  # one class after the other
+        ([2.1, 1.1, 0.2, 0.06, 4.2, 1.4, 0.4, 0.07] * 4, 4, False),  # of few examples one odd one is as many
+        ([2.1, 1.1, 0.2, 0.06, 4.2, 0.2, 0.1, 0.07] * 4, 32, False),  # one odd batch
+        ([2.1, 1.1, 0.8, 0.6, 4.2, 1.4, 0.9, 0.7] * 4, 32, False),  # it is never learned
+        ([2.1, *np.geomspace(1.5, 0.05, 28), 4.2, 1.4, 0.4], 32, False),  # once
+    ],
+)
+def test_a_loss_that_falls_to_nothing_and_comes_back_again_and_again_is_told(values, examples, told):
+    history = History("input x [?,8]; loss loss [] <- x", range(len(values))).set("x", elements=8 * examples)
+    found = history.set("loss", elements=1, mean=np.asarray(values)).find(OscillatingLoss())
+    assert [(f.node, "sorted" in f.remedy) for f in found] == [("loss", True)] * told
+
+
 def swinging(period, steps=60):
     """A scale that is doubled after so many steps, and overflows at the step after that."""
     text, numbers = "input x [?,8]; loss loss [] <- x", np.arange(steps)

@@ -37,6 +37,26 @@ def test_who_drops_nearly_everything_is_told_whatever_was_zero_before(before, af
     assert all("the share to drop, not the share to keep" in f.remedy for f in found)
 
 
+RECURRENT = "input x [?,9,8]; layer read {} [?,8] <- x; variable read/cell/kernel [8,8] {}; loss loss [] <- read"
+
+
+@pytest.mark.parametrize(
+    ("layer", "rates", "trains", "said"),
+    [
+        ("LSTM", {"dropout": 0.1, "recurrent_dropout": 0.95}, True, "recurrent_dropout"),
+        ("MultiHeadAttention", {"dropout": 0.9}, True, "dropout"),
+        ("LSTM", {"dropout": 0.5, "recurrent_dropout": 0.0}, True, ""),
+        ("LSTM", {"dropout": 0.95}, False, ""),  # validation drops nothing
+        ("Mine", {"dropout": 0.95}, True, ""),  # it may mean something else
+    ],
+)
+def test_who_drops_nearly_everything_inside_is_told_by_its_argument(layer, rates, trains, said):
+    history = History(RECURRENT.format(layer, "gradient update" if trains else ""), STEPS, read={"attributes": rates})
+    found = history.set("read", zero_fraction=0.0).set("x", zero_fraction=0.0).find(HeavyDropout())
+    assert [f.node for f in found] == ["read"] * bool(said)
+    assert all(f"{said}=0.2" in f.code for f in found)
+
+
 def test_few_numbers_may_be_dropped_by_chance():
     history = History(DROPPED.format("Dropout"), STEPS).set("d", zero_fraction=0.0, elements=16)
     assert history.set("drop", zero_fraction=1.0, elements=16).find(HeavyDropout()) == []

@@ -121,10 +121,12 @@ def test_a_loss_that_makes_it_itself_is_the_origin():
     assert [f.node for f in net("last gradient", "norm gradient", "first gradient", "first/kernel gradient", "last/kernel gradient")] == ["loss"]
 
 
-def test_input_data_can_be_the_origin():
-    found = net("x", "first", "norm", "last", "loss")
+@pytest.mark.parametrize(("count", "what", "sought"), [("nan_count", "NaN", "missing values"), ("neg_inf_count", "Inf", "logarithms of 0")])
+def test_input_data_can_be_the_origin(count, what, sought):
+    found = net("x", "first", "norm", "last", "loss", count=count)
     assert [f.node for f in found] == ["x"]
-    assert found[0].sentence.startswith("3 NaN in the data at step 4")
+    assert found[0].sentence.startswith(f"3 {what} in the data at step 4")
+    assert sought in found[0].remedy
     assert "x_train" in found[0].code
 
 

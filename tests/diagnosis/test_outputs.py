@@ -42,6 +42,29 @@ def test_zeros_of_a_relu_are_no_probabilities(meaning, activation, empty, count)
     assert all("those of a ReLU" in f.sentence for f in found)
 
 
+@pytest.mark.parametrize(
+    ("activation", "empty", "meanings", "count"),
+    [
+        ("relu", 0.5, ("logits", "yes_or_no"), 1),
+        ("relu", 0.0, ("logits", "yes_or_no"), 0),
+        ("relu", 0.5, ("logits",), 0),  # of several classes the largest counts, wherever 0 is
+        ("", 0.5, ("logits", "yes_or_no"), 0),
+    ],
+)
+def test_logits_of_a_relu_never_say_no(activation, empty, meanings, count):
+    history = History(TEXT.format(activation), range(0, 40, 10), loss={"attributes": {name: ["scores"] for name in meanings}})
+    found = history.set("scores", min=0.0, max=2.0, mean=0.2, zero_fraction=empty).find(OutputMismatch())
+    assert [(f.node, f.severity) for f in found] == [("scores", "error")] * count
+    assert all("never below one half" in f.sentence for f in found)
+
+
+def test_the_direction_of_a_single_number_is_told():
+    found = told(signs="scores", directions="scores")
+    assert [(f.node, f.severity) for f in found] == [("scores", "error")]
+    assert "1 or −1" in found[0].sentence
+    assert told(directions="scores") == []
+
+
 @pytest.mark.parametrize(("model", "count"), [("Sequential", 1), ("Functional", 1), ("Calibration", 0)])
 def test_what_a_model_gives_its_last_layer_has_made(model, count):
     text = f"input x [?,8]; layer net/gate Activation [?,1] <- x sigmoid; layer net {model} [?,1] <- net/gate; loss loss [] <- net"
@@ -49,6 +72,19 @@ def test_what_a_model_gives_its_last_layer_has_made(model, count):
     for node in ("net", "net/gate"):
         history.set(node, min=0.1, max=0.9, mean=0.4)
     assert [f.node for f in history.find(OutputMismatch())] == ["net/gate"] * count
+
+
+def test_which_loss_takes_logits_depends_on_what_it_compares():
+    assert "SparseCategoricalCrossentropy" in told(low=-2.0, probabilities="scores")[0].code
+    assert "BinaryCrossentropy" in told(low=-2.0, probabilities="scores", yes_or_no="scores")[0].code
+
+
+@pytest.mark.parametrize(("meaning", "size", "count"), [("relative", 1e7, 1), ("relative", 300.0, 0), ("shares", 1e7, 0)])
+def test_errors_in_percent_of_targets_next_to_zero_are_told(meaning, size, count):
+    history = History(TEXT.format(""), range(0, 40, 10), loss={"attributes": {meaning: ["scores"]}})
+    found = history.set("loss", elements=1, mean=size).find(TargetsOutOfRange())
+    assert [(f.node, f.severity) for f in found] == [("loss", "error")] * count
+    assert all("in percent" in f.sentence and "mae" in f.code for f in found)
 
 
 def test_only_numbers_that_go_on_going_beyond_are_told():

@@ -151,6 +151,42 @@ def test_two_captures_are_enough_where_more_steps_lie_between_them_than_gradient
     assert [f.node for f in history.find(UpdateTooSmall())] == told
 
 
+@pytest.mark.parametrize(
+    ("gradients", "activation", "told"),
+    [
+        ({"late": 0.0, "head": 1.0}, "", []),
+        ({"late": 1.0, "head": 1.0}, "", ["late/kernel"]),  # something holds back what leaves the loss
+        ({"late": 0.0, "head": 1.0}, "relu", ["late/kernel"]),  # dead
+        ({"late": 0.0, "head": 0.0}, "", ["head/kernel", "late/kernel"]),  # none counts
+    ],
+)
+def test_outputs_that_the_loss_does_not_count_yet_are_not_told(gradients, activation, told):
+    text = "input x [?,8]"
+    for name, end in (("head", ""), ("late", activation)):
+        text += f"; layer {name} Dense [?,8] <- x {end} gradient; variable {name}/kernel [8,8] gradient update"
+    history = History(text + "; loss loss [] <- head late", STEPS)
+    for name, at_output in gradients.items():
+        moves = 0.1 if f"{name}/kernel" not in told and name == "head" else 0.0
+        history.set(f"{name}/kernel", elements=64, l2_norm=3.0 + moves * np.arange(20), mean=0.1, min=-1.0, max=1.0)
+        history.set(f"{name}/kernel", "update", l2_norm=moves).set(f"{name}/kernel", "gradient", l2_norm=moves)
+        history.set(name, "gradient", l2_norm=at_output)
+    assert sorted(f.node for f in history.set("loss", elements=1, mean=2.0).find(UnchangedWeights())) == told
+
+
+@pytest.mark.parametrize(("moves", "said"), [(0.1, True), (0.0, False)])
+def test_recurrent_weights_that_multiply_a_state_of_zero_are_told_to(moves, said):
+    """Of the states of all steps the first was read, or there is only one."""
+    text = "input x [?,9,8]; layer read LSTM [?,8] <- x gradient; loss loss [] <- read"
+    for name in ("kernel", "recurrent_kernel"):
+        text += f"; variable read/cell/{name} [8,8] gradient update"
+    history = History(text, STEPS)
+    for name, grows in (("kernel", moves), ("recurrent_kernel", 0.0)):
+        history.set(f"read/cell/{name}", elements=64, l2_norm=3.0 + grows * np.arange(20), mean=0.1, min=-1.0, max=1.0)
+        history.set(f"read/cell/{name}", "update", l2_norm=grows).set(f"read/cell/{name}", "gradient", l2_norm=grows)
+    found = {f.node: f for f in history.set("loss", elements=1, mean=2.0).find(UnchangedWeights())}
+    assert ("the first one alone" in found["read/cell/recurrent_kernel"].sentence) is said
+
+
 def test_a_schedule_that_ends_at_zero_is_healthy():
     moved = np.minimum(np.arange(20), 9)
     end = {"update": np.where(np.arange(20) < 10, 0.01, 0.0), "value": {"l2_norm": 8 + moved, "mean": moved}}

@@ -1,0 +1,76 @@
+"""Targets that are one number for all examples."""
+
+from __future__ import annotations
+
+import keras
+import numpy as np
+import pytest
+
+import tb_activations as tba
+from tb_activations.diagnosis.targets import ConstantTargets
+from tests.diagnosis.hand import History
+
+L = keras.layers
+X = np.random.default_rng(0).normal(size=(1600, 4)).astype("float32")
+YES = (X[:, :1] > 0).astype("float32")
+
+
+def told(tmp_path, targets, loss, activation=None, first=0.0):
+    """What is found in a real training."""
+    keras.utils.set_random_seed(0)
+    bias = keras.initializers.Constant(first)
+    hidden = L.Dense(16, activation="relu", name="hidden")
+    model = keras.Sequential([keras.Input((4,), name="x"), hidden, L.Dense(1, activation=activation, bias_initializer=bias, name="head")])
+    model.compile(keras.optimizers.Adam(0.01), loss)
+    callback = tba.ActivationsCallback(tmp_path, every=1, samples="none", histograms=False, print_findings=False)
+    model.fit(X, targets, epochs=3, batch_size=32, verbose=0, callbacks=[callback])
+    return [f for f in tba.open_run(tmp_path / "train").findings if f.rule == "constant_targets"]
+
+
+CONSTANT = {
+    "all no": (0 * YES, "binary_crossentropy", "sigmoid"),
+    "all yes": (0 * YES + 1, keras.losses.BinaryCrossentropy(from_logits=True), None),
+    "one number": (0 * YES - 0.3, "mse", None),
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", CONSTANT)
+def test_targets_that_are_one_number_are_told(tmp_path, name):
+    found = told(tmp_path, *CONSTANT[name])
+    assert [(f.node, f.severity, f.last_step) for f in found] == [("head", "warning", None)]
+    assert "are one number" in found[0].sentence
+
+
+SEVERAL = {
+    "yes and no": (YES, "binary_crossentropy", "sigmoid"),
+    "one yes in a batch of all": (np.eye(1600, 1, -7, "float32"), "binary_crossentropy", "sigmoid"),
+    "most are one number": (np.where(X[:, :1] > 1.5, 1, 0), "mse", None),
+    "learned": (X[:, :1] * 0.5, "mse", None),
+    "who sets a bias knows how rare the other answer is": (0 * YES, "binary_crossentropy", "sigmoid", -3.0),
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", SEVERAL)
+def test_other_targets_are_not(tmp_path, name):
+    assert told(tmp_path, *SEVERAL[name]) == []
+
+
+TEXT = "input x [?,4]; layer head Dense [?,1] <- x gradient; variable head/kernel [4,1] gradient update; variable head/bias [1] gradient update"
+
+
+@pytest.mark.parametrize(("size", "falls", "count"), [(0.5, 0.01, 1), (1e5, 0.01, 0), (0.5, 0.5, 0)])
+def test_beside_outputs_that_are_much_larger_all_targets_look_alike(size, falls, count):
+    history = History(TEXT + "; loss loss [] <- head", range(0, 400, 10))
+    std = size * np.sqrt(np.geomspace(1, falls, 40))
+    history.set("head", elements=32, std=std, l2_norm=std * np.sqrt(32), mean=0.0)
+    history.set("head", "gradient", elements=32, std=std / 16, l2_norm=std * np.sqrt(32) / 16, mean=0.0)
+    found = history.set("loss", elements=1, mean=std**2).find(ConstantTargets())
+    assert [f.node for f in found] == ["head"] * count
+
+
+def test_a_judge_is_to_give_one_number():
+    """Of what is real, at one call, and another of what is made, at the other."""
+    history = History(TEXT + "; layer head@2 Dense [?,1] <- x gradient; loss loss [] <- head; loss loss@2 [] <- head@2", range(0, 400, 10))
+    assert len(ConstantTargets().select(history.facts)) == 0

@@ -434,6 +434,11 @@ def assert_sampled(shape, expected, **options):
     assert tuple(np.asarray(block.strides)) == tuple(part.step or 1 for part in slices[: len(shape)])
 
 
+def test_a_sample_of_a_tensor_of_any_extents_is_known_to_have_its_rank():
+    keep = tf.function(lambda x: sample(x, batch=True, examples=4, elements=1000).numbers, [tf.TensorSpec([None] * 4)], autograph=False)
+    assert keep.get_concrete_function().structured_outputs.shape.rank == 4
+
+
 @pytest.mark.parametrize("dtype", [np.float16, ml_dtypes.bfloat16, np.int32])
 def test_a_sample_keeps_its_dtype(dtype):
     array = np.arange(6).reshape(2, 3).astype(dtype)

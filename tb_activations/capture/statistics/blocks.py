@@ -52,7 +52,9 @@ def sample(x: tf.Tensor, *, batch: bool, examples: int, elements: int, picture: 
     """
     if x.shape.rank is None:
         return Block(tf.reshape(x, [-1])[:elements], (1,))
-    return _take(x, [tf.shape(x)[axis] if size is None else size for axis, size in enumerate(x.shape)], batch, examples, elements, picture)
+    block = _take(x, [tf.shape(x)[axis] if size is None else size for axis, size in enumerate(x.shape)], batch, examples, elements, picture)
+    block.numbers.set_shape([None] * x.shape.rank)  # which TensorFlow forgets where strides are known only when the step runs
+    return block
 
 
 def sample_on_host(x: npt.NDArray[Any], *, batch: bool, examples: int, elements: int, picture: Picture = Picture.CHANNELS_LAST) -> Block:

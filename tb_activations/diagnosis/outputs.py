@@ -283,7 +283,8 @@ class TargetsOutOfRange(NodeRule):
             return Words(
                 f"Over the classes its targets add up to more than 1 (to {number(1 + seen['whole'])} on average, if the loss is a mean), and it gives"
                 " shares of a whole: these can't be right at more than one class.",
-                f"Where several classes may be true at once, end in a sigmoid{location(facts, index)}, with a loss of yes or no for each:",
+                f"Where several classes may be true at once, end in a sigmoid{location(facts, index)}, with a loss of yes or no for each. If targets"
+                " are multiplied by weights or returns, give these as `sample_weight`:",
                 'model.compile(optimizer, "binary_crossentropy")',
             )
         if seen["loss"] > 0:

@@ -226,18 +226,15 @@ class _Offsets:
     def __init__(self, apart: float, rows: Rows) -> None:
         self._apart, self._rows = apart, rows
         self._mean = np.full((len(rows), 1), np.nan, np.float32)
-        self._seen: Bools = np.zeros((len(rows), 1), np.bool_)
         self._moved: Bools = np.zeros((len(rows), 1), np.bool_)
 
     def feed(self, block: Block) -> Bools:
-        """Takes in the next captures, [rows, c]. Of a single one nothing is known."""
+        """Takes in the next captures, [rows, c]; of a single one it is so."""
         means = np.concatenate([self._mean, block.column("mean")[self._rows]], axis=1)
-        distance = np.abs(np.diff(means, axis=1))
-        moved = distance > self._apart * block.column("batch_std")[self._rows]
-        seen = np.logical_or.accumulate(np.concatenate([self._seen, ~np.isnan(distance)], axis=1), axis=1)[:, 1:]
+        moved = np.abs(np.diff(means, axis=1)) > self._apart * block.column("batch_std")[self._rows]
         moved = np.logical_or.accumulate(np.concatenate([self._moved, moved], axis=1), axis=1)[:, 1:]
-        self._mean, self._seen, self._moved = means[:, -1:], seen[:, -1:], moved[:, -1:]
-        return seen & ~moved
+        self._mean, self._moved = means[:, -1:], moved[:, -1:]
+        return ~moved
 
 
 def _weightless(facts: Facts) -> list[int]:

@@ -39,7 +39,8 @@ class CutOff(NodeRule):
     lets the others be of any size: their variance is a third of it."""
 
     def select(self, facts: Facts) -> Rows:
-        """What makes numbers of as many others, without weights. Functions that bend, and what drops, have rules of their own."""
+        """What makes numbers of as many others, without weights, behind kernels that an optimizer changes: without any, nobody waits for a gradient.
+        Functions that bend, and what drops, have rules of their own."""
 
         def cuts(row: int) -> bool:
             node, sources = facts.nodes[row], facts.inputs[row]
@@ -47,7 +48,7 @@ class CutOff(NodeRule):
             is_known = node.activation in {"softmax", "sigmoid", "tanh"} or node.class_name in DROPPING
             return is_plain and not is_known and node.shape == facts.nodes[sources[0]].shape
 
-        return np.array([row for row in facts.flow.tolist() if cuts(row)], np.int64)
+        return np.array([row for row in facts.flow.tolist() if facts.upstream[row] & facts.changing and cuts(row)], np.int64)
 
     def observe(self, facts: Facts, rows: Rows) -> Callable[[Block], Observation]:
         """Compares what is behind it with what is before it. What learns to be sure may come to its ends later."""

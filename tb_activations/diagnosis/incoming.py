@@ -113,7 +113,7 @@ class UnnormalizedInput(NodeRule):
     definition = (
         "An input that feeds weights without a normalization before or right after them, or what a `Rescaling`, `Normalization`, change of"
         " pixels or layer of a user makes of numbers, has a root mean square above 10 (or its nonzero elements below 0.001, or none of them is above"
-        " 1/255); or examples of an input differ by less than a 255th of its root mean square; or what a"
+        " 1/255); or examples of an input differ by less than a 255th of its root mean square, around one mean; or what a"
         " batch normalization in front of the first weights makes of it is above 10, as it uses moving statistics that nobody has trained."
     )
     reference = "UMLAUT input not normalized; LeCun et al. 1998, Efficient BackProp"
@@ -128,6 +128,9 @@ class UnnormalizedInput(NodeRule):
     """Root mean square of the elements that are not 0, so that one-hot and sparse rows pass."""
     STEPS = 255.0
     """Steps of a byte. Examples that differ by less than one of their size were moved by an offset that is none of theirs, or scaled twice before."""
+    DRAWN = 2.0
+    """How far apart the means of two captures may be, in units of what examples of a batch differ by, where batches are drawn from all data: less
+    than 1 on average, for batches of two. In those of data in order, neighbours are alike, and the next ones are elsewhere."""
     TWICE = 1.001 / STEPS
     """The largest element, in size, of bytes that are divided by 255 twice: in the program and by a layer of the model. Rounding adds to it."""
 
@@ -143,6 +146,7 @@ class UnnormalizedInput(NodeRule):
         taken_away = [_normalizations_of_products(facts, row) for row in rows.tolist()]
         is_own = np.isin(rows, _weightless(facts))[:, None]
         first = np.full((len(rows), 1), np.nan, np.float32)
+        offsets = _Offsets(self.DRAWN, rows)
         is_given = np.array([facts.nodes[row].kind == "input" and not own for row, own in zip(rows.tolist(), taken_away, strict=True)])[:, None]
         is_by_batch = np.array([facts.nodes[row].class_name == _BY_BATCH for row in rows.tolist()], np.bool_)[:, None]
 
@@ -153,7 +157,7 @@ class UnnormalizedInput(NodeRule):
             harmless = np.array([(sizes[after] <= self.LARGEST).all(0) & (len(after) > 0) for after in taken_away], np.bool_).reshape(rms.shape)
             largest = np.maximum(block.column("max")[rows], -block.column("min")[rows])
             spread = block.column("batch_std")[rows]
-            offset = is_given & (spread * self.STEPS < rms) & (spread > SAME * rms)
+            offset = is_given & (spread * self.STEPS < rms) & (spread > SAME * rms) & offsets.feed(block)
             first[:] = np.where(np.isnan(first), first_known(rms), first)
             large = (rms > self.LARGEST) & (~is_own | (first > self.LARGEST)) & ~harmless  # a table learns to make larger ones
             small = ((nonzero < self.SMALLEST) | (largest <= self.TWICE)) & (rms > 0) & ~is_by_batch & ~is_own
@@ -214,6 +218,23 @@ class UnnormalizedInput(NodeRule):
             if layer in _OF_A_RANGE
             else "normalization = keras.layers.Normalization(); normalization.adapt(x_train)",
         )
+
+
+class _Offsets:
+    """Whether all captures so far have one mean, within what examples of a batch differ by: an offset that all data have."""
+
+    def __init__(self, apart: float, rows: Rows) -> None:
+        self._apart, self._rows = apart, rows
+        self._mean = np.full((len(rows), 1), np.nan, np.float32)
+        self._moved: Bools = np.zeros((len(rows), 1), np.bool_)
+
+    def feed(self, block: Block) -> Bools:
+        """Takes in the next captures, [rows, c]; of a single one it is so."""
+        means = np.concatenate([self._mean, block.column("mean")[self._rows]], axis=1)
+        moved = np.abs(np.diff(means, axis=1)) > self._apart * block.column("batch_std")[self._rows]
+        moved = np.logical_or.accumulate(np.concatenate([self._moved, moved], axis=1), axis=1)[:, 1:]
+        self._mean, self._moved = means[:, -1:], moved[:, -1:]
+        return ~moved
 
 
 def _weightless(facts: Facts) -> list[int]:

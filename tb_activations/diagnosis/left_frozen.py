@@ -33,7 +33,7 @@ class LeftFrozen(NodeRule):
     definition = (
         "A layer that isn't trainable begins with a bias of one and the same number, as one that nobody has trained; a layer before it was trained"
         " before, and layers after it are trained; or layers before it are trained, and after 100 steps the loss is above 90 % of the first one;"
-        " or it reads data at one call, and what trained layers make at another, as what tells one from the other does;"
+        " or it reads data at one call, and what trained layers make at another, for losses of their own, as what tells one from the other does;"
         " or nothing that is trained gets anything but what it makes of the input, and the loss is above 99 %; 90 % where it is a table of words"
         " whose numbers are spread evenly between two ends as Keras draws them."
     )
@@ -181,9 +181,12 @@ def _is_in_the_way(facts: Facts, kernel: int) -> bool:
 
 def _judges(facts: Facts, kernel: int) -> bool:
     """Whether a layer reads, at one call, what layers that an optimizer changes make, on its way to the loss, and only data at another, whose loss
-    may be none as nothing learns from it."""
+    may be none as nothing learns from it. Where one loss is given both, it compares features of them: random ones do."""
     made = [place for place in facts.places(kernel) if facts.upstream[place] & facts.changing]
-    return _has_bias(facts, kernel) and any(map(facts.reaches_loss, made)) and len(made) < len(facts.places(kernel))
+    data = [place for place in facts.places(kernel) if place not in made]
+    losses = union(1 << loss for loss in facts.losses.tolist())
+    compared = union(facts.downstream[place] for place in made) & union(facts.downstream[place] for place in data) & losses
+    return _has_bias(facts, kernel) and any(map(facts.reaches_loss, made)) and bool(data) and not compared
 
 
 def _is_before_all(facts: Facts, kernel: int) -> bool:

@@ -127,7 +127,8 @@ class OscillatingLoss(NodeRule):
     name, title = "oscillating_loss", "Oscillating loss"
     definition = (
         "Over the last captures the loss swings by as much as it was at first, up and down again and again, and doesn't fall. Or it falls below a"
-        " tenth of what it was at first, and is above that at the next capture and still high at the one after, three times in sixty captures."
+        " tenth of what it was at first, and is above that at the next capture and still high at the one after, three times in sixty captures, and"
+        " never falls as far at once."
     )
     reference = "AutoTrainer oscillating loss; DeepDiagnosis"
     severity, statistic = "warning", "mean"
@@ -144,7 +145,8 @@ class OscillatingLoss(NodeRule):
     """The same for a batch of one, and less for larger ones by the root of their size: the loss of one example varies by as much as it is large."""
     LOW, HIGH, RELAPSES, AMONG = 0.1, 0.2, 3, 60
     """Of the first loss, down to which all seems learned, and above which it stays after it has jumped above that: one odd batch alone does not;
-    how often, and among how many captures."""
+    how often, and among how many captures. What was forgotten is learned again in steps. Where a loss has ever fallen from above the first one to
+    that low at once, it is of batches that differ, as where a few examples are far larger than all others: these come in any order."""
     SEVERAL = 8
     """Examples of a batch, from which on one odd one doesn't make its loss jump so far."""
 
@@ -157,9 +159,10 @@ class OscillatingLoss(NodeRule):
         sizes = _sizes_of_inputs(facts)
         window = np.full(self.LENGTH - 1, np.nan, np.float32)
         latest = np.full(self.AMONG + 1, np.nan, np.float32)
+        differ = False
 
         def look(block: Block) -> Observation:
-            nonlocal window, latest
+            nonlocal window, latest, differ
             loss = block.column("mean")[rows]
             series = np.concatenate([window, loss[0]])
             windows, window = np.lib.stride_tricks.sliding_window_view(series, self.LENGTH), series[1 - self.LENGTH :]
@@ -173,7 +176,9 @@ class OscillatingLoss(NodeRule):
             holds = (swings >= self.SWINGS) & (deviation > amplitude * block.first_loss) & (block.first_loss >= SMALLEST) & ~block.progress
             series, latest = np.concatenate([latest, loss[0]]), np.concatenate([latest, loss[0]])[-1 - self.AMONG :]
             relapses = self._relapses(series, block.first_loss)
-            again = (relapses >= self.RELAPSES) & ~(_examples(block, sizes) < self.SEVERAL) & (block.first_loss >= SMALLEST)
+            fell = np.logical_or.accumulate(self._falls_at_once(series, block.first_loss)) | differ
+            differ = bool(fell[-1])
+            again = (relapses >= self.RELAPSES) & ~fell & ~(_examples(block, sizes) < self.SEVERAL) & (block.first_loss >= SMALLEST)
             evidence = {"loss": loss[0], "first_loss": block.first_loss, "standard_deviation": deviation}
             evidence["relapses"] = np.where(holds, np.nan, relapses)
             return Observation((holds | again)[None], ~np.isnan(loss), {name: values[None] for name, values in evidence.items()})
@@ -187,6 +192,12 @@ class OscillatingLoss(NodeRule):
         found = (among[:, :-2] < self.LOW * limit) & (among[:, 1:-1] > limit) & (among[:, 2:] > self.HIGH * limit)
         count: Floats = found.sum(1).astype(float)
         return count
+
+    def _falls_at_once(self, series: Floats, first: Floats) -> npt.NDArray[np.bool_]:
+        """Whether a loss is low at a capture, and was above the first one at the one before, [c]."""
+        own = series[-1 - len(first) :]
+        fell: npt.NDArray[np.bool_] = (own[:-1] > first) & (own[1:] < self.LOW * first)
+        return fell
 
     def words(self, facts: Facts, index: int, episode: Episode) -> Words:
         """How far it swings."""

@@ -215,11 +215,11 @@ class TargetsOutOfRange(NodeRule):
     name, title = "targets_out_of_range", "Targets out of range"
     definition = (
         "A binary cross entropy, and nothing but that, is negative: with targets between 0 and 1 it can't be. Or targets that are compared with"
-        " shares of a whole add up to more than 1 over the classes. Or a mean error in percent of targets is above 100,000. Or squared differences"
-        " from what a sigmoid or softmax (tanh) gives are larger on average than from any targets within its range, or targets vary more than any"
-        " within that range do that have their mean, or what a ReLU gives begins nearer to 0 than it lies above some of them. Or a network judges"
-        " what a sigmoid or tanh gives beside data that lie beyond its range. Or targets are so far from 0 that an output that begins there has come"
-        " a tenth of the way to their mean after 100 steps, or less."
+        " shares of a whole add up to more than 1 over the classes. Or a mean error in percent of targets is above 100,000 (times the outputs,"
+        " where these are above 1). Or squared differences from what a sigmoid or softmax (tanh) gives are larger on average than from any targets"
+        " within its range, or targets vary more than any within that range do that have their mean, or what a ReLU gives begins nearer to 0 than"
+        " it lies above some of them. Or a network judges what a sigmoid or tanh gives beside data that lie beyond its range. Or targets are so far"
+        " from 0 that an output that begins there has come a tenth of the way to their mean after 100 steps, or less."
     )
     reference = "Cover & Thomas 2006, Elements of Information Theory: a cross entropy is at least the entropy of the targets, which is at least 0"
     severity, statistic = "error", "mean"
@@ -228,7 +228,8 @@ class TargetsOutOfRange(NodeRule):
     BELOW = 0.01
     """How far below 0 a loss is no rounded 0."""
     PERCENT = 1e5
-    """A loss of differences over their targets, in percent, that outputs near those, whatever they are, don't reach: some targets are next to 0."""
+    """A loss of differences over their targets, in percent, that outputs near those, whatever they are, don't reach: some targets are next to 0. Of
+    outputs whose root mean square is above 1 it is as many times that: these may be what is far too large."""
     REACH: ClassVar[Mapping[str, float]] = {"sigmoid": 1.0, "softmax": 1.0, "tanh": 2.0}
     """The largest difference from a target within the range of a function."""
     ROUNDED = 1.02
@@ -256,10 +257,13 @@ class TargetsOutOfRange(NodeRule):
         is_loss, is_alone, judged = np.isin(rows, facts.losses), np.isin(rows, list(alone(facts))), Judged(facts)
         wholes = Wholes(facts, taken_for(facts, "whole"), alone(facts))
         differences, relative = _Differences(self, facts, rows[is_alone]), np.isin(rows, _relative(facts))[:, None]
+        given = [list(facts.inputs[row]) for row in rows.tolist()]
 
         def look(block: Block) -> Observation:
             loss = np.where(is_loss[:, None], block.column("mean")[rows], np.nan)
-            far = relative & (loss > self.PERCENT)
+            sizes = block.rms()
+            outputs = np.array([np.fmax.reduce(sizes[own], axis=0, initial=1.0) for own in given]).reshape(loss.shape)
+            far = relative & (loss > self.PERCENT * outputs)
             holds, known, urgent = (loss < -self.BELOW) & ~relative | far, ~np.isnan(loss), np.zeros(loss.shape, np.bool_)
             seen = differences.look(block)
             holds[is_alone], known[is_alone], urgent[is_alone] = seen.holds, seen.known, seen.holds & np.isnan(seen.evidence["mean"])
@@ -283,7 +287,8 @@ class TargetsOutOfRange(NodeRule):
             return Words(
                 f"Over the classes its targets add up to more than 1 (to {number(1 + seen['whole'])} on average, if the loss is a mean), and it gives"
                 " shares of a whole: these can't be right at more than one class.",
-                f"Where several classes may be true at once, end in a sigmoid{location(facts, index)}, with a loss of yes or no for each:",
+                f"Where several classes may be true at once, end in a sigmoid{location(facts, index)}, with a loss of yes or no for each. If targets"
+                " are multiplied by weights or returns, give these as `sample_weight`:",
                 'model.compile(optimizer, "binary_crossentropy")',
             )
         if seen["loss"] > 0:

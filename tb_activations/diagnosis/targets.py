@@ -30,15 +30,16 @@ class ConstantTargets(NodeRule):
 
     name, title = "constant_targets", "Constant targets"
     definition = (
-        "The targets of all examples that were recorded, 1,000 at least, are one number: all yes, or all no, as what a binary cross entropy sends"
+        "The targets of all examples that were recorded, 3,000 at least, are one number: all yes, or all no, as what a binary cross entropy sends"
         " back tells; or differences from them, of which squares are learned, vary exactly as the outputs do, also after these have come near."
     )
     reference = "Sculley et al. 2015; Breck et al. 2019, Data validation for machine learning"
     severity, statistic = "warning", "mean"
     persistence = Persistence(captures=2, steps=10)
 
-    EXAMPLES = 1000
-    """Recorded examples. Of rare ones (1 in 100) as many hold none by a chance of 1 in 20,000."""
+    EXAMPLES = 3000
+    """Recorded examples. Others may be as rare as 1 in 500, as fraud is: as many hold none of these by a chance of 1 in 400, and where
+    they hold none, others are below 1 in 1,000, nearly for sure (Hanley & Lippman-Hand 1983: three over how many were seen)."""
     VARIES = 1e-3
     """Standard deviation of the outputs over their root mean square, from which on that of differences can be compared with it."""
     NEAR, USUAL = 0.05, 10.0
@@ -51,13 +52,16 @@ class ConstantTargets(NodeRule):
         return np.array(sorted(row for row in rows if _is_trained(facts, facts.made_by(row))), np.int64)
 
     def observe(self, facts: Facts, rows: Rows) -> Callable[[Block], Observation]:
-        """Counts the examples of which it is known, as long as it is so of all. Who sets a bias knows how rare the one answer is."""
+        """Counts the examples of which it is known, as long as it is so of all. Who sets a bias knows how rare the one answer is. A step that is
+        given what is real and what is made in turn is recorded with one of them only, where every second call is, or every tenth."""
         squares, answers = Squares(facts, rows), _Answers(facts, rows)
         units = np.array([math.prod(extent or 1 for extent in (facts.nodes[row].shape or (1,))[1:]) for row in rows.tolist()], float)[:, None]
         first = np.full((len(rows), 1), np.nan)
+        in_turn = np.zeros((2, 1), np.bool_)
         before, always = np.zeros((len(rows), 1)), np.ones((len(rows), 1), np.bool_)
 
         def look(block: Block) -> Observation:
+            nonlocal in_turn
             std = block.column("std")[rows].astype(float)
             differ = np.where(std > self.VARIES * block.rms()[rows], squares.differences(block)[0][2], np.nan)
             binary, alike = answers.look(block)
@@ -68,7 +72,10 @@ class ConstantTargets(NodeRule):
             first[:] = np.where(np.isnan(first), first_known(block.rms()[rows]), first)
             near = (block.median_loss <= self.NEAR * block.first_loss) & (first <= self.USUAL)
             always[:], before[:] = lasting[:, -1:], seen[:, -1:]
-            holds = lasting & (seen >= self.EXAMPLES) & (block.first_bias[rows] == 0)[:, None] & (answers.judged | near)
+            kinds = np.stack([block.steps % 2 == kind for kind in (0, 1)])
+            both = np.logical_or.accumulate(np.concatenate([in_turn, kinds], axis=1), axis=1)[:, 1:]
+            in_turn = both[:, -1:]
+            holds = both.all(0) & lasting & (seen >= self.EXAMPLES) & (block.first_bias[rows] == 0)[:, None] & (answers.judged | near)
             return Observation(holds, known, {"examples": seen})
 
         return look
@@ -76,8 +83,8 @@ class ConstantTargets(NodeRule):
     def words(self, facts: Facts, index: int, episode: Episode) -> Words:
         """How many were alike."""
         return Words(
-            f"The targets of all {episode.evidence['examples']:,.0f} examples that were recorded by step {episode.last_step:,} are one number: there"
-            " is nothing else to learn.",
+            f"The targets of all {episode.evidence['examples']:,.0f} examples that were recorded by step {episode.last_step:,} are one number: they"
+            " teach nothing else.",
             "Look at the targets that `fit` gets. Were labels compared with some of another type, cast to whole numbers, or taken from elsewhere?",
             "print(np.unique(y_train, return_counts=True))",
         )

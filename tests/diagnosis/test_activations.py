@@ -337,6 +337,17 @@ def test_an_input_whose_examples_differ_by_less_than_a_step_of_a_byte_is_told(sp
     assert all("less than a 255th" in f.sentence for f in found)
 
 
+@pytest.mark.parametrize(
+    "mean",
+    [
+        np.linspace(0.99, 1.02, 20),  # data in order: neighbours are alike
+        np.cos(np.arange(20)),  # each batch of a place of its own
+    ],
+)
+def test_neighbours_that_are_alike_have_no_offset_that_all_data_have(mean):
+    assert fed(mean=mean, batch_std=0.0005, std=0.0005, min=-1.0, max=1.1).find(UnnormalizedInput()) == []
+
+
 def test_an_offset_that_a_batch_normalization_subtracts_is_no_trouble():
     text = (
         "input x [?,8,8,1]; layer c Conv2D [?,8,8,4] <- x; variable c/kernel [3,3,1,4]; layer n BatchNormalization [?,8,8,4] <- c; loss loss [] <- n"

@@ -11,7 +11,8 @@ from tb_activations.diagnosis.clips import CutOff
 from tests.diagnosis.hand import STEPS, History
 
 L = keras.layers
-TEXT = "input x [?,8]; layer scores Dense [?,8] <- x gradient; layer clip {} [?,8] <- scores gradient; loss loss [] <- clip"
+KERNEL = "variable scores/kernel [8,8] gradient update"
+TEXT = f"input x [?,8]; layer scores Dense [?,8] <- x gradient; {KERNEL}; layer clip {{}} [?,8] <- scores gradient; loss loss [] <- clip"
 
 
 @pytest.mark.parametrize(
@@ -35,12 +36,13 @@ def test_what_hardly_gives_anything_but_its_ends_and_blocks_the_gradient_is_told
     assert all("-0.05 and 0.05" in f.sentence for f in found)
 
 
-def test_of_a_step_nothing_passes():
-    history = (
-        History(TEXT.format("Sign"), STEPS).set("scores", min=-3.0, max=3.0, mean=0.0, std=1.0).set("clip", min=-1.0, max=1.0, mean=0.0, std=1.0)
-    )
+@pytest.mark.parametrize("learns", [True, False])
+def test_of_a_step_nothing_passes(learns):
+    """To nothing that learns where the scores are random projections, of which the signs are features."""
+    text = TEXT.format("Sign") if learns else TEXT.format("Sign").replace(KERNEL, "variable scores/kernel [8,8]")
+    history = History(text, STEPS).set("scores", min=-3.0, max=3.0, mean=0.0, std=1.0).set("clip", min=-1.0, max=1.0, mean=0.0, std=1.0)
     found = history.set("scores", "gradient", zero_fraction=1.0).set("clip", "gradient", zero_fraction=0.0).find(CutOff())
-    assert ["stop_gradient" in f.code for f in found] == [True]
+    assert ["stop_gradient" in f.code for f in found] == [True] * learns
 
 
 @pytest.mark.slow

@@ -82,6 +82,14 @@ def test_what_judges_data_beside_what_learns_and_that_nobody_trains_is_told(read
     assert all("tell one from the other" in f.sentence for f in found)
 
 
+def test_random_features_that_one_loss_compares_are_no_judge():
+    """Of what is made and of what it is to be, as a loss of perception does."""
+    text = NET.replace("loss loss [] <- head", "input real [?,8]; layer head@2 Dense [?,8] <- real; loss loss [] <- head head@2")
+    history = History(text, STEPS, head__kernel=FROZEN, head__bias=FROZEN)
+    history.set("head/bias", elements=8, std=0.0, l2_norm=0.0).set("head/kernel", elements=64, l2_norm=2.4)
+    assert history.set("loss", elements=1, mean=np.linspace(2.3, 0.3, 20)).find(LeftFrozen()) == []
+
+
 def test_random_features_beside_others_that_learn_are_not_in_the_way():
     text = "; layer wide Dense [?,8] <- x; variable wide/kernel [8,8] gradient update; loss loss@2 [] <- wide"
     history = History(NET + text, STEPS, base__kernel=FROZEN, base__bias=FROZEN)

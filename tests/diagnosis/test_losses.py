@@ -165,6 +165,7 @@ def test_a_loss_scale_that_finds_no_rest_is_told():
         ([2.1, 1.1, 0.2, 0.06, 4.2, 0.2, 0.1, 0.07] * 4, 32, False),  # one odd batch
         ([2.1, 1.1, 0.8, 0.6, 4.2, 1.4, 0.9, 0.7] * 4, 32, False),  # it is never learned
         ([2.1, *np.geomspace(1.5, 0.05, 28), 4.2, 1.4, 0.4], 32, False),  # once
+        ([2.1, 0.06, 4.2, 1.4, 0.07, 3.5, 0.1] * 5, 32, False),  # a few large examples, in any order
     ],
 )
 def test_a_loss_that_falls_to_nothing_and_comes_back_again_and_again_is_told(values, examples, told):

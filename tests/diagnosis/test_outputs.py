@@ -79,9 +79,18 @@ def test_which_loss_takes_logits_depends_on_what_it_compares():
     assert "BinaryCrossentropy" in told(low=-2.0, probabilities="scores", yes_or_no="scores")[0].code
 
 
-@pytest.mark.parametrize(("meaning", "size", "count"), [("relative", 1e7, 1), ("relative", 300.0, 0), ("shares", 1e7, 0)])
-def test_errors_in_percent_of_targets_next_to_zero_are_told(meaning, size, count):
+@pytest.mark.parametrize(
+    ("meaning", "size", "outputs", "count"),
+    [
+        ("relative", 1e7, 0.5, 1),
+        ("relative", 1e7, 500.0, 0),  # targets may be a hundredth, and outputs far too large
+        ("relative", 300.0, 0.5, 0),
+        ("shares", 1e7, 0.5, 0),
+    ],
+)
+def test_errors_in_percent_of_targets_next_to_zero_are_told(meaning, size, outputs, count):
     history = History(TEXT.format(""), range(0, 40, 10), loss={"attributes": {meaning: ["scores"]}})
+    history.set("scores", elements=32, l2_norm=outputs * np.sqrt(32))
     found = history.set("loss", elements=1, mean=size).find(TargetsOutOfRange())
     assert [(f.node, f.severity) for f in found] == [("loss", "error")] * count
     assert all("in percent" in f.sentence and "mae" in f.code for f in found)

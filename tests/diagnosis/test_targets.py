@@ -60,14 +60,26 @@ def test_other_targets_are_not(tmp_path, name):
 TEXT = "input x [?,4]; layer head Dense [?,1] <- x gradient; variable head/kernel [4,1] gradient update; variable head/bias [1] gradient update"
 
 
+def of_one_number(size=0.5, falls=0.01, batch=96, stride=9):
+    """Forty captures of a training on targets 0."""
+    history = History(TEXT + "; loss loss [] <- head", range(0, 40 * stride, stride))
+    std = size * np.sqrt(np.geomspace(1, falls, 40))
+    history.set("head", elements=batch, std=std, l2_norm=std * np.sqrt(batch), mean=0.0)
+    history.set("head", "gradient", elements=batch, std=2 * std / batch, l2_norm=2 * std / np.sqrt(batch), mean=0.0)
+    return [f.node for f in history.set("loss", elements=1, mean=std**2).find(ConstantTargets())]
+
+
 @pytest.mark.parametrize(("size", "falls", "count"), [(0.5, 0.01, 1), (1e5, 0.01, 0), (0.5, 0.5, 0)])
 def test_beside_outputs_that_are_much_larger_all_targets_look_alike(size, falls, count):
-    history = History(TEXT + "; loss loss [] <- head", range(0, 400, 10))
-    std = size * np.sqrt(np.geomspace(1, falls, 40))
-    history.set("head", elements=32, std=std, l2_norm=std * np.sqrt(32), mean=0.0)
-    history.set("head", "gradient", elements=32, std=std / 16, l2_norm=std * np.sqrt(32) / 16, mean=0.0)
-    found = history.set("loss", elements=1, mean=std**2).find(ConstantTargets())
-    assert [f.node for f in found] == ["head"] * count
+    assert of_one_number(size, falls) == ["head"] * count
+
+
+def test_a_thousand_examples_hold_none_of_a_rare_answer():
+    assert of_one_number(batch=32) == []
+
+
+def test_every_second_call_may_be_given_one_of_two_kinds():
+    assert of_one_number(stride=10) == []
 
 
 def test_a_judge_is_to_give_one_number():

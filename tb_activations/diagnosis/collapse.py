@@ -94,7 +94,9 @@ class CollapsedOutput(NodeRule):
                 return Observation(same, decided, {})
             lasting = _to_the_end(same, known & reaching[:, None], targets) & reaching[:, None]
             fed = np.stack([(known & ~same)[items].any(0) & ~same[items].all(0) if items else np.zeros(same.shape[1], bool) for items in sources])
-            evidence = {"batch_std": std, "root_mean_square": rms, "first_batch_std": np.broadcast_to(first, std.shape)}
+            # What numbers give over themselves says nothing, however much it differs.
+            evidence = {"batch_std": np.where(empty & emptied.of_one, np.nan, std), "root_mean_square": rms}
+            evidence["first_batch_std"] = np.broadcast_to(first, std.shape)
             evidence["share"], evidence["first_share"] = share, np.broadcast_to(first_share, std.shape)
             evidence["loss_fell"] = np.broadcast_to(block.progress.astype(float), std.shape)
             return Observation(lasting & fed & varied | empty, decided, evidence)
@@ -187,6 +189,13 @@ def _words_of_one_output(facts: Facts, index: int, episode: Episode) -> Words:
             sentence,
             "It gives its last state. Behind enough padding that isn't masked that is the same, whatever came before:",
             "keras.layers.Embedding(words, units, mask_zero=True)  # and 0 in the inputs for padding only",
+        )
+    if facts.is_output(index) and episode.evidence["loss_fell"] and episode.first_step > 0:
+        return Words(
+            sentence,
+            "The loss has fallen all the same, so one answer for all is what it asks for. Look at the targets (is there more than one?), and at terms"
+            " of the loss that such an answer makes small:",
+            "print(np.unique(y_train, return_counts=True))",
         )
     return Words(
         sentence,

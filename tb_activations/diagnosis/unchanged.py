@@ -268,6 +268,14 @@ def _words_of_no_update(episode: Episode, dtype: str) -> Words:
 
 def _words_of_one_step(facts: Facts, index: int, episode: Episode) -> Words:
     """Recurrent weights that nothing is multiplied by, while those that multiply what comes in learn."""
+    place = facts.places(index)[0]
+    if facts.nodes[place].class_name.endswith("Cell"):
+        return Words(
+            f"The optimizer has changed none of these weights since step {episode.first_step:,}. Its gradient is exactly 0, and that of the weights"
+            " beside it isn't: they multiply the state that the cell is given, and that is 0 at each call.",
+            f"Hand on the state that it gave{location(facts, place)}:",
+            "output, states = self.cell(x[:, step], states)",
+        )
     return Words(
         f"The optimizer has changed none of these weights since step {episode.first_step:,}. Its gradient is exactly 0, and that of the weights"
         " beside it isn't: they multiply the state before each time step, and the loss depends on the first one alone, before which it is 0.",

@@ -211,6 +211,7 @@ SETS = {
     "sixteenth": "Programs written from what a blind set showed, with the rules in view",
     "seventeenth": "Programs written from what another blind set showed, with the rules in view",
     "nineteenth": "Programs written from what a larger blind set showed, with the rules in view",
+    "twentieth": "Programs written from what a blind set about traces showed, with the rules in view",
     "reviewed": "Programs written from a review of the rules",
 }
 """Titles by how the name of a family begins."""

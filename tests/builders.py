@@ -43,6 +43,9 @@ Values = Callable[[str, str, int], "np.ndarray | None"]
 _CLASSES = {"input": "InputLayer", "layer": "Dense", "op": "Add", "probe": "Probe", "variable": "Variable", "loss": "Loss"}
 
 
+_ACTIVATIONS = ("relu", "tanh", "sigmoid", "softmax", "gelu", "elu", "softplus", "exponential", "linear")
+
+
 def parse_nodes(text: str) -> Graph:
     """One node per ``;`` or line: ``kind name [Class] [shape] [<- inputs] [activation] [options]``.
 
@@ -72,7 +75,7 @@ def _parse_node(line: str, names: Sequence[str]) -> NodeRecord:
         quantity, _, reason = word.partition("=")
         if quantity in QUANTITIES:
             quantities[quantity] = QuantityPlan(reason or None, {"option": "include", "pattern": name} if reason else {})
-    activation = next((word for word in words if word in ("relu", "tanh", "sigmoid", "softmax", "gelu", "linear")), None)
+    activation = next((word for word in words if word in _ACTIVATIONS), None)
     return NodeRecord(
         name,
         kind,

@@ -47,6 +47,7 @@ from benchmarks.programs import (  # noqa: F401  (each registers its programs)
     transformer,
     twelfth_faulty,
     twelfth_healthy,
+    twentieth,
 )
 from benchmarks.programs.registry import PROGRAMS, Program
 

@@ -82,6 +82,7 @@ CAUSES: Mapping[str, Mapping[str, Relation]] = {
         "update_too_large": "anywhere",
     },
     "cut_off": _BEGINNINGS,
+    "penalty_too_strong": {"constant_input": "before", "collapse": "before"},
     "vanishing_gradient": {
         "cut_off": "after",
         "penalty_too_strong": "anywhere",
@@ -318,13 +319,15 @@ class _Links:
 
 def _is_no_cause(candidate: _Candidate, effect: Finding) -> bool:
     """A collapse that leaves something holds no gradient back, and silences no unit for all examples; where numbers overflow at once, those that are
-    still finite are no cause of it; a step is skipped for what isn't finite, where other steps change nothing for other reasons; and what a step
-    computes it computes before its update."""
+    still finite are no cause of it; weights shrink for want of anything to learn where examples were equal from the start, and not later; a step is
+    skipped for what isn't finite, where other steps change nothing for other reasons; and what a step computes it computes before its update."""
     cause = candidate.finding
     if cause.quantity == "update" and effect.quantity == "value" and cause.first_step == effect.first_step:
         return True
     if effect.rule == "unchanged_weights":
         return cause.rule in (_HOLDING_BACK if are_skipped(effect.evidence) else _TOO_LARGE)
+    if cause.rule == "collapse" and effect.rule == "penalty_too_strong":
+        return cause.first_step > 0
     if cause.rule == "collapse" and effect.rule in ("vanishing_gradient", "dead_units"):
         return not candidate.exact
     return cause.rule == "exploding_activation" and effect.rule == "nonfinite" and (cause.node, cause.first_step) == (effect.node, effect.first_step)

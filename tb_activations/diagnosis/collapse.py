@@ -53,7 +53,7 @@ class CollapsedOutput(NodeRule):
     definition = (
         "From this node on to the output, all examples of a batch are equal, or differ 1,000 times less than at first (20 times, or point in one"
         " direction, where the loss is given nothing but what one layer makes of several inputs), although the inputs differ; or a normalization"
-        " gives its own offset only, as the mean over a single number is that number."
+        " gives its own offset only, as the mean over a single number is that number; or nothing but signs, as its length is its size."
     )
     reference = "SageMaker Debugger TensorVariance and AllZero; representation collapse"
     severity, statistic = "error", "batch_std"
@@ -94,7 +94,9 @@ class CollapsedOutput(NodeRule):
                 return Observation(same, decided, {})
             lasting = _to_the_end(same, known & reaching[:, None], targets) & reaching[:, None]
             fed = np.stack([(known & ~same)[items].any(0) & ~same[items].all(0) if items else np.zeros(same.shape[1], bool) for items in sources])
-            evidence = {"batch_std": std, "root_mean_square": rms, "first_batch_std": np.broadcast_to(first, std.shape)}
+            # What numbers give over themselves says nothing, however much it differs.
+            evidence = {"batch_std": np.where(empty & emptied.of_one, np.nan, std), "root_mean_square": rms}
+            evidence["first_batch_std"] = np.broadcast_to(first, std.shape)
             evidence["share"], evidence["first_share"] = share, np.broadcast_to(first_share, std.shape)
             evidence["loss_fell"] = np.broadcast_to(block.progress.astype(float), std.shape)
             return Observation(lasting & fed & varied | empty, decided, evidence)
@@ -109,6 +111,13 @@ class CollapsedOutput(NodeRule):
                 f"It gives 1 for every example since step {episode.first_step:,}: a softmax divides by the sum over its units, and here is only one.",
                 f"End in a sigmoid{location(facts, index)}, or in one unit per class:",
                 'keras.layers.Dense(1, activation="sigmoid")',
+            )
+        if facts.nodes[index].class_name == _BY_LENGTH:
+            return Words(
+                f"It gives nothing but 1 and −1 since step {episode.first_step:,}: it divides by the length over the last axis, which has one entry,"
+                " so each number is divided by its own size, and its gradient is 0.",
+                "Give it several features, as a layer in front of it makes them, or leave it out:",
+                "keras.layers.Dense(32)",
             )
         if _normalizes_one_number(facts.nodes[index]):
             return Words(
@@ -181,6 +190,13 @@ def _words_of_one_output(facts: Facts, index: int, episode: Episode) -> Words:
             "It gives its last state. Behind enough padding that isn't masked that is the same, whatever came before:",
             "keras.layers.Embedding(words, units, mask_zero=True)  # and 0 in the inputs for padding only",
         )
+    if facts.is_output(index) and episode.evidence["loss_fell"] and episode.first_step > 0:
+        return Words(
+            sentence,
+            "The loss has fallen all the same, so one answer for all is what it asks for. Look at the targets (is there more than one?), and at terms"
+            " of the loss that such an answer makes small:",
+            "print(np.unique(y_train, return_counts=True))",
+        )
     return Words(
         sentence,
         "Look at the units and weights of this layer: dead units, zero weights, a normalization over one number or a reduction over the batch"
@@ -223,6 +239,8 @@ def _read_as_directions(facts: Facts) -> list[int]:
     return [row for row in given if facts.made_by(row) in read or facts.nodes[facts.made_by(row)].class_name == "UnitNormalization"]
 
 
+_BY_LENGTH = "UnitNormalization"
+
 ROUNDED = 0.01
 """How far from its offset a normalization over one number may be, over its scale: its factor is large, as the variance is 0, and so is what is
 rounded."""
@@ -230,17 +248,18 @@ rounded."""
 
 class Emptied:
     """Finds normalizations that subtract a number from itself: what comes out is their offset, and nothing else. So do batch normalizations where a
-    batch is one example, and layer normalizations where an example is one number.
+    batch is one example, and layer normalizations where an example is one number. One by its length leaves of it nothing but the sign.
 
     Attributes:
       judged: bool[rows, 1], which rows can be such ones.
-      of_one: bool[rows, 1], which rows are layer normalizations of one number.
+      of_one: bool[rows, 1], which rows are normalizations of one number over features.
     """
 
     def __init__(self, facts: Facts, rows: Rows) -> None:
         self._found = [(position, row, *_scale_and_offset(facts, row)) for position, row in enumerate(rows.tolist()) if _can_be_emptied(facts, row)]
         self._sources = [facts.inputs[row][0] for _, row, _, _ in self._found]
         self.of_one = np.array([[_normalizes_one_number(facts.nodes[row])] for row in rows.tolist()], np.bool_).reshape(-1, 1)
+        self._by_length = [facts.nodes[row].class_name == _BY_LENGTH for row in rows.tolist()]
         self.judged = np.zeros((len(rows), 1), np.bool_)
         self.judged[[position for position, *_ in self._found]] = True
 
@@ -253,6 +272,7 @@ class Emptied:
             gap = np.maximum(*(np.abs(end[row] - own) for end, own in zip(ends, given, strict=True)))
             scaled = block.rms()[scale] if scale is not None else np.ones(len(block.steps))
             near = ROUNDED if self.of_one[position] else SAME
+            gap = np.where(self._by_length[position], np.abs(_sizes_of_nonzero(block, row) - 1), gap)
             empty[position] = (gap <= near * scaled) & (scaled > 0) & (block.column("std")[source] > SAME * block.rms()[source])
         return empty
 
@@ -264,8 +284,15 @@ def _can_be_emptied(facts: Facts, row: int) -> bool:
 
 
 def _normalizes_one_number(node: Node) -> bool:
-    """Whether a layer normalization, which goes over the last axis unless it is told otherwise, finds one entry there."""
-    return node.class_name == "LayerNormalization" and (node.shape or (0,))[-1] == 1
+    """Whether a normalization over features, which goes over the last axis unless it is told otherwise, finds one entry there."""
+    return node.class_name in ("LayerNormalization", _BY_LENGTH) and (node.shape or (0,))[-1] == 1
+
+
+def _sizes_of_nonzero(block: Block, row: int) -> npt.NDArray[np.floating[Any]]:
+    """Root mean square of the numbers of a node that aren't 0, [c]: what is divided by its length over many is far below 1 on average."""
+    zeros = block.column("zero_fraction")[row]
+    size: npt.NDArray[np.floating[Any]] = block.rms()[row] / np.sqrt(np.where(zeros < 1, 1 - zeros, np.nan))
+    return size
 
 
 def _scale_and_offset(facts: Facts, row: int) -> tuple[int | None, int | None]:

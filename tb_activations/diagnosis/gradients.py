@@ -23,6 +23,7 @@ from tb_activations.diagnosis.forgetting import Forgetting
 from tb_activations.diagnosis.penalty import PassedBack
 from tb_activations.diagnosis.rule import NodeRule, Observation, Rule, Watch, Words, location, number
 from tb_activations.diagnosis.scales import Targets, blow_up
+from tb_activations.diagnosis.shrinking import Shrinking
 
 __all__ = ["ExplodingGradient", "MissingGradient", "VanishingGradient"]
 
@@ -44,6 +45,7 @@ class _DepthWatch(Watch):
         self._passed_back = None if rule.of_layers else PassedBack(facts)
         self._forgetting = Forgetting(facts) if rule.of_layers else None
         self._dilution = Dilution(facts) if rule.of_layers else None
+        self._shrinking = Shrinking(facts) if rule.of_layers else None
         self._episodes = Episodes(len(self._kernels), rule.persistence)
 
     def update(self, block: Block) -> None:
@@ -62,6 +64,8 @@ class _DepthWatch(Watch):
         if self._dilution is not None:
             factors = self._dilution.factors(block)
             holds, evidence = holds | ~np.isnan(factors), evidence | {"constant_factor": factors}
+        if self._shrinking is not None:
+            self._shrinking.feed(block)
         if self._passed_back is not None:
             passed_back = self._passed_back.holds(block)
             holds, urgent = holds & passed_back, urgent & passed_back
@@ -98,6 +102,9 @@ class _DepthWatch(Watch):
         owner = facts.owners[kernel]
         words = rule.words(facts, kernel, episode)
         node = kernel if owner is None or "gradient" not in facts.nodes[owner].quantities else owner
+        lost = self._shrinking.behind(kernel) if self._shrinking is not None and _is_of_depth(episode) else None
+        if lost is not None:
+            words, node = _words_of_scale(facts, node, lost[0], lost[1], episode), lost[0]
         return Finding(
             rule.name, rule.title, facts.names[node], "gradient", "l2_norm", episode.first_step, episode.end, rule.severity,
             {name: value for name, value in episode.evidence.items() if not np.isnan(value)}, *words[:2], code=words.code,
@@ -313,6 +320,22 @@ STAYS = 0.8
 """Of the first loss: above it nothing was learned from what came late either, but how frequent classes are."""
 GIVEN, GIVEN_LONGER = 40, 100
 """Steps to learn something."""
+
+
+def _is_of_depth(episode: Episode) -> bool:
+    """Whether a gradient is small on its way back through layers, and not through time or a constant factor."""
+    return not any(episode.evidence[name] >= 0 for name in ("factor_per_time_step", "constant_factor"))
+
+
+def _words_of_scale(facts: Facts, before: int, node: int, share: float, episode: Episode) -> Words:
+    """Of a gradient that a layer makes next to nothing of which is there for the scale of numbers."""
+    return Words(
+        f"It passes back {number(share)} of the gradient that comes to it (L2 norms), so that for the weights of `{facts.names[before]}`"
+        f" {number(episode.evidence['gradient_norm'])} is left of {number(episode.evidence['norm_nearer_to_the_loss'])} nearer to the loss: they"
+        f" hardly learn since step {episode.first_step:,}.",
+        f"Look at what it multiplies or divides by{location(facts, node)}: a factor, a scale that begins near 0, or a constant that is added to the"
+        " variance.",
+    )
 
 
 def _forgets(block: Block, forgetting: Forgetting, shape: tuple[int, ...]) -> dict[str, Floats]:

@@ -72,7 +72,8 @@ class ExplodingLoss(NodeRule):
     definition = (
         "The loss is more than 20 times what it was at first, for several captures, or at one, and 20 times that at the next; or 10,000 times, once;"
         " or, for several captures,"
-        " as far below 0 as 10,000 and as 10,000 times what it was at first; or 10,000 times as far, once."
+        " as far below 0 as 10,000 and as 10,000 times what it was at first; or 10,000 times as far, once; or 100 times as far after 100 steps, and"
+        " in their second half it fell by more than twice what it fell by in the first."
     )
     reference = "AutoTrainer (exploding); DeepDiagnosis; UMLAUT learning rate high"
     severity, statistic = "error", "mean"
@@ -83,13 +84,20 @@ class ExplodingLoss(NodeRule):
     AT_ONCE = 1e4
     """The same, for which one capture is enough: the next one may be NaN."""
 
+    ENDLESS = 100.0
+    """Times the size of the first loss (at least 1), below 0, from which on the pace of a fall counts."""
+    FASTER, STEPS = 2.0, 100
+    """How much more a loss falls in the second half of all steps than in the first, that nears no bound, and how many there must be. A loss that has
+    a lowest value slows down on its way there."""
+
     def select(self, facts: Facts) -> Rows:
         """The total loss."""
         return facts.losses[:1]
 
     def observe(self, facts: Facts, rows: Rows) -> Observe:
-        """Compares with the first loss, and with the one before."""
+        """Compares with the first loss, with the one before, and with that of half of the steps."""
         last = np.full((len(rows), 1), np.nan, np.float32)
+        halves = _Halves()
 
         def look(block: Block) -> Observation:
             loss, first = block.column("mean")[rows], _yardstick(block)
@@ -100,6 +108,9 @@ class ExplodingLoss(NodeRule):
             endless = -self.AT_ONCE * np.maximum(np.abs(block.beginning_loss), 1)
             extreme |= loss < self.AT_ONCE * endless
             holds |= (block.median_loss < endless) & (loss < endless) | extreme
+            early, late = halves.feed(block)
+            low = block.median_loss < -self.ENDLESS * np.maximum(np.abs(block.beginning_loss), 1)
+            holds |= low & (late > self.FASTER * np.maximum(early, 0)) & (block.steps - halves.began >= self.STEPS)
             return Observation(holds, ~np.isnan(loss), {"loss": loss, "first_loss": block.beginning_loss[None]}, extreme)
 
         return look
@@ -110,8 +121,8 @@ class ExplodingLoss(NodeRule):
         if loss < 0:
             return Words(
                 f"The loss runs to minus infinity: it is {number(loss)} since step {episode.first_step:,}, and was {number(first)} at first.",
-                "Nothing bounds it from below. Constrain what can make it fall without an end: a gradient penalty or clipped weights for a critic, a"
-                " smallest variance for a likelihood.",
+                "Nothing bounds it from below. Look at the sign of each of its terms, and constrain what can make it fall without an end: a"
+                " gradient penalty or clipped weights for a critic, a smallest variance for a likelihood.",
             )
         against = f"{number(loss / first)} times the first one ({number(first)})" if first > 0 else "and was 0 at first"
         return Words(
@@ -119,6 +130,29 @@ class ExplodingLoss(NodeRule):
             "Lower the learning rate, and clip gradients; in a step of your own, check that it goes against the gradient:",
             "keras.optimizers.Adam(1e-4, global_clipnorm=1.0)",
         )
+
+
+class _Halves:
+    """By how much a loss has fallen in each half of the steps.
+
+    Attributes:
+      began: the step of the first loss.
+    """
+
+    def __init__(self) -> None:
+        self.began = 0
+        self._steps, self._medians = np.empty(0, np.int64), np.empty(0, np.float32)
+
+    def feed(self, block: Block) -> tuple[Floats, Floats]:
+        """By how much it fell in the first half of the steps up to each capture, and in the second, [c]; NaN where there is no loss."""
+        known = ~np.isnan(block.median_loss)
+        self._steps = np.concatenate([self._steps, block.steps[known]])
+        self._medians = np.concatenate([self._medians, block.median_loss[known]])
+        if not len(self._steps):
+            return (np.full(len(block.steps), np.nan),) * 2
+        self.began = int(self._steps[0])
+        middle = self._medians[np.searchsorted(self._steps, (block.steps + self.began) / 2, side="right") - 1]
+        return block.beginning_loss - middle, middle - block.median_loss
 
 
 class OscillatingLoss(NodeRule):

@@ -1,7 +1,7 @@
 """Rules about noise that drowns what examples tell: units that are dropped, and codes that say less than what is drawn around them.
 
 The one invariant: both are measured by what comes out against what comes in, at the same step; a rate that somebody wrote is read only where it
-drops inside of one operation, or of a loop, where nothing can be measured.
+drops inside of one operation, or of a loop, or makes no zeros, so that nothing can be measured.
 """
 
 from __future__ import annotations
@@ -26,6 +26,11 @@ Rows = npt.NDArray[np.int64]
 DROPPING = frozenset({"Dropout", "SpatialDropout1D", "SpatialDropout2D", "SpatialDropout3D"})
 DROPPING_INSIDE = RECURRENT | {"MultiHeadAttention", "GroupedQueryAttention"}
 """Layers that drop something of what they compute with, by their arguments `dropout` and `recurrent_dropout`."""
+NO_ZEROS = {
+    "AlphaDropout": "set {} of what comes in to one and the same number",
+    "GaussianDropout": "multiply what comes in by noise as strong as if {} of it were dropped",
+}
+"""Layers that drop without a zero, by their argument `rate`, and what they do."""
 
 
 class HeavyDropout(NodeRule):
@@ -34,7 +39,7 @@ class HeavyDropout(NodeRule):
     name, title = "heavy_dropout", "Nearly all dropped"
     definition = (
         "A dropout layer sets more than 85 % of what isn't 0 anyway to 0; or a recurrent layer or attention that is trained is told to drop as much"
-        " inside."
+        " inside; or so is a dropout layer that makes no zeros (`AlphaDropout`, `GaussianDropout`)."
     )
     reference = "Srivastava et al. 2014 (from a fifth to a half is useful, and eight tenths are the most that they tried); UMLAUT dropout rate"
     statistic = "zero_fraction"
@@ -46,7 +51,7 @@ class HeavyDropout(NodeRule):
     """Elements that aren't 0 anyway. Of fewer so many are dropped by chance."""
 
     def select(self, facts: Facts) -> Rows:
-        """Dropout layers, and those that drop inside where a step trains: in validation and prediction they drop nothing."""
+        """Dropout layers, and those whose zeros nobody sees where a step trains: in validation and prediction they drop nothing."""
 
         def drops(node: Node) -> bool:
             return (node.class_name in DROPPING and len(node.inputs) == 1) or (bool(facts.changing) and _rate_inside(node) > 0)
@@ -69,25 +74,31 @@ class HeavyDropout(NodeRule):
 
     def words(self, facts: Facts, index: int, episode: Episode) -> Words:
         """How much is dropped."""
-        name = max(_rates_inside(facts.nodes[index]).items(), key=lambda item: item[1], default=("", 0.0))[0]
+        node, dropped = facts.nodes[index], percent(episode.evidence["dropped"])
+        name = max(_rates_inside(node).items(), key=lambda item: item[1], default=("", 0.0))[0]
+        if node.class_name in NO_ZEROS:
+            return Words(
+                f"It is to {NO_ZEROS[node.class_name].format(dropped)} at each step: too little is left to learn from.",
+                f"Its argument is the share to drop, not the share to keep{location(facts, index)}:",
+                f"keras.layers.{node.class_name}(0.1)",
+            )
         if name:
             return Words(
-                f"It is to set {percent(episode.evidence['dropped'])} of what it computes with to 0 at each step (`{name}`): too little is left to"
-                " learn from.",
+                f"It is to set {dropped} of what it computes with to 0 at each step (`{name}`): too little is left to learn from.",
                 f"`{name}` is the share to drop, not the share to keep{location(facts, index)}:",
-                f"keras.layers.{facts.nodes[index].class_name}(..., {name}=0.2)",
+                f"keras.layers.{node.class_name}(..., {name}=0.2)",
             )
         return Words(
-            f"It sets {percent(episode.evidence['dropped'])} of what comes in to 0 since step {episode.first_step:,}: too little is left to learn"
-            " from.",
+            f"It sets {dropped} of what comes in to 0 since step {episode.first_step:,}: too little is left to learn from.",
             f"Its argument is the share to drop, not the share to keep{location(facts, index)}:",
             "keras.layers.Dropout(0.2)",
         )
 
 
 def _rates_inside(node: Node) -> dict[str, float]:
-    """The shares that a layer is told to drop inside, by argument."""
-    given = {name: node.attributes.get(name) for name in ("dropout", "recurrent_dropout")} if node.class_name in DROPPING_INSIDE else {}
+    """The shares that a layer is told to drop inside, or without a zero, by argument."""
+    names = ("dropout", "recurrent_dropout") if node.class_name in DROPPING_INSIDE else ("rate",) if node.class_name in NO_ZEROS else ()
+    given = {name: node.attributes.get(name) for name in names}
     return {name: float(rate) for name, rate in given.items() if isinstance(rate, (int, float)) and rate > 0}
 
 

@@ -31,6 +31,9 @@ SQUASHED = {"softmax": "Softmax", "sigmoid": "Sigmoid"}
 """Functions that make probabilities of logits, and the operations that do."""
 
 
+_POSITIVE = {"softplus": "a softplus", "exponential": "an exponential"}
+"""Functions that give nothing below 0, beside a ReLU, and what to call them."""
+
 _BY_SHAPE = ("crossed", "single", "signs")
 """What is wrong whatever the numbers are."""
 
@@ -217,9 +220,9 @@ class TargetsOutOfRange(NodeRule):
         "A binary cross entropy, and nothing but that, is negative: with targets between 0 and 1 it can't be. Or targets that are compared with"
         " shares of a whole add up to more than 1 over the classes. Or a mean error in percent of targets is above 100,000 (times the outputs,"
         " where these are above 1). Or squared differences from what a sigmoid or softmax (tanh) gives are larger on average than from any targets"
-        " within its range, or targets vary more than any within that range do that have their mean, or what a ReLU gives begins nearer to 0 than"
-        " it lies above some of them. Or a network judges what a sigmoid or tanh gives beside data that lie beyond its range. Or targets are so far"
-        " from 0 that an output that begins there has come a tenth of the way to their mean after 100 steps, or less."
+        " within its range, or targets vary more than any within that range do that have their mean, or what a ReLU, softplus or exponential gives"
+        " begins nearer to 0 than it lies above some of them. Or a network judges what a sigmoid or tanh gives beside data that lie beyond its"
+        " range. Or targets are so far from 0 that an output that begins there has come a tenth of the way to their mean after 100 steps, or less."
     )
     reference = "Cover & Thomas 2006, Elements of Information Theory: a cross entropy is at least the entropy of the targets, which is at least 0"
     severity, statistic = "error", "mean"
@@ -344,11 +347,13 @@ def _words_of_far(facts: Facts, index: int, episode: Episode) -> Words:
 
 
 def _words_of_below(facts: Facts, index: int, episode: Episode) -> Words:
-    """Targets below what a ReLU gives."""
+    """Targets below what a ReLU gives, or another function that gives nothing below 0."""
+    activation = facts.nodes[index].activation or ""
+    name, learns = _POSITIVE.get(activation, "a ReLU"), "" if activation in _POSITIVE else ", and what is 0 learns nothing from them"
     return Words(
-        f"Some of its targets lie below {number(episode.evidence['below'])}, and it ends in a ReLU, which gives nothing below 0: no weights can bring"
-        " it there, and what is 0 learns nothing from them.",
-        f"End without the ReLU{location(facts, index)}:",
+        f"Some of its targets lie below {number(episode.evidence['below'])}, and it ends in {name}, which gives nothing below 0: no weights can bring"
+        f" it there{learns}.",
+        f"End without the {name.split()[1]}{location(facts, index)}:",
         "keras.layers.Dense(units)",
     )
 
@@ -372,6 +377,7 @@ class _Differences:
         nodes = [facts.nodes[row] for row in rows.tolist()]
         self._reach = np.array([rule.REACH.get(node.activation or "", np.inf) for node in nodes], float)[:, None]
         self._of_relu = np.array([ends_in_relu(node) for node in nodes], np.bool_)[:, None]
+        self._positive = self._of_relu | np.array([node.activation in _POSITIVE for node in nodes], np.bool_)[:, None]
         self._most = np.full((len(rows), 1), np.nan)
         self._began, self._first = -1, np.full((4, len(rows), 1), np.nan)
 
@@ -410,10 +416,10 @@ class _Differences:
         return so_far
 
     def _below(self, first: Floats) -> Floats:
-        """What one of the targets of a ReLU is below for certain: the target of the largest difference at the first capture was as much less than
-        an output, none of which was above the largest. NaN where that isn't far below 0."""
+        """What one of the targets is below for certain, of an output that gives nothing below 0: the target of the largest difference at the first
+        capture was as much less than an output, none of which was above the largest. NaN where that isn't far below 0."""
         below = self._first[2] - first[3]
-        kept: Floats = np.where(self._of_relu & (below < -self._rule.BELOW_ANY * first[0]), below, np.nan)
+        kept: Floats = np.where(self._positive & (below < -self._rule.BELOW_ANY * first[0]), below, np.nan)
         return kept
 
     def _is_far(self, block: Block, goal: Floats) -> npt.NDArray[np.bool_]:

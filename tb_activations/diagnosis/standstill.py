@@ -1,7 +1,7 @@
 """Whether all weights of a run have stopped moving, though they moved before and there is still something to learn.
 
 The one invariant: a standstill is of all kernels of a step. Where one of them still moves, the optimizer works, and the others wait for their turn or
-get no gradient.
+get no gradient. Steps that have become a thousandth of what they were are one of most kernels: single ones are large by the noise of a batch.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import numpy.typing as npt
 from tb_activations.diagnosis.block import Block, Floats
 from tb_activations.diagnosis.fingerprint import Fingerprint
 
-__all__ = ["STEPS", "Standstill"]
+__all__ = ["STEPS", "Fading", "Standstill"]
 
 Rows = npt.NDArray[np.int64]
 Bools = npt.NDArray[np.bool_]
@@ -33,6 +33,13 @@ STEPS = 100
 """Steps for which nothing has moved, of which the capture after them is proof enough: weights are what they were before."""
 CONVERGED = 1e-3
 """Of the largest gradient so far (L2 norms). Below it the gradient has died down by itself: so it does without noise, at the lowest loss there is."""
+
+FADED = 1e-3
+"""Of the most that a step ever made of a gradient (L2 norms). A cosine is below it for the last fiftieth of its steps."""
+SMALL = 1e-5
+"""Update over weights, below which a step with so little is next to nothing, too: 100,000 steps for a change as large as the weights."""
+MOST = 0.5
+"""Of the kernels."""
 
 
 class Standstill:
@@ -80,3 +87,28 @@ class Standstill:
         known = ~np.isnan(ratio)
         still: Bools = (~changed | ~known).all(0) & known.any(0) & (gradient > CONVERGED * largest[1:])
         return still
+
+
+class Fading:
+    """Follows what steps make of gradients at the kernels at ``rows``: a schedule that ends, but never at 0."""
+
+    def __init__(self, rows: Rows) -> None:
+        self._rows = rows
+        self._largest: Floats = np.zeros((len(rows), 1), np.float32)
+        self._since = -1
+
+    def feed(self, block: Block, ratio: Floats) -> tuple[Bools, Floats, Floats]:
+        """Where next to nothing is left of it, for `STEPS` and two thirds of all, [rows, c]; how much, [rows, c]; and since which step, [c]."""
+        update, gradient = (block.column("l2_norm", quantity)[self._rows] for quantity in ("update", "gradient"))
+        rate = update / np.where(gradient > 0, gradient, np.nan)
+        largest = np.maximum.accumulate(np.concatenate([self._largest, np.nan_to_num(rate)], axis=1), axis=1)[:, 1:]
+        self._largest = largest[:, -1:]
+        left: Floats = rate / np.where(largest > 0, largest, np.nan)
+        faded = (left < FADED) & (ratio < SMALL) & (ratio > 0)  # an optimizer that adds gradients up makes nothing of most of them
+        rests = (faded.sum(0) >= MOST * (~np.isnan(ratio)).sum(0)) & faded.any(0)
+        since = np.full(len(block.steps), -1, np.float32)
+        for capture, step in enumerate(block.steps.tolist()):
+            self._since = -1 if not rests[capture] else self._since if self._since >= 0 else step
+            since[capture] = self._since
+        lasted = np.where(since >= 0, block.steps - since, 0)
+        return faded & (lasted >= np.maximum(STEPS, LARGE_SHARE * block.steps)), left, since

@@ -17,7 +17,7 @@ from tb_activations.diagnosis.episodes import Episode, Persistence
 from tb_activations.diagnosis.facts import Facts
 from tb_activations.diagnosis.finding import Severity
 from tb_activations.diagnosis.fingerprint import Fingerprint
-from tb_activations.diagnosis.kinds import ends_in_relu, is_float
+from tb_activations.diagnosis.kinds import RECURRENT, ends_in_relu, is_float
 from tb_activations.diagnosis.rule import NodeRule, Observation, Words, location, number
 
 __all__ = ["UnchangedWeights", "are_drawn_evenly", "are_skipped"]
@@ -135,6 +135,7 @@ class _Watched:
         self._off = _SwitchedOff(facts, rows)
         names = {facts.names[row]: position for position, row in enumerate(variables)}
         self._beside = np.array([names.get(_beside(name), -1) for name in names], np.int64)[:, None]
+        self._of_state = np.array([names.get(_beside_input(facts, row), -1) for row in variables], np.int64)[:, None]
         self._forgotten = _column(frozen or _is_forgotten(facts, row) for row in variables)
         self._helping = ~self._forgotten & _column(_helps(facts, row) for row in variables)
         self._has_vectors = _column(_has_vectors(facts, row) for row in variables)
@@ -158,6 +159,7 @@ class _Watched:
         put_back = self._are_felt(update, norm) & (~differs | (now == before).all(0))
         decays = self._sleeps(block, gradient) & (gradient == 0) & (update > 0) & (update < DECAY * norm)
         idle = self._are_idle(gradient, moved) | self._off.feed(block) & moved.any(0)
+        idle |= (self._of_state >= 0) & (gradient == 0) & moved[self._of_state[:, 0]]
         stands = ~moved & ((update == 0) | self._forgotten) & ~idle & ~(self._vectors & (low < high))
         clipped = (low < 0) & (high > 0) & (block.rms()[self._rows] > AT_BOUNDS * np.maximum(-low, high))
         known = ~np.isnan(update) | self._forgotten & ~np.isnan(now).any(0)
@@ -266,6 +268,14 @@ def _words_of_no_update(episode: Episode, dtype: str) -> Words:
 
 def _words_of_one_step(facts: Facts, index: int, episode: Episode) -> Words:
     """Recurrent weights that nothing is multiplied by, while those that multiply what comes in learn."""
+    place = facts.places(index)[0]
+    if facts.nodes[place].class_name.endswith("Cell"):
+        return Words(
+            f"The optimizer has changed none of these weights since step {episode.first_step:,}. Its gradient is exactly 0, and that of the weights"
+            " beside it isn't: they multiply the state that the cell is given, and that is 0 at each call.",
+            f"Hand on the state that it gave{location(facts, place)}:",
+            "output, states = self.cell(x[:, step], states)",
+        )
     return Words(
         f"The optimizer has changed none of these weights since step {episode.first_step:,}. Its gradient is exactly 0, and that of the weights"
         " beside it isn't: they multiply the state before each time step, and the loss depends on the first one alone, before which it is 0.",
@@ -286,6 +296,16 @@ def _beside(name: str) -> str:
     """The weights that multiply what comes in where others multiply the state; "": these are no others."""
     layer, _, own = name.rpartition("/")
     return f"{layer}/kernel" if own == "recurrent_kernel" else ""
+
+
+def _beside_input(facts: Facts, variable: int) -> str:
+    """The weights that multiply the state of a recurrent layer beside those that multiply what comes in, where nothing is recorded to come in but a
+    state: a decoder may be fed with zeros, and learn from the state alone; "": these are no such ones."""
+    layer, _, own = facts.names[variable].rpartition("/")
+    place = facts.places(variable)[0]
+    states = [len(facts.nodes[source].shape or ()) == 2 for source in facts.inputs[place]]
+    is_fed_with_zeros = own == "kernel" and facts.nodes[place].class_name in RECURRENT and bool(states) and all(states)
+    return f"{layer}/recurrent_kernel" if is_fed_with_zeros else ""
 
 
 def _is_share_of_one(facts: Facts, variable: int) -> bool:
@@ -331,9 +351,15 @@ def _helps(facts: Facts, variable: int) -> bool:
         return False
     changing, calls = facts.changing, facts.calls.get(owner, (owner,))
     judges = any(facts.is_recorded(call, "gradient") and facts.upstream[call] & changing for call in calls)
-    if facts.trained_in_vain and facts.is_recorded(owner, "gradient") and facts.reaches_loss(owner):
+    if (facts.trained_in_vain or _changes_vectors_only(facts)) and facts.is_recorded(owner, "gradient") and facts.reaches_loss(owner):
         return True
     return judges or all(facts.reason(call, "gradient") == "nothing_trained" and facts.downstream[call] & changing for call in calls)
+
+
+def _changes_vectors_only(facts: Facts) -> bool:
+    """Whether an optimizer is given vectors and no kernel, as where a trained network is tuned by its biases."""
+    changed = [row for row in facts.variables.tolist() if facts.is_recorded(row, "update")]
+    return bool(changed) and all(len(facts.nodes[row].shape or ()) < 2 for row in changed)
 
 
 def _has_vectors(facts: Facts, variable: int) -> bool:

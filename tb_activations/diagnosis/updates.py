@@ -17,7 +17,7 @@ from tb_activations.diagnosis.facts import Facts
 from tb_activations.diagnosis.initialization import PoorInitialization, is_of_words
 from tb_activations.diagnosis.rule import NodeRule, Observation, Words, number, percent
 from tb_activations.diagnosis.scales import Targets
-from tb_activations.diagnosis.standstill import STEPS, Standstill
+from tb_activations.diagnosis.standstill import STEPS, Fading, Standstill
 
 __all__ = ["UpdateTooLarge", "UpdateTooSmall"]
 
@@ -116,7 +116,8 @@ class UpdateTooSmall(NodeRule):
         " weights that nobody trained, by more than a 20,000th, 50 steps later, where the first step is one of Adam's kind and tells the rate; of"
         " weights that were trained before, by more than a 10,000,000th; or none by more than that, for 50 steps; then it may be one kernel alone,"
         " whose gradient hasn't vanished); or after some steps all kernels stand still, for long, although the loss is still more than half of the"
-        " first one; or steps leave nine tenths of those numbers of a kernel in bfloat16 or float16 that get a gradient what they are."
+        " first one, or most make a thousandth of their gradients, and of themselves a 100,000th, of what they did before, for two thirds of the"
+        " steps; or steps leave nine tenths of those numbers of a kernel in bfloat16 or float16 that get a gradient what they are."
     )
     reference = "SageMaker Debugger WeightUpdateRatio; AutoTrainer slow convergence; UMLAUT learning rate low"
     severity, quantity, statistic = "warning", "update", "update_ratio"
@@ -153,7 +154,7 @@ class UpdateTooSmall(NodeRule):
         largest = np.zeros((len(rows), 1), np.float32)
         first = np.full((len(rows), 1), np.nan, np.float32)
         usual = np.array([facts.usual_norm(row) for row in rows.tolist()], np.float32)[:, None]
-        standstill, pace = Standstill(rows), _Pace(len(rows), self.GROWTH)
+        standstill, fading, pace = Standstill(rows), Fading(rows), _Pace(len(rows), self.GROWTH)
         begun = -1
         even, tuned = np.zeros((2, len(rows), 1), np.bool_)
         is_short = np.array([facts.nodes[row].dtype in ("bfloat16", "float16") for row in rows.tolist()], np.bool_)[:, None]
@@ -166,6 +167,8 @@ class UpdateTooSmall(NodeRule):
                 tuned[:] = ~untrained & (block.steps[0] == 0)
             ratio = _update_ratio(block, rows)
             stands, since = standstill.feed(block, ratio)
+            fades, left, faded_since = fading.feed(block, ratio)
+            fades &= block.is_judged & ~block.progress & (block.median_loss > 0)
             known = ~np.isnan(ratio)
             first[:] = np.where(np.isnan(first), first_known(ratio), first)
             so_far = np.maximum(np.maximum.accumulate(np.nan_to_num(ratio), axis=1), largest)
@@ -182,11 +185,13 @@ class UpdateTooSmall(NodeRule):
             holds |= hopeless & (so_far > 0) & (gradient > self.FELT * np.fmax.reduce(gradient, axis=0))
             changed = _share_of_changed(block, rows) if is_short.any() else np.ones(ratio.shape)
             rounded = is_short & (changed < self.LEFT) & (ratio > 0) & ~block.progress
-            holds |= rounded
+            holds |= rounded | fades
             evidence = {
                 "update_ratio": ratio,
                 "left_as_it_is": np.where(rounded, 1 - changed, np.nan),
                 "standing_since": np.broadcast_to(np.where(stands, since, -1), ratio.shape),
+                "left_of_steps": np.where(fades & ~stands, left, np.nan),
+                "fading_since": np.where(fades, faded_since, -1),
                 "loss": block.median_loss + 0 * ratio,
                 "gradient_ratio": gradient / np.maximum(block.column("l2_norm")[rows], usual),
             }
@@ -211,6 +216,14 @@ class UpdateTooSmall(NodeRule):
                 f" {number(seen['loss'])}: the last update was {number(seen['update_ratio'])} of their size.",
                 "Look at what the schedule of the learning rate gives at this step (its arguments are steps, not epochs), and whether an average of"
                 " the weights is written back:",
+                "print(float(model.optimizer.learning_rate))",
+            )
+        if seen["left_of_steps"] >= 0:
+            return Words(
+                f"What a step makes of the gradient is {number(seen['left_of_steps'])} of what it was, and these weights, as most others, hardly move"
+                f" since step {seen['fading_since']:,.0f} (by {number(seen['update_ratio'])} of their size), while the loss stands at"
+                f" {number(seen['loss'])}.",
+                "Look at what the schedule of the learning rate gives at this step (its arguments are steps, not epochs):",
                 "print(float(model.optimizer.learning_rate))",
             )
         if seen["gradient_ratio"] < self.RATIO:

@@ -583,6 +583,31 @@ def test_a_layer_normalization_of_one_feature_is_told_though_a_sum_leads_around_
     assert of_one_feature(shape="?,50,2").find(CollapsedOutput()) == []
 
 
+@pytest.mark.parametrize(
+    ("shape", "size", "zeros", "told"),
+    [("?,1", 1.0, 0.0, True), ("?,1", 0.7, 0.51, True), ("?,50,1", 0.14, 0.0, False), ("?,2", 1.0, 0.0, False)],
+    ids=["signs", "of a ReLU", "over fifty time steps", "two features"],
+)
+def test_a_number_that_is_divided_by_its_own_length_is_told(shape, size, zeros, told):
+    text = f"input x [?,8]; layer score Dense [{shape}] <- x; layer unit UnitNormalization [{shape}] <- score"
+    history = History(f"{text}; layer out Dense [?,1] <- unit; loss loss [] <- out", STEPS)
+    history.set("x", batch_std=1.0, l2_norm=20.0).set("score", std=0.8, batch_std=0.8, l2_norm=0.8 * np.sqrt(320))
+    history.set("unit", std=0.9, batch_std=0.9, min=-1.0, max=1.0, zero_fraction=zeros, l2_norm=size * np.sqrt(320))
+    found = history.set("out", std=0.5, batch_std=0.5, l2_norm=9.0).find(CollapsedOutput())
+    assert [f.node for f in found] == ["unit"] * told
+    assert all("nothing but 1 and −1" in f.sentence and np.isnan(f.evidence.get("batch_std", np.nan)) for f in found)
+
+
+@pytest.mark.parametrize(("ends", "first", "said"), [(0.1, 30, True), (2.3, 30, False), (0.1, 0, False)])
+def test_one_answer_for_all_that_the_loss_is_content_with_is_told_to_be_what_it_asks_for(ends, first, said):
+    text = "input x [?,8]; layer out Dense [?,3] <- x softmax; variable out/kernel [8,3]; loss loss [] <- out"
+    later = np.asarray(STEPS) >= first
+    history = History(text, STEPS).set("x", batch_std=1.0, l2_norm=20.0).set("loss", elements=1, mean=np.where(np.arange(20) < 1, 2.3, ends))
+    found = history.set("out", batch_std=np.where(later, 0.0, 0.2), l2_norm=9.0).find(CollapsedOutput())
+    assert [(f.node, f.first_step) for f in found] == [("out", first)]
+    assert ("one answer for all is what it asks for" in found[0].remedy) == said
+
+
 @pytest.mark.parametrize("out", ["Dense [?,1] <- x softmax", "LogisticEndpoint [?,1] <- x"])
 def test_a_softmax_over_one_unit_is_told_to_be_a_sigmoid(out):
     text = f"input x [?,8]; layer out {out}; loss loss [] <- out"

@@ -141,3 +141,16 @@ def test_the_worst_comes_first_but_no_finding_stands_below_what_follows_from_it(
         ("heavy_dropout", "three"),
         ("update_too_large", "three"),
     ]
+
+
+@pytest.mark.parametrize(
+    ("cause", "node", "step", "follows"), [("collapse", "one", 0, True), ("collapse", "one", 50, False), ("collapse", "three", 0, False)]
+)
+def test_weights_shrink_where_examples_were_equal_from_the_start(cause, node, step, follows):
+    found = causes((cause, node, step), ("penalty_too_strong", "two", 100))
+    assert found == [None, f"{cause} at {node} since step {step}" if follows else None]
+
+
+def test_signs_of_single_numbers_hold_a_gradient_back_however_much_they_differ():
+    found = causes(("collapse", "two", 0), ("vanishing_gradient", "two", 0), batch_std=float("nan"), root_mean_square=1.0)
+    assert found == [None, "collapse at two since step 0"]

@@ -206,3 +206,32 @@ def test_a_layer_that_is_called_outside_of_the_tape_says_so():
     history = History(f"{text}; loss loss [] <- head", [0], d=outside, d__kernel=without_gradient("not_on_loss_path")).set("d/kernel")
     (found,) = history.find(MissingGradient())
     assert (found.sentence, found.remedy) == ("It is trainable, and no gradient reaches it. No tape.", "Make the call inside.")
+
+
+@pytest.mark.parametrize(
+    ("between", "passed", "told"),
+    [
+        ("Rescaling", 1e-4, "between"),
+        ("LayerNormalization", 1e-2, "between"),
+        ("Mine", 1e-4, "between"),
+        ("Activation", 1e-4, "first"),  # a function that is flat there
+        ("Rescaling", 0.1, "first"),
+    ],
+)
+def test_a_layer_that_passes_back_next_to_nothing_is_told_in_place_of_the_one_before_it(between, passed, told):
+    text = (
+        "input x [?,8]; layer first Dense [?,8] <- x gradient; variable first/kernel [8,8] gradient update; variable first/bias [8] gradient update"
+    )
+    text += (
+        f"; layer between {between} [?,8] <- first gradient; layer last Dense [?,8] <- between gradient; variable last/kernel [8,8] gradient update"
+    )
+    history = History(f"{text}; variable last/bias [8] gradient update; loss loss [] <- last", range(0, 200, 10))
+    for name, size in (("last", 1.0), ("between", 0.5), ("first", 0.5 * passed)):
+        history.set(name, "gradient", l2_norm=size)
+    for name, size in (("last", 1.0), ("first", 1e-5)):
+        history.set(f"{name}/kernel", elements=64, l2_norm=8.0).set(f"{name}/kernel", "gradient", elements=64, l2_norm=size)
+        history.set(f"{name}/bias", "gradient", elements=8, l2_norm=size)
+    found = history.find(VanishingGradient())
+    assert [(f.node, f.quantity, f.first_step) for f in found] == [(told, "gradient", 0)]
+    assert (f"It passes back {passed:.4g} of the gradient" in found[0].sentence) == (told == "between")
+    assert ("weights of `first`" in found[0].sentence) == (told == "between")

@@ -46,6 +46,23 @@ def test_a_loss_far_below_zero_beyond_measure_is_told_before_it_is_nan():
     assert loss([-2.4, -4.9, -156, -1e6, -30, -30, -30], ExplodingLoss()) == []
 
 
+@pytest.mark.parametrize(
+    ("fall", "count", "told"),
+    [
+        (lambda t: t**2, 80, True),  # by three times as much in the second half
+        (lambda t: t, 80, False),  # as much in both: a scale that is learned shrinks by as much at each step
+        (lambda t: 1 - np.exp(-3 * t), 80, False),  # it comes to rest
+        (lambda t: np.where(t < 0.6, t**2, 0.36 + 0.2 * (t - 0.6)), 80, False),  # it slows down before it is 100 times as far
+        (lambda t: t**2, 40, False),  # 80 steps
+    ],
+)
+def test_a_loss_below_zero_that_falls_faster_and_faster_is_told(fall, count, told):
+    noise = RANDOM.normal(size=count)
+    found = loss(0.5 - 250 * fall(np.linspace(0, 1, count)) + noise * (np.arange(count) > 0), ExplodingLoss())
+    assert [f.node for f in found] == ["loss"] * told
+    assert all("runs to minus infinity" in f.sentence and 100 <= f.first_step < 112 for f in found)
+
+
 def test_a_likelihood_far_below_zero_is_healthy():
     assert loss(np.linspace(700, -9_000, 40), ExplodingLoss()) == []
     assert loss(np.linspace(-50, -90_000, 40), ExplodingLoss()) == []

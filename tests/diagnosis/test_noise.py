@@ -57,6 +57,22 @@ def test_who_drops_nearly_everything_inside_is_told_by_its_argument(layer, rates
     assert all(f"{said}=0.2" in f.code for f in found)
 
 
+@pytest.mark.parametrize(
+    ("layer", "rate", "trains", "said"),
+    [
+        ("AlphaDropout", 0.9, True, "set 90 % of what comes in to one and the same number"),
+        ("GaussianDropout", 0.95, True, "multiply what comes in by noise as strong as if 95 % of it were dropped"),
+        ("AlphaDropout", 0.2, True, ""),
+        ("GaussianDropout", 0.95, False, ""),  # validation drops nothing
+    ],
+)
+def test_who_drops_nearly_everything_without_a_zero_is_told_by_its_rate(layer, rate, trains, said):
+    text = DROPPED.format(layer) + "; variable d/kernel [8,8]" + " gradient update" * trains
+    found = History(text, STEPS, drop={"attributes": {"rate": rate}}).set("drop", zero_fraction=0.0).set("d", zero_fraction=0.0).find(HeavyDropout())
+    assert [f.node for f in found] == ["drop"] * bool(said)
+    assert all(said in f.sentence and f.code == f"keras.layers.{layer}(0.1)" for f in found)
+
+
 def test_few_numbers_may_be_dropped_by_chance():
     history = History(DROPPED.format("Dropout"), STEPS).set("d", zero_fraction=0.0, elements=16)
     assert history.set("drop", zero_fraction=1.0, elements=16).find(HeavyDropout()) == []

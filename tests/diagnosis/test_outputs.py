@@ -319,6 +319,17 @@ def test_targets_below_zero_that_a_relu_cannot_reach_are_told(middle, count):
     assert all(targets[0].min() <= f.evidence["below"] < 0 for f in found)
 
 
+@pytest.mark.parametrize(("end", "said"), [("softplus", "a softplus"), ("exponential", "an exponential"), ("elu", "")])
+@pytest.mark.parametrize("middle", [0.0, 3.5])
+def test_targets_below_zero_are_told_of_other_functions_that_give_none(end, said, middle):
+    random = np.random.default_rng(0)
+    targets = np.abs(random.normal(size=(5, 32))) if middle else random.normal(size=(5, 32))
+    outputs = np.log1p(np.exp(random.normal(size=(5, 32)) * np.linspace(0.05, 1, 5)[:, None])) + middle
+    found = squares(targets, outputs, end)
+    assert [f.node for f in found] == ["out"] * (said != "" and not middle)
+    assert all(f"ends in {said}, which gives nothing below 0" in f.sentence and "what is 0" not in f.sentence for f in found)
+
+
 @pytest.mark.parametrize(
     ("mean", "last", "changes", "count"),
     [

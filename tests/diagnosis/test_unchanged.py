@@ -173,10 +173,13 @@ def test_outputs_that_the_loss_does_not_count_yet_are_not_told(gradients, activa
     assert sorted(f.node for f in history.set("loss", elements=1, mean=2.0).find(UnchangedWeights())) == told
 
 
-@pytest.mark.parametrize(("moves", "said"), [(0.1, True), (0.0, False)])
-def test_recurrent_weights_that_multiply_a_state_of_zero_are_told_to(moves, said):
-    """Of the states of all steps the first was read, or there is only one."""
-    text = "input x [?,9,8]; layer read LSTM [?,8] <- x gradient; loss loss [] <- read"
+@pytest.mark.parametrize(
+    ("layer", "moves", "said"),
+    [("LSTM", 0.1, "the first one alone"), ("LSTM", 0.0, ""), ("GRUCell", 0.1, "the state that the cell is given, and that is 0 at each call")],
+)
+def test_recurrent_weights_that_multiply_a_state_of_zero_are_told_to(layer, moves, said):
+    """Of the states of all steps the first was read, or there is only one; or a loop of one's own hands none on."""
+    text = f"input x [?,9,8]; layer read {layer} [?,8] <- x gradient; loss loss [] <- read"
     for name in ("kernel", "recurrent_kernel"):
         text += f"; variable read/cell/{name} [8,8] gradient update"
     history = History(text, STEPS)
@@ -184,7 +187,7 @@ def test_recurrent_weights_that_multiply_a_state_of_zero_are_told_to(moves, said
         history.set(f"read/cell/{name}", elements=64, l2_norm=3.0 + grows * np.arange(20), mean=0.1, min=-1.0, max=1.0)
         history.set(f"read/cell/{name}", "update", l2_norm=grows).set(f"read/cell/{name}", "gradient", l2_norm=grows)
     found = {f.node: f for f in history.set("loss", elements=1, mean=2.0).find(UnchangedWeights())}
-    assert ("the first one alone" in found["read/cell/recurrent_kernel"].sentence) is said
+    assert (said or "Its gradient is exactly 0.") in found["read/cell/recurrent_kernel"].sentence
 
 
 def test_a_schedule_that_ends_at_zero_is_healthy():
@@ -261,6 +264,51 @@ def test_a_copy_that_the_loss_is_computed_with_in_place_of_the_model(differ, mov
     found = history.find(UnchangedWeights())
     assert [f.node for f in found] == told
     assert all("on none of those that the optimizer changes (`model/d/kernel`)" in f.sentence for f in found)
+
+
+@pytest.mark.parametrize(
+    ("differ", "given", "told"),
+    [
+        (0.0, "d/bias", ["d/kernel", "head/kernel"]),
+        (0.5, "d/bias", []),  # trained before, and tuned by its biases
+        (0.0, "head/kernel", ["d/kernel"]),
+        (0.0, "", []),  # nothing trains: this is no training
+    ],
+)
+def test_untrained_kernels_are_told_where_an_optimizer_is_given_nothing_but_biases(differ, given, told):
+    def variable(name, shape):
+        return f"variable {name} {shape}" + " gradient update" * (name == given)
+
+    text = f"""
+        input x [?,8]
+        layer d Dense [?,8] <- x gradient; {variable("d/kernel", "[8,8]")}; {variable("d/bias", "[8]")}
+        layer head Dense [?,3] <- d gradient; {variable("head/kernel", "[8,3]")}; {variable("head/bias", "[3]")}
+        loss loss [] <- head
+    """
+    state = QuantityState("unreachable", "no_optimizer_step")
+    names = [name for name in ("d/kernel", "d/bias", "head/kernel", "head/bias") if name != given]
+    forgotten = {name.replace("/", "__"): {"quantities": {"value": QuantityState("materialized"), "update": state}} for name in names}
+    history = History(text, STEPS, **forgotten)
+    for name in ("d", "head"):
+        history.set(f"{name}/kernel", l2_norm=3.0, mean=0.1, min=-1.0, max=1.0)
+        history.set(f"{name}/bias", elements=8, l2_norm=1.0, std=differ, mean=0.1, min=-0.4, max=0.7)
+    if given:
+        history.set(given, l2_norm=3.0, std=differ, mean=0.01 * np.arange(20), min=-1.0, max=1.0).set(given, "update", l2_norm=0.01)
+    assert [f.node for f in history.find(UnchangedWeights())] == told
+
+
+@pytest.mark.parametrize(
+    ("shape", "moves", "told"),
+    [("?,8", True, False), ("?,9,8", True, True), ("?,8", False, True)],
+    ids=["a state alone", "a sequence", "nothing arrives"],
+)
+def test_a_decoder_that_is_fed_nothing_but_a_state_needs_no_weights_for_more(shape, moves, told):
+    text = f"input x [{shape}]; layer decoder GRU [?,8] <- x gradient; variable decoder/cell/kernel [1,24] gradient update"
+    history = History(f"{text}; variable decoder/cell/recurrent_kernel [8,24] gradient update; loss loss [] <- decoder", STEPS)
+    for name, moved in (("kernel", False), ("recurrent_kernel", moves)):
+        history.set(f"decoder/cell/{name}", l2_norm=3.0, mean=0.01 * moved * np.arange(20), min=-1.0, max=1.0)
+        history.set(f"decoder/cell/{name}", "update", l2_norm=0.01 * moved).set(f"decoder/cell/{name}", "gradient", l2_norm=0.1 * moved)
+    assert ("decoder/cell/kernel" in [f.node for f in history.find(UnchangedWeights())]) == told
 
 
 def test_steps_that_a_loss_scale_skips_are_no_matter_of_the_learning_rate():

@@ -178,6 +178,25 @@ def test_weights_that_are_what_they_were_a_hundred_steps_ago_stand_still(every, 
     assert [f.evidence["standing_since"] for f in found] == [2 * every] * told
 
 
+@pytest.mark.parametrize(
+    ("update", "changes", "told"),
+    [
+        (at(2, 5e-5, 0.1), {}, 5),
+        (at(2, 5e-5, 0.1), {"moving": (2,)}, 4),
+        (at(2, 5e-5, 0.1), {"moving": (1, 2, 3)}, 0),
+        (at(2, 5e-4, 0.1), {}, 0),  # a 200th of the first step, and 16,000 steps for a change as large as the weights
+        (at(2, 5e-5, 0.01), {}, 0),  # a 200th of the first step
+        (at(8, 5e-5, 0.1), {}, 0),  # at the end of a schedule
+        (at(2, 5e-5, 0.1), {"gradient": at(2, 5e-5, 0.1)}, 0),  # it is the gradient that has become small
+        (at(2, 5e-5, 0.1), {"loss": at(1, 0.3, 2.3)}, 0),
+    ],
+)
+def test_steps_that_became_a_thousandth_of_what_they_were_are_told_though_weights_still_move(update, changes, told):
+    found = standing(update, **changes).find(UpdateTooSmall())
+    assert [(f.first_step, f.evidence["fading_since"]) for f in found] == [(120, 20)] * told
+    assert all("What a step makes of the gradient is 0.0005 of what it was" in f.sentence for f in found)
+
+
 def test_rest_at_the_end_of_a_schedule_or_of_learning_is_healthy():
     assert standing(at(16, 0.0)).find(UpdateTooSmall()) == []
     assert standing(at(5, 0.0), loss=at(4, 0.3, 2.3)).find(UpdateTooSmall()) == []

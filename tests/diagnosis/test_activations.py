@@ -334,7 +334,7 @@ def test_an_input_whose_examples_differ_by_less_than_a_step_of_a_byte_is_told(sp
     """Bytes that were divided twice before something else was subtracted. One that is constant is told by another rule."""
     found = fed(mean=-1.0, batch_std=spread, std=spread, min=-1.0, max=-0.99).find(UnnormalizedInput())
     assert [f.node for f in found] == told
-    assert all("less than a 255th" in f.sentence for f in found)
+    assert all("less than a 255th" in f.sentence and f.first_step == 0 for f in found)
 
 
 @pytest.mark.parametrize(

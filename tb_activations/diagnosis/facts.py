@@ -139,6 +139,10 @@ class Facts(Flow):
             row = self.inputs[row][0]
         return row
 
+    def bias_of(self, row: int) -> int | None:
+        """The bias among the weights of a layer."""
+        return next((own for own in self.owned.get(row, ()) if self.names[own].endswith("bias")), None)
+
     def may_mask(self, row: int) -> bool:
         """Whether a node may put large negative numbers where something must not be chosen. A layer of a user may hold any operation."""
         node = self.nodes[self.made_by(row)]

@@ -208,7 +208,8 @@ class OscillatingLoss(NodeRule):
             )
             amplitude = np.fmax(self.AMPLITUDE, self.NOISE / np.sqrt(_examples(block, sizes)))
             holds = (swings >= self.SWINGS) & (deviation > amplitude * block.first_loss) & (block.first_loss >= SMALLEST) & ~block.progress
-            series, latest = np.concatenate([latest, loss[0]]), np.concatenate([latest, loss[0]])[-1 - self.AMONG :]
+            series = np.concatenate([latest, loss[0]])
+            latest = series[-1 - self.AMONG :]
             relapses = self._relapses(series, block.first_loss)
             fell = np.logical_or.accumulate(self._falls_at_once(series, block.first_loss)) | differ
             differ = bool(fell[-1])

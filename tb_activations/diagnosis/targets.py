@@ -130,4 +130,5 @@ def _is_trained(facts: Facts, row: int) -> bool:
 
 def _bias(facts: Facts, row: int) -> int:
     """The bias of a layer; itself, of which no such gradient is recorded, where it has none."""
-    return next((own for own in facts.owned.get(row, ()) if facts.names[own].endswith("bias")), row)
+    bias = facts.bias_of(row)
+    return row if bias is None else bias

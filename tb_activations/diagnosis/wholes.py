@@ -46,4 +46,5 @@ class Wholes:
 
 
 def _bias(facts: Facts, row: int) -> int | None:
-    return next((own for own in facts.owned.get(row, ()) if facts.names[own].endswith("bias") and facts.is_recorded(own, "gradient")), None)
+    bias = facts.bias_of(row)
+    return bias if bias is not None and facts.is_recorded(bias, "gradient") else None

@@ -174,6 +174,16 @@ def _expected(path: Path) -> dict[str, Any]:
     }
 
 
+def _samples(logs: Path) -> dict[str, Any]:
+    whole, spread = open_run(logs / "digits" / "train"), open_run(logs / "second" / "train")
+    return {
+        "step": SAMPLE_STEP,
+        "strides": STRIDES,
+        "strided": spread.value("encoder/conv2d", SAMPLE_STEP).tolist(),
+        "values": {name: whole.value(name, SAMPLE_STEP).tolist() for name in SAMPLED},
+    }
+
+
 def _snapshot(run: Any, step: int, quantity: Any) -> list[list[float | str]]:
     statistics, counts = run.snapshot(step, quantity)
     return [[_plain(number) for number in (*row, *count)] for row, count in zip(statistics.tolist(), counts.tolist(), strict=True)]
@@ -226,12 +236,7 @@ def hand_over(root: Path) -> Iterator[Path]:
                 str(path.relative_to(path.parent.parent)): _expected(path) for path in (*sorted(logs.glob("*/train")), root / "trained/demo/train")
             },
             "firstNan": FIRST_NAN,
-            "samples": {
-                "step": SAMPLE_STEP,
-                "strides": STRIDES,
-                "strided": open_run(logs / "second" / "train").value("encoder/conv2d", SAMPLE_STEP).tolist(),
-                "values": {name: open_run(logs / "digits" / "train").value(name, SAMPLE_STEP).tolist() for name in SAMPLED},
-            },
+            "samples": _samples(logs),
             "logs": str(logs),
             "live": str(root / "live"),
             "shots": str(SHOTS),

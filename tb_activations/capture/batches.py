@@ -8,6 +8,7 @@ gave it, and another one a copy.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -34,14 +35,14 @@ class Batch:
 class Feed:
     """Hands batches to a step function as an iterator like the one they come from.
 
-    The iterator is made once and reads from a queue: to make one, TensorFlow copies its library of functions, which takes 5 ms.
+    The iterator is made once and reads from a place: to make one, TensorFlow copies its library of functions, which takes 5 ms.
     Only the type of the source is kept: the source itself holds buffers, and is let go of when whoever made it does.
     """
 
     def __init__(self) -> None:
         self._type: _Type | None = None
         self._iterator: Any = None
-        self._queue: Any = None
+        self._place: _Place | None = None
 
     @staticmethod
     def can_repeat(source: Any) -> bool:
@@ -75,17 +76,18 @@ class Feed:
             return iter([tensors])
         assert self._type is not None
         self._make_iterator(self._type)
-        while int(self._queue.size()):  # left by a step that failed before it read
-            self._queue.dequeue()
-        self._queue.enqueue(tf.nest.flatten(tensors, expand_composites=True))
+        assert self._place is not None
+        self._place.put(tf.nest.flatten(tensors, expand_composites=True))
         return self._iterator
 
     def _runs_eagerly(self) -> bool:
         return tf.config.functions_run_eagerly() or self._type is None
 
     def renew(self) -> None:
-        """A step has failed: if it was reading just then, TensorFlow has cancelled the iterator for good."""
-        self._queue = None
+        """Lets go of what a step left that failed; if it was reading just then, TensorFlow has cancelled the iterator for good."""
+        if self._place is not None:
+            self._place.clear()
+        self._place = None
 
     def nothing(self) -> Any:
         """What to call a step function with, so that it finds no data."""
@@ -94,22 +96,52 @@ class Feed:
 
     def _make_iterator(self, kind: _Type) -> None:
         spec = kind.element_spec
-        if self._queue is not None and self._iterator.element_spec == spec:
+        if self._place is not None and self._iterator.element_spec == spec:
             return
         parts = tf.nest.flatten(spec, expand_composites=True)
-        queue = self._queue = tf.queue.FIFOQueue(1, [part.dtype for part in parts])
+        self._iterator, handle = kind.iterator()
+        place = _Place([part.dtype for part in parts], handle.device)
 
         def batch(_: tf.Tensor) -> Any:
-            taken = queue.dequeue()
-            taken = taken if isinstance(taken, list) else [taken]
+            taken = place.take()
             for tensor, part in zip(taken, parts, strict=True):
                 tensor.set_shape(part.shape)
             return tf.nest.pack_sequence_as(spec, taken, expand_composites=True)
 
         # A step that reads more than it was given finds the end of the data, and doesn't wait.
-        batches = tf.data.Dataset.counter().take_while(lambda _: queue.size() > 0).map(batch).with_options(_as_it_is())
-        self._iterator, handle = kind.iterator()
+        batches = tf.data.Dataset.counter().take_while(lambda _: place.is_full()).map(batch).with_options(_as_it_is())
         tf.raw_ops.MakeIterator(dataset=tf.data.experimental.to_variant(batches), iterator=handle)
+        self._place = place
+
+
+class _Place:
+    """Holds the parts of one batch until a step takes them.
+
+    Not a queue of TensorFlow's: that may hold for some microseconds more what it has just given, and a step that reads within them can't compute in
+    the memory of its batch.
+    """
+
+    _made = itertools.count()
+
+    def __init__(self, dtypes: list[tf.DType], device: str) -> None:
+        self._device = device  # where it is taken from: TensorFlow has one place of a name on each
+        self._stage = {"dtypes": dtypes, "shared_name": f"tb_activations/batch/{next(self._made)}"}
+
+    def put(self, parts: list[tf.Tensor]) -> None:
+        """Puts a batch here, in place of one that a step left which failed before it read."""
+        self.clear()
+        with tf.device(self._device):
+            tf.raw_ops.Stage(values=parts, shared_name=self._stage["shared_name"])
+
+    def take(self) -> list[tf.Tensor]:
+        return list(tf.raw_ops.Unstage(**self._stage))
+
+    def is_full(self) -> tf.Tensor:
+        return tf.raw_ops.StageSize(**self._stage) > 0
+
+    def clear(self) -> None:
+        with tf.device(self._device):
+            tf.raw_ops.StageClear(**self._stage)
 
 
 @dataclass(frozen=True, slots=True)

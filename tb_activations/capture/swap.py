@@ -129,6 +129,7 @@ class Swap:
     def release(self) -> None:
         """Lets go of what was only needed while a loop ran."""
         self.disarm()
+        self._feed.renew()
         self._feed = Feed()
 
     def _tell_of_another(self) -> None:

@@ -41,6 +41,7 @@ const CORE: readonly Rule[] = [
   [/"dangerouslySetInnerHTML"==\w/g, "0"],
   [/"(svg|math|foreignObject|template|progress)"==\w/g, "0"],
   [/"http:\/\/www\.w3\.org\/(1998\/Math\/MathML|2000\/svg)"==\w/g, "0"],
+  [/&&\("progress"!=C\|\|b\)/, ""],
   [/"(value|checked)"==s&&"default\w+"in \w/g, "0"],
   // There is one namespace and one document.
   [/0\?f="http:\/\/www.w3.org\/2000\/svg":0\?.*?:f\|\|\(f="http:\/\/www.w3.org\/1999\/xhtml"\),o/, "o"],
@@ -65,16 +66,18 @@ const CORE: readonly Rule[] = [
   [/(__e:function\(n),t,r,u\)\{for.*?throw/, "$1){throw"],
 ];
 
-/** Of the hooks: names that server and page agree on, effects that a server leaves out, and another clock. */
+/** Of the hooks: names that server and page agree on, effects that a server leaves out, another clock, and none at all. */
 const HOOKS: readonly Rule[] = [
+  [/"function"==typeof requestAnimationFrame/, "!0"],
   [/a\.__=function\(n,t\)\{.*?p&&p\(n,t\)\},/, ""],
   [/!a\.__s&&/g, ""],
   [/1!=n&&i==a\.requestAnimationFrame\|\|\(\(i=a\.requestAnimationFrame\)\|\|z\)\(g\)/, "1==n&&z(g)"],
 ];
 
-/** Of the signals: names for developers, texts of signals, those who wait for the first reader, models, and `using`. */
+/** Of the signals: names and a check for developers, texts of signals, those who wait for the first reader, models, and `using`. */
 const SIGNALS: readonly Rule[] = [
   [/const t=Symbol\.for\("preact-signals"\);/, ""],
+  [/if\(o!==this\)throw new Error\("Out-of-order effect"\);/, ""],
   [/y\.prototype\.brand=t;/, ""],
   [/y\.prototype\.subscribe=.*?\{name:"sub"\}\)\};/, ""],
   [/y\.prototype\.(valueOf|toString|toJSON)=function\(\)\{return this\.value(\+"")?\};/g, ""],

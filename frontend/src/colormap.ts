@@ -30,9 +30,12 @@ export const NEGATIVE_INFINITY_INDEX = -3;
 
 /** `#rgb` or `#rrggbb` to three bytes. */
 export function parseColor(text: string): Rgb {
-  const hex = text.trim().replace("#", "");
-  const full = hex.length === 3 ? [...hex].map((digit) => digit + digit).join("") : hex;
-  const channel = (index: number): number => Number.parseInt(full.slice(2 * index, 2 * index + 2), 16);
+  const hex = text.trim().slice(1);
+  const digits = hex.length > 3 ? 2 : 1;
+  const channel = (index: number): number => {
+    const part = hex.slice(index * digits, (index + 1) * digits);
+    return Number.parseInt(part, 16) * (digits > 1 ? 1 : 17);
+  };
   return [channel(0), channel(1), channel(2)];
 }
 
@@ -65,12 +68,13 @@ export function buildColormap(stops: string): Colormap {
 
 function interpolate(colors: readonly Rgb[], place: number): Rgb {
   const position = place * (colors.length - 1);
-  const index = Math.min(Math.max(colors.length - 2, 0), Math.floor(position));
-  const from = colors[index] ?? [0, 0, 0];
-  const to = colors[index + 1] ?? from;
-  const mix = (channel: 0 | 1 | 2): number =>
-    Math.round(from[channel] + (to[channel] - from[channel]) * (position - index));
-  return [mix(0), mix(1), mix(2)];
+  const index = Math.min(colors.length - 2, Math.floor(position));
+  const [from, to = from] = colors.slice(index);
+  return from.map((start, channel) => Math.round(start + (to[channel] - start) * (position - index))) as [
+    number,
+    number,
+    number,
+  ];
 }
 
 const built = new Map<string, Colormap>();

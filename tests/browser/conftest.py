@@ -60,6 +60,11 @@ _OPERATIONS = (
 DIGITS = replace(_with_source(parse_nodes(_NODES), "unused"), operations=_OPERATIONS)
 """A small convolutional network with every state and most shapes of tensors."""
 
+COLORED = parse_nodes("""
+input photo [?,8,8,3]
+layer conv2d Conv2D [?,8,8,4] <- photo
+""")
+
 FIRST_NAN = 420
 DROPPED = (3, 129, 500)
 SAMPLE_STEP = 350
@@ -123,6 +128,20 @@ def _hostile_values() -> Values:
     """Numbers that explode at every node, so that there is a finding of every name."""
     normal = normal_values(_hostile_graph())
     return lambda name, quantity, step: normal(name, quantity, step) * np.float32(3) ** step
+
+
+def _colored_values() -> Values:
+    """Photographs whose left half is red, and whose right half is blue."""
+    normal = normal_values(COLORED)
+
+    def values(name: str, quantity: str, step: int) -> np.ndarray:
+        tensor = normal(name, quantity, step)
+        if name == "photo":
+            tensor[...] = 0
+            tensor[:, :, :4, 0] = tensor[:, :, 4:, 2] = 1
+        return tensor
+
+    return values
 
 
 def _write_scalar(run_dir: Path) -> None:
@@ -212,6 +231,7 @@ def hand_over(root: Path) -> Iterator[Path]:
     generate(root / "large" / "long" / "train", 1_000, int(os.environ.get("TBA_CAPTURES", "1000")), histograms=False)
     broken = parse_nodes("layer dense Dense [?,4]")
     build_run(root / "large" / "broken" / "train", broken, range(10), lambda *_: np.full((4, 4), np.nan, np.float32))
+    build_run(root / "large" / "colored" / "train", COLORED, range(10), _colored_values())
     demo = root / "trained" / "demo"
     subprocess.run([sys.executable, "-m", "tests.browser.train_demo", str(demo)], cwd=ROOT, check=True, capture_output=True)
     for name in ("empty", "live"):

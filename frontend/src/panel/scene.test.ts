@@ -200,12 +200,14 @@ test("several quantities take the place of the charts where stacked they would b
   expect(layoutOf({ width: 960, height: 640 }, 3)).toBe("large");
 });
 
-test("the input beside feature maps is a recorded grey image", () => {
+test("the input beside feature maps is a recorded image, grey or in colour", () => {
   const tokens = nodeOf({ kind: "input", shape: [null, 24] });
   const hidden = nodeOf({ kind: "input", shape: [null, 28, 28, 1], state: "available" });
   const image = nodeOf({ kind: "input", shape: [null, 28, 28, 1] });
   expect(imageInput([tokens, hidden, image])).toBe(image);
   expect(imageInput([tokens, nodeOf({ shape: [null, 28, 28, 1] })])).toBeUndefined();
+  const colored = nodeOf({ kind: "input", shape: [null, 32, 32, 3] });
+  expect(imageInput([tokens, nodeOf({ kind: "input", shape: [null, 32, 32, 2] }), colored])).toBe(colored);
 });
 
 describe("the strip", () => {

@@ -5,10 +5,10 @@
  * or an arrow over it.
  */
 
-import { COLORS, type Colormap, type Coloring } from "../colormap";
-import type { Scale } from "../charts/scale";
+import { COLORS, type Colormap, type Coloring, finiteRange } from "../colormap";
+import { makeScale, type Scale } from "../charts/scale";
 import type { Pixels } from "../draw/pen";
-import type { Plane } from "./plane";
+import { type Plane, planeOf, type Sliceable } from "./plane";
 
 /** Cells that are not finite, as row, column pairs. */
 export interface Marks {
@@ -23,7 +23,7 @@ export interface Painted {
 }
 
 /** Paints `plane`. The linear scale, which images use, is worked out inline: it is the inner loop of scrubbing. */
-export function paintPlane(plane: Plane, scale: Scale, map: Colormap): Painted {
+export function paintPlane(plane: Plane, scale: Scale, map: Pick<Colormap, "pixels">): Painted {
   const { rows, columns, data, rowStride, columnStride } = plane;
   const out = new Uint32Array(rows * columns);
   const marks: Marks = { nan: [], positive: [], negative: [] };
@@ -48,6 +48,26 @@ function note(marks: Marks, value: number, row: number, column: number): void {
   const list = value === Infinity ? marks.positive : value === -Infinity ? marks.negative : marks.nan;
   list.push(row, column);
 }
+
+/**
+ * One example of images [batch, height, width] or [batch, height, width, channels] as a person sees it: three channels are red, green and blue,
+ * of others the first is painted with `gray`. The scale is that of all examples and channels.
+ */
+export function paintExample(images: Sliceable, example: number, gray: Colormap): Pixels {
+  const range = finiteRange(images.data) ?? { low: 0, high: 1 };
+  const scale = makeScale("linear", range.low, range.high);
+  const paint = (channel: number, map: Pick<Colormap, "pixels">): Pixels =>
+    paintPlane(planeOf(images, 1, 2, [example, 0, 0, channel]), scale, map).pixels;
+  if (images.shape[3] !== 3) return paint(0, gray);
+  const [red, ...others] = PRIMARY_COLORS.map((map, channel) => paint(channel, map));
+  for (const { data } of others) data.forEach((color, at) => (red.data[at] |= color));
+  return red;
+}
+
+/** Opaque black to red, to green, and to blue. */
+const PRIMARY_COLORS = [0, 8, 16].map((bits) => ({
+  pixels: Uint32Array.from({ length: COLORS }, (_, level) => (255 << 24) | (level << bits)),
+}));
 
 /** What a picture is coloured with, ready to paint. */
 export interface Ink {

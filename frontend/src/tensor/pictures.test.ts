@@ -7,7 +7,7 @@ import { barAt, drawBars } from "./bars_chart";
 import { gridLayout, tileAt, tileBox, tileGap, tilesPerPage } from "./grid_layout";
 import { drawHeat, heatCellAt, indexTicks } from "./heat_chart";
 import { cellBox } from "./marks";
-import { paintPlane } from "./paint";
+import { paintExample, paintPlane } from "./paint";
 import { planeOf, type Sliceable } from "./plane";
 import { drawTiles } from "./tiles_chart";
 
@@ -22,6 +22,22 @@ function matrix(rows: number, columns: number, values: readonly number[]): Slice
 const planeOfMatrix = (tensor: Sliceable): ReturnType<typeof planeOf> => planeOf(tensor, 0, 1, []);
 
 describe("painting", () => {
+  test("an example with three channels has its colours, from the smallest to the largest number of all", () => {
+    const images = {
+      shape: [2, 1, 2, 3],
+      data: Float32Array.from([-1, -1, -1, 1, 1, 1, ...[1, -1, -1], ...[NaN, 0, 1]]),
+    };
+    expect([...paintExample(images, 0, map).data]).toEqual([0xff000000, 0xffffffff]);
+    expect(paintExample(images, 1, map)).toMatchObject({ width: 2, height: 1 });
+    expect([...paintExample(images, 1, map).data]).toEqual([0xff0000ff, 0xffff8000]);
+  });
+
+  test("an example with another number of channels is grey, by the first of them", () => {
+    const images = { shape: [1, 1, 3, 2], data: Float32Array.from([0, 9, 5, 0, 10, 9]) };
+    expect([...paintExample(images, 0, map).data]).toEqual([0xff000000, 0xff808080, 0xffffffff]);
+    expect([...paintExample({ shape: [1, 1, 3], data: images.data.slice(0, 3) }, 0, map).data]).toHaveLength(3);
+  });
+
   test("takes colours from the map and leaves what isn't finite out of it", () => {
     const { pixels, marks } = paintPlane(
       planeOfMatrix(matrix(2, 3, [0, 1, 0.5, NaN, Infinity, -Infinity])),

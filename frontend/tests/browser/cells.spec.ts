@@ -59,6 +59,24 @@ it("reads an image of which not every row and column was kept by its places in t
   await tab.close();
 });
 
+it.each(["conv2d", "photo"])(
+  "shows beside the channels of %s the image that they come from, in its colours",
+  async (node) => {
+    const tab = await Tab.open({ server: "large", link: { run: "colored/train", node } });
+    const image = tab.frame.locator(".input-thumb canvas").first();
+    await image.waitFor();
+    const colors = await image.evaluate((canvas: HTMLCanvasElement) => {
+      const pen = canvas.getContext("2d");
+      return [0.25, 0.75].map((x) => [...(pen?.getImageData(canvas.width * x, canvas.height / 2, 1, 1).data ?? [])]);
+    });
+    expect(colors).toEqual([
+      [255, 0, 0, 255],
+      [0, 0, 255, 255],
+    ]);
+    await tab.close();
+  },
+);
+
 it("a click on a picture leaves the arrow keys to the steps", async () => {
   const tab = await open("head/dense");
   await tab.frame.getByRole("group", { name: /as .* cells/ }).click();

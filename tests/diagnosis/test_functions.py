@@ -69,8 +69,10 @@ def linear(losses=1.0, units=16, function="", between="", last="one", end="softm
         ({}, ["one"]),
         ({"end": ""}, ["one"]),
         ({"function": "tanh"}, []),
-        ({"losses": np.where(np.arange(20) < 1, 1.0, 0.85)}, []),  # as far as noisy targets let it
+        ({"losses": np.where(np.arange(20) < 1, 1.0, 0.85)}, ["one"]),  # of two such layers one is there for nothing
+        ({"losses": np.where(np.arange(20) < 1, 1.0, 0.2)}, []),  # a line is good enough
         ({"units": 2}, ["two"]),  # narrow on purpose; the next one isn't
+        ({"units": 2, "losses": np.where(np.arange(20) < 1, 1.0, 0.85)}, []),  # as far as noisy targets let it
         ({"between": "layer drop Dropout [?,16] <- one", "last": "drop"}, ["one"]),
         ({"between": "layer own Bend [?,16] <- one", "last": "own"}, []),  # a layer of a user may hold any function
         ({"between": "layer pool MaxPooling1D [?,16] <- one", "last": "pool"}, []),

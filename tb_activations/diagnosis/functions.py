@@ -36,7 +36,7 @@ class InnerFunction(NodeRule):
     definition = (
         "A layer inside of the network ends in a softmax over its units, so that the next weights get nothing but shares of a whole, and after 100"
         " steps the loss is above 70 % of the first one; or no layer before the last weights has a function that bends, so that all of them are one"
-        " linear map, and it is above 90 %; 25 %, where there are two hidden layers or more."
+        " linear map, and it is above 90 %; 25 %, where a functional model has two such layers or more."
     )
     reference = "UMLAUT: missing activations; Goodfellow et al. 2016, Deep Learning, section 6.1 (a network of linear layers is linear)"
     severity, statistic = "warning", "std"
@@ -55,7 +55,7 @@ class InnerFunction(NodeRule):
     def observe(self, facts: Facts, rows: npt.NDArray[np.int64]) -> Callable[[Block], Observation]:
         """Looks at the loss. Where a run goes on, nobody knows what it was at first."""
         bends = np.array([facts.nodes[row].activation == "softmax" for row in rows.tolist()], np.bool_)[:, None]
-        several = ~bends & (len(_hidden_in_linear(facts)) > 1)
+        several = ~bends & (len(_hidden_in_linear(facts)) > 1 and _is_functional(facts))
         began = -1
 
         def look(block: Block) -> Observation:
@@ -113,6 +113,13 @@ def _hidden_in_linear(facts: Facts) -> list[int]:
     least = min((shape[-1] or 0 for shape in ends if shape), default=0)
     hidden = [row for row in before if facts.kernel_layers >> row & 1]
     return [row for row in hidden if _units(facts, row) >= min([least, *(_units(facts, source) for source in facts.inputs[row])])]
+
+
+def _is_functional(facts: Facts) -> bool:
+    """Whether one functional model makes the output, of which all that it computes is seen. A model whose `call` is written by hand may compute what
+    it likes between its layers."""
+    before = [facts.nodes[row] for row in members(facts.upstream[facts.inputs[facts.losses[0]][0]])]
+    return all(node.class_name == "InputLayer" and not node.inputs for node in before if node.kind == "input")
 
 
 def _inputs(facts: Facts, row: int) -> list[int]:

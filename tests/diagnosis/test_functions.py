@@ -84,6 +84,18 @@ def test_a_network_without_any_function_is_told_where_training_gets_nowhere(chan
     assert linear(**changes) == told
 
 
+@pytest.mark.parametrize(
+    ("text", "fields"),
+    [
+        (LINEAR, {"class_name": "Tensor"}),  # the `call` of a model that is written by hand
+        (LINEAR.replace("{between}", "input other/x [?,16] <- one").replace("{last}", "other/x"), {}),  # a loop calls one model, then another
+    ],
+)
+def test_what_may_bend_between_layers_unseen_is_not_told_while_something_is_learned(text, fields):
+    history = History(text.format(units=16, function="", between="", last="one", end="softmax"), STEPS, x=fields)
+    assert history.set("loss", elements=1, mean=np.where(np.arange(20) < 1, 1.0, 0.5)).find(InnerFunction()) == []
+
+
 def test_nothing_is_said_of_what_a_loop_puts_between_layers_whose_inputs_are_unknown():
     assert linear(text=LINEAR.replace("input x [?,8]", "").replace(" <- x", "")) == []
 

@@ -48,6 +48,7 @@ from benchmarks.programs import (  # noqa: F401  (each registers its programs)
     twelfth_faulty,
     twelfth_healthy,
     twentieth,
+    twenty_first,
 )
 from benchmarks.programs.registry import PROGRAMS, Program
 

@@ -83,7 +83,9 @@ CAUSES: Mapping[str, Mapping[str, Relation]] = {
     },
     "cut_off": _BEGINNINGS,
     "penalty_too_strong": {"constant_input": "before", "collapse": "before"},
+    "judge_won": {"targets_out_of_range": "beside", "dead_units": "before", "collapse": "before"},
     "vanishing_gradient": {
+        "judge_won": "anywhere",
         "cut_off": "after",
         "penalty_too_strong": "anywhere",
         "collapse": "after",
@@ -120,6 +122,7 @@ CAUSES: Mapping[str, Mapping[str, Relation]] = {
         "float16_underflow": "anywhere",
     },
     "update_too_small": {
+        "judge_won": "anywhere",
         "cut_off": "after",
         "constant_targets": "anywhere",
         "dead_units": "anywhere",
@@ -178,6 +181,7 @@ _RANK = {
             "targets_out_of_range",
             "constant_targets",
             "loss_outweighs",
+            "judge_won",
             "heavy_dropout",
             "penalty_too_strong",
             "missing_gradient",

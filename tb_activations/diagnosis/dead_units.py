@@ -116,14 +116,7 @@ class DeadUnits(NodeRule):
 
     def words(self, facts: Facts, index: int, episode: Episode) -> Words:
         """How many units, and how to revive them."""
-        share, units = episode.evidence["zero_unit_fraction"], episode.evidence["units"]
-        which = "All" if share == 1 else f"{share * units:.0f} of"
-        since = f"for every example since step {episode.first_step:,}"
-        sentence = (
-            f"Its only unit gives 0 {since}. Its gradient is 0 too, so it can't recover."
-            if units == 1
-            else f"{which} {units:.0f} units give 0 {since}. Their gradient is 0 too, so they can't recover."
-        )
+        sentence = _sentence(episode)
         if ends_in_relu(facts.nodes[index]) and facts.is_output(index):
             return Words(
                 sentence,
@@ -142,6 +135,19 @@ class DeadUnits(NodeRule):
             f"Lower the learning rate, check the bias and the scale of what comes in, or replace the ReLU{location(facts, index)}:",
             "keras.layers.LeakyReLU(negative_slope=0.01)",
         )
+
+
+def _sentence(episode: Episode) -> str:
+    """How many units are silent; of what is over, that they were."""
+    share, units = episode.evidence["zero_unit_fraction"], episode.evidence["units"]
+    which = "All" if share == 1 else f"{share * units:.0f} of"
+    if episode.end is not None:
+        who = "Its only unit" if units == 1 else f"{which} {units:.0f} units"
+        return f"{who} gave 0 for every example from step {episode.first_step:,} to step {episode.end:,}. The gradient was 0 there too."
+    since = f"for every example since step {episode.first_step:,}"
+    if units == 1:
+        return f"Its only unit gives 0 {since}. Its gradient is 0 too, so it can't recover."
+    return f"{which} {units:.0f} units give 0 {since}. Their gradient is 0 too, so they can't recover."
 
 
 def _same_units(facts: Facts, rows: Rows) -> list[list[int]]:

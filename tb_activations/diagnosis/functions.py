@@ -1,7 +1,8 @@
 """Whether the functions between layers let a network say more than its last layer could.
 
-The one invariant: neither is a fault by itself. Linear maps in a row are built on purpose, and so are shares of a few that the next layer mixes; both
-learn then. Only where training gets nowhere, although it had time, they are what is left to change.
+The one invariant: neither is a fault by itself. A linear map before another is built on purpose, and so are shares of a few that the next layer
+mixes; both learn then. Only where training gets nowhere, although it had time, they are what is left to change. Of two hidden linear maps that leave
+nothing out, one is there for nothing: they are told while there may still be something left that a line doesn't explain.
 """
 
 from __future__ import annotations
@@ -35,7 +36,7 @@ class InnerFunction(NodeRule):
     definition = (
         "A layer inside of the network ends in a softmax over its units, so that the next weights get nothing but shares of a whole, and after 100"
         " steps the loss is above 70 % of the first one; or no layer before the last weights has a function that bends, so that all of them are one"
-        " linear map, and it is above 90 %."
+        " linear map, and it is above 90 %; 25 %, where a functional model has two such layers or more."
     )
     reference = "UMLAUT: missing activations; Goodfellow et al. 2016, Deep Learning, section 6.1 (a network of linear layers is linear)"
     severity, statistic = "warning", "std"
@@ -43,6 +44,8 @@ class InnerFunction(NodeRule):
 
     STEPS, STAYS = 100, 0.9
     """Steps that training had, and the share of the first loss above which it got nowhere. Noisy targets let no loss fall far."""
+    GOOD_ENOUGH = 0.25
+    """The share down to which a line explains the targets: then there is nothing left for layers that bend."""
 
     def select(self, facts: Facts) -> npt.NDArray[np.int64]:
         """Layers in the middle that end in a softmax, and the first hidden layer of a linear network."""
@@ -52,13 +55,15 @@ class InnerFunction(NodeRule):
     def observe(self, facts: Facts, rows: npt.NDArray[np.int64]) -> Callable[[Block], Observation]:
         """Looks at the loss. Where a run goes on, nobody knows what it was at first."""
         bends = np.array([facts.nodes[row].activation == "softmax" for row in rows.tolist()], np.bool_)[:, None]
+        several = ~bends & (len(_hidden_in_linear(facts)) > 1 and _is_functional(facts))
         began = -1
 
         def look(block: Block) -> Observation:
             nonlocal began
             began = int(block.steps[0]) if began < 0 else began
-            idle = block.is_judged & ~block.progress & (block.steps - began >= self.STEPS)
-            holds = block.untrained[rows][:, None] & idle & (bends | (block.median_loss > self.STAYS * block.first_loss))
+            had_time, left = block.is_judged & (block.steps - began >= self.STEPS), block.median_loss / block.first_loss
+            stays = np.where(bends, ~block.progress, left > np.where(several, self.GOOD_ENOUGH, self.STAYS))
+            holds = block.untrained[rows][:, None] & had_time & stays
             evidence = {"loss": block.median_loss, "first_loss": block.first_loss}
             return Observation(
                 holds, np.ones(holds.shape, np.bool_), {name: np.broadcast_to(values, holds.shape) for name, values in evidence.items()}
@@ -108,6 +113,13 @@ def _hidden_in_linear(facts: Facts) -> list[int]:
     least = min((shape[-1] or 0 for shape in ends if shape), default=0)
     hidden = [row for row in before if facts.kernel_layers >> row & 1]
     return [row for row in hidden if _units(facts, row) >= min([least, *(_units(facts, source) for source in facts.inputs[row])])]
+
+
+def _is_functional(facts: Facts) -> bool:
+    """Whether one functional model makes the output, of which all that it computes is seen. A model whose `call` is written by hand may compute what
+    it likes between its layers."""
+    before = [facts.nodes[row] for row in members(facts.upstream[facts.inputs[facts.losses[0]][0]])]
+    return all(node.class_name == "InputLayer" and not node.inputs for node in before if node.kind == "input")
 
 
 def _inputs(facts: Facts, row: int) -> list[int]:

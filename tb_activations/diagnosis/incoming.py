@@ -10,7 +10,7 @@ from collections.abc import Callable
 import numpy as np
 import numpy.typing as npt
 
-from tb_activations.diagnosis.block import MASKED, Block, first_known
+from tb_activations.diagnosis.block import MASKED, Block, Floats, first_known
 from tb_activations.diagnosis.collapse import SAME
 from tb_activations.diagnosis.episodes import Episode, Persistence
 from tb_activations.diagnosis.facts import Facts
@@ -31,11 +31,16 @@ class ConstantInput(NodeRule):
     name, title = "constant_input", "Constant input"
     definition = (
         "A float input that feeds weights is the same for all examples of every batch; or the only input is integers for a table, and all of them are"
-        " one number."
+        " one number, or 0, as paddings are, and one other number, where the table has rows for more."
     )
     reference = "SageMaker Debugger AllZero, TensorVariance"
     severity, statistic = "error", "batch_std"
     persistence = Persistence(captures=2)
+
+    ROWS = 4
+    """Rows of a table, from which on it isn't made for yes and no (and a padding), which integers may stand for."""
+    EXACT = 1e6
+    """Sum of whole numbers, up to which a mean in float32 tells it to a half."""
 
     def select(self, facts: Facts) -> Rows:
         """Float inputs that go straight into weights, and words. Of several inputs some are the same on purpose: segments, positions.
@@ -49,12 +54,14 @@ class ConstantInput(NodeRule):
     def observe(self, facts: Facts, rows: Rows) -> Observe:
         """Compares examples, and elements where there is one example only. A recurrent layer may begin with states of 0.
 
-        Words are numbers that are only equal or not, and a batch may hold one word by chance: they must be the one that they were at first. Where
+        Words are numbers that are only equal or not, and a batch may hold one word by chance: they must be the one that they were at first. That of
+        those that aren't 0 all are the largest one, their mean tells. Where
         several inputs are the same at step 0, the first batch may be drawn from a memory that holds a single example as yet.
         """
         of_words = np.array([not is_float(facts.nodes[row].dtype) for row in rows.tolist()], np.bool_)[:, None]
         first = np.full((len(rows), 1), np.nan, np.float32)
         states = np.array([_is_state(facts, row) for row in rows.tolist()], np.bool_)[:, None]
+        of_many = np.array([_rows_of_table(facts, row) >= self.ROWS for row in rows.tolist()], np.bool_)[:, None]
 
         def look(block: Block) -> Observation:
             spread, std, rms = block.column("batch_std")[rows], block.column("std")[rows], block.rms()[rows]
@@ -62,15 +69,24 @@ class ConstantInput(NodeRule):
             holds = ((np.where(np.isnan(spread), np.inf, spread) <= SAME * rms) | constant) & (block.column("elements")[rows] > 1)
             holds &= ~(states & (rms == 0))
             lowest, highest = block.column("min")[rows], block.column("max")[rows]
-            first[:] = np.where(np.isnan(first), first_known(lowest), first)
-            one_word = (lowest == first) & (highest == first) & (block.column("elements")[rows] > 1)
+            first[:] = np.where(np.isnan(first), first_known(highest), first)
+            mean = block.column("mean")[rows]
+            padded = of_many & (lowest == 0) & (highest > 0) & self._all_are(block, rows, highest)
+            one_word = ((lowest == first) | padded) & (highest == first) & (block.column("elements")[rows] > 1)
             holds = np.where(of_words, one_word, holds)
-            evidence = {"batch_std": spread, "std": std, "mean": block.column("mean")[rows]}
+            evidence = {"batch_std": spread, "std": std, "mean": mean, "beside_paddings": np.where(padded, highest, np.nan)}
             differ = (block.column("batch_std") > SAME * block.rms())[facts.float_inputs].any(0)
             at_once = constant & (block.steps == 0) & ~of_words & (differ | (len(facts.float_inputs) == 1))
             return Observation(holds, ~np.isnan(std), evidence, holds & at_once)
 
         return look
+
+    def _all_are(self, block: Block, rows: Rows, highest: Floats) -> Bools:
+        """Whether whole numbers that aren't 0 are all the highest: their sum is as many times that, as far as it is known exactly, [rows, c]."""
+        numbers = block.column("elements")[rows].astype(float)
+        most = numbers * (1 - block.column("zero_fraction")[rows].astype(float)) * highest
+        alike: Bools = (np.abs(most - numbers * block.column("mean")[rows]) < 0.5) & (most < self.EXACT)
+        return alike
 
     def severity_at(self, facts: Facts, index: int) -> Severity:
         """One of several inputs may be constant on purpose, as a switch or a condition."""
@@ -78,6 +94,14 @@ class ConstantInput(NodeRule):
 
     def words(self, facts: Facts, index: int, episode: Episode) -> Words:
         """What it always is."""
+        if episode.evidence["beside_paddings"] > 0:
+            return Words(
+                f"All its elements are {number(episode.evidence['beside_paddings'])} or 0 since step {episode.first_step:,}: what isn't padding is"
+                f" one and the same word, so nothing but the length can be learned. The table has {_rows_of_table(facts, index):,} rows.",
+                "Look at what the vocabulary makes of one example; if all is unknown to it, is the text prepared as it was when it was made (case,"
+                " signs, language)?",
+                "print(next(iter(dataset)))",
+            )
         what = f"All its elements are {number(episode.evidence['mean'])}" if episode.evidence["std"] <= 0 else "All examples of a batch are equal"
         sentence = f"{what} since step {episode.first_step:,}, so the network can learn nothing from it."
         return Words(sentence, "Look at one batch of the data set that `fit` gets:", "print(next(iter(dataset)))")
@@ -291,6 +315,12 @@ def _inputs(facts: Facts) -> list[int]:
 def _feeds_table(facts: Facts, index: int) -> bool:
     following = {facts.nodes[node].class_name for node in facts.next_effective(index)}
     return not is_float(facts.nodes[index].dtype) and "Embedding" in following
+
+
+def _rows_of_table(facts: Facts, index: int) -> int:
+    """Rows of the smallest table that an input goes into; 0: into none."""
+    tables = [own for node in facts.next_effective(index) if facts.nodes[node].class_name == "Embedding" for own in facts.owned.get(node, ())]
+    return min(((facts.nodes[table].shape or (0,))[0] or 0 for table in tables), default=0)
 
 
 def _is_state(facts: Facts, index: int) -> bool:

@@ -22,22 +22,23 @@ class Judged:
 
     Attributes:
       rows: the layers that make it, by node, in execution order; of several calls of one the first.
+      data: for each of them the nodes that hold the data that it is judged beside.
     """
 
     def __init__(self, facts: Facts) -> None:
         ends = facts.select(lambda node: node.activation in {"sigmoid", "tanh"} and node.class_name not in RECURRENT | MODELS)
-        self._data: dict[int, list[int]] = {}
+        self.data: dict[int, list[int]] = {}
         for end in ends.tolist():
             data = _data_beside(facts, end) if facts.upstream[end] & facts.kernel_layers else set()
             first = facts.index.get(path_of(facts.nodes[end]), end)
             if data:
-                self._data[first] = sorted(data.union(self._data.get(first, ())))
-        self.rows: Rows = np.array(sorted(self._data), np.int64)
+                self.data[first] = sorted(data.union(self.data.get(first, ())))
+        self.rows: Rows = np.array(sorted(self.data), np.int64)
 
     def size_of_data(self, block: Block, rows: Rows) -> Floats:
         """Root mean square of the data that those of ``rows`` that are among `rows` are judged beside, [rows, c]; NaN for others."""
         size = np.full((len(rows), len(block.steps)), np.nan)
-        for row, data in self._data.items():
+        for row, data in self.data.items():
             size[np.searchsorted(rows, row)] = np.fmax.reduce(block.rms()[data], axis=0)
         return size
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -16,6 +17,7 @@ import numpy.typing as npt
 from tb_activations.diagnosis.block import Block, Floats
 from tb_activations.diagnosis.episodes import Episode, Persistence
 from tb_activations.diagnosis.facts import Facts
+from tb_activations.diagnosis.fingerprint import Fingerprint
 from tb_activations.diagnosis.rule import NodeRule, Observation, Words, number
 
 __all__ = ["ExplodingLoss", "LossHistory", "OscillatingLoss"]
@@ -35,6 +37,10 @@ RUNAWAY = 10.0
 SMALLEST = 0.05
 """The least that a loss is compared with. A loss that begins near 0 met no reward, no violated margin, no rare class yet, and must grow to learn; one
 that runs away passes this too."""
+
+
+_UNTAUGHT = ("gradient_stopped", "nothing_trained")
+"""Why no gradient is taken of what a network gives that is only to be learned from."""
 
 
 class LossHistory:
@@ -97,14 +103,15 @@ class ExplodingLoss(NodeRule):
     def observe(self, facts: Facts, rows: Rows) -> Observe:
         """Compares with the first loss, with the one before, and with that of half of the steps."""
         last = np.full((len(rows), 1), np.nan, np.float32)
-        halves = _Halves()
+        halves, targets = _Halves(), _MovingTargets(facts)
 
         def look(block: Block) -> Observation:
             loss, first = block.column("mean")[rows], _yardstick(block)
             before = np.concatenate([last, loss[:, :-1]], axis=1)
             last[:] = loss[:, -1:]
-            extreme = (loss > self.AT_ONCE * first) | (before > self.GROWTH * first) & (loss > self.GROWTH * before)
-            holds = (block.median_loss > self.GROWTH * first) & (loss > self.GROWTH * first) | extreme
+            moving = targets.feed(block)
+            extreme = (loss > self.AT_ONCE * first) | (before > self.GROWTH * first) & (loss > self.GROWTH * before) & ~moving
+            holds = (block.median_loss > self.GROWTH * first) & (loss > self.GROWTH * first) & ~moving | extreme
             endless = -self.AT_ONCE * np.maximum(np.abs(block.beginning_loss), 1)
             extreme |= loss < self.AT_ONCE * endless
             holds |= (block.median_loss < endless) & (loss < endless) | extreme
@@ -132,6 +139,27 @@ class ExplodingLoss(NodeRule):
         )
 
 
+class _MovingTargets:
+    """Whether targets come from a network that something else than a gradient changes, as the copy in Q-learning that is brought up to date now and
+    then, or a teacher that is an average: they grow as what it says does, and jump with it, so the first loss says nothing about later ones."""
+
+    def __init__(self, facts: Facts) -> None:
+        def gives_targets(row: int) -> bool:
+            places = facts.places(row)
+            return all(facts.reason(place, "gradient") in _UNTAUGHT and facts.reaches_loss(place) for place in places)
+
+        given = facts.select(lambda node: node.kind == "variable" and len(node.shape or ()) >= 2)
+        rows = [row for row in given.tolist() if not facts.is_recorded(row, "update") and gives_targets(row)]
+        self._fingerprint, self._moved = Fingerprint(np.array(rows, np.int64)), False
+
+    def feed(self, block: Block) -> npt.NDArray[np.bool_]:
+        """Whether it has changed by each capture, [c]."""
+        now, before = self._fingerprint.feed(block)
+        moved: npt.NDArray[np.bool_] = np.logical_or.accumulate(((now != before) & ~np.isnan(before)).any((0, 1))) | self._moved
+        self._moved = bool(moved[-1])
+        return moved
+
+
 class _Halves:
     """By how much a loss has fallen in each half of the steps.
 
@@ -155,14 +183,42 @@ class _Halves:
         return block.beginning_loss - middle, middle - block.median_loss
 
 
+@dataclass(frozen=True, slots=True)
+class _Relapses:
+    """How a loss that was low comes back, as multiples of the first one.
+
+    Attributes:
+      low: below which much seems learned.
+      high: above which it stays after it has jumped above the first one.
+      times: how often.
+    """
+
+    low: float
+    high: float
+    times: int
+
+    def count(self, among: Floats, first: Floats) -> Floats:
+        """How often in each of the windows ``among``, [c, captures], it was low, then above the first one, then still high, [c]; NaN where that is
+        less than `times`."""
+        limit = first[:, None]
+        found = ((among[:, :-2] < self.low * limit) & (among[:, 1:-1] > limit) & (among[:, 2:] > self.high * limit)).sum(1)
+        return np.where(found >= self.times, found, np.nan)
+
+    def falls_at_once(self, own: Floats, first: Floats) -> npt.NDArray[np.bool_]:
+        """Whether it is low at a capture, and was above the first one at the one before, with which ``own`` begins, [c]. Then it is of batches that
+        differ, as where a few examples are far larger than all others: these come in any order."""
+        fell: npt.NDArray[np.bool_] = (own[:-1] > first) & (own[1:] < self.low * first)
+        return fell
+
+
 class OscillatingLoss(NodeRule):
     """A loss that swings without falling."""
 
     name, title = "oscillating_loss", "Oscillating loss"
     definition = (
         "Over the last captures the loss swings by as much as it was at first, up and down again and again, and doesn't fall. Or it falls below a"
-        " tenth of what it was at first, and is above that at the next capture and still high at the one after, three times in sixty captures, and"
-        " never falls as far at once."
+        " tenth of what it was at first (a quarter), and is above that at the next capture and still above a fifth of it (half) at the one after,"
+        " three times in sixty captures (four), and never falls as far at once."
     )
     reference = "AutoTrainer oscillating loss; DeepDiagnosis"
     severity, statistic = "warning", "mean"
@@ -176,11 +232,13 @@ class OscillatingLoss(NodeRule):
     AMPLITUDE = 0.75
     """Standard deviation within them, in units of the first loss. The noise of small batches stays below 0.4."""
     NOISE = 2.0
-    """The same for a batch of one, and less for larger ones by the root of their size: the loss of one example varies by as much as it is large."""
-    LOW, HIGH, RELAPSES, AMONG = 0.1, 0.2, 3, 60
-    """Of the first loss, down to which all seems learned, and above which it stays after it has jumped above that: one odd batch alone does not;
-    how often, and among how many captures. What was forgotten is learned again in steps. Where a loss has ever fallen from above the first one to
-    that low at once, it is of batches that differ, as where a few examples are far larger than all others: these come in any order."""
+    """The same for a batch of one, and less for larger ones by the root of their size: the loss of one example varies by as much as it is large. So
+    the first one of a few may be small by chance, and the mean of the first `LENGTH` counts in its place, if that is larger."""
+    AMONG = 60
+    """Captures in which relapses are counted."""
+    RELAPSES = (_Relapses(low=0.1, high=0.2, times=3), _Relapses(low=0.25, high=0.5, times=4))
+    """The shallower it falls and the more often, the further it must come back: what was forgotten is learned again in steps, and one odd batch alone
+    leaves the next one as low as the one before."""
     SEVERAL = 8
     """Examples of a batch, from which on one odd one doesn't make its loss jump so far."""
 
@@ -190,13 +248,14 @@ class OscillatingLoss(NodeRule):
 
     def observe(self, facts: Facts, rows: Rows) -> Observe:
         """Counts crossings of the median in a sliding window."""
-        sizes = _sizes_of_inputs(facts)
+        sizes, targets = _sizes_of_inputs(facts), _MovingTargets(facts)
         window = np.full(self.LENGTH - 1, np.nan, np.float32)
         latest = np.full(self.AMONG + 1, np.nan, np.float32)
-        differ = False
+        beginning = np.empty(0, np.float32)
+        differ = np.zeros((len(self.RELAPSES), 1), np.bool_)
 
         def look(block: Block) -> Observation:
-            nonlocal window, latest, differ
+            nonlocal window, latest, differ, beginning
             loss = block.column("mean")[rows]
             series = np.concatenate([window, loss[0]])
             windows, window = np.lib.stride_tricks.sliding_window_view(series, self.LENGTH), series[1 - self.LENGTH :]
@@ -206,40 +265,35 @@ class OscillatingLoss(NodeRule):
                 (above[:, 1:] != above[:, :-1]).sum(1),
                 np.minimum(windows.std(1), np.ptp(np.quantile(windows, (0.25, 0.75), axis=1), axis=0)),
             )
+            beginning = np.concatenate([beginning, loss[0][~np.isnan(loss[0])]])[: self.LENGTH]
+            is_few = _examples(block, sizes) < self.SEVERAL
+            at_first = beginning.mean() if len(beginning) else np.nan
+            usual = np.where(is_few, np.maximum(block.first_loss, at_first), block.first_loss)
             amplitude = np.fmax(self.AMPLITUDE, self.NOISE / np.sqrt(_examples(block, sizes)))
-            holds = (swings >= self.SWINGS) & (deviation > amplitude * block.first_loss) & (block.first_loss >= SMALLEST) & ~block.progress
+            holds = (swings >= self.SWINGS) & (deviation > amplitude * usual) & (block.first_loss >= SMALLEST) & ~block.progress
             series = np.concatenate([latest, loss[0]])
             latest = series[-1 - self.AMONG :]
-            relapses = self._relapses(series, block.first_loss)
-            fell = np.logical_or.accumulate(self._falls_at_once(series, block.first_loss)) | differ
-            differ = bool(fell[-1])
-            again = (relapses >= self.RELAPSES) & ~fell & ~(_examples(block, sizes) < self.SEVERAL) & (block.first_loss >= SMALLEST)
+            among = np.lib.stride_tricks.sliding_window_view(series, self.AMONG + 2)
+            own = series[-1 - len(loss[0]) :]
+            fell = np.stack([kind.falls_at_once(own, block.first_loss) for kind in self.RELAPSES])
+            fell = np.logical_or.accumulate(np.concatenate([differ, fell], axis=1), axis=1)[:, 1:]
+            differ = fell[:, -1:]
+            counts = np.stack([kind.count(among, block.first_loss) for kind in self.RELAPSES])
+            relapses = np.fmax.reduce(np.where(fell, np.nan, counts), axis=0)
+            again = ~np.isnan(relapses) & ~is_few & (block.first_loss >= SMALLEST)
             evidence = {"loss": loss[0], "first_loss": block.first_loss, "standard_deviation": deviation}
-            evidence["relapses"] = np.where(holds, np.nan, relapses)
-            return Observation((holds | again)[None], ~np.isnan(loss), {name: values[None] for name, values in evidence.items()})
+            evidence["relapses"] = np.where(again & ~holds, relapses, np.nan)
+            told = (holds | again) & ~targets.feed(block)
+            return Observation(told[None], ~np.isnan(loss), {name: values[None] for name, values in evidence.items()})
 
         return look
-
-    def _relapses(self, series: Floats, first: Floats) -> Floats:
-        """How often among the last captures the loss was low, then above the first one, then still high, [c]; ``series`` begins so much earlier."""
-        among = np.lib.stride_tricks.sliding_window_view(series, self.AMONG + 2)
-        limit = first[:, None]
-        found = (among[:, :-2] < self.LOW * limit) & (among[:, 1:-1] > limit) & (among[:, 2:] > self.HIGH * limit)
-        count: Floats = found.sum(1).astype(float)
-        return count
-
-    def _falls_at_once(self, series: Floats, first: Floats) -> npt.NDArray[np.bool_]:
-        """Whether a loss is low at a capture, and was above the first one at the one before, [c]."""
-        own = series[-1 - len(first) :]
-        fell: npt.NDArray[np.bool_] = (own[:-1] > first) & (own[1:] < self.LOW * first)
-        return fell
 
     def words(self, facts: Facts, index: int, episode: Episode) -> Words:
         """How far it swings."""
         seen = episode.evidence
-        if seen["relapses"] >= self.RELAPSES:
+        if not np.isnan(seen["relapses"]):
             return Words(
-                f"The loss falls below a tenth of what it was at first ({number(seen['first_loss'])}) and jumps above it,"
+                f"The loss falls far below what it was at first ({number(seen['first_loss'])}) and jumps above it,"
                 f" {seen['relapses']:.0f} times in {self.AMONG} recorded steps: what is learned from some batches is forgotten, or wrong, at the"
                 " next.",
                 "Are examples sorted, as by class? Shuffle them all, with a buffer as large as the data; else lower the learning rate:",

@@ -234,7 +234,7 @@ class TargetsOutOfRange(NodeRule):
     """A loss of differences over their targets, in percent, that outputs near those, whatever they are, don't reach: some targets are next to 0. Of
     outputs whose root mean square is above 1 it is as many times that: these may be what is far too large."""
     REACH: ClassVar[Mapping[str, float]] = {"sigmoid": 1.0, "softmax": 1.0, "tanh": 2.0}
-    """The largest difference from a target within the range of a function."""
+    """The length of the range of a function, up to 1: the largest difference from a target within it."""
     ROUNDED = 1.02
     """Times that, which rounding doesn't make."""
     BEYOND_ANY = 0.25
@@ -244,6 +244,9 @@ class TargetsOutOfRange(NodeRule):
     BELOW_ANY = 0.5
     """Of how far outputs and targets are apart at first (root mean square): how far below 0 one of the targets of a ReLU lies for certain. Those that
     a sensor's noise puts there lie nearer."""
+    AGAIN, OFTEN = 3, 0.1
+    """Captures, and share of them, at which one of the targets of the batch lies so far below 0, where the first one didn't show it: an odd one of a
+    thousand is in fewer."""
     FAR, WAY, STEPS = 100.0, 0.1, 100
     """How often the first outputs (root mean square, at least 1) go into the mean of the targets; the share of the way there that an output has come,
     and after how many steps. A bias alone could go it: noise doesn't explain it, nor that the task is hard."""
@@ -305,7 +308,7 @@ class TargetsOutOfRange(NodeRule):
         if not np.isnan(seen["data"]):
             return _words_of_judged(facts, index, episode)
         activation = facts.nodes[index].activation or ""
-        is_far = seen["distance"] > self.ROUNDED * self.REACH[activation]
+        is_far = seen["distance"] > self.ROUNDED * seen["farthest"]
         where = f"lie {number(seen['distance'])} from it on average (root mean square)" if is_far else "vary more than any within its range do"
         return Words(
             f"Its targets {where} since step {episode.first_step:,}, and it ends in a {activation}, between"
@@ -379,6 +382,8 @@ class _Differences:
         self._of_relu = np.array([ends_in_relu(node) for node in nodes], np.bool_)[:, None]
         self._positive = self._of_relu | np.array([node.activation in _POSITIVE for node in nodes], np.bool_)[:, None]
         self._most = np.full((len(rows), 1), np.nan)
+        self._times: tuple[Rows, Rows] = (np.zeros((len(rows), 1), np.int64), np.zeros((len(rows), 1), np.int64))
+        self._lowest = np.full((len(rows), 1), np.nan)
         self._began, self._first = -1, np.full((4, len(rows), 1), np.nan)
 
     def look(self, block: Block) -> Observation:
@@ -387,12 +392,14 @@ class _Differences:
             self._began, self._first = int(block.steps[0]), np.stack([*self._outputs(block), block.rms()[self._rows]])[:, :, :1]
         outputs = self._outputs(block)
         seen, first = self._squares.differences(block)
-        spare, below = self._most_spare(np.fmax(self._spare(outputs, seen), self._spare(self._first, first))), self._below(first)
+        spare = self._most_spare(np.fmax(self._spare(outputs, seen), self._spare(self._first, first)))
+        below = np.fmin(self._below(first), self._below_again(outputs[2] - seen[3], first[0]))
+        farthest = self._farthest(block)
         goal = outputs[0] - seen[1]
-        beyond = (seen[0] > self._rule.ROUNDED * self._reach) | (spare > self._rule.BEYOND_ANY * self._reach**2) | ~np.isnan(below)
+        beyond = (seen[0] > self._rule.ROUNDED * farthest) | (spare > self._rule.BEYOND_ANY * self._reach**2) | ~np.isnan(below)
         far = self._is_far(block, goal) & ~beyond
         mean, output = np.where(far, goal, np.nan), np.where(far, outputs[0], np.nan)
-        evidence = {"distance": seen[0], "variance_beyond": spare, "below": below, "mean": mean, "output": output}
+        evidence = {"distance": seen[0], "farthest": farthest, "variance_beyond": spare, "below": below, "mean": mean, "output": output}
         return Observation(beyond | far, ~np.isnan(seen[0]) | beyond, evidence)
 
     def _outputs(self, block: Block) -> Floats:
@@ -415,12 +422,28 @@ class _Differences:
         self._most = so_far[:, -1:]
         return so_far
 
+    def _farthest(self, block: Block) -> Floats:
+        """How far a target within range can be from any of the outputs, none of which may be near an end, [rows, c]."""
+        low = np.where(np.isinf(self._reach), -np.inf, 1 - self._reach)
+        smallest, largest = (block.column(name)[self._rows].astype(float) for name in ("min", "max"))
+        farthest: Floats = np.maximum(largest - low, 1 - smallest)
+        return farthest
+
     def _below(self, first: Floats) -> Floats:
         """What one of the targets is below for certain, of an output that gives nothing below 0: the target of the largest difference at the first
         capture was as much less than an output, none of which was above the largest. NaN where that isn't far below 0."""
         below = self._first[2] - first[3]
         kept: Floats = np.where(self._positive & (below < -self._rule.BELOW_ANY * first[0]), below, np.nan)
         return kept
+
+    def _below_again(self, below: Floats, distance: Floats) -> Floats:
+        """The lowest of what targets lie below by the captures so far, of which enough show some that are far below 0; else NaN."""
+        far = self._positive & (below < -self._rule.BELOW_ANY * distance)
+        times, known = (before + np.cumsum(now, axis=1) for before, now in zip(self._times, (far, ~np.isnan(below)), strict=True))
+        lowest = np.fmin.accumulate(np.concatenate([self._lowest, np.where(far, below, np.nan)], axis=1), axis=1)[:, 1:]
+        self._times, self._lowest = (times[:, -1:], known[:, -1:]), lowest[:, -1:]
+        again: Floats = np.where((times >= self._rule.AGAIN) & (times >= self._rule.OFTEN * known), lowest, np.nan)
+        return again
 
     def _is_far(self, block: Block, goal: Floats) -> npt.NDArray[np.bool_]:
         """Whether the mean of an output that began near 0 is still near 0, and that of the targets isn't, although it had time."""

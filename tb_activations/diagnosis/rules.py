@@ -29,6 +29,7 @@ from tb_activations.diagnosis.functions import InnerFunction
 from tb_activations.diagnosis.gradients import ExplodingGradient, MissingGradient, VanishingGradient
 from tb_activations.diagnosis.incoming import ConstantInput, UnnormalizedInput
 from tb_activations.diagnosis.initialization import PoorInitialization
+from tb_activations.diagnosis.judge_won import JudgeWon
 from tb_activations.diagnosis.left_frozen import LeftFrozen
 from tb_activations.diagnosis.losses import ExplodingLoss, OscillatingLoss
 from tb_activations.diagnosis.noise import DrownedCode, HeavyDropout
@@ -56,6 +57,7 @@ BUILT_IN: tuple[Rule, ...] = (
     TargetsOutOfRange(),
     ConstantTargets(),
     LossOutweighs(),
+    JudgeWon(),
     HeavyDropout(),
     DeadUnits(),
     SaturatedActivation(),

@@ -476,6 +476,26 @@ def test_words_that_are_all_unknown_are_told():
     assert [f.node for f in spoken(1, 1).find(ConstantInput())] == ["words"]
 
 
+@pytest.mark.parametrize(
+    ("low", "high", "mean", "rows", "count"),
+    [
+        (0, 1, 0.7, 50, 1),
+        (0, 49, 0.7 * 49, 50, 1),
+        (0, 1, 0.7, 3, 0),  # a table of yes and no
+        (0, 2, 0.7, 50, 0),  # some are 1
+        (0, 49, 0.7 * 49 - 1 / 320, 50, 0),  # one is another one
+        (1, 2, 1.7, 50, 0),
+        (0, np.where(np.arange(20) % 2, 1, 3), np.where(np.arange(20) % 2, 0.7, 2.1), 50, 0),  # one word a batch
+    ],
+)
+def test_words_that_are_all_unknown_but_for_paddings_are_told(low, high, mean, rows, count):
+    history = History(WORDS.replace("50", str(rows)), STEPS, words={"dtype": "int32"})
+    history.set("words", min=low, max=high, mean=mean, std=1.0, batch_std=0.4, zero_fraction=np.where(low == 0, 0.3, 0.0), l2_norm=10.0)
+    found = history.find(ConstantInput())
+    assert [(f.node, f.severity) for f in found] == [("words", "error")] * count
+    assert all(f"All its elements are {high} or 0 since step 0" in f.sentence and "has 50 rows" in f.sentence for f in found)
+
+
 def test_words_that_differ_from_place_to_place_or_from_batch_to_batch_are_healthy():
     assert spoken(40_000, 40_001).find(ConstantInput()) == []
     assert spoken(np.arange(20), np.arange(20)).find(ConstantInput()) == []

@@ -138,6 +138,7 @@ def test_units_of_a_layer_that_is_called_twice_are_dead_where_no_call_wakes_them
 def test_units_that_live_again_close_the_finding():
     found = relu(dead=np.where(np.arange(20) < 8, 1.0, 0.0), zero=np.where(np.arange(20) < 8, 1.0, 0.4)).find(DeadUnits())
     assert [(f.first_step, f.last_step) for f in found] == [(0, 35)]
+    assert [f.sentence for f in found] == ["All 64 units gave 0 for every example from step 0 to step 35. The gradient was 0 there too."]
 
 
 @pytest.mark.parametrize(

@@ -69,8 +69,10 @@ def linear(losses=1.0, units=16, function="", between="", last="one", end="softm
         ({}, ["one"]),
         ({"end": ""}, ["one"]),
         ({"function": "tanh"}, []),
-        ({"losses": np.where(np.arange(20) < 1, 1.0, 0.85)}, []),  # as far as noisy targets let it
+        ({"losses": np.where(np.arange(20) < 1, 1.0, 0.85)}, ["one"]),  # of two such layers one is there for nothing
+        ({"losses": np.where(np.arange(20) < 1, 1.0, 0.2)}, []),  # a line is good enough
         ({"units": 2}, ["two"]),  # narrow on purpose; the next one isn't
+        ({"units": 2, "losses": np.where(np.arange(20) < 1, 1.0, 0.85)}, []),  # as far as noisy targets let it
         ({"between": "layer drop Dropout [?,16] <- one", "last": "drop"}, ["one"]),
         ({"between": "layer own Bend [?,16] <- one", "last": "own"}, []),  # a layer of a user may hold any function
         ({"between": "layer pool MaxPooling1D [?,16] <- one", "last": "pool"}, []),
@@ -80,6 +82,18 @@ def linear(losses=1.0, units=16, function="", between="", last="one", end="softm
 )
 def test_a_network_without_any_function_is_told_where_training_gets_nowhere(changes, told):
     assert linear(**changes) == told
+
+
+@pytest.mark.parametrize(
+    ("text", "fields"),
+    [
+        (LINEAR, {"class_name": "Tensor"}),  # the `call` of a model that is written by hand
+        (LINEAR.replace("{between}", "input other/x [?,16] <- one").replace("{last}", "other/x"), {}),  # a loop calls one model, then another
+    ],
+)
+def test_what_may_bend_between_layers_unseen_is_not_told_while_something_is_learned(text, fields):
+    history = History(text.format(units=16, function="", between="", last="one", end="softmax"), STEPS, x=fields)
+    assert history.set("loss", elements=1, mean=np.where(np.arange(20) < 1, 1.0, 0.5)).find(InnerFunction()) == []
 
 
 def test_nothing_is_said_of_what_a_loop_puts_between_layers_whose_inputs_are_unknown():

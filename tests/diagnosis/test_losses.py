@@ -99,6 +99,15 @@ def test_single_examples_differ_by_as_much_as_their_loss():
         assert [f.rule for f in history.find(OscillatingLoss())] == told
 
 
+@pytest.mark.parametrize(("examples", "told"), [(2, []), (32, ["oscillating_loss"])])
+def test_the_first_loss_of_two_examples_may_be_small_by_chance(examples, told):
+    """Squares of normal numbers, of batches of two."""
+    values = (np.random.default_rng(0).normal(size=(200, 2)) ** 2).mean(1)
+    values[0] = 0.06
+    history = History("input x [?,8]; loss loss [] <- x", range(200)).set("loss", elements=1, mean=values).set("x", elements=8 * examples)
+    assert sorted({f.rule for f in history.find(OscillatingLoss())}) == told
+
+
 def progress(*losses):
     values = np.array(losses, np.float32)
     history = History("loss loss []", range(len(values)))
@@ -181,6 +190,8 @@ def test_a_loss_scale_that_finds_no_rest_is_told():
         ([2.1, 1.1, 0.2, 0.06, 4.2, 1.4, 0.4, 0.07] * 4, 4, False),  # of few examples one odd one is as many
         ([2.1, 1.1, 0.2, 0.06, 4.2, 0.2, 0.1, 0.07] * 4, 32, False),  # one odd batch
         ([2.1, 1.1, 0.8, 0.6, 4.2, 1.4, 0.9, 0.7] * 4, 32, False),  # it is never learned
+        ([2.2, 1.1, 0.5, 0.3, 2.4, 2.2, 1.1, 0.5, 0.5, 3.6, 1.4, 0.6, 0.3, 3.4, 2.1, 1.2, 0.4, 4.1, 1.6, 0.8] + [1.1] * 14, 32, True),  # half learned
+        ([2.2, 1.1, 0.5, 0.3, 2.4, 2.2, 1.1, 0.5, 0.5, 3.6, 1.4, 0.6, 0.3, 3.4, 2.1, 1.2] + [1.1] * 14, 32, False),  # three times
         ([2.1, *np.geomspace(1.5, 0.05, 28), 4.2, 1.4, 0.4], 32, False),  # once
         ([2.1, 0.06, 4.2, 1.4, 0.07, 3.5, 0.1] * 5, 32, False),  # a few large examples, in any order
     ],
@@ -205,3 +216,39 @@ def test_a_loss_scale_that_is_raised_and_falls_again_and_again_is_told():
 
 def test_a_loss_scale_that_overflows_now_and_then_is_healthy():
     assert swinging(12).find(LossScaleThrash()) == []
+
+
+TARGETS = """
+    input x [?,8]
+    layer copy Dense [?,2] <- x gradient={reason}
+    variable copy/kernel [8,2] {update}
+    layer scores Dense [?,2] <- x gradient
+    variable scores/kernel [8,2] gradient update
+    loss loss [] <- copy scores
+"""
+
+
+@pytest.mark.parametrize(
+    ("reason", "update", "moves", "told"),
+    [
+        ("gradient_stopped", "update=no_optimizer_step", True, []),  # Q-learning: the copy is brought up to date
+        ("nothing_trained", "update=not_trainable", True, []),
+        ("gradient_stopped", "update=no_optimizer_step", False, ["oscillating_loss", "exploding_loss"]),
+        ("gradient_stopped", "update", True, ["oscillating_loss", "exploding_loss"]),  # a loss beside this one trains it
+    ],
+)
+def test_where_a_copy_of_the_network_gives_the_targets_and_moves_the_first_loss_says_nothing(reason, update, moves, told):
+    captures, history = np.arange(60), History(TARGETS.format(reason=reason, update=update), range(60))
+    copied = 1.0 + captures // 15 * moves
+    history.set("copy/kernel", elements=16, mean=0.1 * copied, l2_norm=copied, min=-copied, max=copied)
+    jumps = np.where(captures < 15, 1.0, np.where(captures % 4 < 2, 4.0 * captures, captures))
+    history.set("x", elements=8 * 32).set("loss", elements=1, mean=jumps)
+    assert [f.rule for rule in (OscillatingLoss(), ExplodingLoss()) for f in history.find(rule)][:2] == told
+
+
+def test_a_loss_out_of_all_proportion_is_told_whatever_gives_the_targets():
+    history = History(TARGETS.format(reason="gradient_stopped", update="update=no_optimizer_step"), range(60))
+    copied = 1.0 + np.arange(60) // 15
+    history.set("copy/kernel", elements=16, mean=0.1 * copied, l2_norm=copied, min=-copied, max=copied)
+    history.set("loss", elements=1, mean=np.geomspace(1, 1e6, 60))
+    assert [f.rule for f in history.find(ExplodingLoss())] == ["exploding_loss"]

@@ -319,6 +319,29 @@ def test_targets_below_zero_that_a_relu_cannot_reach_are_told(middle, count):
     assert all(targets[0].min() <= f.evidence["below"] < 0 for f in found)
 
 
+@pytest.mark.parametrize(
+    ("low", "batches", "count"),
+    [(-1.5, range(1, 20), 1), (-1.5, [4, 9], 0), (-0.4, range(1, 20), 0)],
+    ids=["in many batches", "two odd ones", "a sensor's noise"],
+)
+def test_targets_below_zero_are_told_where_the_first_batch_does_not_show_them(low, batches, count):
+    random = np.random.default_rng(0)
+    targets, outputs = np.abs(random.normal(size=(20, 32))) + 0.5, np.abs(random.normal(size=(20, 32))) * 0.3
+    for batch in batches:
+        targets[batch, 7], outputs[batch, 7] = low, 0
+    found = squares(targets, outputs, "relu", every=1)
+    assert [(f.node, f.severity) for f in found] == [("out", "error")] * count
+    assert all(low <= f.evidence["below"] < 0 for f in found)
+
+
+@pytest.mark.parametrize(("middle", "count"), [(1.2, 1), (0.9, 0)])
+def test_targets_are_out_of_reach_where_none_within_range_is_as_far_from_what_comes_out(middle, count):
+    """Of outputs from 0.4 to 0.6 none is further than 0.6 from a number between 0 and 1."""
+    random = np.random.default_rng(0)
+    found = squares(middle + 0.05 * random.normal(size=(5, 32)), random.uniform(0.4, 0.6, size=(5, 32)), "sigmoid")
+    assert [(f.node, f.sentence.startswith("Its targets lie 0.6")) for f in found] == [("out", True)] * count
+
+
 @pytest.mark.parametrize(("end", "said"), [("softplus", "a softplus"), ("exponential", "an exponential"), ("elu", "")])
 @pytest.mark.parametrize("middle", [0.0, 3.5])
 def test_targets_below_zero_are_told_of_other_functions_that_give_none(end, said, middle):

@@ -129,11 +129,14 @@ class Recorder(Trace):
         """What a tape answers; on the way, the gradients of inner graphs."""
         if self.rewriting:
             return original(tape, target, sources, *args, **kwargs)
-        self.differentiated(target, sources, args[0] if args else kwargs.get("output_gradients"))
-        gradients, tallies = self.inner.gradient(original, tape, target, sources, *args, **kwargs)
-        self.found_gradients(target, sources, gradients)
-        for node, tally in tallies:
-            self.recordings["gradient"][node.name] = tally._replace(scale=self.loss_scale)
+        above = args[0] if args else kwargs.get("output_gradients")
+        self.differentiated(target, sources, above)
+        with self.hearing(is_inner=self._is_inner(tape, sources, above)):
+            gradients, tallies = self.inner.gradient(original, tape, target, sources, *args, **kwargs)
+            self.found_gradients(target, sources, gradients)
+            for node, tally in tallies:
+                if self.hears(node):
+                    self.recordings["gradient"][node.name] = tally._replace(scale=self.loss_scale)
         return gradients
 
     def function(self, function: Any, original: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
@@ -189,6 +192,13 @@ class Recorder(Trace):
         return telling(None)
 
     # What the hooks ask for.
+
+    def _is_inner(self, tape: tf.GradientTape, sources: Any, above: Any) -> bool:
+        """Whether ``tape`` is asked for what another one goes on following, as for a penalty on gradients: what it differentiates is then no loss.
+
+        What it differentiates by a variable is one, if an inner one. What has a gradient ``above`` it is part of what is being differentiated.
+        """
+        return above is None and self.inner.is_in_other_tape(tape) and not any(map(is_variable, tf.nest.flatten(sources)))
 
     @harmless
     def _note_templates(self, first: int) -> None:

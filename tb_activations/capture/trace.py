@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+from collections.abc import Iterator
 from typing import Any, Literal
 
 import tensorflow as tf
@@ -100,7 +101,7 @@ class Trace:
         self.calls = CallNames(structure)
         self.unscaled: dict[int, tf.Tensor] = {}
         self.templates: set[int] = set()
-        self.rewriting = False
+        self.rewriting = self._is_inner_tape = False
         self._taps: list[Tap] = []
         self._kept: list[Any] = []  # what `producers`, `logits` and `unscaled` know by id must stay alive
 
@@ -220,7 +221,24 @@ class Trace:
             heard.append(gradient)
             if node.name in self.recordings["gradient"]:
                 node.attributes["differentiated"] = node.attributes.get("differentiated", 1) + 1
-            self._record("gradient", node, gradient, self.loss_scale)
+            if self.hears(node):
+                self._record("gradient", node, gradient, self.loss_scale)
+
+    @contextlib.contextmanager
+    def hearing(self, *, is_inner: bool) -> Iterator[None]:
+        """A tape is asked inside; ``is_inner``: for no loss."""
+        before, self._is_inner_tape = self._is_inner_tape, is_inner
+        try:
+            yield
+        finally:
+            self._is_inner_tape = before
+
+    def hears(self, node: Seen) -> bool:
+        """Whether what comes back to ``node`` now is its gradient: that of an inner tape takes no other's place."""
+        if self._is_inner_tape and not node.is_inner and node.name in self.recordings["gradient"]:
+            return False
+        node.is_inner = self._is_inner_tape
+        return True
 
     def list_loss(self, tensor: Any) -> None:
         """Lists a loss of the step, once."""

@@ -59,21 +59,48 @@ def test_what_only_a_penalty_takes_has_no_gradient_of_the_inner_tape(tmp_path, e
         return 10.0 * penalty_of(critic, between, critic) - tf.reduce_mean(critic(real))
 
     run = trained(tmp_path, critic, eagerly, loss_of, tf.constant(real), tf.constant(between))
-    assert [reason(run, name) for name in ("score", "high", "score@2", "high@2")] == ["inner_gradient", "inner_gradient", None, None]
+    assert [reason(run, name) for name in ("score", "high", "low", "score@2", "high@2")] == ["inner_gradient", None, None, None, None]
     np.testing.assert_allclose(run.value("score@2", 0, "gradient"), np.full((8, 1), -1 / 8), rtol=1e-5)
-    # What comes back to the first layer comes through the activation of the second.
-    weights = critic.get_weights()
-    low = tf.tanh(between @ weights[0] + weights[1])
+    # The gradient of a tanh is computed from what it gives, so that something comes back to the last of them, too.
+    outputs, between = {}, tf.constant(between)
     with tf.GradientTape() as outer:
-        outer.watch(low)
-        high = tf.tanh(low @ weights[2] + weights[3])
-        to_low = (weights[4][:, 0] * (1.0 - high**2)) @ weights[2].T
-        to_input = (to_low * (1.0 - tf.stop_gradient(low) ** 2)) @ weights[0].T
-        penalty = 10.0 * tf.reduce_mean((tf.norm(to_input, axis=1) - 1.0) ** 2)
-    np.testing.assert_allclose(run.value("low", 0, "gradient"), outer.gradient(penalty, low), rtol=2e-3, atol=1e-6)
+        with tf.GradientTape() as inner:
+            inner.watch(between)
+            x = between
+            for layer in critic.layers:
+                x = outputs[layer.name] = layer(x)
+        penalty = 10.0 * tf.reduce_mean((tf.norm(inner.gradient(x, between), axis=1) - 1.0) ** 2)
+    for name, expected in outer.gradient(penalty, outputs).items():
+        if expected is not None:
+            np.testing.assert_allclose(run.value(name, 0, "gradient"), expected, rtol=1e-3, atol=1e-6)
     with tf.GradientTape() as tape:
-        loss = loss_of(tf.constant(real), tf.constant(between))
+        loss = loss_of(tf.constant(real), between)
     np.testing.assert_allclose(run.value("score/kernel", 0, "gradient"), tape.gradient(loss, critic.layers[-1].kernel.value), rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.parametrize("eagerly", [False, True])
+def test_a_penalty_on_the_gradients_of_weights_comes_back_whole(tmp_path, eagerly):
+    """Also what comes back to a layer through the gradient of its own activation."""
+    critic = make_critic()
+    x = tf.constant(np.random.default_rng(0).normal(size=(8, 3)).astype("float32"))
+
+    def loss_of(x, call=critic):
+        with tf.GradientTape() as inner:
+            one_task = tf.reduce_mean((call(x) - 1.0) ** 2)
+        return one_task + tf.add_n([tf.reduce_sum(gradient**2) for gradient in inner.gradient(one_task, critic.trainable_variables)])
+
+    run = trained(tmp_path, critic, eagerly, loss_of, x)
+    outputs = {}
+
+    def layer_by_layer(x):
+        for layer in critic.layers:
+            x = outputs[layer.name] = layer(x)
+        return x
+
+    with tf.GradientTape() as outer:
+        loss = loss_of(x, layer_by_layer)
+    for name, expected in outer.gradient(loss, outputs).items():
+        np.testing.assert_allclose(run.value(name, 0, "gradient"), expected, rtol=1e-3, atol=1e-6)
 
 
 @pytest.mark.parametrize("eagerly", [False, True])

@@ -219,6 +219,8 @@ class _Plans:
         """Nothing flowed back to a node: no loss depends on it, the way is cut, no tape saw it, or nothing before it is trained."""
         if node.kind == "loss":
             return QuantityPlan("is_loss")
+        if node.is_inner:
+            return QuantityPlan("inner_gradient")
         cut = self._cut(node)
         if cut is not None:
             return cut

@@ -133,10 +133,10 @@ def _can_be_made_again(structure: Any) -> bool:
 
 
 def input_layers(op: keras.Operation) -> Any:
-    """The `InputLayer`s of a model with a fixed graph, in the structure in which it takes its inputs; None for any other operation."""
-    if not isinstance(op, keras.Model) or not getattr(op, "inputs", None):
+    """The `InputLayer`s of a model or `keras.Function` with a fixed graph, in the structure in which it takes its inputs; None for any other."""
+    if not isinstance(op, (keras.Model, keras.Function)) or not getattr(op, "inputs", None):
         return None
-    structure = op.input if isinstance(op, keras.Sequential) is False else op.inputs[0]
+    structure = op.inputs[0] if isinstance(op, keras.Sequential) else op._inputs_struct
     return keras.tree.map_structure(lambda tensor: tensor._keras_history.operation, structure)
 
 

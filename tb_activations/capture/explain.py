@@ -32,6 +32,7 @@ from tb_activations.capture.connections import (
 from tb_activations.capture.keras_variables import is_of_keras, is_variable
 from tb_activations.capture.loss_path import Cut, LossPath, handle_in
 from tb_activations.capture.structure import Structure
+from tb_activations.capture.tell import cause
 from tb_activations.capture.trainability import not_offered, untrained
 from tb_activations.errors import ArgumentError
 from tb_activations.store.reasons import Explanation, explain_reason
@@ -196,7 +197,10 @@ def _gradient_of_output(tensor: keras.KerasTensor, name: str, model: keras.Model
         own, *rest = made
         return [own, *(rest if loss is None else [loss(tf.nest.pack_sequence_as(outputs, rest))])]
 
-    own, *ended = _trace(extended, extended.input, ends).structured_outputs
+    try:
+        own, *ended = _trace(extended, extended.input, ends).structured_outputs
+    except Exception as error:  # noqa: BLE001  (of the user's layers, or of `loss`; what is known of the value is no less true)
+        return f"Whether it has one can't be looked up, as `{model.name}` can't be traced, which its training needs as well: {cause(error)}"
     cut = LossPath(ended).cut(_origin(own))
     nested = maker_inside(tensor, model)
     if nested is not None and cut is not None and cut.reason == "not_on_loss_path":

@@ -129,6 +129,10 @@ class InnerGraphs:
         """Whether a tape of the step records now."""
         return bool(self._tapes)
 
+    def is_in_other_tape(self, tape: tf.GradientTape) -> bool:
+        """Whether a tape of the step records now that is not ``tape``."""
+        return any(other is not tape for other in self._tapes)
+
     def end_tape(self, tape: tf.GradientTape) -> None:
         self._tapes = [other for other in self._tapes if other is not tape]
 

@@ -1,4 +1,4 @@
-"""Which gradients the step computes of itself: those on the way to what its tapes are asked for.
+"""Which gradients the step computes of itself, and of its losses: those on the way to what its tapes are asked for.
 
 The one invariant: no gradient is recorded that only the recording would have computed. TensorFlow leaves out what nothing uses, such as the way back
 through a frozen network that nothing trained comes before; gradients that are recorded there would make each step go that way.
@@ -11,7 +11,7 @@ import tensorflow as tf
 from tb_activations.capture.loss_path import handle_in, reached_from
 from tb_activations.capture.recorder import Recorder
 
-__all__ = ["forget_needless_gradients"]
+__all__ = ["forget_inner_gradients", "forget_needless_gradients"]
 
 
 def forget_needless_gradients(recorder: Recorder) -> None:
@@ -29,4 +29,11 @@ def forget_needless_gradients(recorder: Recorder) -> None:
             continue
         if id(node.tensor.op) not in reached and all(node.tensor is not source for source in sources):
             node.is_followed = False
+            recorder.recordings["gradient"].pop(node.name, None)
+
+
+def forget_inner_gradients(recorder: Recorder) -> None:
+    """Leaves out what a tape inside of another gave, as for a penalty on gradients, where the step has a loss: nothing of it came back there."""
+    for node in recorder.seen.values() if recorder.targets else ():
+        if node.is_inner:
             recorder.recordings["gradient"].pop(node.name, None)

@@ -53,6 +53,7 @@ class Seen:
       until_taken: what is to be said of it as long as no step has recorded it.
       in_tape: it was made while a tape of the step recorded.
       is_followed: a tape differentiates what is computed from it, as something that is trained comes before it.
+      is_inner: the gradient that came back to it is that of an inner tape, and of no loss.
     """
 
     name: str
@@ -71,6 +72,7 @@ class Seen:
     attributes: dict[str, Any] = field(default_factory=dict)
     in_tape: bool = True
     is_followed: bool = False
+    is_inner: bool = False
 
     @property
     def dtype(self) -> tf.DType | None:

@@ -126,14 +126,28 @@ class Recorder(Trace):
                 self.variables.differentiate(source, gradient, self.loss_scale)
 
     def gradient(self, original: Callable[..., Any], tape: tf.GradientTape, target: Any, sources: Any, *args: Any, **kwargs: Any) -> Any:
-        """What a tape answers; on the way, the gradients of inner graphs."""
+        """What a tape answers; on the way, the gradients of inner graphs.
+
+        Inside of another tape it may be asked for a penalty on gradients: what it differentiates is then no loss, unless by a variable (an inner
+        one), or with a gradient ``above``, as a part of what is being differentiated.
+        """
         if self.rewriting:
             return original(tape, target, sources, *args, **kwargs)
-        self.differentiated(target, sources, args[0] if args else kwargs.get("output_gradients"))
-        gradients, tallies = self.inner.gradient(original, tape, target, sources, *args, **kwargs)
-        self.found_gradients(target, sources, gradients)
-        for node, tally in tallies:
-            self.recordings["gradient"][node.name] = tally._replace(scale=self.loss_scale)
+        above = args[0] if args else kwargs.get("output_gradients")
+        self.differentiated(target, sources, above)
+        # Where None is turned into zeros, what isn't connected can't be told.
+        asked = [] if len(args) > 1 or "unconnected_gradients" in kwargs else self.heard_inside()
+        flat, is_inside = tf.nest.flatten(sources), self.inner.is_in_other_tape(tape)
+        with self.hearing(is_inside=is_inside, is_inner=is_inside and above is None and not any(map(is_variable, flat))):
+            wanted = [*flat, *(node.tensor for node in asked)] if asked else sources
+            gradients, tallies = self.inner.gradient(original, tape, target, wanted, *args, **kwargs)
+            if asked:
+                self.found_whole_gradients(asked, gradients[len(flat) :])
+                gradients = tf.nest.pack_sequence_as(sources, gradients[: len(flat)])
+            self.found_gradients(target, sources, gradients)
+            for node, tally in tallies:
+                if self.hears(node):
+                    self.recordings["gradient"][node.name] = tally._replace(scale=self.loss_scale)
         return gradients
 
     def function(self, function: Any, original: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+from collections.abc import Iterator, Sequence
 from typing import Any, Literal
 
 import tensorflow as tf
@@ -101,7 +102,9 @@ class Trace:
         self.unscaled: dict[int, tf.Tensor] = {}
         self.templates: set[int] = set()
         self.rewriting = False
+        self._asked = (False, False)
         self._taps: list[Tap] = []
+        self._heard_inside: dict[str, Seen] = {}
         self._kept: list[Any] = []  # what `producers`, `logits` and `unscaled` know by id must stay alive
 
     def release(self) -> None:
@@ -110,7 +113,7 @@ class Trace:
             node.tensor = node.op = node.variable = None
         for noted in self._taps:
             noted.heard.clear()
-        named: tuple[dict[str, Any], ...] = (self.seen, self.arguments, self.named_operations, *self.recordings.values())
+        named: tuple[dict[str, Any], ...] = (self.seen, self._heard_inside, self.arguments, self.named_operations, *self.recordings.values())
         by_id: tuple[dict[int, Any] | set[int], ...] = (self.producers, self.logits, self.unscaled, self.templates)
         for things in (*named, *by_id, self.targets, self.sources, self.answers, self.own_calls, self._taps, self._kept):
             things.clear()
@@ -220,7 +223,43 @@ class Trace:
             heard.append(gradient)
             if node.name in self.recordings["gradient"]:
                 node.attributes["differentiated"] = node.attributes.get("differentiated", 1) + 1
+            self._hear(node, gradient)
+
+    def _hear(self, node: Seen, gradient: tf.Tensor) -> None:
+        is_inside, _ = self._asked
+        if is_inside:
+            self._heard_inside[node.name] = node
+        if self.hears(node):
             self._record("gradient", node, gradient, self.loss_scale)
+
+    def heard_inside(self) -> list[Seen]:
+        """The nodes of which a tape that is asked now has to tell: what an inner one gave may be computed from their values past their taps, as the
+        gradient of a tanh is from what it gives."""
+        return [node for node in self._heard_inside.values() if self.records_here() and node.tensor is not None and self.belongs(node.tensor)]
+
+    @harmless
+    def found_whole_gradients(self, nodes: Sequence[Seen], gradients: Sequence[Any]) -> None:
+        """The answer."""
+        for node, gradient in zip(nodes, gradients, strict=True):
+            if gradient is not None:
+                self._hear(node, gradient.values if isinstance(gradient, tf.IndexedSlices) else gradient)
+
+    @contextlib.contextmanager
+    def hearing(self, *, is_inside: bool, is_inner: bool) -> Iterator[None]:
+        """A tape is asked. ``is_inside``: another one follows what it gives; ``is_inner``: it is asked for no loss."""
+        before, self._asked = self._asked, (is_inside, is_inner)
+        try:
+            yield
+        finally:
+            self._asked = before
+
+    def hears(self, node: Seen) -> bool:
+        """Whether what comes back to ``node`` now is its gradient: that of an inner tape takes no other's place."""
+        _, is_inner = self._asked
+        if is_inner and not node.is_inner and node.name in self.recordings["gradient"]:
+            return False
+        node.is_inner = is_inner
+        return True
 
     def list_loss(self, tensor: Any) -> None:
         """Lists a loss of the step, once."""

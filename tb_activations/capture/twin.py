@@ -24,7 +24,7 @@ from tb_activations.capture.first_trace import make_variables, will_make_variabl
 from tb_activations.capture.generations import Generations
 from tb_activations.capture.handover import Beside, Handover, handover_of
 from tb_activations.capture.instrument import instrumented
-from tb_activations.capture.needed import forget_needless_gradients
+from tb_activations.capture.needed import forget_inner_gradients, forget_needless_gradients
 from tb_activations.capture.nodes import Lasting
 from tb_activations.capture.on_replicas import converted
 from tb_activations.capture.op_nodes import list_operations, record_operations
@@ -276,6 +276,7 @@ class Twin:
         try:
             forget_rehearsals(recorder, tf.nest.flatten(result))
             forget_needless_gradients(recorder)
+            forget_inner_gradients(recorder)
             record_operations(recorder)
             catalogue = make_catalogue(recorder, self._options.configuration)
             key = self._generations.add(catalogue)

@@ -257,6 +257,15 @@ _ALL = (
         "What `keras.RematScope` or `tf.recompute_grad` computes again has its gradient at that second call.",
     ),
     Reason(
+        "inner_gradient",
+        "unreachable",
+        "an inner gradient only",
+        "What comes back to `{node}` is the gradient that one tape gives inside of another, as for a penalty on gradients. That isn't d loss / d "
+        "value: of a loss nothing comes back to the value.",
+        "Nothing is wrong: weights have the gradient of the whole loss. To see what the inner tape gives, put a probe on it:",
+        'gradient = tb_activations.probe(gradient, "name")',
+    ),
+    Reason(
         "is_loss",
         "unreachable",
         "the loss itself",

@@ -379,3 +379,30 @@ def test_an_attribute_of_the_name_activation_need_not_be_one(tmp_path, layer):
     run = run_of(tmp_path, model, np.ones((8, 3), "float32"), np.ones((8, 1), "float32"))
     assert run.node("odd").activation is None
     assert run.node("odd").state == "materialized"
+
+
+@pytest.mark.parametrize("names", [None, ("left", "right")])
+def test_what_goes_into_a_function_of_keras_inside_of_a_layer(tmp_path, names):
+    """It is fed as a model is; its inputs stand in a list, or in a dict whose keys aren't the names of its `InputLayer`s."""
+
+    class Pair(keras.layers.Layer):
+        def __init__(self):
+            super().__init__(name="pair")
+            self.inner = L.Dense(2, name="inner")
+            first, second = L.Input((3,), name="first"), L.Input((3,), name="second")
+            inputs = [first, second] if names is None else dict(zip(names, (second, first), strict=True))
+            self.function = keras.Function(inputs, self.inner(first - 2 * second), name="function")
+
+        def call(self, x):
+            return self.function([x, 3 * x] if names is None else {"left": 3 * x, "right": x})
+
+    x, y = np.random.default_rng(0).normal(size=(8, 3)).astype("float32"), np.ones((8, 1), "float32")
+    before = L.Dense(3, name="before")
+    model = keras.Sequential([L.Input((3,)), before, Pair(), L.Dense(1, name="out")])
+    model.compile(keras.optimizers.SGD(0.0), "mse", jit_compile=False)
+    run = run_of(tmp_path, model, x, y, samples="full")
+    given = before(x)
+    np.testing.assert_allclose(run.value("pair/function/first", 0), given, rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(run.value("pair/function/second", 0), 3 * given, rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(run.value("pair/function/second", 0, "gradient"), -2 * run.value("pair/function/first", 0, "gradient"), rtol=1e-5)
+    np.testing.assert_allclose(run.value("pair/inner", 0), model.get_layer("pair").inner(-5 * given), rtol=1e-4, atol=1e-5)

@@ -455,3 +455,24 @@ def test_bad_options_say_what_was_expected(options):
     model = keras.Sequential([keras.Input((1,)), layers.Dense(1)])
     with pytest.raises(ArgumentError, match=f"`{name}` must be .*Received: {name}="):
         tba.explain(model.layers[0].kernel, model, **options)
+
+
+class Fresh(layers.Layer):
+    """Makes a layer in each of its calls, which no step can be traced with."""
+
+    def call(self, x):
+        return layers.Dense(3)(x)
+
+
+def test_of_a_model_that_cannot_be_traced_the_value_is_explained_all_the_same():
+    x = keras.Input((4,), name="x")
+    hidden = Fresh(name="fresh")(x)
+    model = keras.Model(x, layers.Dense(1, name="head")(hidden))
+    model.compile("sgd", "mse", jit_compile=False)
+    with pytest.raises(ValueError, match="singleton") as error:
+        model.fit(X, X[:, :1], verbose=0)
+    answer = tba.explain(hidden, model)
+    assert (answer.connected, answer.path) == (True, ("x", "fresh"))
+    assert "can't be traced" in answer.gradient
+    assert "tf.function only supports singleton tf.Variables" in answer.gradient
+    assert "singleton tf.Variables" in str(error.value)

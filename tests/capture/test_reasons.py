@@ -116,6 +116,20 @@ class Beside(ByHand):
         return {"loss": loss}
 
 
+class Penalized(ByHand):
+    """Its loss is nothing but a penalty on the gradient of what it gives by what it is given."""
+
+    def train_step(self, data):
+        x = data[0]
+        with tf.GradientTape() as outer:
+            with tf.GradientTape() as inner:
+                inner.watch(x)
+                score = self(x)
+            loss = tf.reduce_mean((tf.norm(inner.gradient(score, x), axis=1) - 1.0) ** 2)
+        self.optimizer.apply(outer.gradient(loss, self.trainable_weights), self.trainable_weights)
+        return {"loss": loss}
+
+
 class Classifier(keras.Model):
     """Ends in a sigmoid, as classifiers do."""
 
@@ -244,6 +258,8 @@ def runs(tmp_path_factory):
             return fitted(log_dir, Classifier(), kinds=["layer"])
         if name == "beside":
             return fitted(log_dir, Beside(), kinds=["layer", "variable"])
+        if name == "penalized":
+            return fitted(log_dir, Penalized(), kinds=["layer", "variable"])
         if name == "thawed":
             return fitted(log_dir, Thawed(inside=False), kinds=["layer", "variable"])
         if name == "eight bits":
@@ -315,6 +331,7 @@ CASES = {
     "not_trainable": ("everything", "frozen", "gradient"),
     "nothing_trained": ("everything", "scaled", "gradient"),
     "outside_tape": ("beside", "before", "gradient"),
+    "inner_gradient": ("penalized", "head", "gradient"),
     "is_loss": ("everything", "loss", "gradient"),
     "op_value_only": ("everything", "head/MatMul", "gradient"),
     "op_not_selected": ("everything", "head/MatMul", "value"),

@@ -31,14 +31,20 @@ class ConstantInput(NodeRule):
     name, title = "constant_input", "Constant input"
     definition = (
         "A float input that feeds weights is the same for all examples of every batch; or the only input is integers for a table, and all of them are"
-        " one number, or 0, as paddings are, and one other number, where the table has rows for more."
+        " one number, or 0, as paddings are, and one other number, where the table has rows for more and after 100 steps the loss is above 70 % of"
+        " the first one."
     )
     reference = "SageMaker Debugger AllZero, TensorVariance"
     severity, statistic = "error", "batch_std"
     persistence = Persistence(captures=2)
 
-    ROWS = 4
-    """Rows of a table, from which on it isn't made for yes and no (and a padding), which integers may stand for."""
+    ROWS = 10
+    """Rows of a table, from which on it isn't made for yes and no, which integers may stand for, beside marks of paddings, starts, ends, masks,
+    and what is unknown."""
+    OF_PLACES, STEPS = 0.8, 100
+    """Share of the variance that is left within places, up to which there may be paddings: at one end of an example there are none, and ever more
+    towards the other. Of lengths that are all as frequent two thirds are left; of marks of yes that are as frequent at each place all. Where these
+    differ from place to place nothing but the loss tells them from paddings: steps, after which something is learned from them."""
     EXACT = 1e6
     """Sum of whole numbers, up to which a mean in float32 tells it to a half."""
 
@@ -55,15 +61,18 @@ class ConstantInput(NodeRule):
         """Compares examples, and elements where there is one example only. A recurrent layer may begin with states of 0.
 
         Words are numbers that are only equal or not, and a batch may hold one word by chance: they must be the one that they were at first. That of
-        those that aren't 0 all are the largest one, their mean tells. Where
+        those that aren't 0 all are the largest one, their mean tells; such may be marks of yes as well, which something is learned from. Where
         several inputs are the same at step 0, the first batch may be drawn from a memory that holds a single example as yet.
         """
         of_words = np.array([not is_float(facts.nodes[row].dtype) for row in rows.tolist()], np.bool_)[:, None]
         first = np.full((len(rows), 1), np.nan, np.float32)
         states = np.array([_is_state(facts, row) for row in rows.tolist()], np.bool_)[:, None]
         of_many = np.array([_rows_of_table(facts, row) >= self.ROWS for row in rows.tolist()], np.bool_)[:, None]
+        began = -1
 
         def look(block: Block) -> Observation:
+            nonlocal began
+            began = int(block.steps[0]) if began < 0 else began
             spread, std, rms = block.column("batch_std")[rows], block.column("std")[rows], block.rms()[rows]
             constant = std <= SAME * rms
             holds = ((np.where(np.isnan(spread), np.inf, spread) <= SAME * rms) | constant) & (block.column("elements")[rows] > 1)
@@ -71,7 +80,9 @@ class ConstantInput(NodeRule):
             lowest, highest = block.column("min")[rows], block.column("max")[rows]
             first[:] = np.where(np.isnan(first), first_known(highest), first)
             mean = block.column("mean")[rows]
-            padded = of_many & (lowest == 0) & (highest > 0) & self._all_are(block, rows, highest)
+            idle = block.is_judged & ~block.progress & (block.steps - began >= self.STEPS)
+            padded = of_many & idle & ~(spread**2 > self.OF_PLACES * std**2) & (lowest == 0) & (highest > 0)
+            padded &= self._all_are(block, rows, highest)
             one_word = ((lowest == first) | padded) & (highest == first) & (block.column("elements")[rows] > 1)
             holds = np.where(of_words, one_word, holds)
             evidence = {"batch_std": spread, "std": std, "mean": mean, "beside_paddings": np.where(padded, highest, np.nan)}

@@ -41,10 +41,10 @@ class ConstantInput(NodeRule):
     ROWS = 10
     """Rows of a table, from which on it isn't made for yes and no, which integers may stand for, beside marks of paddings, starts, ends, masks,
     and what is unknown."""
-    OF_PLACES, STEPS = 0.8, 100
-    """Share of the variance that is left within places, up to which there may be paddings: at one end of an example there are none, and ever more
-    towards the other. Of lengths that are all as frequent two thirds are left; of marks of yes that are as frequent at each place all. Where these
-    differ from place to place nothing but the loss tells them from paddings: steps, after which something is learned from them."""
+    TOGETHER, STEPS = 3.0, 100
+    """How often the variance of the share of zeros from batch to batch is that of numbers each of which is 0 by itself, as marks of yes and no are:
+    an example that is short has many paddings. Marks may come together too, so what they teach counts; and steps, after which something has been
+    learned from them."""
     EXACT = 1e6
     """Sum of whole numbers, up to which a mean in float32 tells it to a half."""
 
@@ -61,14 +61,14 @@ class ConstantInput(NodeRule):
         """Compares examples, and elements where there is one example only. A recurrent layer may begin with states of 0.
 
         Words are numbers that are only equal or not, and a batch may hold one word by chance: they must be the one that they were at first. That of
-        those that aren't 0 all are the largest one, their mean tells; such may be marks of yes as well, which something is learned from. Where
-        several inputs are the same at step 0, the first batch may be drawn from a memory that holds a single example as yet.
+        those that aren't 0 all are the largest one, their mean tells; such may be marks of yes as well, each by itself, or which something is
+        learned from. Where several inputs are the same at step 0, the first batch may be drawn from a memory that holds a single example as yet.
         """
         of_words = np.array([not is_float(facts.nodes[row].dtype) for row in rows.tolist()], np.bool_)[:, None]
         first = np.full((len(rows), 1), np.nan, np.float32)
         states = np.array([_is_state(facts, row) for row in rows.tolist()], np.bool_)[:, None]
         of_many = np.array([_rows_of_table(facts, row) >= self.ROWS for row in rows.tolist()], np.bool_)[:, None]
-        began = -1
+        began, zeros = -1, _Zeros(rows)
 
         def look(block: Block) -> Observation:
             nonlocal began
@@ -81,7 +81,7 @@ class ConstantInput(NodeRule):
             first[:] = np.where(np.isnan(first), first_known(highest), first)
             mean = block.column("mean")[rows]
             idle = block.is_judged & ~block.progress & (block.steps - began >= self.STEPS)
-            padded = of_many & idle & ~(spread**2 > self.OF_PLACES * std**2) & (lowest == 0) & (highest > 0)
+            padded = of_many & idle & (zeros.feed(block) > self.TOGETHER) & (lowest == 0) & (highest > 0)
             padded &= self._all_are(block, rows, highest)
             one_word = ((lowest == first) | padded) & (highest == first) & (block.column("elements")[rows] > 1)
             holds = np.where(of_words, one_word, holds)
@@ -139,6 +139,25 @@ _OF_A_RANGE = frozenset(
     ]
 )
 """Layers that change the numbers of pixels, and take them for 0 to 255 unless they are told."""
+
+
+class _Zeros:
+    """By how much the share of zeros varies from batch to batch."""
+
+    def __init__(self, rows: Rows) -> None:
+        self._rows, self._sums = rows, np.zeros((3, len(rows), 1))
+
+    def feed(self, block: Block) -> Floats:
+        """Its variance so far, in units of that of as many numbers each of which is 0 by itself, [rows, c]."""
+        share, elements = (block.column(name)[self._rows].astype(float) for name in ("zero_fraction", "elements"))
+        known = ~np.isnan(share)
+        powers = np.stack([known, np.where(known, share, 0), np.where(known, share, 0) ** 2])
+        times, total, squares = sums = self._sums + np.cumsum(powers, axis=2)
+        self._sums = sums[:, :, -1:]
+        mean = total / np.maximum(times, 1)
+        variance, alone = squares - times * mean**2, mean * (1 - mean) / elements * np.maximum(times - 1, 1)
+        varies: Floats = np.where(alone > 0, variance, 0) / np.where(alone > 0, alone, 1)
+        return varies
 
 
 class UnnormalizedInput(NodeRule):

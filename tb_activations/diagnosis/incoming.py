@@ -5,6 +5,7 @@ The one invariant: only what goes straight into weights, or through factors that
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 
 import numpy as np
@@ -45,6 +46,9 @@ class ConstantInput(NodeRule):
     """How often the variance of the share of zeros from batch to batch is that of numbers each of which is 0 by itself, as marks of yes and no are:
     an example that is short has many paddings. Marks may come together too, so what they teach counts; and steps, after which something has been
     learned from them."""
+    OF_PLACES = 0.95
+    """Share of the variance that is left within places, up to which there may be paddings: at one end of the examples are none, and ever more towards
+    the other. Of marks that are as frequent at each place all is left."""
     EXACT = 1e6
     """Sum of whole numbers, up to which a mean in float32 tells it to a half."""
 
@@ -82,7 +86,7 @@ class ConstantInput(NodeRule):
             mean = block.column("mean")[rows]
             idle = block.is_judged & ~block.progress & (block.steps - began >= self.STEPS)
             padded = of_many & idle & (zeros.feed(block) > self.TOGETHER) & (lowest == 0) & (highest > 0)
-            padded &= self._all_are(block, rows, highest)
+            padded &= self._all_are(block, rows, highest) & ~(_within_places(facts, block, rows) > self.OF_PLACES)
             one_word = ((lowest == first) | padded) & (highest == first) & (block.column("elements")[rows] > 1)
             holds = np.where(of_words, one_word, holds)
             evidence = {"batch_std": spread, "std": std, "mean": mean, "beside_paddings": np.where(padded, highest, np.nan)}
@@ -139,6 +143,15 @@ _OF_A_RANGE = frozenset(
     ]
 )
 """Layers that change the numbers of pixels, and take them for 0 to 255 unless they are told."""
+
+
+def _within_places(facts: Facts, block: Block, rows: Rows) -> Floats:
+    """Share of the variance of numbers that is left among those at the same place, [rows, c]; NaN where the places of an example aren't known."""
+    places = [math.prod(extent or 0 for extent in (facts.nodes[row].shape or (0,))[1:]) for row in rows.tolist()]
+    spread, std, elements = (block.column(name)[rows].astype(float) for name in ("batch_std", "std", "elements"))
+    examples = elements / np.array([[count or np.nan] for count in places])
+    within: Floats = (spread / np.where(std > 0, std, np.nan)) ** 2 * examples / np.where(examples > 1, examples - 1, np.nan)
+    return within
 
 
 class _Zeros:

@@ -476,10 +476,10 @@ def test_words_that_are_all_unknown_are_told():
     assert [f.node for f in spoken(1, 1).find(ConstantInput())] == ["words"]
 
 
-def padded(low, high, mean, rows, zeros=(0.2, 0.4), loss=0.5):
+def padded(low, high, mean, rows, zeros=(0.2, 0.4), loss=0.5, spread=0.4):
     history = History(WORDS.replace("50", str(rows)), range(0, 200, 10), words={"dtype": "int32"})
     share = np.where(low == 0, np.resize(zeros, 20), 0.0)
-    history.set("words", elements=320, min=low, max=high, mean=mean(1 - share), std=0.5, batch_std=0.4, zero_fraction=share, l2_norm=10.0)
+    history.set("words", elements=320, min=low, max=high, mean=mean(1 - share), std=0.5, batch_std=spread, zero_fraction=share, l2_norm=10.0)
     return history.set("loss", elements=1, mean=loss)
 
 
@@ -502,16 +502,17 @@ def test_words_that_are_all_unknown_but_for_paddings_are_told(low, high, mean, r
 
 
 @pytest.mark.parametrize(
-    ("zeros", "loss", "count"),
+    ("zeros", "loss", "spread", "count"),
     [
-        ((0.2, 0.4), 0.5, 1),
-        ((0.2, 0.4), np.linspace(0.7, 0.1, 20), 0),  # something is learned
-        (np.random.default_rng(0).binomial(320, 0.3, 20) / 320, 0.5, 0),  # each by itself
-        (np.random.default_rng(0).binomial(32, 0.3, 20) / 32, 0.5, 1),  # ten at a time
+        ((0.2, 0.4), 0.5, 0.4, 1),
+        ((0.2, 0.4), 0.5, 0.49, 0),  # as frequent at each place
+        ((0.2, 0.4), np.linspace(0.7, 0.1, 20), 0.4, 0),  # something is learned
+        (np.random.default_rng(0).binomial(320, 0.3, 20) / 320, 0.5, 0.4, 0),  # each by itself
+        (np.random.default_rng(0).binomial(32, 0.3, 20) / 32, 0.5, 0.4, 1),  # ten at a time
     ],
 )
-def test_marks_of_yes_are_not_words_beside_paddings(zeros, loss, count):
-    assert len(padded(0, 1, lambda given: given, 50, zeros, loss).find(ConstantInput())) == count
+def test_marks_of_yes_are_not_words_beside_paddings(zeros, loss, spread, count):
+    assert len(padded(0, 1, lambda given: given, 50, zeros, loss, spread).find(ConstantInput())) == count
 
 
 def test_words_that_differ_from_place_to_place_or_from_batch_to_batch_are_healthy():

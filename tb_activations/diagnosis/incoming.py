@@ -5,6 +5,7 @@ The one invariant: only what goes straight into weights, or through factors that
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 
 import numpy as np
@@ -31,14 +32,23 @@ class ConstantInput(NodeRule):
     name, title = "constant_input", "Constant input"
     definition = (
         "A float input that feeds weights is the same for all examples of every batch; or the only input is integers for a table, and all of them are"
-        " one number, or 0, as paddings are, and one other number, where the table has rows for more."
+        " one number, or 0, as paddings are, and one other number, where the table has rows for more and after 100 steps the loss is above 70 % of"
+        " the first one."
     )
     reference = "SageMaker Debugger AllZero, TensorVariance"
     severity, statistic = "error", "batch_std"
     persistence = Persistence(captures=2)
 
-    ROWS = 4
-    """Rows of a table, from which on it isn't made for yes and no (and a padding), which integers may stand for."""
+    ROWS = 10
+    """Rows of a table, from which on it isn't made for yes and no, which integers may stand for, beside marks of paddings, starts, ends, masks,
+    and what is unknown."""
+    TOGETHER, STEPS = 3.0, 100
+    """How often the variance of the share of zeros from batch to batch is that of numbers each of which is 0 by itself, as marks of yes and no are:
+    an example that is short has many paddings. Marks may come together too, so what they teach counts; and steps, after which something has been
+    learned from them."""
+    OF_PLACES = 0.95
+    """Share of the variance that is left within places, up to which there may be paddings: at one end of the examples are none, and ever more towards
+    the other. Of marks that are as frequent at each place all is left."""
     EXACT = 1e6
     """Sum of whole numbers, up to which a mean in float32 tells it to a half."""
 
@@ -55,15 +65,18 @@ class ConstantInput(NodeRule):
         """Compares examples, and elements where there is one example only. A recurrent layer may begin with states of 0.
 
         Words are numbers that are only equal or not, and a batch may hold one word by chance: they must be the one that they were at first. That of
-        those that aren't 0 all are the largest one, their mean tells. Where
-        several inputs are the same at step 0, the first batch may be drawn from a memory that holds a single example as yet.
+        those that aren't 0 all are the largest one, their mean tells; such may be marks of yes as well, each by itself, or which something is
+        learned from. Where several inputs are the same at step 0, the first batch may be drawn from a memory that holds a single example as yet.
         """
         of_words = np.array([not is_float(facts.nodes[row].dtype) for row in rows.tolist()], np.bool_)[:, None]
         first = np.full((len(rows), 1), np.nan, np.float32)
         states = np.array([_is_state(facts, row) for row in rows.tolist()], np.bool_)[:, None]
         of_many = np.array([_rows_of_table(facts, row) >= self.ROWS for row in rows.tolist()], np.bool_)[:, None]
+        began, zeros = -1, _Zeros(rows)
 
         def look(block: Block) -> Observation:
+            nonlocal began
+            began = int(block.steps[0]) if began < 0 else began
             spread, std, rms = block.column("batch_std")[rows], block.column("std")[rows], block.rms()[rows]
             constant = std <= SAME * rms
             holds = ((np.where(np.isnan(spread), np.inf, spread) <= SAME * rms) | constant) & (block.column("elements")[rows] > 1)
@@ -71,7 +84,9 @@ class ConstantInput(NodeRule):
             lowest, highest = block.column("min")[rows], block.column("max")[rows]
             first[:] = np.where(np.isnan(first), first_known(highest), first)
             mean = block.column("mean")[rows]
-            padded = of_many & (lowest == 0) & (highest > 0) & self._all_are(block, rows, highest)
+            idle = block.is_judged & ~block.progress & (block.steps - began >= self.STEPS)
+            padded = of_many & idle & (zeros.feed(block) > self.TOGETHER) & (lowest == 0) & (highest > 0)
+            padded &= self._all_are(block, rows, highest) & ~(_within_places(facts, block, rows) > self.OF_PLACES)
             one_word = ((lowest == first) | padded) & (highest == first) & (block.column("elements")[rows] > 1)
             holds = np.where(of_words, one_word, holds)
             evidence = {"batch_std": spread, "std": std, "mean": mean, "beside_paddings": np.where(padded, highest, np.nan)}
@@ -128,6 +143,34 @@ _OF_A_RANGE = frozenset(
     ]
 )
 """Layers that change the numbers of pixels, and take them for 0 to 255 unless they are told."""
+
+
+def _within_places(facts: Facts, block: Block, rows: Rows) -> Floats:
+    """Share of the variance of numbers that is left among those at the same place, [rows, c]; NaN where the places of an example aren't known."""
+    places = [math.prod(extent or 0 for extent in (facts.nodes[row].shape or (0,))[1:]) for row in rows.tolist()]
+    spread, std, elements = (block.column(name)[rows].astype(float) for name in ("batch_std", "std", "elements"))
+    examples = elements / np.array([[count or np.nan] for count in places])
+    within: Floats = (spread / np.where(std > 0, std, np.nan)) ** 2 * examples / np.where(examples > 1, examples - 1, np.nan)
+    return within
+
+
+class _Zeros:
+    """By how much the share of zeros varies from batch to batch."""
+
+    def __init__(self, rows: Rows) -> None:
+        self._rows, self._sums = rows, np.zeros((3, len(rows), 1))
+
+    def feed(self, block: Block) -> Floats:
+        """Its variance so far, in units of that of as many numbers each of which is 0 by itself, [rows, c]."""
+        share, elements = (block.column(name)[self._rows].astype(float) for name in ("zero_fraction", "elements"))
+        known = ~np.isnan(share)
+        powers = np.stack([known, np.where(known, share, 0), np.where(known, share, 0) ** 2])
+        times, total, squares = sums = self._sums + np.cumsum(powers, axis=2)
+        self._sums = sums[:, :, -1:]
+        mean = total / np.maximum(times, 1)
+        variance, alone = squares - times * mean**2, mean * (1 - mean) / elements * np.maximum(times - 1, 1)
+        varies: Floats = np.where(alone > 0, variance, 0) / np.where(alone > 0, alone, 1)
+        return varies
 
 
 class UnnormalizedInput(NodeRule):

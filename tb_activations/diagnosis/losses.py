@@ -18,6 +18,7 @@ from tb_activations.diagnosis.block import Block, Floats
 from tb_activations.diagnosis.episodes import Episode, Persistence
 from tb_activations.diagnosis.facts import Facts
 from tb_activations.diagnosis.fingerprint import Fingerprint
+from tb_activations.diagnosis.judged import Judged
 from tb_activations.diagnosis.rule import NodeRule, Observation, Words, number
 
 __all__ = ["ExplodingLoss", "LossHistory", "OscillatingLoss"]
@@ -37,6 +38,10 @@ RUNAWAY = 10.0
 SMALLEST = 0.05
 """The least that a loss is compared with. A loss that begins near 0 met no reward, no violated margin, no rare class yet, and must grow to learn; one
 that runs away passes this too."""
+
+GUESSED = 1.0
+"""The same for a step with a judge, of what guessing costs it by any usual loss. One that was trained before begins near 0, as it knows all that is
+made as yet, and comes back to guessing as that gets better."""
 
 
 _UNTAUGHT = ("gradient_stopped", "nothing_trained")
@@ -103,10 +108,10 @@ class ExplodingLoss(NodeRule):
     def observe(self, facts: Facts, rows: Rows) -> Observe:
         """Compares with the first loss, with the one before, and with that of half of the steps."""
         last = np.full((len(rows), 1), np.nan, np.float32)
-        halves, targets = _Halves(), _MovingTargets(facts)
+        halves, targets, least = _Halves(), _MovingTargets(facts), _least(facts)
 
         def look(block: Block) -> Observation:
-            loss, first = block.column("mean")[rows], _yardstick(block)
+            loss, first = block.column("mean")[rows], np.maximum(block.first_loss, least)
             before = np.concatenate([last, loss[:, :-1]], axis=1)
             last[:] = loss[:, -1:]
             moving = targets.feed(block)
@@ -248,7 +253,7 @@ class OscillatingLoss(NodeRule):
 
     def observe(self, facts: Facts, rows: Rows) -> Observe:
         """Counts crossings of the median in a sliding window."""
-        sizes, targets = _sizes_of_inputs(facts), _MovingTargets(facts)
+        sizes, targets, least = _sizes_of_inputs(facts), _MovingTargets(facts), _least(facts)
         window = np.full(self.LENGTH - 1, np.nan, np.float32)
         latest = np.full(self.AMONG + 1, np.nan, np.float32)
         beginning = np.empty(0, np.float32)
@@ -269,6 +274,7 @@ class OscillatingLoss(NodeRule):
             is_few = _examples(block, sizes) < self.SEVERAL
             at_first = beginning.mean() if len(beginning) else np.nan
             usual = np.where(is_few, np.maximum(block.first_loss, at_first), block.first_loss)
+            usual = np.maximum(usual, least)
             amplitude = np.fmax(self.AMPLITUDE, self.NOISE / np.sqrt(_examples(block, sizes)))
             holds = (swings >= self.SWINGS) & (deviation > amplitude * usual) & (block.first_loss >= SMALLEST) & ~block.progress
             series = np.concatenate([latest, loss[0]])
@@ -307,10 +313,9 @@ class OscillatingLoss(NodeRule):
         )
 
 
-def _yardstick(block: Block) -> Floats:
-    """What the loss of the moment is compared with, [c]; NaN where it isn't judged."""
-    yardstick: Floats = np.maximum(block.first_loss, SMALLEST)
-    return yardstick
+def _least(facts: Facts) -> float:
+    """The least that a loss is compared with."""
+    return GUESSED if len(Judged(facts).rows) else SMALLEST
 
 
 def _sizes_of_inputs(facts: Facts) -> dict[int, int]:

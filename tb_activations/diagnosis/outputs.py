@@ -17,6 +17,7 @@ from tb_activations.diagnosis.block import Block, Floats, adds_up
 from tb_activations.diagnosis.episodes import Episode, Persistence
 from tb_activations.diagnosis.facts import Facts
 from tb_activations.diagnosis.finding import Severity
+from tb_activations.diagnosis.flow import path_of
 from tb_activations.diagnosis.judged import Judged
 from tb_activations.diagnosis.kinds import ends_in_relu
 from tb_activations.diagnosis.rule import NodeRule, Observation, Words, location, number
@@ -217,7 +218,8 @@ class TargetsOutOfRange(NodeRule):
 
     name, title = "targets_out_of_range", "Targets out of range"
     definition = (
-        "A binary cross entropy, and nothing but that, is negative: with targets between 0 and 1 it can't be. Or targets that are compared with"
+        "A binary cross entropy, and nothing but that, is negative: with targets between 0 and 1 it can't be, but where it is another loss's, turned"
+        " round for what deceives. Or targets that are compared with"
         " shares of a whole add up to more than 1 over the classes. Or a mean error in percent of targets is above 100,000 (times the outputs,"
         " where these are above 1). Or squared differences from what a sigmoid or softmax (tanh) gives are larger on average than from any targets"
         " within its range, or targets vary more than any within that range do that have their mean, or what a ReLU, softplus or exponential gives"
@@ -264,13 +266,14 @@ class TargetsOutOfRange(NodeRule):
         wholes = Wholes(facts, taken_for(facts, "whole"), alone(facts))
         differences, relative = _Differences(self, facts, rows[is_alone]), np.isin(rows, _relative(facts))[:, None]
         given = [list(facts.inputs[row]) for row in rows.tolist()]
+        deceives = np.isin(rows, _turned_round(facts))[:, None]
 
         def look(block: Block) -> Observation:
             loss = np.where(is_loss[:, None], block.column("mean")[rows], np.nan)
             sizes = block.rms()
             outputs = np.array([np.fmax.reduce(sizes[own], axis=0, initial=1.0) for own in given]).reshape(loss.shape)
             far = relative & (loss > self.PERCENT * outputs)
-            holds, known, urgent = (loss < -self.BELOW) & ~relative | far, ~np.isnan(loss), np.zeros(loss.shape, np.bool_)
+            holds, known, urgent = (loss < -self.BELOW) & ~relative & ~deceives | far, ~np.isnan(loss), np.zeros(loss.shape, np.bool_)
             seen = differences.look(block)
             holds[is_alone], known[is_alone], urgent[is_alone] = seen.holds, seen.known, seen.holds & np.isnan(seen.evidence["mean"])
             evidence = {"loss": loss, **{name: np.full(loss.shape, np.nan) for name in seen.evidence}}
@@ -316,6 +319,13 @@ class TargetsOutOfRange(NodeRule):
             f"End without the {activation}{location(facts, index)}, or scale the targets to its range:",
             "keras.layers.Dense(units)",
         )
+
+
+def _turned_round(facts: Facts) -> list[int]:
+    """Losses of what a judge says of what is made, where another one is of what it says of that and of data: the one who makes it may have that part
+    of the judge's loss with its sign turned round, as in the game of the first adversarial networks."""
+    read = {loss: [path_of(facts.nodes[row]) for row in facts.inputs[loss]] for loss in facts.losses.tolist()}
+    return [loss for loss, own in read.items() if any(set(own) == set(other) and len(own) < len(other) for other in read.values())]
 
 
 def _words_of_yes_or_no(episode: Episode) -> Words:

@@ -476,24 +476,43 @@ def test_words_that_are_all_unknown_are_told():
     assert [f.node for f in spoken(1, 1).find(ConstantInput())] == ["words"]
 
 
+def padded(low, high, mean, rows, zeros=(0.2, 0.4), loss=0.5, spread=0.4):
+    history = History(WORDS.replace("50", str(rows)), range(0, 200, 10), words={"dtype": "int32"})
+    share = np.where(low == 0, np.resize(zeros, 20), 0.0)
+    history.set("words", elements=320, min=low, max=high, mean=mean(1 - share), std=0.5, batch_std=spread, zero_fraction=share, l2_norm=10.0)
+    return history.set("loss", elements=1, mean=loss)
+
+
 @pytest.mark.parametrize(
     ("low", "high", "mean", "rows", "count"),
     [
-        (0, 1, 0.7, 50, 1),
-        (0, 49, 0.7 * 49, 50, 1),
-        (0, 1, 0.7, 3, 0),  # a table of yes and no
-        (0, 2, 0.7, 50, 0),  # some are 1
-        (0, 49, 0.7 * 49 - 1 / 320, 50, 0),  # one is another one
-        (1, 2, 1.7, 50, 0),
-        (0, np.where(np.arange(20) % 2, 1, 3), np.where(np.arange(20) % 2, 0.7, 2.1), 50, 0),  # one word a batch
+        (0, 1, lambda given: given, 50, 1),
+        (0, 49, lambda given: given * 49, 50, 1),
+        (0, 1, lambda given: given, 9, 0),  # a table of yes and no, and of marks
+        (0, 2, lambda given: given, 50, 0),  # some are 1
+        (0, 49, lambda given: given * 49 - 1 / 320, 50, 0),  # one is another one
+        (1, 2, lambda given: given + 0.7, 50, 0),
+        (0, np.resize([3, 1], 20), lambda given: given * np.resize([3, 1], 20), 50, 0),  # one word a batch
     ],
 )
 def test_words_that_are_all_unknown_but_for_paddings_are_told(low, high, mean, rows, count):
-    history = History(WORDS.replace("50", str(rows)), STEPS, words={"dtype": "int32"})
-    history.set("words", min=low, max=high, mean=mean, std=1.0, batch_std=0.4, zero_fraction=np.where(low == 0, 0.3, 0.0), l2_norm=10.0)
-    found = history.find(ConstantInput())
+    found = padded(low, high, mean, rows).find(ConstantInput())
     assert [(f.node, f.severity) for f in found] == [("words", "error")] * count
-    assert all(f"All its elements are {high} or 0 since step 0" in f.sentence and "has 50 rows" in f.sentence for f in found)
+    assert all(f"All its elements are {high} or 0 since step 100" in f.sentence and "has 50 rows" in f.sentence for f in found)
+
+
+@pytest.mark.parametrize(
+    ("zeros", "loss", "spread", "count"),
+    [
+        ((0.2, 0.4), 0.5, 0.4, 1),
+        ((0.2, 0.4), 0.5, 0.49, 0),  # as frequent at each place
+        ((0.2, 0.4), np.linspace(0.7, 0.1, 20), 0.4, 0),  # something is learned
+        (np.random.default_rng(0).binomial(320, 0.3, 20) / 320, 0.5, 0.4, 0),  # each by itself
+        (np.random.default_rng(0).binomial(32, 0.3, 20) / 32, 0.5, 0.4, 1),  # ten at a time
+    ],
+)
+def test_marks_of_yes_are_not_words_beside_paddings(zeros, loss, spread, count):
+    assert len(padded(0, 1, lambda given: given, 50, zeros, loss, spread).find(ConstantInput())) == count
 
 
 def test_words_that_differ_from_place_to_place_or_from_batch_to_batch_are_healthy():

@@ -252,3 +252,34 @@ def test_a_loss_out_of_all_proportion_is_told_whatever_gives_the_targets():
     history.set("copy/kernel", elements=16, mean=0.1 * copied, l2_norm=copied, min=-copied, max=copied)
     history.set("loss", elements=1, mean=np.geomspace(1, 1e6, 60))
     assert [f.rule for f in history.find(ExplodingLoss())] == ["exploding_loss"]
+
+
+JUDGED = """
+    input noise [?,4]
+    layer hidden Dense [?,8] <- noise relu gradient
+    variable hidden/kernel [4,8] gradient update
+    layer made Dense [?,2] <- hidden tanh gradient
+    variable made/kernel [8,2] gradient update
+    input judge/given [?,2]
+    layer judge/score Dense [?,1] <- judge/given gradient
+    variable judge/score/kernel [2,1] gradient update
+    input judge/given@2 [?,2] <- made
+    layer judge/score@2 Dense [?,1] <- judge/given@2 gradient
+    loss loss [] <- judge/score judge/score@2
+"""
+
+
+@pytest.mark.parametrize(
+    ("text", "largest", "told"),
+    [
+        (JUDGED, 4.0, []),
+        (JUDGED, 60.0, ["oscillating_loss", "exploding_loss"]),
+        (JUDGED.replace("@2 [?,2] <- made", "@2 [?,2] <- noise"), 4.0, ["oscillating_loss", "exploding_loss"]),
+    ],
+)
+def test_a_judge_that_was_trained_before_comes_back_to_guessing(text, largest, told):
+    """And is wrong at times: guessing costs 2 of a hinge loss."""
+    history = History(text, range(60))
+    swings = np.where(np.arange(60) < 10, 0.08, np.where(np.arange(60) % 4 < 2, largest, 0.75 * largest))
+    history.set("noise", elements=4 * 32).set("loss", elements=1, mean=swings)
+    assert [f.rule for rule in (OscillatingLoss(), ExplodingLoss()) for f in history.find(rule)][:2] == told

@@ -137,6 +137,26 @@ def test_a_binary_cross_entropy_below_zero_has_targets_out_of_range(losses, attr
     assert all("some are beyond, or its sign is turned round" in f.sentence for f in found)
 
 
+@pytest.mark.parametrize(
+    ("judge", "made", "losses", "told"),
+    [
+        ("score score@2", "score@2", (1, -0.7), []),
+        ("score score@2", "score@3", (1, -0.7), []),
+        ("score score@2", "score@2", (-1, 0.7), ["loss"]),  # the judge's own
+        ("score", "score@2", (1, -0.7), ["loss@2"]),
+        ("other score@2", "score@2", (1, -0.7), ["loss@2"]),
+    ],
+)
+def test_what_deceives_a_judge_may_have_the_loss_of_that_turned_round(judge, made, losses, told):
+    """The game of Goodfellow et al. 2014: one brings a cross entropy down, the other one pushes it up."""
+    calls = "; ".join(f"layer {name} Dense [?,1] <- x" for name in ("score", "score@2", "score@3", "other"))
+    text = f"input x [?,8]; {calls}; loss loss [] <- {judge}; loss loss@2 [] <- {made}"
+    asked = {"attributes": {"yes_or_no": ["score", "score@2", "score@3", "other"]}}
+    history = History(text, range(0, 200, 10), **{"loss": asked, "loss@2": asked})
+    history.set("loss", elements=1, mean=losses[0]).set("loss@2", elements=1, mean=losses[1])
+    assert [f.node for f in history.find(TargetsOutOfRange())] == told
+
+
 def test_no_targets_within_range_make_a_binary_cross_entropy_negative():
     """What the rule rests on, by numpy."""
     y, p = np.meshgrid(np.linspace(0, 1, 21), np.linspace(0.001, 0.999, 50))

@@ -5,18 +5,18 @@ The one invariant: only what goes straight into weights, or through factors that
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 
 import numpy as np
 import numpy.typing as npt
 
-from tb_activations.diagnosis.block import MASKED, Block, Floats, first_known
+from tb_activations.diagnosis.block import MASKED, Block, first_known
 from tb_activations.diagnosis.collapse import SAME
 from tb_activations.diagnosis.episodes import Episode, Persistence
 from tb_activations.diagnosis.facts import Facts
 from tb_activations.diagnosis.finding import Severity
 from tb_activations.diagnosis.kinds import RECURRENT, WEIGHTED, is_float, is_of_users
+from tb_activations.diagnosis.padded_words import PaddedWords, rows_of_table
 from tb_activations.diagnosis.rule import NodeRule, Observation, Words, location, number
 
 __all__ = ["ConstantInput", "UnnormalizedInput"]
@@ -39,19 +39,6 @@ class ConstantInput(NodeRule):
     severity, statistic = "error", "batch_std"
     persistence = Persistence(captures=2)
 
-    ROWS = 10
-    """Rows of a table, from which on it isn't made for yes and no, which integers may stand for, beside marks of paddings, starts, ends, masks,
-    and what is unknown."""
-    TOGETHER, STEPS = 3.0, 100
-    """How often the variance of the share of zeros from batch to batch is that of numbers each of which is 0 by itself, as marks of yes and no are:
-    an example that is short has many paddings. Marks may come together too, so what they teach counts; and steps, after which something has been
-    learned from them."""
-    OF_PLACES = 0.95
-    """Share of the variance that is left within places, up to which there may be paddings: at one end of the examples are none, and ever more towards
-    the other. Of marks that are as frequent at each place all is left."""
-    EXACT = 1e6
-    """Sum of whole numbers, up to which a mean in float32 tells it to a half."""
-
     def select(self, facts: Facts) -> Rows:
         """Float inputs that go straight into weights, and words. Of several inputs some are the same on purpose: segments, positions.
 
@@ -64,44 +51,30 @@ class ConstantInput(NodeRule):
     def observe(self, facts: Facts, rows: Rows) -> Observe:
         """Compares examples, and elements where there is one example only. A recurrent layer may begin with states of 0.
 
-        Words are numbers that are only equal or not, and a batch may hold one word by chance: they must be the one that they were at first. That of
-        those that aren't 0 all are the largest one, their mean tells; such may be marks of yes as well, each by itself, or which something is
-        learned from. Where several inputs are the same at step 0, the first batch may be drawn from a memory that holds a single example as yet.
+        Words are numbers that are only equal or not, and a batch may hold one word by chance: they must be the one that they were at first. Where
+        several inputs are the same at step 0, the first batch may be drawn from a memory that holds a single example as yet.
         """
         of_words = np.array([not is_float(facts.nodes[row].dtype) for row in rows.tolist()], np.bool_)[:, None]
         first = np.full((len(rows), 1), np.nan, np.float32)
         states = np.array([_is_state(facts, row) for row in rows.tolist()], np.bool_)[:, None]
-        of_many = np.array([_rows_of_table(facts, row) >= self.ROWS for row in rows.tolist()], np.bool_)[:, None]
-        began, zeros = -1, _Zeros(rows)
+        padded_words = PaddedWords(facts, rows)
 
         def look(block: Block) -> Observation:
-            nonlocal began
-            began = int(block.steps[0]) if began < 0 else began
             spread, std, rms = block.column("batch_std")[rows], block.column("std")[rows], block.rms()[rows]
             constant = std <= SAME * rms
             holds = ((np.where(np.isnan(spread), np.inf, spread) <= SAME * rms) | constant) & (block.column("elements")[rows] > 1)
             holds &= ~(states & (rms == 0))
             lowest, highest = block.column("min")[rows], block.column("max")[rows]
             first[:] = np.where(np.isnan(first), first_known(highest), first)
-            mean = block.column("mean")[rows]
-            idle = block.is_judged & ~block.progress & (block.steps - began >= self.STEPS)
-            padded = of_many & idle & (zeros.feed(block) > self.TOGETHER) & (lowest == 0) & (highest > 0)
-            padded &= self._all_are(block, rows, highest) & ~(_within_places(facts, block, rows) > self.OF_PLACES)
+            padded = padded_words.are_one(block)
             one_word = ((lowest == first) | padded) & (highest == first) & (block.column("elements")[rows] > 1)
             holds = np.where(of_words, one_word, holds)
-            evidence = {"batch_std": spread, "std": std, "mean": mean, "beside_paddings": np.where(padded, highest, np.nan)}
+            evidence = {"batch_std": spread, "std": std, "mean": block.column("mean")[rows], "beside_paddings": np.where(padded, highest, np.nan)}
             differ = (block.column("batch_std") > SAME * block.rms())[facts.float_inputs].any(0)
             at_once = constant & (block.steps == 0) & ~of_words & (differ | (len(facts.float_inputs) == 1))
             return Observation(holds, ~np.isnan(std), evidence, holds & at_once)
 
         return look
-
-    def _all_are(self, block: Block, rows: Rows, highest: Floats) -> Bools:
-        """Whether whole numbers that aren't 0 are all the highest: their sum is as many times that, as far as it is known exactly, [rows, c]."""
-        numbers = block.column("elements")[rows].astype(float)
-        most = numbers * (1 - block.column("zero_fraction")[rows].astype(float)) * highest
-        alike: Bools = (np.abs(most - numbers * block.column("mean")[rows]) < 0.5) & (most < self.EXACT)
-        return alike
 
     def severity_at(self, facts: Facts, index: int) -> Severity:
         """One of several inputs may be constant on purpose, as a switch or a condition."""
@@ -112,7 +85,7 @@ class ConstantInput(NodeRule):
         if episode.evidence["beside_paddings"] > 0:
             return Words(
                 f"All its elements are {number(episode.evidence['beside_paddings'])} or 0 since step {episode.first_step:,}: what isn't padding is"
-                f" one and the same word, so nothing but the length can be learned. The table has {_rows_of_table(facts, index):,} rows.",
+                f" one and the same word, so nothing but the length can be learned. The table has {rows_of_table(facts, index):,} rows.",
                 "Look at what the vocabulary makes of one example; if all is unknown to it, is the text prepared as it was when it was made (case,"
                 " signs, language)?",
                 "print(next(iter(dataset)))",
@@ -143,34 +116,6 @@ _OF_A_RANGE = frozenset(
     ]
 )
 """Layers that change the numbers of pixels, and take them for 0 to 255 unless they are told."""
-
-
-def _within_places(facts: Facts, block: Block, rows: Rows) -> Floats:
-    """Share of the variance of numbers that is left among those at the same place, [rows, c]; NaN where the places of an example aren't known."""
-    places = [math.prod(extent or 0 for extent in (facts.nodes[row].shape or (0,))[1:]) for row in rows.tolist()]
-    spread, std, elements = (block.column(name)[rows].astype(float) for name in ("batch_std", "std", "elements"))
-    examples = elements / np.array([[count or np.nan] for count in places])
-    within: Floats = (spread / np.where(std > 0, std, np.nan)) ** 2 * examples / np.where(examples > 1, examples - 1, np.nan)
-    return within
-
-
-class _Zeros:
-    """By how much the share of zeros varies from batch to batch."""
-
-    def __init__(self, rows: Rows) -> None:
-        self._rows, self._sums = rows, np.zeros((3, len(rows), 1))
-
-    def feed(self, block: Block) -> Floats:
-        """Its variance so far, in units of that of as many numbers each of which is 0 by itself, [rows, c]."""
-        share, elements = (block.column(name)[self._rows].astype(float) for name in ("zero_fraction", "elements"))
-        known = ~np.isnan(share)
-        powers = np.stack([known, np.where(known, share, 0), np.where(known, share, 0) ** 2])
-        times, total, squares = sums = self._sums + np.cumsum(powers, axis=2)
-        self._sums = sums[:, :, -1:]
-        mean = total / np.maximum(times, 1)
-        variance, alone = squares - times * mean**2, mean * (1 - mean) / elements * np.maximum(times - 1, 1)
-        varies: Floats = np.where(alone > 0, variance, 0) / np.where(alone > 0, alone, 1)
-        return varies
 
 
 class UnnormalizedInput(NodeRule):
@@ -358,12 +303,6 @@ def _inputs(facts: Facts) -> list[int]:
 def _feeds_table(facts: Facts, index: int) -> bool:
     following = {facts.nodes[node].class_name for node in facts.next_effective(index)}
     return not is_float(facts.nodes[index].dtype) and "Embedding" in following
-
-
-def _rows_of_table(facts: Facts, index: int) -> int:
-    """Rows of the smallest table that an input goes into; 0: into none."""
-    tables = [own for node in facts.next_effective(index) if facts.nodes[node].class_name == "Embedding" for own in facts.owned.get(node, ())]
-    return min(((facts.nodes[table].shape or (0,))[0] or 0 for table in tables), default=0)
 
 
 def _is_state(facts: Facts, index: int) -> bool:

@@ -81,10 +81,10 @@ class ExplodingLoss(NodeRule):
 
     name, title = "exploding_loss", "Exploding loss"
     definition = (
-        "The loss is more than 20 times what it was at first, for several captures, or at one, and 20 times that at the next; or 10,000 times, once;"
-        " or, for several captures,"
-        " as far below 0 as 10,000 and as 10,000 times what it was at first; or 10,000 times as far, once; or 100 times as far after 100 steps, and"
-        " in their second half it fell by more than twice what it fell by in the first."
+        "The loss is more than 20 times what it was at first (or 0.05, or 1 in a step with a judge, if that is larger), for several captures, or at"
+        " one, and 20 times that at the next; or 10,000 times, once; or, for several captures, as far below 0 as 10,000 and as 10,000 times what it"
+        " was at first; or 10,000 times as far, once; or 100 times as far after 100 steps, and in their second half it fell by more than twice what"
+        " it fell by in the first."
     )
     reference = "AutoTrainer (exploding); DeepDiagnosis; UMLAUT learning rate high"
     severity, statistic = "error", "mean"

@@ -7,13 +7,13 @@ that numbers are no probabilities is seen in their ends.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
-from typing import ClassVar
+from collections.abc import Callable
 
 import numpy as np
 import numpy.typing as npt
 
 from tb_activations.diagnosis.block import Block, Floats, adds_up
+from tb_activations.diagnosis.differences import POSITIVE, ROUNDED, Differences
 from tb_activations.diagnosis.episodes import Episode, Persistence
 from tb_activations.diagnosis.facts import Facts
 from tb_activations.diagnosis.finding import Severity
@@ -21,7 +21,6 @@ from tb_activations.diagnosis.flow import path_of
 from tb_activations.diagnosis.judged import Judged
 from tb_activations.diagnosis.kinds import ends_in_relu
 from tb_activations.diagnosis.rule import NodeRule, Observation, Words, location, number
-from tb_activations.diagnosis.squares import Squares
 from tb_activations.diagnosis.wholes import Wholes
 
 __all__ = ["OutputMismatch", "TargetsOutOfRange", "alone", "taken_for"]
@@ -30,10 +29,6 @@ Rows = npt.NDArray[np.int64]
 
 SQUASHED = {"softmax": "Softmax", "sigmoid": "Sigmoid"}
 """Functions that make probabilities of logits, and the operations that do."""
-
-
-_POSITIVE = {"softplus": "a softplus", "exponential": "an exponential"}
-"""Functions that give nothing below 0, beside a ReLU, and what to call them."""
 
 _BY_SHAPE = ("crossed", "single", "signs")
 """What is wrong whatever the numbers are."""
@@ -235,23 +230,6 @@ class TargetsOutOfRange(NodeRule):
     PERCENT = 1e5
     """A loss of differences over their targets, in percent, that outputs near those, whatever they are, don't reach: some targets are next to 0. Of
     outputs whose root mean square is above 1 it is as many times that: these may be what is far too large."""
-    REACH: ClassVar[Mapping[str, float]] = {"sigmoid": 1.0, "softmax": 1.0, "tanh": 2.0}
-    """The length of the range of a function, up to 1: the largest difference from a target within it."""
-    ROUNDED = 1.02
-    """Times that, which rounding doesn't make."""
-    BEYOND_ANY = 0.25
-    """Of the square of that range: variance of targets beyond the most that numbers within it can have around the same mean (Bhatia & Davis 2000),
-    the product of its distances from both ends. A quarter is the variance of yes and no, as often: those beyond are no odd ones."""
-
-    BELOW_ANY = 0.5
-    """Of how far outputs and targets are apart at first (root mean square): how far below 0 one of the targets of a ReLU lies for certain. Those that
-    a sensor's noise puts there lie nearer."""
-    AGAIN, OFTEN = 3, 0.1
-    """Captures, and share of them, at which one of the targets of the batch lies so far below 0, where the first one didn't show it: an odd one of a
-    thousand is in fewer."""
-    FAR, WAY, STEPS = 100.0, 0.1, 100
-    """How often the first outputs (root mean square, at least 1) go into the mean of the targets; the share of the way there that an output has come,
-    and after how many steps. A bias alone could go it: noise doesn't explain it, nor that the task is hard."""
 
     def select(self, facts: Facts) -> Rows:
         """Losses that compare all they are given with targets between 0 and 1; outputs that alone go into a loss; and what is judged beside data."""
@@ -264,7 +242,7 @@ class TargetsOutOfRange(NodeRule):
         not at all: what no targets within range can do needn't last."""
         is_loss, is_alone, judged = np.isin(rows, facts.losses), np.isin(rows, list(alone(facts))), Judged(facts)
         wholes = Wholes(facts, taken_for(facts, "whole"), alone(facts))
-        differences, relative = _Differences(self, facts, rows[is_alone]), np.isin(rows, _relative(facts))[:, None]
+        differences, relative = Differences(facts, rows[is_alone]), np.isin(rows, _relative(facts))[:, None]
         given = [list(facts.inputs[row]) for row in rows.tolist()]
         deceives = np.isin(rows, _turned_round(facts))[:, None]
 
@@ -280,7 +258,7 @@ class TargetsOutOfRange(NodeRule):
             for name, values in seen.evidence.items():
                 evidence[name][is_alone] = values
             size = judged.size_of_data(block, rows)
-            beyond = size > self.ROUNDED
+            beyond = size > ROUNDED
             whole = wholes.excess(block, rows)
             holds, known = holds | beyond | ~np.isnan(whole), known | ~np.isnan(size) | ~np.isnan(whole)
             evidence["whole"] = whole
@@ -311,7 +289,7 @@ class TargetsOutOfRange(NodeRule):
         if not np.isnan(seen["data"]):
             return _words_of_judged(facts, index, episode)
         activation = facts.nodes[index].activation or ""
-        is_far = seen["distance"] > self.ROUNDED * seen["farthest"]
+        is_far = seen["distance"] > ROUNDED * seen["farthest"]
         where = f"lie {number(seen['distance'])} from it on average (root mean square)" if is_far else "vary more than any within its range do"
         return Words(
             f"Its targets {where} since step {episode.first_step:,}, and it ends in a {activation}, between"
@@ -362,7 +340,7 @@ def _words_of_far(facts: Facts, index: int, episode: Episode) -> Words:
 def _words_of_below(facts: Facts, index: int, episode: Episode) -> Words:
     """Targets below what a ReLU gives, or another function that gives nothing below 0."""
     activation = facts.nodes[index].activation or ""
-    name, learns = _POSITIVE.get(activation, "a ReLU"), "" if activation in _POSITIVE else ", and what is 0 learns nothing from them"
+    name, learns = POSITIVE.get(activation, "a ReLU"), "" if activation in POSITIVE else ", and what is 0 learns nothing from them"
     return Words(
         f"Some of its targets lie below {number(episode.evidence['below'])}, and it ends in {name}, which gives nothing below 0: no weights can bring"
         f" it there{learns}.",
@@ -380,88 +358,6 @@ def _words_of_judged(facts: Facts, index: int, episode: Episode) -> Words:
         f"Scale the data to its range, or end without the {facts.nodes[index].activation}{location(facts, index)}:",
         "x = (x - x.min()) / (x.max() - x.min())" + ("" if sigmoid else " * 2 - 1"),
     )
-
-
-class _Differences:
-    """What the differences of outputs from their targets tell of these, where the loss is made of their squares."""
-
-    def __init__(self, rule: TargetsOutOfRange, facts: Facts, rows: Rows) -> None:
-        self._rule, self._rows, self._squares = rule, rows, Squares(facts, rows)
-        nodes = [facts.nodes[row] for row in rows.tolist()]
-        self._reach = np.array([rule.REACH.get(node.activation or "", np.inf) for node in nodes], float)[:, None]
-        self._of_relu = np.array([ends_in_relu(node) for node in nodes], np.bool_)[:, None]
-        self._positive = self._of_relu | np.array([node.activation in _POSITIVE for node in nodes], np.bool_)[:, None]
-        self._most = np.full((len(rows), 1), np.nan)
-        self._times: tuple[Rows, Rows] = (np.zeros((len(rows), 1), np.int64), np.zeros((len(rows), 1), np.int64))
-        self._lowest = np.full((len(rows), 1), np.nan)
-        self._began, self._first = -1, np.full((4, len(rows), 1), np.nan)
-
-    def look(self, block: Block) -> Observation:
-        """What no targets within range can do; and how far the mean of the outputs is from theirs."""
-        if self._began < 0:
-            self._began, self._first = int(block.steps[0]), np.stack([*self._outputs(block), block.rms()[self._rows]])[:, :, :1]
-        outputs = self._outputs(block)
-        seen, first = self._squares.differences(block)
-        spare = self._most_spare(np.fmax(self._spare(outputs, seen), self._spare(self._first, first)))
-        below = np.fmin(self._below(first), self._below_again(outputs[2] - seen[3], first[0]))
-        farthest = self._farthest(block)
-        goal = outputs[0] - seen[1]
-        beyond = (seen[0] > self._rule.ROUNDED * farthest) | (spare > self._rule.BEYOND_ANY * self._reach**2) | ~np.isnan(below)
-        far = self._is_far(block, goal) & ~beyond
-        mean, output = np.where(far, goal, np.nan), np.where(far, outputs[0], np.nan)
-        evidence = {"distance": seen[0], "farthest": farthest, "variance_beyond": spare, "below": below, "mean": mean, "output": output}
-        return Observation(beyond | far, ~np.isnan(seen[0]) | beyond, evidence)
-
-    def _outputs(self, block: Block) -> Floats:
-        return np.stack([block.column(name)[self._rows].astype(float) for name in ("mean", "std", "max")])
-
-    def _spare(self, outputs: Floats, seen: Floats) -> Floats:
-        """By how much the variance of targets is beyond the most within range, [rows, c].
-
-        Targets are what the output is less its differences from them: so are their means, and targets vary at least by what the deviations of both
-        differ. That is most before anything was learned.
-        """
-        middle, varies = outputs[0] - seen[1], np.abs(seen[2] - outputs[1])
-        low = np.where(np.isinf(self._reach), 0, 1 - self._reach)  # the low end; the high one is 1
-        spare: Floats = np.where(np.isinf(self._reach), np.nan, varies**2 - np.maximum((middle - low) * (1 - middle), 0))
-        return spare
-
-    def _most_spare(self, spare: Floats) -> Floats:
-        """The most so far: targets stay what they were."""
-        so_far: Floats = np.fmax.accumulate(np.concatenate([self._most, spare], axis=1), axis=1)[:, 1:]
-        self._most = so_far[:, -1:]
-        return so_far
-
-    def _farthest(self, block: Block) -> Floats:
-        """How far a target within range can be from any of the outputs, none of which may be near an end, [rows, c]."""
-        low = np.where(np.isinf(self._reach), -np.inf, 1 - self._reach)
-        smallest, largest = (block.column(name)[self._rows].astype(float) for name in ("min", "max"))
-        farthest: Floats = np.maximum(largest - low, 1 - smallest)
-        return farthest
-
-    def _below(self, first: Floats) -> Floats:
-        """What one of the targets is below for certain, of an output that gives nothing below 0: the target of the largest difference at the first
-        capture was as much less than an output, none of which was above the largest. NaN where that isn't far below 0."""
-        below = self._first[2] - first[3]
-        kept: Floats = np.where(self._positive & (below < -self._rule.BELOW_ANY * first[0]), below, np.nan)
-        return kept
-
-    def _below_again(self, below: Floats, distance: Floats) -> Floats:
-        """The lowest of what targets lie below by the captures so far, of which enough show some that are far below 0; else NaN."""
-        far = self._positive & (below < -self._rule.BELOW_ANY * distance)
-        times, known = (before + np.cumsum(now, axis=1) for before, now in zip(self._times, (far, ~np.isnan(below)), strict=True))
-        lowest = np.fmin.accumulate(np.concatenate([self._lowest, np.where(far, below, np.nan)], axis=1), axis=1)[:, 1:]
-        self._times, self._lowest = (times[:, -1:], known[:, -1:]), lowest[:, -1:]
-        again: Floats = np.where((times >= self._rule.AGAIN) & (times >= self._rule.OFTEN * known), lowest, np.nan)
-        return again
-
-    def _is_far(self, block: Block, goal: Floats) -> npt.NDArray[np.bool_]:
-        """Whether the mean of an output that began near 0 is still near 0, and that of the targets isn't, although it had time."""
-        began, *_, size = self._first
-        way = (self._outputs(block)[0] - began) / (goal - began)
-        far = np.isinf(self._reach) & ~self._of_relu & (np.abs(goal) > self._rule.FAR * np.maximum(size, 1))
-        held: npt.NDArray[np.bool_] = far & (np.abs(way) < self._rule.WAY) & (block.steps - self._began >= self._rule.STEPS)
-        return held & block.untrained[self._rows][:, None]
 
 
 def _positions(facts: Facts, rows: Rows, extents: list[list[int]]) -> Floats:

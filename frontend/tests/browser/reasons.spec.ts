@@ -24,7 +24,9 @@ it.each(handover.runs[RUN].nodes.filter((node) => node.state !== "materialized")
       expect(await tab.frame.locator(".reason aside .code .here").innerText()).toContain("unused = layers.Dense(4)(x)");
     }
     if (node.code !== "") {
-      await tab.frame.locator(".reason").getByRole("button", { name: /copy/i }).first().click();
+      const code = tab.frame.locator(".reason .code").filter({ hasText: node.code.trim().split("\n")[0] });
+      await code.getByRole("button", { name: "Copy", exact: true }).first().click();
+      await code.getByRole("button", { name: "Copied" }).first().waitFor();
       const copied = await tab.page.evaluate(() => navigator.clipboard.readText());
       expect(copied.trim()).toBe(node.code.trim());
     }

@@ -9,12 +9,13 @@ import pytest
 from tb_activations.diagnosis import rules
 from tb_activations.diagnosis.causes import CAUSES
 
-PAGE = Path(__file__).parents[2] / "docs" / "findings.md"
+DOCS = Path(__file__).parents[2] / "docs"
 
 
 @pytest.mark.parametrize("rule", rules.BUILT_IN, ids=lambda rule: rule.name)
 def test_a_rule_is_documented(rule):
-    assert f"| `{rule.name}` | {rule.title} |" in PAGE.read_text()
+    assert f"| [`{rule.name}`](rules.md#{rule.name}) | {rule.title} |" in (DOCS / "findings.md").read_text()
+    assert f"### {rule.name}\n\n**{rule.title}.**" in (DOCS / "rules.md").read_text()
     assert rule.definition
     assert rule.reference
 

@@ -12,19 +12,22 @@ if TYPE_CHECKING:
     from tb_activations.capture.callback import ActivationsCallback
     from tb_activations.capture.explain import explain
     from tb_activations.capture.probe import probe
-    from tb_activations.capture.watch import watch
+    from tb_activations.capture.watch import WatchedStep, watch
+    from tb_activations.diagnosis.finding import Finding
     from tb_activations.diagnosis.rules import rule
     from tb_activations.store.run import Run, open_run
 
 __version__ = "0.1.0"
 
-__all__ = ["ActivationsCallback", "Run", "explain", "open_run", "probe", "rule", "watch"]
+__all__ = ["ActivationsCallback", "Finding", "Run", "WatchedStep", "explain", "open_run", "probe", "rule", "watch"]
 
 _HOMES = {
     "ActivationsCallback": "tb_activations.capture.callback",
     "explain": "tb_activations.capture.explain",
     "probe": "tb_activations.capture.probe",
     "watch": "tb_activations.capture.watch",
+    "WatchedStep": "tb_activations.capture.watch",
+    "Finding": "tb_activations.diagnosis.finding",
     "rule": "tb_activations.diagnosis.rules",
     "Run": "tb_activations.store.run",
     "open_run": "tb_activations.store.run",

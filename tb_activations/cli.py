@@ -24,8 +24,8 @@ from tb_activations import __version__
 from tb_activations.diagnosis import SEVERITIES, Finding, Report, evaluate
 from tb_activations.errors import ActivationsError
 from tb_activations.store.discovery import MAX_DIRECTORIES, find_runs, tell_absence
+from tb_activations.store.local_path import local_path
 from tb_activations.store.names import data_directory
-from tb_activations.store.questions import check_path
 from tb_activations.store.run import Run, open_run
 from tb_activations.store.schema import State
 
@@ -55,7 +55,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     problems: list[str] = []
     try:
         status: int = options.command(_open_runs(options.logdir, problems), options, problems)
-        sys.stdout.flush()
+        if sys.stdout is not None:  # somebody closed it
+            sys.stdout.flush()
     except BrokenPipeError:  # who read has seen enough, as in `tb-activations info logs | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or Python complains at its end
         status = UNSEEN
@@ -94,7 +95,7 @@ def _parser() -> argparse.ArgumentParser:
 
 def _open_runs(logdir: str, problems: list[str]) -> Mapping[str, Run]:
     """The runs below ``logdir``. What can't be read, and that there is nothing at all, becomes a problem."""
-    directory = check_path(logdir)
+    directory = local_path("LOGDIR", logdir)
     found, runs = find_runs(directory), {}
     for name, path in found.runs.items():
         try:

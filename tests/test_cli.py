@@ -108,7 +108,7 @@ def test_a_directory_without_runs_is_an_error_that_says_so(tmp_path, capsys, com
 
 def test_an_address_of_another_machine_is_a_sentence(capsys):
     assert main(["info", "gs://bucket/logs"]) == 2
-    assert capsys.readouterr().err.startswith("Activations are read from a local directory only.")
+    assert capsys.readouterr().err.startswith("`LOGDIR` must be a local directory. ")
 
 
 def test_the_version_is_told(capsys):
@@ -127,6 +127,12 @@ def test_a_reader_that_has_seen_enough_is_no_failure_to_tell_of(logdir, unbuffer
     done = subprocess.run(command, env=environment, stdout=writer, stderr=subprocess.PIPE, check=False)
     os.close(writer)
     assert done.stderr == b""
+
+
+def test_findings_count_though_somebody_closed_the_output(logdir):
+    command = f'exec "{sys.executable}" -m tb_activations findings "{logdir}" --fail-on error >&-'
+    done = subprocess.run(["sh", "-c", command], stderr=subprocess.PIPE, text=True, check=False)
+    assert (done.returncode, done.stderr) == (1, "")
 
 
 @pytest.mark.parametrize("arguments", [[], ["look"], ["findings"], ["findings", "logs", "--fail-on", "fatal"]])

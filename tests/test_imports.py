@@ -177,7 +177,7 @@ from tb_activations.plugin.loader import ActivationsLoader
 loaded = ActivationsLoader().load(base_plugin.TBContext(logdir=tempfile.mkdtemp(), flags=types.SimpleNamespace()))
 loaded._runs.listing(), loaded.is_active(), loaded.frontend_metadata()
 new = {name for name in set(sys.modules) - before if name.partition(".")[0] not in sys.stdlib_module_names}
-store = "errors store store.discovery store.names"
+store = "errors store store.discovery store.local_path store.names"
 plugin = "loader plugin assets background findings first_steps http present routes runs"
 ours = {"", ".plugin", *(f".{name}" for name in store.split()), *(f".plugin.{name}" for name in plugin.split())}
 assert new <= {f"tb_activations{name}" for name in ours}, new

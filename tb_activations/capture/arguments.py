@@ -21,6 +21,7 @@ from tb_activations.capture.twin import Options
 from tb_activations.diagnosis import Finding, Severity
 from tb_activations.diagnosis.live import Actions
 from tb_activations.errors import ActivationsError, ArgumentError
+from tb_activations.store.local_path import local_path
 from tb_activations.store.schema import Kind, Quantity
 
 __all__ = ["KERAS_3", "Arguments", "batch", "check_arguments", "flag", "told_of_keras_2"]
@@ -84,7 +85,7 @@ def check_arguments(
         **{name: getattr(keep, name) for name in keep.__slots__},
     }
     return Arguments(
-        _directory(log_dir),
+        local_path("log_dir", log_dir),
         schedule,
         Options(selection, keep, configuration),
         None if max_bytes is None else _positive("max_bytes", max_bytes),
@@ -106,15 +107,6 @@ def batch(name: str, value: Any) -> Any:
             advice = ". Take one from it first, without the targets" if isinstance(leaf, Iterable) and not isinstance(leaf, (str, bytes)) else ""
             raise ArgumentError(f"{expected}{advice}. Received: {name}={value!r}")
     return value
-
-
-def _directory(log_dir: Any) -> Path:
-    path = os.fspath(log_dir) if isinstance(log_dir, (str, os.PathLike)) else None
-    if not isinstance(path, str) or not path or "\0" in path:
-        raise ArgumentError(f'`log_dir` must be a path such as "logs/run1". Received: log_dir={log_dir!r}')
-    if "://" in path:  # as a path it would be a local folder `gs:`, and the bucket would stay empty
-        raise ArgumentError(f"`log_dir` must be a local directory: mount the place, or copy the run there afterwards. Received: log_dir={log_dir!r}")
-    return Path(path).expanduser()
 
 
 def _positive(name: str, value: Any) -> int:

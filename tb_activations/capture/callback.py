@@ -22,7 +22,7 @@ import keras
 
 from tb_activations.capture.arguments import KERAS_3, batch, check_arguments, flag
 from tb_activations.capture.clock import Clock
-from tb_activations.capture.destination import Destination
+from tb_activations.capture.destination import Destination, let_go
 from tb_activations.capture.forward import FixedBatch
 from tb_activations.capture.optimizers import steps_counted
 from tb_activations.capture.packing import SAMPLE_EXAMPLES
@@ -31,7 +31,7 @@ from tb_activations.capture.schedule import Every, Schedule
 from tb_activations.capture.selection import KINDS, Names
 from tb_activations.capture.step_functions import StepKind
 from tb_activations.capture.swap import Swap
-from tb_activations.capture.tell import tell
+from tb_activations.capture.tell import Warnings
 from tb_activations.capture.twin import Captured
 from tb_activations.diagnosis import Finding, Severity
 from tb_activations.diagnosis.live import LiveFindings, because_of
@@ -138,8 +138,11 @@ class ActivationsCallback(keras.callbacks.Callback):  # type: ignore[misc]  # Ke
 
     def _begin(self) -> None:
         """Everything that recording changes, as it is before the first step."""
-        self._findings = LiveFindings(self._log_dir / "train", self._actions, self._warn, lambda: this_worker()[0] == 0)
+        self._warnings = Warnings()
+        self._warnings.thread = threading.get_ident()
+        self._findings = LiveFindings(self._log_dir / "train", self._actions, self._warnings.add, lambda: this_worker()[0] == 0)
         self._destinations: dict[str, Destination] = {}
+        weakref.finalize(self, let_go, self._destinations.values()).atexit = False  # then each writer ends by itself
         self._swaps: dict[StepKind, Swap] = {}
         self._probe: FixedBatch | None = None
         self._clock: Clock | None = None
@@ -150,8 +153,6 @@ class ActivationsCallback(keras.callbacks.Callback):  # type: ignore[misc]  # Ke
         self._announcement: Mapping[str, Any] = {}
         self._names_checked = self._is_passed_by = False
         self._over = False
-        self._warnings: deque[str] = deque()
-        self._thread = threading.get_ident()
 
     def __getstate__(self) -> dict[str, Any]:
         """A copy, here or in another process, has the same options and has recorded nothing: tuners copy callbacks."""
@@ -176,7 +177,7 @@ class ActivationsCallback(keras.callbacks.Callback):  # type: ignore[misc]  # Ke
 
     @_harmless
     def on_train_begin(self, logs: Any = None) -> None:
-        self._fitting, self._thread, self._announcement = True, threading.get_ident(), self._params()
+        self._fitting, self._warnings.thread, self._announcement = True, threading.get_ident(), self._params()
 
     @_harmless
     def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
@@ -204,7 +205,7 @@ class ActivationsCallback(keras.callbacks.Callback):  # type: ignore[misc]  # Ke
             self._record_probe(first + due.index(True))
             swap.arm(due)
         self._stop_if_asked()
-        self._tell()
+        self._warnings.tell(stacklevel=2)
 
     @_harmless
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
@@ -251,14 +252,21 @@ class ActivationsCallback(keras.callbacks.Callback):  # type: ignore[misc]  # Ke
             self._record_probe(self._step + index + 1)  # the model was built by this step
 
     def _evaluated(self, index: int, captured: Captured, seconds: float) -> None:
-        self._destination("validation").put(self._now(), captured, epoch=self._epoch)
+        self._put_beside("validation", captured)
 
     def _predicted(self, index: int, captured: Captured, seconds: float) -> None:
-        self._destination("predict").put(self._now(), captured, epoch=self._epoch)
+        self._put_beside("predict", captured)
+
+    def _put_beside(self, run: str, captured: Captured) -> None:
+        """Keeps what was recorded of no training step, as of the step that comes next."""
+        step = self._now()
+        if self._clock is None and run not in self._destinations:
+            self._destination(run).begin_beside(step)
+        self._destination(run).put(step, captured, epoch=self._epoch)
 
     def _record_probe(self, step: int) -> None:
         if self._probe is None:
-            self._probe = FixedBatch(self.model, self._probe_data, self._options, self._warn)
+            self._probe = FixedBatch(self.model, self._probe_data, self._options, self._warnings.add)
         captured = self._probe()
         if captured is not None:
             self._destination("probe").put(step, captured, epoch=self._epoch)
@@ -267,13 +275,13 @@ class ActivationsCallback(keras.callbacks.Callback):  # type: ignore[misc]  # Ke
 
     def _swap(self, kind: StepKind, handle: Callable[[int, Captured, float], None]) -> Swap:
         if kind not in self._swaps:
-            self._swaps[kind] = Swap(self.model, kind, self._options, handle, self._warn)
+            self._swaps[kind] = Swap(self.model, kind, self._options, handle, self._warnings.add)
         return self._swaps[kind]
 
     def _destination(self, run: str) -> Destination:
         if run not in self._destinations:
             follow = self._findings if run in ("train", "validation") else None
-            self._destinations[run] = Destination(self._log_dir / run, self._max_bytes, self._warn, follow)
+            self._destinations[run] = Destination(self._log_dir / run, self._max_bytes, self._warnings.add, follow)
         return self._destinations[run]
 
     def _close(self) -> None:
@@ -281,15 +289,15 @@ class ActivationsCallback(keras.callbacks.Callback):  # type: ignore[misc]  # Ke
             swap.release()
         for _, destination in sorted(self._destinations.items(), key=lambda item: item[0] == "validation"):  # compared with what training gave
             destination.close()
-        self._tell()
+        self._warnings.tell(stacklevel=2)
 
     def _end(self, error: Exception) -> None:
         """Nothing is recorded any more; what was, is kept."""
         self._over = True
-        for let_go in (*(swap.release for swap in self._swaps.values()), *(destination.close for destination in self._destinations.values())):
+        for end in (*(swap.release for swap in self._swaps.values()), *(destination.close for destination in self._destinations.values())):
             with contextlib.suppress(Exception):
-                let_go()
-        self._warn(f"Recording failed, and is over: {type(error).__name__}: {error}. Training goes on without it.")
+                end()
+        self._warnings.add(f"Recording failed, and is over: {type(error).__name__}: {error}. Training goes on without it.")
 
     # Steps.
 
@@ -298,7 +306,7 @@ class ActivationsCallback(keras.callbacks.Callback):  # type: ignore[misc]  # Ke
             return [self._schedule.due(first + index) for index in range(steps)]
         except Exception as error:  # noqa: BLE001  (the user's function; a schedule must not end a training)
             self._schedule = Schedule(lambda step: False)
-            self._warn(f"The function given as `every` failed, and recording is over: {type(error).__name__}: {error}")
+            self._warnings.add(f"The function given as `every` failed, and recording is over: {type(error).__name__}: {error}")
             return [False] * steps
 
     def _first_step(self) -> int:
@@ -306,10 +314,14 @@ class ActivationsCallback(keras.callbacks.Callback):  # type: ignore[misc]  # Ke
         destination = self._destination("train")
         if not destination.was_recorded():
             return 0
-        known = _LAST_STEPS.get(self.model, {}).get(self._log_dir)
-        first = known if known is not None else steps_counted(self.model) or 0
+        first = self._stands_at()
         destination.begin(first)
         return first
+
+    def _stands_at(self) -> int:
+        """How far the model was trained, as far as this process recorded it here, or as its optimizer counted."""
+        known = _LAST_STEPS.get(self.model, {}).get(self._log_dir)
+        return known if known is not None else steps_counted(self.model) or 0
 
     def _announced(self) -> Mapping[str, Any]:
         """What was told of the loop, as the steps of each epoch; one's own need not tell of any. An evaluation within `fit` tells of its own."""
@@ -342,20 +354,20 @@ class ActivationsCallback(keras.callbacks.Callback):  # type: ignore[misc]  # Ke
         finding = self._findings.take_stop()
         if finding is not None:
             self.model.stop_training = True
-            self._warn(f"Training stops because of `stop_on`: {because_of(finding)}")
+            self._warnings.add(f"Training stops because of `stop_on`: {because_of(finding)}")
 
     def _expect_no_wait(self, swap: Swap) -> None:
         """The last batch is over. Warns where it was trained past the model's own function, so that nothing of it was recorded."""
         if swap.waits and not self._is_passed_by:
             self._is_passed_by = True
-            self._warn(
+            self._warnings.add(
                 f"A batch was trained without `train_function` of `{self.model.name}`, and so not recorded. In a loop of your own, such as a `fit` "
                 "that you wrote, watch the step (`tb_activations.watch`); give a `fit` inside another a callback of its own."
             )
 
     def _now(self) -> int:
         if self._clock is None:
-            return _LAST_STEPS.get(self.model, {}).get(self._log_dir, 0)
+            return self._stands_at()
         return self._clock.now(self.model.steps_per_execution, **self._of_the_epoch())
 
     # Warnings.
@@ -364,17 +376,7 @@ class ActivationsCallback(keras.callbacks.Callback):  # type: ignore[misc]  # Ke
         if not self._names_checked:
             self._names_checked = True
             for sentence in self._options.selection.unmatched(captured.catalogue.graph):
-                self._warn(sentence)
-
-    def _warn(self, sentence: str) -> None:
-        """Keeps a warning for the training thread; the writer's thread has no one to tell."""
-        self._warnings.append(sentence)
-        if threading.get_ident() == self._thread:
-            self._tell()
-
-    def _tell(self) -> None:
-        while self._warnings:
-            tell(self._warnings.popleft(), stacklevel=2)
+                self._warnings.add(sentence)
 
 
 _LAST_STEPS: weakref.WeakKeyDictionary[keras.Model, dict[Path, int]] = weakref.WeakKeyDictionary()
@@ -384,7 +386,7 @@ optimizer's count begins at 0 then, and captures of the same steps would take th
 _OF_A_TRAINING = frozenset(
     {
         *("_findings", "_destinations", "_swaps", "_probe", "_clock", "_pace", "_epoch", "_iterations", "_fitting", "_announcement"),
-        *("_names_checked", "_is_passed_by", "_warnings", "_thread", "_step", "_over"),
+        *("_names_checked", "_is_passed_by", "_warnings", "_step", "_over"),
     }
 )
 

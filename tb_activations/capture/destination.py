@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import time
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -16,10 +17,11 @@ from tb_activations.capture.packing import unpack
 from tb_activations.capture.replicas import of_each, this_worker
 from tb_activations.capture.twin import Captured
 from tb_activations.store.names import PLUGIN_NAME
+from tb_activations.store.run import Run
 from tb_activations.store.schema import Capture, Graph
 from tb_activations.store.writer import Writer
 
-__all__ = ["Destination"]
+__all__ = ["Destination", "let_go"]
 
 _LATEST: weakref.WeakValueDictionary[Path, Destination] = weakref.WeakValueDictionary()
 """Path of a run -> who of this process wrote a capture there last."""
@@ -61,6 +63,15 @@ class Destination:
                 "Nothing is deleted. Give each training a `log_dir` of its own to see both."
             )
 
+    def begin_beside(self, step: int) -> None:
+        """Captures of no training begin, as of ``step``. Warns where those of later steps are shown no more."""
+        with suppress(Exception):  # what is wrong with the directory is told when it is written
+            if self.was_recorded() and (Run(self.run_dir).steps() > step).any():
+                self._warn(
+                    f"{self.run_dir} holds captures of later steps than {step:,}, where this model stands, and they are shown no more. "
+                    "Nothing is deleted. Give each model a `log_dir` of its own to see both."
+                )
+
     def put(self, step: int, captured: Captured, *, epoch: int = -1, overhead: float = float("nan")) -> None:
         """Hands a capture to the writer, whose thread waits for its numbers.
 
@@ -97,6 +108,11 @@ class Destination:
         if writer is not None:
             writer.close()
 
+    def let_go(self) -> None:
+        """As `close`, without waiting for it."""
+        if self._writer is not None:
+            self._writer.let_go()
+
     def _look_for_another(self) -> None:
         """Warns where another recording wrote between two captures of this one: readers take a step from the session that began last."""
         path = self.run_dir.absolute()
@@ -124,3 +140,9 @@ class Destination:
         if not self._failed:
             self._failed = True
             self._warn(f"Activations can't be written to {self.run_dir}: {type(error).__name__}: {error}. Training goes on without recording.")
+
+
+def let_go(destinations: Iterable[Destination]) -> None:
+    """Ends what whoever recorded left open: a `fit` that was interrupted tells no callback of its end."""
+    for destination in list(destinations):
+        destination.let_go()

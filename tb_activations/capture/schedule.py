@@ -35,12 +35,14 @@ class Schedule:
         elif callable(every):
             self.due, self.description = functools.partial(_asked, every), getattr(every, "__qualname__", repr(every))
         elif isinstance(every, range):
+            if not len(every) or max(every[0], every[-1]) < 0:
+                raise _unusable(every)
             self.due, self.description = every.__contains__, repr(every)
         elif isinstance(every, Collection) and not isinstance(every, (str, bytes)):
             steps = frozenset(_step(step, every) for step in every)
             if not steps:
                 raise _unusable(every)
-            self.due, self.description = steps.__contains__, sorted(steps)
+            self.due, self.description = steps.__contains__, _named(sorted(steps))
         else:
             interval = _step(every, every)
             if interval < 1:
@@ -48,6 +50,8 @@ class Schedule:
             self.due, self.description = range(0, sys.maxsize, interval).__contains__, interval
 
 
+_NAMED = 100
+"""Of more steps only their number is named."""
 _INTERVALS = (100, 50, 25, 10, 5)
 
 
@@ -59,6 +63,11 @@ def _denser_at_first(step: int) -> bool:
 
 def _asked(every: Callable[[int], bool], step: int) -> bool:
     return bool(every(step))
+
+
+def _named(steps: list[int]) -> list[int] | str:
+    """What the list of nodes says of it; there are as many lists as generations of the graph."""
+    return steps if len(steps) <= _NAMED else f"{len(steps):,} steps from {steps[0]:,} to {steps[-1]:,}"
 
 
 def _step(value: Any, every: Any) -> int:

@@ -10,8 +10,8 @@ from __future__ import annotations
 import functools
 import inspect
 import os
-import threading
 import time
+import weakref
 from collections import deque
 from collections.abc import Callable, Sequence
 from statistics import median
@@ -23,7 +23,7 @@ import tensorflow as tf
 from tensorflow.python.saved_model.function_deserialization import RestoredFunction
 
 from tb_activations.capture.arguments import Arguments, batch, check_arguments, told_of_keras_2
-from tb_activations.capture.destination import Destination
+from tb_activations.capture.destination import Destination, let_go
 from tb_activations.capture.forward import FixedBatch
 from tb_activations.capture.instrument import instrumented
 from tb_activations.capture.on_replicas import OnReplicas, converted
@@ -33,7 +33,7 @@ from tb_activations.capture.replicas import this_worker
 from tb_activations.capture.schedule import Every
 from tb_activations.capture.selection import KINDS, Names
 from tb_activations.capture.structure import Structure
-from tb_activations.capture.tell import tell
+from tb_activations.capture.tell import Warnings, tell
 from tb_activations.capture.traced_functions import uncounted
 from tb_activations.capture.trainability import Trainability
 from tb_activations.capture.twin import Captured, Options, Twin
@@ -41,6 +41,7 @@ from tb_activations.capture.variables import Variables
 from tb_activations.diagnosis import Finding, Severity
 from tb_activations.diagnosis.live import LiveFindings, because_of
 from tb_activations.errors import ArgumentError
+from tb_activations.store.layout import STEPS
 from tb_activations.store.schema import QUANTITIES, Kind, Quantity
 
 __all__ = ["WatchedStep", "watch"]
@@ -118,8 +119,8 @@ def watch(
         raise ArgumentError(f"`model` must be a keras.Model, or None.{advice} Received: model={model!r}")
     if probe_data is not None and model is None:
         raise ArgumentError("`probe_data` must come with `model`, whose forward pass it is for. Received: model=None")
-    if isinstance(first_step, bool) or not isinstance(first_step, int) or first_step < 0:
-        raise ArgumentError(f"`first_step` must be an int of 0 or more. Received: first_step={first_step!r}")
+    if isinstance(first_step, bool) or not isinstance(first_step, int) or not 0 <= first_step < STEPS:
+        raise ArgumentError(f"`first_step` must be an int of 0 or more, and less than 10**12. Received: first_step={first_step!r}")
     arguments = check_arguments(
         log_dir,
         every,
@@ -158,13 +159,13 @@ class WatchedStep:
         self.step = first_step
         self._plain = train_step
         self._model, self._options, self._schedule = model, arguments.options, arguments.schedule
-        self._warnings: deque[str] = deque()
-        self._thread = threading.get_ident()
+        self._warnings = Warnings()
         run_dir = arguments.log_dir / "train"
-        self._findings = LiveFindings(run_dir, arguments.actions, self._warn, lambda: this_worker()[0] == 0)
-        self._destination: Destination | None = Destination(run_dir, arguments.max_bytes, self._warn, self._findings)
-        self._probe = None if model is None else FixedBatch(model, probe_data, arguments.options, self._warn)
-        self._probe_destination = Destination(arguments.log_dir / "probe", arguments.max_bytes, self._warn)
+        self._findings = LiveFindings(run_dir, arguments.actions, self._warnings.add, lambda: this_worker()[0] == 0)
+        self._destination: Destination | None = Destination(run_dir, arguments.max_bytes, self._warnings.add, self._findings)
+        self._probe = None if model is None else FixedBatch(model, probe_data, arguments.options, self._warnings.add)
+        self._probe_destination = Destination(arguments.log_dir / "probe", arguments.max_bytes, self._warnings.add)
+        weakref.finalize(self, let_go, [self._destination, self._probe_destination]).atexit = False  # then each writer ends by itself
         self._trainability: Trainability | None = None
         self._twin: FunctionTwin | None = None
         self._idle: deque[float] = deque(maxlen=32)
@@ -236,7 +237,8 @@ class WatchedStep:
         if captured is None:
             self._end("Recording the step failed", twin.failure)
         else:
-            self._warnings.extend(twin.take_remarks())
+            for remark in twin.take_remarks():
+                self._warnings.add(remark)
             self._keep(captured, time.perf_counter() - started)
         return result
 
@@ -244,7 +246,7 @@ class WatchedStep:
         if not self._names_checked:
             self._names_checked = True
             for sentence in self._options.selection.unmatched(captured.catalogue.graph):
-                self._warn(sentence)
+                self._warnings.add(sentence)
         overhead = max(seconds - median(self._idle), 0.0) if self._idle else float("nan")
         if self._destination is not None:
             self._destination.put(self.step, captured, overhead=overhead)
@@ -258,7 +260,7 @@ class WatchedStep:
             self._probe_destination.put(step, captured)
 
     def _end(self, what: str, error: Exception | None) -> None:
-        self._warn(f"{what}, and recording is over: {type(error).__name__}: {str(error)[:300]} The steps themselves go on.")
+        self._warnings.add(f"{what}, and recording is over: {type(error).__name__}: {str(error)[:300]} The steps themselves go on.")
         self.close()
 
     def _tell_place(self) -> None:
@@ -271,16 +273,11 @@ class WatchedStep:
                 stacklevel=3,
             )
 
-    def _warn(self, sentence: str) -> None:
-        """Keeps a warning for the training thread; the writer's thread has no one to tell."""
-        self._warnings.append(sentence)
-
     def _tell(self) -> None:
         if self._findings.stop is not None and not self._stop_told:
             self._stop_told = True
-            self._warn(f"Training should stop because of `stop_on`: {because_of(self._findings.stop)}")
-        while self._warnings and threading.get_ident() == self._thread:
-            tell(self._warnings.popleft(), stacklevel=3)
+            self._warnings.add(f"Training should stop because of `stop_on`: {because_of(self._findings.stop)}")
+        self._warnings.tell(stacklevel=3)
 
 
 class FunctionTwin(Twin):

@@ -127,6 +127,9 @@ def rule(
       sentence, remedy, code: what to say; ``{node}`` and any statistic in braces are filled in.
     """
     _check(name, quantity, statistic, kinds, severity, captures, steps)
+    for argument, text in (("title", title), ("sentence", sentence), ("remedy", remedy), ("code", code)):
+        if not isinstance(text, str):
+            raise ArgumentError(f"Expected a text. Received: {argument}={text!r}")
     words = Words(sentence or f"{title or name} holds since step {{first_step}}.", remedy, code)
 
     def register(condition: Condition) -> Condition:
@@ -155,8 +158,8 @@ def _check(name: str, quantity: str, statistic: str, kinds: Sequence[str], sever
     known = get_args(Kind)
     if isinstance(kinds, str) or not kinds or not all(kind in known for kind in kinds):
         raise ArgumentError(f"Expected kinds to be a sequence of {', '.join(known)}. Received: kinds={kinds!r}")
-    if captures < 1 or steps < 0:
-        raise ArgumentError(f"Expected captures of 1 or more and steps of 0 or more. Received: captures={captures!r}, steps={steps!r}")
+    if not (type(captures) is int and type(steps) is int) or captures < 1 or steps < 0:
+        raise ArgumentError(f"Expected ints: captures of 1 or more and steps of 0 or more. Received: captures={captures!r}, steps={steps!r}")
 
 
 class _UserRule(NodeRule):

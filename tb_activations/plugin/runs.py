@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import functools
 import logging
-import os
 import threading
 import time
 from collections.abc import Callable, Collection, Mapping
@@ -22,7 +21,8 @@ from tb_activations.errors import ActivationsError, NotFoundError
 from tb_activations.plugin.background import Background
 from tb_activations.plugin.http import broken_installation, quote
 from tb_activations.plugin.present import present_run
-from tb_activations.store.discovery import LOCAL_ONLY, MAX_DIRECTORIES, Discovery, find_runs, holds_activations, tell_hindrance
+from tb_activations.store.discovery import MAX_DIRECTORIES, Discovery, find_runs, holds_activations, tell_hindrance
+from tb_activations.store.local_path import LOCAL_ONLY, local_path
 
 if TYPE_CHECKING:
     from tb_activations.store.kept import KeptColumns
@@ -113,7 +113,7 @@ def source_of(context: base_plugin.TBContext) -> Source:
     if "://" in logdir:
         return _nowhere(logdir, LOCAL_ONLY)
     if logdir:
-        root = Path(os.path.expanduser(logdir)).absolute()  # noqa: PTH111 - as TensorBoard does: an unknown ~user stays as it is
+        root = local_path("logdir", logdir)
         return Source(logdir, lambda: find_runs(root), lambda: _hindrance(root, logdir))
     multiplexer = context.multiplexer
     if multiplexer is not None:

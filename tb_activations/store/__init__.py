@@ -8,5 +8,5 @@ The one invariant: this room knows bytes and numpy, no tensor library, no Keras,
     assemble, budget, compact, session, writer                       captures → files
     folder, rows, index, nodes, merge                                files → one moment of a run
     track, reading, presence, chapters, kept                         a moment → answers
-    moments, discovery, questions, answers, run                      what is followed, where runs are, what may be asked, the public reader
+    moments, local_path, discovery, questions, answers, run          what is followed, where runs are, what may be asked, the public reader
 """

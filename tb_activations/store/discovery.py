@@ -13,12 +13,11 @@ from pathlib import Path
 
 from tb_activations.store.names import GRAPH_NAME, PLUGIN_NAME, data_directory
 
-__all__ = ["LOCAL_ONLY", "MAX_DIRECTORIES", "Discovery", "find_runs", "holds_activations", "tell_absence", "tell_hindrance"]
+__all__ = ["MAX_DIRECTORIES", "Discovery", "find_runs", "holds_activations", "tell_absence", "tell_hindrance"]
 
 MAX_DIRECTORIES = 200_000
 """Directories that one walk looks into. TensorBoard itself is unusable long before."""
 
-LOCAL_ONLY = "Activations are read from a local directory only. Copy or mount the log directory, and name the local path."
 """What to say of an address such as ``gs://…``."""
 
 _PLUGINS = "plugins"

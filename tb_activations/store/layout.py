@@ -19,7 +19,7 @@ from tb_activations.store.container import DTYPES, MAX_RANK, ArraySpec, violatio
 from tb_activations.store.jsonfile import END_OF_TIME, check_version
 from tb_activations.store.schema import Quantity
 
-__all__ = ["ROW_ARRAYS", "SEGMENT_NAME", "SegmentId", "check_columns", "check_metadata", "check_shapes"]
+__all__ = ["ROW_ARRAYS", "SEGMENT_NAME", "STEPS", "SegmentId", "check_columns", "check_metadata", "check_shapes"]
 
 SEGMENT_NAME = re.compile(r"segment-([0-9]{12})-([0-9]{4})-([0-9a-f]{8})-([0-9]{6}|[1-9][0-9]{6,8})\.safetensors")
 """A million segments are three weeks of a session that records all the time."""
@@ -34,6 +34,10 @@ _MAX_ENTRIES = 4 << 20
 _MAX_ARRAY_BYTES = 2 << 30
 """Of an array of statistics, counts or histograms: some are read whole. A step of 100,000 nodes has 11 MB of statistics."""
 _COLUMN = re.compile(r"[a-z][a-z0-9_]{0,63}")
+
+
+STEPS = 10**12
+"""Steps are counted from 0 to one less: a name has room for no more."""
 
 
 @dataclass(frozen=True, slots=True, order=True)

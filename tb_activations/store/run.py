@@ -23,13 +23,13 @@ from tb_activations.store.discovery import find_runs, holds_activations, tell_ab
 from tb_activations.store.findingsfile import FindingsFile
 from tb_activations.store.index import Index
 from tb_activations.store.kept import KeptColumns
+from tb_activations.store.local_path import local_path
 from tb_activations.store.moments import Moment, Moments, NewestMoments
 from tb_activations.store.names import data_directory
 from tb_activations.store.nodes import Node, QuantityState
 from tb_activations.store.operationsfile import read_operations
 from tb_activations.store.questions import (
     check_integer,
-    check_path,
     check_quantity,
     check_statistic,
     find_node,
@@ -326,7 +326,7 @@ def open_run(path: str | os.PathLike[str]) -> Run:
       ArgumentError: ``path`` is no path.
       NotFoundError: there is no run, or more than one.
     """
-    directory = check_path(path)
+    directory = local_path("path", path)
     if holds_activations(directory):
         return Run(directory)
     runs = list(find_runs(directory).runs.values())

@@ -37,6 +37,10 @@ SMALL_BYTES = 4 << 20
 """Only segments below this are merged at the end of a session."""
 
 
+_STARTED: dict[str, float] = {}
+"""Token of a session -> when it started, as far as this process wrote or read it: who calls `predict` in a loop begins a session each time."""
+
+
 @dataclass(frozen=True, slots=True)
 class _Written:
     """A segment on disk. ``level``: how often its captures were merged. Only segments of one graph and one budget stage are merged."""
@@ -117,11 +121,12 @@ class Session:
         """
         written = filter(None, (SegmentId.parse(path.name) for path in self.directory.iterdir()))
         one_of_each = {identity.session: identity for identity in written if identity.worker == self._worker}
-        earlier = []
         for identity in one_of_each.values():
-            with suppress(OSError, FormatError, FileChangedError):  # what can't be read hides nothing
-                earlier.append(open_segment(self.directory / identity.name).session_started)
-        return time_after(earlier)
+            if identity.session not in _STARTED:
+                with suppress(OSError, FormatError, FileChangedError):  # what can't be read hides nothing
+                    _STARTED[identity.session] = open_segment(self.directory / identity.name).session_started
+        _STARTED[self.token] = time_after(_STARTED[session] for session in one_of_each if session in _STARTED)
+        return _STARTED[self.token]
 
     def _created_before(self) -> Iterator[float]:
         """When the generations before were made: those of earlier sessions are in files, which are read once."""

@@ -133,12 +133,15 @@ class Writer:
 
     def close(self) -> None:
         """Writes what is left and ends the thread. May be called more than once."""
+        self.let_go()
+        if threading.current_thread() is not self._thread:
+            self._thread.join()
+
+    def let_go(self) -> None:
+        """As `close`, without waiting for it."""
         with self._changed:
             self._closing = True
             self._changed.notify_all()
-        if threading.current_thread() is not self._thread:
-            self._thread.join()
-        atexit.unregister(self.close)
 
     def _run(self) -> None:
         try:
@@ -156,6 +159,7 @@ class Writer:
             self._changed.notify_all()
         if self._failure is not None and self._on_failure is not None:
             self._on_failure(self._failure)
+        atexit.unregister(self.close)
 
     def _fail(self, error: BaseException) -> None:
         with self._changed:

@@ -80,7 +80,7 @@ NOT_STEPS = [{"train_step": 3}, {"train_step": keras.Sequential()}, {"train_step
 
 @pytest.mark.parametrize(
     "options",
-    [*NOT_STEPS, {"model": "m"}, {"first_step": -1}, {"first_step": True}],
+    [*NOT_STEPS, {"model": "m"}, {"first_step": -1}, {"first_step": True}, {"first_step": 10**12}],
     ids=lambda options: " ".join(f"{name} {type(value).__name__}" for name, value in options.items()),
 )
 def test_bad_options_that_only_watch_has(tmp_path, options):

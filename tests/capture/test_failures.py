@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import sys
 import warnings
 
 import keras
@@ -275,6 +277,19 @@ def test_where_warnings_are_errors_training_goes_on(make_tiny, data, lean, monke
         warnings.simplefilter("error", RuntimeWarning)
         make_tiny().fit(*data, batch_size=4, verbose=0, callbacks=[lean(3)])
     assert capfd.readouterr().err.count("RuntimeWarning: tb_activations: Activations can't be written") == 1
+
+
+def test_where_nothing_can_be_told_training_goes_on(make_tiny, data, lean, monkeypatch):
+    closed = io.StringIO()
+    closed.close()
+    monkeypatch.setattr(sys, "stderr", closed)
+    monkeypatch.setattr(warnings, "showwarning", lambda *args, **kwargs: closed.write("told"))
+    monkeypatch.setattr(Writer, "put", fail)
+    with warnings.catch_warnings():
+        warnings.simplefilter("always")
+        model = make_tiny()
+        model.fit(*data, batch_size=4, verbose=0, callbacks=[lean(3)])
+    assert int(model.optimizer.iterations.numpy()) == 6
 
 
 def test_the_users_own_error_is_the_users(data, lean):

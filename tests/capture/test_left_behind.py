@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import gc
+import threading
 import weakref
 
 import keras
@@ -211,3 +212,46 @@ def test_what_a_watched_function_trained_is_freed(tmp_path):
     for _ in range(3):
         gc.collect()
     assert ours() is None
+
+
+def recording_threads():
+    return [thread for thread in threading.enumerate() if thread.name == "tb_activations writer"]
+
+
+def interrupted(make_tiny, data, log_dir):
+    model = make_tiny()
+    with pytest.raises(MemoryError):
+        model.fit(*data, batch_size=4, verbose=0, callbacks=[tba.ActivationsCallback(log_dir, every=1), Raising(MemoryError(), at=3)])
+    return weakref.ref(model)
+
+
+def unclosed(make_tiny, data, log_dir):
+    model = make_tiny()
+
+    @tf.function
+    def train_step(x, y):
+        with tf.GradientTape() as tape:
+            loss = tf.reduce_mean((model(x, training=True) - y) ** 2)
+        model.optimizer.apply(tape.gradient(loss, model.trainable_variables), model.trainable_variables)
+        return loss
+
+    step = tba.watch(train_step, model=model, log_dir=log_dir, every=1)
+    for _ in range(3):
+        step(*data)
+    return weakref.ref(model)
+
+
+@pytest.mark.parametrize("train", [interrupted, unclosed])
+def test_neither_model_nor_thread_outlives_a_recording_that_nobody_ended(make_tiny, data, tmp_path, train):
+    """A search makes many models, and drops those that don't get on."""
+    of_others = recording_threads()
+    model = train(make_tiny, data, tmp_path)
+    threads = [thread for thread in recording_threads() if thread not in of_others]
+    assert threads
+    keras.backend.clear_session()
+    gc.collect()
+    for thread in threads:
+        thread.join(60)
+    assert model() is None
+    assert not [thread for thread in threads if thread.is_alive()]
+    assert tba.open_run(tmp_path / "train").steps().tolist() == [0, 1, 2]

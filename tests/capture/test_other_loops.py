@@ -46,6 +46,32 @@ def test_evaluation_with_several_steps_per_execution_sees_all_the_data(make_tiny
     np.testing.assert_allclose(tba.open_run(tmp_path / "validation").value("hidden", 0), hidden(model, data[0][:4]), rtol=1e-5)
 
 
+def test_a_model_that_was_loaded_is_evaluated_at_the_step_that_it_was_trained_to(make_tiny, data, tmp_path):
+    model = make_tiny()
+    recorded = tba.ActivationsCallback(tmp_path / "logs", every=5, **VALUES)
+    model.fit(*data, batch_size=4, epochs=2, verbose=0, validation_data=data, callbacks=[recorded])
+    model.save(tmp_path / "model.keras")
+    loaded = keras.saving.load_model(tmp_path / "model.keras")
+    loaded.evaluate(*data, verbose=0, callbacks=[tba.ActivationsCallback(tmp_path / "logs", **VALUES)])
+    assert tba.open_run(tmp_path / "logs" / "validation").steps().tolist() == [6, 12]
+
+
+def test_a_model_in_whose_place_another_is_shown_is_told_of(make_tiny, data, tmp_path, recwarn):
+    make_tiny().fit(*data, batch_size=4, epochs=2, verbose=0, validation_data=data, callbacks=[tba.ActivationsCallback(tmp_path, every=5, **VALUES)])
+    assert not [str(warning.message) for warning in recwarn if "tb_activations" in str(warning.message)]
+    with pytest.warns(RuntimeWarning, match="validation holds captures of later steps than 0, where this model stands, and they are shown no more"):
+        make_tiny().evaluate(*data, verbose=0, callbacks=[tba.ActivationsCallback(tmp_path, **VALUES)])
+
+
+def test_a_program_that_changes_its_directory_goes_on_with_the_same_run(make_tiny, data, tmp_path, monkeypatch):
+    (tmp_path / "other").mkdir()
+    monkeypatch.chdir(tmp_path)
+    move = keras.callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: monkeypatch.chdir(tmp_path / "other"))
+    make_tiny().fit(*data, batch_size=4, epochs=2, verbose=0, callbacks=[tba.ActivationsCallback("logs", every=1, **VALUES), move])
+    assert tba.open_run(tmp_path / "logs").steps().tolist() == [*range(12)]
+    assert not [*(tmp_path / "other").iterdir()]
+
+
 def test_validation_can_be_left_out(make_tiny, data, tmp_path):
     make_tiny().fit(*data, verbose=0, validation_data=data, callbacks=[tba.ActivationsCallback(tmp_path, **{**LEAN, "validation": False})])
     assert not (tmp_path / "validation").exists()

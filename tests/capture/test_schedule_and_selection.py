@@ -42,7 +42,14 @@ def test_by_default_captures_are_a_quarter_of_the_steps_so_far_apart_and_a_hundr
     assert all(later - step <= max(1, min(step / 4, 100)) for step, later in itertools.pairwise(steps))
 
 
-@pytest.mark.parametrize("every", [0, -1, 2.5, "100", None, True, [], [1, -2], [1.5], b"7", 1j], ids=repr)
+@pytest.mark.parametrize(
+    ("every", "description"), [({3, 1}, [1, 3]), (set(range(0, 3000, 2)), "1,500 steps from 0 to 2,998"), (range(9), "range(0, 9)")]
+)
+def test_a_schedule_is_described_in_a_few_words(every, description):
+    assert Schedule(every).description == description
+
+
+@pytest.mark.parametrize("every", [0, -1, 2.5, "100", None, True, [], range(0), range(-5, 0), [1, -2], [1.5], b"7", 1j], ids=repr)
 def test_unusable_schedules_are_refused_with_what_was_received(every):
     with pytest.raises(ArgumentError, match=r"`every` must be .* Received: every="):
         Schedule(every)

@@ -6,6 +6,7 @@ import contextlib
 import functools
 import time
 import warnings
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import keras
@@ -222,6 +223,16 @@ def test_a_block_that_is_entered_again_says_that_nothing_is_recorded_any_more(tm
     with pytest.warns(RuntimeWarning, match="over, and is not begun again. Watch the function anew, with `first_step=1`"), watched as step:
         step(*next(batches(1)))
     assert tba.open_run(tmp_path / "train").steps().tolist() == [0]
+
+
+def test_what_goes_wrong_is_told_though_another_thread_made_the_step(tmp_path):
+    def never(step):
+        raise ZeroDivisionError("a schedule's")
+
+    model = make_model()
+    step = tba.watch(make_step(model, keras.optimizers.SGD(0.1)), model=model, log_dir=tmp_path, every=never)
+    with pytest.warns(RuntimeWarning, match="`every` failed, and recording is over: ZeroDivisionError"), ThreadPoolExecutor(1) as another:
+        another.submit(step, *next(batches(1)))
 
 
 def test_a_step_that_is_differentiated_from_outside(tmp_path):

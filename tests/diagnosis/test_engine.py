@@ -322,6 +322,10 @@ def test_a_rule_that_fails_takes_no_other_with_it(tmp_path, graph, registry):
         {"kinds": ()},
         {"captures": 0},
         {"steps": -1},
+        {"captures": 2.5},
+        {"steps": None},
+        {"title": 5},
+        {"remedy": None},
     ],
 )
 def test_a_bad_argument_is_named(arguments):

@@ -229,14 +229,18 @@ class TestOpenRun:
                 with pytest.raises(NotFoundError, match="which may not be read"):
                     open_run(path)
 
-    @pytest.mark.parametrize("path", [None, 5, b"logs", "a\0b", ["logs"]])
+    @pytest.mark.parametrize("path", [None, 5, b"logs", "", "a\0b", ["logs"]])
     def test_what_is_no_path_is_told(self, path):
-        with pytest.raises(ArgumentError, match=re.escape(f"Expected a path as str or os.PathLike. Received: path={path!r}")):
+        with pytest.raises(ArgumentError, match=re.escape(f'`path` must be a path such as "logs/run1". Received: path={path!r}')):
             open_run(path)
 
     def test_a_path_that_no_file_system_takes(self):
         with pytest.raises(NotFoundError, match="which does not exist"):
             open_run("long" * 5000)
+
+    def test_an_unknown_user_has_no_directory(self):
+        with pytest.raises(NotFoundError, match="which does not exist"):
+            open_run("~nobody-of-this-name/logs")
 
     def test_an_address_is_no_directory(self):
         with pytest.raises(ArgumentError, match="from a local directory only"):

@@ -97,6 +97,14 @@ class TestSuperseding:
         earlier.write_captures(marked((0,), 1), [], earlier.write_graph(GRAPH))
         assert open_run(tmp_path).statistics("dense")["mean"].tolist() == [2, 2]
 
+    def test_who_began_many_sessions_opens_no_file_to_begin_the_next(self, tmp_path, monkeypatch):
+        monkeypatch.setattr(time, "time", lambda: 1.9e9)
+        for mark in range(3):
+            write_segments(tmp_path, GRAPH, [marked((0, 10), mark)])
+        monkeypatch.setattr(session_module, "open_segment", lambda path: pytest.fail(f"{path} was opened"))
+        write_segments(tmp_path, GRAPH, [marked((10,), 3)])
+        assert open_run(tmp_path).statistics("dense")["mean"].tolist() == [2, 3]
+
     def test_the_graph_written_last_is_the_newest_though_the_clock_was_set_back(self, tmp_path, monkeypatch):
         others = [parse_nodes(f"input x{number} [3]") for number in range(4)]
         for moment, graphs in ((2.0e9, others[:1]), (1.9e9, others[1:3]), (1.8e9, others[3:]), (1.7e9, others[:1])):

@@ -120,12 +120,12 @@ def test_at_every_other_seam(data, lean, monkeypatch, owner, name):
 
 
 @pytest.mark.parametrize(
-    ("module", "name", "steps"),
-    [(batches, "_type_of", 1), (batches, "_type_of", 3), (batches, "_as_it_is", 1), (batches, "_as_it_is", 3), (swap, "single_step", 3)],
+    ("owner", "name", "steps"),
+    [(batches, "_type_of", 1), (batches, "_type_of", 3), (batches, "_as_it_is", 1), (batches, "_as_it_is", 3), (swap.Swap, "_plain_step", 3)],
 )
-def test_while_what_batches_go_through_is_made(make_tiny, data, lean, monkeypatch, compiling, module, name, steps):
+def test_while_what_batches_go_through_is_made(make_tiny, data, lean, monkeypatch, compiling, owner, name, steps):
     """Which uses what TensorFlow doesn't promise to keep."""
-    monkeypatch.setattr(module, name, fail)
+    monkeypatch.setattr(owner, name, fail)
     fit_both(make_tiny, data, lean(3), compiling | {"steps_per_execution": steps}, "RuntimeError: injected")
 
 

@@ -139,6 +139,15 @@ def test_while_another_step_is_traced(make_tiny, data, lean, monkeypatch, loop):
     np.testing.assert_array_equal(plain, recorded)
 
 
+def test_while_what_runs_a_part_of_a_prediction_is_made(make_tiny, data, lean, monkeypatch):
+    model = make_tiny(steps_per_execution=3)
+    plain = model.predict(data[0], batch_size=5, verbose=0)
+    monkeypatch.setattr(swap, "made_anew", fail)
+    with pytest.warns(RuntimeWarning, match="the predict step failed.*injected"):
+        recorded = model.predict(data[0], batch_size=5, verbose=0, callbacks=[lean()])
+    np.testing.assert_array_equal(plain, recorded)
+
+
 def test_a_train_function_that_calls_no_train_step(data, lean):
     class Own(keras.Model):
         def __init__(self):

@@ -108,8 +108,8 @@ class Feed:
                 tensor.set_shape(part.shape)
             return tf.nest.pack_sequence_as(spec, taken, expand_composites=True)
 
-        # A step that reads more than it was given finds the end of the data, and doesn't wait.
-        batches = tf.data.Dataset.counter().take_while(lambda _: place.is_full()).map(batch).with_options(_as_it_is())
+        # A step that reads more than it was given finds the end of the data, and doesn't wait. The next batch is found all the same.
+        batches = tf.data.Dataset.counter().take_while(lambda _: place.is_full()).map(batch).repeat().with_options(_as_it_is())
         tf.raw_ops.MakeIterator(dataset=tf.data.experimental.to_variant(batches), iterator=handle)
         self._place = place
 

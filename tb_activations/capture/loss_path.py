@@ -35,6 +35,7 @@ class LossPath:
     """
 
     def __init__(self, losses: Sequence[tf.Tensor], graph: tf.Graph | None = None) -> None:
+        self._graphs = {id(graph), *(id(loss.graph) for loss in losses)}
         ends: dict[Any, tf.Operation] = {loss.ref(): loss.op for loss in losses}
         if graph is not None and any(loss.graph is not graph for loss in losses):
             ends |= {op.name: op for op in graph.get_operations() if op.type in _CALLS}
@@ -60,7 +61,7 @@ class LossPath:
             activation = _last_activation(tensor)
             if activation is not None and self._has_a_way_around(activation):
                 return Cut("loss_from_logits", activation)
-            return Cut("not_on_loss_path")
+            return self._cut_inside(tensor) or Cut("not_on_loss_path")
         barrier = self._barrier(consumers)
         return Cut("gradient_stopped" if barrier.type in _STOPS else "non_differentiable", barrier)
 
@@ -72,6 +73,12 @@ class LossPath:
         """
         taps = [op for op in tensor.consumers() if is_ours(op.name)]
         return any(_is_custom(op) for op in _closure(taps or tensor.consumers(), self._onwards).values() if self.leads(op))
+
+    def _cut_inside(self, tensor: tf.Tensor) -> Cut | None:
+        """Where the gradient of ``tensor`` is lost before it leaves the graph that it is in, such as the body of a loop; None where it isn't."""
+        outputs = [] if id(tensor.graph) in self._graphs else getattr(tensor.graph, "outputs", [])
+        cut = LossPath(outputs).cut(tensor) if outputs else None
+        return None if cut is None or cut.reason == "not_on_loss_path" else cut
 
     def _has_a_way_around(self, activation: tf.Operation) -> bool:
         """Whether a loss is computed from what goes into ``activation`` without it, as scores of attention are not, whoever else is given theirs."""

@@ -20,7 +20,7 @@ import tensorflow as tf
 from tb_activations.capture.batches import Feed
 from tb_activations.capture.operations import SCOPE
 from tb_activations.capture.source import raised_by_us
-from tb_activations.capture.step_functions import NAMES, StepKind, fails_where_data_ends, is_made_by_keras, overridden, single_step
+from tb_activations.capture.step_functions import NAMES, StepKind, fails_where_data_ends, is_made_by_keras, made_anew, overridden, single_step
 from tb_activations.capture.tell import cause
 from tb_activations.capture.trainability import Trainability
 from tb_activations.capture.twin import Captured, Options, Twin
@@ -71,7 +71,7 @@ class Swap:
         self._armed: Any = None
         self._standing = ExitStack()
         self._twin: Twin | None = None
-        self._single: Callable[[Any], Any] | None = None
+        self._part: Callable[[Any], Any] | None = None
         self._feed = Feed()
         self._broken = self._told = False
         self.ended: bool | None = None
@@ -88,7 +88,7 @@ class Swap:
         plain = getattr(present, _PLAIN, present)
         if plain is not self._plain and plain is not None:
             self._plain, self._trainability = plain, Trainability(self._model, plain) if self._kind == "train" else None
-            self._twin, self._single, self._broken = None, None, False
+            self._twin, self._part, self._broken = None, None, False
 
     def arm(self, due: Sequence[bool]) -> None:
         """The next execution records its i-th step where ``due[i]``."""
@@ -171,12 +171,21 @@ class Swap:
         """Whether the batches of so many steps can be taken before them; if not, recording is over before anything was read."""
         try:
             self._feed.prepare(source)
-            if steps > 1 and self._single is None:
-                self._single = single_step(self._model, self._kind)
+            if steps > 1 and self._part is None:
+                self._part = self._plain_step(source)
         except Exception as error:  # noqa: BLE001  (the plain step reads the source itself)
             self._give_up(error)
             return False
         return True
+
+    def _plain_step(self, source: Any) -> Callable[[Any], Any]:
+        """What makes one plain step of an execution of several.
+
+        The plain function does where it stops at the end of the data and can be given one batch: in its loop TensorFlow joins operations in other
+        ways than outside, so that a function without the loop may end in other bits.
+        """
+        loops = is_made_by_keras(self._model, self._kind) and not fails_where_data_ends() and self._feed.can_repeat(source)
+        return self._plain if loops else single_step(self._model, self._kind)
 
     def _kept(self, source: Any) -> _Given:
         """A batch for the twin, and for the plain function, which has to run as well, or may have to."""
@@ -195,7 +204,7 @@ class Swap:
         Each batch is taken before its step: a step that meets the end of the data may have moved what doesn't depend on data, such as
         the optimizer's count.
         """
-        if not self._can_take(source, len(due)) or self._single is None:
+        if not self._can_take(source, len(due)) or self._part is None:
             return self._plain(source)
         result: Any = None
         for index, is_due in enumerate(due):
@@ -207,15 +216,24 @@ class Swap:
                 elif index and isinstance(error, _END_OF_DATA):
                     break
                 raise
-            result = self._record(given, index, self._single) if is_due and not self._broken else self._single(given.last())
+            result = self._record(given, index, self._part) if is_due and not self._broken else self._part(given.last())
         return result
 
     def _predict(self, batches: list[Any]) -> Any:
-        """Records the first of the batches of one execution."""
-        first = self._record(_Given(lambda: batches[:1], lambda: batches[:1], lambda: batches[:1]), 0, self._plain)
+        """Records the first of the batches of one execution.
+
+        Where there are more, another function than the plain one runs on them, which would be traced for fewer batches than it was made for.
+        """
+        given = _Given(lambda: batches[:1], lambda: batches[:1], lambda: batches[:1])
         if len(batches) == 1:
-            return first
-        return tf.nest.map_structure(_concatenated, first, self._plain(batches[1:]))
+            return self._record(given, 0, self._plain)
+        try:
+            part = self._part = self._part or made_anew(self._model, self._kind)
+        except Exception as error:  # noqa: BLE001  (told once)
+            self._give_up(error)
+            return self._plain(batches)
+        first = self._record(given, 0, part)
+        return tf.nest.map_structure(_concatenated, first, part(batches[1:]))
 
     def _record(self, given: _Given, index: int, plain: Callable[[Any], Any]) -> Any:
         """One recorded step."""

@@ -29,6 +29,20 @@ def test_a_batch_can_be_read_after_a_step_that_failed_while_it_was_reading():
         assert step(feed.give(batch), tf.constant(True)) == np.arange(first, first + 4).sum()
 
 
+def test_a_step_that_asks_for_more_finds_the_end_of_the_data_and_the_next_one_its_batch():
+    @tf.function
+    def step(batches):
+        first = next(batches)
+        return first, batches.get_next_as_optional().has_value()
+
+    feed, source = Feed(), iter(tf.data.Dataset.range(1, 13).batch(4))
+    for first in (1, 5, 9):
+        feed.prepare(source)
+        numbers, has_more = step(feed.hand_over(feed.take(source)))
+        assert numbers.numpy().tolist() == list(range(first, first + 4))
+        assert not has_more
+
+
 def test_the_data_of_an_epoch_is_let_go_of_when_keras_does():
     """It holds a buffer that is shuffled, and threads that read ahead."""
     feed, source = Feed(), iter(tf.data.Dataset.range(1, 100).batch(4))

@@ -122,12 +122,12 @@ def test_at_every_other_seam(data, lean, monkeypatch, owner, name):
 
 
 @pytest.mark.parametrize(
-    ("module", "name", "steps"),
-    [(batches, "_type_of", 1), (batches, "_type_of", 3), (batches, "_as_it_is", 1), (batches, "_as_it_is", 3), (swap, "single_step", 3)],
+    ("owner", "name", "steps"),
+    [(batches, "_type_of", 1), (batches, "_type_of", 3), (batches, "_as_it_is", 1), (batches, "_as_it_is", 3), (swap.Swap, "_plain_step", 3)],
 )
-def test_while_what_batches_go_through_is_made(make_tiny, data, lean, monkeypatch, compiling, module, name, steps):
+def test_while_what_batches_go_through_is_made(make_tiny, data, lean, monkeypatch, compiling, owner, name, steps):
     """Which uses what TensorFlow doesn't promise to keep."""
-    monkeypatch.setattr(module, name, fail)
+    monkeypatch.setattr(owner, name, fail)
     fit_both(make_tiny, data, lean(3), compiling | {"steps_per_execution": steps}, "RuntimeError: injected")
 
 
@@ -138,6 +138,15 @@ def test_while_another_step_is_traced(make_tiny, data, lean, monkeypatch, loop):
     monkeypatch.setattr(twin, "make_catalogue", fail)
     with pytest.warns(RuntimeWarning, match=f"the {loop} step failed.*injected"):
         recorded = getattr(model, loop)(*data[: 2 if loop == "evaluate" else 1], verbose=0, callbacks=[lean()])
+    np.testing.assert_array_equal(plain, recorded)
+
+
+def test_while_what_runs_a_part_of_a_prediction_is_made(make_tiny, data, lean, monkeypatch):
+    model = make_tiny(steps_per_execution=3)
+    plain = model.predict(data[0], batch_size=5, verbose=0)
+    monkeypatch.setattr(swap, "made_anew", fail)
+    with pytest.warns(RuntimeWarning, match="the predict step failed.*injected"):
+        recorded = model.predict(data[0], batch_size=5, verbose=0, callbacks=[lean()])
     np.testing.assert_array_equal(plain, recorded)
 
 

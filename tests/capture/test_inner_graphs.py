@@ -354,6 +354,40 @@ def test_what_nothing_in_a_loop_uses_has_no_gradient_and_says_so(tmp_path):
     assert run.node("twofold:1").quantities["gradient"].reason == "not_on_loss_path"
 
 
+@pytest.mark.slow
+def test_what_is_stopped_inside_a_loop_or_a_branch_says_what_stops_it(tmp_path):
+    class Net(keras.Model):
+        def __init__(self):
+            super().__init__(name="net")
+            self.stopped, self.rounded, self.chosen, self.after, self.head = (
+                L.Dense(4, name=n) for n in ("stopped", "rounded", "chosen", "after", "head")
+            )
+
+        def build(self, shape):
+            for layer in (self.stopped, self.rounded, self.chosen, self.after, self.head):
+                layer.build((None, 4))
+            self.built = True
+
+        def turn(self, i, h):
+            return i + 1, self.after(h * tf.stop_gradient(self.stopped(h)) + tf.round(self.rounded(h)))
+
+        def call(self, x):
+            h = tf.while_loop(lambda i, h: i < TIMES, self.turn, (0, x))[1]
+            h = tf.cond(tf.reduce_mean(h) < 1e9, lambda: h + tf.stop_gradient(self.chosen(h)), lambda: h)
+            return keras.ops.sum(self.head(h), axis=1, keepdims=True)
+
+    model = Net()
+    model.compile("sgd", "mse", jit_compile=False)
+    model.fit(*data(), batch_size=8, verbose=0, callbacks=[tba.ActivationsCallback(tmp_path, every=1, print_findings=False)])
+    run = tba.open_run(tmp_path / "train")
+    told = {name: run.node(name).quantities["gradient"] for name in ("stopped", "rounded", "chosen", "after")}
+    assert {name: plan.reason for name, plan in told.items() if plan.state != "materialized"} == {
+        "stopped": "gradient_stopped",
+        "rounded": "non_differentiable",
+        "chosen": "gradient_stopped",
+    }
+
+
 class JoiningCell(L.Layer):
     """A recurrent cell that makes a layer each time it is called."""
 

@@ -93,6 +93,14 @@ def test_predict_with_several_steps_per_execution(make_tiny, data, tmp_path):
     assert tba.open_run(tmp_path / "predict").value("hidden", 0).shape == (5, 4)
 
 
+def test_the_plain_function_is_traced_for_no_part_of_an_execution_of_predict(make_tiny, data, tmp_path):
+    model, traced = make_tiny(steps_per_execution=3), []
+    for callbacks in ([], [tba.ActivationsCallback(tmp_path, **VALUES)]):
+        model.predict(data[0], batch_size=5, verbose=0, callbacks=callbacks)
+        traced.append(model.predict_function.experimental_get_tracing_count())
+    assert traced[0] == traced[1] > 0
+
+
 def test_the_fixed_batch_is_seen_with_the_weights_before_the_step(make_tiny, data, tmp_path):
     model, fixed = make_tiny(), data[0][:3]
     before = hidden(model, fixed)

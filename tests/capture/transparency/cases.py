@@ -105,6 +105,15 @@ CASES: dict[str, Case] = {
     "classifier-eager": Case(_ZOO["classifier"], of_zoo("classifier", run_eagerly=True), "eager", place="uncompared"),
     "adversarial-eager": Case(_ZOO["adversarial"], of_zoo("adversarial", run_eagerly=True), "eager", place="uncompared"),
     "several-steps": Case("`steps_per_execution=2`", of_zoo("stochastic", steps_per_execution=2)),
+    "several-steps-joined": Case(
+        "`steps_per_execution=3`, where the loop of these steps is compiled to other bits than one step by itself",
+        of_model(
+            lambda: keras.Sequential([L.Input((6,)), L.Dense(5, "swish"), L.Dense(2)]),
+            optimizer=lambda: keras.optimizers.SGD(0.1),
+            steps_per_execution=3,
+        ),
+        place="beside",
+    ),
     "accumulation": Case(
         "`gradient_accumulation_steps=2`", of_zoo("stochastic", optimizer=lambda: keras.optimizers.Adam(0.01, gradient_accumulation_steps=2))
     ),

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 import time
+import weakref
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack, suppress
 from functools import partial, wraps
@@ -99,7 +100,7 @@ class Swap:
         if getattr(self._model, self._attribute) is not self._plain:
             self._tell_of_another()
             return
-        self._armed = lambda source: self._execute(source, due)
+        self._armed = self._when_called(due)
         setattr(self._armed, _PLAIN, self._plain)
         setattr(self._model, self._attribute, self._armed)
         self._standing.enter_context(overridden(self._model, NAMES[self._kind].loop, self._next_loop()))
@@ -111,13 +112,28 @@ class Swap:
         self._armed = None
         self._standing.close()
 
+    def _when_called(self, due: Sequence[bool]) -> Callable[[Any], Any]:
+        """What stands in the place of the plain function until it is called.
+
+        By what stands in the model nobody may come to the twin: TensorFlow's table of gradients leads to the model as long as there is a twin.
+        """
+        own, plain = weakref.ref(self), self._plain
+
+        def armed(source: Any) -> Any:
+            swap = own()
+            return plain(source) if swap is None else swap._execute(source, due)
+
+        return armed
+
     def _next_loop(self) -> Callable[..., Any]:
         """What is found in the place of the model's own loop while the twin stands ready: who calls it begins another loop, or one inside this."""
-        loop = getattr(self._model, NAMES[self._kind].loop)
+        own, loop = weakref.ref(self), getattr(self._model, NAMES[self._kind].loop)
 
         @wraps(loop)
         def begin(*args: Any, **kwargs: Any) -> Any:
-            self.disarm()
+            swap = own()
+            if swap is not None:
+                swap.disarm()
             return loop(*args, **kwargs)
 
         return begin

@@ -22,18 +22,6 @@ import type { Milliseconds, Step } from "./units";
 import { decode, WireError } from "./wire";
 import type { Decoded } from "./wire";
 
-/** The plugin refused (`status` is HTTP's), or it could not be reached (`status` 0). */
-export class ApiError extends Error {
-  override name = "ApiError";
-  constructor(
-    readonly status: number,
-    message: string,
-    options?: ErrorOptions,
-  ) {
-    super(message, options);
-  }
-}
-
 type Argument = string | number | undefined;
 type NumbersType<T extends Numbers> = abstract new (...parameters: never[]) => T;
 
@@ -161,8 +149,8 @@ function shapeOf({ arrays }: Decoded, name: string): readonly number[] {
   return arrays.get(name)?.shape ?? [];
 }
 
-function unexpected(name: string): ApiError {
-  return new ApiError(0, `The answer lacks "${name}". Reload the page: the plugin may have changed.`);
+function unexpected(name: string): Error {
+  return new Error(`The answer lacks "${name}". Reload the page: the plugin may have changed.`);
 }
 
 async function getJson<T>(route: string, query: Record<string, Argument>, signal: AbortSignal): Promise<T> {
@@ -185,9 +173,9 @@ async function get(route: string, query: Record<string, Argument>, signal: Abort
     response = await fetch(url, { signal: AbortSignal.any([signal, AbortSignal.timeout(TIMEOUT)]) });
   } catch (error) {
     signal.throwIfAborted();
-    throw new ApiError(0, "TensorBoard doesn't answer.", { cause: error });
+    throw new Error("TensorBoard doesn't answer.", { cause: error });
   }
-  if (!response.ok) throw new ApiError(response.status, (await response.text()).slice(0, 1000));
+  if (!response.ok) throw new Error((await response.text()).slice(0, 1000));
   return response;
 }
 
@@ -197,6 +185,6 @@ async function readBody<T>(response: Response, read: () => Promise<T>): Promise<
   } catch (error) {
     if (error instanceof DOMException) throw error;
     const detail = error instanceof WireError ? ` ${error.message}` : "";
-    throw new ApiError(0, `The answer to ${new URL(response.url).pathname} can't be read.${detail}`, { cause: error });
+    throw new Error(`The answer to ${new URL(response.url).pathname} can't be read.${detail}`, { cause: error });
   }
 }

@@ -11,9 +11,7 @@
 import type { Numbers, Tensor } from "./types";
 
 /** The answer isn't a well-formed safetensors file. */
-export class WireError extends Error {
-  override name = "WireError";
-}
+export class WireError extends Error {}
 
 export interface Decoded {
   readonly arrays: ReadonlyMap<string, Tensor>;

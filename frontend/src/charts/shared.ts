@@ -3,7 +3,7 @@
  * The one invariant: they are shared, so that the same place means the same step in every chart.
  */
 
-import { computed, signal } from "@preact/signals";
+import { computed, effect, signal } from "@preact/signals";
 import { linkSignal } from "../host";
 import { steps } from "../state";
 import type { Step } from "../units";
@@ -25,6 +25,11 @@ export const gaps = computed(() => gapsOf(steps.value.data?.step ?? NOTHING, ste
 export const shown = computed(() => {
   const step = steps.value.data?.step ?? NOTHING;
   return zoom.value ?? paddedRange(whole.value, columnEdges({ start: step, stop: step }, gaps.value));
+});
+
+// Another run may end before the range begins.
+effect(() => {
+  if (steps.value.data !== null && (zoom.value?.first ?? 0) >= whole.value.last) zoom.value = null;
 });
 
 linkSignal("zoom", zoom, {

@@ -191,3 +191,24 @@ test("on a log axis a mean near zero doesn't flatten the rest, unless it stands 
   expect(lowest(DEFAULT_CHOICES)).toBeGreaterThan(0.1);
   expect(lowest(new Set(["mean"]))).toBeLessThan(1e-11);
 });
+
+test("the axis of values is that of what is shown of the other run, too", () => {
+  const other = history([
+    ...[0, 10, 20, 30].map((step) => [step, -3, 3, 0.5, 1, 10, 0, 0]),
+    [40, -900, 900, 800, 1, 10, 0, 0],
+  ]);
+  const lanes = lanesOf(signed, DEFAULT_CHOICES, "linear", palette);
+  const picture = {
+    history: signed,
+    lanes,
+    axis: "linear" as const,
+    color: "teal",
+    range: { first: 0, last: 20 },
+    gaps: [],
+  };
+  const highest = (compare: object): number =>
+    drawStatistics(new RecordingPen(), 500, 200, { ...picture, ...compare }, palette)[0].y.high;
+  const compare = { history: other, gaps: [], color: "red" };
+  expect(highest({ compare })).toBeLessThan(10);
+  expect(highest({ compare, range: { first: 0, last: 40 } })).toBeGreaterThan(500);
+});

@@ -109,7 +109,9 @@ export function valueScale(lane: Lane, picture: StatisticsPicture, window: Windo
     }
   };
   for (const values of arrays) include(values, window.start, window.stop);
-  for (const values of others) include(values, 0, values.length);
+  const { start, stop } =
+    picture.compare === undefined ? window : windowOf(picture.compare.history, [], picture.range, 1);
+  for (const values of others) include(values, start, stop);
   if (low > high) return makeScale(picture.axis === "log" ? "log" : "linear", picture.axis === "log" ? 0.1 : 0, 1);
   if (picture.axis === "log")
     return Number.isFinite(smallest)
@@ -158,9 +160,7 @@ function drawCompare(
   other: NonNullable<StatisticsPicture["compare"]>,
   palette: Palette,
 ): void {
-  const { steps } = other.history;
-  const xs = Float32Array.from(steps, (step) => xOf(plot, step));
-  const window = { xs, breaks: breaksOf(steps, other.gaps), start: 0, stop: steps.length };
+  const window = windowOf(other.history, other.gaps, picture.range, plot.box.width + MARGINS.left + MARGINS.right);
   compareLines(other.history, lane.unit, picture.axis).forEach((values, index) => {
     const points = linePoints(values, window, (value) => yOf(plot, value));
     pen.polyline(points.xs, points.ys, points.count, {

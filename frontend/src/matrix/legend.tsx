@@ -22,9 +22,13 @@ export function Legend({ shading }: { readonly shading: Coloring }): JSX.Element
   const { scale } = shading;
   const [low, high] = [scale.low, scale.high].map((end) => formatTick(Number(end.toPrecision(2))));
   const room = (Math.max(low.length, high.length) + TICK) * CHARACTER;
-  const between = ticks(scale, MOST_TICKS)
-    .map((tick) => ({ text: formatTick(tick), place: scale.unit(tick) }))
-    .filter(({ place }) => place > room && place < 1 - room);
+  let free = room;
+  const between = ticks(scale, MOST_TICKS).flatMap((tick) => {
+    const [text, place] = [formatTick(tick), scale.unit(tick)];
+    if (place <= free || place >= 1 - room) return [];
+    free = place + (text.length + 1) * CHARACTER;
+    return [{ text, place }];
+  });
   return (
     <div class="legend" role="img" aria-label={`Colours from ${low} to ${high}, ${scale.kind}`}>
       <div class="legend-bar" style={{ background: `linear-gradient(to right, ${stops.join(", ")})` }} />

@@ -77,6 +77,20 @@ describe("heat map", () => {
     expect(box).toEqual({ x: 0, y: 0, width: 220, height: 90 });
   });
 
+  it("shows what isn't finite also in a row that has no numbers otherwise", () => {
+    const shown = picture();
+    const low = shown.matrix.low.slice().fill(NaN, 2 * COLUMNS, 4 * COLUMNS);
+    const nonfinite = shown.matrix.nonfinite.slice().fill(1, 3 * COLUMNS, 4 * COLUMNS);
+    const pen = new RecordingPen();
+    const palette = { ...PALETTE, nan: "#ff0000" };
+    const matrix = { ...shown.matrix, low, high: low, nonfinite };
+    paintHeat(pen, AREA, palette, { ...shown, matrix, reasonOf: (node) => (node > 1 ? "a scalar" : null) }, 1);
+    const [{ pixels }] = pen.of("image");
+    const isRed = (row: number): boolean =>
+      pixels.data.subarray(220 * 18 * row, 220 * 18 * (row + 1)).includes(0xff0000ff);
+    expect([1, 2, 3].map(isRed)).toEqual([false, false, true]);
+  });
+
   it("says why a row is empty", () => {
     const pen = new RecordingPen();
     paintHeat(pen, AREA, PALETTE, picture(), 1);

@@ -61,13 +61,7 @@ export function paintHeat(pen: Pen, area: Area, palette: Palette, picture: Matri
   const pixels = pixelColumns(picture.edges, geometry.range, width);
   const places = rows
     .slice(first, end)
-    .map((node) =>
-      rowPlaces(
-        matrix,
-        { node: picture.reasonOf(node) === null ? node : -1, scale: picture.shadingOf(node).scale },
-        pixels,
-      ),
-    );
+    .map((node) => rowPlaces(matrix, { node, scale: picture.shadingOf(node).scale }, pixels));
   const data = paintRows(places, width, height, map, hatchColors(palette));
   pen.image(
     { data, width, height: height * places.length },

@@ -54,7 +54,8 @@ function initialCursor({ rows, matrix }: MatrixPicture): CellPlace {
 function moveCursor(event: KeyboardEvent, picture: MatrixPicture, scroller: HTMLElement | null): boolean {
   const { matrix, edges, rows } = picture;
   if (matrix.columns === 0) return false;
-  const at = cursor.peek();
+  const known = cursor.peek();
+  const at = known !== null && known.row < rows.length ? known : null;
   const from = at ?? initialCursor(picture);
   const arrow = event.key.replace("Page", "Arrow");
   let cell: Cell | null = { tile: 0, row: from.row, column: Math.max(0, columnAt(matrix, edges, from.step)) };

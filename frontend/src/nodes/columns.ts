@@ -33,6 +33,8 @@ export const COLUMN_GAP: CssPixels = 8;
 export const ROW_END: CssPixels = 4;
 const STORED = "tb_activations.columns";
 export const USUAL_COLUMNS: ReadonlySet<ColumnId> = new Set(["number", "history", "finding"]);
+/** Least width of names: columns that leave less aren't shown, from the left. */
+const NAME_WIDTH: CssPixels = 110;
 /** Below this width the sparkline takes more than its 96 px: there is room beside the short names. */
 const NARROW_SHARE = 0.38;
 
@@ -63,14 +65,19 @@ export const possibleColumns = computed<readonly Column[]>(() => {
 /** Is there a second run or a second step to stand beside the first? */
 export const comparing = computed(() => compareRun.value !== null || compareStep.value !== null);
 
-/** The columns right of the name, for a list of `width` pixels. */
+/** The columns right of the name for which a list of `width` pixels has room; all of them where `width` is 0. */
 export function columnsFor(width: CssPixels, narrow: boolean): readonly Column[] {
   const chosen = possibleColumns.value.filter((column) => shownColumns.value.has(column.id));
   const history = narrow ? Math.max(SPARKLINE_WIDTH, Math.round(width * NARROW_SHARE)) : SPARKLINE_WIDTH;
-  return chosen.flatMap((column) => {
-    if (column.id === "history") return [{ ...column, width: history }];
-    return column.id === "number" && comparing.value ? [column, DIFFERENCE] : [column];
-  });
+  let room = width === 0 ? Infinity : width - NAME_WIDTH;
+  return chosen
+    .flatMap((column) => {
+      if (column.id === "history") return [{ ...column, width: history }];
+      return column.id === "number" && comparing.value ? [column, DIFFERENCE] : [column];
+    })
+    .reverse()
+    .filter((column) => (room -= column.width + COLUMN_GAP) > 0)
+    .reverse();
 }
 
 /** What the columns beyond the first three take; the list grows by it, so that names keep their room. */

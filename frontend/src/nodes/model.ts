@@ -160,10 +160,11 @@ const tree = computed(() => buildTree(nodes.value));
 /** Items whose state differs from how they start (see `isOpen`). */
 export const toggled = signal<ReadonlySet<string>>(new Set());
 
+/** Whether there is an order by numbers, and so no tree: what is to be sorted by may have no numbers here. */
+export const sorted = computed(() => order.value !== null);
+
 export const rows = computed<readonly Row[]>(() => {
-  if (sort.value !== null && order.value !== null) {
-    return sortedRows(nodes.value, order.value, sort.value.descending, matches.value);
-  }
+  if (sorted.value) return sortedRows(nodes.value, order.value!, sort.value!.descending, matches.value);
   return treeRows(tree.value, toggled.value, matches.value);
 });
 
@@ -173,6 +174,7 @@ export const rowByPath = computed(() => new Map(rows.value.map((row, index) => [
 export const cursor = signal<string | null>(null);
 
 export function toggle(path: string): void {
+  if (matches.peek() !== null) return; // what leads to a node that was searched for is open
   const next = new Set(toggled.peek());
   if (!next.delete(path)) next.add(path);
   toggled.value = next;

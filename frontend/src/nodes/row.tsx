@@ -6,7 +6,7 @@ import type { JSX } from "preact";
 import { formatCount, formatDifference, formatShape, MISSING, visibleName } from "../format";
 import type { Column } from "./columns";
 import { findingsAt, findingsByNode } from "./filter";
-import { differences, numbersOf, numbers, sort } from "./model";
+import { differences, numbersOf, numbers, sorted } from "./model";
 import type { Row } from "./tree";
 import { graph, nodes, quantity, snapshot, statistic } from "../state";
 import { formatStatistic, isScalarFor, labelOf, nonfiniteOf, primaryReason, reasonOf, scalarOf } from "../statistics";
@@ -74,13 +74,14 @@ function NameCell({ row, node }: { readonly row: Row; readonly node: GraphNode |
   const { item } = row;
   const kind = node === undefined ? undefined : KIND_WORD[node.kind];
   const name = visibleName(item.label);
-  const isPath = item.label.includes("/");
   return (
     <div class="nm" role="rowheader" title={item.path}>
       {item.depth > 0 && <i class="guides" style={{ width: `${item.depth * GUIDE_WIDTH}px` }} />}
-      {sort.value === null && <i class={`tw ${item.children.length === 0 ? "" : row.open ? "open" : "closed"}`} />}
+      {!sorted.value && <i class={`tw ${item.children.length === 0 ? "" : row.open ? "open" : "closed"}`} />}
       {node !== undefined && <StateGlyph state={node.state} name={node.state} />}
-      <bdi class={isPath ? "path" : undefined}>{isPath ? <bdi>{name}</bdi> : name}</bdi>
+      <bdi class="path">
+        <bdi>{name}</bdi>
+      </bdi>
       {node === undefined && <span class="cnt">{formatCount(item.below)}</span>}
       {kind !== undefined && <span class="cnt">{kind}</span>}
     </div>

@@ -3,6 +3,7 @@
  * exists or does nothing; what it means depends on the rows alone.
  */
 
+import { matches } from "./filter";
 import { cursor, rowByPath, rows, toggle } from "./model";
 import type { Row } from "./tree";
 import type { Milliseconds } from "../units";
@@ -65,7 +66,7 @@ function openOrEnter(all: readonly Row[], at: number): number {
 function closeOrLeave(all: readonly Row[], at: number): number {
   const row = all[at];
   if (row === undefined) return -1;
-  if (row.open) {
+  if (row.open && matches.peek() === null) {
     toggle(row.item.path);
     return -1;
   }

@@ -73,7 +73,7 @@ export function useCells({ extent, find, middleOf, choose, say, show }: Cells): 
       onPointerLeave: () => setHovered(null),
       onPointerUp: (event) => {
         const hit = locate(event);
-        if (hit !== null) choose(hit);
+        if (event.button === 0 && hit !== null) choose(hit);
       },
     },
   };

@@ -2,13 +2,14 @@
  * The top bar: which run, compared with which, which nodes, and how things stand. The one invariant: everything in it is about the whole page.
  */
 
-import { batch } from "@preact/signals";
+import { batch, effect, untracked } from "@preact/signals";
 import type { JSX } from "preact";
 import { useEffect, useRef } from "preact/hooks";
 import { Popover } from "../charts/popover";
 import { formatAge, formatCount } from "../format";
 import { addShortcuts } from "../keys";
 import { connection } from "../live";
+import { comparing } from "../nodes/columns";
 import {
   findingFilter,
   findingsByNode,
@@ -99,9 +100,15 @@ function RunSelect(): JSX.Element {
 const THIS_STEP = "step:here";
 const KEPT_STEP = "step:kept";
 
+// Also where another run was chosen, and nothing is compared by that.
+effect(() => {
+  if (!comparing.value) untracked(() => (orderByDifference(false), standBeside(false)));
+});
+
 /** A second run, or the step that is on screen now, to stand beside what is chosen next. */
 function CompareSelect(): JSX.Element {
-  const others = (runs.value ?? []).filter((each) => each.run !== run.value).map((each) => `run:${each.run}`);
+  const names = new Set([...(runs.value ?? []).map((each) => each.run), compareRun.value ?? ""]);
+  const others = [...names].filter((each) => each !== "" && each !== run.value).map((each) => `run:${each}`);
   const value = compareRun.value !== null ? `run:${compareRun.value}` : compareStep.value !== null ? KEPT_STEP : "none";
   const options = [
     "none",
@@ -120,8 +127,8 @@ function CompareSelect(): JSX.Element {
         batch(() => {
           setCompareRun(other ? chosen.slice("run:".length) : null);
           if (chosen === THIS_STEP) setCompareStep(step.peek());
-          orderByDifference(chosen !== "none");
-          standBeside(chosen !== "none");
+          orderByDifference(comparing.peek());
+          standBeside(comparing.peek());
         });
       }}
     />
@@ -157,7 +164,15 @@ function Search(): JSX.Element {
       {search.value === "" ? (
         <kbd aria-hidden="true">/</kbd>
       ) : (
-        <IconButton icon="close" label="Clear the search" className="ghost small" onClick={() => (search.value = "")} />
+        <IconButton
+          icon="close"
+          label="Clear the search"
+          className="ghost small"
+          onClick={() => {
+            search.value = "";
+            input.current?.focus();
+          }}
+        />
       )}
       <button
         type="button"

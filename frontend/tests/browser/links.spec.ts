@@ -254,3 +254,12 @@ it("keeps what is folded whatever the names hold", async () => {
   expect(await tab.frame.locator("[role=row][aria-expanded=true]").count()).toBe(0);
   await tab.close();
 });
+
+it("shows all steps where a link zooms to none of this run", async () => {
+  const tab = await Tab.open({ link: { run: "digits/train", node: "encoder/conv2d", zoom: "900000-990000" } });
+  await eventually(
+    () => tab.page.evaluate(() => location.hash),
+    (hash) => !hash.includes("zoom="),
+  );
+  await tab.close();
+});

@@ -143,3 +143,40 @@ it("leaves room for the order beside the columns of a comparison", async () => {
   });
   expect(missing).toBeLessThanOrEqual(0);
 });
+
+it("leaves names their room, however many columns were chosen", async () => {
+  const script = (): void =>
+    localStorage.setItem(
+      "tb_activations.columns",
+      "class,kind,shape,statistic:min,statistic:max,number,history,finding",
+    );
+  const narrow = await Tab.open({ link: { run: RUN }, width: 1024, height: 768, script });
+  await narrow.row("head/dense").waitFor();
+  const name = await narrow.row("head/dense").locator(".nm").boundingBox();
+  expect(name?.width).toBeGreaterThan(100);
+  await narrow.shoot("columns-narrow");
+  await narrow.close();
+});
+
+it("is a tree again when another run is opened, and nothing is compared by that", async () => {
+  const order = tab.frame.getByRole("combobox", { name: "Order of nodes" });
+  await tab.frame.getByRole("combobox", { name: "Compare" }).selectOption(`run:${SECOND}`);
+  await eventually(() => order.inputValue(), (chosen) => chosen === "-difference"); // prettier-ignore
+  await tab.frame.getByRole("combobox", { name: "Run" }).selectOption(SECOND);
+  await eventually(() => order.inputValue(), (chosen) => chosen === ""); // prettier-ignore
+  await tab.frame.locator(".tw.open").first().waitFor();
+});
+
+it("folds nothing while a search is on", async () => {
+  const address = (): Promise<string> => tab.page.evaluate(() => decodeURIComponent(location.hash));
+  await tab.frame.getByLabel("Search nodes").fill("kernel");
+  await eventually(() => tab.row("image").count(), (count) => count === 0); // prettier-ignore
+  const found = await shownNodes();
+  await tab.row("head").locator(".tw").click();
+  await tab.frame.getByRole("button", { name: "Clear the search" }).click();
+  expect(await tab.frame.locator(":focus").getAttribute("aria-label")).toBe("Search nodes");
+  await tab.row("image").waitFor();
+  expect(found.every((path) => path !== "image")).toBe(true);
+  await tab.row("head/dense").waitFor();
+  expect(await address()).not.toContain("folds=");
+});

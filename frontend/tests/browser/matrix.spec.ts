@@ -99,6 +99,19 @@ it("zooms into the steps that are dragged over, asks for these alone, and shows 
   expect((await hover("image", 0.1)).step).toBeLessThan(0.15 * LAST);
 });
 
+it("chooses a node that is there when the one under the cursor was filtered away", async () => {
+  await tab.frame.locator(".mx-plot").focus();
+  for (let row = 0; row < 12; row += 1) await tab.page.keyboard.press("ArrowDown");
+  await tab.frame.getByLabel("Search nodes").fill("image");
+  await eventually(() => tab.frame.locator(".mx-label").count(), (count) => count === 1); // prettier-ignore
+  await tab.frame.locator(".mx-plot").focus();
+  await tab.page.keyboard.press("Enter");
+  await eventually(
+    () => tab.frame.locator(".panel-path").getAttribute("title"),
+    (path) => path === "image",
+  );
+});
+
 it("has the axis of steps right under the last row", async () => {
   const [rows, axis] = [
     await tab.frame.locator(".mx-label").last().boundingBox(),

@@ -56,5 +56,5 @@ export class LayoutClient {
 }
 
 function startWorker(): Worker {
-  return new Worker(new URL("./worker.ts", import.meta.url), { type: "module", name: "tb_activations layout" });
+  return new Worker(new URL("./worker.ts", import.meta.url), { type: "module" });
 }

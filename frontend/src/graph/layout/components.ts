@@ -1,8 +1,9 @@
 /**
  * Layout of a graph that may fall into pieces: each connected piece is laid out by itself, the pieces are packed beside each other, and what has no
- * edge at all stands in a grid below (a model may hold hundreds of layers that its train step never calls).
+ * edge at all stands in a grid behind them (a model may hold hundreds of layers that its train step never calls), or beside them where the graph
+ * has an exit.
  *
- * The one invariant: the pieces don't overlap, and the first vertex's piece comes first.
+ * The one invariant: the pieces don't overlap, the first vertex's piece comes first, and nothing stands behind an exit: it lies on the border.
  */
 
 import { layOutFlow, type FlowGraph, type FlowLayout } from "./layered";
@@ -95,8 +96,12 @@ export function layOutComponents(graph: FlowGraph, aspect: number): FlowLayout {
   const boxes = layouts.map(({ layout }) => ({ across: layout.acrossExtent, along: layout.alongExtent }));
   const top = shelve(boxes, shelfLimit(boxes, aspect), PIECE_GAP);
   const small = singles.map((vertex) => ({ across: graph.across[vertex], along: graph.along[vertex] }));
-  const grid = shelve(small, Math.max(top.across, shelfLimit(small, aspect)), SINGLE_GAP);
-  const gridStart = joined.length > 0 && singles.length > 0 ? top.along + PIECE_GAP : top.along;
+  const beside = graph.exit >= 0;
+  const turned = (box: Box): Box => (beside ? { across: box.along, along: box.across } : box);
+  const limit = beside ? top.along : Math.max(top.across, shelfLimit(small, aspect));
+  const grid = shelve(small.map(turned), limit, SINGLE_GAP);
+  const gap = joined.length > 0 && singles.length > 0 ? PIECE_GAP : 0;
+  const corner = beside ? { across: top.across + gap, along: 0 } : { across: 0, along: top.along + gap };
   const across = new Float64Array(graph.across.length);
   const along = new Float64Array(graph.across.length);
   const routes: number[][] = graph.edges.map(() => []);
@@ -111,14 +116,15 @@ export function layOutComponents(graph: FlowGraph, aspect: number): FlowLayout {
     });
   });
   singles.forEach((vertex, index) => {
-    across[vertex] = grid.starts[index].across + graph.across[vertex] / 2;
-    along[vertex] = gridStart + grid.starts[index].along + graph.along[vertex] / 2;
+    const start = turned(grid.starts[index]);
+    across[vertex] = corner.across + start.across + graph.across[vertex] / 2;
+    along[vertex] = corner.along + start.along + graph.along[vertex] / 2;
   });
   return {
     across,
     along,
-    acrossExtent: Math.max(top.across, grid.across),
-    alongExtent: gridStart + grid.along,
+    acrossExtent: Math.max(top.across, corner.across + turned(grid).across),
+    alongExtent: Math.max(top.along, corner.along + turned(grid).along),
     routes,
   };
 }

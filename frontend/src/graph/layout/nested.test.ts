@@ -38,6 +38,17 @@ describe("nested layout", () => {
     `);
   });
 
+  it("puts what has no edge beside the way out of a scope, never behind it", () => {
+    const { boxes, visible, tree } = sceneOf("in; s/a <- in; s/b <- s/a; s/lone; s/other; out <- s/b", "all");
+    const boxOf = (label: string) => boxes[visible.items.findIndex(({ entry }) => tree.entries[entry].label === label)];
+    const [scope, last] = [boxOf("s"), boxOf("b")];
+    for (const label of ["lone", "other"]) {
+      expect(boxOf(label).x + boxOf(label).width).toBeLessThanOrEqual(last.x + last.width);
+      expect(boxOf(label).y).toBeGreaterThan(last.y);
+      expect(boxOf(label).y + boxOf(label).height).toBeLessThan(scope.y + scope.height);
+    }
+  });
+
   it("lays the inside of a scope out sideways", () => {
     expect(drawing(sceneOf("in; s/a <- in; s/b <- s/a; out <- s/b", "all"))).toMatchInlineSnapshot(`
       "

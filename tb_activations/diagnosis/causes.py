@@ -288,10 +288,11 @@ class _Links:
             if not candidates or candidates[0].order >= bound:
                 continue
             reach = self._reached(self._facts.index.get(effect.node), relation)
+            before = self._reached(self._facts.index.get(effect.node), "before")
             for candidate in candidates:
                 if candidate.order >= bound:
                     break
-                if _is_no_cause(candidate, effect):
+                if _is_no_cause(candidate, effect) or (_flow_forward(candidate.finding, effect) and not candidate.places & before):
                     continue
                 if relation == "anywhere" or bool(candidate.places & reach) != (relation == "elsewhere"):
                     bound, cause = candidate.order, candidate.finding
@@ -335,6 +336,12 @@ def _is_no_cause(candidate: _Candidate, effect: Finding) -> bool:
     if cause.rule == "collapse" and effect.rule in ("vanishing_gradient", "dead_units"):
         return not candidate.exact
     return cause.rule == "exploding_activation" and effect.rule == "nonfinite" and (cause.node, cause.first_step) == (effect.node, effect.first_step)
+
+
+def _flow_forward(cause: Finding, effect: Finding) -> bool:
+    """Whether only what comes before the effect can be its cause: of what isn't finite in the first step nothing comes back by an update yet."""
+    at_first = cause.first_step == effect.first_step == 0
+    return at_first and cause.rule == "nonfinite" and cause.quantity == "value" and effect.rule in ("dead_units", "collapse")
 
 
 def _name(finding: Finding) -> str:

@@ -47,6 +47,12 @@ def test_units_are_dead_for_all_examples_behind_a_node_where_these_are_equal():
     assert causes(("dead_units", "two", 5), ("collapse", "one", 0), batch_std=4e-5, root_mean_square=0.5) == [None, None]  # some are left
 
 
+def test_values_of_the_first_step_follow_from_what_comes_before_them_only():
+    assert causes(("nonfinite", "two", 0), ("dead_units", "one", 0)) == [None, None]
+    assert causes(("nonfinite", "one", 0), ("dead_units", "two", 0)) == [None, "nonfinite at one since step 0"]
+    assert causes(("nonfinite", "two", 5), ("dead_units", "one", 5)) == [None, "nonfinite at two since step 5"]  # what it did to weights in between
+
+
 def test_numbers_over_infinity_are_equal_and_dead():
     found = causes(("float16_overflow", "one", 0), ("collapse", "one", 0), ("dead_units", "two", 0))
     assert found == [None, *["float16_overflow at one since step 0"] * 2]

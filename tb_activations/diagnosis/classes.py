@@ -22,9 +22,10 @@ ROUNDED = 1e-5
 """How far the two square lengths may be apart by rounding: shares are below 1. One example of another class among 32 moves them by a hundredth."""
 SEVERAL = 8
 """Examples of a batch, that are of one class by chance once in two thousand batches, if there are three classes as often."""
-KNOWN, SURPRISED, TIMES = 0.5, 0.25, 3
+KNOWN, SURPRISED = 0.5, 0.25
 """The share that the class of a batch was given, as the likeliest one; and that of a later batch, half of it: a class that is rare fills no batch,
-and the one that fills nearly all stays the likeliest. And how often it was so."""
+and the one that fills nearly all stays the likeliest. It must be so as often as there are classes: while each comes
+for the first time, nothing is forgotten."""
 MOST = 0.5
 """Of the batches that were recorded: where one class ends in the middle of a batch, that holds two."""
 
@@ -55,7 +56,7 @@ class Classes:
         relapses = self._relapses(several & (lowest + 1 > KNOWN), several & (lowest + 1 < SURPRISED))
         counts = self._counts + np.cumsum(np.stack([several, ~np.isnan(length), relapses]), axis=2)
         self._counts = counts[:, :, -1:]
-        return always, np.where((counts[2] >= TIMES) & (counts[0] > MOST * counts[1]), counts[2], np.nan)
+        return always, np.where((counts[2] >= self._classes) & (counts[0] > MOST * counts[1]), counts[2], np.nan)
 
     def _relapses(self, known: Bools, surprised: Bools) -> Bools:
         """Where a batch is of a class that isn't known, and one since the last such was of one that is, [rows, c]."""

@@ -35,7 +35,7 @@ class ConstantTargets(NodeRule):
         "The targets of all examples that were recorded, 3,000 at least, are one number: all yes, or all no, as what a binary cross entropy sends"
         " back tells; or one class of several, as what is sent back to a softmax tells, or differences from them, of which squares are learned, vary"
         " exactly as the outputs do, both also after these have come near. Or those of most batches, of 8 examples or more, are of one class, of"
-        " three or more, and three times of one that gets less than a quarter, after that of a batch before got more than half."
+        " three or more, and as often as there are classes of one that gets less than a quarter, after that of a batch before got more than half."
     )
     reference = "Sculley et al. 2015; Breck et al. 2019, Data validation for machine learning"
     severity, statistic = "warning", "mean"

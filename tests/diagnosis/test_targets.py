@@ -138,6 +138,7 @@ def test_batches_of_one_class_each_are_told_to_be_sorted(mixed):
         (np.random.default_rng(0).integers(0, 4, (96, 32)), {}),
         (sorted_classes(2, rounds=8), {"classes": 2}),  # a judge may be given what is real and what is made in turn
         (sorted_classes(batch=4), {"batch": 4}),
+        (sorted_classes(rounds=1), {}),  # each is new
         (sorted_classes(each=2, mixed=True), {}),  # half of the batches hold two classes
         (np.where(np.arange(96) % 40 == 0, 1, 0)[:, None].repeat(32, 1), {}),  # a rare one comes twice
     ],

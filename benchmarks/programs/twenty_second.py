@@ -48,7 +48,7 @@ def digits_in_order(order: Any, halves: bool = False) -> Training:
         layer.kernel.trainable = False
     model.compile(SGD(0.1), "sparse_categorical_crossentropy")
     at = order(y)
-    return Training(model, x[at], y[at], epochs=6, options={"shuffle": False})
+    return Training(model, x[at], y[at], epochs=12, options={"shuffle": False})
 
 
 def by_class(y: Any) -> Any:

@@ -3,7 +3,6 @@
 The one invariant: frozen weights alone are no fault. Random features right behind the input, a fixed last layer, a teacher beside the network and
 layers that wait for their turn while those before them learn are frozen on purpose. What lies between a trained base and layers that learn is to pass
 on what the base knows, and random weights don't; and what learns before a frozen layer, or from random features, gets on with it, if that is meant.
-Where a bias is tuned alone, its kernel was trained before.
 """
 
 from __future__ import annotations
@@ -18,7 +17,6 @@ from tb_activations.diagnosis.block import Block, Floats
 from tb_activations.diagnosis.episodes import Episode, Persistence
 from tb_activations.diagnosis.facts import Facts
 from tb_activations.diagnosis.fingerprint import Fingerprint
-from tb_activations.diagnosis.kinds import is_float, is_of_users
 from tb_activations.diagnosis.rule import NodeRule, Observation, Words, location, number
 from tb_activations.diagnosis.unchanged import are_drawn_evenly
 
@@ -37,8 +35,7 @@ class LeftFrozen(NodeRule):
         " before, and layers after it are trained; or layers before it are trained, and after 100 steps the loss is above 90 % of the first one;"
         " or it reads data at one call, and what trained layers make at another, for losses of their own, as what tells one from the other does;"
         " or nothing that is trained gets anything but what it makes of the input, and the loss is above 99 %; 90 % where it is a table of words"
-        " whose numbers are spread evenly between two ends as Keras draws them; or an optimizer changes its bias and not its kernel, which is spread"
-        " so and stays as it is for 100 steps."
+        " whose numbers are spread evenly between two ends as Keras draws them."
     )
     reference = "Yosinski et al. 2014: what is transferred are trained layers; Keras guide to transfer learning"
     severity, statistic = "warning", "l2_norm"
@@ -60,7 +57,6 @@ class LeftFrozen(NodeRule):
                 if (_has_bias(facts, row) and (_is_followed(facts, row) or _is_in_the_way(facts, row)))
                 or (_is_table(facts, row) and _is_before_all(facts, row))
                 or _judges(facts, row)
-                or _is_beside_a_trained_bias(facts, row)
             ],
             np.int64,
         )
@@ -69,13 +65,12 @@ class LeftFrozen(NodeRule):
         """What was trained before is known from the first capture on."""
         before = [union(facts.upstream[place] for place in facts.places(row)) for row in rows.tolist()]
         calls = {place: facts.calls.get(place, (place,)) for place, own in facts.owned.items() if any(_has_bias(facts, row) for row in own)}
-        followed, in_the_way, at_the_gate, tables, judging, halves = (
+        followed, in_the_way, at_the_gate, tables, judging = (
             np.array([asks(facts, row) for row in rows.tolist()], np.bool_)
-            for asks in (_is_followed, _is_in_the_way, _is_before_all, _is_table, _judges, _is_beside_a_trained_bias)
+            for asks in (_is_followed, _is_in_the_way, _is_before_all, _is_table, _judges)
         )
         followed &= ~tables
         in_the_way |= tables
-        as_drawn = (tables | halves)[:, None]
         standing, drawn = _Standing(self, rows), _Drawn(rows)
 
         def look(block: Block) -> Observation:
@@ -84,8 +79,8 @@ class LeftFrozen(NodeRule):
             still, left = standing.feed(block)
             stands = still & block.is_judged & ~block.progress & (left > np.where(in_the_way, self.STAYS, np.inf)[:, None])
             stands |= still & block.is_judged & ~block.progress & (left > np.where(at_the_gate, self.STAYS_AT_ALL, np.inf)[:, None])
-            stands |= still & (judging | halves)[:, None]
-            holds = (behind_a_base[:, None] | stands) & block.untrained[rows][:, None] & (drawn.feed(block) | ~as_drawn)
+            stands |= still & judging[:, None]
+            holds = (behind_a_base[:, None] | stands) & block.untrained[rows][:, None] & (drawn.feed(block) | ~tables[:, None])
             evidence = {"loss": np.where(behind_a_base[:, None], np.nan, block.median_loss), "first_loss": block.first_loss}
             return Observation(
                 holds, np.ones(holds.shape, np.bool_), {name: np.broadcast_to(values, holds.shape) for name, values in evidence.items()}
@@ -102,13 +97,6 @@ class LeftFrozen(NodeRule):
                 " tell one from the other; by random weights it can't.",
                 f"Let it learn{place}, with an optimizer of its own; what keeps it out of the other network's step is that it is left out there:",
                 "weights = generator.trainable_weights  # and not discriminator.trainable = False",
-            )
-        if _is_beside_a_trained_bias(facts, index):
-            return Words(
-                "It isn't trainable, and its numbers are spread evenly between two ends, as they were drawn, but the bias of the same layer is"
-                " trained: that moves what random weights make, and changes nothing of it.",
-                f"Freeze a layer as a whole, once it was trained, or let both learn{place}; then compile again:",
-                "layer.trainable = True; layer.kernel.trainable = True; model.compile(optimizer, loss)",
             )
         if _is_table(facts, index):
             return Words(
@@ -179,15 +167,6 @@ def _is_table(facts: Facts, row: int) -> bool:
 def _has_bias(facts: Facts, kernel: int) -> bool:
     owner = facts.owners[kernel]
     return owner is not None and any(facts.names[row].endswith("bias") and len(facts.nodes[row].shape or ()) == 1 for row in facts.owned[owner])
-
-
-def _is_beside_a_trained_bias(facts: Facts, kernel: int) -> bool:
-    """Whether an optimizer changes the bias of the same layer, one of Keras, and no other weights of it: adapters of low rank learn in its place."""
-    owner = facts.owners[kernel]
-    if owner is None or is_of_users(facts.nodes[owner].class_name) or not is_float(facts.nodes[kernel].dtype):
-        return False
-    changed = [facts.names[row] for row in facts.owned[owner] if facts.is_recorded(row, "update")]
-    return bool(changed) and all(name.endswith("bias") for name in changed)
 
 
 def _is_followed(facts: Facts, kernel: int) -> bool:

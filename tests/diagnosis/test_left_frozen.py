@@ -66,34 +66,6 @@ def test_what_learns_in_vain_before_an_untrained_frozen_layer_is_told(changes, t
 
 
 @pytest.mark.parametrize(
-    ("changes", "told"),
-    [
-        ({}, ["more/kernel"]),
-        ({"largest": 1.2}, []),  # no longer as it was drawn: trained before, and tuned by its biases
-        ({"trained": ("base", "more", "new", "head")}, []),
-        ({"moves": 0.01}, []),  # something else trains it
-        ({"steps": range(0, 60, 3)}, []),  # it may wait for its turn
-        ({"class_name": "Mine"}, []),  # what a layer of one's own does with it, nobody knows
-        ({"dtype": "int8"}, []),  # quantized
-        ({"more": "variable more/lora_kernel_a [8,2] gradient update"}, []),
-    ],
-)
-def test_an_untrained_kernel_beside_a_bias_that_learns_is_told(changes, told):
-    changes = {"steps": STEPS, "trained": (), "largest": 0.5 * np.sqrt(3), "moves": 0.0, "class_name": "Dense", "dtype": None, "more": "", **changes}
-    text = NET.replace("layer more Dense", f"layer more {changes['class_name']}") + ";" + changes["more"]
-    history = History(text, changes["steps"], more__kernel={**FROZEN, "dtype": changes["dtype"]})
-    for layer in ("base", "more", "new", "head"):
-        spread = 0.3 if layer in changes["trained"] else 0.0
-        history.set(f"{layer}/bias", elements=8, std=spread, l2_norm=spread * 3, mean=0.0, min=-2 * spread, max=2 * spread)
-        l2_norm, end = 4.0 + changes["moves"] * np.arange(len(changes["steps"])), changes["largest"]
-        history.set(f"{layer}/kernel", elements=64, std=0.5, l2_norm=l2_norm, mean=0.0, min=-end, max=end)
-    history.set("loss", elements=1, mean=np.linspace(2.3, 0.5, len(changes["steps"])))
-    found = history.find(LeftFrozen())
-    assert [finding.node for finding in found] == told
-    assert all("but the bias of the same layer is trained" in finding.sentence for finding in found)
-
-
-@pytest.mark.parametrize(
     ("reads", "moves", "told"),
     [
         ("real", 0.0, ["head/kernel"]),

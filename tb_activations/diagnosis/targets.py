@@ -34,8 +34,7 @@ class ConstantTargets(NodeRule):
     definition = (
         "The targets of all examples that were recorded, 3,000 at least, are one number: all yes, or all no, as what a binary cross entropy sends"
         " back tells; or one class of several, as what is sent back to a softmax tells, or differences from them, of which squares are learned, vary"
-        " exactly as the outputs do, both also after these have come near. Or those of most batches, of 8 examples or more, are of one class, of"
-        " three or more, and as often as there are classes of one that gets less than a quarter, after that of a batch before got more than half."
+        " exactly as the outputs do, both also after these have come near."
     )
     reference = "Sculley et al. 2015; Breck et al. 2019, Data validation for machine learning"
     severity, statistic = "warning", "mean"
@@ -72,7 +71,7 @@ class ConstantTargets(NodeRule):
             binary, alike = answers.look(block)
             known = np.where(answers.judged, binary, ~np.isnan(differ))
             same = np.where(answers.judged, alike, np.abs(differ - std) <= EXACT * std)
-            of_one, relapses = classes.look(block)
+            of_one = classes.look(block)
             lasting = np.logical_and.accumulate(np.concatenate([always, same | ~known], axis=1), axis=1)[:, 1:]
             seen = before + np.cumsum(np.where(known | of_one, block.column("elements")[rows] / units, 0), axis=1)
             first[:] = np.where(np.isnan(first), first_known(block.rms()[rows]), first)
@@ -81,21 +80,14 @@ class ConstantTargets(NodeRule):
             kinds = np.stack([block.steps % 2 == kind for kind in (0, 1)])
             both = np.logical_or.accumulate(np.concatenate([in_turn, kinds], axis=1), axis=1)[:, 1:]
             in_turn = both[:, -1:]
-            told, again = known & lasting | of_one, ~np.isnan(relapses)
+            told = known & lasting | of_one
             holds = both.all(0) & told & (seen >= self.EXAMPLES) & (block.first_bias[rows] == 0)[:, None] & (answers.judged | near)
-            return Observation(holds | again, known | of_one | again, {"examples": seen, "relapses": relapses})
+            return Observation(holds, known | of_one, {"examples": seen})
 
         return look
 
     def words(self, facts: Facts, index: int, episode: Episode) -> Words:
         """How many were alike."""
-        if not np.isnan(episode.evidence["relapses"]):
-            return Words(
-                f"All examples of a batch are of one class at most recorded steps, and {episode.evidence['relapses']:.0f} times of another one than"
-                " what was learned just before: they are sorted, and each class is forgotten at the next.",
-                "Shuffle examples before they are put in batches, with a buffer as large as the data:",
-                "dataset = dataset.shuffle(len(x_train)).batch(32)",
-            )
         return Words(
             f"The targets of all {episode.evidence['examples']:,.0f} examples that were recorded by step {episode.last_step:,} are one number: they"
             " teach nothing else.",

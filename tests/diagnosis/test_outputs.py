@@ -340,7 +340,10 @@ FAR = np.random.default_rng(1).uniform(2, 9, (20, 32))
         (np.minimum(FAR / 9, 0.99), HIGH, {"penalty": 30.0}, 0),  # within its range: some lie below
         (1.0, HIGH, {}, 0),
         (FAR, HIGH, {"end": ""}, 0),  # no end at all
-        (FAR, np.full((20, 32), 0.6), {}, 0),  # in between: a penalty may have made the loss
+        (0.999 + 0.001 * HIGH, HIGH, {"penalty": np.geomspace(30, 3, 20)}, 0),  # within its range: weights are large
+        (1.0, HIGH, {"penalty": 3 + np.abs(np.arange(20) - 12)}, 0),  # or get so again
+        (1.0, HIGH, {"penalty": 3.0}, 0),  # as any number may be added
+        (FAR, np.full((20, 32), 0.6), {}, 0),  # in between: what is left to the end explains it
         (FAR, HIGH, {"every": 4}, 0),  # nor had it time
         (FAR, HIGH, {"factor": 3.0}, 0),  # what a weighted loss is made of isn't known
         (np.where(np.arange(32) == 5, 0.2, FAR), HIGH, {}, 0),  # and of one that is in range no more

@@ -69,8 +69,9 @@ def classes_in_any_order_at_every_fifth_step() -> Training:
     return digits_in_order(by_chance)
 
 
-@faulty("left_frozen", "first second", every=5, held_out=True)
+@healthy(every=5, held_out=True)
 def kernels_that_are_frozen_beside_their_biases() -> Training:
+    """As it may be meant: random features with biases that are learned."""
     return digits_in_order(by_chance, halves=True)
 
 
@@ -104,3 +105,13 @@ def a_rare_class_beside_one_that_fills_batches() -> Training:
     model = keras.Sequential([keras.Input((64,), name="inputs"), layers.Dense(24, "relu", name="hidden"), layers.Dense(10, "softmax", name="scores")])
     model.compile(Adam(2e-3), "sparse_categorical_crossentropy")
     return Training(model, x[at], y[at], batch_size=8, epochs=2)
+
+
+@healthy(every=1, held_out=True)
+def batches_of_one_example() -> Training:
+    """Each is of one class, as no other can be."""
+    x, y = data.digits()
+    at = np.flatnonzero(y < 4)
+    model = keras.Sequential([keras.Input((64,), name="inputs"), layers.Dense(24, "relu", name="hidden"), layers.Dense(4, "softmax", name="scores")])
+    model.compile(SGD(0.02), "sparse_categorical_crossentropy")
+    return Training(model, x[at], y[at], batch_size=1, epochs=5)

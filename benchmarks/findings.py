@@ -213,6 +213,7 @@ SETS = {
     "nineteenth": "Programs written from what a larger blind set showed, with the rules in view",
     "twentieth": "Programs written from what a blind set about traces showed, with the rules in view",
     "twenty_first": "Programs written from what a blind set of each kind of fault showed, with the rules in view",
+    "twenty_second": "Programs written from what the next blind set showed, with the rules in view",
     "reviewed": "Programs written from a review of the rules",
 }
 """Titles by how the name of a family begins."""

@@ -49,6 +49,7 @@ from benchmarks.programs import (  # noqa: F401  (each registers its programs)
     twelfth_healthy,
     twentieth,
     twenty_first,
+    twenty_second,
 )
 from benchmarks.programs.registry import PROGRAMS, Program
 

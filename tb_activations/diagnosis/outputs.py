@@ -12,6 +12,7 @@ from collections.abc import Callable
 import numpy as np
 import numpy.typing as npt
 
+from tb_activations.diagnosis.absolutes import Absolutes
 from tb_activations.diagnosis.block import Block, Floats, adds_up
 from tb_activations.diagnosis.differences import POSITIVE, ROUNDED, Differences
 from tb_activations.diagnosis.episodes import Episode, Persistence
@@ -217,7 +218,8 @@ class TargetsOutOfRange(NodeRule):
         " round for what deceives. Or targets that are compared with"
         " shares of a whole add up to more than 1 over the classes. Or a mean error in percent of targets is above 100,000 (times the outputs,"
         " where these are above 1). Or squared differences from what a sigmoid or softmax (tanh) gives are larger on average than from any targets"
-        " within its range, or targets vary more than any within that range do that have their mean, or what a ReLU, softplus or exponential gives"
+        " within its range, or all lie on one side of outputs at the end of it, by what absolute differences send back, and farther off than it is"
+        " long, or targets vary more than any within that range do that have their mean, or what a ReLU, softplus or exponential gives"
         " begins nearer to 0 than it lies above some of them. Or a network judges what a sigmoid or tanh gives beside data that lie beyond its"
         " range. Or targets are so far from 0 that an output that begins there has come a tenth of the way to their mean after 100 steps, or less."
     )
@@ -242,7 +244,8 @@ class TargetsOutOfRange(NodeRule):
         not at all: what no targets within range can do needn't last."""
         is_loss, is_alone, judged = np.isin(rows, facts.losses), np.isin(rows, list(alone(facts))), Judged(facts)
         wholes = Wholes(facts, taken_for(facts, "whole"), alone(facts))
-        differences, relative = Differences(facts, rows[is_alone]), np.isin(rows, _relative(facts))[:, None]
+        differences, absolutes = Differences(facts, rows[is_alone]), Absolutes(facts, rows[is_alone])
+        relative = np.isin(rows, _relative(facts))[:, None]
         given = [list(facts.inputs[row]) for row in rows.tolist()]
         deceives = np.isin(rows, _turned_round(facts))[:, None]
 
@@ -257,10 +260,13 @@ class TargetsOutOfRange(NodeRule):
             evidence = {"loss": loss, **{name: np.full(loss.shape, np.nan) for name in seen.evidence}}
             for name, values in seen.evidence.items():
                 evidence[name][is_alone] = values
+            evidence["absolute"] = np.full(loss.shape, np.nan)
+            evidence["absolute"][is_alone] = absolutes.distance(block)
             size = judged.size_of_data(block, rows)
             beyond = size > ROUNDED
             whole = wholes.excess(block, rows)
             holds, known = holds | beyond | ~np.isnan(whole), known | ~np.isnan(size) | ~np.isnan(whole)
+            holds, known = holds | ~np.isnan(evidence["absolute"]), known | ~np.isnan(evidence["absolute"])
             evidence["whole"] = whole
             evidence["data"] = np.where(beyond & ~urgent, size, np.nan)
             return Observation(holds, known, evidence, urgent)
@@ -291,6 +297,8 @@ class TargetsOutOfRange(NodeRule):
         activation = facts.nodes[index].activation or ""
         is_far = seen["distance"] > ROUNDED * seen["farthest"]
         where = f"lie {number(seen['distance'])} from it on average (root mean square)" if is_far else "vary more than any within its range do"
+        if not np.isnan(seen["absolute"]):
+            where = f"all lie on one side of it, {number(seen['absolute'])} away on average,"
         return Words(
             f"Its targets {where} since step {episode.first_step:,}, and it ends in a {activation}, between"
             f" {'−1' if activation == 'tanh' else '0'} and 1: no weights can bring it there.",

@@ -1,7 +1,8 @@
 """Targets that are the same for all examples, told by what the loss sends back.
 
 The one invariant: it is known exactly or not at all. Differences from one number vary as the outputs do, and what is learned from any others varies
-otherwise; of yes or no the gradient at each output has one sign, and its mean is that of the outputs less the share of those that are yes.
+otherwise; of yes or no the gradient at each output has one sign, and its mean is that of the outputs less the share of those that are yes; of one of
+several classes the gradient of the bias is the mean of what a softmax gives, less 1 at that class.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tb_activations.diagnosis.block import Block, first_known
+from tb_activations.diagnosis.classes import Classes
 from tb_activations.diagnosis.episodes import Episode, Persistence
 from tb_activations.diagnosis.facts import Facts
 from tb_activations.diagnosis.outputs import alone, taken_for
@@ -31,7 +33,8 @@ class ConstantTargets(NodeRule):
     name, title = "constant_targets", "Constant targets"
     definition = (
         "The targets of all examples that were recorded, 3,000 at least, are one number: all yes, or all no, as what a binary cross entropy sends"
-        " back tells; or differences from them, of which squares are learned, vary exactly as the outputs do, also after these have come near."
+        " back tells; or one class of several, as what is sent back to a softmax tells, or differences from them, of which squares are learned, vary"
+        " exactly as the outputs do, both also after these have come near."
     )
     reference = "Sculley et al. 2015; Breck et al. 2019, Data validation for machine learning"
     severity, statistic = "warning", "mean"
@@ -54,7 +57,8 @@ class ConstantTargets(NodeRule):
     def observe(self, facts: Facts, rows: Rows) -> Callable[[Block], Observation]:
         """Counts the examples of which it is known, as long as it is so of all. Who sets a bias knows how rare the one answer is. A step that is
         given what is real and what is made in turn is recorded with one of them only, where every second call is, or every tenth."""
-        squares, answers = Squares(facts, rows), _Answers(facts, rows)
+        biases = np.array([_bias(facts, facts.made_by(row)) for row in rows.tolist()], np.int64)
+        squares, answers, classes = Squares(facts, rows), _Answers(facts, rows), Classes(facts, rows, biases)
         units = np.array([math.prod(extent or 1 for extent in (facts.nodes[row].shape or (1,))[1:]) for row in rows.tolist()], float)[:, None]
         first = np.full((len(rows), 1), np.nan)
         in_turn = np.zeros((2, 1), np.bool_)
@@ -67,16 +71,18 @@ class ConstantTargets(NodeRule):
             binary, alike = answers.look(block)
             known = np.where(answers.judged, binary, ~np.isnan(differ))
             same = np.where(answers.judged, alike, np.abs(differ - std) <= EXACT * std)
+            of_one = classes.look(block)
             lasting = np.logical_and.accumulate(np.concatenate([always, same | ~known], axis=1), axis=1)[:, 1:]
-            seen = before + np.cumsum(np.where(known, block.column("elements")[rows] / units, 0), axis=1)
+            seen = before + np.cumsum(np.where(known | of_one, block.column("elements")[rows] / units, 0), axis=1)
             first[:] = np.where(np.isnan(first), first_known(block.rms()[rows]), first)
             near = (block.median_loss <= self.NEAR * block.first_loss) & (first <= self.USUAL)
             always[:], before[:] = lasting[:, -1:], seen[:, -1:]
             kinds = np.stack([block.steps % 2 == kind for kind in (0, 1)])
             both = np.logical_or.accumulate(np.concatenate([in_turn, kinds], axis=1), axis=1)[:, 1:]
             in_turn = both[:, -1:]
-            holds = both.all(0) & lasting & (seen >= self.EXAMPLES) & (block.first_bias[rows] == 0)[:, None] & (answers.judged | near)
-            return Observation(holds, known, {"examples": seen})
+            told = known & lasting | of_one
+            holds = both.all(0) & told & (seen >= self.EXAMPLES) & (block.first_bias[rows] == 0)[:, None] & (answers.judged | near)
+            return Observation(holds, known | of_one, {"examples": seen})
 
         return look
 

@@ -315,6 +315,47 @@ def test_targets_that_vary_too_much_are_told_at_the_third_capture_by_what_the_fi
     assert [(f.node, f.first_step) for f in found] == [("out", 2)]
 
 
+def absolutes(targets, outputs, end="sigmoid", penalty=0.0, every=10, factor=1.0):
+    """Rows of targets and of the outputs at that capture, of a loss that is the mean of their absolute differences: by numpy."""
+    text = f"input x [?,8]; layer out Dense [?,1] <- x {end} gradient; loss loss [] <- out"
+    targets, outputs = np.broadcast_arrays(np.asarray(targets, float), outputs)
+    history = History(text, range(0, every * len(outputs), every))
+    history.set("loss", elements=1, mean=factor * np.abs(outputs - targets).mean(1) + penalty)
+    for quantity, rows in (("value", outputs), ("gradient", factor * np.sign(outputs - targets) / outputs.shape[1])):
+        seen = {"mean": rows.mean(1), "std": rows.std(1), "min": rows.min(1), "max": rows.max(1), "l2_norm": np.linalg.norm(rows, axis=1)}
+        history.set("out", quantity, elements=rows.shape[1], **seen)
+    return history.find(TargetsOutOfRange())
+
+
+HIGH = 1 - np.geomspace(0.5, 0.01, 20)[:, None] * np.random.default_rng(0).uniform(0.5, 1.5, (20, 32))
+FAR = np.random.default_rng(1).uniform(2, 9, (20, 32))
+
+
+@pytest.mark.parametrize(
+    ("targets", "outputs", "changes", "count"),
+    [
+        (FAR, HIGH, {}, 1),
+        (-FAR, 1 - HIGH, {}, 1),
+        (-FAR, 1 - 2 * HIGH, {"end": "tanh"}, 1),
+        (np.minimum(FAR / 9, 0.99), HIGH, {"penalty": 30.0}, 0),  # within its range: some lie below
+        (1.0, HIGH, {}, 0),
+        (FAR, HIGH, {"end": ""}, 0),  # no end at all
+        (0.999 + 0.001 * HIGH, HIGH, {"penalty": np.geomspace(30, 3, 20)}, 0),  # within its range: weights are large
+        (1.0, HIGH, {"penalty": 3 + np.abs(np.arange(20) - 12)}, 0),  # or get so again
+        (1.0, HIGH, {"penalty": 3.0}, 0),  # as any number may be added
+        (FAR, np.full((20, 32), 0.6), {}, 0),  # in between: what is left to the end explains it
+        (FAR, HIGH, {"every": 4}, 0),  # nor had it time
+        (FAR, HIGH, {"factor": 3.0}, 0),  # what a weighted loss is made of isn't known
+        (np.where(np.arange(32) == 5, 0.2, FAR), HIGH, {}, 0),  # and of one that is in range no more
+    ],
+)
+def test_targets_beyond_the_end_of_a_function_are_told_of_absolute_differences(targets, outputs, changes, count):
+    found = absolutes(targets, outputs, **changes)
+    assert [(f.node, f.severity) for f in found] == [("out", "error")] * count
+    assert all("all lie on one side of it" in f.sentence for f in found)
+    assert all(f.evidence["absolute"] == pytest.approx(np.abs(targets - outputs).mean(), rel=0.3) for f in found)
+
+
 def squares(targets, outputs, end="", biases=0.0, every=100):
     """Rows of targets and of the outputs at that capture, of a loss that is the mean of their squared differences: by numpy."""
     text = f"input x [?,8]; layer out Dense [?,1] <- x {end} gradient; variable out/kernel [8,1]; variable out/bias [4]; loss loss [] <- out"

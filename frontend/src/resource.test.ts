@@ -1,5 +1,6 @@
+import { signal } from "@preact/signals";
 import { describe, expect, test } from "vitest";
-import { Cache, createResource } from "./resource";
+import { Cache, createResource, resource, retryFailed } from "./resource";
 import type { Options } from "./resource";
 
 /** Requests that the test answers by hand, in any order. */
@@ -86,6 +87,18 @@ describe("a cell", () => {
     cell.retry();
     await requests[1].answer("A");
     expect(cell.answer.value).toEqual({ key: "a", pending: false, data: "A", error: null });
+  });
+
+  test("tries again when asked, and not whenever something changes that it reads while it loads", async () => {
+    const [version, asked] = [signal(1), [] as number[]];
+    const answer = resource(() => "a", () => (asked.push(version.value), Promise.reject(new Error("away")))); // prettier-ignore
+    const settled = (): Promise<void> => new Promise((resolve) => setTimeout(resolve));
+    await settled();
+    retryFailed();
+    await settled();
+    for (version.value = 2; version.value < 4; version.value += 1) await settled();
+    expect(answer.value.error).not.toBeNull();
+    expect(asked).toEqual([1, 1]);
   });
 
   test("forgets everything when nothing is wanted", async () => {

@@ -12,7 +12,7 @@
  * scrub neither floods the server nor starves the screen, which aborting at every move would do. A request for anything else is aborted.
  */
 
-import { effect, signal } from "@preact/signals";
+import { effect, signal, untracked } from "@preact/signals";
 import type { ReadonlySignal } from "@preact/signals";
 import { useEffect, useLayoutEffect, useRef } from "preact/hooks";
 
@@ -176,7 +176,7 @@ export function resource<K, T>(
   const cell = createResource(load, options);
   effect(() => cell.want(key()));
   effect(() => {
-    if (retries.value > 0) cell.retry();
+    if (retries.value > 0) untracked(cell.retry); // what `load` reads is no reason to ask again
   });
   return cell.answer;
 }
@@ -190,7 +190,7 @@ export function useResource<K, T>(key: K | null, load: Load<K, T>, options?: Opt
   useEffect(
     () =>
       effect(() => {
-        if (retries.value > 0) cell.retry();
+        if (retries.value > 0) untracked(cell.retry); // what `load` reads is no reason to ask again
       }),
     [cell],
   );

@@ -91,13 +91,13 @@ def test_a_judge_is_to_give_one_number():
     assert len(ConstantTargets().select(history.facts)) == 0
 
 
-def of_classes(order, batch=8, moves=1.0):
+def of_classes(order, batch=8, moves=1.0, every=1):
     """What is told of a softmax that is trained on batches, the classes of which are ``order``: shares and gradients by numpy.
 
-    What is learned beside the bias gives more and more to the class that is true. ``moves``: whether the bias is learned.
+    What is learned beside the bias gives more and more to the class that is true. ``moves``: whether the bias is learned. ``every``: as is recorded.
     """
     text = "input x [?,4]; layer head Dense [?,4] <- x softmax; variable head/kernel [4,4] gradient update"
-    history = History(text + "; variable head/bias [4] gradient update; loss loss [] <- head", range(0, 3 * len(order), 3))
+    history = History(text + "; variable head/bias [4] gradient update; loss loss [] <- head", range(0, len(order), every))
     random, bias, shares, gradients, biases, losses = np.random.default_rng(0), np.zeros(4), [], [], [], []
     for step, kind in enumerate(order):
         scores = bias + 0.1 * random.normal(size=(batch, 4)) + step / 50 * np.eye(4)[kind]
@@ -107,11 +107,11 @@ def of_classes(order, batch=8, moves=1.0):
         biases.append(bias)
         losses.append(-np.log(p[:, kind]).mean())
         bias = bias - 0.1 * moves * gradients[-1]
-    p, g, b = np.array(shares), np.array(gradients), np.array(biases)
+    p, g, b = np.array(shares)[::every], np.array(gradients)[::every], np.array(biases)[::every]
     history.set("head", elements=batch * 4, l2_norm=np.sqrt((p**2).sum((1, 2))), mean=0.25, batch_std=np.sqrt(p.var(1).mean(1)))
     history.set("head/bias", elements=4, l2_norm=np.linalg.norm(b, axis=1), min=b.min(1), max=b.max(1))
     history.set("head/bias", "gradient", elements=4, min=g.min(1), l2_norm=np.linalg.norm(g, axis=1))
-    return [f.node for f in history.set("loss", elements=1, mean=losses).find(ConstantTargets())]
+    return [f.node for f in history.set("loss", elements=1, mean=losses[::every]).find(ConstantTargets())]
 
 
 @pytest.mark.parametrize(
@@ -122,6 +122,7 @@ def of_classes(order, batch=8, moves=1.0):
         (np.arange(4800) % 4, {"batch": 1}, 0),  # as each of one example is
         (np.arange(600) % 4, {"moves": 0.0}, 0),
         (np.where(np.arange(600) == 9, 1, 2), {}, 0),
+        (np.where(np.arange(1800) % 3 == 1, 1, 2), {"every": 3}, 0),  # what is recorded is of one class
     ],
 )
 def test_batches_of_one_class_each_needn_t_be_of_the_same(order, changes, count):

@@ -16,7 +16,7 @@ import { leanPreact } from "./lean_preact.ts";
 const MINIFY = {
   module: true,
   ecma: 2020,
-  compress: { passes: 4, unsafe: true, unsafe_arrows: true, lhs_constants: false },
+  compress: { passes: 4, unsafe: true, unsafe_arrows: true, lhs_constants: false, sequences: false },
 } as const;
 
 /** A second pass over what the bundler has minified, which the budget of 90 kB (gzip) needs. */

@@ -202,7 +202,7 @@ function NoNode(): JSX.Element {
           This run has no node <bdi>{node.value}</bdi>.
         </>
       ) : (
-        "Choose a node in the list, the graph or the matrix to see its values."
+        "Choose a node to see its values."
       )}
     </p>
   );

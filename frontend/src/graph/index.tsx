@@ -331,11 +331,7 @@ function Corner({
 
 function Notice({ failure }: { readonly failure: string | null }): JSX.Element | null {
   if (failure !== null) {
-    return (
-      <p class="graph-notice">
-        The graph can't be laid out: its worker didn't start. {failure} The list of nodes holds the same.
-      </p>
-    );
+    return <p class="graph-notice">The graph can't be laid out: {failure} The list of nodes holds the same.</p>;
   }
   if (graph.value.data !== null && visibleGraph.value.items.length <= 1)
     return <p class="graph-notice">This run has no node to draw.</p>;

@@ -32,8 +32,7 @@ import "./matrix.css";
 
 export { MatrixToolbar } from "./toolbar";
 
-const KEYS =
-  "Arrow keys move over cells, Enter goes to the node and the step, plus and minus zoom, 0 shows all steps. The list of nodes holds the numbers of one step as text.";
+const KEYS = "Arrow keys move over cells, Enter goes to the node and the step, plus and minus zoom, 0 shows all steps.";
 /** Below this width names get less room. */
 const NARROW: CssPixels = 640;
 const BAR_WIDTH: CssPixels = 74;

@@ -66,9 +66,9 @@ function Keys(): JSX.Element {
           {shortcut.does}
         </Entry>
       ))}
-      <Entry sign={keySigns(["a…z"])}>In the list of nodes: go to the row that starts so</Entry>
+      <Entry sign={keySigns(["a…z"])}>List of nodes: go to the next that starts so</Entry>
       <Entry sign={keySigns(["→", "←"])}>In the list of nodes: open, close</Entry>
-      <Entry sign="Drag">On a chart or the matrix: zoom; a double click shows all steps</Entry>
+      <Entry sign="Drag">Chart or matrix: zoom; a double click shows all steps</Entry>
       <Entry sign="Wheel">On the graph: zoom</Entry>
     </dl>
   );

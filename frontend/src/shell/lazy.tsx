@@ -45,7 +45,7 @@ export function lazy<P extends object>(
     if (!failed.value) return <>{placeholder}</>;
     return (
       <p class="no-node">
-        This part of the page could not be loaded. <TextButton onClick={retry}>Try again</TextButton>
+        This part could not be loaded. <TextButton onClick={retry}>Try again</TextButton>
       </p>
     );
   };

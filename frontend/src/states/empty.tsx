@@ -35,10 +35,7 @@ export function MissingRun(): JSX.Element {
         <h1>
           There is no run <bdi>{run.value}</bdi> here
         </h1>
-        <p>
-          It may have been renamed or deleted, or this TensorBoard shows another log directory. These runs have
-          activations:
-        </p>
+        <p>It was renamed or deleted, or this is another log directory. Runs with activations:</p>
         <ul class="plain">
           {(runs.value ?? []).map((each) => (
             <li key={each.run}>
@@ -64,8 +61,7 @@ export function Empty({ listing: { logdir, problem, first_steps: code } }: { rea
           </p>
         )}
         <p>
-          Add one callback to <code>fit</code>. The first values appear here a few seconds after training starts; this
-          page needs no reload.
+          Add one callback to <code>fit</code>. The first values appear a few seconds after training starts.
         </p>
         <h2>With model.fit</h2>
         <CodeBlock code={code?.fit ?? ""} added={[4]} />
@@ -87,7 +83,7 @@ function Where({ logdir }: { readonly logdir: string }): JSX.Element {
             No run below <code>{logdir}</code> has activations.{" "}
           </>
         )}
-        Start TensorBoard with a folder above the one you gave as <code>log_dir</code>:
+        Start TensorBoard with a folder above your <code>log_dir</code>:
       </p>
       <CodeBlock code="tensorboard --logdir logs" />
     </section>

@@ -90,9 +90,7 @@ function Now({ recorded, narrow }: { readonly recorded: Steps | null; readonly n
         {!narrow && epoch >= 0 && ` · epoch ${epoch + 1}`}
       </div>
       <div class="dim second">
-        <span title="How much longer this step took than one that isn't recorded, and what its reduction took">
-          overhead {formatDuration(recorded.overhead[index])}
-        </span>
+        <span title="What recording this step took">overhead {formatDuration(recorded.overhead[index])}</span>
         {dropped > 0 && (
           <>
             {" · "}

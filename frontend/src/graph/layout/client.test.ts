@@ -76,6 +76,6 @@ describe("layout client", () => {
     const { worker, failures, client } = start();
     client.request(REQUEST);
     worker.onerror?.({ message: "" });
-    expect(failures).toEqual(["The file worker.js could not be loaded."]);
+    expect(failures).toEqual(["worker.js could not be loaded."]);
   });
 });

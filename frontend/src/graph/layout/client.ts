@@ -49,7 +49,7 @@ export class LayoutClient {
     };
     worker.onerror = (event) => {
       this.#busy = false;
-      this.fail(event.message || "The file worker.js could not be loaded.");
+      this.fail(event.message || "worker.js could not be loaded.");
     };
     return worker;
   }

@@ -95,13 +95,11 @@ export function layOutComponents(graph: FlowGraph, aspect: number): FlowLayout {
   });
   const boxes = layouts.map(({ layout }) => ({ across: layout.acrossExtent, along: layout.alongExtent }));
   const top = shelve(boxes, shelfLimit(boxes, aspect), PIECE_GAP);
-  const small = singles.map((vertex) => ({ across: graph.across[vertex], along: graph.along[vertex] }));
-  const beside = graph.exit >= 0;
-  const turned = (box: Box): Box => (beside ? { across: box.along, along: box.across } : box);
-  const limit = beside ? top.along : Math.max(top.across, shelfLimit(small, aspect));
-  const grid = shelve(small.map(turned), limit, SINGLE_GAP);
-  const gap = joined.length > 0 && singles.length > 0 ? PIECE_GAP : 0;
-  const corner = beside ? { across: top.across + gap, along: 0 } : { across: 0, along: top.along + gap };
+  const [side, way] = graph.exit >= 0 ? (["along", "across"] as const) : (["across", "along"] as const);
+  const small = singles.map((vertex) => ({ across: graph[side][vertex], along: graph[way][vertex] }));
+  const limit = graph.exit >= 0 ? top.along : Math.max(top.across, shelfLimit(small, aspect));
+  const grid = shelve(small, limit, SINGLE_GAP);
+  const gridStart = joined.length > 0 && singles.length > 0 ? top[way] + PIECE_GAP : top[way];
   const across = new Float64Array(graph.across.length);
   const along = new Float64Array(graph.across.length);
   const routes: number[][] = graph.edges.map(() => []);
@@ -115,16 +113,17 @@ export function layOutComponents(graph: FlowGraph, aspect: number): FlowLayout {
       routes[edge] = layout.routes[index].map((value, at) => value + (at % 2 === 0 ? start.across : start.along));
     });
   });
+  const places = { across, along };
   singles.forEach((vertex, index) => {
-    const start = turned(grid.starts[index]);
-    across[vertex] = corner.across + start.across + graph.across[vertex] / 2;
-    along[vertex] = corner.along + start.along + graph.along[vertex] / 2;
+    places[side][vertex] = grid.starts[index].across + graph[side][vertex] / 2;
+    places[way][vertex] = gridStart + grid.starts[index].along + graph[way][vertex] / 2;
   });
+  const extent = { ...top, [side]: Math.max(top[side], grid.across), [way]: gridStart + grid.along };
   return {
     across,
     along,
-    acrossExtent: Math.max(top.across, corner.across + turned(grid).across),
-    alongExtent: Math.max(top.along, corner.along + turned(grid).along),
+    acrossExtent: extent.across,
+    alongExtent: extent.along,
     routes,
   };
 }

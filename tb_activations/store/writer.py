@@ -13,6 +13,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -66,7 +67,10 @@ class Writer:
         _check(worker, max_bytes)
         self._session = Session(Path(run_dir), worker)
         self._budget = Budget(max_bytes)
-        self._stage = self._budget.stage
+        if max_bytes is not None:
+            with suppress(OSError):  # there is nothing yet, or the thread will meet what is wrong
+                self._budget.used_bytes = self._session.used_bytes()  # before there is a graph, not as soon as there is a thread
+        self._stage = STAGES[0]
         self._on_failure, self._on_budget, self._on_segment = on_failure, on_budget, on_segment
         self._changed = threading.Condition()
         self._queue: deque[_Item] = deque()
@@ -146,7 +150,7 @@ class Writer:
     def _run(self) -> None:
         try:
             self._session.prepare()
-            self._weigh()
+            self._enter_stage()
             while self._turn():
                 pass
             if self._failure is None:
@@ -222,12 +226,14 @@ class Writer:
 
     def _weigh(self) -> None:
         """Takes the size on disk for what was estimated, and tells when a new stage of the budget begins."""
-        if self._budget.max_bytes is None:
-            return
-        self._budget.used_bytes = self._session.used_bytes()
+        if self._budget.max_bytes is not None:
+            self._budget.used_bytes = self._session.used_bytes()
+            self._enter_stage()
+
+    def _enter_stage(self) -> None:
         stage, self._stage = self._stage, self._budget.stage
         self._stride = self._budget.stride
-        if self._stage.share > stage.share and self._on_budget is not None:
+        if self._stage.share > stage.share and self._on_budget is not None and self._budget.max_bytes is not None:
             used, bound = _sizes(self._budget.used_bytes, self._budget.max_bytes)
             self._on_budget(f"{used} of the size budget of {bound} are used: {self._stage.sentence}.")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,7 @@ from tb_activations import open_run
 from tb_activations.errors import NotFoundError
 from tb_activations.store.run import Run
 from tb_activations.store.schema import Capture, Graph
+from tb_activations.store.session import Session
 from tb_activations.store.writer import Writer
 from tests.builders import capture_of, normal_values, open_writer, parse_nodes, put, segments_of
 
@@ -67,6 +69,12 @@ class TestBudget:
             assert (state.state, state.reason) == ("available", "size_budget")
             assert "left out the value of `n3` at step 0: a single capture takes more than what is left of it" in state.sentence
         assert any("a single capture takes more" in problem for problem in run.problems)
+
+    def test_what_is_kept_does_not_depend_on_when_the_thread_begins(self, tmp_path, monkeypatch):
+        has_graph, prepare, set_graph = threading.Event(), Session.prepare, Writer.set_graph
+        monkeypatch.setattr(Session, "prepare", lambda session: has_graph.wait(60) and prepare(session))
+        monkeypatch.setattr(Writer, "set_graph", lambda writer, graph: (set_graph(writer, graph), has_graph.set()))
+        self.test_a_budget_that_is_too_small_for_a_single_capture_is_told_once(tmp_path)
 
     def test_nodes_of_a_graph_that_came_when_it_was_used_up_say_so(self, tmp_path):
         with open_writer(tmp_path, self.graph, max_bytes=60_000) as writer:

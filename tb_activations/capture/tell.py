@@ -46,8 +46,9 @@ class Warnings:
 
     def tell(self, *, stacklevel: int) -> None:
         """Tells what waits, as `warnings.warn` called by the caller of this would."""
-        while self._waiting:
-            tell(self._waiting.popleft(), stacklevel=stacklevel + 1)
+        with contextlib.suppress(IndexError):  # also where another thread took the last one
+            while True:
+                tell(self._waiting.popleft(), stacklevel=stacklevel + 1)
 
 
 def cause(error: BaseException) -> str:

@@ -70,7 +70,7 @@ $(OLDEST)/.installed: requirements-oldest.txt setup.py
 OLDEST_TESTS := tests/test_whole_way.py tests/plugin/test_server.py tests/diagnosis/test_callback.py tests/capture/test_batches.py \
   tests/capture/test_values_of_trainings.py tests/capture/test_watch.py tests/capture/test_watched_losses.py \
   tests/capture/test_transparency.py
-NEWER_KERAS := masked or remat or classifier or scan
+NEWER_KERAS := masked or remat or classifier or scan or joined
 
 oldest-tests: $(VENV)/.created
 	@if $(PY) -c 'import sys; sys.exit(sys.version_info >= (3, 13))'; then \

@@ -85,7 +85,7 @@ def check_arguments(
         **{name: getattr(keep, name) for name in keep.__slots__},
     }
     return Arguments(
-        local_path("log_dir", log_dir),
+        local_path("log_dir", log_dir).absolute(),  # a program may change its directory
         schedule,
         Options(selection, keep, configuration),
         None if max_bytes is None else _positive("max_bytes", max_bytes),

@@ -34,7 +34,8 @@ def steps_counted(model: keras.Model) -> int | None:
     Where a step of the user's own works with others, the one of `compile` stays at 0. Of several the one that counted least tells: some work twice
     in a step.
     """
-    own = _counted(model.optimizer) if model.optimizer is not None else 0
+    optimizer = getattr(model, "optimizer", None)  # a model that was never compiled may have no such attribute
+    own = 0 if optimizer is None else _counted(optimizer)
     return own or min(filter(None, map(_counted, optimizers_of(model))), default=None)
 
 

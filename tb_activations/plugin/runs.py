@@ -113,7 +113,7 @@ def source_of(context: base_plugin.TBContext) -> Source:
     if "://" in logdir:
         return _nowhere(logdir, LOCAL_ONLY)
     if logdir:
-        root = local_path("logdir", logdir)
+        root = local_path("logdir", logdir).absolute()
         return Source(logdir, lambda: find_runs(root), lambda: _hindrance(root, logdir))
     multiplexer = context.multiplexer
     if multiplexer is not None:

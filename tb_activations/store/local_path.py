@@ -1,6 +1,6 @@
 """Paths that a user gives.
 
-The one invariant: what comes out is a local path that no later change of directory moves. Whether anything is there is for others to find out.
+The one invariant: what comes out is a local path. Whether anything is there is for others to find out.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ LOCAL_ONLY = "Activations are written to and read from a local directory only. M
 
 
 def local_path(name: str, value: Any) -> Path:
-    """``value``, the argument ``name``, as an absolute path. ``~`` is the home directory; an unknown ``~user`` stays as it is, as in TensorBoard.
+    """``value``, the argument ``name``, as a path. ``~`` is the home directory; an unknown ``~user`` stays as it is, as in TensorBoard.
 
     Raises:
       ArgumentError: it is neither text nor `os.PathLike`, no path can be like this, or it names another machine.
@@ -27,4 +27,4 @@ def local_path(name: str, value: Any) -> Path:
         raise ArgumentError(f'`{name}` must be a path such as "logs/run1". Received: {name}={value!r:.200}')
     if "://" in path:  # as a path it would be a local folder `gs:`, and the bucket would stay empty
         raise ArgumentError(f"`{name}` must be a local directory. {LOCAL_ONLY} Received: {name}={value!r:.200}")
-    return Path(os.path.expanduser(path)).absolute()  # noqa: PTH111  (that of pathlib raises where there is no such user)
+    return Path(os.path.expanduser(path))  # noqa: PTH111  (that of pathlib raises where there is no such user)

@@ -108,7 +108,7 @@ def test_a_directory_without_runs_is_an_error_that_says_so(tmp_path, capsys, com
 
 def test_an_address_of_another_machine_is_a_sentence(capsys):
     assert main(["info", "gs://bucket/logs"]) == 2
-    assert capsys.readouterr().err.startswith("`LOGDIR` must be a local directory. ")
+    assert capsys.readouterr().err.startswith("`LOGDIR` must be a local directory: ")
 
 
 def test_the_version_is_told(capsys):

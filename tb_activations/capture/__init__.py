@@ -5,7 +5,7 @@ The one invariant: training gives the same numbers as without, whatever goes wro
 
     callback, watch, probe, explain                                               what users call
     arguments, schedule, selection, shares, tell                                  what they ask for, and what they are told
-    clock, batches, forward, swap, step_functions, first_trace, twin              which step is due, and what runs in its place
+    clock, pace, batches, forward, swap, step_functions, first_trace, twin        which step is due, and what runs in its place
     aside, sameness, undo, gradient_sums, randomness                              what keeps a training the same
     trainability, traced_functions                                                what was fixed when the plain step was traced
     active, instrument, recorder, trace, harmless                                 the trace of a step, while its Python code runs

@@ -10,12 +10,9 @@ import contextlib
 import functools
 import os
 import threading
-import time
 import weakref
-from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from statistics import median
 from typing import Any, Concatenate, Literal, ParamSpec
 
 import keras
@@ -25,6 +22,7 @@ from tb_activations.capture.clock import Clock
 from tb_activations.capture.destination import Destination, let_go
 from tb_activations.capture.forward import FixedBatch
 from tb_activations.capture.optimizers import steps_counted
+from tb_activations.capture.pace import Pace
 from tb_activations.capture.packing import SAMPLE_EXAMPLES
 from tb_activations.capture.replicas import this_worker
 from tb_activations.capture.schedule import Every, Schedule
@@ -146,7 +144,7 @@ class ActivationsCallback(keras.callbacks.Callback):  # type: ignore[misc]  # Ke
         self._swaps: dict[StepKind, Swap] = {}
         self._probe: FixedBatch | None = None
         self._clock: Clock | None = None
-        self._pace = _Pace()
+        self._pace = Pace()
         self._epoch = -1
         self._iterations = 0
         self._fitting = False
@@ -389,25 +387,3 @@ _OF_A_TRAINING = frozenset(
         *("_names_checked", "_is_passed_by", "_warnings", "_step", "_over"),
     }
 )
-
-
-class _Pace:
-    """How long steps take without a capture, so that what a capture costs can be told."""
-
-    def __init__(self) -> None:
-        self._idle: deque[float] = deque(maxlen=32)
-        self._began: tuple[float, int] | None = None
-
-    def begin(self, steps: int, *, idle: bool) -> None:
-        """An execution begins, and so the last one has ended."""
-        now = time.perf_counter()
-        if self._began is not None:
-            self._idle.append((now - self._began[0]) / self._began[1])
-        self._began = (now, steps) if idle else None
-
-    def pause(self) -> None:
-        """What comes before the next execution is no step."""
-        self._began = None
-
-    def overhead(self, seconds: float) -> float:
-        return max(seconds - median(self._idle), 0.0) if self._idle else float("nan")

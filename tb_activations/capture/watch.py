@@ -12,9 +12,7 @@ import inspect
 import os
 import time
 import weakref
-from collections import deque
 from collections.abc import Callable, Sequence
-from statistics import median
 from types import TracebackType
 from typing import Any, Literal
 
@@ -27,6 +25,7 @@ from tb_activations.capture.destination import Destination, let_go
 from tb_activations.capture.forward import FixedBatch
 from tb_activations.capture.instrument import instrumented
 from tb_activations.capture.on_replicas import OnReplicas, converted
+from tb_activations.capture.pace import Pace
 from tb_activations.capture.packing import SAMPLE_EXAMPLES
 from tb_activations.capture.recorder import Recorder
 from tb_activations.capture.replicas import this_worker
@@ -168,7 +167,7 @@ class WatchedStep:
         weakref.finalize(self, let_go, [self._destination, self._probe_destination]).atexit = False  # then each writer ends by itself
         self._trainability: Trainability | None = None
         self._twin: FunctionTwin | None = None
-        self._idle: deque[float] = deque(maxlen=32)
+        self._pace = Pace()
         self._names_checked = self._place_told = self._stop_told = False
         self._destination.begin(first_step)
         functools.update_wrapper(self, train_step, updated=())
@@ -191,7 +190,7 @@ class WatchedStep:
             result = self._record(args, kwargs, time.perf_counter())
         else:
             result = self._plain(*args, **kwargs)
-            self._idle.append(time.perf_counter() - started)
+            self._pace.add(time.perf_counter() - started)
         self.step += 1
         self._tell()
         return result
@@ -247,10 +246,8 @@ class WatchedStep:
             self._names_checked = True
             for sentence in self._options.selection.unmatched(captured.catalogue.graph):
                 self._warnings.add(sentence)
-        overhead = max(seconds - median(self._idle), 0.0) if self._idle else float("nan")
         if self._destination is not None:
-            self._destination.put(self.step, captured, overhead=overhead)
-
+            self._destination.put(self.step, captured, overhead=self._pace.overhead(seconds))
         if self._probe is not None and self._probe.waits:
             self._record_probe(self.step + 1)  # the model was built by this step
 

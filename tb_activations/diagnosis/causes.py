@@ -287,12 +287,14 @@ class _Links:
             candidates = self._candidates.get(rule, ())
             if not candidates or candidates[0].order >= bound:
                 continue
-            reach = self._reached(self._facts.index.get(effect.node), relation)
-            before = self._reached(self._facts.index.get(effect.node), "before")
+            index = self._facts.index.get(effect.node)
+            reach = self._reached(index, relation)
             for candidate in candidates:
                 if candidate.order >= bound:
                     break
-                if _is_no_cause(candidate, effect) or (_flow_forward(candidate.finding, effect) and not candidate.places & before):
+                if _is_no_cause(candidate, effect):
+                    continue
+                if _flow_forward(candidate.finding, effect) and not candidate.places & self._reached(index, "before"):
                     continue
                 if relation == "anywhere" or bool(candidate.places & reach) != (relation == "elsewhere"):
                     bound, cause = candidate.order, candidate.finding

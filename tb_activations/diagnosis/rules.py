@@ -34,7 +34,8 @@ from tb_activations.diagnosis.left_frozen import LeftFrozen
 from tb_activations.diagnosis.losses import ExplodingLoss, OscillatingLoss
 from tb_activations.diagnosis.noise import DrownedCode, HeavyDropout
 from tb_activations.diagnosis.nonfinite import Nonfinite
-from tb_activations.diagnosis.outputs import OutputMismatch, TargetsOutOfRange
+from tb_activations.diagnosis.out_of_range import TargetsOutOfRange
+from tb_activations.diagnosis.outputs import OutputMismatch
 from tb_activations.diagnosis.penalty import PenaltyTooStrong
 from tb_activations.diagnosis.precision import HalfOverflow, HalfUnderflow, LossScaleThrash
 from tb_activations.diagnosis.rule import NodeRule, Observation, Rule, Words, number

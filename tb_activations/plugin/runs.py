@@ -111,7 +111,7 @@ def source_of(context: base_plugin.TBContext) -> Source:
     """Returns where the runs of a TensorBoard with this context are."""
     logdir = context.logdir or ""
     if "://" in logdir:
-        return _nowhere(logdir, LOCAL_ONLY)
+        return _nowhere(logdir, f"The log directory {LOCAL_ONLY}")
     if logdir:
         root = local_path("logdir", logdir).absolute()
         return Source(logdir, lambda: find_runs(root), lambda: _hindrance(root, logdir))

@@ -13,7 +13,8 @@ from tb_activations.errors import ArgumentError
 
 __all__ = ["LOCAL_ONLY", "local_path"]
 
-LOCAL_ONLY = "Activations are written to and read from a local directory only. Mount or copy the log directory, and name the local path."
+LOCAL_ONLY = "must be a local directory: mount or copy it, and name the local path."
+"""The end of a sentence."""
 
 
 def local_path(name: str, value: Any) -> Path:
@@ -26,5 +27,5 @@ def local_path(name: str, value: Any) -> Path:
     if not isinstance(path, str) or not path or "\0" in path:
         raise ArgumentError(f'`{name}` must be a path such as "logs/run1". Received: {name}={value!r:.200}')
     if "://" in path:  # as a path it would be a local folder `gs:`, and the bucket would stay empty
-        raise ArgumentError(f"`{name}` must be a local directory. {LOCAL_ONLY} Received: {name}={value!r:.200}")
+        raise ArgumentError(f"`{name}` {LOCAL_ONLY} Received: {name}={value!r:.200}")
     return Path(os.path.expanduser(path))  # noqa: PTH111  (that of pathlib raises where there is no such user)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from tb_activations.diagnosis.outputs import OutputMismatch, TargetsOutOfRange
+from tb_activations.diagnosis.out_of_range import TargetsOutOfRange
+from tb_activations.diagnosis.outputs import OutputMismatch
 from tests.diagnosis.hand import History
 
 TEXT = "input x [?,8]; layer scores [?,3] {} <- x; loss loss [] <- scores"

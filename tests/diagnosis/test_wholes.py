@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import tb_activations as tba
-from tb_activations.diagnosis.outputs import TargetsOutOfRange
+from tb_activations.diagnosis.out_of_range import TargetsOutOfRange
 from tests.diagnosis.hand import STEPS, History
 
 L = keras.layers

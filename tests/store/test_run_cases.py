@@ -243,7 +243,7 @@ class TestOpenRun:
             open_run("~nobody-of-this-name/logs")
 
     def test_an_address_is_no_directory(self):
-        with pytest.raises(ArgumentError, match="from a local directory only"):
+        with pytest.raises(ArgumentError, match="`path` must be a local directory: mount or copy it"):
             open_run("gs://bucket/logs")
 
     def test_no_tensor_library_and_no_tensorboard_are_needed(self, tmp_path):

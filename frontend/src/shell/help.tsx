@@ -67,7 +67,7 @@ function Keys(): JSX.Element {
         </Entry>
       ))}
       <Entry sign={keySigns(["a…z"])}>List of nodes: go to the next that starts so</Entry>
-      <Entry sign={keySigns(["→", "←"])}>In the list of nodes: open, close</Entry>
+      <Entry sign={keySigns(["→", "←"])}>List of nodes: open, close</Entry>
       <Entry sign="Drag">Chart or matrix: zoom; a double click shows all steps</Entry>
       <Entry sign="Wheel">On the graph: zoom</Entry>
     </dl>

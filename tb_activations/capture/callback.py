@@ -221,7 +221,7 @@ class ActivationsCallback(keras.callbacks.Callback):  # type: ignore[misc]  # Ke
 
     @_harmless
     def on_test_batch_begin(self, batch: int, logs: Any = None) -> None:
-        if batch == 0 and (self._validation or not self._fitting):
+        if batch == 0 and (self._validation or not self._fitting) and not self._is_lost("validation"):
             self._swap("evaluate", self._evaluated).arm([True] + [False] * (self.model.steps_per_execution - 1))
 
     @_harmless
@@ -232,7 +232,7 @@ class ActivationsCallback(keras.callbacks.Callback):  # type: ignore[misc]  # Ke
 
     @_harmless
     def on_predict_batch_begin(self, batch: int, logs: Any = None) -> None:
-        if batch == 0:
+        if batch == 0 and not self._is_lost("predict"):
             self._swap("predict", self._predicted).arm([True])
 
     @_harmless
@@ -282,6 +282,10 @@ class ActivationsCallback(keras.callbacks.Callback):  # type: ignore[misc]  # Ke
             self._destinations[run] = Destination(self._log_dir / run, self._max_bytes, self._warnings.add, follow)
         return self._destinations[run]
 
+    def _is_lost(self, run: str) -> bool:
+        """Whether recording ``run`` would be in vain, as it can't be written."""
+        return run in self._destinations and self._destinations[run].over
+
     def _close(self) -> None:
         for swap in self._swaps.values():
             swap.release()
@@ -300,6 +304,8 @@ class ActivationsCallback(keras.callbacks.Callback):  # type: ignore[misc]  # Ke
     # Steps.
 
     def _due(self, first: int, steps: int) -> list[bool]:
+        if self._is_lost("train"):
+            return [False] * steps
         try:
             return [self._schedule.due(first + index) for index in range(steps)]
         except Exception as error:  # noqa: BLE001  (the user's function; a schedule must not end a training)

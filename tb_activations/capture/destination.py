@@ -45,6 +45,11 @@ class Destination:
         self._graph: Graph | None = None
         self._failed = self._told_of_another = False
 
+    @property
+    def over(self) -> bool:
+        """Whether nothing that is put is kept, for writing has failed: nothing need be recorded for it. A new session tries anew."""
+        return self._failed
+
     def was_recorded(self) -> bool:
         """Whether an earlier session recorded this run; its graph stands there from the first capture on, before any segment."""
         try:
@@ -107,6 +112,7 @@ class Destination:
         writer, self._writer, self._graph = self._writer, None, None
         if writer is not None:
             writer.close()
+        self._failed = False
 
     def let_go(self) -> None:
         """As `close`, without waiting for it."""

@@ -114,7 +114,7 @@ def _relative(file: str) -> str:
     path = Path(file)
     try:
         shown = path.relative_to(Path.cwd()).as_posix()
-    except ValueError:
+    except (ValueError, OSError):  # where the working directory is gone, too
         shown = Path(*path.parts[-2:]).as_posix()
     _FILES[shown] = file
     return shown

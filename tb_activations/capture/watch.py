@@ -213,7 +213,7 @@ class WatchedStep:
 
     def _is_due(self) -> bool:
         try:
-            return self._destination is not None and self._schedule.due(self.step)
+            return self._destination is not None and not self._destination.over and self._schedule.due(self.step)
         except Exception as error:  # noqa: BLE001  (the user's function; a schedule must not end a training)
             self._end("The function given as `every` failed", error)
             return False

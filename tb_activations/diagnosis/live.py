@@ -1,7 +1,9 @@
 """Findings while training runs: told once each, and acted on.
 
 The one invariant: nothing that happens here, in a rule or in the user's function, reaches training or the writer; it is told once, and training goes
-on. Called on a writer's thread after each segment, so what it costs is no cost of a training step; the writers of several runs take turns.
+on. What is asked of a finding is done whatever becomes of the rest: a function that fails keeps no training from its end.
+
+Called on a writer's thread after each segment, so what it costs is no cost of a training step; the writers of several runs take turns.
 """
 
 from __future__ import annotations
@@ -58,7 +60,7 @@ class LiveFindings:
     """Follows the run in ``run_dir`` while it is written. Call it after each segment.
 
     Attributes:
-      warn: called with a sentence, once, when following had to be given up.
+      warn: called with a sentence, once each, when following had to be given up or put off, and when the user's function failed.
       speaks: whether this process prints: of several that train together only the first does.
       stop: the finding because of which training should stop; None so far. The training thread takes it with `take_stop`.
     """
@@ -75,6 +77,7 @@ class LiveFindings:
     _token: str = field(default_factory=lambda: secrets.token_hex(4))
     _recorded: list[RecordedFinding] | None = None
     _failed: bool = False
+    _warned: set[str] = field(default_factory=set)
     _looking: threading.Lock = field(default_factory=threading.Lock)
     _stopping: threading.Lock = field(default_factory=threading.Lock)
 
@@ -85,9 +88,13 @@ class LiveFindings:
                 return
             try:
                 self._follow()
-            except Exception as error:  # noqa: BLE001  (a rule or the user's function; training must go on)
+            except OSError as error:  # of the disk, which may be well again
+                self._warn_once(
+                    "disk", f"Findings could not be looked for in {self.run_dir}: {_said(error)}. It is tried again at the next captures."
+                )
+            except Exception as error:  # noqa: BLE001  (ours; training must go on)
                 self._failed = True
-                self.warn(f"Findings are no longer looked for in {self.run_dir}: {type(error).__name__}: {error}. Training and recording go on.")
+                self.warn(f"Findings are no longer looked for in {self.run_dir}: {_said(error)}. Training and recording go on.")
 
     def take_stop(self) -> Finding | None:
         """Returns `stop`, once."""
@@ -105,10 +112,13 @@ class LiveFindings:
         self._record(report)
         new = [finding for finding in report.findings if finding.identity not in self._told]
         self._told.update(finding.identity for finding in new)
-        if self.actions.print and self.speaks():
-            self._printer(new)
         for finding in new:
-            self._act(finding)
+            self._ask_to_stop(finding)
+        if self.actions.print and self.speaks():
+            with suppress(OSError, ValueError):  # a stderr that is closed
+                self._printer(new)
+        for finding in new:
+            self._hand_over(finding)
 
     def _record(self, report: Report) -> None:
         """Writes what the user's rules found beside the segments: no other process has these functions."""
@@ -119,13 +129,29 @@ class LiveFindings:
                 write_findings(data_directory(Path(self.run_dir)) / findings_name(self._token), rules, recorded)
                 self._recorded = recorded
 
-    def _act(self, finding: Finding) -> None:
+    def _ask_to_stop(self, finding: Finding) -> None:
         stop_on = self.actions.stop_on
         if stop_on is not None and SEVERITIES.index(finding.severity) >= SEVERITIES.index(stop_on) and finding.last_step is None:
             with self._stopping:
                 self.stop = self.stop or finding
-        if self.actions.on_finding is not None:
+
+    def _hand_over(self, finding: Finding) -> None:
+        """Calls the user's function, which may fail, as where it sends a message."""
+        if self.actions.on_finding is None:
+            return
+        try:
             self.actions.on_finding(finding)
+        except Exception as error:  # noqa: BLE001  (the user's)
+            self._warn_once("on_finding", f"The function given as `on_finding` failed: {_said(error)}. It is called again with the next finding.")
+
+    def _warn_once(self, about: str, sentence: str) -> None:
+        if about not in self._warned:
+            self._warned.add(about)
+            self.warn(sentence)
+
+
+def _said(error: Exception) -> str:
+    return f"{type(error).__name__}: {error}"
 
 
 def because_of(finding: Finding) -> str:

@@ -24,6 +24,7 @@ from tb_activations.capture import (
     instrument,
     packing,
     recorder,
+    source,
     swap,
     trace,
     twin,
@@ -325,6 +326,46 @@ def test_the_users_own_error_at_run_time_is_the_users(data, lean):
 def test_a_directory_that_cannot_be_written(make_tiny, data, tmp_path):
     (tmp_path / "file").write_text("in the way")
     fit_both(make_tiny, data, tba.ActivationsCallback(tmp_path / "file" / "logs", every=3), {}, "can't be written")
+
+
+def count_twins(monkeypatch):
+    """A list that grows by each step that is recorded, kept or not."""
+    ran, run = [], twin.Twin._run_or_undo
+    monkeypatch.setattr(twin.Twin, "_run_or_undo", lambda self, *args: (ran.append(self), run(self, *args))[1])
+    return ran
+
+
+def test_what_can_not_be_written_is_not_recorded_either(make_tiny, data, tmp_path, monkeypatch):
+    (tmp_path / "file").write_text("in the way")
+    ran = count_twins(monkeypatch)
+    callback = tba.ActivationsCallback(tmp_path / "file" / "logs", every=1)
+    ours = fit_both(make_tiny, data, callback, {}, "can't be written")
+    assert len(ran) == 1
+    with pytest.warns(RuntimeWarning, match="can't be written.*validation"):
+        ours.evaluate(*data, batch_size=4, verbose=0, callbacks=[callback])
+    (tmp_path / "file").unlink()
+    ours.fit(*data, batch_size=4, verbose=0, callbacks=[callback])  # a new session
+    assert tba.open_run(tmp_path / "file" / "logs" / "train").steps().tolist() == list(range(12, 18))
+
+
+def test_a_watched_step_that_can_not_be_written_is_not_recorded_either(tmp_path, monkeypatch):
+    (tmp_path / "file").write_text("in the way")
+    ran = count_twins(monkeypatch)
+    with pytest.warns(RuntimeWarning, match="can't be written"), tba.watch(tf.function(tf.square), log_dir=tmp_path / "file", every=1) as step:
+        results = [float(step(tf.constant(float(number)))) for number in range(5)]
+    assert results == [0, 1, 4, 9, 16]
+    assert len(ran) == 1
+
+
+def test_a_working_directory_that_is_gone(make_tiny, data, tmp_path, monkeypatch):
+    (tmp_path / "scratch").mkdir()
+    monkeypatch.chdir(tmp_path / "scratch")
+    (tmp_path / "scratch").rmdir()
+    monkeypatch.setattr(source, "_FILES", {})
+    make_tiny().fit(*data, batch_size=4, verbose=0, callbacks=[tba.ActivationsCallback(tmp_path / "logs", every=1)])
+    run = tba.open_run(tmp_path / "logs" / "train")
+    assert run.steps().tolist() == list(range(6))
+    assert all(node.state == "materialized" for node in run.nodes)
 
 
 def test_a_writer_that_fails_later(make_tiny, data, lean, monkeypatch):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+
 import numpy as np
 import pytest
 
@@ -76,9 +78,47 @@ def test_a_function_that_fails_is_told_once_and_the_run_is_whole(tmp_path):
     def fail(finding):
         raise RuntimeError("mine")
 
-    train(tmp_path, Actions(print=False, on_finding=fail), warnings)
+    live = train(tmp_path, Actions(print=False, on_finding=fail, stop_on="error"), warnings)
+    assert warnings == ["The function given as `on_finding` failed: RuntimeError: mine. It is called again with the next finding."]
+    assert live.stop.node == "stem"
+
+
+def test_a_function_that_failed_is_called_with_the_next_finding(tmp_path):
+    warnings, seen = [], []
+
+    def flaky(finding):
+        seen.append(finding.node)
+        if len(seen) == 1:
+            raise TimeoutError("no answer")
+
+    train(tmp_path, Actions(print=False, on_finding=flaky), warnings)
+    assert seen == ["stem", "hidden"]
     assert len(warnings) == 1
-    assert "RuntimeError: mine. Training and recording go on." in warnings[0]
+
+
+def test_a_stderr_that_is_closed_keeps_no_training_from_its_end(tmp_path, monkeypatch):
+    closed = io.StringIO()
+    closed.close()
+    monkeypatch.setattr("sys.stderr", closed)
+    seen, warnings = [], []
+    live = train(tmp_path, Actions(on_finding=seen.append, stop_on="error"), warnings)
+    assert (live.stop.node, len(seen), warnings) == ("stem", 2, [])
+
+
+def test_a_disk_that_fails_once_is_told_and_looked_at_again(tmp_path, monkeypatch):
+    refresh, tries, seen, warnings = Run.refresh, [], [], []
+
+    def flaky(run):
+        tries.append(run)
+        if len(tries) <= 2:
+            raise OSError(5, "Input/output error")
+        return refresh(run)
+
+    monkeypatch.setattr(Run, "refresh", flaky)
+    train(tmp_path, Actions(print=False, on_finding=lambda finding: seen.append(finding.node)), warnings)
+    assert seen == ["stem", "hidden"]
+    assert len(warnings) == 1
+    assert "Input/output error. It is tried again at the next captures." in warnings[0]
 
 
 def test_a_rule_that_fails_takes_nothing_with_it(tmp_path, monkeypatch, capsys):

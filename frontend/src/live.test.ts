@@ -93,7 +93,17 @@ test("one question is under way at a time", async () => {
 });
 
 test("while the rules are at work, their findings are asked for again, but not by a hidden tab", async () => {
-  const run = { run: "r", version: "v", graph: "g", nodes: 0, captures: 1, first_step: 0, last_step: 0, problems: [] };
+  const run = {
+    run: "r",
+    version: "v",
+    graph: "g",
+    sessions: "s",
+    nodes: 0,
+    captures: 1,
+    first_step: 0,
+    last_step: 0,
+    problems: [],
+  };
   const bodies: Record<string, unknown> = {
     runs: { logdir: "l", problem: null, first_steps: null, runs: [run] },
     findings: { run: "r", pending: true, findings: [], quiet: [], checked_captures: 0, problems: [] },

@@ -167,6 +167,12 @@ export function createResource<K, T>(
   };
 }
 
+/** Has the cell try again whenever all do. Gives what ends that. */
+const followRetries = ({ retry }: Pick<Resource<never, unknown>, "retry">): (() => void) =>
+  effect(() => {
+    if (retries.value > 0) untracked(retry); // what `load` reads is no reason to ask again
+  });
+
 /** A cell that follows the signals `key` reads, for the life of the page. */
 export function resource<K, T>(
   key: () => K | null,
@@ -175,9 +181,7 @@ export function resource<K, T>(
 ): ReadonlySignal<Answer<K, T>> {
   const cell = createResource(load, options);
   effect(() => cell.want(key()));
-  effect(() => {
-    if (retries.value > 0) untracked(cell.retry); // what `load` reads is no reason to ask again
-  });
+  followRetries(cell);
   return cell.answer;
 }
 
@@ -187,13 +191,7 @@ export function useResource<K, T>(key: K | null, load: Load<K, T>, options?: Opt
   const cell = (held.current ??= createResource(load, options));
   const id = idOf(key);
   useLayoutEffect(() => cell.want(key), [id]);
-  useEffect(
-    () =>
-      effect(() => {
-        if (retries.value > 0) untracked(cell.retry); // what `load` reads is no reason to ask again
-      }),
-    [cell],
-  );
+  useEffect(() => followRetries(cell), [cell]);
   useEffect(() => cell.dispose, [cell]);
   const answer = cell.answer.value;
   if (key === null || answer.key === null || idOf(answer.key) === id) return answer;

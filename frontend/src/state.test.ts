@@ -15,7 +15,7 @@ beforeEach(async () => {
 
 function runOf(name: string, last: number, more: Partial<RunSummary> = {}): RunSummary {
   const always = { nodes: 1, captures: 1, dropped: 0, problems: [], first_step: 0, last_wall_time: last };
-  return { run: name, version: `v${last}`, graph: "g", last_step: last, ...always, ...more };
+  return { run: name, version: `v${last}`, graph: "g", sessions: "s", last_step: last, ...always, ...more };
 }
 
 function answerOf(...all: RunSummary[]): Runs {
@@ -127,12 +127,12 @@ describe("the stamp of per-step data", () => {
     expect(state.stampOf("r", 100)).not.toBe(last);
   });
 
-  test("changes when a resumed training goes back, and when the list of nodes changes", () => {
+  test("changes with the sessions that were captured, and with the list of nodes", () => {
     state.receiveRuns(answerOf(runOf("r", 620)));
     const stamps = [state.stampOf("r", 50)];
-    state.receiveRuns(answerOf(runOf("r", 500)));
+    state.receiveRuns(answerOf(runOf("r", 620, { sessions: "t" })));
     stamps.push(state.stampOf("r", 50));
-    state.receiveRuns(answerOf(runOf("r", 525, { graph: "h" })));
+    state.receiveRuns(answerOf(runOf("r", 625, { graph: "h", sessions: "t" })));
     stamps.push(state.stampOf("r", 50));
     expect(new Set(stamps).size).toBe(3);
   });

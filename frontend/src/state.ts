@@ -10,7 +10,7 @@ import type { ReadonlySignal } from "@preact/signals";
 import { fetchFindings, fetchGraph, fetchSnapshot, fetchSteps } from "./api";
 import { Cache, resource } from "./resource";
 import type { Answer } from "./resource";
-import type { Findings, Graph, GraphNode, Quantity, RunSummary, Runs, Snapshot } from "./types";
+import type { Findings, Graph, GraphNode, Quantity, RunSummary, Runs, Snapshot, Steps } from "./types";
 import type { CaptureIndex, NodeIndex, Step } from "./units";
 
 export type View = "graph" | "matrix" | "findings";
@@ -39,8 +39,6 @@ export const live = signal(true);
 export const wantedStep = signal<Step | null>(null);
 /** What an address asked for where nothing is recorded; until the user goes elsewhere. */
 export const missedStep = signal<Step | null>(null);
-/** How often the past of a run was rewritten (a resumed training) since the page was loaded; part of the keys of cached data. */
-const rewrites = signal(0);
 
 /** The chosen run as the server described it last. */
 export const summary = computed(() => summaryOf(run.value));
@@ -73,27 +71,32 @@ export interface RunKey {
 
 function runKey(name: string | null): RunKey | null {
   const found = summaryOf(name);
-  return found === null ? null : { run: found.run, version: found.version };
+  return found && { run: found.run, version: found.version };
 }
 
 export const sameRun = (previous: { run: string }, next: { run: string }): boolean => previous.run === next.run;
 
-export const graphKey = (name: string | null): RunKey | null => {
+export function graphKey(name: string | null): RunKey | null {
   const found = summaryOf(name);
-  return found === null ? null : { run: found.run, version: found.graph };
-};
+  return found && { run: found.run, version: found.graph };
+}
 
-export const graph = resource(
-  () => graphKey(run.value),
-  (key, abort) => fetchGraph(key.run, key.version, abort),
-  { retain: sameRun },
-);
+const graphOf = (name: typeof run): ReadonlySignal<Answer<RunKey, Graph>> =>
+  resource(
+    () => graphKey(name.value),
+    (key, abort) => fetchGraph(key.run, key.version, abort),
+    { retain: sameRun },
+  );
 
-export const steps = resource(
-  () => runKey(run.value),
-  (key, abort) => fetchSteps(key.run, key.version, abort),
-  { retain: sameRun },
-);
+const stepsOf = (name: typeof run): ReadonlySignal<Answer<RunKey, Steps>> =>
+  resource(
+    () => runKey(name.value),
+    (key, abort) => fetchSteps(key.run, key.version, abort),
+    { retain: sameRun },
+  );
+
+export const graph = graphOf(run);
+export const steps = stepsOf(run);
 
 /** Counts the times that findings were asked for again because the server was still looking. */
 const findingsRound = signal(0);
@@ -122,17 +125,8 @@ export function askForFindings(): void {
   findingsRound.value += 1;
 }
 
-export const compareGraph = resource(
-  () => graphKey(compareRun.value),
-  (key, abort) => fetchGraph(key.run, key.version, abort),
-  { retain: sameRun },
-);
-
-export const compareSteps = resource(
-  () => runKey(compareRun.value),
-  (key, abort) => fetchSteps(key.run, key.version, abort),
-  { retain: sameRun },
-);
+export const compareGraph = graphOf(compareRun);
+export const compareSteps = stepsOf(compareRun);
 
 const NO_NODES: readonly GraphNode[] = [];
 
@@ -164,12 +158,12 @@ export interface SnapshotKey {
 
 /**
  * Part of a cache key: changes whenever data recorded at `at` may have changed. The last step may still grow (another replica);
- * older ones are final unless a resumed training rewrites them. Use it in keys of per-step data, and send `versionOf(run)` as `v`.
+ * older ones are final unless another session rewrites them (a training resumed or begun anew). Use it in keys of per-step data, and send `versionOf(run)` as `v`.
  */
 export function stampOf(name: string, at: Step): string {
   const found = summaryOf(name);
   if (found === null) return "";
-  return at === found.last_step ? found.version : `${found.graph}.${rewrites.value}`;
+  return at === found.last_step ? found.version : found.graph + found.sessions;
 }
 
 export function versionOf(name: string): string {
@@ -257,11 +251,8 @@ effect(() => {
 /** A new answer of `/runs`. Keeps the user's choice; picks a run when there is none yet. */
 export function receiveRuns(answer: Runs): void {
   batch(() => {
-    const before = summary.peek();
     listing.value = answer;
     if (run.peek() === null) run.value = firstChoice(answer.runs);
-    const after = summary.peek();
-    if (before !== null && after !== null && (after.last_step ?? 0) < (before.last_step ?? 0)) rewrites.value += 1;
     followLast();
   });
 }

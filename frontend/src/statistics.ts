@@ -17,6 +17,8 @@ const LABELS: Readonly<Record<string, string>> = {
   subnormal_fraction: "subnormal",
   nan_count: "NaN",
   inf_count: "Inf",
+  pos_inf_count: "+Inf",
+  neg_inf_count: "−Inf",
   update_ratio: "update ratio",
 };
 

@@ -22,6 +22,8 @@ export interface RunSummary {
   readonly version: string;
   /** Changes when the list of nodes or its reasons changed. */
   readonly graph: string;
+  /** Changes when what was recorded at a step may be another: a training was resumed, or begun anew. */
+  readonly sessions: string;
   readonly nodes: number;
   readonly captures: number;
   readonly first_step: Step | null;

@@ -28,6 +28,7 @@ def present_run(name: str, run: Run, problems: tuple[str, ...]) -> dict[str, Any
         "run": name,
         "version": run.version,
         "graph": _graph_version(run),
+        "sessions": f"{zlib.crc32(' '.join(run.sessions).encode()):08x}",
         "nodes": len(run.nodes),
         "captures": len(steps),
         "first_step": int(steps[0]) if len(steps) else None,

@@ -48,6 +48,7 @@ _KEPT_BYTES = 48 << 20
 _EMPTY = {
     "version": "",
     "graph": "",
+    "sessions": "",
     "nodes": 0,
     "captures": 0,
     "first_step": None,

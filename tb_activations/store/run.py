@@ -123,6 +123,12 @@ class Run:
         return self._index.version
 
     @property
+    def sessions(self) -> tuple[str, ...]:
+        """Names of the sessions whose captures count: each worker has one of its own for each `fit`. Another name says that what was recorded at
+        a step may be another."""
+        return tuple(sorted({live.segment.id.session for live in self._index.segments}))
+
+    @property
     def problems(self) -> tuple[str, ...]:
         """A sentence for each file that had to be left out, and for what the size budget left out."""
         return self.unreadable + self.budget_remarks

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -13,7 +14,7 @@ from hypothesis import strategies as st
 from tb_activations import open_run
 from tb_activations.plugin import matrix, views
 from tb_activations.store.schema import COUNTS, Operation, Source
-from tests.builders import build_run, normal_values, parse_nodes
+from tests.builders import build_run, capture_of, normal_values, open_writer, parse_nodes, put
 from tests.plugin.client import NODES, STEPS, PluginClient
 
 RUN = "digits/train"
@@ -34,6 +35,7 @@ def test_runs(client, logdir, run):
             "run": RUN,
             "version": run.version,
             "graph": client.json("graph", run=RUN)["graph"],
+            "sessions": answer["runs"][0]["sessions"],  # below
             "nodes": 6,
             "captures": 10,
             "first_step": 0,
@@ -43,6 +45,28 @@ def test_runs(client, logdir, run):
             "problems": [],
         }
     ]
+
+
+def test_a_run_tells_when_other_sessions_recorded_it(tmp_path):
+    def told():
+        (run,) = PluginClient(tmp_path).json("runs")["runs"]
+        return run["graph"], run["sessions"]
+
+    graph = parse_nodes(NODES)
+    build_run(tmp_path / "train", NODES, range(0, 40, 10))
+    before = told()
+    build_run(tmp_path / "train", NODES, range(40, 80, 10))  # goes on
+    resumed = told()
+    shutil.rmtree(tmp_path / "train")
+    build_run(tmp_path / "train", NODES, range(0, 80, 10))  # begun anew, of as many steps
+    assert before[0] == resumed[0] == told()[0]
+    assert len({before[1], resumed[1], told()[1]}) == 3
+    with open_writer(tmp_path / "train", graph) as writer:  # goes on, and is read in between
+        put(writer, 80, [capture_of(graph, normal_values(graph), 80)])
+        writer.flush()
+        growing = told()
+        put(writer, 90, [capture_of(graph, normal_values(graph), 90)])
+    assert told() == growing
 
 
 def test_graph(client, run):

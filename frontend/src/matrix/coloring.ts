@@ -12,9 +12,7 @@ import { shadeSigned, shadeStatistic } from "./shading";
 export const shading = computed<Coloring | null>(() => {
   const matrix = history.value.data;
   if (matrix === null) return null;
-  if (!isCompared()) return shadeStatistic(statistic.value, matrix.low, matrix.high, colorScale.value);
+  if (!isCompared()) return shadeStatistic(statistic.value, matrix, colorScale.value);
   const reference = currentReference(compareHistory.value.data);
-  if (reference === null) return null;
-  const { low, high } = subtract(matrix, reference);
-  return shadeSigned(low, high, colorScale.value);
+  return reference && shadeSigned(subtract(matrix, reference), colorScale.value);
 });

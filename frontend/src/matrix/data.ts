@@ -78,14 +78,18 @@ export const shadingOf = computed<((node: NodeIndex) => Coloring) | null>(() => 
 
 /** A row's own domain, in the map of all rows: a colour bar can't show two maps. */
 function rowShading(
-  { low, high, columns }: Matrix,
+  { low, high, nonfinite, columns }: Matrix,
   node: NodeIndex,
   shared: Coloring,
   name: string,
   kind: "log" | "linear",
 ): Coloring {
   const [start, stop] = [node * columns, (node + 1) * columns];
-  const [least, most] = [low.subarray(start, stop), high.subarray(start, stop)];
-  const own = shared.map === "div" ? shadeSigned(least, most, kind) : shadeStatistic(name, least, most, kind);
+  const row = {
+    low: low.subarray(start, stop),
+    high: high.subarray(start, stop),
+    nonfinite: nonfinite.subarray(start, stop),
+  };
+  const own = shared.map === "div" ? shadeSigned(row, kind) : shadeStatistic(name, row, kind);
   return { ...own, map: shared.map };
 }

@@ -13,7 +13,7 @@ import { constantReference, matrixReference, subtract } from "./compare";
 import { matrixCsv } from "./csv";
 import { paintRows, rowPlaces, type HatchColors } from "./raster";
 import { chooseRows, labelParts, preorder, rowHeight, rowsHeight } from "./rows";
-import { shadeSigned, shadeStatistic } from "./shading";
+import { type Extremes, shadeSigned, shadeStatistic } from "./shading";
 
 /** Rows of numbers, one column per step; `null` is nothing recorded. */
 function matrixOf(rows: readonly (readonly (number | null)[])[], steps: readonly number[], high = rows): Matrix {
@@ -144,30 +144,42 @@ describe("raster", () => {
 
 describe("shading", () => {
   const values = (...numbers: number[]): Float32Array => Float32Array.from(numbers);
+  const cells = (low: Float32Array, high = low, nonfinite: readonly number[] = []): Extremes => ({
+    ...{ low, high, nonfinite: Uint8Array.from(low, (_, at) => nonfinite[at] ?? 0) },
+  });
+
+  it("takes no part of its scale from a cell that is drawn hatched", () => {
+    const broken = cells(values(1, 1e34, 2), values(1, 4e37, 3), [0, 1, 0]);
+    for (const kind of ["log", "linear"] as const) {
+      expect(shadeStatistic("std", broken, kind).scale.high).toBe(3);
+      expect(shadeSigned(broken, kind).scale.high).toBe(3);
+    }
+    expect(shadeStatistic("std", cells(values(1), values(2), [1]), "log")).toBe(NOTHING_FINITE);
+  });
 
   it("is diverging and symmetric for signed numbers", () => {
-    const { map, scale } = shadeStatistic("mean", values(-2, NaN, 1), values(0, NaN, 5), "linear");
+    const { map, scale } = shadeStatistic("mean", cells(values(-2, NaN, 1), values(0, NaN, 5)), "linear");
     expect([map, scale.low, scale.high]).toEqual(["div", -5, 5]);
-    expect(shadeSigned(values(-2), values(5), "log").scale.unit(0)).toBeCloseTo(0.5);
+    expect(shadeSigned(cells(values(-2), values(5)), "log").scale.unit(0)).toBeCloseTo(0.5);
   });
 
   it("shows usual signed numbers on a log scale beside one that is a million times as large", () => {
     const usual = Float32Array.from({ length: 100 }, (_, index) => (index % 2 === 0 ? 1 : -1) * (0.1 + index / 100));
-    const { scale } = shadeSigned(usual, values(3e5, 0, NaN), "log");
+    const { scale } = shadeSigned(cells(Float32Array.of(...usual, 3e5)), "log");
     expect(scale.unit(0.5)).toBeGreaterThan(0.56);
     expect(scale.unit(-0.5)).toBeLessThan(0.44);
     expect(scale.unit(0)).toBeCloseTo(0.5);
   });
 
   it("is 0 to 1 for shares, whatever is there", () => {
-    const { map, scale } = shadeStatistic("zero_fraction", values(0.4), values(0.5), "log");
+    const { map, scale } = shadeStatistic("zero_fraction", cells(values(0.4), values(0.5)), "log");
     expect([map, scale.kind, scale.low, scale.high]).toEqual(["dens", "linear", 0, 1]);
   });
 
   it("spans all positive numbers on a log scale, at most eight decades of them", () => {
-    const plain = shadeStatistic("std", values(0, 1e-3, 1), values(0, 1, 10), "log");
+    const plain = shadeStatistic("std", cells(values(0, 1e-3, 1), values(0, 1, 10)), "log");
     expect([plain.scale.low, plain.scale.high]).toEqual([expect.closeTo(1e-3), 10]);
-    const wide = shadeStatistic("std", values(1e-30), values(1), "log");
+    const wide = shadeStatistic("std", cells(values(1e-30), values(1)), "log");
     expect(wide.scale.low).toBeCloseTo(1e-8, 12);
   });
 
@@ -175,16 +187,16 @@ describe("shading", () => {
     const usual = Float32Array.from({ length: 1000 }, (_, index) => index / 1000);
     const spiked = usual.slice();
     spiked[10] = 1e6;
-    expect(shadeStatistic("std", usual, spiked, "linear").scale.high).toBeLessThanOrEqual(1);
+    expect(shadeStatistic("std", cells(usual, spiked), "linear").scale.high).toBeLessThanOrEqual(1);
   });
 
   it("has no numbers where nothing is finite, and says so in the place of the colour bar", () => {
     const nothing = [values(), values(NaN, Infinity)];
     for (const kind of ["log", "linear"] as const) {
       for (const name of ["std", "zero_fraction"]) {
-        for (const data of nothing) expect(shadeStatistic(name, data, data, kind)).toBe(NOTHING_FINITE);
+        for (const data of nothing) expect(shadeStatistic(name, cells(data), kind)).toBe(NOTHING_FINITE);
       }
-      for (const data of nothing) expect(shadeSigned(data, data, kind)).toBe(NOTHING_FINITE);
+      for (const data of nothing) expect(shadeSigned(cells(data), kind)).toBe(NOTHING_FINITE);
     }
     const pen = new RecordingPen();
     const place = { x: 0, y: 0, height: 200 };
@@ -202,7 +214,7 @@ describe("shading", () => {
   it("has a scale where there is one number", () => {
     for (const kind of ["log", "linear"] as const) {
       for (const data of [values(0), values(3)]) {
-        const { scale } = shadeStatistic("l2_norm", data, data, kind);
+        const { scale } = shadeStatistic("l2_norm", cells(data), kind);
         expect(scale.high).toBeGreaterThan(scale.low);
       }
     }

@@ -1,11 +1,13 @@
 /**
  * Which colours a statistic gets: the map that suits its kind, and the domain over all steps, so that a film over steps compares.
  *
- * The one invariant: the domain depends on the data of all steps and never on the chosen one. What lies beyond it takes the end's colour.
+ * The one invariant: the domain depends on the data of all steps and never on the chosen one, and on no cell that is drawn hatched. What lies beyond
+ * it takes the end's colour.
  */
 
 import { type Coloring, finiteRange, magnitudePercentile, NOTHING_FINITE } from "../colormap";
 import { makeScale } from "../charts/scale";
+import type { Matrix } from "../types";
 import type { ColorScale } from "./options";
 
 /** Beyond so many decades below the largest, a log scale has no colours to spare. */
@@ -41,11 +43,21 @@ function limitOf(values: Float32Array, largest: number, kind: ColorScale): numbe
   return usual > 0 && largest > OUTLIER * usual ? usual : largest;
 }
 
-/** Shading of signed numbers between `low` and `high`: diverging, symmetric about 0. */
-export function shadeSigned(lowest: Float32Array, highest: Float32Array, kind: ColorScale): Coloring {
-  const values = new Float32Array(lowest.length + highest.length);
-  values.set(lowest);
-  values.set(highest, lowest.length);
+/** The extremes of all nodes over all steps, and where not everything was finite. */
+export type Extremes = Pick<Matrix, "low" | "high" | "nonfinite">;
+
+/** Without those of hatched cells: what is finite beside an infinity may be large enough to take the colours from all others. */
+function drawn({ low, high, nonfinite }: Extremes): readonly [Float32Array, Float32Array] {
+  const blank = (value: number, at: number): number => (nonfinite[at] ? NaN : value);
+  return [low.map(blank), high.map(blank)];
+}
+
+/** Shading of signed numbers: diverging, symmetric about 0. */
+export function shadeSigned(extremes: Extremes, kind: ColorScale): Coloring {
+  const [low, high] = drawn(extremes);
+  const values = new Float32Array(2 * low.length);
+  values.set(low);
+  values.set(high, low.length);
   const range = finiteRange(values);
   if (range === undefined) return NOTHING_FINITE;
   const largest = Math.max(-range.low, range.high);
@@ -55,12 +67,13 @@ export function shadeSigned(lowest: Float32Array, highest: Float32Array, kind: C
   return { map: "div", scale: makeScale(kind === "log" ? "symlog" : "linear", -limit, limit, linear) };
 }
 
-/** Shading of `statistic`; `low` and `high` hold the extremes of all nodes over all steps. */
-export function shadeStatistic(statistic: string, low: Float32Array, high: Float32Array, kind: ColorScale): Coloring {
+/** Shading of `statistic`. */
+export function shadeStatistic(statistic: string, extremes: Extremes, kind: ColorScale): Coloring {
+  const [low, high] = drawn(extremes);
   const range = finiteRange(low);
   if (range === undefined) return NOTHING_FINITE;
   if (isShare(statistic)) return { map: "dens", scale: makeScale("linear", 0, 1) };
-  if (range.low < 0) return shadeSigned(low, high, kind);
+  if (range.low < 0) return shadeSigned(extremes, kind);
   const largest = finiteRange(high)?.high ?? 0;
   const map = isCount(statistic) ? "dens" : "seq";
   if (kind === "linear") return { map, scale: makeScale("linear", 0, limitOf(high, largest, kind) || 1) };

@@ -109,6 +109,7 @@ beforeEach(async () => {
   const always = {
     version: "v",
     graph: "g",
+    sessions: "s",
     nodes: 3,
     captures: 2,
     dropped: 0,

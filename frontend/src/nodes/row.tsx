@@ -156,13 +156,14 @@ function signed(difference = NaN): string {
   return Number.isNaN(difference) ? MISSING : formatDifference(difference);
 }
 
-/** The chosen statistic; where elements aren't finite, their count comes first, for nothing else about the tensor matters more. */
+/** The chosen statistic; where elements aren't finite, their count stands there, for nothing else about the tensor matters more; the word first,
+ * for what is long is cut at its end. */
 function NumberCell({ node, index }: { readonly node: GraphNode; readonly index: number }): JSX.Element {
   const shown = snapshot.value.data;
   const broken = shown === null ? { nan: 0, inf: 0 } : nonfiniteOf(shown, index);
   const counted = statistic.value.endsWith("_count");
   if (!counted && broken.nan + broken.inf > 0) {
-    const text = broken.nan > 0 ? `${formatCount(broken.nan)} NaN` : `${formatCount(broken.inf)} Inf`;
+    const text = broken.nan > 0 ? `NaN ${formatCount(broken.nan)}` : `Inf ${formatCount(broken.inf)}`;
     return <Plain className="num broken" text={text} />;
   }
   const known = graph.value.data;

@@ -7,7 +7,16 @@ import { type Minus, minus, standBeside } from "./state";
 const STEPS = Float64Array.of(0, 10, 20, 30);
 
 beforeEach(() => {
-  const facts = { graph: "g", nodes: 1, captures: 4, first_step: 0, last_wall_time: 1, dropped: 0, problems: [] };
+  const facts = {
+    graph: "g",
+    sessions: "s",
+    nodes: 1,
+    captures: 4,
+    first_step: 0,
+    last_wall_time: 1,
+    dropped: 0,
+    problems: [],
+  };
   const runs = ["a", "b"].map((name) => ({ ...facts, run: name, version: "1", last_step: 30 }));
   receiveRuns({ logdir: "", problem: null, first_steps: null, runs });
   run.value = "a";
@@ -29,7 +38,7 @@ test("is the capture before, or the first one", () => {
 
 test("is never the value itself: words say why there is none", () => {
   for (const chosen of ["previous", "first"] as const) {
-    expect(against(chosen, 0)).toEqual({ key: null, reason: "This is the first capture: there is none before it." });
+    expect(against(chosen, 0)).toEqual({ key: null, reason: "This is the first capture." });
   }
   setCompareStep(20);
   expect(against("compared", 20)).toEqual({ key: null, reason: "The step that is compared is the one on show." });
@@ -40,7 +49,7 @@ test("is what is compared, and where nothing is, words say so", () => {
     setCompareStep(null);
     expect(against(chosen, 20)).toEqual({
       key: null,
-      reason: "Nothing is compared: choose a run or a step at the top.",
+      reason: "Nothing is compared: choose a run or step at the top.",
     });
     setCompareStep(10);
     expect(against(chosen, 20).key).toMatchObject({ run: "a", step: 10 });

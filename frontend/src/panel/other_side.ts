@@ -27,11 +27,11 @@ export function otherSide(node: string, quantity: Quantity, step: Step, steps: F
   if (chosen === "previous" || chosen === "first") {
     const before = nearestCapture(steps, step) - 1;
     return before < 0
-      ? { ...NOTHING, reason: "This is the first capture: there is none before it." }
+      ? { ...NOTHING, reason: "This is the first capture." }
       : found(run.value, steps[chosen === "first" ? 0 : before]);
   }
   const [other, at] = [compareRun.value, comparedStep.value];
   if (at !== null && (other !== null || at !== step)) return found(other ?? run.value, at);
   if (other !== null) return NOTHING;
-  return { ...NOTHING, reason: at === null ? "Nothing is compared: choose a run or a step at the top." : SAME };
+  return { ...NOTHING, reason: at === null ? "Nothing is compared: choose a run or step at the top." : SAME };
 }

@@ -76,7 +76,7 @@ export function Viewer(props: ViewerProps): JSX.Element {
         ? none
         : answer.data.data.length === 0
           ? NO_ELEMENTS
-          : "The two tensors have different shapes.";
+          : "Their shapes differ.";
     return (
       <>
         <CardHead

@@ -259,9 +259,10 @@ function NewData({ count }: { readonly count: number }): JSX.Element {
   );
 }
 
-function FindingsButton(): JSX.Element {
+function FindingsButton(): JSX.Element | null {
   const { data, error } = findings.value;
-  const looking = data?.pending ?? (error === null && summary.value !== null);
+  if (summary.value === null) return null;
+  const looking = data?.pending ?? error === null;
   const incomplete = error !== null || (data?.problems.length ?? 0) > 0;
   const all = data?.findings ?? [];
   const counts = SEVERITIES.map(

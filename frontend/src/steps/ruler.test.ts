@@ -70,6 +70,15 @@ describe("marks of findings", () => {
     expect(pen.of("polygon").map(({ fill }) => fill.color)).toEqual([palette.severity.error, palette.severity.note]);
     expect(pen.texts()).toContain("2");
   });
+
+  test("the handle lies below them, also at the step to which they lead", () => {
+    const [marks, place] = [new RecordingPen(), new RecordingPen()];
+    paintRuler(marks, { width: 800, height: 58 }, palette, model);
+    paintPlace(place, { width: 800, height: 58 }, palette, { ...model, step: 100 });
+    const heights = (pen: RecordingPen): number[] =>
+      pen.of("polygon").flatMap(({ points }) => Array.from(points).filter((_, index) => index % 2 === 1));
+    expect(Math.min(...heights(place))).toBeGreaterThan(Math.max(...heights(marks)));
+  });
 });
 
 test("a run of five steps has whole steps on its axis, each once", () => {

@@ -201,11 +201,11 @@ function paintMark(pen: Pen, palette: Palette, { x, findings }: Mark): void {
   if (findings.length > 1) pen.text(String(findings.length), x + MARK_RADIUS + 2, MARK_Y, { color: palette.ink2 });
 }
 
-/** A handle in orange within its outline, and a hairline. */
+/** A handle in orange within its outline, below the marks of findings, and a hairline. */
 function paintHere(pen: Pen, palette: Palette, x: CssPixels, base: CssPixels): void {
   const line = { color: palette.hereLine, width: 1 };
   pen.line(crisp(x), 3, crisp(x), base + 1, line);
   const middle = Math.round(x) + 0.5;
-  const shape = [middle - 6, 4.5, middle + 6, 4.5, middle + 6, 13, middle, 20, middle - 6, 13];
+  const shape = [middle - 6, 15.5, middle + 6, 15.5, middle + 6, 24, middle, 31, middle - 6, 24];
   pen.polygon(shape, { color: palette.here }, line);
 }

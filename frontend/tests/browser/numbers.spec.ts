@@ -69,7 +69,7 @@ describe("the list", () => {
     for (const node of MATERIALIZED) {
       const broken = expectedNumber(RUN, node, "value", step, "nan_count");
       const column = node === "loss" ? "mean" : "std"; // a scalar has no spread: its value stands there
-      const text = broken > 0 ? `${broken} NaN` : formatNumber(expectedNumber(RUN, node, "value", step, column));
+      const text = broken > 0 ? `NaN ${broken}` : formatNumber(expectedNumber(RUN, node, "value", step, column));
       await eventually(
         async () => (await tab.row(node).locator(".num").textContent()) ?? "",
         (shown) => shown === text,

@@ -100,6 +100,18 @@ it("where nothing can stand beside the value, it stands alone, and words say why
   await tab.frame.locator(".panel-pictures .tiles").waitFor();
 });
 
+it("a title is whole on a small screen too, for half a number is another number", async () => {
+  tab = await Tab.open({
+    link: { run: "digits/train", step: "350", node: "encoder/conv2d" },
+    ...{ width: 1024, height: 700 },
+  });
+  const titles = tab.frame.locator(".card-head > h3");
+  await titles.filter({ hasText: "Value at step 350" }).waitFor();
+  for (const title of await titles.all())
+    expect(await title.evaluate((element) => element.scrollWidth - element.clientWidth)).toBeLessThanOrEqual(0);
+  await tab.shoot("titles-1024");
+});
+
 it.each([700, 640])("in %i pixels the top bar is one line, also with findings", async (width) => {
   await open({}, width);
   await tab.frame.getByRole("button", { name: /findings/ }).waitFor();

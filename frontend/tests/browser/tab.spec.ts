@@ -36,6 +36,7 @@ it("says which runs there are when a link names one that is not there", async ()
   const tab = await Tab.open({ link: { run: "gone/train" }, expect: ".empty h1" });
   const text = await tab.frame.locator(".empty").innerText();
   expect(text).toContain("There is no run gone/train here");
+  expect(await tab.frame.locator(".top").innerText()).not.toContain("findings");
   await tab.frame.getByRole("button", { name: "second/train" }).click();
   await tab.row("head/dense").waitFor();
   await tab.close();

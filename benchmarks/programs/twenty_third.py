@@ -317,7 +317,7 @@ def reversal_of_gradients_with_a_wild_factor(ill: bool) -> Training:
 # Exploding activations.
 
 
-@twins("exploding_activation exploding_gradient poor_initialization", "", every=5)
+@twins("exploding_activation exploding_gradient poor_initialization", "conv_0 conv_1 conv_2 conv_3 conv_4 conv_5 conv_6", every=5)
 def residual_blocks_without_a_norm(ill: bool) -> Training:
     x, y = data.images()
     inputs = keras.Input((8, 8, 1), name="inputs")

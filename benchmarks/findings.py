@@ -214,6 +214,7 @@ SETS = {
     "twentieth": "Programs written from what a blind set about traces showed, with the rules in view",
     "twenty_first": "Programs written from what a blind set of each kind of fault showed, with the rules in view",
     "twenty_second": "Programs written from what the next blind set showed, with the rules in view",
+    "twenty_third": "Programs written after the twenty-second set, a fault of each kind and its mended twin, blind",
     "reviewed": "Programs written from a review of the rules",
 }
 """Titles by how the name of a family begins."""

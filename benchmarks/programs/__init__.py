@@ -50,6 +50,10 @@ from benchmarks.programs import (  # noqa: F401  (each registers its programs)
     twentieth,
     twenty_first,
     twenty_second,
+    twenty_third,
+    twenty_third_healthy,
+    twenty_third_losses,
+    twenty_third_steps,
 )
 from benchmarks.programs.registry import PROGRAMS, Program
 

@@ -6,13 +6,14 @@ The one invariant: a program says what is wrong with it before anything is measu
 
 from __future__ import annotations
 
+import functools
 import zlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-__all__ = ["PROGRAMS", "Program", "Training", "faulty", "healthy"]
+__all__ = ["PROGRAMS", "Program", "Training", "faulty", "healthy", "twins"]
 
 
 @dataclass(frozen=True)
@@ -98,6 +99,22 @@ def faulty(
 ) -> Callable[[Callable[[], Training]], Callable[[], Training]]:
     """Registers a program with one fault: names of rules and of nodes, separated by spaces."""
     return _register(tuple(rules.split()), tuple(nodes.split()), every, held_out, name)
+
+
+def twins(rules: str, nodes: str, every: int = 5) -> Callable[[Callable[[bool], Training]], Callable[[bool], Training]]:
+    """Registers a program of a held-out set twice: with its fault, and mended. What builds it is told whether it has the fault."""
+
+    def add(build: Callable[[bool], Training]) -> Callable[[bool], Training]:
+        for ill, name, register in (
+            (True, build.__name__, faulty(rules, nodes, every, True)),
+            (False, f"{build.__name__}_mended", healthy(every, True)),
+        ):
+            one = functools.wraps(build)(functools.partial(build, ill))
+            one.__name__ = name
+            register(one)
+        return build
+
+    return add
 
 
 def _register(

@@ -294,7 +294,7 @@ class _Links:
                     break
                 if _is_no_cause(candidate, effect):
                     continue
-                if _flow_forward(candidate.finding, effect) and not candidate.places & self._reached(index, "before"):
+                if _flow_forward(candidate.finding, effect) and not candidate.places & self._computed_before(index):
                     continue
                 if relation == "anywhere" or bool(candidate.places & reach) != (relation == "elsewhere"):
                     bound, cause = candidate.order, candidate.finding
@@ -307,6 +307,11 @@ class _Links:
     def _places(self, finding: Finding) -> int:
         index = self._facts.index.get(finding.node)
         return 0 if index is None else union(1 << place for place in self._facts.places(index))
+
+    def _computed_before(self, index: int | None) -> int:
+        """Bit set of the nodes that are known before the one at ``index`` is; not of the layer inside of which that is computed."""
+        around = self._facts.inside.get(index) if index is not None else None
+        return self._reached(index, "before") & ~(0 if around is None else 1 << around)
 
     def _reached(self, index: int | None, relation: Relation) -> int:
         """Bit set of the nodes that stand in ``relation`` to the node at ``index``; for "elsewhere" of those that don't."""

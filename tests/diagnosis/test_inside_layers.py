@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from tb_activations.diagnosis.activations import SaturatedActivation
@@ -65,6 +67,17 @@ def test_dead_units_inside_are_told():
     dead = history("relu").set("own/inner", zero_unit_fraction=1.0, zero_fraction=1.0, elements=512, min=0.0)
     assert [(f.node, f.first_step) for f in dead.find(DeadUnits())] == [("own/inner", 0)]
     assert history("relu").set("own/inner", zero_unit_fraction=0.2, zero_fraction=0.5, elements=512, min=0.0).find(DeadUnits()) == []
+
+
+def test_what_is_computed_inside_does_not_follow_from_what_the_layer_gives():
+    """As zeros of a ReLU, of which the layer takes the logarithm: if one of the two brings about the other, it is the ReLU."""
+    facts = history("relu").facts
+    made = [
+        Finding(rule, "", node, "value", "mean", 0, None, "error", {}, "", "") for rule, node in (("nonfinite", "own"), ("dead_units", "own/inner"))
+    ]
+    assert [finding.consequence_of for finding in link_consequences(made, facts)] == [None, None]
+    before = [replace(made[0], node="own/query"), made[1]]
+    assert [finding.consequence_of for finding in link_consequences(before, facts)] == [None, "nonfinite at own/query since step 0"]
 
 
 @pytest.mark.parametrize(("facts", "is_output"), [({"last": True}, True), ({}, False)])

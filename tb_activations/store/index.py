@@ -60,6 +60,10 @@ class Index:
     findings: FindingsFile
     _derived: dict[Hashable, Any] = field(default_factory=dict, compare=False, repr=False)
 
+    def __post_init__(self) -> None:
+        for array in (self.steps, self.starts, self.dropped, *self.table.values()):
+            array.flags.writeable = False  # answers are views of these
+
     def derived(self, key: Hashable, make: Callable[[], _T]) -> _T:
         """What ``make`` makes of this index, made once (two threads that ask at once may both make it)."""
         if key not in self._derived:

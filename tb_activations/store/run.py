@@ -290,7 +290,7 @@ class Run:
             return f"{reason.sentence + ' ' if reason else ''}{name_nearest_steps(kept, step)}"
         if state is not None and state.state != "materialized":
             return f"{state.sentence} {state.remedy}".rstrip()
-        return 'There are none at any step: they are recorded unless `samples` is "none", or the tensor lies in a loop or a branch.'
+        return 'There are none at any step: they are recorded unless `samples` is "none", or the tensor is over 1 GiB, or in a loop or a branch.'
 
     def left_out(
         self, node: str, step: int, quantity: Quantity = "value", part: Literal["raw numbers", "histogram"] = "raw numbers"

@@ -19,7 +19,7 @@ from tb_activations.store.container import FileChangedError
 from tb_activations.store.findingsfile import FindingsFile, read_findings
 from tb_activations.store.graphfile import GraphFile, read_graph
 from tb_activations.store.layout import SegmentId
-from tb_activations.store.names import FINDINGS_NAME, GRAPH_NAME
+from tb_activations.store.names import FINDINGS_NAME, GRAPH_NAME, OPERATIONS_NAME
 from tb_activations.store.segments import Segment, open_segment
 
 __all__ = ["Contents", "Folder"]
@@ -42,12 +42,14 @@ class Contents:
       graphs: newest first.
       segments: those that no other replaces, ordered by name.
       findings: newest first.
+      operations: files of operations by name, of which nothing is read here.
       problems: one sentence for each file that can't be read.
     """
 
     graphs: tuple[GraphFile, ...]
     segments: tuple[Segment, ...]
     findings: tuple[FindingsFile, ...]
+    operations: Mapping[str, Signature]
     problems: tuple[str, ...]
 
 
@@ -68,6 +70,7 @@ class Folder:
         self._graphs: dict[str, _Known[GraphFile]] = {}
         self._segments: dict[str, _Known[Segment]] = {}
         self._findings: dict[str, _Known[FindingsFile]] = {}
+        self._operations: Listing = {}
 
     def scan(self) -> Contents | None:
         """Looks at the folder; None when nothing changed since the last scan."""
@@ -82,15 +85,17 @@ class Folder:
         return self._contents() if changed else None
 
     def _scan_once(self) -> bool:
-        graphs, segments, findings = self._settled_list()
+        graphs, segments, findings, operations = self._settled_list()
+        before, self._operations = self._operations, operations
         changed = (
+            before != operations,
             _follow(self._graphs, graphs, lambda name: read_graph(self._directory / name)),
             _follow(self._segments, segments, lambda name: open_segment(self._directory / name)),
             _follow(self._findings, findings, lambda name: read_findings(self._directory / name)),
         )
         return any(changed)
 
-    def _settled_list(self) -> tuple[Listing, Listing, Listing]:
+    def _settled_list(self) -> tuple[Listing, Listing, Listing, Listing]:
         """A listing to be trusted: one taken while segments are merged may hold neither the old names nor the new one.
 
         Where no segment is known yet, none would be missed, and whoever opens a run may look once only: it is listed twice.
@@ -104,27 +109,29 @@ class Folder:
                 break
         return listed
 
-    def _list(self) -> tuple[Listing, Listing, Listing]:
-        """Graphs, segments and the newest findings files."""
+    def _list(self) -> tuple[Listing, Listing, Listing, Listing]:
+        """Graphs, segments, the newest findings files, and operations."""
         graphs: Listing = {}
         segments: Listing = {}
         findings: Listing = {}
+        operations: Listing = {}
         try:
             with os.scandir(self._directory) as entries:
                 for entry in entries:
-                    found = segments if SegmentId.parse(entry.name) else graphs if GRAPH_NAME.fullmatch(entry.name) else None
-                    found = findings if FINDINGS_NAME.fullmatch(entry.name) else found
+                    found = segments if SegmentId.parse(entry.name) else None
+                    for pattern, listing in ((GRAPH_NAME, graphs), (FINDINGS_NAME, findings), (OPERATIONS_NAME, operations)):
+                        found = listing if pattern.fullmatch(entry.name) else found
                     signature = None if found is None else _signature(entry)
                     if found is not None and signature is not None:
                         found[entry.name] = signature
         except NotADirectoryError:
-            return {}, {}, {}
+            return {}, {}, {}, {}
         except FileNotFoundError:
             if self._directory.exists():
                 raise
-            return {}, {}, {}
+            return {}, {}, {}, {}
         newest = sorted(findings.items(), key=lambda entry: entry[1][1])[-MOST_FINDINGS_FILES:]
-        return graphs, segments, dict(newest)
+        return graphs, segments, dict(newest), operations
 
     def _contents(self) -> Contents:
         segments = [known.content for known in self._segments.values() if known.content is not None]
@@ -137,6 +144,7 @@ class Folder:
             tuple(sorted(graphs, key=lambda graph: (graph.created, graph.fingerprint), reverse=True)),
             tuple(sorted((segment for segment in segments if segment.id.name not in replaced), key=lambda segment: segment.id)),
             tuple(sorted(findings, key=lambda file: file.created, reverse=True)),
+            self._operations,
             tuple(sorted(problems)),
         )
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 import json
+import pickle
 import re
 import shutil
 import subprocess
@@ -339,3 +341,20 @@ def test_a_ratio_that_float32_can_not_hold_is_infinite(tmp_path):
     tensors = {"value": np.full(4, 1e-30, np.float32), "update": np.full(4, 1e30, np.float32)}
     run = Run(build_run(tmp_path, parse_nodes("variable bias [4] update"), [0], lambda name, quantity, step: tensors.get(quantity)))
     assert run.statistics("bias", "update")["update_ratio"].tolist() == [np.inf]
+
+
+@pytest.mark.parametrize("take", [copy.copy, copy.deepcopy, lambda run: pickle.loads(pickle.dumps(run))], ids=["copy", "deep copy", "pickle"])  # noqa: S301
+def test_a_run_that_is_copied_or_sent_is_opened_anew(tmp_path, take):
+    build_run(tmp_path, "layer a", range(3))
+    run = Run(tmp_path, KeptColumns(1 << 20))
+    run.column("mean")
+    build_run(tmp_path, "layer a", range(3, 6))
+    taken = take(run)
+    assert (taken.path, len(run.steps()), taken.steps().tolist()) == (tmp_path, 3, [*range(6)])
+    assert run.refresh()
+    assert (taken.version, taken.nodes) == (run.version, run.nodes)
+    shutil.rmtree(tmp_path)
+    with pytest.raises(NotFoundError, match="which does not exist"):
+        take(run)
+    with pytest.raises(TypeError, match=r"^A pinned run can't be copied or sent to another process"):
+        take(run.pinned())

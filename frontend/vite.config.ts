@@ -3,6 +3,7 @@
  * A normal build, not library mode: that one leaves whitespace in ES output. The base is relative because TensorBoard may stand
  * behind a path prefix. A worker must be a file: TensorBoard's content security policy refuses blob and data workers.
  */
+import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { minifySync } from "rolldown/utils";
 import { minify } from "terser";
@@ -90,6 +91,23 @@ function withoutPreload(): Plugin {
   };
 }
 
+/** What of others is in the bundle is named beside it, with the words of its license, as the license asks. */
+function thirdParty(): Plugin {
+  return {
+    name: "third-party",
+    generateBundle(_options, bundle) {
+      const modules = Object.values(bundle).flatMap((file) => (file.type === "chunk" ? file.moduleIds : []));
+      const folders = new Set(modules.flatMap((id) => /^.*\/node_modules\/(@[^/]+\/)?[^/]+/.exec(id)?.[0] ?? []));
+      const texts = [...folders].map((folder) => {
+        const { name, version } = JSON.parse(readFileSync(`${folder}/package.json`, "utf8")) as Record<string, string>;
+        return `${name} ${version}\n\n${readFileSync(`${folder}/LICENSE`, "utf8").trim()}\n`;
+      });
+      const source = `index.js and the files that it loads contain:\n\n${texts.sort().join("\n\n")}`;
+      this.emitFile({ type: "asset", fileName: "THIRD_PARTY.txt", source });
+    },
+  };
+}
+
 const place = (path: string): string => fileURLToPath(new URL(path, import.meta.url));
 
 export default defineConfig({
@@ -100,7 +118,7 @@ export default defineConfig({
       "@preact/signals": place("src/signals.ts"),
     },
   },
-  plugins: [leanPreact(), elements(), withoutPreload(), smaller()],
+  plugins: [leanPreact(), elements(), withoutPreload(), smaller(), thirdParty()],
   oxc: { jsx: JSX },
   build: {
     outDir: "../tb_activations/plugin/static",

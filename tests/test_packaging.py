@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import email
+import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -21,12 +23,19 @@ pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")
-def wheel(tmp_path_factory):
-    """A wheel of a copy of the sources, built where there is no Node."""
-    source, out = tmp_path_factory.mktemp("source"), tmp_path_factory.mktemp("wheel")
+def source(tmp_path_factory):
+    """A copy of the sources."""
+    source = tmp_path_factory.mktemp("source")
     for name in ("setup.py", "pyproject.toml", "README.md", "LICENSE"):
         shutil.copy(ROOT / name, source)
     shutil.copytree(ROOT / "tb_activations", source / "tb_activations", ignore=shutil.ignore_patterns("__pycache__"))
+    return source
+
+
+@pytest.fixture(scope="module")
+def wheel(source, tmp_path_factory):
+    """A wheel, built where there is no Node."""
+    out = tmp_path_factory.mktemp("wheel")
     isolation = ["--no-build-isolation"] if find_spec("setuptools") and find_spec("wheel") else []
     command = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", *isolation, "--wheel-dir", str(out), str(source)]
     subprocess.run(command, env={**os.environ, "PATH": os.defpath}, check=True)
@@ -46,6 +55,19 @@ def test_a_wheel_has_the_package_and_nothing_else(wheel):
     files = (path for path in (ROOT / "tb_activations").rglob("*") if path.is_file() and "__pycache__" not in path.parts)
     assert shipped == {path.relative_to(ROOT).as_posix() for path in files}
     assert {"tb_activations/py.typed", "tb_activations/plugin/static/index.js"} <= shipped
+
+
+def test_what_of_others_is_in_the_bundle_comes_with_its_license(wheel):
+    """In the sdist too: what package data are, is in both."""
+    with zipfile.ZipFile(wheel) as archive:
+        text = archive.read("tb_activations/plugin/static/THIRD_PARTY.txt").decode()
+    bundled = json.loads((ROOT / "frontend/package.json").read_text(encoding="utf-8"))["dependencies"]
+    sections = dict(re.findall(r"^(\S+ \d+\.\d+\.\d+)\n\n(.+?\n)(?=\n\n|\Z)", text, re.M | re.S))
+    assert set(sections) == {f"{name} {version}" for name, version in bundled.items()}
+    for words in sections.values():
+        assert re.match(r"The MIT License \(MIT\)\n\nCopyright \(c\) 20\d\d-present ", words)
+        assert "The above copyright notice and this permission notice shall be included in all\ncopies" in words
+        assert "CONNECTION WITH THE SOFTWARE OR THE USE OR OTHER DEALINGS IN THE\nSOFTWARE." in words
 
 
 def test_the_metadata_say_what_is_needed(wheel):

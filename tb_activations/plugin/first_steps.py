@@ -1,6 +1,6 @@
 """The code that a page shows where nothing is recorded yet.
 
-The one invariant: what is recorded with it is found below the log directory that TensorBoard shows.
+The one invariant: what is recorded with it is found below a directory that TensorBoard shows, if it shows a local one.
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ for batch in dataset:
     loss = train_step(batch)  # call it as before"""
 
 
-def first_steps(logdir: str) -> dict[str, str]:
-    """Code for `fit` and for a loop of one's own, by `fit` and `loop`. ``logdir``: as the user typed it; empty without one."""
-    root = (logdir or "logs").rstrip("/\\")
+def first_steps(directory: str) -> dict[str, str]:
+    """Code for `fit` and for a loop of one's own, by `fit` and `loop`. ``directory``: a local one, as the user typed it; empty without one."""
+    root = (directory or "logs").rstrip("/\\")
     folder = json.dumps(f"{root}/run1", ensure_ascii=False)
     return {"fit": _FIT.format(folder=folder), "loop": _LOOP.format(folder=folder)}

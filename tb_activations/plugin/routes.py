@@ -45,9 +45,9 @@ class Routes:
         return {route: endpoint(view) for route, view in views.items()}
 
     def _list_runs(self, _: Arguments) -> Answer:
-        runs, logdir = self._runs.listing(), self._runs.logdir
-        code = None if runs else first_steps(logdir)
-        return json_answer({"logdir": logdir, "problem": self._runs.problem, "first_steps": code, "runs": runs})
+        runs = self._runs.listing()
+        code = None if runs else first_steps(self._runs.local)
+        return json_answer({"logdir": self._runs.logdir, "problem": self._runs.problem, "first_steps": code, "runs": runs})
 
     def _read_asset(self, arguments: Arguments) -> Answer:
         name = arguments.path.partition("/static/")[2]

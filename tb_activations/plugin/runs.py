@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import functools
 import logging
+import os
+import re
 import threading
 import time
 from collections.abc import Callable, Collection, Mapping
@@ -45,6 +47,8 @@ _MOST_NAMED = 5
 _KEPT_BYTES = 48 << 20
 """Room for one statistic of 1,000 nodes × 10,000 captures."""
 
+_ADDRESS = re.compile(r"[a-zA-Z][0-9a-zA-Z.]*://")
+
 _EMPTY = {
     "version": "",
     "graph": "",
@@ -63,11 +67,19 @@ _logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """Where runs come from: ``logdir`` as the user typed it, ``find`` to look, and ``problem``, which says why there is no place to look."""
+    """Where runs come from.
+
+    Attributes:
+      logdir: as the user typed it.
+      find: looks for them.
+      problem: says why there is no place to look.
+      local: a local directory, as the user typed it, below which a run that is begun now would be found; empty without one.
+    """
 
     logdir: str
     find: Callable[[], Discovery]
     problem: Callable[[], str | None]
+    local: str = ""
 
 
 @dataclass(slots=True)
@@ -115,10 +127,11 @@ def source_of(context: base_plugin.TBContext) -> Source:
         return _nowhere(logdir, f"The log directory {LOCAL_ONLY}")
     if logdir:
         root = local_path("logdir", logdir).absolute()
-        return Source(logdir, lambda: find_runs(root), lambda: _hindrance(root, logdir))
+        return Source(logdir, lambda: find_runs(root), lambda: _hindrance(root, logdir), logdir)
     multiplexer = context.multiplexer
     if multiplexer is not None:
-        return Source(str(getattr(context.flags, "logdir_spec", "")), lambda: _find_in(dict(multiplexer.RunPaths())), lambda: None)
+        spec = str(getattr(context.flags, "logdir_spec", ""))
+        return Source(spec, lambda: _find_in(dict(multiplexer.RunPaths())), lambda: None, _first_local(spec))
     return _nowhere("", "This TensorBoard has no log directory. Start it with --logdir DIRECTORY.")
 
 
@@ -136,11 +149,21 @@ def _find_in(paths: Mapping[str, str]) -> Discovery:
     return Discovery({name: Path(path) for name, path in sorted(paths.items()) if holds_activations(path)}, complete=True)
 
 
+def _first_local(spec: str) -> str:
+    """The first local directory of a --logdir_spec such as ``one:gs://a,two:/b,/c``, which TensorBoard takes apart like this; empty without one."""
+    for each in spec.split(","):
+        is_path = each.startswith("/") or ":" not in each or _ADDRESS.match(each) or os.path.splitdrive(each)[0]
+        path = each if is_path else each.partition(":")[2]
+        if path and not _ADDRESS.match(path):
+            return path
+    return ""
+
+
 class Runs:
     """The runs of ``source``. Thread-safe."""
 
     def __init__(self, source: Source) -> None:
-        self.logdir = source.logdir
+        self.logdir, self.local = source.logdir, source.local
         self._source = source
         self._entries: Mapping[str, _Entry] = {}
         self._complete = True

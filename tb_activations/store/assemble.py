@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from tb_activations.errors import ArgumentError
 from tb_activations.store.container import MAX_RANK, dtype_code
-from tb_activations.store.layout import ROW_ARRAYS
+from tb_activations.store.layout import MAX_SAMPLE_BYTES, ROW_ARRAYS
 from tb_activations.store.schema import HISTOGRAM_BINS, NOT_RECORDED, QUANTITIES, STATISTICS, Capture, Quantity, QuantityRecord
 
 __all__ = ["Arrays", "arrays_of", "empty_counts", "size_of", "unit_strides"]
@@ -106,11 +106,10 @@ def _histogram_arrays(quantity: Quantity, nodes: npt.NDArray[np.int32], records:
 def _sample_arrays(quantity: Quantity, records: Mapping[int, QuantityRecord]) -> Arrays:
     """Every sample end to end in one array per dtype, and an index ordered by node and row that says where each one lies; strides where any has some.
 
-    What the format has no dtype for, or no room for the extents of, has no sample.
+    What the format has no dtype for, or no room for, has no sample.
     """
     everything = ((node, row, np.asarray(sample)) for row, record in records.items() for node, sample in record.samples.items())
-    keepable = (entry for entry in everything if dtype_code(entry[2].dtype) is not None and entry[2].ndim <= MAX_RANK)
-    entries = sorted(keepable, key=lambda entry: entry[:2])
+    entries = sorted((entry for entry in everything if _is_keepable(entry[2])), key=lambda entry: entry[:2])
     if not entries:
         return {}
     codes = sorted({str(dtype_code(sample.dtype)) for _, _, sample in entries})
@@ -129,6 +128,10 @@ def _sample_arrays(quantity: Quantity, records: Mapping[int, QuantityRecord]) ->
     if any(record.strides for record in records.values()):
         arrays[f"sample_stride/{quantity}"] = _strides(index, records)
     return arrays
+
+
+def _is_keepable(sample: npt.NDArray[Any]) -> bool:
+    return dtype_code(sample.dtype) is not None and sample.ndim <= MAX_RANK and sample.nbytes <= MAX_SAMPLE_BYTES
 
 
 def unit_strides(index: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:

@@ -18,8 +18,6 @@ __all__ = ["MAX_DIRECTORIES", "Discovery", "find_runs", "holds_activations", "te
 MAX_DIRECTORIES = 200_000
 """Directories that one walk looks into. TensorBoard itself is unusable long before."""
 
-"""What to say of an address such as ``gs://…``."""
-
 _PLUGINS = "plugins"
 _FOLDER = f"{os.sep}{_PLUGINS}{os.sep}{PLUGIN_NAME}"
 

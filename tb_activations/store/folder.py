@@ -1,6 +1,7 @@
 """The files of a run as they come and go: lists the folder, opens what is new, remembers what is broken.
 
-The one invariant: a file is opened once. `Folder.scan` costs one directory listing when nothing is new, and a file that violates the format costs one
+The one invariant: a file that was read is opened once, and one that could not be opened once for each scan, since what is in its way (rights, a file
+server) may go away without a trace. `Folder.scan` costs one directory listing when nothing is new, and a file that violates the format costs one
 problem, not the run. Which rows count is decided in `index`.
 """
 
@@ -11,14 +12,14 @@ import stat
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, Generic, TypeVar
 
 from tb_activations.errors import FormatError
 from tb_activations.store.container import FileChangedError
 from tb_activations.store.findingsfile import FindingsFile, read_findings
 from tb_activations.store.graphfile import GraphFile, read_graph
 from tb_activations.store.layout import SegmentId
-from tb_activations.store.names import FINDINGS_NAME, GRAPH_NAME
+from tb_activations.store.names import FINDINGS_NAME, GRAPH_NAME, OPERATIONS_NAME
 from tb_activations.store.segments import Segment, open_segment
 
 __all__ = ["Contents", "Folder"]
@@ -41,13 +42,24 @@ class Contents:
       graphs: newest first.
       segments: those that no other replaces, ordered by name.
       findings: newest first.
+      operations: files of operations by name, of which nothing is read here.
       problems: one sentence for each file that can't be read.
     """
 
     graphs: tuple[GraphFile, ...]
     segments: tuple[Segment, ...]
     findings: tuple[FindingsFile, ...]
+    operations: Mapping[str, Signature]
     problems: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Known(Generic[_T]):
+    """What is known of a file: its content, or a problem. ``signature``: the file of which this is true; None: the next scan must try again."""
+
+    signature: Signature | None
+    content: _T | None
+    problem: str = ""
 
 
 class Folder:
@@ -55,9 +67,10 @@ class Folder:
 
     def __init__(self, directory: Path) -> None:
         self._directory = directory
-        self._graphs: dict[str, tuple[Signature, GraphFile | str]] = {}
-        self._segments: dict[str, tuple[Signature, Segment | str]] = {}
-        self._findings: dict[str, tuple[Signature, FindingsFile | str]] = {}
+        self._graphs: dict[str, _Known[GraphFile]] = {}
+        self._segments: dict[str, _Known[Segment]] = {}
+        self._findings: dict[str, _Known[FindingsFile]] = {}
+        self._operations: Listing = {}
 
     def scan(self) -> Contents | None:
         """Looks at the folder; None when nothing changed since the last scan."""
@@ -72,15 +85,17 @@ class Folder:
         return self._contents() if changed else None
 
     def _scan_once(self) -> bool:
-        graphs, segments, findings = self._settled_list()
+        graphs, segments, findings, operations = self._settled_list()
+        before, self._operations = self._operations, operations
         changed = (
+            before != operations,
             _follow(self._graphs, graphs, lambda name: read_graph(self._directory / name)),
             _follow(self._segments, segments, lambda name: open_segment(self._directory / name)),
             _follow(self._findings, findings, lambda name: read_findings(self._directory / name)),
         )
         return any(changed)
 
-    def _settled_list(self) -> tuple[Listing, Listing, Listing]:
+    def _settled_list(self) -> tuple[Listing, Listing, Listing, Listing]:
         """A listing to be trusted: one taken while segments are merged may hold neither the old names nor the new one.
 
         Where no segment is known yet, none would be missed, and whoever opens a run may look once only: it is listed twice.
@@ -94,39 +109,42 @@ class Folder:
                 break
         return listed
 
-    def _list(self) -> tuple[Listing, Listing, Listing]:
-        """Graphs, segments and the newest findings files."""
+    def _list(self) -> tuple[Listing, Listing, Listing, Listing]:
+        """Graphs, segments, the newest findings files, and operations."""
         graphs: Listing = {}
         segments: Listing = {}
         findings: Listing = {}
+        operations: Listing = {}
         try:
             with os.scandir(self._directory) as entries:
                 for entry in entries:
-                    found = segments if SegmentId.parse(entry.name) else graphs if GRAPH_NAME.fullmatch(entry.name) else None
-                    found = findings if FINDINGS_NAME.fullmatch(entry.name) else found
+                    found = segments if SegmentId.parse(entry.name) else None
+                    for pattern, listing in ((GRAPH_NAME, graphs), (FINDINGS_NAME, findings), (OPERATIONS_NAME, operations)):
+                        found = listing if pattern.fullmatch(entry.name) else found
                     signature = None if found is None else _signature(entry)
                     if found is not None and signature is not None:
                         found[entry.name] = signature
         except NotADirectoryError:
-            return {}, {}, {}
+            return {}, {}, {}, {}
         except FileNotFoundError:
             if self._directory.exists():
                 raise
-            return {}, {}, {}
+            return {}, {}, {}, {}
         newest = sorted(findings.items(), key=lambda entry: entry[1][1])[-MOST_FINDINGS_FILES:]
-        return graphs, segments, dict(newest)
+        return graphs, segments, dict(newest), operations
 
     def _contents(self) -> Contents:
-        segments = [segment for _, segment in self._segments.values() if isinstance(segment, Segment)]
+        segments = [known.content for known in self._segments.values() if known.content is not None]
         replaced = frozenset[str]().union(*(segment.replaces for segment in segments))
-        graphs = [graph for _, graph in self._graphs.values() if isinstance(graph, GraphFile)]
-        findings = [file for _, file in self._findings.values() if isinstance(file, FindingsFile)]
-        everything = (*self._graphs.items(), *self._segments.items(), *self._findings.items())
-        problems = [problem for name, (_, problem) in everything if isinstance(problem, str) and name not in replaced]
+        graphs = [known.content for known in self._graphs.values() if known.content is not None]
+        findings = [known.content for known in self._findings.values() if known.content is not None]
+        everything: dict[str, _Known[Any]] = {**self._graphs, **self._segments, **self._findings}
+        problems = [known.problem for name, known in everything.items() if known.problem and name not in replaced]
         return Contents(
             tuple(sorted(graphs, key=lambda graph: (graph.created, graph.fingerprint), reverse=True)),
             tuple(sorted((segment for segment in segments if segment.id.name not in replaced), key=lambda segment: segment.id)),
             tuple(sorted(findings, key=lambda file: file.created, reverse=True)),
+            self._operations,
             tuple(sorted(problems)),
         )
 
@@ -146,32 +164,36 @@ def _signature(entry: os.DirEntry[str]) -> Signature | None:
     return (status.st_size, status.st_mtime_ns) if stat.S_ISREG(status.st_mode) else None
 
 
-def _follow(known: dict[str, tuple[Signature, _T | str]], listed: Mapping[str, Signature], read: Callable[[str], _T]) -> bool:
+def _follow(known: dict[str, _Known[_T]], listed: Mapping[str, Signature], read: Callable[[str], _T]) -> bool:
     """Brings ``known`` to what is ``listed``; True when it was not."""
     gone = known.keys() - listed.keys()
     for name in gone:
         del known[name]
-    new = [name for name, signature in listed.items() if name not in known or known[name][0] != signature]
-    for name in new:
-        known[name] = (listed[name], _read_or_problem(name, read))
-    return bool(gone or new)
+    changed = bool(gone)
+    for name, signature in listed.items():
+        before = known.get(name)
+        if before is None or before.signature != signature:
+            now = known[name] = _read_or_problem(name, signature, read)
+            # A file that still can't be opened is nothing new: the index need not be built anew.
+            changed = changed or before is None or now.content is not None or now.problem != before.problem
+    return changed
 
 
-def _read_or_problem(name: str, read: Callable[[str], _T]) -> _T | str:
+def _read_or_problem(name: str, signature: Signature, read: Callable[[str], _T]) -> _Known[_T]:
     """What a file holds, or why it can't be told.
 
     Raises:
       FileNotFoundError: the file went away: the listing is out of date.
     """
     try:
-        return read(name)
+        return _Known(signature, read(name))
     except FileNotFoundError:
         raise
     except FileChangedError as error:
         if error.gone:
             raise FileNotFoundError(name) from error
-        return f"{name} is left out: it is being changed."  # When that ends it has another signature, and is read again.
+        return _Known(None, None, f"{name} is left out: it is being changed.")
     except FormatError as error:
-        return f"{name} is left out: {error}"
+        return _Known(signature, None, f"{name} is left out: {error}")
     except OSError as error:
-        return f"{name} is left out: {error.strerror}"
+        return _Known(None, None, f"{name} is left out: {error.strerror}")

@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 import numpy as np
 import numpy.typing as npt
 
+from tb_activations import __version__
 from tb_activations.store.budget import NO_ROOM, STAGES, Stage
 from tb_activations.store.findingsfile import FindingsFile, join_findings
 from tb_activations.store.folder import Contents
@@ -34,7 +35,7 @@ class Index:
     """What a run held at one moment.
 
     Attributes:
-      version: a name of this moment; the same files give the same name.
+      version: a name of this moment; the same files give the same name, read by the same version of this package.
       table: for each name of `ROW_ARRAYS` one number per live row, ordered by (step, worker, rank).
       steps: int64[C], unique, ascending.
       starts: int64[C], the first row of each step.
@@ -59,6 +60,10 @@ class Index:
     without_captures: Mapping[str, tuple[int, Stage]]
     findings: FindingsFile
     _derived: dict[Hashable, Any] = field(default_factory=dict, compare=False, repr=False)
+
+    def __post_init__(self) -> None:
+        for array in (self.steps, self.starts, self.dropped, *self.table.values()):
+            array.flags.writeable = False  # answers are views of these
 
     def derived(self, key: Hashable, make: Callable[[], _T]) -> _T:
         """What ``make`` makes of this index, made once (two threads that ask at once may both make it)."""
@@ -142,7 +147,9 @@ def find_again(index: Index, older: Index) -> Index | None:
 
 
 def _version(contents: Contents) -> str:
-    names = [f"{graph.fingerprint} {graph.created!r}" for graph in contents.graphs]
+    """Of the files, and of this package, whose words are part of many answers."""
+    names = [__version__, *(f"{name} {signature}" for name, signature in sorted(contents.operations.items()))]
+    names += [f"{graph.fingerprint} {graph.created!r}" for graph in contents.graphs]
     names += [f"{segment.id.name} {segment.file.signature}" for segment in contents.segments]
     names += [f"findings {file.created!r}" for file in contents.findings]
     return hashlib.sha256("\n".join((*names, *contents.problems)).encode()).hexdigest()[:16]

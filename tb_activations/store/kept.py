@@ -2,6 +2,7 @@
 
 The one invariant: what is kept is what would be read again, since a segment never changes; and all of it together takes no more than a bound, however
 many runs there are. A column is a tenth of the bytes that must be read for it, so a growing run is looked at again at a fraction of the cost.
+Columns of segments that were merged away go by and by, when there is no more room.
 """
 
 from __future__ import annotations
@@ -20,6 +21,9 @@ Column = npt.NDArray[np.float32]
 
 _FEW = 0.05
 """Up to this share of other numbers a column is kept as one number and the others: how many elements are NaN is 0 nearly everywhere."""
+
+ENTRY_BYTES = 1024
+"""What a column takes besides its numbers, as Python objects: its key with the path of a file, its arrays, its places in dict and list."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +52,7 @@ class KeptColumns:
         self._max_bytes = max_bytes
         self._lock = threading.Lock()
         self._columns: dict[Hashable, Column | _Packed] = {}
+        self._keys: list[Hashable] = []
         self._bytes = 0
 
     def get(self, key: Hashable, read: Callable[[], Column]) -> Column:
@@ -65,10 +70,13 @@ class KeptColumns:
         with self._lock:
             if key not in self._columns:
                 self._columns[key] = column
-                self._bytes += column.nbytes
+                self._keys.append(key)
+                self._bytes += ENTRY_BYTES + column.nbytes
             while self._bytes > self._max_bytes:
                 # Any one of them: a run is gone through from end to end, and the oldest would always be the one that is needed next.
-                self._bytes -= self._columns.pop(random.choice(tuple(self._columns))).nbytes
+                victim = random.randrange(len(self._keys))
+                self._keys[victim], self._keys[-1] = self._keys[-1], self._keys[victim]
+                self._bytes -= ENTRY_BYTES + self._columns.pop(self._keys.pop()).nbytes
 
 
 def _pack(column: Column) -> Column | _Packed:

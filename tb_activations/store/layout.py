@@ -19,7 +19,7 @@ from tb_activations.store.container import DTYPES, MAX_RANK, ArraySpec, violatio
 from tb_activations.store.jsonfile import END_OF_TIME, check_version
 from tb_activations.store.schema import Quantity
 
-__all__ = ["ROW_ARRAYS", "SEGMENT_NAME", "STEPS", "SegmentId", "check_columns", "check_metadata", "check_shapes"]
+__all__ = ["MAX_SAMPLE_BYTES", "ROW_ARRAYS", "SEGMENT_NAME", "STEPS", "SegmentId", "check_columns", "check_metadata", "check_shapes"]
 
 SEGMENT_NAME = re.compile(r"segment-([0-9]{12})-([0-9]{4})-([0-9a-f]{8})-([0-9]{6}|[1-9][0-9]{6,8})\.safetensors")
 """A million segments are three weeks of a session that records all the time."""
@@ -32,7 +32,12 @@ _MAX_BINS = 4096
 _MAX_ENTRIES = 4 << 20
 """Capture rows, dropped steps and nodes of a segment. A file with holes may promise any number and take no room on a disk."""
 _MAX_ARRAY_BYTES = 2 << 30
-"""Of an array of statistics, counts or histograms: some are read whole. A step of 100,000 nodes has 11 MB of statistics."""
+"""Of an array that is no sample: some are read whole. A step of 100,000 nodes has 11 MB of statistics."""
+
+MAX_SAMPLE_BYTES = 1 << 30
+"""Of the raw numbers of one tensor at one step, which are read whole: an embedding of 262,144 words × 1,024 numbers."""
+
+_BOUNDED = ("statistics", "counts", "histogram", "histogram_range", "sample_index", "sample_stride")
 _COLUMN = re.compile(r"[a-z][a-z0-9_]{0,63}")
 
 
@@ -121,7 +126,7 @@ def check_shapes(arrays: Mapping[str, ArraySpec], present: tuple[Quantity, ...],
         _expect(arrays, f"statistics/{quantity}", "<f4", (count, captures, columns))
         _expect(arrays, f"counts/{quantity}", "<i8", (count, captures, 4))
         _check_optional(arrays, quantity, count, captures)
-        for name in (f"{part}/{quantity}" for part in ("statistics", "counts", "histogram", "histogram_range")):
+        for name in (f"{part}/{quantity}" for part in _BOUNDED):
             if name in arrays and arrays[name].size_bytes > _MAX_ARRAY_BYTES:
                 raise violation("array_too_large", f"at most {_MAX_ARRAY_BYTES >> 30} GiB for array {name!r}", size=arrays[name].size_bytes)
 

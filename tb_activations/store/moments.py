@@ -78,7 +78,7 @@ class NewestMoments(Moments):
     def __init__(self, directory: Path) -> None:
         self._folder = Folder(directory)
         self._lock = threading.Lock()
-        self.now = Moment(build_index(self._folder.scan() or Contents((), (), (), ())))
+        self.now = Moment(build_index(self._folder.scan() or Contents((), (), (), {}, ())))
 
     def refresh(self) -> bool:
         with self._lock:

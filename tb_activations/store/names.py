@@ -8,12 +8,22 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-__all__ = ["FINDINGS_NAME", "GRAPH_NAME", "PLUGIN_NAME", "data_directory", "findings_name", "graph_name", "operations_name"]
+__all__ = [
+    "FINDINGS_NAME",
+    "GRAPH_NAME",
+    "OPERATIONS_NAME",
+    "PLUGIN_NAME",
+    "data_directory",
+    "findings_name",
+    "graph_name",
+    "operations_name",
+]
 
 PLUGIN_NAME = "tb_activations"
 """Folder below ``<run>/plugins`` and name of the TensorBoard plugin."""
 
 GRAPH_NAME = re.compile(r"graph-([0-9a-f]{16})\.json")
+OPERATIONS_NAME = re.compile(r"operations-[0-9a-f]{16}\.json")
 FINDINGS_NAME = re.compile(r"findings-[0-9a-f]{8}\.json")
 
 

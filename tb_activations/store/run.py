@@ -6,7 +6,6 @@ question means, and what is wrong with it, says `questions`; the numbers come fr
 
 from __future__ import annotations
 
-import copy
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -24,7 +23,7 @@ from tb_activations.store.findingsfile import FindingsFile
 from tb_activations.store.index import Index
 from tb_activations.store.kept import KeptColumns
 from tb_activations.store.local_path import local_path
-from tb_activations.store.moments import Moment, Moments, NewestMoments
+from tb_activations.store.moments import Moment, Moments, NewestMoments, PinnedMoment
 from tb_activations.store.names import data_directory
 from tb_activations.store.nodes import Node, QuantityState
 from tb_activations.store.operationsfile import read_operations
@@ -74,9 +73,15 @@ class Run:
 
         Where steps were trained anew meanwhile, its numbers are gone, and what needs them raises `FileChangedError`.
         """
-        pinned = copy.copy(self)
-        pinned._moments = self._moments.pin()
+        pinned = Run.__new__(Run)
+        pinned.path, pinned._kept, pinned._moments = self.path, self._kept, self._moments.pin()
         return pinned
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Copied, or sent to another process, a run is opened there by its path."""
+        if isinstance(self._moments, PinnedMoment):
+            raise TypeError(f"A pinned run can't be copied or sent to another process: its moment is known here only. Send {str(self.path)!r}.")
+        return open_run, (self.path,)
 
     @property
     def _index(self) -> Index:
@@ -296,7 +301,7 @@ class Run:
             return f"{reason.sentence + ' ' if reason else ''}{name_nearest_steps(kept, step)}"
         if state is not None and state.state != "materialized":
             return f"{state.sentence} {state.remedy}".rstrip()
-        return 'There are none at any step: they are recorded unless `samples` is "none", or the tensor lies in a loop or a branch.'
+        return 'There are none at any step: they are recorded unless `samples` is "none", or the tensor is over 1 GiB, or in a loop or a branch.'
 
     def left_out(
         self, node: str, step: int, quantity: Quantity = "value", part: Literal["raw numbers", "histogram"] = "raw numbers"

@@ -18,7 +18,7 @@ import numpy.typing as npt
 from tb_activations.store.answers import Sample
 from tb_activations.store.assemble import unit_strides
 from tb_activations.store.container import ArrayFile, ArrayReader, ArraySpec, violation
-from tb_activations.store.layout import ROW_ARRAYS, SEGMENT_NAME, SegmentId, check_columns, check_metadata, check_shapes
+from tb_activations.store.layout import MAX_SAMPLE_BYTES, ROW_ARRAYS, SEGMENT_NAME, SegmentId, check_columns, check_metadata, check_shapes
 from tb_activations.store.schema import QUANTITIES, Quantity
 
 __all__ = ["QuantityIndex", "Segment", "open_segment"]
@@ -98,6 +98,8 @@ class Segment:
         size = math.prod(shape)
         if not 0 <= code < len(names) or first < 0 or first + size > self.file.arrays[names[code]].shape[0]:
             raise violation("sample_out_of_range", f"a sample inside the arrays of {self.id.name}", entry=entry)
+        if size * self.file.arrays[names[code]].dtype.itemsize > MAX_SAMPLE_BYTES:
+            raise violation("sample_too_large", f"at most {MAX_SAMPLE_BYTES >> 30} GiB of raw numbers in one sample", entry=entry)
         try:
             return reader.read(names[code], first, first + size).reshape(shape)
         except ValueError as error:  # no number at all, in more dimensions or larger ones than numpy has

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from tb_activations import open_run
 from tb_activations.plugin import matrix, views
+from tb_activations.store import index as index_module
 from tb_activations.store.schema import COUNTS, Operation, Source
 from tests.builders import build_run, capture_of, normal_values, open_writer, parse_nodes, put
 from tests.plugin.client import NODES, STEPS, PluginClient
@@ -116,6 +117,31 @@ def test_operations(tmp_path):
     inputs = ["dense/MatMul_0", "dense/MatMul_299"]
     expected = {"name": "dense/act", "type": "Relu", "dtype": None, "shape": None, "source": None, "inputs": inputs}
     assert found == {"total": 301, "found": 1, "operations": [expected]}
+
+
+def test_operations_that_come_later_are_not_hidden_by_what_a_browser_keeps(tmp_path):
+    """As where a run is copied file by file: the file of operations is the last."""
+    build_run(tmp_path / "train", dataclasses.replace(parse_nodes("layer dense"), operations=(Operation("dense/act", "Relu"),)))
+    (path,) = tmp_path.rglob("operations-*.json")
+    content = path.read_bytes()
+    path.unlink()
+    client = PluginClient(tmp_path)
+    seen = set()
+    for total in (0, 1, 0):
+        version = client.json("runs")["runs"][0]["version"]
+        response = client.open("operations", run="train", v=version)
+        assert (json.loads(response.get_data())["total"], "max-age" in response.headers["Cache-Control"]) == (total, True)
+        seen.add(version)
+        path.unlink() if total else path.write_bytes(content)
+    assert len(seen) == 2
+
+
+def test_another_version_of_this_package_has_other_words(tmp_path, monkeypatch):
+    build_run(tmp_path / "train", NODES)
+    before = PluginClient(tmp_path).json("runs")["runs"][0]["version"]
+    assert PluginClient(tmp_path).json("runs")["runs"][0]["version"] == before
+    monkeypatch.setattr(index_module, "__version__", "0.2.0")
+    assert PluginClient(tmp_path).json("runs")["runs"][0]["version"] != before
 
 
 def test_a_run_without_operations_says_so(client):

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import tracemalloc
+
 import numpy as np
 import pytest
 
 from tb_activations.store.container import ArrayReader
-from tb_activations.store.kept import KeptColumns
+from tb_activations.store.kept import ENTRY_BYTES, KeptColumns
 from tb_activations.store.run import Run
 from tests.builders import build_run
 
@@ -62,21 +64,21 @@ def test_nothing_is_kept_unless_asked_for(tmp_path, readings):
 
 
 def test_no_more_is_kept_than_the_bound_says():
-    kept, reads = KeptColumns(1000), []
+    kept, reads = KeptColumns(1000 + 2 * ENTRY_BYTES), []
 
     def get(number):
-        """400 bytes each: two fit."""
+        """400 bytes each, and what an entry takes: two fit."""
         return kept.get(number, lambda: reads.append(number) or np.arange(100, dtype=np.float32).reshape(10, 10) + number)
 
     for number in [*range(4)] * 100:
         np.testing.assert_array_equal(get(number), np.arange(number, number + 100).reshape(10, 10))
     assert 200 <= len(reads) < 400  # more than half must be read again, but not all although they are asked for one after the other
-    column = np.arange(1000, dtype=np.float32)[None]
+    column = np.arange(5000, dtype=np.float32)[None]
     assert kept.get("larger than the bound", lambda: column) is column
 
 
 def test_numbers_that_are_nearly_all_equal_take_the_room_of_the_others():
-    kept, reads = KeptColumns(1000), []
+    kept, reads = KeptColumns(1000 + 20 * ENTRY_BYTES), []
     random = np.random.default_rng(0)
     columns = [np.zeros((100, 50), np.float32) for _ in range(20)]
     for column in columns:
@@ -84,3 +86,30 @@ def test_numbers_that_are_nearly_all_equal_take_the_room_of_the_others():
     for number in [*range(20)] * 3:
         np.testing.assert_array_equal(kept.get(number, lambda number=number: reads.append(number) or columns[number]), columns[number])
     assert reads == [*range(20)]
+
+
+def test_columns_of_one_number_take_room_too():
+    """A column that is 0 everywhere has no numbers to keep, and a log directory has many segments."""
+    bound = 1 << 20
+    kept, zeros = KeptColumns(bound), np.zeros((100, 1), np.float32)
+    tracemalloc.start()
+    try:
+        for number in range(20_000):
+            path = f"/logs/run/train/plugins/tb_activations/segment-{number:012d}-0000-abcdef01-{number:06d}.safetensors"
+            kept.get((path, (12345, 1796104366063828200 + number), "value", "nonfinite_count"), lambda: zeros)
+        assert tracemalloc.get_traced_memory()[0] < 1.2 * bound
+    finally:
+        tracemalloc.stop()
+
+
+def test_what_has_to_go_is_found_without_a_list_of_all_that_is_kept():
+    """Such a list, for each of many that go, would hold up everybody who asks."""
+    kept, column = KeptColumns(20_000 * ENTRY_BYTES), np.zeros((1, 1), np.float32)
+    for number in range(20_000):
+        kept.get(number, lambda: column)
+    tracemalloc.start()
+    try:
+        kept.get("one more", lambda: column)
+        assert tracemalloc.get_traced_memory()[1] < 8 * 20_000 / 2  # a list of 20,000 has a pointer for each
+    finally:
+        tracemalloc.stop()

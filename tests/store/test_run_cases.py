@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import copy
 import json
+import pickle
 import re
 import shutil
 import subprocess
 import sys
 import threading
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 
 import ml_dtypes
@@ -18,6 +20,7 @@ import pytest
 from tb_activations import open_run
 from tb_activations.errors import ArgumentError, NotFoundError
 from tb_activations.store.assemble import arrays_of
+from tb_activations.store.kept import KeptColumns
 from tb_activations.store.run import Run
 from tb_activations.store.schema import STATISTICS, Capture, QuantityRecord
 from tb_activations.store.session import Session
@@ -101,6 +104,38 @@ def test_a_sample_of_a_dtype_without_a_name_is_left_out_and_the_statistics_stay(
     run = open_run(tmp_path)
     assert run.statistics("a")["max"].tolist() == [1.0]
     assert not run.nodes[0].quantities["value"].sampled
+
+
+@pytest.mark.parametrize("ranks", [1, 2])
+def test_what_is_done_to_an_answer_changes_no_other(tmp_path, ranks):
+    graph = parse_nodes("input x [?,3]; layer a <- x gradient; variable a/kernel update")
+    values = normal_values(graph)
+    segments = [[capture_of(graph, values, step, rank) for step in steps for rank in range(ranks)] for steps in ((0, 5, 10), (15, 20))]
+    write_segments(tmp_path, graph, segments, dropped=[7])
+    run, untouched = Run(tmp_path, KeptColumns(1 << 20)), Run(tmp_path)
+    for _ in range(2):
+        for given, expected in zip(_arrays_of(run), _arrays_of(untouched), strict=True):
+            np.testing.assert_array_equal(given, expected)
+            if given.flags.writeable:
+                given[...] = 0
+    assert [array.flags.writeable for array in (run.statistics("a")["mean"], run.column("std")[1], run.value("a", 5))] == [True] * 3
+
+
+def _arrays_of(run):
+    """Every array that a run gives, of every method that gives some; copies of none."""
+    for quantity in ("value", "gradient", "update"):
+        yield from (
+            *run.window(quantity, start=0, stop=9),
+            *run.snapshot(5, quantity),
+            *run.column("std", quantity),
+            *run.column("elements", quantity),
+        )
+        for node in ("a", "a/kernel"):
+            answers = run.statistics(node, quantity).values(), run.history(node, quantity), run.histogram(node, quantity)
+            yield from (run.steps(node, quantity), run.sample_steps(node, quantity), *(array for answer in answers for array in answer))
+    captures = run.captures()
+    yield from (run.steps(), *(getattr(captures, each.name) for each in fields(captures)))
+    yield from (*run.statistics("a", rank=0).values(), run.value("a", 5), run.column("update_ratio", "update")[1])
 
 
 def test_generations_are_joined_by_name(tmp_path):
@@ -306,3 +341,20 @@ def test_a_ratio_that_float32_can_not_hold_is_infinite(tmp_path):
     tensors = {"value": np.full(4, 1e-30, np.float32), "update": np.full(4, 1e30, np.float32)}
     run = Run(build_run(tmp_path, parse_nodes("variable bias [4] update"), [0], lambda name, quantity, step: tensors.get(quantity)))
     assert run.statistics("bias", "update")["update_ratio"].tolist() == [np.inf]
+
+
+@pytest.mark.parametrize("take", [copy.copy, copy.deepcopy, lambda run: pickle.loads(pickle.dumps(run))], ids=["copy", "deep copy", "pickle"])  # noqa: S301
+def test_a_run_that_is_copied_or_sent_is_opened_anew(tmp_path, take):
+    build_run(tmp_path, "layer a", range(3))
+    run = Run(tmp_path, KeptColumns(1 << 20))
+    run.column("mean")
+    build_run(tmp_path, "layer a", range(3, 6))
+    taken = take(run)
+    assert (taken.path, len(run.steps()), taken.steps().tolist()) == (tmp_path, 3, [*range(6)])
+    assert run.refresh()
+    assert (taken.version, taken.nodes) == (run.version, run.nodes)
+    shutil.rmtree(tmp_path)
+    with pytest.raises(NotFoundError, match="which does not exist"):
+        take(run)
+    with pytest.raises(TypeError, match=r"^A pinned run can't be copied or sent to another process"):
+        take(run.pinned())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -181,6 +182,45 @@ def test_a_file_of_holes_that_promises_more_than_a_memory_holds_is_refused(tmp_p
         open_segment(path)
 
 
+def holes(path, arrays):
+    """Writes a segment with the arrays `ARRAYS`, of which these are holes at the end of the file: name -> dtype and shape."""
+    whole = {name: array for name, array in ARRAYS.items() if name not in arrays}
+    content = segment_bytes(whole, METADATA)
+    length = int.from_bytes(content[:8], "little")
+    header, end = json.loads(content[8 : 8 + length]), len(content) - 8 - length
+    for name, (code, shape) in arrays.items():
+        size = math.prod(shape) * (8 if code == "I64" else 4)
+        header[name] = {"dtype": code, "shape": shape, "data_offsets": [end, end := end + size]}
+    text = json.dumps(header).encode()
+    with path.open("wb") as file:
+        file.write(len(text).to_bytes(8, "little") + text + content[8 + length :])
+        file.truncate(8 + len(text) + end)
+    return path
+
+
+def test_an_index_of_samples_that_is_a_hole_is_refused(tmp_path):
+    path = holes(tmp_path / NAME, {"sample_index/value": ("I64", [2**23, 36])})
+    with pytest.raises(FormatError, match=r"^array_too_large: expected at most 2 GiB for array 'sample_index/value'\. Received: .+"):
+        open_segment(path)
+
+
+def test_a_sample_of_holes_is_refused_before_it_takes_memory(tmp_path):
+    count = (1 << 28) + 1
+    path = holes(tmp_path / NAME, {"sample/value/F32": ("F32", [count]), "sample_index/value": ("I64", [1, 6])})
+    with path.open("r+b") as file:  # the index lies at the end, and is all holes
+        file.seek(-48, 2)
+        file.write(np.array([5, 1, 0, 0, count, -1], "<i8").tobytes())
+    segment = open_segment(path)
+    tracemalloc.start()
+    try:
+        with segment.file.reader() as reader, pytest.raises(FormatError, match=r"^sample_too_large: expected at most 1 GiB"):
+            segment.sample(reader, "value", 2, 1)
+    finally:
+        peak = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+    assert peak < 1 << 20
+
+
 def test_a_newer_version_says_the_facts(tmp_path):
     with pytest.raises(VersionError, match="format version 2; this tb_activations reads versions up to 1"):
         open_segment(written(tmp_path, metadata={"version": "2"}))
@@ -271,3 +311,12 @@ def test_a_tensor_of_more_dimensions_than_the_format_has_room_for_costs_its_samp
     assert run.problems == ()
     assert run.statistics("deep")["mean"].tolist() == [1]
     assert (len(run.sample_steps("deep")), run.value("flat", 0).shape) == (0, (1, 2, 2))
+
+
+def test_of_a_tensor_that_no_reader_would_take_no_sample_is_written(tmp_path, monkeypatch):
+    monkeypatch.setattr(assemble, "MAX_SAMPLE_BYTES", 24)
+    record = record_of({0: np.ones((2, 3), np.float32), 1: np.ones(7, np.float32)})
+    write_segments(tmp_path, parse_nodes("layer fits; layer large"), [[Capture(0, 0.0, {"value": record})]])
+    run = open_run(tmp_path)
+    assert (run.sample_steps("fits").tolist(), run.sample_steps("large").tolist()) == ([0], [])
+    assert run.statistics("large")["elements"].tolist() == [7]

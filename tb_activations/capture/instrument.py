@@ -96,8 +96,8 @@ def _wrap_gradients(original: Callable[..., Any]) -> Callable[..., Any]:
         recorder = current()
         if recorder is None or recorder.rewriting:
             return original(ys, xs, grad_ys, *args, **kwargs)
-        recorder.differentiated(ys, xs, grad_ys, by_tape=False)
-        found = original(ys, xs, grad_ys, *args, **kwargs)
+        with recorder.looking_back(ys, xs, grad_ys):
+            found = original(ys, xs, grad_ys, *args, **kwargs)
         recorder.found_gradients(ys, xs, found)
         return found
 

@@ -52,7 +52,7 @@ class LossPath:
 
     def cut(self, tensor: tf.Tensor) -> Cut | None:
         """Where the gradient of ``tensor`` is lost; None when it has one."""
-        if not tensor.dtype.is_floating and not tensor.dtype.is_complex and tensor.dtype != tf.resource:
+        if not tensor.dtype.is_floating and not tensor.dtype.is_complex and tensor.dtype not in (tf.resource, tf.variant):
             return Cut("no_gradient_dtype")
         consumers = [op for op in tensor.consumers() if id(op) in self._leading]
         if any(map(self.leads, consumers)) or (tensor.ref() in self._losses and not _cuts(tensor.op)):
@@ -75,10 +75,13 @@ class LossPath:
         return any(_is_custom(op) for op in _closure(taps or tensor.consumers(), self._onwards).values() if self.leads(op))
 
     def _cut_inside(self, tensor: tf.Tensor) -> Cut | None:
-        """Where the gradient of ``tensor`` is lost before it leaves the graph that it is in, such as the body of a loop; None where it isn't."""
+        """Where the gradient of ``tensor`` is lost in the graph that it is in, such as the body of a loop, or around that; None where it isn't."""
         outputs = [] if id(tensor.graph) in self._graphs else getattr(tensor.graph, "outputs", [])
-        cut = LossPath(outputs).cut(tensor) if outputs else None
-        return None if cut is None or cut.reason == "not_on_loss_path" else cut
+        if not outputs:
+            return None
+        cut = LossPath(outputs).cut(tensor)
+        cuts = [self.cut(result) for result in _results(tensor)] if cut is None else [cut]
+        return None if None in cuts else next((cut for cut in cuts if cut is not None and cut.reason != "not_on_loss_path"), None)
 
     def _has_a_way_around(self, activation: tf.Operation) -> bool:
         """Whether a loss is computed from what goes into ``activation`` without it, as scores of attention are not, whoever else is given theirs."""
@@ -125,6 +128,33 @@ def is_used(handle: tf.Tensor) -> bool:
 def reached_from(tensors: Iterable[tf.Tensor]) -> set[int]:
     """The ids of all operations that use ``tensors``, or what is computed from them."""
     return set(_closure((op for tensor in tensors for op in tensor.consumers()), _consumers))
+
+
+def _results(tensor: tf.Tensor) -> list[tf.Tensor]:
+    """What leaves the loop or branch that ``tensor`` is made in, and hands a gradient back to it; of a loop in whichever iteration."""
+    graph = tensor.graph
+    runner = next((op for op in graph.outer_graph.get_operations() if op.type in _CALLS and graph.name in _function_names(op)), None)
+    if runner is None:
+        return []
+    found: dict[int, tf.Tensor] = {}
+    waiting = [tensor]
+    while waiting:
+        source = waiting.pop()
+        passing = _closure(_passed_on(source), lambda op: (after for output in op.outputs for after in _passed_on(output)))
+        for place, (output, result) in enumerate(zip(graph.outputs, runner.outputs, strict=False)):
+            if place not in found and (output is source or id(output.op) in passing):
+                found[place] = result
+                waiting += [graph.inputs[place]] if runner.type.endswith("While") else []
+    return list(found.values())
+
+
+def _function_names(op: tf.Operation) -> Iterator[str]:
+    for attribute in op.node_def.attr.values():
+        yield from (function.name for function in (attribute.func, *attribute.list.func))
+
+
+def _passed_on(tensor: tf.Tensor) -> Iterator[tf.Operation]:
+    return (op for op in tensor.consumers() if not _cuts(op))
 
 
 def _last_activation(tensor: tf.Tensor) -> tf.Operation | None:

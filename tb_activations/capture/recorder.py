@@ -115,6 +115,12 @@ class Recorder(Trace):
                 else:
                     self.list_loss(tensor)
 
+    def looking_back(self, target: Any, sources: Any, above: Any) -> AbstractContextManager[None]:
+        """`tf.gradients` runs inside. Where a tape records it, by no variable, it is asked for a penalty, as an inner tape is."""
+        is_inner = self._is_asked_for_no_loss(sources, above, is_inside=self.inner.in_tape)
+        self.differentiated(target, sources, above, by_tape=is_inner)
+        return self.hearing(is_inside=self.inner.in_tape, is_inner=is_inner)
+
     @harmless
     def found_gradients(self, target: Any, sources: Any, gradients: Any) -> None:
         """The answer."""
@@ -138,7 +144,7 @@ class Recorder(Trace):
         # Where None is turned into zeros, what isn't connected can't be told.
         asked = [] if len(args) > 1 or "unconnected_gradients" in kwargs else self.heard_inside()
         flat, is_inside = tf.nest.flatten(sources), self.inner.is_in_other_tape(tape)
-        with self.hearing(is_inside=is_inside, is_inner=is_inside and above is None and not any(map(is_variable, flat))):
+        with self.hearing(is_inside=is_inside, is_inner=self._is_asked_for_no_loss(flat, above, is_inside=is_inside)):
             wanted = [*flat, *(node.tensor for node in asked)] if asked else sources
             gradients, tallies = self.inner.gradient(original, tape, target, wanted, *args, **kwargs)
             if asked:
@@ -203,6 +209,9 @@ class Recorder(Trace):
         return telling(None)
 
     # What the hooks ask for.
+
+    def _is_asked_for_no_loss(self, sources: Any, above: Any, *, is_inside: bool) -> bool:
+        return is_inside and above is None and not any(map(is_variable, tf.nest.flatten(sources)))
 
     @harmless
     def _note_templates(self, first: int) -> None:

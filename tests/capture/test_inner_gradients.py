@@ -78,6 +78,31 @@ def test_what_only_a_penalty_takes_has_no_gradient_of_the_inner_tape(tmp_path, e
     np.testing.assert_allclose(run.value("score/kernel", 0, "gradient"), tape.gradient(loss, critic.layers[-1].kernel.value), rtol=1e-4, atol=1e-6)
 
 
+def test_a_penalty_that_looks_at_the_graph_gives_what_one_of_a_tape_gives(tmp_path):
+    """`tf.gradients` in a step whose loss a tape differentiates."""
+    critic = make_critic()
+    real, between = map(tf.constant, np.random.default_rng(0).normal(size=(2, 8, 3)).astype("float32"))
+
+    def penalty_in_the_graph(between):
+        return tf.reduce_mean((tf.norm(tf.gradients(critic(between), between)[0], axis=1) - 1.0) ** 2)
+
+    def run_with(name, penalty):
+        def loss_of(real, between):
+            return 10.0 * penalty(between) - tf.reduce_mean(critic(real))
+
+        return trained(tmp_path / name, critic, False, loss_of, real, between)
+
+    run, expected = run_with("graph", penalty_in_the_graph), run_with("tape", lambda between: penalty_of(critic, between, critic))
+    names = [node.name for node in run.nodes]
+    assert names == [node.name for node in expected.nodes]
+    assert [reason(run, name) for name in names] == [reason(expected, name) for name in names]
+    assert reason(run, "score") == "inner_gradient"
+    compared = [name for name in names if len(run.sample_steps(name, "gradient"))]
+    assert {"high", "low", "score@2", "low/kernel"} <= {*compared}
+    for name in compared:
+        np.testing.assert_allclose(run.value(name, 0, "gradient"), expected.value(name, 0, "gradient"), rtol=1e-5, atol=1e-7)
+
+
 @pytest.mark.parametrize("eagerly", [False, True])
 def test_a_penalty_on_the_gradients_of_weights_comes_back_whole(tmp_path, eagerly):
     """Also what comes back to a layer through the gradient of its own activation."""

@@ -388,6 +388,40 @@ def test_what_is_stopped_inside_a_loop_or_a_branch_says_what_stops_it(tmp_path):
     }
 
 
+@pytest.mark.slow
+def test_what_is_stopped_around_a_loop_or_a_branch_says_so_inside_of_it(tmp_path):
+    """The output of a recurrent layer, of a loop around a branch, and what a loop carries on to its next iteration."""
+
+    class Net(keras.Model):
+        def __init__(self):
+            super().__init__(name="net")
+            self.teacher, self.listed = L.LSTM(4, name="teacher"), L.GRU(4, return_sequences=True, name="listed")
+            self.chosen, self.earlier, self.head = (L.Dense(4, name=n) for n in ("chosen", "earlier", "head"))
+
+        def turn(self, i, h, carried):
+            h = tf.cond(tf.reduce_mean(h) < 1e9, lambda: self.chosen(h), lambda: h)
+            return i + 1, tf.stop_gradient(h), tf.round(self.earlier(carried))
+
+        def call(self, x):
+            sequence = tf.stack([x, 2.0 * x], 1)
+            _, h, carried = tf.while_loop(lambda i, *_: i < TIMES, self.turn, (0, x, x))
+            given = tf.stop_gradient(self.teacher(sequence)) + tf.round(self.listed(sequence))[:, 0]
+            return keras.ops.sum(self.head(h + carried + given), axis=1, keepdims=True)
+
+    model = Net()
+    model(data()[0])
+    model.compile("sgd", "mse", jit_compile=False)
+    model.fit(*data(), batch_size=8, verbose=0, callbacks=[tba.ActivationsCallback(tmp_path, every=1, print_findings=False)])
+    run = tba.open_run(tmp_path / "train")
+    inside = ("teacher/lstm_cell", "listed/gru_cell", "chosen", "earlier")
+    assert {name: run.node(name).quantities["gradient"].reason for name in inside} == {
+        "teacher/lstm_cell": "gradient_stopped",
+        "listed/gru_cell": "non_differentiable",
+        "chosen": "gradient_stopped",
+        "earlier": "non_differentiable",
+    }
+
+
 class JoiningCell(L.Layer):
     """A recurrent cell that makes a layer each time it is called."""
 

@@ -43,7 +43,7 @@ def bare_variables(layer: keras.Operation) -> Iterator[tuple[str, Variable]]:
     """
     for attribute, variable in kept_by(layer):
         if isinstance(variable, tf.Variable):
-            name = variable.name.split(":")[0]
+            name = variable.name.split(":")[0].rpartition(f"{layer.name}/")[2]  # one that `build` makes bears the names of all layers around it
             yield attribute if name == "Variable" else name, variable
         elif is_of_keras(variable):
             yield weight_name(layer, variable), variable

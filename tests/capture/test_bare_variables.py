@@ -168,6 +168,26 @@ def test_weights_without_a_name_go_by_their_attribute_in_every_model_of_a_proces
         np.testing.assert_array_equal(run.statistics("unnamed/calls")["mean"], np.arange(len(run.steps())) + run.value("unnamed/calls", 0))
 
 
+class Late(L.Layer):
+    """Makes its variables when it is built, inside what calls it first."""
+
+    def build(self, shape):
+        self.phase = tf.Variable([0.5] * 3, name="phase")
+        self.sums = [tf.Variable([0.0] * 3, trainable=False)]
+
+    def call(self, x):
+        return x + self.phase + self.sums[0]
+
+
+def test_variables_that_are_made_inside_a_call_go_by_their_layer_alone(tmp_path):
+    model = keras.Sequential([L.Input((3,)), keras.Sequential([Late(name="late")], name="block"), L.Dense(3)])
+    model.compile("sgd", "mse", jit_compile=False)
+    model.fit(X, Y, batch_size=8, verbose=0, callbacks=[tba.ActivationsCallback(tmp_path, every=1, samples="full", print_findings=False)])
+    run = tba.open_run(tmp_path / "train")
+    assert {node.name for node in run.nodes if "late/" in node.name} == {"block/late/phase", "block/late/sums"}
+    np.testing.assert_array_equal(run.value("block/late/phase", 0), [0.5] * 3)
+
+
 def test_what_a_recurrent_layer_keeps_from_batch_to_batch_goes_by_its_layer(tmp_path):
     x = L.Input(batch_shape=(4, 2, 3))
     gru = L.GRU(2, stateful=True, return_sequences=True, name="gru")

@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, NamedTuple, TypeVar
 
 from tb_activations.errors import FormatError
 from tb_activations.store.container import FileChangedError
@@ -53,6 +53,18 @@ class Contents:
     problems: tuple[str, ...]
 
 
+class _Listings(NamedTuple):
+    """What a folder lists, by kind; of findings the newest files only."""
+
+    graphs: Listing
+    segments: Listing
+    findings: Listing
+    operations: Listing
+
+
+_NOTHING = _Listings({}, {}, {}, {})
+
+
 @dataclass(frozen=True, slots=True)
 class _Known(Generic[_T]):
     """What is known of a file: its content, or a problem. ``signature``: the file of which this is true; None: the next scan must try again."""
@@ -85,53 +97,40 @@ class Folder:
         return self._contents() if changed else None
 
     def _scan_once(self) -> bool:
-        graphs, segments, findings, operations = self._settled_list()
-        before, self._operations = self._operations, operations
+        listed = self._settled_list()
+        before, self._operations = self._operations, listed.operations
         changed = (
-            before != operations,
-            _follow(self._graphs, graphs, lambda name: read_graph(self._directory / name)),
-            _follow(self._segments, segments, lambda name: open_segment(self._directory / name)),
-            _follow(self._findings, findings, lambda name: read_findings(self._directory / name)),
+            before != listed.operations,
+            _follow(self._graphs, listed.graphs, lambda name: read_graph(self._directory / name)),
+            _follow(self._segments, listed.segments, lambda name: open_segment(self._directory / name)),
+            _follow(self._findings, listed.findings, lambda name: read_findings(self._directory / name)),
         )
         return any(changed)
 
-    def _settled_list(self) -> tuple[Listing, Listing, Listing, Listing]:
+    def _settled_list(self) -> _Listings:
         """A listing to be trusted: one taken while segments are merged may hold neither the old names nor the new one.
 
         Where no segment is known yet, none would be missed, and whoever opens a run may look once only: it is listed twice.
         """
         listed = self._list()
         for _ in range(_ATTEMPTS):
-            if self._segments and not self._segments.keys() - listed[1].keys():
+            if self._segments and not self._segments.keys() - listed.segments.keys():
                 break
             before, listed = listed, self._list()
             if before == listed:
                 break
         return listed
 
-    def _list(self) -> tuple[Listing, Listing, Listing, Listing]:
-        """Graphs, segments, the newest findings files, and operations."""
-        graphs: Listing = {}
-        segments: Listing = {}
-        findings: Listing = {}
-        operations: Listing = {}
+    def _list(self) -> _Listings:
         try:
             with os.scandir(self._directory) as entries:
-                for entry in entries:
-                    found = segments if SegmentId.parse(entry.name) else None
-                    for pattern, listing in ((GRAPH_NAME, graphs), (FINDINGS_NAME, findings), (OPERATIONS_NAME, operations)):
-                        found = listing if pattern.fullmatch(entry.name) else found
-                    signature = None if found is None else _signature(entry)
-                    if found is not None and signature is not None:
-                        found[entry.name] = signature
+                return _sorted_out(entries)
         except NotADirectoryError:
-            return {}, {}, {}, {}
+            return _NOTHING
         except FileNotFoundError:
             if self._directory.exists():
                 raise
-            return {}, {}, {}, {}
-        newest = sorted(findings.items(), key=lambda entry: entry[1][1])[-MOST_FINDINGS_FILES:]
-        return graphs, segments, dict(newest), operations
+            return _NOTHING
 
     def _contents(self) -> Contents:
         segments = [known.content for known in self._segments.values() if known.content is not None]
@@ -147,6 +146,20 @@ class Folder:
             self._operations,
             tuple(sorted(problems)),
         )
+
+
+def _sorted_out(entries: Iterable[os.DirEntry[str]]) -> _Listings:
+    """Each file that is ours under its kind."""
+    listed = _Listings({}, {}, {}, {})
+    for entry in entries:
+        found = listed.segments if SegmentId.parse(entry.name) else None
+        for pattern, listing in ((GRAPH_NAME, listed.graphs), (FINDINGS_NAME, listed.findings), (OPERATIONS_NAME, listed.operations)):
+            found = listing if pattern.fullmatch(entry.name) else found
+        signature = None if found is None else _signature(entry)
+        if found is not None and signature is not None:
+            found[entry.name] = signature
+    newest = sorted(listed.findings.items(), key=lambda file: file[1][1])[-MOST_FINDINGS_FILES:]
+    return listed._replace(findings=dict(newest))
 
 
 def _signature(entry: os.DirEntry[str]) -> Signature | None:

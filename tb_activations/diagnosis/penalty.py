@@ -292,10 +292,13 @@ class PenaltyTooStrong(NodeRule):
 
 
 def _way(facts: Facts, kernel: int) -> tuple[int, int, float] | None:
-    """The output and the input of the one call of a kernel's layer, and the root of how often it uses each number that comes in."""
+    """The output and the input of the one call of a kernel's layer, and the root of how often it uses each number that comes in. None where that
+    isn't known, as where several losses are differentiated through the call: the gradient at its output may be of another than that of the kernel."""
     places = facts.places(kernel)
     node = facts.nodes[places[0]]
     if len(places) != 1 or node.class_name not in PLAIN or len(facts.inputs[places[0]]) != 1 or not facts.is_recorded(places[0], "gradient"):
+        return None
+    if node.attributes.get("differentiated", 1) > 1:
         return None
     shape = [extent or 1 for extent in facts.nodes[kernel].shape or ()]
     return places[0], facts.inputs[places[0]][0], math.sqrt(math.prod(shape[:-2]))

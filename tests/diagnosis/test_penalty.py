@@ -26,9 +26,14 @@ DEEP = "input x [?,8];" + ";".join(
 FALLING = np.geomspace(5, 0.1, 20)
 
 
-def told(own, rule, text=DENSE, weights=FALLING, given=2.0, back=0.05):
+def told(own, rule, text=DENSE, weights=FALLING, given=2.0, back=0.05, **attributes):
     """The product of the norms of what comes in and of the gradient at the output is 0.1."""
-    history = History(text, STEPS).set("x", l2_norm=given).set("hidden", "gradient", l2_norm=back).set("hidden/kernel", l2_norm=weights)
+    history = (
+        History(text, STEPS, hidden={"attributes": attributes})
+        .set("x", l2_norm=given)
+        .set("hidden", "gradient", l2_norm=back)
+        .set("hidden/kernel", l2_norm=weights)
+    )
     history.set("hidden/kernel", "gradient", l2_norm=own).set("out/kernel", "gradient", l2_norm=0.05)
     return [(finding.node, finding.severity) for finding in history.set("out/kernel", l2_norm=1.0).find(rule)]
 
@@ -53,6 +58,7 @@ def test_it_does_not_explode():
         {"own": 20 * np.tile([1, 3], 10)},  # changes with every batch: a penalty on gradients
         {"own": 20.0, "back": 0.0},  # nothing comes back
         {"own": 1.9, "text": CONVOLUTION},  # a number is used up to four times
+        {"own": 20.0, "differentiated": 2},  # what comes back is of another loss, as that of a discriminator
     ],
 )
 def test_other_gradients_are_no_penalty(other):

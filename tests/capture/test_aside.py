@@ -205,13 +205,21 @@ def residual_depthwise(image):
     ids=["added-by-hand", "inside", "not-recorded", "relu", "depthwise"],
 )
 def test_what_is_joined_is_found_where_it_is_not_told(tmp_path, places, block, options):
+    def trained(*callbacks):
+        keras.utils.set_random_seed(1)
+        inputs = keras.Input((8,), name="x")
+        model = keras.Model(inputs, L.Dense(4, dtype="float16", name="half")(block(inputs)))
+        model.compile("sgd", keras.losses.SparseCategoricalCrossentropy(from_logits=True), jit_compile=False)
+        model.fit(x, y, batch_size=8, verbose=0, shuffle=False, callbacks=callbacks)
+        return model.get_weights()
+
     x, y = np.random.default_rng(1).normal(size=(48, 8)).astype("float32"), np.arange(48) % 4
-    inputs = keras.Input((8,), name="x")
-    model = keras.Model(inputs, L.Dense(4, dtype="float16", name="half")(block(inputs)))
-    model.compile("sgd", keras.losses.SparseCategoricalCrossentropy(from_logits=True), jit_compile=False)
-    callback = tba.ActivationsCallback(tmp_path, every=1, print_findings=False, **options)
-    model.fit(x, y, batch_size=8, verbose=0, callbacks=[callback])
-    assert places.seen == ["beside"] * 6
+    ours = trained(tba.ActivationsCallback(tmp_path, every=1, print_findings=False, **options))
+    for plain, recorded in zip(trained(), ours, strict=True):
+        np.testing.assert_array_equal(plain, recorded)
+    assert places.seen[:4] == ["beside"] * 4
+    # Whether joined operations end in other bits is up to the processor: with AVX-512 they do, with AVX2 alone these don't.
+    assert places.seen[4:] in (["beside"] * 2, ["its"] * 2)
 
 
 @pytest.mark.slow

@@ -147,8 +147,8 @@ def test_another_trace_is_compared_by_itself(make_tiny, data, tmp_path, places):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("dtype", "jit_compile", "always"), [("float32", False, True), ("float32", True, False), ("float16", False, False)])
-def test_what_is_joined_in_a_plain_graph_is_never_trusted(tmp_path, places, dtype, jit_compile, always):
+@pytest.mark.parametrize(("dtype", "jit_compile", "may_differ"), [("float32", False, True), ("float32", True, False), ("float16", False, False)])
+def test_what_is_joined_in_a_plain_graph_is_never_trusted(tmp_path, places, dtype, jit_compile, may_differ):
     """A layer in float32 in front of a residual sum, of which float16 cuts off most of what another rounding changes."""
     x, y = np.random.default_rng(1).normal(size=(48, 8)).astype("float32"), np.arange(48) % 4
     trained = []
@@ -161,7 +161,8 @@ def test_what_is_joined_in_a_plain_graph_is_never_trusted(tmp_path, places, dtyp
         model.fit(x, y, batch_size=8, shuffle=False, verbose=0, callbacks=callbacks)
         trained.append(model.get_weights())
     assert same_bits(*trained)
-    assert places.seen == ["beside"] * (6 if always else 4) + ["its"] * (0 if always else 2)
+    assert places.seen[:4] == ["beside"] * 4
+    assert places.seen[4:] in ([["beside"] * 2, ["its"] * 2] if may_differ else [["its"] * 2])  # by the processor
 
 
 @pytest.mark.slow

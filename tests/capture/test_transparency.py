@@ -35,7 +35,8 @@ def test_training_is_bit_identical(tmp_path, name, places):
     for before, after in zip(plain, ours, strict=True):
         np.testing.assert_equal(before, after)
     assert tba.open_run(tmp_path / "train").steps().tolist()[:3] == [0, 1, 2]
-    assert set(places.seen) == {"its": {"beside", "its"}, "beside": {"beside"}, "uncompared": {"its"}}[case.place]
+    ran = {"its": [{"beside", "its"}], "beside": [{"beside"}], "either": [{"beside"}, {"beside", "its"}], "uncompared": [{"its"}]}
+    assert set(places.seen) in ran[case.place]
 
 
 def test_the_page_is_written_from_the_cases():

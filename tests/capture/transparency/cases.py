@@ -53,7 +53,7 @@ from .trainings import (
 
 L = keras.layers
 
-Place = Literal["its", "beside", "uncompared"]
+Place = Literal["its", "beside", "either", "uncompared"]
 
 
 @dataclass(frozen=True)
@@ -66,7 +66,8 @@ class Case:
       mode: how the step runs.
       recording: options of the callback, where they are part of the case.
       place: where recorded steps run: "its": in the place of plain ones, after the first few, which were compared; "beside": all on the side of
-        plain ones; "uncompared": in their place, since they can't run twice.
+        plain ones; "either": one of these, as on this processor both end in the same bits or don't; "uncompared": in their place, since they can't
+        run twice.
     """
 
     what: str
@@ -106,13 +107,13 @@ CASES: dict[str, Case] = {
     "adversarial-eager": Case(_ZOO["adversarial"], of_zoo("adversarial", run_eagerly=True), "eager", place="uncompared"),
     "several-steps": Case("`steps_per_execution=2`", of_zoo("stochastic", steps_per_execution=2)),
     "several-steps-joined": Case(
-        "`steps_per_execution=3`, where the loop of these steps is compiled to other bits than one step by itself",
+        "`steps_per_execution=3`, where the loop of these steps may be compiled to other bits than one step by itself",
         of_model(
             lambda: keras.Sequential([L.Input((6,)), L.Dense(5, "swish"), L.Dense(2)]),
             optimizer=lambda: keras.optimizers.SGD(0.1),
             steps_per_execution=3,
         ),
-        place="beside",
+        place="either",
     ),
     "accumulation": Case(
         "`gradient_accumulation_steps=2`", of_zoo("stochastic", optimizer=lambda: keras.optimizers.Adam(0.01, gradient_accumulation_steps=2))

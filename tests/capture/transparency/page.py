@@ -34,7 +34,7 @@ Known exceptions:
 {exceptions}
 """
 
-_PLACES: dict[Place, str] = {"its": "alone", "beside": "beside", "uncompared": "alone, not compared"}
+_PLACES: dict[Place, str] = {"its": "alone", "beside": "beside", "either": "beside or alone, by the processor", "uncompared": "alone, not compared"}
 
 
 def page() -> str:

@@ -158,7 +158,8 @@ export interface SnapshotKey {
 
 /**
  * Part of a cache key: changes whenever data recorded at `at` may have changed. The last step may still grow (another replica);
- * older ones are final unless another session rewrites them (a training resumed or begun anew). Use it in keys of per-step data, and send `versionOf(run)` as `v`.
+ * older ones are final unless another session rewrites them (a training resumed or begun anew). Use it in keys of per-step data, and
+ * send `versionOf(run)` as `v`.
  */
 export function stampOf(name: string, at: Step): string {
   const found = summaryOf(name);

@@ -42,7 +42,7 @@ def test_it_comes_with_a_list_of_no_runs(tmp_path):
     ("logdir", "spec", "folder"),
     [
         ("gs://bucket/x", "", "logs/run1"),
-        ("/tmp/one,/tmp/two", "", "/tmp/one,/tmp/two/run1"),
+        ("/one,/two", "", "/one,/two/run1"),
         ("", "one:/a,two:/b", "/a/run1"),
         ("", "one:logs/a:b/", "logs/a:b/run1"),
         ("", "/a:b,/c", "/a:b/run1"),

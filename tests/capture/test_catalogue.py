@@ -67,7 +67,7 @@ def test_layers_that_are_called_what_nodes_of_ours_are_called(tmp_path):
     assert run.problems == ()
     assert set(names) < set(listed(run, "layer"))
     (loss,) = listed(run, "loss")
-    np.testing.assert_allclose(run.statistics(loss)["mean"], model.history.history["loss"], rtol=1e-6)
+    np.testing.assert_allclose(run.statistics(loss)["mean"], model.history.history["loss"], rtol=1e-6, atol=1e-6)
 
 
 def test_own_train_step_with_two_optimizers(tmp_path):
@@ -163,7 +163,7 @@ def test_quantized_layers(tmp_path):
     model.compile(keras.optimizers.SGD(0.0), "mse", jit_compile=False)
     inputs = np.random.default_rng(0).normal(size=(4, 4)).astype("float32")
     run = run_of(tmp_path, model, inputs, np.ones((4, 2), "float32"), samples="full")
-    np.testing.assert_allclose(run.value("quantized", 0), model.get_layer("quantized")(run.value("x", 0)), rtol=1e-6)
+    np.testing.assert_allclose(run.value("quantized", 0), model.get_layer("quantized")(run.value("x", 0)), rtol=1e-6, atol=1e-6)
     nodes = {node.name: node for node in run.nodes}
     assert nodes["quantized/kernel"].dtype == "int8"
     assert run.value("quantized/kernel", 0).dtype == np.int8
@@ -269,7 +269,7 @@ def test_a_layer_called_below_two_tapes(tmp_path):
         loss = model.losses_of(tf.constant(x), y)
     expected = tape.gradient(loss, model.hidden.kernel.value)
     run = run_of(tmp_path, model, x, y, samples="full")
-    np.testing.assert_allclose(run.value("loss", 0), loss, rtol=1e-5)
+    np.testing.assert_allclose(run.value("loss", 0), loss, rtol=1e-5, atol=1e-6)
     np.testing.assert_allclose(run.value("hidden/kernel", 0, "gradient"), expected, rtol=1e-4, atol=1e-7)
     np.testing.assert_allclose(run.value("hidden", 0), np.tanh(x @ model.hidden.kernel + model.hidden.bias), rtol=1e-4, atol=1e-6)
     node = next(node for node in run.nodes if node.name == "hidden")
@@ -404,5 +404,7 @@ def test_what_goes_into_a_function_of_keras_inside_of_a_layer(tmp_path, names):
     given = before(x)
     np.testing.assert_allclose(run.value("pair/function/first", 0), given, rtol=1e-5, atol=1e-6)
     np.testing.assert_allclose(run.value("pair/function/second", 0), 3 * given, rtol=1e-5, atol=1e-6)
-    np.testing.assert_allclose(run.value("pair/function/second", 0, "gradient"), -2 * run.value("pair/function/first", 0, "gradient"), rtol=1e-5)
+    np.testing.assert_allclose(
+        run.value("pair/function/second", 0, "gradient"), -2 * run.value("pair/function/first", 0, "gradient"), rtol=1e-5, atol=1e-6
+    )
     np.testing.assert_allclose(run.value("pair/inner", 0), model.get_layer("pair").inner(-5 * given), rtol=1e-4, atol=1e-5)

@@ -65,8 +65,8 @@ def test_the_code_for_a_nested_model_runs_and_gives_the_tensor(nested_model, tmp
     layer = nested_model.get_layer("encoder").get_layer("inner_hidden")
     _, scope = run_code(tba.explain(layer.output, nested_model), tmp_path, layer.output, nested_model, X)
     expected = np.maximum(X @ layer.kernel.numpy() + layer.bias.numpy(), 0)
-    np.testing.assert_allclose(scope["inner"](X), expected, rtol=1e-5)
-    np.testing.assert_allclose(scope["run"].value("encoder/inner_hidden", 0), expected, rtol=1e-5)
+    np.testing.assert_allclose(scope["inner"](X), expected, rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(scope["run"].value("encoder/inner_hidden", 0), expected, rtol=1e-5, atol=1e-6)
     assert recorded(scope["run"]) == ["encoder/inner_hidden"]
 
 
@@ -82,8 +82,8 @@ def test_a_model_nested_two_levels_deep_is_found_by_its_whole_path(tmp_path):
     assert answer.missing == ("deep",)
     _, scope = run_code(answer, tmp_path, layer.output, model, X)
     expected = X @ layer.kernel.numpy()
-    np.testing.assert_allclose(scope["inner"](X), expected, rtol=1e-5)
-    np.testing.assert_allclose(scope["run"].value("middle/inner/bottom", 0), expected, rtol=1e-5)
+    np.testing.assert_allclose(scope["inner"](X), expected, rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(scope["run"].value("middle/inner/bottom", 0), expected, rtol=1e-5, atol=1e-6)
 
 
 def test_the_path_names_each_operation_after_those_it_needs(tmp_path):
@@ -111,9 +111,9 @@ def test_an_operation_that_is_no_layer_and_the_pattern_that_finds_it_alone(tmp_p
     for tensor, factor in ((doubled, 2.0), (hidden, 1.0)):
         answer = tba.explain(tensor, model)
         predicted, scope = run_code(answer, tmp_path / answer.subject, tensor, model, X)
-        np.testing.assert_allclose(predicted, factor * expected, rtol=1e-5)
+        np.testing.assert_allclose(predicted, factor * expected, rtol=1e-5, atol=1e-6)
         (name,) = recorded(scope["run"])
-        np.testing.assert_allclose(scope["run"].value(name, 0), factor * expected, rtol=1e-5)
+        np.testing.assert_allclose(scope["run"].value(name, 0), factor * expected, rtol=1e-5, atol=1e-6)
 
 
 @pytest.mark.parametrize("name", ["head", "inner_hidden"])
@@ -131,7 +131,7 @@ def test_a_tensor_of_the_model_that_was_copied_leads_to_the_copys_own(nested_mod
     assert recorded(scope["run"])[:1] == [path]
     given = predicted if name == "head" else scope["inner"](X)
     expected = copy(X) if name == "head" else np.maximum(X @ copy.get_layer("encoder").get_layer(name).kernel.numpy(), 0)
-    np.testing.assert_allclose(given, expected, rtol=1e-5)
+    np.testing.assert_allclose(given, expected, rtol=1e-5, atol=1e-6)
 
 
 def test_an_input_that_was_forgotten_is_named_beside_the_one_that_is_there():
@@ -186,7 +186,7 @@ def test_a_layer_called_on_another_input(tmp_path):
     answer = tba.explain(tensor, model)
     assert "Build the second model from `elsewhere`, or record" in answer.remedy
     _, scope = run_code(answer, tmp_path, tensor, model, X)
-    np.testing.assert_allclose(scope["run"].value("layer", 0), X @ layer.kernel.numpy(), rtol=1e-5)
+    np.testing.assert_allclose(scope["run"].value("layer", 0), X @ layer.kernel.numpy(), rtol=1e-5, atol=1e-6)
     strange = tba.explain(layers.Dense(2, name="strange")(elsewhere), model)
     assert strange.remedy == "Build the second model from `elsewhere`."
     assert strange.code == ""
@@ -221,8 +221,8 @@ def test_a_sequential_model_that_was_made_by_add_has_gradients_for_its_layers(tm
     answer = tba.explain(first, model)
     assert (answer.connected, answer.gradient) == (True, "")
     predicted, scope = run_code(answer, tmp_path / "first", first, model, X)
-    np.testing.assert_allclose(predicted, np.tanh(X @ model.get_layer("first").kernel.numpy()), rtol=1e-5)
-    np.testing.assert_allclose(scope["run"].value("first", 0), predicted, rtol=1e-5)
+    np.testing.assert_allclose(predicted, np.tanh(X @ model.get_layer("first").kernel.numpy()), rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(scope["run"].value("first", 0), predicted, rtol=1e-5, atol=1e-6)
     assert scope["run"].steps("first", "gradient").tolist() == [0]
     assert "Round" in tba.explain(first, model, loss=keras.ops.round).gradient
 
@@ -236,7 +236,7 @@ def test_another_call_of_a_layer_of_the_model_says_so(tmp_path):
     assert answer.connected
     assert "which another call of `shared` gave" in answer.gradient
     predicted, scope = run_code(answer, tmp_path, aside, model, X)
-    np.testing.assert_allclose(predicted, np.sin(X) @ shared.kernel.numpy(), rtol=1e-5)
+    np.testing.assert_allclose(predicted, np.sin(X) @ shared.kernel.numpy(), rtol=1e-5, atol=1e-6)
     assert scope["run"].steps("shared", "gradient").tolist() == [0]
 
 

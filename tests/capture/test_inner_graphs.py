@@ -569,7 +569,7 @@ def test_sums_of_several_times_are_the_statistics_of_all(case, dtype):
     for name, function in expected.items():
         with np.errstate(over="ignore"):
             wanted = np.float32(function(finite)) if finite.size else np.nan
-        np.testing.assert_allclose(columns[name], wanted, rtol=1e-5, err_msg=name)
+        np.testing.assert_allclose(columns[name], wanted, rtol=1e-5, atol=1e-6, err_msg=name)
 
 
 def test_nothing_summed_is_nothing_recorded():
@@ -619,9 +619,9 @@ def test_what_vectorized_map_calls_is_not_shown_as_if_one_example_were_all(tmp_p
     run = tba.open_run(tmp_path / "train")
     nodes = {node.name: node for node in run.nodes}
     assert {nodes["inner"].quantities[quantity].reason for quantity in ("value", "gradient")} == {"vectorized"}
-    np.testing.assert_allclose(run.value("before", 0), before[0][:4], rtol=1e-5)
-    np.testing.assert_allclose(run.value("rows", 0), rows[:4], rtol=1e-5)
-    np.testing.assert_allclose(run.value("after", 0), before[1][:4], rtol=1e-5)
+    np.testing.assert_allclose(run.value("before", 0), before[0][:4], rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(run.value("rows", 0), rows[:4], rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(run.value("after", 0), before[1][:4], rtol=1e-5, atol=1e-6)
     for plain, ours in zip(*trained, strict=True):
         np.testing.assert_array_equal(plain, ours)
     operations = [node for node in run.nodes if node.kind == "op" and node.name.endswith("inner/MatMul")]

@@ -100,7 +100,7 @@ def test_what_comes_between_such_a_loop_and_the_next(make_tiny, data, lean, step
     assert not attributes_of(models[1])
     ours.on_train_end()
     assert steps() == [0, 1, 2]
-    np.testing.assert_allclose(tba.open_run(tmp_path / "train").value("loss", 2), np.mean((results[0][1] - y) ** 2), rtol=1e-5)
+    np.testing.assert_allclose(tba.open_run(tmp_path / "train").value("loss", 2), np.mean((results[0][1] - y) ** 2), rtol=1e-5, atol=1e-6)
 
 
 @pytest.mark.parametrize("loop", ["evaluate", "predict"])

@@ -28,7 +28,7 @@ def test_validation_goes_to_a_run_of_its_own(make_tiny, data, tmp_path):
     model.fit(*data, batch_size=4, epochs=2, verbose=0, validation_data=data, callbacks=[callback])
     run = tba.open_run(tmp_path / "validation")
     assert run.steps().tolist() == [6, 12]
-    np.testing.assert_allclose(run.value("hidden", 12), hidden(model, data[0][:4]), rtol=1e-5)
+    np.testing.assert_allclose(run.value("hidden", 12), hidden(model, data[0][:4]), rtol=1e-5, atol=1e-6)
     assert len(run.value("loss", 12).shape) == 0
     assert {node.quantities["gradient"].reason for node in run.nodes} == {"inference_only"}
 
@@ -42,8 +42,8 @@ def test_validation_is_numbered_by_the_steps_before_it_also_where_the_last_execu
 def test_evaluation_with_several_steps_per_execution_sees_all_the_data(make_tiny, data, tmp_path):
     model = make_tiny(steps_per_execution=4)
     loss = model.evaluate(*data, batch_size=4, verbose=0, callbacks=[tba.ActivationsCallback(tmp_path, **VALUES)])
-    np.testing.assert_allclose(loss, model.evaluate(*data, batch_size=4, verbose=0), rtol=1e-6)
-    np.testing.assert_allclose(tba.open_run(tmp_path / "validation").value("hidden", 0), hidden(model, data[0][:4]), rtol=1e-5)
+    np.testing.assert_allclose(loss, model.evaluate(*data, batch_size=4, verbose=0), rtol=1e-6, atol=1e-6)
+    np.testing.assert_allclose(tba.open_run(tmp_path / "validation").value("hidden", 0), hidden(model, data[0][:4]), rtol=1e-5, atol=1e-6)
 
 
 def test_a_model_that_was_loaded_is_evaluated_at_the_step_that_it_was_trained_to(make_tiny, data, tmp_path):
@@ -83,13 +83,13 @@ def test_evaluate_and_predict(make_tiny, data, tmp_path):
     predicted = model.predict(data[0], batch_size=8, verbose=0, callbacks=[callback])
     np.testing.assert_array_equal(predicted, model.predict(data[0], batch_size=8, verbose=0))
     for run in ("validation", "predict"):
-        np.testing.assert_allclose(tba.open_run(tmp_path / run).value("hidden", 0), hidden(model, data[0][:8]), rtol=1e-5)
+        np.testing.assert_allclose(tba.open_run(tmp_path / run).value("hidden", 0), hidden(model, data[0][:8]), rtol=1e-5, atol=1e-6)
 
 
 def test_predict_with_several_steps_per_execution(make_tiny, data, tmp_path):
     model = make_tiny(steps_per_execution=2)
     predicted = model.predict(data[0], batch_size=5, verbose=0, callbacks=[tba.ActivationsCallback(tmp_path, **VALUES)])
-    np.testing.assert_allclose(predicted, model.predict(data[0], batch_size=5, verbose=0), rtol=1e-6)
+    np.testing.assert_allclose(predicted, model.predict(data[0], batch_size=5, verbose=0), rtol=1e-6, atol=1e-6)
     assert tba.open_run(tmp_path / "predict").value("hidden", 0).shape == (5, 4)
 
 
@@ -107,7 +107,7 @@ def test_the_fixed_batch_is_seen_with_the_weights_before_the_step(make_tiny, dat
     model.fit(*data, batch_size=4, epochs=2, verbose=0, callbacks=[tba.ActivationsCallback(tmp_path, every=6, probe_data=fixed, **VALUES)])
     run = tba.open_run(tmp_path / "probe")
     assert run.steps().tolist() == [0, 6]
-    np.testing.assert_allclose(run.value("hidden", 0), before, rtol=1e-5)
+    np.testing.assert_allclose(run.value("hidden", 0), before, rtol=1e-5, atol=1e-6)
     assert not np.allclose(run.value("hidden", 6), before)
 
 

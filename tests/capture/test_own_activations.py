@@ -96,7 +96,7 @@ def test_of_a_model_of_ones_own_too(tmp_path):
     run = run_of(tmp_path, OwnActivations(), np.random.default_rng(0).normal(size=(8, 6)).astype("float32"))
     found = of_kind_op(run)
     assert set(found) == {"attending/Softmax", "gated/Sigmoid", "gated/Relu", "Relu", "Tanh"}
-    np.testing.assert_allclose(run.value("Tanh", 0), np.tanh(np.maximum(run.value("hidden", 0), 0)), rtol=1e-5)
+    np.testing.assert_allclose(run.value("Tanh", 0), np.tanh(np.maximum(run.value("hidden", 0), 0)), rtol=1e-5, atol=1e-6)
     names = [node.name for node in run.nodes]
     assert names.index("hidden") < names.index("Relu") < names.index("Tanh") < names.index("out")
 

@@ -49,7 +49,7 @@ def test_the_loss_at_a_step_is_that_of_the_step(make_tiny, data, lean, tmp_path)
 
     losses = Losses()
     make_tiny().fit(*data, batch_size=8, epochs=2, shuffle=False, verbose=0, callbacks=[lean(1), losses])
-    np.testing.assert_allclose(tba.open_run(tmp_path / "train").statistics("loss")["mean"], losses.seen, rtol=1e-5)
+    np.testing.assert_allclose(tba.open_run(tmp_path / "train").statistics("loss")["mean"], losses.seen, rtol=1e-5, atol=1e-6)
 
 
 @pytest.mark.filterwarnings("ignore:Your input ran out of data")

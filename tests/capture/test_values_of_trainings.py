@@ -55,8 +55,8 @@ def test_a_step_that_differentiates_by_tf_gradients_has_a_loss_and_its_gradients
         loss = tf.reduce_mean((model.get_layer("out")(hidden) - Y[:8]) ** 2)
     gradient = tape.gradient(loss, hidden)
     run = recorded(tmp_path, model, X[:8], Y[:8])
-    np.testing.assert_allclose(run.value("hidden", 0, "gradient"), gradient, rtol=1e-5)
-    np.testing.assert_allclose(run.value("loss", 0), loss, rtol=1e-5)
+    np.testing.assert_allclose(run.value("hidden", 0, "gradient"), gradient, rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(run.value("loss", 0), loss, rtol=1e-5, atol=1e-6)
     assert run.node("x").quantities["gradient"].reason == "nothing_trained"
 
 
@@ -86,7 +86,7 @@ def test_both_networks_of_a_gan_have_the_gradients_that_their_own_optimizers_get
         np.testing.assert_array_equal(run.value(node, 0), before[node])
         np.testing.assert_allclose(run.value(node, 0, "gradient"), kept[id(weight)], rtol=1e-4, atol=1e-7)
         np.testing.assert_allclose(run.value(node, 0, "update"), weight.numpy() - before[node], rtol=1e-3, atol=1e-6)
-    np.testing.assert_allclose([run.value("loss", 0), run.value("loss@2", 0)], [losses["critic"], losses["forger"]], rtol=1e-5)
+    np.testing.assert_allclose([run.value("loss", 0), run.value("loss@2", 0)], [losses["critic"], losses["forger"]], rtol=1e-5, atol=1e-6)
 
 
 class Accumulating(keras.Model):
@@ -156,7 +156,7 @@ def test_class_weights_are_in_loss_and_gradients(tmp_path):
     probabilities = np.exp(logits) / np.exp(logits).sum(1, keepdims=True)
     each = np.array([weights[label] for label in labels[:8]])[:, None] / 8
     by_logits = each * (probabilities - np.eye(2)[labels[:8]])
-    np.testing.assert_allclose(run.value("loss", 0), -(each[:, 0] * np.log(probabilities[np.arange(8), labels[:8]])).sum(), rtol=1e-5)
+    np.testing.assert_allclose(run.value("loss", 0), -(each[:, 0] * np.log(probabilities[np.arange(8), labels[:8]])).sum(), rtol=1e-5, atol=1e-6)
     np.testing.assert_allclose(run.value("out", 0, "gradient"), by_logits, rtol=1e-4, atol=1e-7)
     np.testing.assert_allclose(run.value("out/kernel", 0, "gradient"), X[:8].T @ by_logits, rtol=1e-4, atol=1e-6)
 

@@ -176,10 +176,10 @@ def test_without_a_model_and_by_hand(tmp_path, compiled):
     step.close()
     run = tba.open_run(tmp_path / "train")
     error = x.numpy() @ before - y.numpy()
-    np.testing.assert_allclose(run.value("product", 0), x.numpy() @ before, rtol=1e-5)
-    np.testing.assert_allclose(run.value("product", 0, "gradient"), 2 * error, rtol=1e-5)
-    np.testing.assert_allclose(run.value("weight", 0, "gradient"), 2 * x.numpy().T @ error, rtol=1e-4)
-    np.testing.assert_allclose(run.value("weight", 0, "update"), weight.numpy() - before, rtol=1e-4)
+    np.testing.assert_allclose(run.value("product", 0), x.numpy() @ before, rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(run.value("product", 0, "gradient"), 2 * error, rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(run.value("weight", 0, "gradient"), 2 * x.numpy().T @ error, rtol=1e-4, atol=1e-6)
+    np.testing.assert_allclose(run.value("weight", 0, "update"), weight.numpy() - before, rtol=1e-4, atol=1e-6)
 
 
 def test_a_function_with_arguments_given_beforehand_is_recorded_as_it_is_alone(tmp_path, compiled):
@@ -189,8 +189,8 @@ def test_a_function_with_arguments_given_beforehand_is_recorded_as_it_is_alone(t
         losses = [float(watched(x, y, power=2)) for x, y in batches(2)]
     run = tba.open_run(tmp_path / "train")
     for at, (x, _) in enumerate(batches(2)):
-        np.testing.assert_allclose(run.value("hidden", at), np.asarray(model.get_layer("hidden")(x))[:4], rtol=1e-5)
-    np.testing.assert_allclose(losses, [float(2.0 * tf.reduce_mean((model(x) - y) ** 2)) for x, y in batches(2)], rtol=1e-5)
+        np.testing.assert_allclose(run.value("hidden", at), np.asarray(model.get_layer("hidden")(x))[:4], rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(losses, [float(2.0 * tf.reduce_mean((model(x) - y) ** 2)) for x, y in batches(2)], rtol=1e-5, atol=1e-6)
 
 
 def test_an_object_whose_call_is_a_function_is_recorded_as_that_function(tmp_path):
@@ -248,7 +248,7 @@ def test_a_step_that_is_differentiated_from_outside(tmp_path):
                 found.append([gradient.numpy() for gradient in tape.gradient(loss, model.trainable_variables)])
     for expected, ours in zip(found[:3], found[3:], strict=True):
         for left, right in zip(expected, ours, strict=True):
-            np.testing.assert_allclose(right, left, rtol=1e-6)
+            np.testing.assert_allclose(right, left, rtol=1e-6, atol=1e-6)
     assert tba.open_run(tmp_path / "train").steps("out").tolist() == [0, 2]
 
 
@@ -447,8 +447,8 @@ def test_the_fixed_batch_is_the_same_at_every_capture_and_moves_nothing(tmp_path
         np.testing.assert_array_equal(expected, weight)
     run, first = tba.open_run(tmp_path / "probe"), make_model()
     assert run.steps().tolist() == tba.open_run(tmp_path / "train").steps().tolist() == [0, 4]
-    np.testing.assert_allclose(run.value("hidden", 0), first.layers[0](fixed), rtol=1e-5)
-    np.testing.assert_allclose(run.value("out", 0), first(fixed, training=False), rtol=1e-5)
+    np.testing.assert_allclose(run.value("hidden", 0), first.layers[0](fixed), rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(run.value("out", 0), first(fixed, training=False), rtol=1e-5, atol=1e-6)
     after, _ = train(compiled, 4)
     np.testing.assert_allclose(run.value("out", 4), after(fixed, training=False), rtol=1e-4, atol=1e-6)
 

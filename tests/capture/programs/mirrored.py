@@ -39,7 +39,7 @@ for name, value in {"min": expected.min(), "max": expected.max(), "mean": expect
 assert merged["elements"].tolist() == [32, 24]
 for rank, half in enumerate((expected[:4], expected[4:])):
     alone = run.statistics("hidden", rank=rank)
-    np.testing.assert_allclose(alone["max"][0], half.max(), rtol=1e-5)
+    np.testing.assert_allclose(alone["max"][0], half.max(), rtol=1e-5, atol=1e-6)
     assert alone["elements"].tolist() == [16, 12]
 np.testing.assert_allclose(run.value("hidden", 0), expected, rtol=1e-4, atol=1e-6)
 np.testing.assert_array_equal(run.value("hidden/kernel", 0), kernel)
@@ -51,7 +51,7 @@ expected = np.maximum(x[:8] @ kernel + bias, 0)
 predicted = tba.open_run(f"{sys.argv[1]}/predict")
 np.testing.assert_allclose(predicted.value("hidden", predicted.steps()[0]), expected, rtol=1e-4, atol=1e-6)
 assert predicted.statistics("hidden")["elements"].tolist() == [32]
-np.testing.assert_allclose(predicted.statistics("hidden", rank=1)["max"], [expected[4:].max()], rtol=1e-5)
+np.testing.assert_allclose(predicted.statistics("hidden", rank=1)["max"], [expected[4:].max()], rtol=1e-5, atol=1e-6)
 
 images = random.normal(size=(8, 64, 64, 1)).astype("float32")
 with strategy.scope():

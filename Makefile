@@ -58,7 +58,7 @@ frontend-check: frontend/node_modules/.installed
 	$(NODE_PATH_CMD) && cd frontend && npm run --silent check
 
 browser-tests: $(VENV)/.dev frontend/node_modules/.installed
-	$(NODE_PATH_CMD) && $(CHROMIUM_CMD) && $(PY) -m pytest -m browser -q
+	$(NODE_PATH_CMD) && $(CHROMIUM_CMD) && $(PY) -m pytest -m browser -n 2 -q
 
 $(OLDEST)/.installed: requirements-oldest.txt setup.py
 	$(PYTHON) -m venv $(OLDEST)

@@ -26,6 +26,7 @@ import {
   toggleEnlarged,
   upperShare,
 } from "./shell/layout";
+import { awaitsFindings } from "./shell/first_node";
 import { lazy } from "./shell/lazy";
 import { Splitter } from "./shell/splitter";
 import { tabId, Tabs } from "./shell/tabs";
@@ -193,16 +194,22 @@ function LowerPanel(): JSX.Element {
   );
 }
 
+/** Also while the node to begin with is looked for, which is that of the first finding. */
 function NoNode(): JSX.Element {
-  if (graph.value.data === null && graph.value.pending) return <p class="no-node">Loading …</p>;
+  const waits = graph.value.pending || (node.value === null && awaitsFindings());
   return (
     <p class="no-node">
-      {node.value !== null ? (
-        <>
-          This run has no node <bdi>{node.value}</bdi>.
-        </>
+      {waits ? (
+        "Loading …"
       ) : (
-        "Choose a node to see its values."
+        <>
+          {node.value !== null && (
+            <>
+              This run has no node <bdi>{node.value}</bdi>.
+            </>
+          )}{" "}
+          Choose a node to see its values.
+        </>
       )}
     </p>
   );

@@ -14,7 +14,7 @@ def test_efficientnet_begins_well(tmp_path):
     keras.utils.set_random_seed(1)
     random = np.random.default_rng(1)
     model = keras.applications.EfficientNetV2B0(weights=None, input_shape=(64, 64, 3), classes=10)
-    model.compile("adam", "sparse_categorical_crossentropy", jit_compile=False)
+    model.compile("adam", "sparse_categorical_crossentropy", run_eagerly=True)
     images, labels = random.integers(0, 256, (8, 64, 64, 3)).astype("float32"), random.integers(0, 10, 8)
     model.fit(images, labels, batch_size=8, verbose=0, callbacks=[tba.ActivationsCallback(tmp_path, every=1)])
     run = tba.open_run(tmp_path / "train")

@@ -241,7 +241,7 @@ function onRowClick(event: MouseEvent): void {
 function NoRows(): JSX.Element {
   const { error } = matcher.value;
   if (nodes.value.length === 0)
-    return <p class="no-rows">{graph.value.pending ? "Loading the nodes …" : "This run has no nodes."}</p>;
+    return <p class="no-rows">{graph.value.pending ? "Loading …" : "This run has no nodes."}</p>;
   return (
     <p class="no-rows" role="row">
       <span role="gridcell">

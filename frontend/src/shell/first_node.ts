@@ -15,17 +15,21 @@ export function firstNode(nodes: readonly GraphNode[], found: readonly Finding[]
   return first?.node ?? (recorded.find((each) => each.kind === "layer") ?? recorded[0])?.name ?? null;
 }
 
+/** Whether it isn't known yet which findings there are. */
+export function awaitsFindings(): boolean {
+  const { data, error } = findings.value;
+  return data === null ? error === null : data.pending && data.findings.length === 0;
+}
+
 /** Chooses a node for each run that is shown without one, as soon as its findings have been asked for. */
 export function chooseFirstNode(): void {
   let chosenFor: string | null = null;
   effect(() => {
-    const { data, error } = findings.value;
     const [known, name] = [graph.value.data, run.value];
-    const looking = data === null ? error === null : data.pending && data.findings.length === 0;
-    if (name === null || known?.run !== name || looking || chosenFor === name) return;
+    if (name === null || known?.run !== name || awaitsFindings() || chosenFor === name) return;
     chosenFor = name;
     if (node.peek() !== null) return;
-    selectNode(firstNode(known.nodes, data?.findings ?? []));
+    selectNode(firstNode(known.nodes, findings.value.data?.findings ?? []));
     replacePlace();
   });
 }

@@ -29,6 +29,17 @@ it("opens what a link names, and so does a reload", async () => {
   await tab.close();
 });
 
+it("says of a node that is gone that it is, and goes on with another", async () => {
+  const tab = await Tab.open({ link: { ...PLACE, node: "gone" } });
+  await eventually(
+    () => tab.frame.getByRole("region", { name: "Node", exact: true }).innerText(),
+    (text) => text === "This run has no node gone. Choose a node to see its values.",
+  );
+  await tab.row("encoder/conv2d").click();
+  await expectPlace(tab);
+  await tab.close();
+});
+
 it("writes where it is into the address, and going back goes back", async () => {
   const tab = await Tab.open({ link: { run: "digits/train", node: "encoder/conv2d" } });
   const hash = (): Promise<string> => tab.page.evaluate(() => decodeURIComponent(location.hash));

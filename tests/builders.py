@@ -74,7 +74,7 @@ def _parse_node(line: str, names: Sequence[str]) -> NodeRecord:
     for word in words:
         quantity, _, reason = word.partition("=")
         if quantity in QUANTITIES:
-            quantities[quantity] = QuantityPlan(reason or None, {"option": "include", "pattern": name} if reason else {})
+            quantities[quantity] = QuantityPlan(reason or None, {"option": "`include`", "arguments": f', include=[r"^{name}$"]'} if reason else {})
     activation = next((word for word in words if word in _ACTIVATIONS), None)
     return NodeRecord(
         name,

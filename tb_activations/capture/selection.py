@@ -17,6 +17,9 @@ __all__ = ["KINDS", "Names", "Selection"]
 
 KINDS: tuple[Kind, ...] = get_args(Kind)
 
+_LONGEST_LIST = 200
+"""Characters."""
+
 Names = str | re.Pattern[str] | Callable[[str], bool] | Iterable[str | re.Pattern[str]]
 
 
@@ -57,12 +60,18 @@ class Selection:
         if kind not in self.kinds:
             return QuantityPlan("kind_off", {"kind": kind, "kinds": repr([*self.kinds, kind])})
         if self.exclude is not None and self.exclude(name):
-            return _filtered(name, "`exclude`")
+            return QuantityPlan("filtered", {"option": "`exclude`", "arguments": self._arguments_with(name)})
         if self.include is not None and not self.include(name):
-            return _filtered(name, "`include`")
+            return QuantityPlan("filtered", {"option": "`include`", "arguments": self._arguments_with(name)})
         if quantity not in self.quantities:
             return QuantityPlan("quantity_off", {"quantity": quantity})
         return QuantityPlan()
+
+    def _arguments_with(self, name: str) -> str:
+        """What `include` and `exclude` would have to be for the node ``name`` to be selected as well, as further arguments of a call."""
+        include = "" if self.include is None else f", include={self.include.finding(name)}"
+        exclude = "" if self.exclude is None else self.exclude.sparing(name)
+        return include + (exclude and f", exclude={exclude}")
 
     def selects(self, name: str, kind: str, quantity: Quantity) -> bool:
         return self.plan(name, kind, quantity).reason is None
@@ -112,6 +121,22 @@ class _Matcher:
             return bool(self._function(name))
         return any(pattern.search(name) for pattern in self._patterns)
 
+    def finding(self, name: str) -> str:
+        """Python for what finds ``name``, and all that is found now."""
+        found = self(name)
+        if self._function is not None:
+            called = _called(self._function)
+            return called if found else f"lambda name: name == {name!r} or {called}(name)"
+        own = [] if found else [re.compile(f"^{re.escape(name)}$")]
+        return _list([*self._patterns, *own], f"[*{self._argument}, {', '.join(map(_written, own))}]")
+
+    def sparing(self, name: str) -> str:
+        """Python for what finds all that is found now by what doesn't find ``name``; empty where that is nothing."""
+        if self._function is not None:
+            return f"lambda name: name != {name!r} and {_called(self._function)}(name)"
+        left = [pattern for pattern in self._patterns if not pattern.search(name)]
+        return _list(left, f"[pattern for pattern in {self._argument} if not re.search(pattern, {name!r})]") if left else ""
+
     def unmatched(self, names: Sequence[str], what: str) -> list[str]:
         lonely = [pattern.pattern for pattern in self._patterns if not any(pattern.search(name) for name in names)]
         return [f"`{self._argument}` names {pattern!r}, which matches no {what} of the graph.{_nearest(pattern, names)}" for pattern in lonely]
@@ -144,8 +169,23 @@ def _nearest(pattern: str, names: Sequence[str]) -> str:
     return f" The nearest names are {', '.join(near)}." if near else ""
 
 
-def _filtered(name: str, option: str) -> QuantityPlan:
-    return QuantityPlan("filtered", {"option": option, "pattern": f"^{re.escape(name)}$"})
+def _list(patterns: Sequence[re.Pattern[str]], otherwise: str) -> str:
+    """Patterns as they are written, or ``otherwise`` where there is too much of them: each node that isn't selected has these words."""
+    written = f"[{', '.join(map(_written, patterns))}]"
+    return written if len(written) <= _LONGEST_LIST else otherwise
+
+
+def _written(pattern: re.Pattern[str]) -> str:
+    if pattern.flags != re.UNICODE:
+        return repr(pattern)
+    plain = pattern.pattern.isprintable() and '"' not in pattern.pattern and not pattern.pattern.endswith("\\")
+    return f'r"{pattern.pattern}"' if plain else repr(pattern.pattern)
+
+
+def _called(function: Callable[[str], bool]) -> str:
+    """The name of a function; one without a name is to be given one."""
+    name = getattr(function, "__name__", "")
+    return name if name.isidentifier() else "your_function"
 
 
 def _subset(argument: str, chosen: Any, allowed: Sequence[Any]) -> tuple[Any, ...]:

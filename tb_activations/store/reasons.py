@@ -77,7 +77,7 @@ _ALL = (
         "not selected",
         "`{node}` can be recorded, but {option} leaves it out. Steps that are over can't be recorded afterwards.",
         "Select it for the next training:",
-        'tb_activations.ActivationsCallback(log_dir, include=[r"{pattern}"])',
+        "tb_activations.ActivationsCallback(log_dir{arguments})",
     ),
     Reason(
         "kind_off",

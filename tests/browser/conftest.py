@@ -154,7 +154,7 @@ def _write_scalar(run_dir: Path) -> None:
 
 def _hostile_graph() -> Graph:
     captured = {"value": QuantityPlan()}
-    reason = {"value": QuantityPlan("filtered", {"option": "<b>include</b>", "pattern": "<i>x</i>"})}
+    reason = {"value": QuantityPlan("filtered", {"option": "<b>include</b>", "arguments": "<i>x</i>"})}
     return Graph(
         tuple(
             NodeRecord(

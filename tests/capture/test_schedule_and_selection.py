@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import re
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ from tb_activations.capture.clock import Clock
 from tb_activations.capture.schedule import Schedule
 from tb_activations.capture.selection import Selection
 from tb_activations.errors import ArgumentError
+from tb_activations.store.reasons import explain_reason
 from tb_activations.store.schema import Graph, NodeRecord, Operation
 
 
@@ -81,9 +83,59 @@ def test_what_is_left_out_names_the_option():
     assert selection.plan("ab", "layer", "value").detail["option"] == "`exclude`"
     assert selection.plan("c", "layer", "value").detail["option"] == "`include`"
     assert selection.plan("a", "layer", "gradient").reason == "quantity_off"
-    pattern = selection.plan("x.y", "layer", "value").detail["pattern"]
-    assert re.search(str(pattern), "x.y")
-    assert not re.search(str(pattern), "xzy")
+
+
+def starts_with_e(name):
+    return name.startswith("e")
+
+
+def your_function(name):
+    return "conv" in name
+
+
+MANY = [f"^layer_{index}$" for index in range(100)]
+
+
+@pytest.mark.parametrize(
+    ("options", "also"),
+    [
+        ({"include": "head"}, ()),
+        ({"include": [re.compile("LOSS", re.I), "image"]}, ()),
+        ({"include": starts_with_e}, ()),
+        ({"include": lambda name: "conv" in name}, ()),
+        ({"include": [*MANY, "head"]}, ()),
+        ({"include": []}, ()),
+        ({"exclude": ["^loss$", "kernel"]}, ("encoder/conv/kernel", "head/kernel")),
+        ({"exclude": ["/"]}, tuple(NAMES)),
+        ({"exclude": starts_with_e}, ()),
+        ({"exclude": lambda name: "conv" in name}, ()),
+        ({"exclude": [*MANY, "^loss$", "^head$"]}, ()),
+        ({"include": "conv", "exclude": ["_1$", "kernel"]}, ("encoder/conv/kernel",)),
+        ({"include": starts_with_e, "exclude": starts_with_e}, ()),
+    ],
+)
+def test_the_code_to_paste_selects_what_was_left_out_and_what_was_selected(options, also):
+    """Where a pattern that leaves something out is taken away, what else it left out is ``also`` back."""
+    selection = Selection(**options)
+    selected = {name for name in NAMES if selection.selects(name, "layer", "value")}
+    assert len(selected) < len(NAMES)
+    scope = {"re": re, "tb_activations": SimpleNamespace(ActivationsCallback=lambda _, **arguments: Selection(**arguments)), "log_dir": ""}
+    scope |= {"starts_with_e": starts_with_e, "your_function": your_function, **options}
+    for name in set(NAMES) - selected:
+        code = explain_reason("filtered", name, selection.plan(name, "layer", "value").detail).code_to_paste
+        assert len(code) < 300
+        exec(f"again = {code}", scope)
+        again = scope["again"]
+        assert selected | {name} <= {each for each in NAMES if again.selects(each, "layer", "value")} <= selected | {name, *also}
+
+
+@pytest.mark.parametrize("name", ["x.y", 'a"b', "it's", "ends\\", "new\nline"])
+def test_a_name_is_found_as_it_is_written(name):
+    scope = {}
+    exec(f"arguments = dict(step=0{Selection(include=()).plan(name, 'layer', 'value').detail['arguments']})", scope)
+    (pattern,) = scope["arguments"]["include"]
+    assert re.search(pattern, name)
+    assert not re.search(pattern, name.replace(".", "z") + "z")
 
 
 def test_patterns_without_a_match_are_told_with_the_nearest_names():

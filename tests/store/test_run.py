@@ -84,7 +84,7 @@ class ReaderSuite:
         assert (nodes["unused"].state, nodes["unused"].reason) == ("unreachable", "not_called")
         assert (nodes["add"].state, nodes["add"].reason) == ("available", "filtered")
         assert "`add`" in nodes["add"].sentence
-        assert 'include=[r"add"]' in nodes["add"].code_to_paste
+        assert 'include=[r"^add$"]' in nodes["add"].code_to_paste
         gradient = nodes["head/auxiliary"].quantities["gradient"]
         assert (gradient.state, gradient.reason, gradient.captures) == ("unreachable", "not_on_loss_path", 0)
         assert nodes["head/auxiliary"].state == "materialized"

@@ -17,6 +17,7 @@ def step(batches, is_right):
     return tf.reduce_sum(next(batches))
 
 
+@pytest.mark.slow
 def test_a_batch_can_be_read_after_a_step_that_failed_while_it_was_reading():
     """Which it does by chance, one time in fifty."""
     feed, source = Feed(), iter(tf.data.Dataset.range(1, 10_000).batch(4))

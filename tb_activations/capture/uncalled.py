@@ -50,10 +50,19 @@ class Uncalled:
                 return QuantityPlan("fused_attention", {"owner": name})
             if not op.rate:
                 return QuantityPlan("no_dropout_rate", {"owner": name, **_as_written(keeper)})
-        if isinstance(op, keras.layers.InputLayer) and (keeper or self._recorder.structure.model) is not None:
-            op = keeper or self._recorder.structure.model  # shares the fate of the model that it feeds
+        fed = keeper or self._recorder.structure.model
+        if isinstance(op, keras.layers.InputLayer) and fed is not None:
+            return self._reason_of_input(name or fed.name, fed)
         if id(keeper) in self._called and self._runs_what_it_keeps(keeper) and not getattr(op, "weights", ()):
             return QuantityPlan("used_without_call")
+        return self._reason_of_use(op)
+
+    def _reason_of_input(self, name: str, model: keras.Operation) -> QuantityPlan:
+        """An input shares the fate of the model ``name`` that it feeds, or the step goes past that."""
+        plan = self._reason_of_use(model)
+        return QuantityPlan("past_model", {"model": name}) if plan.reason == "used_without_call" else plan
+
+    def _reason_of_use(self, op: keras.Operation) -> QuantityPlan:
         if not getattr(op, "built", True) and not self._is_table_used(op):
             return QuantityPlan("not_called")  # the first call would have built it
         weights = {id(weight._value) for weight in getattr(op, "weights", ())}

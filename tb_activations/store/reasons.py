@@ -112,6 +112,14 @@ _ALL = (
         'x = tb_activations.probe(x, "name")',
     ),
     Reason(
+        "past_model",
+        "unreachable",
+        "model not called",
+        "Nothing comes in at `{node}`: the step uses the layers of `{model}`, or its `call` method, without calling the model itself.",
+        "What its layers are given is recorded with them. To see it here, call the model in the step:",
+        "outputs = model(inputs, training=True)   # {model}",
+    ),
+    Reason(
         "fused_attention",
         "unreachable",
         "attention in one operation",

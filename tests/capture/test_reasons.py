@@ -243,6 +243,16 @@ class OwnGradient(keras.Model):
         return self.head(squared(self.before(x)))
 
 
+class ByLayers(keras.Model):
+    """Its step calls its layers, and not the model."""
+
+    def train_step(self, data):
+        with tf.GradientTape() as tape:
+            loss = tf.reduce_mean((self.get_layer("head")(data[0]) - data[1]) ** 2)
+        self.optimizer.apply(tape.gradient(loss, self.trainable_weights), self.trainable_weights)
+        return {"loss": loss}
+
+
 @pytest.fixture(scope="module")
 def runs(tmp_path_factory):
     """Runs by name, each trained when first asked for."""
@@ -258,6 +268,9 @@ def runs(tmp_path_factory):
             return fitted(log_dir, Classifier(), kinds=["layer"])
         if name == "beside":
             return fitted(log_dir, Beside(), kinds=["layer", "variable"])
+        if name == "by layers":
+            x = L.Input((3,), name="given")
+            return fitted(log_dir, ByLayers(x, L.Dense(1, name="head")(x), name="by_layers"), kinds=["input", "layer"])
         if name == "penalized":
             return fitted(log_dir, Penalized(), kinds=["layer", "variable"])
         if name == "thawed":
@@ -312,6 +325,7 @@ CASES = {
     "quantity_off": ("values", "head", "gradient"),
     "not_called": ("everything", "spare", "value"),
     "used_without_call": ("everything", "past", "value"),
+    "past_model": ("by layers", "given", "value"),
     "fused_attention": ("everything", "attention/softmax", "value"),
     "no_dropout_rate": ("everything", "attention/dropout", "value"),
     "other_branch": ("everything", "untaken", "value"),
@@ -473,7 +487,7 @@ def check_code(code):
             function = functools.reduce(getattr, names, {"tb_activations": tba, "keras": keras}[module])
             inspect.signature(function).bind(*call.args, **{keyword.arg: keyword.value for keyword in call.keywords})
         else:
-            assert path in ("function", "step", "attention", "self.add_weight") or path.endswith("get_layer"), path
+            assert path in ("function", "model", "step", "attention", "self.add_weight") or path.endswith("get_layer"), path
 
 
 def test_a_weight_in_a_frozen_network_is_told_what_is_frozen_and_the_code_frees_it(tmp_path):

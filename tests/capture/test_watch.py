@@ -475,4 +475,4 @@ def test_the_input_of_a_model_whose_call_runs_without_it_says_so(tmp_path):
         watched(tf.ones((2, 3)))
     run = tba.open_run(tmp_path)
     assert run.node("head").quantities["value"].state == "materialized"
-    assert run.node("x").quantities["value"].reason == "used_without_call"
+    assert run.node("x").quantities["value"].reason == "past_model"

@@ -182,7 +182,7 @@ def test_what_is_used_without_a_call_of_its_own_is_not_told_to_be_unused(tmp_pat
     told = reasons(tmp_path, model)
     assert told["holder/run/inner"] is None
     codes = {name: told[f"holder/{name}"] for name in ("run", "run/fed", "frozen", "idle")}
-    assert codes == {"run": "used_without_call", "run/fed": "used_without_call", "frozen": "used_without_call", "idle": "not_called"}
+    assert codes == {"run": "used_without_call", "run/fed": "past_model", "frozen": "used_without_call", "idle": "not_called"}
 
 
 class Followed(keras.Model):

@@ -20,6 +20,7 @@ from tb_activations.diagnosis.flow import path_of
 from tb_activations.diagnosis.kinds import RECURRENT
 from tb_activations.diagnosis.outputs import taken_for
 from tb_activations.diagnosis.rule import NodeRule, Observation, Words, location, number, percent
+from tb_activations.diagnosis.spoiled import Spoiled
 from tb_activations.store.nodes import Node
 
 __all__ = ["FLAT_END", "NOISE", "SAME", "CollapsedOutput"]
@@ -73,7 +74,7 @@ class CollapsedOutput(NodeRule):
         ends = np.array([facts.is_output(row) for row in rows.tolist()], np.bool_)[:, None]
         inputs = [position[row] for row in rows.tolist() if facts.nodes[row].kind == "input"]
         first = np.full((len(rows), 1), np.nan, np.float32)
-        emptied = Emptied(facts, rows)
+        emptied, spoiled = Emptied(facts, rows), Spoiled(facts, rows)
         joint = np.isin(rows, _compared_with_each_other(facts))[:, None]
         shrunk = np.where(joint, JOINT, SHRUNK)
         directed = joint & np.isin(rows, _read_as_directions(facts))[:, None]
@@ -83,7 +84,7 @@ class CollapsedOutput(NodeRule):
             std, rms = block.column("batch_std")[rows], _size(block, rows)
             first[:] = np.where(np.isnan(first), first_known(std), first)
             empty = emptied(block) & (np.isnan(std) | emptied.of_one)
-            known = ~np.isnan(std)
+            known = ~np.isnan(std) & ~(block.column("nan_count")[rows] > 0) & ~spoiled(block)
             decided = known | emptied.judged & block.recorded()[rows]
             alike = np.where(ends & (first > 0), NOISE, SAME)
             share = (std / rms) ** 2

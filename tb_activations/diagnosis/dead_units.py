@@ -18,6 +18,7 @@ from tb_activations.diagnosis.flow import path_of
 from tb_activations.diagnosis.kinds import NORMALIZATIONS, WEIGHTED, ends_in_relu
 from tb_activations.diagnosis.outputs import taken_for
 from tb_activations.diagnosis.rule import NodeRule, Observation, Words, location
+from tb_activations.diagnosis.spoiled import Spoiled
 from tb_activations.store.nodes import Node
 
 __all__ = ["DeadUnits"]
@@ -85,7 +86,7 @@ class DeadUnits(NodeRule):
         units = np.array([facts.nodes[row].shape[-1] or 64 for row in rows], float)[:, None]
         share = self.SHARE_OF_LINES if 0 < facts.input_numbers <= self.LINES else self.SHARE
         limit = np.minimum(share + self.CHANCE / np.sqrt(units), 1.0)
-        drowned, together = Drowned(facts, rows), _same_units(facts, rows)
+        drowned, spoiled, together = Drowned(facts, rows), Spoiled(facts, rows), _same_units(facts, rows)
         falling_silent = _FallingSilent(len(rows), limit)
         classes, lasting = np.isin(rows, taken_for(facts, "logits"))[:, None], Stretches(len(rows), self.OF_CLASSES)
         was_positive = np.array([["output" not in facts.nodes[row].attributes] for row in rows.tolist()], np.bool_).reshape(-1, 1)
@@ -93,6 +94,7 @@ class DeadUnits(NodeRule):
 
         def look(block: Block) -> Observation:
             dead, zero = block.column("zero_unit_fraction")[rows], block.column("zero_fraction")[rows]
+            dead = np.where(spoiled(block), np.nan, dead)
             positions = block.column("elements")[rows] / units
             active = positions * (1 - zero) / np.maximum(1 - dead, 1e-9)
             blank = units * (1 - zero) < self.BLANK

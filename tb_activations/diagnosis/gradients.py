@@ -229,7 +229,7 @@ class MissingGradient(NodeRule):
     name, title = "missing_gradient", "No gradient"
     definition = (
         "A trainable weight takes part in the step, and no differentiable path leads from it to a loss; of one that no optimizer is given, too, where"
-        " what it makes goes into layers that are trained, and nobody has trained it before."
+        " what it makes goes into layers that are trained, or is made of what they give and goes into no loss, and nobody has trained it before."
     )
     reference = "Keras warns `Gradients do not exist for variables`; tf.GradientTape returns None"
     severity, quantity, statistic = "error", "gradient", "l2_norm"
@@ -258,8 +258,9 @@ class MissingGradient(NodeRule):
 
     def words(self, facts: Facts, index: int, episode: Episode) -> Words:
         """Where the path ends."""
-        state = facts.nodes[index].quantities["gradient"]
         owner, last = facts.owners[index], _last_with_gradient(facts, index)
+        told = owner if owner is not None and facts.has_no_optimizer(index, "gradient") else index
+        state = facts.nodes[told].quantities["gradient"]
         if owner is not None and facts.reason(owner, "gradient") == "outside_tape":
             made = facts.nodes[owner].quantities["gradient"]
             return Words(f"It is trainable, and no gradient reaches it. {made.sentence}", made.remedy, made.code_to_paste)
@@ -277,15 +278,19 @@ class MissingGradient(NodeRule):
 
 
 def _is_cut_off(facts: Facts, variable: int) -> bool:
-    """Whether no optimizer is given a weight, since a gradient is stopped behind its layer, and layers that are trained read what it makes.
+    """Whether no optimizer is given a weight, since no gradient comes to its layer: it is stopped behind it, and layers that are trained read what it
+    makes; or no loss reads what it makes of what layers give that are trained.
 
     A slow copy that makes targets hands them to the loss. Vectors of its own tell whether it was trained before.
     """
     owner = facts.owners[variable]
     if owner is None or not facts.has_no_optimizer(variable, "gradient") or len(facts.nodes[variable].shape or ()) < 2:
         return False
-    has_vectors = any(len(facts.nodes[own].shape or ()) == 1 for own in facts.owned[owner])
-    return has_vectors and facts.reason(owner, "gradient") in ("gradient_stopped", "non_differentiable") and _feeds_trained(facts, owner)
+    if not any(len(facts.nodes[own].shape or ()) == 1 for own in facts.owned[owner]):
+        return False
+    if facts.reason(owner, "gradient") == "not_on_loss_path":
+        return all(facts.upstream[call] & facts.changing and not facts.reaches_loss(call) for call in facts.calls.get(owner, (owner,)))
+    return facts.reason(owner, "gradient") in ("gradient_stopped", "non_differentiable") and _feeds_trained(facts, owner)
 
 
 def _feeds_trained(facts: Facts, owner: int) -> bool:

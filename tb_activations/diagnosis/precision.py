@@ -137,10 +137,14 @@ class HalfUnderflow(NodeRule):
             if seen["loss_scale"] > 1
             else "Use a loss scale (Keras adds one where mixed_float16 is the policy of the model itself, not of its layers only), or bfloat16:"
         )
+        small, none = percent(seen["subnormal_fraction"]), percent(seen["zero_fraction"])
+        lost = (
+            f"{small} of its gradient is below 6e-5, where float16 loses digits, and {none} is 0,"
+            if seen["zero_fraction"] < 1
+            else "All of its gradient is 0"
+        )
         return Words(
-            f"{percent(seen['subnormal_fraction'])} of its gradient is below 6e-5, where float16 loses digits, and"
-            f" {percent(seen['zero_fraction'])} is 0,"
-            f" since step {episode.first_step:,}.",
+            f"{lost} since step {episode.first_step:,}.",
             remedy,
             'keras.config.set_dtype_policy("mixed_bfloat16")',
         )

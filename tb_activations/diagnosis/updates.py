@@ -268,6 +268,8 @@ def _is_even(block: Block, rows: Rows) -> npt.NDArray[np.bool_]:
 
 def _ratio_sentence(episode: Episode) -> str:
     ratio = episode.evidence["update_ratio"]
+    if ratio == 0:
+        return f"Steps hardly change these weights since step {episode.first_step:,}, the last not at all. Between 1e-4 and 1e-2 of them is usual."
     return (
         f"One step changes these weights by {number(ratio)} {'times' if ratio >= 1 else 'of'} their size (‖update‖ / ‖weight‖) since step"
         f" {episode.first_step:,}. Between 1e-4 and 1e-2 is usual."

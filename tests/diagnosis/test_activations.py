@@ -305,6 +305,14 @@ def test_codes_of_which_a_loss_reads_the_direction_collapse_where_all_point_the_
     assert all("the same direction" in f.sentence and "negative pairs" in f.remedy for f in found)
 
 
+@pytest.mark.parametrize(("node", "numbers"), [("one", {"nan_count": 300}), ("x", {"nan_count": 1})])
+def test_what_is_made_of_nan_is_no_collapse(node, numbers):
+    """The deviation is that of the few numbers left, or of the zeros that a ReLU makes."""
+    history = spread(one=0.0, two=0.0, mask=0.0)
+    assert [f.node for f in history.find(CollapsedOutput())] == ["one"]
+    assert history.set(node, **numbers).find(CollapsedOutput()) == []
+
+
 def test_a_table_that_is_the_same_for_all_examples_is_no_collapse():
     assert spread(one=0.0).find(CollapsedOutput()) == []
 

@@ -201,3 +201,23 @@ def test_a_moment_is_not_told():
 def test_a_leaky_relu_has_no_dead_units():
     history = History("input x [?,8]; layer hidden LeakyReLU [?,64] <- x", STEPS).set("hidden", zero_unit_fraction=1.0, zero_fraction=1.0)
     assert history.find(DeadUnits()) == []
+
+
+@pytest.mark.parametrize(
+    ("node", "numbers", "told"),
+    [
+        ("x", {"nan_count": 1}, False),
+        ("hidden/kernel", {"nan_count": 512}, False),
+        ("hidden/kernel", {"pos_inf_count": 1}, False),
+        ("x", {"neg_inf_count": 1}, True),
+        ("output/kernel", {"nan_count": 1}, True),
+    ],
+)
+def test_zeros_that_a_relu_makes_of_nan_are_not_dead_units(node, numbers, told):
+    history = relu(dead=1.0, zero=1.0).set(node, **numbers)
+    assert [f.node for f in history.find(DeadUnits())] == ["hidden"] * told
+
+
+def test_dead_units_stay_told_when_numbers_are_no_longer_finite():
+    history = relu(dead=1.0, zero=1.0).set("x", nan_count=np.where(np.array(STEPS) >= 50, 1, 0))
+    assert [(f.first_step, f.last_step) for f in history.find(DeadUnits())] == [(0, None)]

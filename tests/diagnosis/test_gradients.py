@@ -181,6 +181,24 @@ def test_weights_before_a_stopped_gradient_that_nobody_trains_are_told(bias_std,
     assert [f.node for f in history.find(MissingGradient())] == ["d/kernel"] * (feeds == "e" and bias_std == 0)
 
 
+@pytest.mark.parametrize(("reads", "bias_std", "told"), [("e", 0.0, True), ("e", 0.5, False), ("x", 0.0, False)])
+def test_weights_whose_results_no_loss_reads_are_told_though_no_optimizer_is_given_them(reads, bias_std, told):
+    """As where a step of one's own leaves out what has no gradient. What was trained before may be there to look at, or reads the data."""
+    text = f"""
+        input x [?,8]
+        layer e Dense [?,8] <- x gradient
+        variable e/kernel [8,8] gradient update
+        layer d Dense [?,8] <- {reads} gradient=not_on_loss_path
+        variable d/kernel [8,8] gradient=no_optimizer_step update=no_optimizer_step
+        variable d/bias [8] gradient=no_optimizer_step update=no_optimizer_step
+        loss loss [] <- e
+    """
+    history = History(text, [0]).set("d/kernel").set("d/bias", elements=8, l2_norm=1.0, std=bias_std)
+    found = history.find(MissingGradient())
+    assert [(f.node, f.severity) for f in found] == [("d/kernel", "warning")] * told
+    assert all("No loss of this step depends on `d`" in f.sentence for f in found)
+
+
 def test_what_lies_between_the_last_gradient_and_the_weights_is_named():
     text = """
         input x [?,8]

@@ -162,7 +162,9 @@ def test_squares_that_overflow_inside_of_a_layer_are_told_by_the_zeros_that_are_
 
 
 def test_gradients_below_float16_are_told():
-    assert [f.node for f in half(quantity="gradient", subnormal_fraction=0.47, zero_fraction=0.5).find(HalfUnderflow())] == ["dense"]
+    for zero, words in ((0.5, "47 % of its gradient is below 6e-5, where float16 loses digits, and 50 % is 0,"), (1.0, "All of its gradient is 0")):
+        found = half(quantity="gradient", subnormal_fraction=0.47 * (zero < 1), zero_fraction=zero).find(HalfUnderflow())
+        assert [(f.node, f.sentence) for f in found] == [("dense", f"{words} since step {found[0].first_step}.")]
     assert half(quantity="gradient", subnormal_fraction=0.4, zero_fraction=0.5).find(HalfUnderflow()) == []  # no number to speak of is lost
 
 

@@ -51,8 +51,13 @@ def test_weights_that_grow_and_grow_while_the_loss_stands_are_told():
 
 
 def test_steps_too_small_from_the_beginning_are_told():
-    found = deep(**{f"d{i}": {"update": 1e-7} for i in range(5)}).find(UpdateTooSmall())
-    assert [f.node for f in found] == [f"d{i}/kernel" for i in range(5)]
+    for last, words in (
+        (1e-7, "One step changes these weights by 1.2e-8 of their size"),
+        (0.0, "Steps hardly change these weights since step 0, the last"),
+    ):
+        found = deep(**{f"d{i}": {"update": [1e-7] * 10 + [last] * 10} for i in range(5)}).find(UpdateTooSmall())
+        assert [f.node for f in found] == [f"d{i}/kernel" for i in range(5)]
+        assert all(f.sentence.startswith(words) for f in found), found[0].sentence
 
 
 @pytest.mark.parametrize(

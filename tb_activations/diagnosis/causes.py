@@ -42,6 +42,7 @@ CAUSES: Mapping[str, Mapping[str, Relation]] = {
         "nonfinite": "anywhere",
         "float16_overflow": "before",
         "collapse": "before",
+        "drowned_code": "after",
         "dead_units": "before",
         "targets_out_of_range": "after",
         "exploding_loss": "anywhere",

@@ -130,7 +130,8 @@ class UnnormalizedInput(NodeRule):
     )
     reference = "UMLAUT input not normalized; LeCun et al. 1998, Efficient BackProp"
     severity, statistic = "warning", "std"
-    persistence = Persistence(captures=2, steps=0)
+    persistence = Persistence(captures=2, steps=0, patience=25)
+    """Data near a limit are on both sides of it, batch by batch, and stay as they are."""
 
     AT_ONCE = 30.0
     """Root mean square at step 0 that is told at once: no single odd batch, as the first one is like any other."""

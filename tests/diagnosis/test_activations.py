@@ -337,6 +337,11 @@ def test_an_input_on_another_scale_is_told():
     assert [f.node for f in fed(l2_norm=1e-5 * np.sqrt(320)).find(UnnormalizedInput())] == ["x"]
 
 
+def test_an_input_whose_batches_are_on_both_sides_of_the_limit_is_told_once():
+    sizes = np.where(np.isin(np.arange(20), (3, 4, 14, 15)), 11.0, 9.0)
+    assert [(f.first_step, f.last_step) for f in fed(l2_norm=sizes * np.sqrt(320)).find(UnnormalizedInput())] == [(15, None)]
+
+
 @pytest.mark.parametrize(("spread", "told"), [(0.003, ["x"]), (0.01, []), (1e-5, [])])
 def test_an_input_whose_examples_differ_by_less_than_a_step_of_a_byte_is_told(spread, told):
     """Bytes that were divided twice before something else was subtracted. One that is constant is told by another rule."""

@@ -53,6 +53,12 @@ def test_values_of_the_first_step_follow_from_what_comes_before_them_only():
     assert causes(("nonfinite", "two", 5), ("dead_units", "one", 5)) == [None, "nonfinite at two since step 5"]  # what it did to weights in between
 
 
+def test_units_in_front_of_a_code_that_says_nothing_may_die():
+    assert causes(("drowned_code", "two", 40), ("dead_units", "one", 110)) == [None, "drowned_code at two since step 40"]
+    assert causes(("drowned_code", "two", 40), ("dead_units", "three", 110)) == [None, None]
+    assert causes(("drowned_code", "two", 40), ("dead_units", "one", 0)) == [None, None]
+
+
 def test_numbers_over_infinity_are_equal_and_dead():
     found = causes(("float16_overflow", "one", 0), ("collapse", "one", 0), ("dead_units", "two", 0))
     assert found == [None, *["float16_overflow at one since step 0"] * 2]

@@ -338,3 +338,11 @@ function variable(name: string): string {
   if (value === undefined) throw new Error(`${name} is not set. Run these tests with: python -m pytest -m browser`);
   return value;
 }
+
+/** A page whose rows are there, or what is expected in their place, and whose first pictures are drawn. */
+export async function settled(options: TabOptions): Promise<Tab> {
+  const tab = await Tab.open(options);
+  if (options.expect === undefined) await tab.frame.locator("[role=row]").first().waitFor();
+  await tab.page.waitForTimeout(700);
+  return tab;
+}

@@ -18,12 +18,17 @@ class Spoiled:
     """Which of some nodes are computed with NaN, or with weights that aren't finite."""
 
     def __init__(self, facts: Facts, rows: npt.NDArray[np.int64]) -> None:
-        self._made_of = [[*facts.inputs[row], *facts.owned.get(row, ())] for row in rows.tolist()]
+        self._count = len(rows)
+        self._made_with: dict[int, list[int]] = {}
+        for position, row in enumerate(rows.tolist()):
+            for node in {*facts.inputs[row], *facts.owned.get(row, ())}:
+                self._made_with.setdefault(node, []).append(position)
         self._is_weight = np.array([node.kind == "variable" for node in facts.nodes], np.bool_)[:, None]
 
     def __call__(self, block: Block) -> npt.NDArray[np.bool_]:
         """One answer for each row and capture, [rows, c]."""
         bad = np.where(self._is_weight, block.nonfinite(), block.column("nan_count")) > 0
-        if not self._made_of or not bad.any():
-            return np.zeros((len(self._made_of), bad.shape[1]), np.bool_)
-        return np.stack([bad[those].any(0) for those in self._made_of])
+        spoiled = np.zeros((self._count, bad.shape[1]), np.bool_)
+        for node in np.flatnonzero(bad.any(1)).tolist():
+            spoiled[self._made_with.get(node, [])] |= bad[node]
+        return spoiled

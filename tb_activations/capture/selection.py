@@ -52,6 +52,7 @@ class Selection:
         if not isinstance(slots, bool):
             raise ArgumentError(f"`slots` must be True or False. Received: slots={slots!r}")
         self.slots = slots
+        self._by_name: dict[str, QuantityPlan] = {}
         self.lists_all_ops = isinstance(ops, str) and ops == "list"
         self.ops = None if ops is None or self.lists_all_ops else _Matcher("ops", ops)
 
@@ -59,12 +60,17 @@ class Selection:
         """Whether the options select a quantity of a node, and if not, which option leaves it out."""
         if kind not in self.kinds:
             return QuantityPlan("kind_off", {"kind": kind, "kinds": repr([*self.kinds, kind])})
+        if name not in self._by_name:
+            self._by_name[name] = self._plan_by_name(name)
+        if self._by_name[name].reason is None and quantity not in self.quantities:
+            return QuantityPlan("quantity_off", {"quantity": quantity})
+        return self._by_name[name]
+
+    def _plan_by_name(self, name: str) -> QuantityPlan:
         if self.exclude is not None and self.exclude(name):
             return QuantityPlan("filtered", {"option": "`exclude`", "arguments": self._arguments_with(name)})
         if self.include is not None and not self.include(name):
             return QuantityPlan("filtered", {"option": "`include`", "arguments": self._arguments_with(name)})
-        if quantity not in self.quantities:
-            return QuantityPlan("quantity_off", {"quantity": quantity})
         return QuantityPlan()
 
     def _arguments_with(self, name: str) -> str:
@@ -115,6 +121,7 @@ class _Matcher:
             if not isinstance(listed, Iterable):
                 raise _not_names(argument, names)
             self._patterns = [_pattern(argument, name) for name in listed]
+        self._written = [_quoted(each.pattern) if each.flags == re.UNICODE else repr(each) for each in self._patterns]
 
     def __call__(self, name: str) -> bool:
         if self._function is not None:
@@ -127,14 +134,14 @@ class _Matcher:
         if self._function is not None:
             called = _called(self._function)
             return called if found else f"lambda name: name == {name!r} or {called}(name)"
-        own = [] if found else [re.compile(f"^{re.escape(name)}$")]
-        return _list([*self._patterns, *own], f"[*{self._argument}, {', '.join(map(_written, own))}]")
+        own = [] if found else [_quoted(f"^{re.escape(name)}$")]
+        return _list([*self._written, *own], f"[*{self._argument}, {', '.join(own)}]")
 
     def sparing(self, name: str) -> str:
         """Python for what finds all that is found now by what doesn't find ``name``; empty where that is nothing."""
         if self._function is not None:
             return f"lambda name: name != {name!r} and {_called(self._function)}(name)"
-        left = [pattern for pattern in self._patterns if not pattern.search(name)]
+        left = [written for pattern, written in zip(self._patterns, self._written, strict=True) if not pattern.search(name)]
         return _list(left, f"[pattern for pattern in {self._argument} if not re.search(pattern, {name!r})]") if left else ""
 
     def unmatched(self, names: Sequence[str], what: str) -> list[str]:
@@ -169,17 +176,15 @@ def _nearest(pattern: str, names: Sequence[str]) -> str:
     return f" The nearest names are {', '.join(near)}." if near else ""
 
 
-def _list(patterns: Sequence[re.Pattern[str]], otherwise: str) -> str:
-    """Patterns as they are written, or ``otherwise`` where there is too much of them: each node that isn't selected has these words."""
-    written = f"[{', '.join(map(_written, patterns))}]"
+def _list(patterns: Sequence[str], otherwise: str) -> str:
+    """A list of what is written, or ``otherwise`` where that is long: each node that isn't selected has these words."""
+    written = f"[{', '.join(patterns)}]"
     return written if len(written) <= _LONGEST_LIST else otherwise
 
 
-def _written(pattern: re.Pattern[str]) -> str:
-    if pattern.flags != re.UNICODE:
-        return repr(pattern)
-    plain = pattern.pattern.isprintable() and '"' not in pattern.pattern and not pattern.pattern.endswith("\\")
-    return f'r"{pattern.pattern}"' if plain else repr(pattern.pattern)
+def _quoted(pattern: str) -> str:
+    is_plain = pattern.isprintable() and '"' not in pattern and not pattern.endswith("\\")
+    return f'r"{pattern}"' if is_plain else repr(pattern)
 
 
 def _called(function: Callable[[str], bool]) -> str:

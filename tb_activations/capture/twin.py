@@ -16,6 +16,7 @@ import keras
 import tensorflow as tf
 from tensorflow.python.autograph.core import ag_ctx
 from tensorflow.python.autograph.impl.api import autograph_artifact
+from tensorflow.python.ops.control_flow_v2_func_graphs import CondBranchFuncGraph, WhileBodyFuncGraph, WhileCondFuncGraph
 
 from tb_activations.capture.active import current
 from tb_activations.capture.aside import Aside
@@ -213,7 +214,7 @@ class Twin:
         def make(creator: Callable[..., tf.Variable], **options: Any) -> tf.Variable:
             nonlocal makes_variables
             # For those of a function that the step calls only that function is traced again.
-            makes_variables |= tf.compat.v1.get_default_graph() is graph
+            makes_variables |= _around_branches(tf.compat.v1.get_default_graph()) is graph
             return creator(**options)
 
         with tf.variable_creator_scope(make):
@@ -312,3 +313,10 @@ class Twin:
 
 
 _OUTPUTS = {"result", "captured"}
+
+
+def _around_branches(graph: tf.Graph) -> tf.Graph:
+    """The graph of the function that a branch of a condition, or the body of a loop, is part of: they aren't traced by themselves."""
+    while isinstance(graph, (CondBranchFuncGraph, WhileBodyFuncGraph, WhileCondFuncGraph)):
+        graph = graph.outer_graph
+    return graph

@@ -590,3 +590,34 @@ def test_models_in_a_row_are_not_told_of_too_many_traces(make_tiny, data, tmp_pa
 
     assert told(lambda _: []) == []
     assert told(lambda name: [tba.ActivationsCallback(tmp_path / name, every=1, **{**LEAN, "samples": "sample"})]) == []
+
+
+class EverySecond(keras.Model):
+    """Makes the variables of its optimizer inside a branch, as it is taken."""
+
+    def train_step(self, data):
+        with tf.GradientTape() as tape:
+            loss = self.compute_loss(y=data[1], y_pred=self(data[0], training=True))
+        gradients = tape.gradient(loss, self.trainable_variables)
+
+        def apply():
+            self.optimizer.apply_gradients(zip(gradients, self.trainable_variables, strict=True))
+            return 0
+
+        tf.cond(loss > -1.0, apply, lambda: 0)
+        return {"loss": loss}
+
+
+def test_an_optimizer_that_is_built_inside_a_branch_is_built_there(tmp_path):
+    def train(callbacks):
+        keras.utils.set_random_seed(0)
+        x = keras.Input((4,), name="x")
+        model = EverySecond(x, keras.layers.Dense(1, name="out")(x))
+        model.compile("adam", "mse", jit_compile=False)
+        model.fit(np.ones((16, 4)), np.ones((16, 1)), batch_size=4, verbose=0, callbacks=callbacks)
+        return [np.asarray(variable) for variable in (*model.weights, *model.optimizer.variables)]
+
+    plain = train([])
+    recorded = train([tba.ActivationsCallback(tmp_path, every=1, print_findings=False)])
+    assert [each.tobytes() for each in recorded] == [each.tobytes() for each in plain]
+    assert tba.open_run(tmp_path / "train").steps("out").tolist() == [0, 1, 2, 3]
